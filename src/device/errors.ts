@@ -1,0 +1,84 @@
+// errors.ts: the typed errors of the library. Every message says where, what was expected and what was given.
+
+/** Base class. `code` is stable across releases; match on it rather than on the message. */
+export class GqaError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** The caller's numbers are wrong: a shape, a length, an option. */
+export class ShapeError extends GqaError {
+  constructor(message: string) {
+    super('shape', message);
+  }
+}
+
+/** The adapter or device lacks a feature. */
+export class FeatureMissingError extends GqaError {
+  readonly feature: string;
+  constructor(feature: string, message: string) {
+    super('feature-missing', message);
+    this.feature = feature;
+  }
+}
+
+/** A shape needs more of a limit than the adapter or device has. `needed` and `available` are in the limit's own unit. */
+export class LimitExceededError extends GqaError {
+  readonly limit: string;
+  readonly needed: number;
+  readonly available: number;
+  constructor(where: string, limit: string, needed: number, available: number) {
+    super('limit-exceeded', `${where}: ${limit} needed ${needed}, available ${available}`);
+    this.limit = limit;
+    this.needed = needed;
+    this.available = available;
+  }
+}
+
+/** No WebGPU implementation or adapter could be had. */
+export class NoAdapterError extends GqaError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('no-adapter', message, options);
+  }
+}
+
+/** A buffer belongs to another GPUDevice. */
+export class ForeignDeviceError extends GqaError {
+  constructor(message: string) {
+    super('foreign-device', message);
+  }
+}
+
+/** One of our shaders failed to compile on this device: kernel, line and the compiler's own message. */
+export class ShaderError extends GqaError {
+  constructor(kernel: string, detail: string) {
+    super('shader', `${kernel}: ${detail}`);
+  }
+}
+
+/** WebGPU validation or memory error reported by the device. */
+export class GpuError extends GqaError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('gpu', message, options);
+  }
+}
+
+/** The device was lost; nothing made on it works any more. */
+export class DeviceLostError extends GqaError {
+  readonly reason: string;
+  constructor(reason: string, message: string) {
+    super('device-lost', `device lost (${reason}): ${message}`);
+    this.reason = reason;
+  }
+}
+
+/** Something was used after its `destroy()`. */
+export class DestroyedError extends GqaError {
+  constructor(what: string) {
+    super('destroyed', `${what} was destroyed and cannot be used any more`);
+  }
+}
