@@ -1,0 +1,12 @@
+// lib numbers: the finite stand-in for minus infinity, which WGSL implementations may assume never occurs.
+
+const NEG_MAX = -0x1.fffffep+127f; // lowest finite f32
+const LSE_EMPTY = -3.0e38f;        // log-sum-exp of a row with nothing to attend to; any LSE at or below it has weight 0
+
+// Log-sum-exp of a partial state (natural logarithm).
+fn lse_of(m: f32, l: f32) -> f32 {
+  if l <= 0.0 {
+    return LSE_EMPTY;
+  }
+  return m + log(l);
+}

@@ -1,0 +1,20 @@
+// lib step: the numbers of one step, and which keys a query row may see.
+//
+// consts Q_LEN CAUSAL
+
+struct Step {
+  num_splits: u32,
+  split_len: u32,
+  sm_scale: f32,
+  kv_lens: array<u32>, // [B] tokens to attend to, the new ones included
+}
+
+// Keys 0 .. result-1 are visible to query row `row` of a KV head (row = query head in group * Q_LEN + position).
+// Causal masks are aligned bottom-right: the last position sees every key, the one before it all but the last.
+fn visible_keys(kv_len: u32, row: u32) -> u32 {
+  if !CAUSAL {
+    return kv_len;
+  }
+  let hidden = Q_LEN - 1u - row % Q_LEN;
+  return select(0u, kv_len - hidden, kv_len > hidden);
+}

@@ -1,0 +1,74 @@
+// plain_softmax.wgsl: step 2 of plain attention: each row of scores becomes weights that sum to 1, in place.
+//
+// in   step   Step                          lib step
+// i/o  scores [B, Hq * Q_LEN, CAPACITY] f32 scores in, weights out
+// out  lse    [B, Hq * Q_LEN] f32           natural log-sum-exp; LSE_EMPTY for a row with nothing to attend to
+// grid (Hq * Q_LEN, B, 1); a workgroup owns a row, an invocation every WG_SIZE-th score of it
+// consts NUM_Q_HEADS Q_LEN CAUSAL CAPACITY WG_SIZE
+// libs step numbers
+
+@group(0) @binding(0) var<storage, read> step: Step;
+@group(0) @binding(1) var<storage, read_write> scores: array<f32>;
+@group(0) @binding(2) var<storage, read_write> lse: array<f32>;
+
+const_assert (WG_SIZE & (WG_SIZE - 1u)) == 0u; // the reductions halve it down to one
+
+var<workgroup> partial: array<f32, WG_SIZE>;
+
+@compute @workgroup_size(WG_SIZE)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let kv_len = step.kv_lens[group.y];
+  let row = group.y * NUM_Q_HEADS * Q_LEN + group.x;
+
+  var highest = NEG_MAX;
+  for (var t = lane; t < kv_len; t += WG_SIZE) {
+    highest = max(highest, scores[row * CAPACITY + t]);
+  }
+  let m = row_max(highest, lane);
+
+  var sum = 0.0;
+  for (var t = lane; t < kv_len; t += WG_SIZE) {
+    let score = scores[row * CAPACITY + t];
+    let weight = select(0.0, exp(score - m), score > NEG_MAX);
+    scores[row * CAPACITY + t] = weight;
+    sum += weight;
+  }
+  let l = row_sum(sum, lane);
+
+  for (var t = lane; t < kv_len; t += WG_SIZE) {
+    scores[row * CAPACITY + t] = select(0.0, scores[row * CAPACITY + t] / l, l > 0.0);
+  }
+  if lane == 0u {
+    lse[row] = lse_of(m, l);
+  }
+}
+
+// The maximum of x over the workgroup, given to every invocation.
+fn row_max(x: f32, lane: u32) -> f32 {
+  partial[lane] = x;
+  workgroupBarrier();
+  for (var half = WG_SIZE / 2u; half > 0u; half /= 2u) {
+    if lane < half {
+      partial[lane] = max(partial[lane], partial[lane + half]);
+    }
+    workgroupBarrier();
+  }
+  let result = partial[0];
+  workgroupBarrier(); // all have read it before `partial` is used again
+  return result;
+}
+
+// The sum of x over the workgroup, given to every invocation.
+fn row_sum(x: f32, lane: u32) -> f32 {
+  partial[lane] = x;
+  workgroupBarrier();
+  for (var half = WG_SIZE / 2u; half > 0u; half /= 2u) {
+    if lane < half {
+      partial[lane] += partial[lane + half];
+    }
+    workgroupBarrier();
+  }
+  let result = partial[0];
+  workgroupBarrier();
+  return result;
+}

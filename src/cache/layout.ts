@@ -1,0 +1,76 @@
+// layout.ts: where everything lies in a KV cache and how many bytes it takes; pure, before anything is allocated.
+import { ShapeError } from '../device/errors.ts';
+import { BYTES_PER_ELEMENT, KV_TYPES, type KvType } from '../kernels/elements.ts';
+import type { CacheFormat } from '../kernels/lib.ts';
+import { checkWhole, HEAD_DIMS, MAX_BATCH, MAX_HEADS } from '../kernels/shape.ts';
+
+/** What a cache is made for. K and V of each layer lie in a buffer of their own, layout HND: [B, Hkv, capacity, D]. */
+export interface CacheOptions {
+  readonly batch?: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  /** Token slots per sequence and head; apart from the lengths, which say how many of them hold a token. */
+  readonly capacity: number;
+  readonly layers?: number;
+  /** Element types of K and V. Default f32. */
+  readonly kType?: KvType;
+  readonly vType?: KvType;
+}
+
+/** A checked layout with exact byte counts. */
+export interface CacheLayout extends CacheFormat {
+  readonly batch: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly layers: number;
+  /** Elements of one K or V buffer: B * Hkv * capacity * D. */
+  readonly elements: number;
+  /** Bytes of one layer's K buffer, of its V buffer, and of the whole cache. */
+  readonly kBytes: number;
+  readonly vBytes: number;
+  readonly totalBytes: number;
+  /** Bytes one token of one sequence takes in one layer, K and V together. */
+  readonly bytesPerToken: number;
+}
+
+const MAX_CAPACITY = 2 ** 24;
+const MAX_LAYERS = 1024;
+
+/** Checks cache options and counts their bytes. Throws ShapeError naming the field, what it must be and what was given. */
+export function cacheLayout(options: CacheOptions): CacheLayout {
+  const { batch = 1, numKvHeads, headDim, capacity, layers = 1, kType = 'f32', vType = kType } = options;
+  checkWhole('cache: batch', batch, 1, MAX_BATCH);
+  checkWhole('cache: numKvHeads', numKvHeads, 1, MAX_HEADS);
+  checkWhole('cache: capacity', capacity, 1, MAX_CAPACITY);
+  checkWhole('cache: layers', layers, 1, MAX_LAYERS);
+  if (!HEAD_DIMS.includes(headDim)) {
+    throw new ShapeError(`cache: headDim must be one of ${HEAD_DIMS.join(', ')}, got ${headDim}`);
+  }
+  checkType('kType', kType);
+  checkType('vType', vType);
+  const elements = batch * numKvHeads * capacity * headDim;
+  const kBytes = elements * BYTES_PER_ELEMENT[kType];
+  const vBytes = elements * BYTES_PER_ELEMENT[vType];
+  const totalBytes = layers * (kBytes + vBytes);
+  const bytesPerToken = numKvHeads * headDim * (BYTES_PER_ELEMENT[kType] + BYTES_PER_ELEMENT[vType]);
+  return { batch, numKvHeads, headDim, capacity, layers, kType, vType, elements, kBytes, vBytes, totalBytes, bytesPerToken };
+}
+
+function checkType(name: string, type: string): void {
+  if (!KV_TYPES.includes(type as KvType)) {
+    throw new ShapeError(`cache: ${name} must be one of ${KV_TYPES.join(', ')}, got ${type}`);
+  }
+}
+
+/** Bytes of K and V that one step over these lengths has to read in one layer, each counted once. */
+export function kvBytesRead(layout: CacheLayout, kvLens: readonly number[]): number {
+  return kvLens.reduce((sum, kvLen) => sum + kvLen, 0) * layout.bytesPerToken;
+}
+
+/** Throws ShapeError unless there is one length per sequence, each a whole number from 0 to `most`. */
+export function checkKvLens(where: string, kvLens: readonly number[], batch: number, most: number): void {
+  if (kvLens.length !== batch) {
+    throw new ShapeError(`${where}: expected ${batch} lengths, one per sequence, got ${kvLens.length}`);
+  }
+  kvLens.forEach((kvLen, b) => checkWhole(`${where}: length of sequence ${b}`, kvLen, 0, most));
+}

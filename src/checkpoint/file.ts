@@ -1,0 +1,179 @@
+// file.ts: safetensors files on disk, in Node: read tensor by tensor, written whole or not at all.
+
+import { open, rename, unlink } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { CheckpointError, DTYPE_BYTES, PREFIX_BYTES } from './safetensors.ts';
+import {
+  parseHeader,
+  quote,
+  readHeaderLength,
+  serializeHeader,
+  tensorByteLength,
+  toFloat32,
+} from './safetensors.ts';
+import type { SafetensorsHeader, TensorInfo, TensorSpec } from './safetensors.ts';
+
+/** A tensor to write. `data` holds exactly shape × element size bytes, little-endian. */
+export interface TensorData extends TensorSpec {
+  readonly data: ArrayBufferView;
+}
+
+// One read is well below the 2^31 bytes that a single call can ask for.
+const READ_BYTES = 2 ** 28;
+const NAMES_IN_MESSAGE = 10;
+
+/** An open safetensors file. Only the header is in memory; each read takes one tensor's bytes from the disk. */
+export class SafetensorsFile {
+  readonly header: SafetensorsHeader;
+  readonly #path: string;
+  readonly #handle: FileHandle;
+
+  private constructor(path: string, handle: FileHandle, header: SafetensorsHeader) {
+    this.#path = path;
+    this.#handle = handle;
+    this.header = header;
+  }
+
+  /** Opens a file and checks its header. Throws a CheckpointError for a file that cannot be opened or breaks the format. */
+  static async open(path: string): Promise<SafetensorsFile> {
+    const handle = await open(path, 'r').catch((cause: unknown) => {
+      throw failure(path, 'cannot be opened', cause);
+    });
+    try {
+      return new SafetensorsFile(path, handle, await readHeader(handle, path));
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** The stored bytes of a tensor. Throws a CheckpointError for a name the file does not have. */
+  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const { begin, end } = this.#find(name);
+    return readRange(
+      this.#handle,
+      { begin: this.header.dataStart + begin, length: end - begin },
+      this.#where(name),
+    );
+  }
+
+  /** A tensor of F32, F16 or BF16 as f32, row-major. Throws a CheckpointError for an unknown name or another dtype. */
+  async readFloat32(name: string): Promise<{ shape: readonly number[]; data: Float32Array<ArrayBuffer> }> {
+    const { dtype, shape } = this.#find(name);
+    return { shape, data: toFloat32(dtype, await this.read(name), this.#where(name)) };
+  }
+
+  /** Closes the file; later reads throw. May be called twice. */
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+
+  #where(name: string): string {
+    return `${this.#path}: tensor ${quote(name)}`;
+  }
+
+  #find(name: string): TensorInfo {
+    const tensor = this.header.tensors.get(name);
+    if (tensor) return tensor;
+    const names = [...this.header.tensors.keys()];
+    const listed = names.slice(0, NAMES_IN_MESSAGE).map(quote).join(', ');
+    const rest = names.length > NAMES_IN_MESSAGE ? ` and ${names.length - NAMES_IN_MESSAGE} more` : '';
+    throw new CheckpointError(
+      `${this.#where(name)}: not in the file, which has ${names.length === 0 ? 'no tensors' : listed + rest}`,
+    );
+  }
+}
+
+/**
+ * Writes a safetensors file. The tensors are laid out by falling element size, else in the order given. The bytes go to a
+ * temporary file in the same folder that takes the name `path` once it is whole and on disk: after a failure `path` is
+ * as it was before. Throws a CheckpointError, before anything is written if names, shapes or data lengths are wrong.
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: readonly TensorData[],
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  // Wide elements first: every tensor then begins on a multiple of its element size, as readers that map the file need.
+  const ordered = tensors.toSorted((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]);
+  const header = serializeHeader(ordered, metadata, path);
+  let fileSize = header.byteLength;
+  for (const { name, dtype, shape, data } of ordered) {
+    const bytes = tensorByteLength(dtype, shape);
+    if (data.byteLength !== bytes) {
+      const given = `${dtype} [${shape.join(', ')}] takes ${bytes} bytes, but its data has ${data.byteLength}`;
+      throw new CheckpointError(`${path}: tensor ${quote(name)}: ${given}`);
+    }
+    fileSize += bytes;
+  }
+  try {
+    await replaceFile(path, [header, ...ordered.map(({ data }) => data)], fileSize);
+  } catch (cause) {
+    throw failure(path, 'could not be written', cause);
+  }
+}
+
+async function replaceFile(path: string, parts: readonly ArrayBufferView[], fileSize: number): Promise<void> {
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  const handle = await open(temporary, 'wx');
+  try {
+    try {
+      for (const part of parts) await handle.writeFile(bytesOf(part));
+      const { size } = await handle.stat();
+      // The caller's buffers can be detached or resized while we wait for the disk.
+      if (size !== fileSize)
+        throw new Error(`data changed while it was written: ${fileSize} bytes expected, ${size} written`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    // The first failure is the one to report.
+    await unlink(temporary).catch(() => undefined);
+    throw error;
+  }
+}
+
+function bytesOf(view: ArrayBufferView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+async function readHeader(handle: FileHandle, path: string): Promise<SafetensorsHeader> {
+  const stat = await handle.stat();
+  if (!stat.isFile()) throw new CheckpointError(`${path}: is not a regular file`);
+  const prefix = await readRange(handle, { begin: 0, length: Math.min(PREFIX_BYTES, stat.size) }, path);
+  const length = readHeaderLength(prefix, stat.size, path);
+  return parseHeader(await readRange(handle, { begin: PREFIX_BYTES, length }, path), stat.size, path);
+}
+
+/** Exactly `length` bytes from position `begin` of the file. */
+async function readRange(
+  handle: FileHandle,
+  range: { begin: number; length: number },
+  where: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { begin, length } = range;
+  const bytes = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle
+      .read(bytes, filled, Math.min(READ_BYTES, length - filled), begin + filled)
+      .catch((cause: unknown) => {
+        throw failure(where, 'cannot be read', cause);
+      });
+    if (bytesRead === 0) {
+      throw new CheckpointError(
+        `${where}: the file ends at byte ${begin + filled}, ${length - filled} bytes early; was it cut while open?`,
+      );
+    }
+    filled += bytesRead;
+  }
+  return bytes;
+}
+
+function failure(where: string, what: string, cause: unknown): CheckpointError {
+  return new CheckpointError(`${where}: ${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    cause,
+  });
+}

@@ -1,0 +1,160 @@
+// decoder.ts: compiles the kernels of a decode step and records it into the caller's encoder or pass.
+import { checkKvLens } from '../cache/layout.ts';
+import type { KvCache } from '../cache/kvCache.ts';
+import { checkRange, createStorage, validated, type BufferArg } from '../device/buffers.ts';
+import { DestroyedError, ShapeError } from '../device/errors.ts';
+import type { GqaDevice } from '../device/gqaDevice.ts';
+import { inPass, type RecordTarget } from '../device/record.ts';
+import { StepRing } from '../device/ring.ts';
+import { checkSplitVariant, type SplitVariant } from '../kernels/decodeSplit.ts';
+import { checkShape, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
+import { createFusedPath } from './fusedPath.ts';
+import type { DecodePath, StepBuffers } from './path.ts';
+import { DECODE_KERNELS, planContext, planDecode, type DecodeKernel, type DecodePlan, type PlanContext, type PlanOptions } from './plan.ts';
+import { createPlainPath } from './plainPath.ts';
+
+/** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
+export interface DecoderOptions extends Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'> {
+  readonly cache: KvCache;
+  /** Default `fused`. */
+  readonly kernel?: DecodeKernel;
+  /** Overrides of the fused kernel's sizes and reduction, for tests and tuning. */
+  readonly variant?: Partial<SplitVariant>;
+}
+
+/** The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm. */
+export interface StepArgs {
+  readonly layer?: number;
+  readonly q: BufferArg;
+  readonly o: BufferArg;
+  readonly lse?: BufferArg;
+}
+
+/** Compiles a decoder's kernels and allocates its scratch. All waiting happens here and in `step`. */
+export async function createDecoder(device: GqaDevice, options: DecoderOptions): Promise<Decoder> {
+  device.assertUsable();
+  const { cache, kernel = 'fused' } = options;
+  if (cache.device !== device) throw new ShapeError('decoder: the cache belongs to another GqaDevice');
+  if (!DECODE_KERNELS.includes(kernel)) {
+    throw new ShapeError(`decoder: kernel must be one of ${DECODE_KERNELS.join(', ')}, got ${String(kernel)}`);
+  }
+  const shape = checkShape({ ...options, ...pickShape(cache) });
+  const context = planContext(shape, cache.layout, device.facts, options);
+  if (kernel === 'fused') checkSplitVariant(context.variant, device.facts);
+  const path = await (kernel === 'fused' ? createFusedPath(device, context) : createPlainPath(device, context));
+  return new Decoder(device, cache, context, path);
+}
+
+function pickShape(cache: KvCache): Pick<GqaShape, 'batch' | 'numKvHeads' | 'headDim'> {
+  const { batch, numKvHeads, headDim } = cache.layout;
+  return { batch, numKvHeads, headDim };
+}
+
+/** Attention of new query rows over a cache. Never destroys the cache. */
+export class Decoder {
+  readonly device: GqaDevice;
+  readonly cache: KvCache;
+  readonly shape: GqaShape;
+  readonly context: PlanContext;
+  readonly #path: DecodePath;
+  readonly #ring: StepRing;
+  readonly #unwantedLse: GPUBuffer;
+  #destroyed = false;
+
+  /** @internal Use createDecoder. */
+  constructor(device: GqaDevice, cache: KvCache, context: PlanContext, path: DecodePath) {
+    this.device = device;
+    this.cache = cache;
+    this.shape = context.shape;
+    this.context = context;
+    this.#path = path;
+    this.#ring = new StepRing(device, 'decode step', 3 + context.shape.batch);
+    this.#unwantedLse = createStorage(device, 'lse', context.shape.rows * 4);
+  }
+
+  /** Plans a step over these lengths (default: what layer 0 of the cache holds). One plan serves all layers. */
+  plan(options: PlanOptions & { readonly kvLens?: readonly number[] } = {}): DecodePlan {
+    return planDecode(this.context, options.kvLens ?? this.cache.kvLens(), options);
+  }
+
+  /**
+   * Binds the buffers of one layer, once; the result then records any number of steps without allocating. Throws
+   * ShapeError for a buffer of the wrong size, ForeignDeviceError for one of another device.
+   */
+  async step({ layer = 0, q, o, lse = this.#unwantedLse }: StepArgs): Promise<DecodeStep> {
+    this.assertUsable();
+    this.cache.kvLens(layer);
+    const { rows, headDim } = this.shape;
+    const { kBytes, vBytes } = this.cache.layout;
+    const buffers: StepBuffers = {
+      q: checkRange(this.device, 'step: q', q, rows * headDim * 4),
+      o: checkRange(this.device, 'step: o', o, rows * headDim * 4),
+      lse: checkRange(this.device, 'step: lse', lse, rows * 4),
+      k: { buffer: this.cache.layers[layer]!.k, offset: 0, size: kBytes },
+      v: { buffer: this.cache.layers[layer]!.v, offset: 0, size: vBytes },
+      ring: this.#ring,
+    };
+    const record = await validated(this.device, 'step', () => this.#path.bind(buffers));
+    return new DecodeStep(this, layer, record, this.#ring);
+  }
+
+  /** Throws when the decoder, its cache or its device cannot be used any more. */
+  assertUsable(): void {
+    if (this.#destroyed) throw new DestroyedError('the decoder');
+    this.cache.assertUsable();
+  }
+
+  /** Frees scratch memory. Idempotent; the cache and the caller's buffers stay. */
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#path.destroy();
+    this.#ring.destroy();
+    this.#unwantedLse.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+}
+
+/** One layer's step with its buffers bound. */
+export class DecodeStep {
+  readonly #decoder: Decoder;
+  readonly #layer: number;
+  readonly #record: ReturnType<DecodePath['bind']>;
+  readonly #ring: StepRing;
+
+  /** @internal Use Decoder.step. */
+  constructor(decoder: Decoder, layer: number, record: ReturnType<DecodePath['bind']>, ring: StepRing) {
+    this.#decoder = decoder;
+    this.#layer = layer;
+    this.#record = record;
+    this.#ring = ring;
+  }
+
+  /**
+   * Records the step into an encoder (a pass is opened and ended) or a compute pass (left open). Synchronous, never
+   * submits. Up to RING_SLOTS different plans may be recorded before the first of them is submitted.
+   */
+  record(target: RecordTarget, plan: DecodePlan): void {
+    this.#decoder.assertUsable();
+    if (plan.shape !== this.#decoder.shape) throw new ShapeError('record: the plan was made by another decoder');
+    const held = this.#decoder.cache.kvLens(this.#layer);
+    for (let b = 0; b < held.length; b++) {
+      if (plan.kvLens[b]! > held[b]!) {
+        checkKvLens(`record: plan for layer ${this.#layer}`, [plan.kvLens[b]!], 1, held[b]!);
+      }
+    }
+    const offset = this.#ring.place(plan.stepWords);
+    inPass(target, (pass) => this.#record(pass, plan, offset));
+  }
+
+  /** Records into an encoder of its own and submits; does not wait. */
+  run(plan: DecodePlan): void {
+    const { device } = this.#decoder.device;
+    const encoder = device.createCommandEncoder({ label: 'decode step' });
+    this.record(encoder, plan);
+    device.queue.submit([encoder.finish()]);
+  }
+}

@@ -1,0 +1,32 @@
+// deviceDescriptor.ts: the features and limits that a shape needs of a device.
+import { cacheLayout, type CacheOptions } from '../cache/layout.ts';
+import { LimitExceededError } from '../device/errors.ts';
+import { checkShape, type ShapeOptions } from '../kernels/shape.ts';
+
+/** A decode shape with the cache it runs on. */
+export type DeviceNeeds = ShapeOptions & CacheOptions;
+
+// WebGPU's guaranteed limits: asking for them is asking for nothing.
+const GUARANTEED = { maxStorageBufferBindingSize: 128 * 2 ** 20, maxBufferSize: 256 * 2 ** 20 };
+
+/**
+ * What to pass to `adapter.requestDevice()` for this shape: subgroups where the adapter has them (they make it
+ * faster, never more right) and the limits that exceed WebGPU's guaranteed ones. Throws ShapeError for bad numbers
+ * and LimitExceededError when the adapter cannot serve the shape.
+ */
+export function deviceDescriptor(
+  adapter: Pick<GPUAdapter, 'features' | 'limits'>,
+  needs: DeviceNeeds,
+): { requiredFeatures: GPUFeatureName[]; requiredLimits: Record<string, number> } {
+  checkShape(needs);
+  const layout = cacheLayout(needs);
+  const largest = Math.max(layout.kBytes, layout.vBytes);
+  const requiredLimits: Record<string, number> = {};
+  for (const limit of ['maxStorageBufferBindingSize', 'maxBufferSize'] as const) {
+    if (largest > adapter.limits[limit]) {
+      throw new LimitExceededError('deviceDescriptor: K or V of one layer', limit, largest, adapter.limits[limit]);
+    }
+    if (largest > GUARANTEED[limit]) requiredLimits[limit] = largest;
+  }
+  return { requiredFeatures: adapter.features.has('subgroups') ? ['subgroups'] : [], requiredLimits };
+}

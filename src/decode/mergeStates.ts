@@ -1,0 +1,67 @@
+// mergeStates.ts: the public merge operator: attention over disjoint sets of keys, combined into attention over all.
+import { checkRange, validated, type BufferArg } from '../device/buffers.ts';
+import { ShapeError } from '../device/errors.ts';
+import type { GqaDevice } from '../device/gqaDevice.ts';
+import { bindKernel, dispatch, inPass, type BoundKernel, type RecordTarget } from '../device/record.ts';
+import { mergeFinished } from '../kernels/decodeMerge.ts';
+import { checkWhole, HEAD_DIMS } from '../kernels/shape.ts';
+
+/**
+ * Log-sum-exp of a row with nothing to attend to. WGSL may assume that infinities never occur, so this finite floor
+ * stands for minus infinity; merging gives any LSE at or below it weight 0.
+ */
+export const LSE_EMPTY = -3.0e38;
+
+/** N states of the same rows: o f32 [N, rows, D], lse f32 [N, rows] natural; merged into o [rows, D] and lse [rows]. */
+export interface MergeArgs {
+  readonly numStates: number;
+  readonly rows: number;
+  readonly headDim: number;
+  readonly statesO: BufferArg;
+  readonly statesLse: BufferArg;
+  readonly o: BufferArg;
+  readonly lse: BufferArg;
+}
+
+/**
+ * Binds a merge of attention results (o, lse) over disjoint keys: a shared prefix and a suffix, or two devices'
+ * halves. The operator is associative and commutative up to rounding. (FlashInfer's attention states:
+ * docs/tutorials/recursive_attention.rst.)
+ */
+export async function bindMerge(device: GqaDevice, args: MergeArgs): Promise<BoundMerge> {
+  const { numStates, rows, headDim } = args;
+  checkWhole('merge: numStates', numStates, 1, 4096);
+  checkWhole('merge: rows', rows, 1, device.facts.maxGrid);
+  if (!HEAD_DIMS.includes(headDim)) {
+    throw new ShapeError(`merge: headDim must be one of ${HEAD_DIMS.join(', ')}, got ${headDim}`);
+  }
+  const buffers = {
+    states_o: checkRange(device, 'merge: statesO', args.statesO, numStates * rows * headDim * 4),
+    states_lse: checkRange(device, 'merge: statesLse', args.statesLse, numStates * rows * 4),
+    o: checkRange(device, 'merge: o', args.o, rows * headDim * 4),
+    lse: checkRange(device, 'merge: lse', args.lse, rows * 4),
+  };
+  const compiled = await device.pipelines.get(mergeFinished(headDim, rows, numStates));
+  const bound = await validated(device, 'merge', () => bindKernel(device.device, compiled, buffers));
+  return new BoundMerge(device, bound, rows);
+}
+
+/** A merge with its buffers bound. */
+export class BoundMerge {
+  readonly #device: GqaDevice;
+  readonly #kernel: BoundKernel;
+  readonly #rows: number;
+
+  /** @internal Use bindMerge. */
+  constructor(device: GqaDevice, kernel: BoundKernel, rows: number) {
+    this.#device = device;
+    this.#kernel = kernel;
+    this.#rows = rows;
+  }
+
+  /** Records the merge into an encoder or a compute pass. */
+  record(target: RecordTarget): void {
+    this.#device.assertUsable();
+    inPass(target, (pass) => dispatch(pass, this.#kernel, [this.#rows, 1, 1]));
+  }
+}

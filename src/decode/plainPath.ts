@@ -1,0 +1,35 @@
+// plainPath.ts: the plain step: scores, softmax, mix, with the whole score matrix in memory.
+import { createStorage } from '../device/buffers.ts';
+import type { GqaDevice } from '../device/gqaDevice.ts';
+import { bindKernel, dispatch } from '../device/record.ts';
+import { plainMix, plainScores, plainScoresGrid, plainSoftmax, rowGrid } from '../kernels/plain.ts';
+import type { DecodePath } from './path.ts';
+import type { PlanContext } from './plan.ts';
+
+/** Compiles the three kernels and allocates scores [B, Hq, Lq, capacity] f32. */
+export async function createPlainPath(device: GqaDevice, context: PlanContext): Promise<DecodePath> {
+  const { shape, layout } = context;
+  const [scoresKernel, softmaxKernel, mixKernel] = await Promise.all([
+    device.pipelines.get(plainScores(shape, layout)),
+    device.pipelines.get(plainSoftmax(shape, layout)),
+    device.pipelines.get(plainMix(shape, layout)),
+  ]);
+  const buffer = createStorage(device, 'scores', shape.rows * layout.capacity * 4);
+  const scores = { buffer, offset: 0, size: buffer.size };
+  const rows = rowGrid(shape);
+  return {
+    bind({ q, k, v, o, lse, ring }) {
+      const score = bindKernel(device.device, scoresKernel, { q, k_cache: k, step: ring, scores });
+      const softmax = bindKernel(device.device, softmaxKernel, { step: ring, scores, lse });
+      const mix = bindKernel(device.device, mixKernel, { weights: scores, v_cache: v, step: ring, o });
+      return (pass, plan, offset) => {
+        dispatch(pass, score, plainScoresGrid(shape, Math.max(...plan.kvLens)), offset);
+        dispatch(pass, softmax, rows, offset);
+        dispatch(pass, mix, rows, offset);
+      };
+    },
+    destroy() {
+      buffer.destroy();
+    },
+  };
+}

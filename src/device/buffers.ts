@@ -1,0 +1,97 @@
+// buffers.ts: storage buffers in, out and checked.
+import { ForeignDeviceError, GpuError, ShapeError } from './errors.ts';
+import { checkBufferBytes, type GqaDevice } from './gqaDevice.ts';
+import { BUFFER_USAGE, MAP_MODE } from './usage.ts';
+
+/** A caller's buffer, whole, or a part of one: `offset` and `size` in bytes. */
+export type BufferArg = GPUBuffer | { readonly buffer: GPUBuffer; readonly offset?: number; readonly size?: number };
+
+/** A part of a buffer, ready to bind. */
+export interface BufferRange {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
+}
+
+const STORAGE_BOTH_WAYS = BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_SRC | BUFFER_USAGE.COPY_DST;
+
+/** A zeroed storage buffer of `bytes` (at least 4) that can be copied from and to. */
+export function createStorage(device: GqaDevice, label: string, bytes: number): GPUBuffer {
+  checkBufferBytes(device.facts, label, bytes);
+  return device.device.createBuffer({ label, size: Math.max(4, bytes), usage: STORAGE_BOTH_WAYS });
+}
+
+/** A storage buffer that holds `data`; its length must be a multiple of 4 bytes, as WebGPU demands. */
+export function uploadStorage(device: GqaDevice, label: string, data: ArrayBufferView): GPUBuffer {
+  const buffer = createStorage(device, label, data.byteLength);
+  device.device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  return buffer;
+}
+
+/** Copies a part of a buffer back to the host. Waits for the work submitted before it. Offset and size in bytes, multiples of 4. */
+export async function readBack(device: GqaDevice, arg: BufferArg): Promise<ArrayBuffer> {
+  device.assertUsable();
+  const { buffer, offset, size } = rangeOf(arg);
+  const staging = device.device.createBuffer({
+    label: `${buffer.label} read-back`,
+    size,
+    usage: BUFFER_USAGE.MAP_READ | BUFFER_USAGE.COPY_DST,
+  });
+  try {
+    const encoder = device.device.createCommandEncoder({ label: 'read-back' });
+    encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
+    device.device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(MAP_MODE.READ).catch((cause: unknown) => {
+      device.assertUsable();
+      throw new GpuError(`read-back of ${buffer.label || 'a buffer'} failed`, { cause });
+    });
+    return staging.getMappedRange().slice(0);
+  } finally {
+    staging.destroy();
+  }
+}
+
+/** The range a BufferArg stands for. */
+export function rangeOf(arg: BufferArg): BufferRange {
+  if (!('buffer' in arg)) return { buffer: arg, offset: 0, size: arg.size };
+  const offset = arg.offset ?? 0;
+  return { buffer: arg.buffer, offset, size: arg.size ?? arg.buffer.size - offset };
+}
+
+/**
+ * Checks that a caller's buffer can be bound as `what` and holds exactly `bytes` (a whole buffer or a range given by
+ * offset: `size` may then be left out). Throws ShapeError with both numbers.
+ */
+export function checkRange(device: GqaDevice, what: string, arg: BufferArg, bytes: number): BufferRange {
+  const given = rangeOf('buffer' in arg ? { size: bytes, ...arg } : arg);
+  const alignment = device.device.limits.minStorageBufferOffsetAlignment;
+  if (given.size !== bytes) throw new ShapeError(`${what}: expected ${bytes} bytes, got ${given.size}`);
+  if (given.offset % alignment !== 0) {
+    throw new ShapeError(`${what}: expected an offset that is a multiple of ${alignment}, got ${given.offset}`);
+  }
+  if (given.offset + given.size > given.buffer.size) {
+    throw new ShapeError(
+      `${what}: expected ${given.offset + given.size} bytes in the buffer, it has ${given.buffer.size}`,
+    );
+  }
+  if ((given.buffer.usage & BUFFER_USAGE.STORAGE) === 0) {
+    throw new ShapeError(`${what}: expected a buffer with usage STORAGE, got usage ${given.buffer.usage}`);
+  }
+  return given;
+}
+
+/**
+ * Runs `create` in a validation error scope and turns what it reports into a typed error: a buffer of another
+ * device gives ForeignDeviceError, everything else GpuError. Without this such a buffer would read as zeros.
+ */
+export async function validated<T>(device: GqaDevice, what: string, create: () => T): Promise<T> {
+  device.assertUsable();
+  device.device.pushErrorScope('validation');
+  const made = create();
+  const error = await device.device.popErrorScope();
+  if (!error) return made;
+  if (/associated with|another device|different device/i.test(error.message)) {
+    throw new ForeignDeviceError(`${what}: expected buffers of this device: ${error.message}`);
+  }
+  throw new GpuError(`${what}: ${error.message}`, { cause: error });
+}

@@ -1,0 +1,45 @@
+// wgsl.ts: links shader text and reads bindings back out of it, so that host and shader agree by construction.
+//
+// The pieces of a shader are joined in the order: enable directives, the kernel file, const lines, lib files.
+// WGSL allows use before declaration at module scope, and the directives share the kernel's first line, so the
+// compiler's line numbers are those of the kernel file. (Linking by plain text is how vello and use.gpu inspired it;
+// no preprocessor, no placeholders.)
+
+/** One shader to link: the kernel file's text, the libs it calls, its constants and WGSL extensions. */
+export interface ShaderParts {
+  readonly kernel: string;
+  readonly libs: readonly string[];
+  readonly consts: Readonly<Record<string, number | boolean>>;
+  readonly enables?: readonly string[];
+}
+
+/** Joins the parts into one WGSL module. Whole-number constants become u32 constants. */
+export function link(parts: ShaderParts): string {
+  const enables = (parts.enables ?? []).map((name) => `enable ${name}; `).join('');
+  const consts = Object.entries(parts.consts).map(([name, value]) => constLine(name, value));
+  return [`${enables}${parts.kernel}`, ...consts, ...parts.libs].join('\n');
+}
+
+function constLine(name: string, value: number | boolean): string {
+  if (typeof value === 'boolean') return `const ${name} = ${value};`;
+  if (!Number.isInteger(value) || value < 0) throw new Error(`const ${name}: expected a whole number, got ${value}`);
+  return `const ${name} = ${value}u;`;
+}
+
+export interface Binding {
+  readonly index: number;
+  readonly name: string;
+  readonly access: 'read' | 'read_write';
+}
+
+const BINDING = /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:/g;
+
+/** The storage bindings a linked module declares, by index. Every binding is `@group(0)` and `var<storage, ...>`. */
+export function bindingsOf(source: string): Binding[] {
+  const bindings = [...source.matchAll(BINDING)].map((match) => ({
+    index: Number(match[1]),
+    access: match[2] as Binding['access'],
+    name: match[3]!,
+  }));
+  return bindings.toSorted((a, b) => a.index - b.index);
+}

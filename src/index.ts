@@ -1,0 +1,25 @@
+// index.ts: the public names. Browser-safe: no runtime dependency, no host object; the caller hands the GPU in.
+export { BoundAppend, createKvCache, KvCache } from './cache/kvCache.ts';
+export type { AppendArgs, CacheLayer, LoadArgs } from './cache/kvCache.ts';
+export { cacheLayout, kvBytesRead } from './cache/layout.ts';
+export type { CacheLayout, CacheOptions } from './cache/layout.ts';
+export { createDecoder, Decoder, DecodeStep } from './decode/decoder.ts';
+export type { DecoderOptions, StepArgs } from './decode/decoder.ts';
+export { deviceDescriptor } from './decode/deviceDescriptor.ts';
+export type { DeviceNeeds } from './decode/deviceDescriptor.ts';
+export { bindMerge, BoundMerge, LSE_EMPTY } from './decode/mergeStates.ts';
+export type { MergeArgs } from './decode/mergeStates.ts';
+export { DECODE_KERNELS, planContext, planDecode } from './decode/plan.ts';
+export type { DecodeKernel, DecodePlan, PlanContext, PlanOptions } from './decode/plan.ts';
+export { createStorage, readBack, uploadStorage } from './device/buffers.ts';
+export type { BufferArg } from './device/buffers.ts';
+export * from './device/errors.ts';
+export { borrowDevice, GqaDevice, isSoftware, openDevice } from './device/gqaDevice.ts';
+export type { DeviceFacts, OpenOptions } from './device/gqaDevice.ts';
+export { RING_SLOTS } from './device/ring.ts';
+export type { RecordTarget } from './device/record.ts';
+export { decodeElements, encodeElements, KV_TYPES } from './kernels/elements.ts';
+export type { KvType } from './kernels/elements.ts';
+export type { SplitVariant } from './kernels/decodeSplit.ts';
+export { checkShape, HEAD_DIMS, MAX_Q_LEN } from './kernels/shape.ts';
+export type { GqaShape, ShapeOptions } from './kernels/shape.ts';

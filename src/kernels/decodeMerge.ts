@@ -1,0 +1,32 @@
+// decodeMerge.ts: the associative merge of attention states (shaders/decode_merge.wgsl).
+import source from '../../shaders/decode_merge.wgsl?raw';
+import statesFinished from '../../shaders/lib/states_finished.wgsl?raw';
+import statesSplit from '../../shaders/lib/states_split.wgsl?raw';
+import { link } from '../device/wgsl.ts';
+import { NUMBERS, STEP } from './lib.ts';
+import type { Kernel } from './kernel.ts';
+import type { GqaShape } from './shape.ts';
+
+/** Merges the splits of every query row. Grid: [Hq * Lq, B, 1]. */
+export function decodeMerge(shape: GqaShape): Kernel {
+  return {
+    name: 'decode_merge',
+    source: link({
+      kernel: source,
+      libs: [NUMBERS, statesSplit, STEP],
+      consts: { HEAD_DIM: shape.headDim, Q_LEN: shape.qLen, CAUSAL: shape.causal },
+    }),
+  };
+}
+
+/** Merges whole results (o, lse) of attention over disjoint sets of keys. Grid: [rows, 1, 1]. */
+export function mergeFinished(headDim: number, rows: number, numStates: number): Kernel {
+  return {
+    name: 'decode_merge',
+    source: link({
+      kernel: source,
+      libs: [NUMBERS, statesFinished],
+      consts: { HEAD_DIM: headDim, NUM_STATES: numStates, NUM_ROWS: rows },
+    }),
+  };
+}

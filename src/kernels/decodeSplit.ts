@@ -1,0 +1,106 @@
+// decodeSplit.ts: the fused kernel: one KV head's rows over one split of the cache (shaders/decode_split.wgsl).
+import source from '../../shaders/decode_split.wgsl?raw';
+import outFinal from '../../shaders/lib/out_final.wgsl?raw';
+import outPartial from '../../shaders/lib/out_partial.wgsl?raw';
+import raiseMaxSubgroup from '../../shaders/lib/raise_max_subgroup.wgsl?raw';
+import raiseMaxWorkgroup from '../../shaders/lib/raise_max_workgroup.wgsl?raw';
+import rowMax from '../../shaders/lib/row_max.wgsl?raw';
+import type { DeviceFacts } from '../device/gqaDevice.ts';
+import { LimitExceededError } from '../device/errors.ts';
+import { link } from '../device/wgsl.ts';
+import { LOAD_K, LOAD_V, NUMBERS, STEP, type CacheFormat } from './lib.ts';
+import type { Grid, Kernel } from './kernel.ts';
+import type { GqaShape } from './shape.ts';
+
+/** How invocations agree on a row's maximum: the one choice between device features. */
+export type Reduce = 'subgroup' | 'workgroup';
+
+/** The sizes of one variant of the kernel. */
+export interface SplitVariant {
+  readonly reduce: Reduce;
+  /** Invocations of a workgroup. */
+  readonly wgSize: number;
+  /** Keys between two barriers. Split lengths are multiples of it. */
+  readonly tile: number;
+  /** Query rows of a KV head that one workgroup serves, each K/V element loaded once for all of them. */
+  readonly rowBlock: number;
+}
+
+/** Rows a workgroup can serve with its scores in registers and its weights within 16 KiB of workgroup memory. */
+const MAX_ROW_BLOCK = 96;
+
+/** Scores an invocation may keep in registers. */
+const MAX_SCORES = 32;
+
+/** Workgroup memory of a variant in bytes: weights, maxima, and the sums of the sets. */
+export function splitWorkgroupBytes({ rowBlock, tile, wgSize }: SplitVariant): number {
+  return rowBlock * tile * 4 + rowBlock * 4 + wgSize * 20;
+}
+
+/**
+ * The variant that suits a device and shape. GPUs get two subgroups of 32, so that a tile's two phases keep all
+ * lanes busy at D = 128 and larger. On a CPU a barrier costs far more than a load, so software adapters get the
+ * fewest invocations that cover a vector, and longer tiles.
+ */
+export function chooseSplitVariant(shape: GqaShape, facts: DeviceFacts, reduce?: Reduce): SplitVariant {
+  const blocks = Math.ceil(shape.rowsPerKvHead / MAX_ROW_BLOCK);
+  const rowBlock = Math.ceil(shape.rowsPerKvHead / blocks);
+  const wgSize = facts.software ? softwareWgSize(shape.headDim) : rowBlock > MAX_SCORES ? 128 : 64;
+  const tile = rowBlock > MAX_SCORES ? 32 : facts.software && rowBlock <= 8 ? wgSize * 2 : wgSize;
+  const sharesRows = tile < wgSize;
+  return { reduce: reduce ?? (facts.subgroups && !sharesRows ? 'subgroup' : 'workgroup'), wgSize, tile, rowBlock };
+}
+
+function softwareWgSize(headDim: number): number {
+  return headDim > 128 ? 64 : 32;
+}
+
+/** Workgroups of a step: splits, row blocks of all KV heads, sequences. */
+export function splitGrid(shape: GqaShape, variant: SplitVariant, numSplits: number): Grid {
+  return [numSplits, shape.numKvHeads * Math.ceil(shape.rowsPerKvHead / variant.rowBlock), shape.batch];
+}
+
+/**
+ * The linked kernel. `output` says whether a split writes a partial state or, as the only split, the result.
+ * Throws LimitExceededError when the variant needs more workgroup memory or invocations than the device has.
+ */
+export function decodeSplit(
+  shape: GqaShape,
+  cache: CacheFormat,
+  variant: SplitVariant,
+  output: 'partial' | 'final',
+): Kernel {
+  const subgroup = variant.reduce === 'subgroup';
+  const raiseMax = subgroup ? raiseMaxSubgroup : raiseMaxWorkgroup;
+  const out = output === 'partial' ? outPartial : outFinal;
+  return {
+    name: 'decode_split',
+    source: link({
+      kernel: source,
+      enables: subgroup ? ['subgroups'] : [],
+      libs: [STEP, NUMBERS, rowMax, raiseMax, LOAD_K[cache.kType], LOAD_V[cache.vType], out],
+      consts: {
+        HEAD_DIM: shape.headDim,
+        NUM_KV_HEADS: shape.numKvHeads,
+        ROWS: shape.rowsPerKvHead,
+        ROW_BLOCK: variant.rowBlock,
+        CAPACITY: cache.capacity,
+        WG_SIZE: variant.wgSize,
+        TILE: variant.tile,
+        Q_LEN: shape.qLen,
+        CAUSAL: shape.causal,
+      },
+    }),
+  };
+}
+
+/** Throws LimitExceededError when a device cannot run a variant. */
+export function checkSplitVariant(variant: SplitVariant, facts: DeviceFacts): void {
+  if (variant.wgSize > facts.maxInvocations) {
+    throw new LimitExceededError('decode_split', 'maxComputeInvocationsPerWorkgroup', variant.wgSize, facts.maxInvocations);
+  }
+  const bytes = splitWorkgroupBytes(variant);
+  if (bytes > facts.maxWorkgroupStorage) {
+    throw new LimitExceededError('decode_split', 'maxComputeWorkgroupStorageSize', bytes, facts.maxWorkgroupStorage);
+  }
+}

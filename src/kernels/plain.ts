@@ -1,0 +1,46 @@
+// plain.ts: plain attention in three steps: grouped QK^T, softmax, AV (shaders/plain_*.wgsl). The yardstick.
+import mixSource from '../../shaders/plain_mix.wgsl?raw';
+import scoresSource from '../../shaders/plain_scores.wgsl?raw';
+import softmaxSource from '../../shaders/plain_softmax.wgsl?raw';
+import { link } from '../device/wgsl.ts';
+import { LOAD_K, LOAD_V, NUMBERS, STEP, type CacheFormat } from './lib.ts';
+import type { Grid, Kernel } from './kernel.ts';
+import type { GqaShape } from './shape.ts';
+
+const WG_SIZE = 64;
+
+/** scores = scale * q . k; grid [tiles of 64 keys, Hq * Lq, B]. */
+export function plainScores(shape: GqaShape, cache: CacheFormat): Kernel {
+  const libs = [STEP, NUMBERS, LOAD_K[cache.kType]];
+  const consts = { ...headConsts(shape), ...maskConsts(shape, cache), WG_SIZE };
+  return { name: 'plain_scores', source: link({ kernel: scoresSource, libs, consts }) };
+}
+
+export function plainScoresGrid(shape: GqaShape, longestKvLen: number): Grid {
+  return [Math.max(1, Math.ceil(longestKvLen / WG_SIZE)), shape.numQHeads * shape.qLen, shape.batch];
+}
+
+/** scores -> weights, in place, and the log-sum-exp; grid [Hq * Lq, B, 1]. */
+export function plainSoftmax(shape: GqaShape, cache: CacheFormat): Kernel {
+  const consts = { NUM_Q_HEADS: shape.numQHeads, ...maskConsts(shape, cache), WG_SIZE };
+  return { name: 'plain_softmax', source: link({ kernel: softmaxSource, libs: [STEP, NUMBERS], consts }) };
+}
+
+/** o = weights . v; grid [Hq * Lq, B, 1]. */
+export function plainMix(shape: GqaShape, cache: CacheFormat): Kernel {
+  const consts = { ...headConsts(shape), ...maskConsts(shape, cache) };
+  return { name: 'plain_mix', source: link({ kernel: mixSource, libs: [STEP, LOAD_V[cache.vType]], consts }) };
+}
+
+/** One workgroup per query row: plain_softmax, plain_mix and decode_merge. */
+export function rowGrid(shape: GqaShape): Grid {
+  return [shape.numQHeads * shape.qLen, shape.batch, 1];
+}
+
+function headConsts(shape: GqaShape) {
+  return { HEAD_DIM: shape.headDim, NUM_Q_HEADS: shape.numQHeads, NUM_KV_HEADS: shape.numKvHeads };
+}
+
+function maskConsts(shape: GqaShape, cache: CacheFormat) {
+  return { Q_LEN: shape.qLen, CAUSAL: shape.causal, CAPACITY: cache.capacity };
+}

@@ -1,0 +1,12 @@
+// readStream.ts: the read ceiling's kernel (shaders/read_stream.wgsl).
+import source from '../../shaders/read_stream.wgsl?raw';
+import { link } from '../device/wgsl.ts';
+import type { Kernel } from './kernel.ts';
+
+/** Reads `bytes` (a multiple of 16) once, with `wgSize` invocations per workgroup. Grid: [groups, 1, 1]. */
+export function readStream(bytes: number, wgSize: number): Kernel {
+  return {
+    name: 'read_stream',
+    source: link({ kernel: source, libs: [], consts: { NUM_VECTORS: bytes / 16, WG_SIZE: wgSize } }),
+  };
+}

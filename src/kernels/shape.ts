@@ -1,0 +1,60 @@
+// shape.ts: the shape of a decode step, checked once at the library's border.
+import { ShapeError } from '../device/errors.ts';
+
+/** Head dims there are kernels for. */
+export const HEAD_DIMS: readonly number[] = [64, 80, 96, 112, 128, 192, 256];
+
+/** Most query positions of one step. */
+export const MAX_Q_LEN = 8;
+
+/** Most query heads, and most sequences, of one step: far above any model, and safe for a dispatch's dimensions. */
+export const MAX_HEADS = 1024;
+export const MAX_BATCH = 4096;
+
+/** What a caller gives: B sequences, Hq query heads, Hkv key/value heads, D elements per head, Lq new positions. */
+export interface ShapeOptions {
+  readonly batch?: number;
+  readonly numQHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  /** Query positions per sequence in one step, 1 to 8. Default 1. */
+  readonly qLen?: number;
+  /** Position i of qLen sees all but the last qLen - 1 - i keys (aligned bottom-right). Default true. */
+  readonly causal?: boolean;
+}
+
+/** A checked shape with its derived counts. */
+export interface GqaShape extends Required<ShapeOptions> {
+  /** Query heads that share a KV head: Hq / Hkv. */
+  readonly groupSize: number;
+  /** Query rows of one KV head: groupSize * qLen. They lie one behind the other in q: [B, Hkv, rowsPerKvHead, D]. */
+  readonly rowsPerKvHead: number;
+  /** All query rows of a step: B * Hq * Lq. */
+  readonly rows: number;
+}
+
+/** Checks a shape; throws ShapeError naming the field, what it must be and what was given. */
+export function checkShape(options: ShapeOptions): GqaShape {
+  const { batch = 1, numQHeads, numKvHeads, headDim, qLen = 1, causal = true } = options;
+  checkWhole('batch', batch, 1, MAX_BATCH);
+  checkWhole('numQHeads', numQHeads, 1, MAX_HEADS);
+  checkWhole('numKvHeads', numKvHeads, 1, MAX_HEADS);
+  checkWhole('qLen', qLen, 1, MAX_Q_LEN);
+  if (numQHeads % numKvHeads !== 0) {
+    throw new ShapeError(`shape: numQHeads (${numQHeads}) must be a multiple of numKvHeads (${numKvHeads})`);
+  }
+  if (!HEAD_DIMS.includes(headDim)) {
+    throw new ShapeError(`shape: headDim must be one of ${HEAD_DIMS.join(', ')}, got ${headDim}`);
+  }
+  const groupSize = numQHeads / numKvHeads;
+  const rowsPerKvHead = groupSize * qLen;
+  const rows = batch * numQHeads * qLen;
+  return { batch, numQHeads, numKvHeads, headDim, qLen, causal, groupSize, rowsPerKvHead, rows };
+}
+
+/** Throws ShapeError unless `value` is a whole number from `min` to `max`. */
+export function checkWhole(name: string, value: number, min: number, max: number): void {
+  if (!Number.isSafeInteger(value) || value < min || value > max) {
+    throw new ShapeError(`${name}: expected a whole number from ${min} to ${max}, got ${value}`);
+  }
+}

@@ -1,0 +1,79 @@
+// node.ts: WebGPU in Node through Dawn. The only file that imports the package `webgpu`.
+import { NoAdapterError } from './device/errors.ts';
+import {
+  createHeld,
+  type CreateGpu,
+  listAdapters,
+  type ListedAdapter,
+  type NodeGpu,
+  pickAdapter,
+} from './node/adapters.ts';
+
+export type { ListedAdapter, NodeGpu, Rung } from './node/adapters.ts';
+export { quietWait } from './node/quiet.ts';
+
+/** Which adapter to take. */
+export interface NodeGpuOptions {
+  /**
+   * Part of the adapter's name, in any case, or `swiftshader` for the embedded software adapter. Default: the environment
+   * variable GQA_ADAPTER, else the best adapter there is.
+   */
+  readonly adapter?: string;
+  /** Refuse software adapters. */
+  readonly requireGpu?: boolean;
+  /** More flags for Dawn, such as `enable-dawn-features=dump_shaders`. Dawn ignores unknown ones silently. */
+  readonly dawnFlags?: readonly string[];
+}
+
+/**
+ * Opens WebGPU in Node. The order: the adapter asked for (by the option, GQA_ADAPTER, VK_DRIVER_FILES or
+ * VK_ICD_FILENAMES), a GPU, a system software adapter, the embedded software adapter. Timestamps are exact, not
+ * rounded to 65 536 ns. Throws NoAdapterError, which says what was looked for and the one command that mends it.
+ */
+export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
+  return pickAdapter(await loadDawn(), {
+    asked: options.adapter ?? (process.env.GQA_ADAPTER || undefined),
+    requireGpu: options.requireGpu ?? false,
+    flags: dawnFlags(options.dawnFlags ?? []),
+  });
+}
+
+/** The system's adapters, best first, without the embedded one. Throws NoAdapterError when Dawn is not installed. */
+export async function nodeAdapters(): Promise<ListedAdapter[]> {
+  return listAdapters(await loadDawn(), []);
+}
+
+/** A GPU that compiles and validates WGSL with every feature, on any machine, and runs nothing. */
+export async function validatorGpu(): Promise<GPU> {
+  return createHeld(await loadDawn(), ['backend=null']);
+}
+
+const EXACT_TIMESTAMPS = 'timestamp_quantization';
+
+/** Adds our flag to the caller's; Dawn keeps only the last of several lists of disabled features, so there must be one. */
+export function dawnFlags(extra: readonly string[]): string[] {
+  const key = 'disable-dawn-features=';
+  const disabled = extra.filter((flag) => flag.startsWith(key)).map((flag) => flag.slice(key.length));
+  return [
+    `${key}${[EXACT_TIMESTAMPS, ...disabled].join(',')}`,
+    ...extra.filter((flag) => !flag.startsWith(key)),
+  ];
+}
+
+async function loadDawn(): Promise<CreateGpu> {
+  try {
+    return (await import('webgpu')).create;
+  } catch (error) {
+    throw dawnMissing(error);
+  }
+}
+
+/** Says why the package `webgpu` did not load: it is absent, or its binary does not run on this platform. */
+export function dawnMissing(cause: unknown): NoAdapterError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const absent = /Cannot find (package|module) 'webgpu'/.test(why);
+  const message = absent
+    ? 'the package "webgpu" is not installed.\nTo mend it: npm install webgpu@0.6'
+    : `the package "webgpu" does not load on ${process.platform}-${process.arch}: ${why}`;
+  return new NoAdapterError(`nodeGpu: ${message}`, { cause });
+}

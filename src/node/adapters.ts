@@ -1,0 +1,215 @@
+// adapters.ts: which adapter Dawn is to use in Node: the one asked for, a GPU, a system or the embedded software adapter.
+import { NoAdapterError } from '../device/errors.ts';
+import { isSoftware } from '../device/gqaDevice.ts';
+import {
+  EMBEDDED_INSTALL,
+  type EmbeddedDriver,
+  embeddedRunsHere,
+  findArchive,
+  unpackDriver,
+} from './embedded.ts';
+import { driverManifests, driverOverride, pinLibrary, VULKAN_LOADER, withDriver } from './loader.ts';
+
+/** `create` of the package `webgpu`: flags such as `adapter=name` to Dawn's GPU object. */
+export type CreateGpu = (flags: string[]) => GPU;
+
+/** Where an adapter came from; `environment` means that VK_DRIVER_FILES or VK_ICD_FILENAMES chose the driver. */
+export type Rung = 'environment' | 'gpu' | 'system-software' | 'embedded-software';
+
+/** A GPU object whose `requestAdapter()` gives the adapter named here, and how it was found. */
+export interface NodeGpu {
+  readonly gpu: GPU;
+  readonly rung: Rung;
+  /** As Dawn lists it; any part of it works as the `adapter` option. */
+  readonly adapterName: string;
+  /** A processor poses as a GPU: right results, timings that say nothing about GPUs. */
+  readonly software: boolean;
+  /** What a person should know about the choice; one sentence each, for stderr. */
+  readonly notes: readonly string[];
+}
+
+/** What to look for. `flags` go to every `create`. */
+export interface AdapterWish {
+  readonly asked: string | undefined;
+  readonly requireGpu: boolean;
+  readonly flags: readonly string[];
+}
+
+/** An adapter as Dawn lists it. */
+export interface ListedAdapter {
+  readonly backend: string;
+  readonly name: string;
+}
+
+/** The name that asks for the embedded software adapter, even where the system has one. */
+export const EMBEDDED = 'swiftshader';
+
+// Dawn crashes the process when a GPU object becomes unreachable while one of its promises is pending. The set hangs on
+// globalThis because a test runner may load this module anew in the same process and drop the old copy.
+const holder = globalThis as { [key: symbol]: Set<GPU> | undefined };
+const alive = (holder[Symbol.for('gqa-webgpu.gpus')] ??= new Set<GPU>());
+
+/** Makes a GPU object and keeps it reachable for the life of the process. */
+export function createHeld(create: CreateGpu, flags: readonly string[]): GPU {
+  const gpu = create([...flags]);
+  alive.add(gpu);
+  return gpu;
+}
+
+/** The system's adapters, best first: discrete GPU, integrated GPU, software. Empty when Dawn finds none. */
+export async function listAdapters(create: CreateGpu, flags: readonly string[]): Promise<ListedAdapter[]> {
+  return (await systemObstacle()) === undefined ? listSystem(create, flags) : [];
+}
+
+const BEST: GPURequestAdapterOptions = { powerPreference: 'high-performance' };
+
+// Dawn has no call that lists adapters, but its error about a name that matches none lists them all.
+const IMPOSSIBLE = 'adapter=\u2205 no such adapter';
+
+async function listSystem(create: CreateGpu, flags: readonly string[]): Promise<ListedAdapter[]> {
+  try {
+    await createHeld(create, [...flags, IMPOSSIBLE]).requestAdapter(BEST);
+    return []; // null, so nothing to list
+  } catch (error) {
+    return parseAdapterList(String(error));
+  }
+}
+
+/** Reads Dawn's list: lines of the form ` * backend: 'vulkan', name: 'llvmpipe (LLVM 15.0.6, 256 bits)'`. */
+export function parseAdapterList(message: string): ListedAdapter[] {
+  return [...message.matchAll(/\* backend: '(.*?)', name: '(.*)'/g)].map((m) => ({
+    backend: m[1]!,
+    name: m[2]!,
+  }));
+}
+
+/** Finds an adapter in the order of `Rung`, or throws one NoAdapterError that says what was missing and what mends it. */
+export async function pickAdapter(create: CreateGpu, wish: AdapterWish): Promise<NodeGpu> {
+  if (wish.asked?.toLowerCase() === EMBEDDED) {
+    if (wish.requireGpu)
+      throw new NoAdapterError(`nodeGpu: a GPU is required, but "${EMBEDDED}" is a software adapter`);
+    return openEmbedded(create, wish);
+  }
+  const obstacle = await systemObstacle();
+  const names = obstacle === undefined ? await listSystem(create, wish.flags) : [];
+  if (names.length > 0) return openSystem(create, wish, names);
+  const reason = obstacle ?? refused();
+  if (wish.asked !== undefined) throw noAdapter([`adapter "${wish.asked}" was asked for, but ${reason}`]);
+  if (wish.requireGpu)
+    throw noAdapter([`a GPU is required, but ${reason}`], "install the driver of this machine's GPU");
+  return openEmbedded(create, wish, reason);
+}
+
+async function openSystem(
+  create: CreateGpu,
+  wish: AdapterWish,
+  names: readonly ListedAdapter[],
+): Promise<NodeGpu> {
+  const asked = wish.asked?.toLowerCase() ?? '';
+  const chosen = names.find(({ name }) => name.toLowerCase().includes(asked));
+  if (!chosen) {
+    const all = names.map(({ name }) => `"${name}"`).join(', ');
+    throw new NoAdapterError(
+      `nodeGpu: no adapter is named "${wish.asked}"; there are ${all}, and "${EMBEDDED}"`,
+    );
+  }
+  const gpu = createHeld(create, [...wish.flags, `adapter=${chosen.name}`]);
+  const adapter = await gpu.requestAdapter(BEST);
+  if (!adapter) throw noAdapter([`Dawn listed "${chosen.name}" but did not open it`]);
+  const software = isSoftware(adapter.info);
+  if (software && wish.requireGpu) {
+    throw new NoAdapterError(`nodeGpu: a GPU is required, but "${chosen.name}" is a software adapter`);
+  }
+  const rung = driverOverride() ? 'environment' : software ? 'system-software' : 'gpu';
+  return {
+    gpu,
+    rung,
+    adapterName: chosen.name,
+    software,
+    notes: software ? [softwareNote(chosen.name)] : [],
+  };
+}
+
+/** Opens SwiftShader; `systemReason` says why no system adapter serves, if one was wanted. */
+async function openEmbedded(create: CreateGpu, wish: AdapterWish, systemReason?: string): Promise<NodeGpu> {
+  const tried = systemReason === undefined ? [] : [systemReason];
+  const driver = await embeddedDriver(tried);
+  if (!(await pinAnyLoader()))
+    throw noAdapter([...tried, `the Vulkan loader ${driver.loader} does not load`]);
+  // Dawn loads Vulkan in the first requestAdapter() of a GPU object, before that call returns, and keeps it.
+  const gpu = createHeld(create, wish.flags);
+  const adapter = await withDriver(driver.manifest, () => gpu.requestAdapter(BEST));
+  if (!adapter) throw noAdapter([...tried, `the embedded SwiftShader of ${driver.manifest} does not start`]);
+  const adapterName = adapter.info.description || adapter.info.device;
+  const notes = [
+    softwareNote(adapterName),
+    ...tried.map((reason) => `the embedded software adapter is used: ${reason}`),
+  ];
+  return { gpu, rung: 'embedded-software', adapterName, software: true, notes };
+}
+
+function softwareNote(name: string): string {
+  return `"${name}" is a software adapter: results are right, timings describe the processor and not a GPU`;
+}
+
+/** Unpacks the embedded driver; throws NoAdapterError, with what was `tried` before, when there is none for this machine. */
+async function embeddedDriver(tried: readonly string[]): Promise<EmbeddedDriver> {
+  if (!embeddedRunsHere()) {
+    const here = `${process.platform}-${process.arch}`;
+    throw noAdapter([...tried, `the embedded software adapter runs on linux-x64 only, this is ${here}`]);
+  }
+  const archive = findArchive();
+  if (!archive) {
+    throw noAdapter(
+      [...tried, 'the embedded software adapter (@sparticuz/chromium) is not installed'],
+      EMBEDDED_INSTALL,
+    );
+  }
+  try {
+    return await unpackDriver(archive);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw noAdapter([...tried, why], 'set XDG_CACHE_HOME to a writable folder', { cause });
+  }
+}
+
+/** Gets a Vulkan loader into the process: the system's, else the embedded one, which finds system drivers as well. */
+async function pinAnyLoader(): Promise<boolean> {
+  if (pinLibrary(VULKAN_LOADER)) return true;
+  try {
+    return pinLibrary((await embeddedDriver([])).loader);
+  } catch {
+    return false; // the caller names the missing loader
+  }
+}
+
+/** Why Dawn need not be asked for a system adapter (it would write warnings to stderr); undefined when it may find one. */
+async function systemObstacle(): Promise<string | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  const override = driverOverride();
+  if (override && override.existing.length === 0) {
+    return `${override.variable}="${override.value}" names no driver manifest that exists`;
+  }
+  if (!override && driverManifests().length === 0)
+    return 'no Vulkan driver is installed (no manifest in vulkan/icd.d)';
+  return (await pinAnyLoader()) ? undefined : `the Vulkan loader ${VULKAN_LOADER} is not installed`;
+}
+
+function refused(): string {
+  if (process.platform !== 'linux') return 'Dawn finds no adapter';
+  const count = driverOverride()?.existing.length ?? driverManifests().length;
+  return `Dawn takes no adapter from the ${count} Vulkan drivers installed (Mesa 22.3 of Debian 12 is too old, 25.0 works)`;
+}
+
+function noAdapter(reasons: readonly string[], cure = systemCure(), options?: ErrorOptions): NoAdapterError {
+  return new NoAdapterError(
+    `nodeGpu: no WebGPU adapter: ${reasons.join('; ')}.\nTo mend it: ${cure}`,
+    options,
+  );
+}
+
+function systemCure(): string {
+  return process.platform === 'linux'
+    ? 'apt-get install libvulkan1 mesa-vulkan-drivers   (as root; on Debian 12 with -t bookworm-backports)'
+    : "install the driver of this machine's GPU";
+}

@@ -1,0 +1,61 @@
+// Tests: the project `node` runs on Dawn, the project `browser` in headless Chromium; both run the same files.
+import { fileURLToPath } from 'node:url';
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { CHROMIUM_ARGS, findChromium } from './scripts/chromium.ts';
+import { isolation } from './vite.config.ts';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+// One process for all files: a thread that ends during a dispatch would take the run with it, and a second process
+// would share the few cores of a software adapter.
+const node: TestProjectInlineConfiguration = {
+  extends: true,
+  resolve: { alias: { '#gpu': here('test/support/gpu.node.ts') } },
+  test: {
+    name: 'node',
+    include: ['test/**/*.test.ts'],
+    exclude: ['**/*.browser.test.ts'],
+    pool: 'forks',
+    isolate: false,
+    fileParallelism: false,
+  },
+};
+
+async function browser(): Promise<TestProjectInlineConfiguration> {
+  const { executablePath, env } = await findChromium();
+  return {
+    extends: true,
+    resolve: { alias: { '#gpu': here('test/support/gpu.browser.ts') } },
+    test: {
+      name: 'browser',
+      include: ['test/**/*.test.ts'],
+      exclude: ['**/*.node.test.ts'],
+      fileParallelism: false,
+      browser: {
+        enabled: true,
+        headless: true,
+        screenshotFailures: false,
+        provider: playwright({
+          launchOptions: { executablePath, env, args: CHROMIUM_ARGS },
+          contextOptions: { locale: 'en-US' },
+        }),
+        instances: [{ browser: 'chromium' }],
+      },
+    },
+  };
+}
+
+// With `--project node` alone no browser need be on the machine.
+const nodeOnly =
+  /--project[ =]node\b/.test(process.argv.join(' ')) &&
+  !/--project[ =]browser\b/.test(process.argv.join(' '));
+
+export default defineConfig({
+  server: { headers: isolation },
+  test: {
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    projects: nodeOnly ? [node] : [node, await browser()],
+  },
+});
