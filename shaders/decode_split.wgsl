@@ -6,12 +6,12 @@
 // Between them each score becomes a weight, exp(score - m) with m the running maximum of its row: once per score.
 //
 // in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
-//      k_cache [B, Hkv, CAPACITY, D]          lib k_*
-//      v_cache [B, Hkv, CAPACITY, D]          lib v_*
+//      k_cache [B, Hkv, capacity, D]          lib k_*
+//      v_cache [B, Hkv, capacity, D]          lib v_*
 //      step    Step                           lib step
 // out  the state of each row                  lib out_*
 // grid (num_splits, Hkv * ROW_BLOCKS, B); a workgroup owns ROW_BLOCK rows of a KV head in one split
-// consts HEAD_DIM NUM_KV_HEADS ROWS ROW_BLOCK CAPACITY WG_SIZE TILE Q_LEN CAUSAL
+// consts HEAD_DIM ROWS ROW_BLOCK WG_SIZE TILE Q_LEN CAUSAL
 // libs step numbers row_max, and one each of raise_max_* k_* v_* out_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
@@ -60,16 +60,20 @@ struct State {
 }
 
 @compute @workgroup_size(WG_SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let row_start = (group.y % ROW_BLOCKS) * ROW_BLOCK;
-  let kv_head = group.z * NUM_KV_HEADS + group.y / ROW_BLOCKS;
+  let kv_head = (group.z * groups.y + group.y) / ROW_BLOCKS; // counted over all sequences
   let kv_len = step.kv_lens[group.z];
   let work = Work(
     kv_len,
     row_start,
     min(ROW_BLOCK, ROWS - row_start),
     kv_head * ROWS + row_start,
-    kv_head * CAPACITY * D4,
+    kv_head * step.capacity * D4,
   );
   let begin = min(group.x * step.split_len, kv_len);
   let end = min(begin + step.split_len, kv_len);
@@ -93,13 +97,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   write_rows(&state, work, group.x, lane);
 }
 
-// First row of the block that this invocation scores, and that it mixes.
+// First row of the block that this invocation scores. A constant where all score the same rows: a compiler that sees
+// uniform addresses loads q once for all of them (worth a factor of two on lavapipe).
 fn score_row(lane: u32) -> u32 {
-  return (lane / KEY_LANES) * QK_ROWS;
+  return select((lane / KEY_LANES) * QK_ROWS, 0u, QK_PARTS == 1u);
 }
 
+// First row of the block that this invocation mixes, and which of the tile's keys; constants likewise.
 fn mix_row(lane: u32) -> u32 {
-  return (lane / D4 / KEY_SETS) * MIX_ROWS;
+  return select((lane / D4 / KEY_SETS) * MIX_ROWS, 0u, ROW_SETS == 1u);
+}
+
+fn key_set(lane: u32) -> u32 {
+  return select((lane / D4) % KEY_SETS, 0u, KEY_SETS == 1u);
+}
+
+// Invocations left over when WG_SIZE is no multiple of D4 mix nothing.
+fn mixes(lane: u32) -> bool {
+  return lane / D4 < ROW_SETS * KEY_SETS;
 }
 
 // Phase 1: scaled scores [row][key] of this invocation, NEG_MAX where the row may not see the key.
@@ -161,10 +176,10 @@ fn rescale(state: ptr<function, State>, lane: u32) {
 
 // Phase 2: adds the tile's weighted values.
 fn mix_tile(state: ptr<function, State>, work: Work, first: u32, count: u32, lane: u32) {
-  if lane / D4 >= ROW_SETS * KEY_SETS {
+  if !mixes(lane) {
     return;
   }
-  for (var key = (lane / D4) % KEY_SETS; key < count; key += KEY_SETS) {
+  for (var key = key_set(lane); key < count; key += KEY_SETS) {
     let v = load_v(work.first_vector + (first + key) * D4 + lane % D4);
     for (var r = 0u; r < MIX_ROWS; r++) {
       let weight = weights[min(mix_row(lane) + r, ROW_BLOCK - 1u) * TILE + key];
@@ -181,7 +196,7 @@ fn write_rows(state: ptr<function, State>, work: Work, split: u32, lane: u32) {
     set_l[lane] = (*state).l[r];
     workgroupBarrier(); // sums of all sets are there
     let row = mix_row(lane) + r;
-    if lane / D4 < ROW_SETS * KEY_SETS && (lane / D4) % KEY_SETS == 0u && row < work.rows {
+    if mixes(lane) && key_set(lane) == 0u && row < work.rows {
       var o = set_o[lane];
       var l = set_l[lane];
       for (var other = 1u; other < KEY_SETS; other++) {

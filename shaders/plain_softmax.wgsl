@@ -1,10 +1,10 @@
 // plain_softmax.wgsl: step 2 of plain attention: each row of scores becomes weights that sum to 1, in place.
 //
 // in   step   Step                          lib step
-// i/o  scores [B, Hq * Q_LEN, CAPACITY] f32 scores in, weights out
+// i/o  scores [B, Hq * Q_LEN, capacity] f32 scores in, weights out
 // out  lse    [B, Hq * Q_LEN] f32           natural log-sum-exp; LSE_EMPTY for a row with nothing to attend to
 // grid (Hq * Q_LEN, B, 1); a workgroup owns a row, an invocation every WG_SIZE-th score of it
-// consts NUM_Q_HEADS Q_LEN CAUSAL CAPACITY WG_SIZE
+// consts Q_LEN CAUSAL WG_SIZE
 // libs step numbers
 
 @group(0) @binding(0) var<storage, read> step: Step;
@@ -16,27 +16,31 @@ const_assert (WG_SIZE & (WG_SIZE - 1u)) == 0u; // the reductions halve it down t
 var<workgroup> partial: array<f32, WG_SIZE>;
 
 @compute @workgroup_size(WG_SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let kv_len = step.kv_lens[group.y];
-  let row = group.y * NUM_Q_HEADS * Q_LEN + group.x;
+  let row = group.y * groups.x + group.x; // of all query rows [B, Hq, Q_LEN]
 
   var highest = NEG_MAX;
   for (var t = lane; t < kv_len; t += WG_SIZE) {
-    highest = max(highest, scores[row * CAPACITY + t]);
+    highest = max(highest, scores[row * step.capacity + t]);
   }
   let m = row_max(highest, lane);
 
   var sum = 0.0;
   for (var t = lane; t < kv_len; t += WG_SIZE) {
-    let score = scores[row * CAPACITY + t];
+    let score = scores[row * step.capacity + t];
     let weight = select(0.0, exp(score - m), score > NEG_MAX);
-    scores[row * CAPACITY + t] = weight;
+    scores[row * step.capacity + t] = weight;
     sum += weight;
   }
   let l = row_sum(sum, lane);
 
   for (var t = lane; t < kv_len; t += WG_SIZE) {
-    scores[row * CAPACITY + t] = select(0.0, scores[row * CAPACITY + t] / l, l > 0.0);
+    scores[row * step.capacity + t] = select(0.0, scores[row * step.capacity + t] / l, l > 0.0);
   }
   if lane == 0u {
     lse[row] = lse_of(m, l);

@@ -71,7 +71,7 @@ async function loadDawn(): Promise<CreateGpu> {
 /** Says why the package `webgpu` did not load: it is absent, or its binary does not run on this platform. */
 export function dawnMissing(cause: unknown): NoAdapterError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  const absent = /Cannot find (package|module) 'webgpu'/.test(why);
+  const absent = /'webgpu'|__vite-optional-peer-dep:webgpu/.test(why);
   const message = absent
     ? 'the package "webgpu" is not installed.\nTo mend it: npm install webgpu@0.6'
     : `the package "webgpu" does not load on ${process.platform}-${process.arch}: ${why}`;

@@ -5,6 +5,7 @@
 struct Step {
   num_splits: u32,
   split_len: u32,
+  capacity: u32, // token slots per KV head
   sm_scale: f32,
   kv_lens: array<u32>, // [B] tokens to attend to, the new ones included
 }

@@ -40,7 +40,7 @@ export async function createKvCache(device: GqaDevice, options: CacheOptions): P
   const layout = cacheLayout(options);
   checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
   checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
-  const append = await device.pipelines.get(appendKv(layout.numKvHeads, layout.headDim, layout));
+  const append = await device.pipelines.get(appendKv(layout.headDim, layout));
   device.device.pushErrorScope('out-of-memory');
   const layers = Array.from({ length: layout.layers }, (_, layer) => ({
     k: createStorage(device, `k_cache layer ${layer}`, layout.kBytes),
@@ -75,7 +75,7 @@ export class KvCache {
     this.layout = layout;
     this.layers = layers;
     this.#append = append;
-    this.#ring = new StepRing(device, 'append step', 1 + layout.batch);
+    this.#ring = new StepRing(device, 'append step', 2 + layout.batch);
     this.#kvLens = layers.map(() => Array.from({ length: layout.batch }, () => 0));
   }
 
@@ -127,7 +127,7 @@ export class KvCache {
         );
       }
     }
-    const offset = this.#ring.place(Uint32Array.of(numTokens, ...lens));
+    const offset = this.#ring.place(Uint32Array.of(numTokens, capacity, ...lens));
     inPass(target, (pass) => dispatch(pass, kernel, appendGrid(batch, numKvHeads, headDim, numTokens), offset));
     for (let b = 0; b < batch; b++) lens[b]! += numTokens;
   }

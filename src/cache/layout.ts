@@ -22,6 +22,7 @@ export interface CacheLayout extends CacheFormat {
   readonly batch: number;
   readonly numKvHeads: number;
   readonly headDim: number;
+  readonly capacity: number;
   readonly layers: number;
   /** Elements of one K or V buffer: B * Hkv * capacity * D. */
   readonly elements: number;

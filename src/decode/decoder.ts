@@ -68,7 +68,7 @@ export class Decoder {
     this.shape = context.shape;
     this.context = context;
     this.#path = path;
-    this.#ring = new StepRing(device, 'decode step', 3 + context.shape.batch);
+    this.#ring = new StepRing(device, 'decode step', 4 + context.shape.batch);
     this.#unwantedLse = createStorage(device, 'lse', context.shape.rows * 4);
   }
 

@@ -11,7 +11,7 @@ export async function createPlainPath(device: GqaDevice, context: PlanContext): 
   const { shape, layout } = context;
   const [scoresKernel, softmaxKernel, mixKernel] = await Promise.all([
     device.pipelines.get(plainScores(shape, layout)),
-    device.pipelines.get(plainSoftmax(shape, layout)),
+    device.pipelines.get(plainSoftmax(shape)),
     device.pipelines.get(plainMix(shape, layout)),
   ]);
   const buffer = createStorage(device, 'scores', shape.rows * layout.capacity * 4);

@@ -112,7 +112,7 @@ export function planDecode(context: PlanContext, kvLens: readonly number[], opti
     grid: splitGrid(shape, context.variant, numSplits),
     dispatches: dispatchNames(kernel, numSplits),
     bytes: { kv: kvBytesRead(layout, kvLens), q: rowBytes, out: rowBytes + shape.rows * 4, partial },
-    stepWords: stepWords(numSplits, splitLen, smScale, kvLens),
+    stepWords: stepWords([numSplits, splitLen, layout.capacity], smScale, kvLens),
   };
 }
 
@@ -159,8 +159,9 @@ function roundUp(value: number, multiple: number): number {
   return Math.ceil(value / multiple) * multiple;
 }
 
-function stepWords(numSplits: number, splitLen: number, smScale: number, kvLens: readonly number[]) {
-  const words = Uint32Array.of(numSplits, splitLen, 0, ...kvLens);
-  new Float32Array(words.buffer)[2] = smScale;
+/** The words of lib/step.wgsl's struct Step, in its order. */
+function stepWords(counts: readonly [number, number, number], smScale: number, kvLens: readonly number[]) {
+  const words = Uint32Array.of(...counts, 0, ...kvLens);
+  new Float32Array(words.buffer)[3] = smScale;
   return words;
 }

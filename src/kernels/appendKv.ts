@@ -6,9 +6,9 @@ import type { Grid, Kernel } from './kernel.ts';
 
 const WG_SIZE = 64;
 
-/** The linked kernel for a cache of `numKvHeads` heads of `headDim` elements. */
-export function appendKv(numKvHeads: number, headDim: number, cache: CacheFormat): Kernel {
-  const consts = { HEAD_DIM: headDim, NUM_KV_HEADS: numKvHeads, CAPACITY: cache.capacity, WG_SIZE };
+/** The linked kernel for caches of `headDim` elements per head. */
+export function appendKv(headDim: number, cache: CacheFormat): Kernel {
+  const consts = { HEAD_DIM: headDim, WG_SIZE };
   return { name: 'append_kv', source: link({ kernel: source, libs: storeLibs(cache), consts }) };
 }
 

@@ -26,33 +26,47 @@ export interface SplitVariant {
   readonly rowBlock: number;
 }
 
-/** Rows a workgroup can serve with its scores in registers and its weights within 16 KiB of workgroup memory. */
-const MAX_ROW_BLOCK = 96;
+/** Rows one invocation scores or mixes: more would not stay in registers. Also MAX_MIX_ROWS of the shader. */
+const ROWS_PER_INVOCATION = 8;
 
-/** Scores an invocation may keep in registers. */
-const MAX_SCORES = 32;
+/** Rows a workgroup can serve with their weights within WebGPU's guaranteed 16 KiB of workgroup memory. */
+const MAX_ROW_BLOCK = 96;
 
 /** Workgroup memory of a variant in bytes: weights, maxima, and the sums of the sets. */
 export function splitWorkgroupBytes({ rowBlock, tile, wgSize }: SplitVariant): number {
   return rowBlock * tile * 4 + rowBlock * 4 + wgSize * 20;
 }
 
-/**
- * The variant that suits a device and shape. GPUs get two subgroups of 32, so that a tile's two phases keep all
- * lanes busy at D = 128 and larger. On a CPU a barrier costs far more than a load, so software adapters get the
- * fewest invocations that cover a vector, and longer tiles.
- */
+/** The variant that suits a device and shape. */
 export function chooseSplitVariant(shape: GqaShape, facts: DeviceFacts, reduce?: Reduce): SplitVariant {
-  const blocks = Math.ceil(shape.rowsPerKvHead / MAX_ROW_BLOCK);
-  const rowBlock = Math.ceil(shape.rowsPerKvHead / blocks);
-  const wgSize = facts.software ? softwareWgSize(shape.headDim) : rowBlock > MAX_SCORES ? 128 : 64;
-  const tile = rowBlock > MAX_SCORES ? 32 : facts.software && rowBlock <= 8 ? wgSize * 2 : wgSize;
-  const sharesRows = tile < wgSize;
-  return { reduce: reduce ?? (facts.subgroups && !sharesRows ? 'subgroup' : 'workgroup'), wgSize, tile, rowBlock };
+  const sizes = facts.software ? softwareSizes(shape) : gpuSizes(shape);
+  const sharesRows = sizes.tile < sizes.wgSize;
+  return { reduce: reduce ?? (facts.subgroups && !sharesRows ? 'subgroup' : 'workgroup'), ...sizes };
 }
 
-function softwareWgSize(headDim: number): number {
-  return headDim > 128 ? 64 : 32;
+/**
+ * GPUs: a whole group in one workgroup, so that its K and V come from memory once; 32 keys side by side for every
+ * eight rows, two such sets at least.
+ */
+function gpuSizes({ rowsPerKvHead, headDim }: GqaShape): Omit<SplitVariant, 'reduce'> {
+  const rowBlock = evenBlocks(rowsPerKvHead, MAX_ROW_BLOCK);
+  const sets = 2 ** Math.ceil(Math.log2(Math.ceil(rowBlock / ROWS_PER_INVOCATION)));
+  const wgSize = Math.min(256, Math.max(64, 32 * sets, headDim > 128 ? 64 : 0));
+  return { wgSize, tile: sets > 1 ? 32 : 64, rowBlock };
+}
+
+/**
+ * A CPU runs invocations one after the other and a barrier as a switch between them: the fewest that cover a vector,
+ * long tiles, and at most eight rows, so that all invocations work on the same ones.
+ */
+function softwareSizes({ rowsPerKvHead, headDim }: GqaShape): Omit<SplitVariant, 'reduce'> {
+  const rowBlock = evenBlocks(rowsPerKvHead, ROWS_PER_INVOCATION);
+  return { wgSize: headDim / 4, tile: headDim / 2, rowBlock };
+}
+
+/** The size of equal blocks of at most `most` that cover `count`. */
+function evenBlocks(count: number, most: number): number {
+  return Math.ceil(count / Math.ceil(count / most));
 }
 
 /** Workgroups of a step: splits, row blocks of all KV heads, sequences. */
@@ -81,10 +95,8 @@ export function decodeSplit(
       libs: [STEP, NUMBERS, rowMax, raiseMax, LOAD_K[cache.kType], LOAD_V[cache.vType], out],
       consts: {
         HEAD_DIM: shape.headDim,
-        NUM_KV_HEADS: shape.numKvHeads,
         ROWS: shape.rowsPerKvHead,
         ROW_BLOCK: variant.rowBlock,
-        CAPACITY: cache.capacity,
         WG_SIZE: variant.wgSize,
         TILE: variant.tile,
         Q_LEN: shape.qLen,

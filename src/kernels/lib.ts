@@ -12,9 +12,8 @@ import vF16 from '../../shaders/lib/v_f16.wgsl?raw';
 import vF32 from '../../shaders/lib/v_f32.wgsl?raw';
 import type { KvType } from './elements.ts';
 
-/** What the kernels need to know of a cache: slots per head, and the element types of K and V. */
+/** What the kernels need to know of a cache: the element types of K and V. */
 export interface CacheFormat {
-  readonly capacity: number;
   readonly kType: KvType;
   readonly vType: KvType;
 }

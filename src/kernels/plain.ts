@@ -12,7 +12,7 @@ const WG_SIZE = 64;
 /** scores = scale * q . k; grid [tiles of 64 keys, Hq * Lq, B]. */
 export function plainScores(shape: GqaShape, cache: CacheFormat): Kernel {
   const libs = [STEP, NUMBERS, LOAD_K[cache.kType]];
-  const consts = { ...headConsts(shape), ...maskConsts(shape, cache), WG_SIZE };
+  const consts = { ...headConsts(shape), ...maskConsts(shape), WG_SIZE };
   return { name: 'plain_scores', source: link({ kernel: scoresSource, libs, consts }) };
 }
 
@@ -21,14 +21,14 @@ export function plainScoresGrid(shape: GqaShape, longestKvLen: number): Grid {
 }
 
 /** scores -> weights, in place, and the log-sum-exp; grid [Hq * Lq, B, 1]. */
-export function plainSoftmax(shape: GqaShape, cache: CacheFormat): Kernel {
-  const consts = { NUM_Q_HEADS: shape.numQHeads, ...maskConsts(shape, cache), WG_SIZE };
+export function plainSoftmax(shape: GqaShape): Kernel {
+  const consts = { ...maskConsts(shape), WG_SIZE };
   return { name: 'plain_softmax', source: link({ kernel: softmaxSource, libs: [STEP, NUMBERS], consts }) };
 }
 
 /** o = weights . v; grid [Hq * Lq, B, 1]. */
 export function plainMix(shape: GqaShape, cache: CacheFormat): Kernel {
-  const consts = { ...headConsts(shape), ...maskConsts(shape, cache) };
+  const consts = { ...headConsts(shape), ...maskConsts(shape) };
   return { name: 'plain_mix', source: link({ kernel: mixSource, libs: [STEP, LOAD_V[cache.vType]], consts }) };
 }
 
@@ -38,9 +38,9 @@ export function rowGrid(shape: GqaShape): Grid {
 }
 
 function headConsts(shape: GqaShape) {
-  return { HEAD_DIM: shape.headDim, NUM_Q_HEADS: shape.numQHeads, NUM_KV_HEADS: shape.numKvHeads };
+  return { HEAD_DIM: shape.headDim, GROUP_SIZE: shape.groupSize };
 }
 
-function maskConsts(shape: GqaShape, cache: CacheFormat) {
-  return { Q_LEN: shape.qLen, CAUSAL: shape.causal, CAPACITY: cache.capacity };
+function maskConsts(shape: GqaShape) {
+  return { Q_LEN: shape.qLen, CAUSAL: shape.causal };
 }

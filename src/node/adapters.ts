@@ -86,8 +86,7 @@ export function parseAdapterList(message: string): ListedAdapter[] {
 /** Finds an adapter in the order of `Rung`, or throws one NoAdapterError that says what was missing and what mends it. */
 export async function pickAdapter(create: CreateGpu, wish: AdapterWish): Promise<NodeGpu> {
   if (wish.asked?.toLowerCase() === EMBEDDED) {
-    if (wish.requireGpu)
-      throw new NoAdapterError(`nodeGpu: a GPU is required, but "${EMBEDDED}" is a software adapter`);
+    if (wish.requireGpu) throw softwareRefused(EMBEDDED);
     return openEmbedded(create, wish);
   }
   const obstacle = await systemObstacle();
@@ -95,8 +94,7 @@ export async function pickAdapter(create: CreateGpu, wish: AdapterWish): Promise
   if (names.length > 0) return openSystem(create, wish, names);
   const reason = obstacle ?? refused();
   if (wish.asked !== undefined) throw noAdapter([`adapter "${wish.asked}" was asked for, but ${reason}`]);
-  if (wish.requireGpu)
-    throw noAdapter([`a GPU is required, but ${reason}`], "install the driver of this machine's GPU");
+  if (wish.requireGpu) throw noAdapter([`a GPU is required, but ${reason}`], systemCure(true));
   return openEmbedded(create, wish, reason);
 }
 
@@ -110,16 +108,14 @@ async function openSystem(
   if (!chosen) {
     const all = names.map(({ name }) => `"${name}"`).join(', ');
     throw new NoAdapterError(
-      `nodeGpu: no adapter is named "${wish.asked}"; there are ${all}, and "${EMBEDDED}"`,
+      `nodeGpu: no adapter is named "${wish.asked}".\nTo mend it: ask for a part of ${all}, or "${EMBEDDED}"`,
     );
   }
   const gpu = createHeld(create, [...wish.flags, `adapter=${chosen.name}`]);
   const adapter = await gpu.requestAdapter(BEST);
   if (!adapter) throw noAdapter([`Dawn listed "${chosen.name}" but did not open it`]);
   const software = isSoftware(adapter.info);
-  if (software && wish.requireGpu) {
-    throw new NoAdapterError(`nodeGpu: a GPU is required, but "${chosen.name}" is a software adapter`);
-  }
+  if (software && wish.requireGpu) throw softwareRefused(chosen.name);
   const rung = driverOverride() ? 'environment' : software ? 'system-software' : 'gpu';
   return {
     gpu,
@@ -208,8 +204,16 @@ function noAdapter(reasons: readonly string[], cure = systemCure(), options?: Er
   );
 }
 
-function systemCure(): string {
-  return process.platform === 'linux'
-    ? 'apt-get install libvulkan1 mesa-vulkan-drivers   (as root; on Debian 12 with -t bookworm-backports)'
-    : "install the driver of this machine's GPU";
+const GPU_DRIVER = "install the driver of this machine's GPU";
+
+function softwareRefused(name: string): NoAdapterError {
+  const found = `nodeGpu: a GPU is required, but "${name}" is a software adapter`;
+  return new NoAdapterError(`${found}.\nTo mend it: ${GPU_DRIVER}, or allow software`);
+}
+
+function systemCure(requireGpu = false): string {
+  const override = driverOverride();
+  if (override) return `unset ${override.variable}`;
+  if (process.platform !== 'linux' || requireGpu) return GPU_DRIVER;
+  return 'apt-get install libvulkan1 mesa-vulkan-drivers   (as root; on Debian 12 with -t bookworm-backports)';
 }

@@ -1,0 +1,119 @@
+// problem.ts: seeded attention problems, and running one through the engine.
+import {
+  createDecoder,
+  createKvCache,
+  decodeElements,
+  encodeElements,
+  readBack,
+  uploadStorage,
+  type DecodeKernel,
+  type GqaDevice,
+  type KvType,
+  type PlanOptions,
+  type SplitVariant,
+} from '../src/index.ts';
+import type { AttentionProblem } from '../test/reference/attention.ts';
+import { normals } from './random.ts';
+
+/** A problem with the bytes that a cache of its element types stores. */
+export interface StoredProblem extends AttentionProblem {
+  readonly kType: KvType;
+  readonly vType: KvType;
+  readonly kStored: ArrayBufferView<ArrayBuffer>;
+  readonly vStored: ArrayBufferView<ArrayBuffer>;
+}
+
+/** What a problem is made from; the rest has the engine's defaults. */
+export interface ProblemOptions {
+  readonly batch?: number;
+  readonly numQHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly qLen?: number;
+  readonly causal?: boolean;
+  readonly capacity?: number;
+  readonly kvLens: readonly number[];
+  readonly kType?: KvType;
+  readonly vType?: KvType;
+  readonly smScale?: number;
+  readonly seed?: number;
+}
+
+/** A problem of random normal q, k and v. Slots past a sequence's length hold NaN: a kernel that reads one shows it. */
+export function randomProblem(options: ProblemOptions): StoredProblem {
+  const { batch = 1, numQHeads, numKvHeads, headDim, qLen = 1, kvLens, seed = 1 } = options;
+  const capacity = options.capacity ?? Math.max(1, ...kvLens);
+  const count = batch * numKvHeads * capacity * headDim;
+  return storeProblem({
+    ...options,
+    q: normals(seed, batch * numQHeads * qLen * headDim),
+    k: poisoned(normals(seed + 1, count), options, capacity),
+    v: poisoned(normals(seed + 2, count), options, capacity),
+  });
+}
+
+/** A problem of given values; k and v [B, Hkv, capacity, D] are rounded to the cache's element types. */
+export function storeProblem(
+  options: ProblemOptions & { readonly q: Float32Array; readonly k: Float32Array; readonly v: Float32Array },
+): StoredProblem {
+  const { batch = 1, headDim, qLen = 1, causal = true, kvLens, kType = 'f32', vType = kType } = options;
+  const kStored = encodeElements(kType, options.k);
+  const vStored = encodeElements(vType, options.v);
+  return {
+    ...options,
+    batch,
+    qLen,
+    causal,
+    capacity: options.capacity ?? Math.max(1, ...kvLens),
+    smScale: Math.fround(options.smScale ?? 1 / Math.sqrt(headDim)),
+    kType,
+    vType,
+    kStored,
+    vStored,
+    k: decodeElements(kType, kStored),
+    v: decodeElements(vType, vStored),
+  };
+}
+
+function poisoned(values: Float32Array, { numKvHeads, headDim, kvLens }: ProblemOptions, capacity: number) {
+  kvLens.forEach((kvLen, b) => {
+    for (let hk = 0; hk < numKvHeads; hk++) {
+      const head = (b * numKvHeads + hk) * capacity;
+      values.fill(NaN, (head + kvLen) * headDim, (head + capacity) * headDim);
+    }
+  });
+  return values;
+}
+
+/** How to run a problem. */
+export interface RunOptions extends Omit<PlanOptions, 'smScale'> {
+  readonly kernel?: DecodeKernel;
+  readonly variant?: Partial<SplitVariant>;
+}
+
+/** Uploads a problem, runs one step and reads o and lse back. Outputs start as NaN, so that an unwritten one shows. */
+export async function runProblem(
+  device: GqaDevice,
+  problem: StoredProblem,
+  { kernel, variant, ...split }: RunOptions = {},
+): Promise<{ o: Float32Array<ArrayBuffer>; lse: Float32Array<ArrayBuffer> }> {
+  const made: { destroy(): void }[] = [];
+  const keep = <T extends { destroy(): void }>(resource: T): T => {
+    made.push(resource);
+    return resource;
+  };
+  try {
+    const cache = keep(await createKvCache(device, problem));
+    cache.load({ k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
+    const options = { ...problem, cache, ...(kernel && { kernel }), ...(variant && { variant }) };
+    const decoder = keep(await createDecoder(device, options));
+    const q = keep(uploadStorage(device, 'q', problem.q));
+    const o = keep(uploadStorage(device, 'o', new Float32Array(problem.q.length).fill(NaN)));
+    const lse = keep(uploadStorage(device, 'lse', new Float32Array(decoder.shape.rows).fill(NaN)));
+    const step = await decoder.step({ q, o, lse });
+    step.run(decoder.plan({ ...split, smScale: problem.smScale }));
+    return { o: new Float32Array(await readBack(device, o)), lse: new Float32Array(await readBack(device, lse)) };
+  } finally {
+    for (const resource of made.toReversed()) resource.destroy();
+  }
+}

@@ -1,0 +1,80 @@
+// verify.ts: is a kernel's output right? Its error against float64, and the bound it has to keep.
+import { LSE_EMPTY } from '../src/index.ts';
+import { attention, type AttentionProblem, type AttentionResult } from '../test/reference/attention.ts';
+
+/** Worst absolute error and its bound, of the output and of the log-sum-exp. */
+export interface Verdict {
+  readonly pass: boolean;
+  readonly maxAbsErr: number;
+  readonly bound: number;
+  readonly lseAbsErr: number;
+  readonly lseBound: number;
+  /** Where the worst output element is: [b, h, i, d], what was expected and what was got. */
+  readonly worst: string;
+}
+
+/** What a problem's result has to be, and how far off a kernel may be. */
+export interface Expected {
+  readonly problem: AttentionProblem;
+  readonly truth: AttentionResult;
+  readonly bound: number;
+  readonly lseBound: number;
+}
+
+/**
+ * Computes truth and bounds by flash-attention's rule: a kernel's worst error may be twice that of a naive f32
+ * implementation, plus 1e-6 of the largest expected magnitude.
+ */
+export function expect64(problem: AttentionProblem): Expected {
+  const truth = attention(problem);
+  const naive = attention(problem, Math.fround);
+  return {
+    problem,
+    truth,
+    bound: 2 * worstError(naive.o, truth.o).error + 1e-6 * largest(truth.o),
+    lseBound: 2 * worstError(naive.lse, truth.lse).error + 1e-6 * largest(truth.lse),
+  };
+}
+
+/** Holds an output against what was expected. NaN, infinity and any value in a row that must be empty are failures. */
+export function verify(expected: Expected, o: Float32Array, lse: Float32Array): Verdict {
+  const { truth, bound, lseBound } = expected;
+  const out = worstError(o, truth.o);
+  // A row with nothing to attend to: the float64 reference has minus infinity, the kernels a finite floor.
+  const finite = Array.from(lse, (x) => (x === Math.fround(LSE_EMPTY) ? -Infinity : x));
+  const sums = worstError(finite, truth.lse);
+  return {
+    pass: out.error <= bound && sums.error <= lseBound,
+    maxAbsErr: out.error,
+    bound,
+    lseAbsErr: sums.error,
+    lseBound,
+    worst: describe(expected.problem, out.at, truth.o[out.at]!, o[out.at]!),
+  };
+}
+
+function worstError(got: ArrayLike<number>, want: ArrayLike<number>): { error: number; at: number } {
+  if (got.length !== want.length) throw new Error(`verify: expected ${want.length} values, got ${got.length}`);
+  let error = 0;
+  let at = 0;
+  for (let i = 0; i < want.length; i++) {
+    const difference = got[i] === want[i] ? 0 : Math.abs(got[i]! - want[i]!);
+    if (difference <= error) continue;
+    at = i;
+    error = Number.isNaN(difference) ? Infinity : difference;
+  }
+  return { error, at };
+}
+
+function largest(values: Float64Array): number {
+  let most = 0;
+  for (const x of values) if (Number.isFinite(x)) most = Math.max(most, Math.abs(x));
+  return most;
+}
+
+function describe({ headDim, qLen, numQHeads }: AttentionProblem, at: number, want: number, got: number): string {
+  const row = Math.floor(at / headDim);
+  const head = Math.floor(row / qLen);
+  const place = [Math.floor(head / numQHeads), head % numQHeads, row % qLen, at % headDim];
+  return `[b, h, i, d] = [${place.join(', ')}]: expected ${want}, got ${got}`;
+}

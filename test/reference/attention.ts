@@ -1,0 +1,79 @@
+// attention.ts: grouped-query attention in plain loops, the oracle of every kernel.
+
+/** One attention problem in host memory; k and v are the values a cache stores, already rounded to its element type. */
+export interface AttentionProblem {
+  readonly batch: number;
+  readonly numQHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly qLen: number;
+  readonly causal: boolean;
+  /** Token slots between two KV heads. */
+  readonly capacity: number;
+  readonly kvLens: readonly number[];
+  readonly smScale: number;
+  /** [B, Hq, Lq, D] */
+  readonly q: Float32Array;
+  /** [B, Hkv, capacity, D] */
+  readonly k: Float32Array;
+  readonly v: Float32Array;
+}
+
+/** o [B, Hq, Lq, D] and natural log-sum-exp [B, Hq, Lq]; a row with nothing to attend to has o = 0, lse = -Infinity. */
+export interface AttentionResult {
+  readonly o: Float64Array;
+  readonly lse: Float64Array;
+}
+
+/** Rounding after every operation: the identity gives float64 truth, `Math.fround` a naive f32 implementation. */
+export type Round = (x: number) => number;
+
+export const exact: Round = (x) => x;
+
+/** Keys 0 .. result - 1 are visible to query position `i`: masks are aligned bottom-right. */
+export function visibleKeys(problem: AttentionProblem, b: number, i: number): number {
+  const kvLen = problem.kvLens[b]!;
+  return problem.causal ? Math.max(0, kvLen - (problem.qLen - 1 - i)) : kvLen;
+}
+
+/** Attention row by row: scores, softmax, weighted sum of values. */
+export function attention(problem: AttentionProblem, round: Round = exact): AttentionResult {
+  const { batch, numQHeads, numKvHeads, headDim, qLen, capacity } = problem;
+  const o = new Float64Array(problem.q.length);
+  const lse = new Float64Array(batch * numQHeads * qLen).fill(-Infinity);
+  for (let b = 0; b < batch; b++) {
+    for (let h = 0; h < numQHeads; h++) {
+      const hk = Math.floor(h / (numQHeads / numKvHeads));
+      const kv = (b * numKvHeads + hk) * capacity * headDim;
+      for (let i = 0; i < qLen; i++) {
+        const row = (b * numQHeads + h) * qLen + i;
+        lse[row] = attendRow(problem, row * headDim, kv, visibleKeys(problem, b, i), o, round);
+      }
+    }
+  }
+  return { o, lse };
+}
+
+/** One query row over `keys` keys; writes o at the query's own offset and returns the log-sum-exp. */
+function attendRow(p: AttentionProblem, at: number, kv: number, keys: number, o: Float64Array, round: Round): number {
+  if (keys === 0) return -Infinity;
+  const { headDim } = p;
+  const scores = new Float64Array(keys);
+  let m = -Infinity;
+  for (let t = 0; t < keys; t++) {
+    let dot = 0;
+    const k = kv + t * headDim;
+    for (let d = 0; d < headDim; d++) dot = round(dot + round(p.q[at + d]! * p.k[k + d]!));
+    scores[t] = round(dot * p.smScale);
+    m = Math.max(m, scores[t]!);
+  }
+  let l = 0;
+  for (let t = 0; t < keys; t++) {
+    const weight = round(Math.exp(round(scores[t]! - m)));
+    l = round(l + weight);
+    const v = kv + t * headDim;
+    for (let d = 0; d < headDim; d++) o[at + d] = round(o[at + d]! + round(weight * p.v[v + d]!));
+  }
+  for (let d = 0; d < headDim; d++) o[at + d] = round(o[at + d]! / l);
+  return round(m + round(Math.log(l)));
+}
