@@ -25,7 +25,7 @@ const lib: UserConfig = {
     minify: false,
     sourcemap: true,
     lib: {
-      entry: { index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/main.ts' },
+      entry: { index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/run.ts' },
       formats: ['es'],
     },
     rolldownOptions: { external: [/^node:/, 'webgpu'] },

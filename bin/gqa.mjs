@@ -4,11 +4,10 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-if (existsSync(`${root}/src/cli/main.ts`)) {
+const source = `${root}src/cli/run.ts`;
+if (existsSync(source)) {
   const { runnerImport } = await import('vite');
-  const { module } = await runnerImport(`${root}/src/cli/main.ts`, { root, configFile: false, logLevel: 'warn' });
-  await module.main(process.argv.slice(2));
+  await runnerImport(source, { root, configFile: false, logLevel: 'warn' });
 } else {
-  const { main } = await import('../dist/cli.js');
-  await main(process.argv.slice(2));
+  await import('../dist/cli.js');
 }

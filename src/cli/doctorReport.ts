@@ -150,6 +150,7 @@ export function factsMarkdown({ machine, chosen, error }: DoctorFacts): string {
 function chosenRows(chosen: Chosen): [string, string][] {
   return [
     ['adapter', `${chosen.name} (${chosen.rung}${chosen.software ? ', software' : ''})`],
+    ...chosen.notes.map((note): [string, string] => ['note', note]),
     ['vendor, architecture', `${chosen.info.vendor}, ${chosen.info.architecture}`],
     ['device, description', `${chosen.info.device}, ${chosen.info.description}`],
     ['features', chosen.features.join(' ')],

@@ -41,7 +41,7 @@ export interface ListedAdapter {
   readonly name: string;
 }
 
-/** The name that asks for the embedded software adapter, even where the system has one. */
+/** A wish that begins with this word asks for the embedded software adapter, even where the system has another. */
 export const EMBEDDED = 'swiftshader';
 
 // Dawn crashes the process when a GPU object becomes unreachable while one of its promises is pending. The set hangs on
@@ -85,7 +85,7 @@ export function parseAdapterList(message: string): ListedAdapter[] {
 
 /** Finds an adapter in the order of `Rung`, or throws one NoAdapterError that says what was missing and what mends it. */
 export async function pickAdapter(create: CreateGpu, wish: AdapterWish): Promise<NodeGpu> {
-  if (wish.asked?.toLowerCase() === EMBEDDED) {
+  if (wish.asked?.toLowerCase().startsWith(EMBEDDED)) {
     if (wish.requireGpu) throw softwareRefused(EMBEDDED);
     return openEmbedded(create, wish);
   }
@@ -130,8 +130,7 @@ async function openSystem(
 async function openEmbedded(create: CreateGpu, wish: AdapterWish, systemReason?: string): Promise<NodeGpu> {
   const tried = systemReason === undefined ? [] : [systemReason];
   const driver = await embeddedDriver(tried);
-  if (!(await pinAnyLoader()))
-    throw noAdapter([...tried, `the Vulkan loader ${driver.loader} does not load`]);
+  if (!(await pinAnyLoader())) throw noAdapter([...tried, `the loader ${driver.loader} does not load`]);
   // Dawn loads Vulkan in the first requestAdapter() of a GPU object, before that call returns, and keeps it.
   const gpu = createHeld(create, wish.flags);
   const adapter = await withDriver(driver.manifest, () => gpu.requestAdapter(BEST));
@@ -186,15 +185,15 @@ async function systemObstacle(): Promise<string | undefined> {
   if (override && override.existing.length === 0) {
     return `${override.variable}="${override.value}" names no driver manifest that exists`;
   }
-  if (!override && driverManifests().length === 0)
+  if (!override && driverManifests().length === 0) {
     return 'no Vulkan driver is installed (no manifest in vulkan/icd.d)';
+  }
   return (await pinAnyLoader()) ? undefined : `the Vulkan loader ${VULKAN_LOADER} is not installed`;
 }
 
 function refused(): string {
   if (process.platform !== 'linux') return 'Dawn finds no adapter';
-  const count = driverOverride()?.existing.length ?? driverManifests().length;
-  return `Dawn takes no adapter from the ${count} Vulkan drivers installed (Mesa 22.3 of Debian 12 is too old, 25.0 works)`;
+  return 'Dawn takes no adapter from the installed Vulkan drivers (Mesa 22.3 of Debian 12 is too old, 25.0 works)';
 }
 
 function noAdapter(reasons: readonly string[], cure = systemCure(), options?: ErrorOptions): NoAdapterError {

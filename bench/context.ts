@@ -1,0 +1,76 @@
+// context.ts: where and how a run was made, as every result states it.
+import { isSoftware, type GqaDevice } from '../src/index.ts';
+import type { BenchOptions } from './run.ts';
+import type { BenchContext, CeilingContext, Warning } from './schema.ts';
+import type { PassTimer } from './timer.ts';
+
+/** What only the host knows. */
+export interface RunContext {
+  readonly version: string;
+  readonly commit?: string;
+  readonly runtime: BenchContext['runtime'];
+  readonly label?: string;
+  readonly nonStandard: Readonly<Record<string, unknown>>;
+  readonly crossOriginIsolated?: boolean;
+}
+
+const LIMITS = [
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+] as const;
+
+export function describeContext(
+  device: GqaDevice,
+  options: BenchOptions,
+  timer: PassTimer,
+  ceiling: CeilingContext,
+  warnings: readonly Warning[],
+): BenchContext {
+  const { version, commit, runtime, label, nonStandard, crossOriginIsolated } = options.context;
+  return {
+    date: new Date().toISOString(),
+    tool: { name: 'gqa-webgpu', version, ...(commit && { commit }) },
+    runtime,
+    adapter: describeAdapter(device),
+    ...(label && { label }),
+    features: [...device.device.features].toSorted(),
+    limits: Object.fromEntries(LIMITS.map((name) => [name, device.device.limits[name]])),
+    timer: { source: timer.source, stepNs: timer.stepNs, wallRatio: timer.wallRatio },
+    ceiling,
+    seed: options.seed,
+    order: 'interleaved',
+    ...(crossOriginIsolated !== undefined && { crossOriginIsolated }),
+    nonStandard,
+    warnings: [...contextWarnings(device, nonStandard), ...warnings],
+  };
+}
+
+/** The adapter as results name it. Browsers mask most of it. */
+export function describeAdapter(device: GqaDevice): BenchContext['adapter'] {
+  const info = device.device.adapterInfo;
+  return {
+    vendor: info.vendor,
+    architecture: info.architecture,
+    device: info.device,
+    description: info.description,
+    software: isSoftware(info),
+    subgroupMinSize: device.facts.subgroupMinSize,
+    subgroupMaxSize: device.facts.subgroupMaxSize,
+  };
+}
+
+export const SOFTWARE_WARNING =
+  'software adapter: these times describe this CPU, not a GPU; ratios between rows still show what sharing KV heads saves';
+
+function contextWarnings(device: GqaDevice, nonStandard: Readonly<Record<string, unknown>>): Warning[] {
+  const warnings: Warning[] = [];
+  if (device.facts.software) warnings.push({ code: 'software-adapter', text: SOFTWARE_WARNING });
+  const changed = Object.keys(nonStandard);
+  if (changed.length > 0) {
+    const text = `not the standard run (${changed.join(', ')}): compare only with runs of the same parameters`;
+    warnings.push({ code: 'non-standard', text });
+  }
+  return warnings;
+}

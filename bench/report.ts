@@ -1,0 +1,191 @@
+// report.ts: a result as people read it: the header, the Markdown table, the notes; and as CSV.
+import { formatBytes, formatSignificant, markdownTable, type Column } from './format.ts';
+import type { BenchResult, BenchRow, RowParams } from './schema.ts';
+
+/** Below this share of the ideal speed-up a note says what keeps it from there. */
+const FAR_FROM_IDEAL = 0.8;
+
+/** Rows that differ only in KV heads. */
+function family({ kvHeads: _, ...rest }: RowParams): string {
+  return JSON.stringify(rest);
+}
+
+/** The row that others are compared with: the one of its family with the most KV heads that has a time. */
+export function baselineOf(result: Pick<BenchResult, 'results'>, row: BenchRow): BenchRow | undefined {
+  const related = result.results.filter((r) => r.time && family(r.params) === family(row.params));
+  return related.toSorted((a, b) => b.params.kvHeads - a.params.kvHeads)[0];
+}
+
+/** Speed-up against the baseline, and the one that equal bytes per second would give. Undefined without times. */
+export function speedUp(result: Pick<BenchResult, 'results'>, row: BenchRow) {
+  const baseline = baselineOf(result, row);
+  if (!row.time || !baseline?.time) return undefined;
+  return {
+    baseline,
+    real: baseline.time.median / row.time.median,
+    ideal: baseline.bytes.kvRead / row.bytes.kvRead,
+  };
+}
+
+/** Decimal GB/s of K and V, each byte counted once. */
+export function gbPerSecond(row: BenchRow): number | undefined {
+  return row.time ? row.bytes.kvRead / row.time.median : undefined;
+}
+
+/** Share of the read ceiling; only a cold row has one. */
+export function ceilingShare(result: Pick<BenchResult, 'context'>, row: BenchRow): number | undefined {
+  const rate = gbPerSecond(row);
+  return rate !== undefined && row.cold ? rate / result.context.ceiling.readGBps : undefined;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'model', align: 'left' },
+  { title: 'variant', align: 'left' },
+  { title: 'heads q/kv', align: 'right' },
+  { title: 'KV type', align: 'left' },
+  { title: 'KV read', align: 'right' },
+  { title: 'kernel', align: 'left' },
+  { title: 'test', align: 'left' },
+  { title: 'µs (median)', align: 'right' },
+  { title: 'GB/s', align: 'right' },
+  { title: '% ceiling', align: 'right' },
+  { title: 'vs mha (ideal)', align: 'right' },
+];
+
+/** The table of all rows. */
+export function resultTable(result: BenchResult): string {
+  return markdownTable(
+    COLUMNS,
+    result.results.map((row) => cells(result, row)),
+  );
+}
+
+function cells(result: BenchResult, row: BenchRow): string[] {
+  const { params } = row;
+  const types = params.kType === params.vType ? params.kType : `${params.kType}/${params.vType}`;
+  const batch = params.batch > 1 ? ` × ${params.batch}` : '';
+  return [
+    params.model,
+    row.variant,
+    `${params.heads}/${params.kvHeads}`,
+    types,
+    row.time ? formatBytes(row.bytes.kvRead) : '',
+    params.kernel,
+    `${row.test}${batch}`,
+    ...timeCells(result, row),
+  ];
+}
+
+function timeCells(result: BenchResult, row: BenchRow): string[] {
+  if (!row.time) return [row.check ? 'WRONG' : 'not run', '', '', ''];
+  const [low, high] = row.time.ci95;
+  const share = ceilingShare(result, row);
+  return [
+    `${formatSignificant(row.time.median / 1000, 4)} ± ${formatSignificant((high - low) / 2000, 2)}`,
+    formatSignificant(gbPerSecond(row)!, 3),
+    share === undefined ? 'hot' : `${formatSignificant(share * 100, 2)} %`,
+    speedUpCell(result, row),
+  ];
+}
+
+function speedUpCell(result: BenchResult, row: BenchRow): string {
+  const ratio = speedUp(result, row);
+  if (!ratio) return '';
+  if (ratio.baseline === row) return '1.00×';
+  return `${formatSignificant(ratio.real, 3)}× (${formatSignificant(ratio.ideal, 3)}×)`;
+}
+
+/** The lines above the table: tool, device, runtime, timer, ceiling, seed, check. */
+export function headerLines(result: BenchResult): string[] {
+  const { context, results } = result;
+  const { adapter, timer, ceiling, tool, runtime } = context;
+  const names = [adapter.vendor, adapter.architecture, adapter.device, adapter.description].filter(Boolean);
+  const checked = results.filter((row) => row.check);
+  const passed = checked.filter((row) => row.check!.pass).length;
+  const f16 = context.features.includes('shader-f16') ? 'yes' : 'no';
+  const subgroups = context.features.includes('subgroups')
+    ? `${adapter.subgroupMinSize}–${adapter.subgroupMaxSize}`
+    : 'no';
+  const software = adapter.software ? ' · SOFTWARE' : '';
+  const label = context.label ? ` · label "${context.label}"` : '';
+  const worst = Math.max(0, ...checked.map((row) => row.check!.maxAbsErr));
+  return [
+    `${tool.name} ${tool.version}${tool.commit ? ` (${tool.commit})` : ''}`,
+    `device   ${names.join(' · ') || 'unnamed by the browser'}${software} · shader-f16 ${f16} · subgroups ${subgroups}${label}`,
+    `runtime  ${runtime.kind} ${runtime.version}${runtime.webgpu ? ` · ${runtime.webgpu}` : ''}`,
+    `timer    ${timer.source === 'wall' ? 'wall clock' : 'GPU timestamps'}, step ${timer.stepNs} ns; wall clock / timer = ${formatSignificant(timer.wallRatio, 3)}`,
+    `ceiling  ${formatSignificant(ceiling.readGBps, 3)} GB/s read, measured (${formatBytes(ceiling.bytes)}, best of ${ceiling.samplesNs.length})`,
+    `order    rows of one depth interleaved sample by sample, shuffled · seed ${context.seed}`,
+    checked.length > 0
+      ? `check    ${passed}/${checked.length} outputs within bound of the float64 reference, worst error ${worst.toExponential(1)}`
+      : 'check    off: nothing here is known to be right',
+  ];
+}
+
+/** The lines below the table: wrong rows, what keeps rows from the ideal, first runs, warnings of rows. */
+export function noteLines(result: BenchResult): string[] {
+  const lines: string[] = [];
+  for (const row of result.results) {
+    if (row.error) lines.push(`error    ${row.id}: ${row.error}`);
+    for (const warning of row.warnings) lines.push(`warning  ${row.id}: ${warning}`);
+  }
+  lines.push(...idealNotes(result));
+  const colds = result.results.flatMap((row) => (row.time ? [row.time.coldNs] : []));
+  if (colds.length > 0) {
+    lines.push(`note     ± is half the 95 % interval of the median. Slowest first run, shader compile included: ${formatSignificant(Math.max(...colds) / 1e6, 3)} ms.`);
+  }
+  return lines;
+}
+
+/** One sentence per family and depth for the row that is furthest from its ideal. */
+function idealNotes(result: BenchResult): string[] {
+  const furthest = new Map<string, BenchRow>();
+  for (const row of result.results) {
+    const ratio = speedUp(result, row);
+    if (!ratio || ratio.real >= FAR_FROM_IDEAL * ratio.ideal) continue;
+    const held = furthest.get(family(row.params));
+    if (!held || row.params.kvHeads < held.params.kvHeads) furthest.set(family(row.params), row);
+  }
+  return [...furthest.values()].map((row) => `note     ${fixedCostSentence(result, row)}`);
+}
+
+/** What of a row's time is reading KV at the ceiling and what is not. */
+export function fixedCostSentence(result: BenchResult, row: BenchRow): string {
+  const ratio = speedUp(result, row)!;
+  const total = row.time!.median;
+  const reading = Math.min(total, row.bytes.kvRead / result.context.ceiling.readGBps);
+  const rest = total - reading;
+  const us = (ns: number) => formatSignificant(ns / 1000, 3);
+  return (
+    `${row.variant} @ d${row.params.depth} reads only ${formatBytes(row.bytes.kvRead)}, ${us(reading)} µs at the ceiling; the other ` +
+    `${us(rest)} µs (${Math.round((100 * rest) / total)} %) is cost that does not shrink with KV heads (scores, softmax and sums of all ` +
+    `${row.params.heads} query heads, dispatch, merge), so it gets ${formatSignificant(ratio.real, 3)}× and not ${formatSignificant(ratio.ideal, 3)}×.`
+  );
+}
+
+/** Everything a person reads: header, table, notes. */
+export function markdownReport(result: BenchResult): string {
+  return [...headerLines(result), '', resultTable(result), '', ...noteLines(result)].join('\n');
+}
+
+const CSV_COLUMNS = 'id,variant,model,heads,kvHeads,headDim,batch,depth,capacity,kType,vType,kernel,splits,kvRead,medianNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,maxAbsErr,bound,error';
+
+/** One line per row, with a header line; times in nanoseconds, bytes whole. */
+export function csvReport(result: BenchResult): string {
+  const lines = result.results.map((row) => {
+    const p = row.params;
+    const ratio = speedUp(result, row);
+    const fields = [
+      row.id, row.variant, p.model, p.heads, p.kvHeads, p.headDim, p.batch, p.depth, p.capacity, p.kType, p.vType, p.kernel, row.splits,
+      row.bytes.kvRead, row.time?.median, row.time?.ci95[0], row.time?.ci95[1], row.time?.min, row.time?.samplesNs.length,
+      gbPerSecond(row), ceilingShare(result, row), ratio?.real, ratio?.ideal, row.check?.maxAbsErr, row.check?.bound, row.error,
+    ];
+    return fields.map((field) => csvField(field)).join(',');
+  });
+  return [CSV_COLUMNS, ...lines].join('\n');
+}
+
+function csvField(value: string | number | undefined): string {
+  const text = value === undefined ? '' : String(value);
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

@@ -1,0 +1,74 @@
+// rows.ts: from a benchmark's options to its rows: which shapes are compared.
+import { checkShape, DECODE_KERNELS, type DecodeKernel, type KvType, ShapeError } from '../src/index.ts';
+import type { RowParams } from './schema.ts';
+
+/** Lists multiply out. */
+export interface RowOptions {
+  readonly model: string;
+  readonly heads: number;
+  readonly kvHeads: readonly number[];
+  readonly headDim: number;
+  readonly depths: readonly number[];
+  /** Allocated cache length, if not the depth. */
+  readonly capacity?: number;
+  readonly batches: readonly number[];
+  readonly kTypes: readonly KvType[];
+  readonly vTypes: readonly KvType[];
+  readonly kernels: readonly DecodeKernel[];
+}
+
+/** The depths of the standard run, on a GPU and on a software adapter. */
+export const STANDARD_DEPTHS = { gpu: [1024, 4096, 16384], software: [256, 512, 1024] } as const;
+
+/** KV heads that show the spectrum for a model: all, as it has them, one; a model without groups also gets 8, as in the paper. */
+export function spectrum(heads: number, kvHeads: number): number[] {
+  const grouped = kvHeads === heads || kvHeads === 1;
+  const middle = grouped && heads > 8 && heads % 8 === 0 ? [8] : [];
+  return [...new Set([heads, kvHeads, ...middle, 1])].toSorted((a, b) => b - a);
+}
+
+/** All rows, those to be interleaved with each other (same depth and batch) in one group. Throws ShapeError. */
+export function rowGroups(options: RowOptions): RowParams[][] {
+  for (const kernel of options.kernels) {
+    if (!DECODE_KERNELS.includes(kernel)) {
+      throw new ShapeError(`bench: kernel must be one of ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
+    }
+  }
+  return options.batches.flatMap((batch) => options.depths.map((depth) => rowsAt(options, batch, depth)));
+}
+
+function rowsAt(options: RowOptions, batch: number, depth: number): RowParams[] {
+  const { model, heads, headDim, capacity = depth } = options;
+  if (depth > capacity) {
+    throw new ShapeError(`bench: depth: expected at most the capacity of ${capacity}, got ${depth}`);
+  }
+  const rows: RowParams[] = [];
+  for (const kernel of options.kernels) {
+    for (const kType of options.kTypes) {
+      for (const vType of options.vTypes) {
+        // -ctk and -ctv lists of equal length are pairs in spirit: equal types unless only one list has several.
+        if (options.kTypes.length > 1 && options.vTypes.length > 1 && kType !== vType) continue;
+        for (const kvHeads of options.kvHeads) {
+          checkShape({ batch, numQHeads: heads, numKvHeads: kvHeads, headDim });
+          rows.push({ model, heads, kvHeads, headDim, batch, depth, capacity, kType, vType, kernel });
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+/** `mha`, `gqa` or `mqa`. */
+export function variantName({ heads, kvHeads }: Pick<RowParams, 'heads' | 'kvHeads'>): string {
+  if (kvHeads === heads) return 'mha';
+  return kvHeads === 1 ? 'mqa' : 'gqa';
+}
+
+/** The row's name in the field's manner: h32_kv8_d128_t4096_f16, with a batch or mixed types where there are any. */
+export function rowId(p: RowParams): string {
+  const types = p.kType === p.vType ? p.kType : `k${p.kType}_v${p.vType}`;
+  const batch = p.batch > 1 ? `_b${p.batch}` : '';
+  const capacity = p.capacity !== p.depth ? `_c${p.capacity}` : '';
+  const kernel = p.kernel === 'fused' ? '' : `_${p.kernel}`;
+  return `h${p.heads}_kv${p.kvHeads}_d${p.headDim}${batch}_t${p.depth}${capacity}_${types}${kernel}`;
+}

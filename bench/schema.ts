@@ -1,0 +1,118 @@
+// schema.ts: the result of a benchmark run, the same in Node, in a browser and in a file.
+import type { DecodeKernel, KvType } from '../src/index.ts';
+
+/** Bumped when files of an older version cannot be read any more. */
+export const SCHEMA = 'gqa-bench/1';
+
+/** Bumped when numbers stop being comparable: another default, another way to measure. */
+export const SUITE = '1';
+
+export interface BenchResult {
+  readonly schema: typeof SCHEMA;
+  readonly suite: typeof SUITE;
+  readonly context: BenchContext;
+  readonly results: readonly BenchRow[];
+}
+
+/** Where and how a run was made. */
+export interface BenchContext {
+  readonly date: string;
+  readonly tool: { readonly name: 'gqa-webgpu'; readonly version: string; readonly commit?: string };
+  readonly runtime: { readonly kind: string; readonly version: string; readonly webgpu?: string };
+  readonly adapter: AdapterContext;
+  readonly label?: string;
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+  readonly timer: TimerContext;
+  readonly ceiling: CeilingContext;
+  readonly seed: number;
+  readonly order: 'interleaved';
+  readonly crossOriginIsolated?: boolean;
+  /** Parameters that differ from the suite's own, by long flag; empty for the standard run. */
+  readonly nonStandard: Readonly<Record<string, unknown>>;
+  readonly warnings: readonly Warning[];
+}
+
+export interface AdapterContext {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  readonly software: boolean;
+  readonly subgroupMinSize: number;
+  readonly subgroupMaxSize: number;
+}
+
+/** `stepNs` is the common divisor of measured differences; `wallRatio` the median of wall time over timer time. */
+export interface TimerContext {
+  readonly source: 'gpu-timestamp' | 'wall';
+  readonly stepNs: number;
+  readonly wallRatio: number;
+}
+
+/** The best read rate of `bytes`, in decimal GB/s; `samplesNs` of the winning workgroup size and count. */
+export interface CeilingContext {
+  readonly readGBps: number;
+  readonly bytes: number;
+  readonly wgSize: number;
+  readonly groups: number;
+  readonly samplesNs: readonly number[];
+}
+
+/** A warning's code is stable; its text says what to do. */
+export interface Warning {
+  readonly code: 'software-adapter' | 'timer-coarse' | 'timer-broken' | 'noisy' | 'hidden' | 'non-standard';
+  readonly text: string;
+}
+
+/** What a row measures: one attention step of one layer. */
+export interface RowParams {
+  readonly model: string;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly batch: number;
+  readonly depth: number;
+  readonly capacity: number;
+  readonly kType: KvType;
+  readonly vType: KvType;
+  readonly kernel: DecodeKernel;
+}
+
+export interface BenchRow {
+  /** As in `h32_kv8_d128_t4096_f16`. */
+  readonly id: string;
+  readonly test: string;
+  readonly variant: string;
+  readonly params: RowParams;
+  readonly splits: number;
+  readonly splitLen: number;
+  readonly bytes: { readonly kvRead: number; readonly partial: number };
+  /** Whether the rotated caches exceed what a last-level cache holds; a row that is not cold has no share of the ceiling. */
+  readonly cold: boolean;
+  readonly workingSetBytes: number;
+  readonly check: RowCheck | null;
+  /** Null when the check failed or the shape could not run: no time then. */
+  readonly time: RowTime | null;
+  readonly error?: string;
+  readonly warnings: readonly string[];
+}
+
+export interface RowCheck {
+  readonly ref: 'cpu-f64';
+  readonly pass: boolean;
+  readonly maxAbsErr: number;
+  readonly bound: number;
+}
+
+/** All in nanoseconds per step. */
+export interface RowTime {
+  readonly stepsPerSample: number;
+  readonly samplesNs: readonly number[];
+  readonly wallNs: readonly number[];
+  readonly coldNs: number;
+  readonly median: number;
+  readonly ci95: readonly [number, number];
+  readonly min: number;
+  readonly stop: 'converged' | 'reps' | 'time';
+}

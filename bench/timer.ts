@@ -1,0 +1,101 @@
+// timer.ts: how long recorded work takes on the device: timestamp queries, or the wall clock where there are none.
+import { readBack, type GqaDevice } from '../src/index.ts';
+import { commonStep, median } from './stats.ts';
+
+const QUERY_RESOLVE = 0x0200;
+const COPY_SRC = 0x0004;
+
+/** One sample: nanoseconds by the timer in use, and by the wall clock to the end of the queue. */
+export interface Sample {
+  readonly ns: number;
+  readonly wallNs: number;
+}
+
+/** Records into a compute pass. */
+export type RecordPass = (pass: GPUComputePassEncoder) => void;
+
+/** Times whole compute passes; timestamps exist at pass borders only. */
+export class PassTimer {
+  readonly #device: GqaDevice;
+  readonly #queries: GPUQuerySet | undefined;
+  readonly #resolved: GPUBuffer | undefined;
+  readonly #quiet: () => () => void;
+  #useWall: boolean;
+  /** Median of wall over timer time in the samples so far. */
+  readonly #ratios: number[] = [];
+  readonly #deltas: number[] = [];
+
+  /** `quiet` is called around every wait for the device: a host whose waiting costs CPU time can lessen that there. */
+  constructor(device: GqaDevice, quiet: () => () => void = () => () => {}) {
+    this.#device = device;
+    this.#quiet = quiet;
+    this.#useWall = !device.device.features.has('timestamp-query');
+    if (this.#useWall) return;
+    this.#queries = device.device.createQuerySet({ label: 'timer', type: 'timestamp', count: 2 });
+    this.#resolved = device.device.createBuffer({ label: 'timer', size: 16, usage: QUERY_RESOLVE | COPY_SRC });
+  }
+
+  get source(): 'gpu-timestamp' | 'wall' {
+    return this.#useWall ? 'wall' : 'gpu-timestamp';
+  }
+
+  get wallRatio(): number {
+    return this.#ratios.length > 0 ? median(this.#ratios) : 1;
+  }
+
+  /**
+   * The clock's step in ns: the common divisor of differences seen so far, 1 for exact clocks. The wall clock's step
+   * is taken as 0.1 ms, the coarsest that browsers give.
+   */
+  get stepNs(): number {
+    return this.#useWall ? 100_000 : Math.max(1, commonStep(this.#deltas));
+  }
+
+  /** From now on by the wall clock: the timestamps turned out to be untrustworthy. */
+  demote(): void {
+    this.#useWall = true;
+  }
+
+  /** Runs `record` in one pass and submission, waits, and returns its time. */
+  async time(record: RecordPass): Promise<Sample> {
+    const { device } = this.#device;
+    this.#device.assertUsable();
+    const encoder = device.createCommandEncoder({ label: 'timed' });
+    const pass = encoder.beginComputePass({ label: 'timed', ...this.#writes() });
+    record(pass);
+    pass.end();
+    if (!this.#useWall) encoder.resolveQuerySet(this.#queries!, 0, 2, this.#resolved!, 0);
+    const commands = encoder.finish();
+    const start = performance.now();
+    device.queue.submit([commands]);
+    const loud = this.#quiet();
+    try {
+      await device.queue.onSubmittedWorkDone();
+    } finally {
+      loud();
+    }
+    const wallNs = (performance.now() - start) * 1e6;
+    this.#device.assertUsable();
+    return { ns: this.#useWall ? wallNs : await this.#gpuNs(wallNs), wallNs };
+  }
+
+  #writes(): Pick<GPUComputePassDescriptor, 'timestampWrites'> {
+    if (this.#useWall) return {};
+    return {
+      timestampWrites: { querySet: this.#queries!, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+    };
+  }
+
+  async #gpuNs(wallNs: number): Promise<number> {
+    const [begin, end] = new BigUint64Array(await readBack(this.#device, this.#resolved!));
+    const ns = Number(end! - begin!);
+    this.#deltas.push(ns);
+    if (ns > 0) this.#ratios.push(wallNs / ns);
+    return ns;
+  }
+
+  destroy(): void {
+    this.#queries?.destroy();
+    this.#resolved?.destroy();
+  }
+}
