@@ -127,8 +127,8 @@ export function noteLines(result: BenchResult): string[] {
   const lines: string[] = [];
   for (const row of result.results) {
     if (row.error) lines.push(`error    ${row.id}: ${row.error}`);
-    for (const warning of row.warnings) lines.push(`warning  ${row.id}: ${warning}`);
   }
+  for (const { text } of result.context.warnings) lines.push(`warning  ${text}`);
   lines.push(...idealNotes(result));
   const colds = result.results.flatMap((row) => (row.time ? [row.time.coldNs] : []));
   if (colds.length > 0) {

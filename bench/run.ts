@@ -41,7 +41,6 @@ const SAMPLE_NS = { gpu: 2e6, software: 2e7 };
 export async function* runBench(device: GqaDevice, options: BenchOptions): AsyncGenerator<BenchEvent, BenchResult> {
   const groups = rowGroups(options);
   const timer = new PassTimer(device, options.quiet);
-  const warnings: Warning[] = [];
   const rows: BenchRow[] = [];
   try {
     yield { type: 'progress', text: 'measuring the read ceiling', done: 0, total: groups.length };
@@ -52,7 +51,7 @@ export async function* runBench(device: GqaDevice, options: BenchOptions): Async
         yield event.type === 'row' ? event : { ...event, done: index, total: groups.length };
       }
     }
-    warnings.push(...timerWarnings(timer, rows));
+    const warnings = [...timerWarnings(timer, rows), ...noiseWarnings(rows)];
     const context = describeContext(device, options, timer, ceiling, warnings);
     return { schema: SCHEMA, suite: SUITE, context, results: rows };
   } finally {
@@ -66,6 +65,14 @@ function timerWarnings(timer: PassTimer, rows: readonly BenchRow[]): Warning[] {
   if (!coarse) return [];
   const text = `timer step is ${timer.stepNs} ns, more than 1 % of the shortest sample; trust ratios, not single times`;
   return [{ code: 'timer-coarse', text }];
+}
+
+function noiseWarnings(rows: readonly BenchRow[]): Warning[] {
+  const noisy = rows.filter((row) => row.warnings.includes('noisy'));
+  if (noisy.length === 0) return [];
+  const percent = Math.round(100 * Math.max(...noisy.map((row) => spread(row.time!.samplesNs))));
+  const text = `${noisy.length} of ${rows.length} rows did not settle (a median known only to ±${percent} %): the machine is busy or slows down; give it more time or fewer other programs`;
+  return [{ code: 'noisy', text }];
 }
 
 /** A row on its way: its subject and its samples. */
@@ -238,6 +245,6 @@ function timedRow(run: Running, stop: RowTime['stop']): BenchRow {
       min: Math.min(...samplesNs),
       stop,
     },
-    warnings: noisy ? [`did not settle: the median is only known to ${Math.round(spread(samplesNs) * 100)} %`] : [],
+    warnings: noisy ? ['noisy'] : [],
   };
 }

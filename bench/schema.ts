@@ -95,7 +95,8 @@ export interface BenchRow {
   /** Null when the check failed or the shape could not run: no time then. */
   readonly time: RowTime | null;
   readonly error?: string;
-  readonly warnings: readonly string[];
+  /** Codes of the warnings that concern this row. */
+  readonly warnings: readonly Warning['code'][];
 }
 
 export interface RowCheck {

@@ -43,6 +43,9 @@ var<workgroup> weights: array<f32, ROW_BLOCK * TILE>; // [row][key]
 var<workgroup> set_o: array<vec4<f32>, WG_SIZE>;
 var<workgroup> set_l: array<f32, WG_SIZE>;
 
+// Scores of one invocation: [row][key].
+alias Scores = array<array<f32, KEYS>, QK_ROWS>;
+
 // What a workgroup works on.
 struct Work {
   kv_len: u32,
@@ -118,8 +121,8 @@ fn mixes(lane: u32) -> bool {
 }
 
 // Phase 1: scaled scores [row][key] of this invocation, NEG_MAX where the row may not see the key.
-fn score_tile(work: Work, first: u32, end: u32, lane: u32) -> array<f32, QK_ROWS * KEYS> {
-  var scores = array<f32, QK_ROWS * KEYS>();
+fn score_tile(work: Work, first: u32, end: u32, lane: u32) -> Scores {
+  var scores = Scores();
   let key0 = first + lane % KEY_LANES;
   for (var i = 0u; i < D4; i++) {
     var k = array<vec4<f32>, KEYS>();
@@ -131,7 +134,7 @@ fn score_tile(work: Work, first: u32, end: u32, lane: u32) -> array<f32, QK_ROWS
       let row = min(score_row(lane) + r, work.rows - 1u);
       let query = q[(work.first_row + row) * D4 + i];
       for (var j = 0u; j < KEYS; j++) {
-        scores[r * KEYS + j] += dot(query, k[j]);
+        scores[r][j] += dot(query, k[j]);
       }
     }
   }
@@ -140,9 +143,9 @@ fn score_tile(work: Work, first: u32, end: u32, lane: u32) -> array<f32, QK_ROWS
     let visible = min(end, visible_keys(work.kv_len, work.row_start + row));
     var highest = NEG_MAX;
     for (var j = 0u; j < KEYS; j++) {
-      let score = scores[r * KEYS + j] * step.sm_scale;
-      scores[r * KEYS + j] = select(NEG_MAX, score, key0 + j * KEY_LANES < visible);
-      highest = max(highest, scores[r * KEYS + j]);
+      let score = scores[r][j] * step.sm_scale;
+      scores[r][j] = select(NEG_MAX, score, key0 + j * KEY_LANES < visible);
+      highest = max(highest, scores[r][j]);
     }
     raise_max(row, highest);
   }
@@ -150,13 +153,13 @@ fn score_tile(work: Work, first: u32, end: u32, lane: u32) -> array<f32, QK_ROWS
 }
 
 // Turns this invocation's scores into weights. Hidden keys get weight 0.
-fn weigh_tile(scores: ptr<function, array<f32, QK_ROWS * KEYS>>, lane: u32) {
+fn weigh_tile(scores: ptr<function, Scores>, lane: u32) {
   for (var r = 0u; r < QK_ROWS; r++) {
     let row = score_row(lane) + r;
     if row < ROW_BLOCK {
       let m = max_so_far(row);
       for (var j = 0u; j < KEYS; j++) {
-        let score = (*scores)[r * KEYS + j];
+        let score = (*scores)[r][j];
         weights[row * TILE + lane % KEY_LANES + j * KEY_LANES] = select(0.0, exp(score - m), score > NEG_MAX);
       }
     }

@@ -44,3 +44,12 @@ function expandRange(range: RegExpExecArray, part: string, min: number, max: num
   }
   return values;
 }
+
+/** Parses a comma list of words from a fixed set. */
+export function choiceList<T extends string>(text: string, choices: readonly T[]): T[] {
+  return text.split(',').map((word) => {
+    const known = choices.find((choice) => choice === word.trim());
+    if (known === undefined) throw new InvalidArgumentError(`expected ${choices.join(', ')}, got "${word.trim()}".`);
+    return known;
+  });
+}

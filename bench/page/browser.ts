@@ -1,0 +1,50 @@
+// browser.ts: what the browser tells of itself and of its GPU.
+
+/** What the device cards and the defaults need to know before a run; no device is opened for it. */
+export type Gpu =
+  | { readonly kind: 'none'; readonly why: 'insecure' | 'no-webgpu' | 'no-adapter' }
+  | { readonly kind: 'adapter'; readonly adapter: GPUAdapter };
+
+/** Looks for the adapter that a run would take. */
+export async function findGpu(): Promise<Gpu> {
+  if (!globalThis.isSecureContext) return { kind: 'none', why: 'insecure' };
+  // Older browsers lack what the type calls always present.
+  const gpu = navigator.gpu as GPU | undefined;
+  if (!gpu) return { kind: 'none', why: 'no-webgpu' };
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  return adapter ? { kind: 'adapter', adapter } : { kind: 'none', why: 'no-adapter' };
+}
+
+const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'timestamp-query', 'shader-f16'];
+
+const LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+] as const;
+
+/** Asks for every feature and limit that a run can make use of, as far as the adapter has them. */
+export function runDescriptor({ features, limits }: GPUAdapter): GPUDeviceDescriptor {
+  return {
+    requiredFeatures: FEATURES.filter((name) => features.has(name)),
+    requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, limits[name]])),
+  };
+}
+
+const BROWSERS: readonly (readonly [kind: string, version: RegExp])[] = [
+  ['edge', /Edg(?:e|A|iOS)?\/([\d.]+)/],
+  ['firefox', /Firefox\/([\d.]+)/],
+  ['chrome', /(?:HeadlessChrome|Chrome|Chromium)\/([\d.]+)/],
+  ['safari', /Version\/([\d.]+).*Safari\//],
+];
+
+/** Name and version of a browser by its user agent string: Edge calls itself Chrome too, and Chrome Safari. */
+export function describeBrowser(userAgent: string): { kind: string; version: string } {
+  for (const [kind, version] of BROWSERS) {
+    const found = version.exec(userAgent);
+    if (found) return { kind, version: found[1]! };
+  }
+  return { kind: 'browser', version: 'unknown' };
+}

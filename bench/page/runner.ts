@@ -1,0 +1,45 @@
+// runner.ts: the page's side of a run: starts the worker, tells it whether the tab is visible, ends it.
+import type { BenchEvent } from '../run.ts';
+import type { BenchResult } from '../schema.ts';
+import type { FromWorker, RunRequest, ToWorker } from './protocol.ts';
+
+/** How a run ended. */
+export type Outcome =
+  | { readonly state: 'done'; readonly result: BenchResult }
+  | { readonly state: 'stopped' }
+  | { readonly state: 'error'; readonly code: string; readonly message: string };
+
+/**
+ * Runs in a worker of its own and calls `draw` with every event; the run goes on when what was drawn is on screen.
+ * Aborting ends the worker at once, and with it its device and all GPU memory.
+ */
+export function runInWorker(request: RunRequest, signal: AbortSignal, draw: (event: BenchEvent) => void): Promise<Outcome> {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+  const say = (message: ToWorker) => worker.postMessage(message);
+  const ended = new AbortController();
+  return new Promise<Outcome>((resolve) => {
+    const end = (outcome: Outcome) => {
+      worker.terminate();
+      ended.abort();
+      resolve(outcome);
+    };
+    const whileRunning = { signal: ended.signal };
+    signal.addEventListener('abort', () => end({ state: 'stopped' }), whileRunning);
+    document.addEventListener('visibilitychange', () => say({ type: 'visible', visible: !document.hidden }), whileRunning);
+    worker.addEventListener('error', (event) => end({ state: 'error', code: 'unexpected', message: event.message }));
+    worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
+      if (ended.signal.aborted) return;
+      if (data.type === 'done') return end({ state: 'done', result: data.result });
+      if (data.type === 'failed') return end({ state: 'error', code: data.code, message: data.message });
+      draw(data);
+      afterPaint(() => say({ type: 'next' }));
+    });
+    say({ type: 'start', request, visible: !document.hidden });
+  });
+}
+
+/** Calls back when the browser has drawn; a hidden tab draws nothing, so there it is at once. */
+function afterPaint(then: () => void): void {
+  if (document.hidden) setTimeout(then);
+  else requestAnimationFrame(() => setTimeout(then));
+}

@@ -1,0 +1,177 @@
+// bench.ts: `gqa bench`, the main job: MHA, GQA and MQA side by side on this device, every row checked before it is timed.
+import { Option, type Command } from 'commander';
+import { STANDARD_DEPTHS, spectrum } from '../../bench/rows.ts';
+import { csvReport, markdownReport } from '../../bench/report.ts';
+import { runBench, type BenchOptions } from '../../bench/run.ts';
+import type { BenchResult } from '../../bench/schema.ts';
+import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
+import { ShapeError } from '../device/errors.ts';
+import { KV_TYPES, type KvType } from '../kernels/elements.ts';
+import { quietWait } from '../node.ts';
+import { checkExportTarget, exportJson } from './exportJson.ts';
+import { loadShape } from './loadShape.ts';
+import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
+import { Progress } from './progress.ts';
+import { runtimeContext } from './runtimeContext.ts';
+import { choiceList, EXIT, wholeNumber, wholeNumbers } from './usage.ts';
+
+interface BenchFlags extends AdapterOptions {
+  readonly model: string;
+  readonly heads?: number;
+  readonly kvHeads?: readonly number[];
+  readonly headDim?: number;
+  readonly depth?: readonly number[];
+  readonly capacity?: number;
+  readonly batch: readonly number[];
+  readonly cacheTypeK: readonly KvType[];
+  readonly cacheTypeV?: readonly KvType[];
+  readonly kernel: readonly (DecodeKernel | 'auto')[];
+  readonly reps?: number;
+  readonly maxTime: number;
+  readonly seed: number;
+  readonly check: boolean;
+  readonly label?: string;
+  readonly output: 'md' | 'json' | 'jsonl' | 'csv';
+  readonly exportJson?: string;
+}
+
+const DEFAULTS = { model: 'llama-3.1-8b', batch: [1], types: ['f16'], kernel: ['auto'], maxTime: 6, seed: 42 } as const;
+
+/** Adds the `bench` command. Results go to the program's `writeOut`, progress and warnings to stderr. */
+export function registerBench(program: Command): void {
+  const bench = program
+    .command('bench', { isDefault: true })
+    .description('time MHA, GQA and MQA decode attention on this device, each row checked first (default command)')
+    .addHelpText('after', EXAMPLES)
+    .action((flags: BenchFlags) => run(bench, flags));
+  for (const option of [...OPTIONS, ...adapterOptions()]) bench.addOption(option);
+}
+
+const OPTIONS: readonly Option[] = [
+  new Option('-m, --model <name>', 'shape of a preset (gqa kv --list), a config.json or a folder with one').default(DEFAULTS.model),
+  new Option('--heads <n>', 'query heads, instead of the model\'s').argParser(count),
+  new Option('--kv-heads <list>', 'KV heads: 32,16,8,4,2,1; default: all, the model\'s, one').argParser(counts),
+  new Option('--head-dim <n>', 'head dim, instead of the model\'s').argParser(count),
+  new Option('-d, --depth <list>', 'tokens in the cache: 1024,4096 or 1024-65536*4').argParser(counts),
+  new Option('--capacity <n>', 'token slots allocated; default: the depth').argParser(count),
+  new Option('-b, --batch <list>', 'sequences (llama-bench uses -b for something else)').argParser(counts).default(DEFAULTS.batch, '1'),
+  new Option('--cache-type-k <list>', 'stored type of K (-ctk): f16,f32').argParser(types).default(DEFAULTS.types, 'f16'),
+  new Option('--cache-type-v <list>', 'stored type of V (-ctv); default: that of K').argParser(types),
+  new Option('--kernel <list>', 'auto, or kernels to race: fused,plain').argParser(kernels).default(DEFAULTS.kernel, 'auto'),
+  new Option('-r, --reps <n>', 'samples per row; default: until settled').argParser(count),
+  new Option('--max-time <s>', 'most seconds of sampling per depth').argParser(count).default(DEFAULTS.maxTime),
+  new Option('--seed <n>', 'of the random input').argParser((text) => wholeNumber(text, 0, 2 ** 31)).default(DEFAULTS.seed),
+  new Option('--no-check', 'do not compare with the float64 reference first'),
+  new Option('--label <text>', 'your name for this machine, kept in the result'),
+  new Option('-o, --output <format>', 'what goes to stdout').choices(['md', 'json', 'jsonl', 'csv']).default('md'),
+  new Option('--export-json <file>', 'also write the whole result, samples included, to a file'),
+];
+
+const EXAMPLES = `
+Examples:
+  gqa bench                                          the standard run
+  gqa bench -m qwen3-4b -d 1024-65536*4              another model, a sweep over depths
+  gqa bench --heads 32 --kv-heads 32,16,8,4,2,1 --head-dim 128 -d 8192
+  gqa bench --kernel fused,plain -ctk f16,f32        race kernels and cache types
+  gqa bench -o json > run.json`;
+
+function count(text: string): number {
+  return wholeNumber(text, 1, 2 ** 24);
+}
+
+function counts(text: string): number[] {
+  return wholeNumbers(text, 1, 2 ** 24);
+}
+
+function types(text: string): KvType[] {
+  return choiceList(text, KV_TYPES);
+}
+
+function kernels(text: string): (DecodeKernel | 'auto')[] {
+  return choiceList(text, ['auto', ...DECODE_KERNELS]);
+}
+
+async function run(command: Command, flags: BenchFlags): Promise<void> {
+  const shape = benchShape(flags);
+  if (flags.exportJson) await checkExportTarget(flags.exportJson);
+  const { device } = await openNode(flags);
+  const progress = new Progress();
+  try {
+    const { software } = device.facts;
+    const depths = flags.depth ?? STANDARD_DEPTHS[software ? 'software' : 'gpu'];
+    if (software && !flags.depth) {
+      progress.line(`software adapter: the standard run shrinks to depths ${depths.join(', ')} (a GPU gets ${STANDARD_DEPTHS.gpu.join(', ')})`);
+    }
+    const result = await consume(runBench(device, benchOptions(flags, shape, depths)), progress);
+    if (flags.exportJson) await exportJson(flags.exportJson, result);
+    for (const { text } of result.context.warnings) progress.line(`warning  ${text}`);
+    command.configureOutput().writeOut?.(`${FORMATS[flags.output](result)}\n`);
+    if (result.results.some((row) => !row.time)) process.exitCode = EXIT.failure;
+  } finally {
+    progress.end();
+    device.destroy();
+  }
+}
+
+const FORMATS: Readonly<Record<BenchFlags['output'], (result: BenchResult) => string>> = {
+  md: markdownReport,
+  json: (result) => JSON.stringify(result, null, 2),
+  jsonl: ({ results, ...rest }) => results.map((row) => JSON.stringify({ ...rest, ...row })).join('\n'),
+  csv: csvReport,
+};
+
+/** Name, query heads, KV heads and head dim from the flags, or from the model where they are silent. */
+function benchShape(flags: BenchFlags) {
+  const byHand = flags.heads !== undefined && flags.headDim !== undefined;
+  const model = loadShape(flags.model);
+  const heads = flags.heads ?? model.numQHeads;
+  const headDim = flags.headDim ?? model.headDim;
+  const fromModel = heads === model.numQHeads ? spectrum(heads, model.numKvHeads) : spectrum(heads, heads);
+  const kvHeads = flags.kvHeads ?? fromModel;
+  const bad = kvHeads.find((kv) => heads % kv !== 0);
+  if (bad !== undefined) throw new ShapeError(`bench: heads (${heads}) must be a multiple of kv-heads (${bad})`);
+  return { model: byHand ? 'custom' : model.name, heads, headDim, kvHeads };
+}
+
+function benchOptions(flags: BenchFlags, shape: ReturnType<typeof benchShape>, depths: readonly number[]): BenchOptions {
+  return {
+    ...shape,
+    depths,
+    ...(flags.capacity && { capacity: flags.capacity }),
+    batches: flags.batch,
+    kTypes: flags.cacheTypeK,
+    vTypes: flags.cacheTypeV ?? flags.cacheTypeK,
+    kernels: [...new Set(flags.kernel.map((kernel) => (kernel === 'auto' ? 'fused' : kernel)))],
+    seed: flags.seed,
+    check: flags.check,
+    ...(flags.reps && { reps: flags.reps }),
+    maxTimeMs: flags.maxTime * 1000,
+    quiet: quietWait,
+    context: { ...runtimeContext(), ...(flags.label && { label: flags.label }), nonStandard: nonStandard(flags) },
+  };
+}
+
+/** The flags that change what is measured and differ from the standard run. */
+function nonStandard(flags: BenchFlags): Record<string, unknown> {
+  const changed: Record<string, unknown> = {};
+  const note = (name: string, value: unknown, standard: unknown) => {
+    if (value !== undefined && JSON.stringify(value) !== JSON.stringify(standard)) changed[name] = value;
+  };
+  note('model', flags.model, DEFAULTS.model);
+  for (const name of ['heads', 'kvHeads', 'headDim', 'depth', 'capacity', 'cacheTypeV', 'reps'] as const) note(name, flags[name], undefined);
+  note('batch', flags.batch, DEFAULTS.batch);
+  note('cacheTypeK', flags.cacheTypeK, DEFAULTS.types);
+  note('kernel', flags.kernel, DEFAULTS.kernel);
+  note('maxTime', flags.maxTime, DEFAULTS.maxTime);
+  note('seed', flags.seed, DEFAULTS.seed);
+  note('check', flags.check, true);
+  return changed;
+}
+
+async function consume(events: ReturnType<typeof runBench>, progress: Progress): Promise<BenchResult> {
+  for (;;) {
+    const { value, done } = await events.next();
+    if (done) return value;
+    if (value.type === 'progress') progress.show(`[${value.done + 1}/${value.total}] ${value.text}`);
+  }
+}

@@ -1,0 +1,116 @@
+// layout.test.ts: bytes of a KV cache, counted by hand, and what its options may be.
+import { describe, expect, test } from 'vitest';
+import { cacheLayout, kvBytesRead, ShapeError, type CacheOptions } from '../../src/index.ts';
+import { message } from '../support/failure.ts';
+
+describe('cacheLayout', () => {
+  test('one f32 layer', () => {
+    // 1 sequence * 2 KV heads * 10 slots * 64 elements = 1,280 elements of 4 bytes, in K and in V.
+    expect(cacheLayout({ numKvHeads: 2, headDim: 64, capacity: 10 })).toEqual({
+      batch: 1,
+      numKvHeads: 2,
+      headDim: 64,
+      capacity: 10,
+      layers: 1,
+      kType: 'f32',
+      vType: 'f32',
+      elements: 1280,
+      kBytes: 5120,
+      vBytes: 5120,
+      totalBytes: 10240,
+      bytesPerToken: 1024,
+    });
+  });
+
+  test('a 32-layer f16 cache of Llama-3-8B shape takes 128 KiB a token', () => {
+    const layout = cacheLayout({
+      batch: 2,
+      numKvHeads: 8,
+      headDim: 128,
+      capacity: 4096,
+      layers: 32,
+      kType: 'f16',
+    });
+    // 2 * 8 * 4,096 * 128 = 8,388,608 elements of 2 bytes; two buffers in each of 32 layers: 1 GiB.
+    expect(layout.elements).toBe(8_388_608);
+    expect(layout.kBytes).toBe(16_777_216);
+    expect(layout.vBytes).toBe(16_777_216);
+    expect(layout.totalBytes).toBe(1_073_741_824);
+    expect(layout.bytesPerToken).toBe(4096);
+    expect(layout.bytesPerToken * layout.layers).toBe(128 * 1024);
+  });
+
+  test('K and V of different element types', () => {
+    const layout = cacheLayout({
+      batch: 3,
+      numKvHeads: 1,
+      headDim: 80,
+      capacity: 7,
+      layers: 2,
+      kType: 'f16',
+      vType: 'f32',
+    });
+    // 3 * 7 * 80 = 1,680 elements: 3,360 bytes of K, 6,720 bytes of V.
+    expect(layout).toMatchObject({
+      elements: 1680,
+      kBytes: 3360,
+      vBytes: 6720,
+      totalBytes: 20160,
+      bytesPerToken: 480,
+    });
+  });
+
+  test('V has the type of K unless it is given', () => {
+    expect(cacheLayout({ numKvHeads: 1, headDim: 64, capacity: 1, kType: 'f16' }).vType).toBe('f16');
+    expect(cacheLayout({ numKvHeads: 1, headDim: 64, capacity: 1, vType: 'f16' }).kType).toBe('f32');
+  });
+
+  test('sizes past 2^32 bytes stay exact', () => {
+    const layout = cacheLayout({
+      batch: 4096,
+      numKvHeads: 1024,
+      headDim: 256,
+      capacity: 2 ** 20,
+      layers: 2,
+      kType: 'f16',
+    });
+    // 2^12 * 2^10 * 2^8 * 2^20 = 2^50 elements
+    expect(layout.elements).toBe(2 ** 50);
+    expect(layout.totalBytes).toBe(2 ** 53);
+  });
+});
+
+test('kvBytesRead counts each token of each sequence once', () => {
+  const layout = cacheLayout({ batch: 3, numKvHeads: 2, headDim: 64, capacity: 100, kType: 'f16' });
+  // 100 + 0 + 7 tokens of 2 heads * 64 elements * (2 + 2) bytes
+  expect(kvBytesRead(layout, [100, 0, 7])).toBe(107 * 512);
+  expect(kvBytesRead(layout, [0, 0, 0])).toBe(0);
+});
+
+const good: CacheOptions = { numKvHeads: 2, headDim: 64, capacity: 16 };
+
+describe('cacheLayout refuses', () => {
+  test.each([
+    ['numKvHeads', 0, 'cache: numKvHeads: expected a whole number from 1 to 1024, got 0'],
+    ['numKvHeads', 1025, 'cache: numKvHeads: expected a whole number from 1 to 1024, got 1025'],
+    ['numKvHeads', undefined, 'cache: numKvHeads: expected a whole number from 1 to 1024, got undefined'],
+    ['batch', -1, 'cache: batch: expected a whole number from 1 to 4096, got -1'],
+    ['batch', 1e9, 'cache: batch: expected a whole number from 1 to 4096, got 1000000000'],
+    ['capacity', 0, 'cache: capacity: expected a whole number from 1 to 16777216, got 0'],
+    ['capacity', 1.5, 'cache: capacity: expected a whole number from 1 to 16777216, got 1.5'],
+    ['capacity', NaN, 'cache: capacity: expected a whole number from 1 to 16777216, got NaN'],
+    ['capacity', Infinity, 'cache: capacity: expected a whole number from 1 to 16777216, got Infinity'],
+    ['capacity', '16', 'cache: capacity: expected a whole number from 1 to 16777216, got 16'],
+    ['layers', 0, 'cache: layers: expected a whole number from 1 to 1024, got 0'],
+    ['layers', 2.5, 'cache: layers: expected a whole number from 1 to 1024, got 2.5'],
+    ['headDim', 0, 'cache: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 0'],
+    ['headDim', 65, 'cache: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 65'],
+    ['headDim', -64, 'cache: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got -64'],
+    ['kType', 'bf16', 'cache: kType must be one of f32, f16, got bf16'],
+    ['vType', 'f64', 'cache: vType must be one of f32, f16, got f64'],
+    ['kType', 'toString', 'cache: kType must be one of f32, f16, got toString'],
+  ])('%s: %s', async (field, value, expected) => {
+    const options = { ...good, [field]: value } as CacheOptions;
+    expect(await message(ShapeError, () => cacheLayout(options))).toBe(expected);
+  });
+});

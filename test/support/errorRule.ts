@@ -1,0 +1,37 @@
+// errorRule.ts: how far a kernel's numbers may be from float64, and the check that they are not.
+import { expect } from 'vitest';
+import { NEG_MAX } from '../reference/decodeSplit.ts';
+
+/**
+ * Holds numbers against truth by flash-attention's rule: the worst error may be twice that of a naive f32
+ * implementation plus 1e-6 of the largest expected magnitude. Infinities and NEG_MAX must come back as they are; NaN
+ * is a failure wherever the truth is a number.
+ */
+export function expectWithinRule(
+  what: string,
+  got: ArrayLike<number>,
+  truth: ArrayLike<number>,
+  naive: ArrayLike<number>,
+): void {
+  expect(got.length, `${what}: how many`).toBe(truth.length);
+  let largest = 0;
+  for (let i = 0; i < truth.length; i++) {
+    if (Number.isFinite(truth[i]) && truth[i] !== NEG_MAX) largest = Math.max(largest, Math.abs(truth[i]!));
+  }
+  const bound = 2 * worst(naive, truth).error + 1e-6 * largest;
+  const { error, at } = worst(got, truth);
+  const place = `${what}[${at}]: expected ${truth[at]} within ${bound}, got ${got[at]}`;
+  expect(error, place).toBeLessThanOrEqual(bound);
+}
+
+function worst(got: ArrayLike<number>, want: ArrayLike<number>): { error: number; at: number } {
+  let error = 0;
+  let at = 0;
+  for (let i = 0; i < want.length; i++) {
+    const difference = got[i] === want[i] ? 0 : Math.abs(got[i]! - want[i]!);
+    if (difference <= error) continue;
+    error = Number.isNaN(difference) ? Infinity : difference;
+    at = i;
+  }
+  return { error, at };
+}
