@@ -13,7 +13,11 @@ export type Outcome =
  * Runs in a worker of its own and calls `draw` with every event; the run goes on when what was drawn is on screen.
  * Aborting ends the worker at once, and with it its device and all GPU memory.
  */
-export function runInWorker(request: RunRequest, signal: AbortSignal, draw: (event: BenchEvent) => void): Promise<Outcome> {
+export function runInWorker(
+  request: RunRequest,
+  signal: AbortSignal,
+  draw: (event: BenchEvent) => void,
+): Promise<Outcome> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
   const say = (message: ToWorker) => worker.postMessage(message);
   const ended = new AbortController();
@@ -25,8 +29,14 @@ export function runInWorker(request: RunRequest, signal: AbortSignal, draw: (eve
     };
     const whileRunning = { signal: ended.signal };
     signal.addEventListener('abort', () => end({ state: 'stopped' }), whileRunning);
-    document.addEventListener('visibilitychange', () => say({ type: 'visible', visible: !document.hidden }), whileRunning);
-    worker.addEventListener('error', (event) => end({ state: 'error', code: 'unexpected', message: event.message }));
+    document.addEventListener(
+      'visibilitychange',
+      () => say({ type: 'visible', visible: !document.hidden }),
+      whileRunning,
+    );
+    worker.addEventListener('error', (event) =>
+      end({ state: 'error', code: 'unexpected', message: event.message }),
+    );
     worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
       if (ended.signal.aborted) return;
       if (data.type === 'done') return end({ state: 'done', result: data.result });

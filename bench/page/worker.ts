@@ -43,7 +43,10 @@ globalThis.addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
 async function run(request: RunRequest): Promise<void> {
   let device: GqaDevice | undefined;
   try {
-    device = await openDevice(navigator.gpu, { powerPreference: 'high-performance', descriptor: runDescriptor });
+    device = await openDevice(navigator.gpu, {
+      powerPreference: 'high-performance',
+      descriptor: runDescriptor,
+    });
     const events = runBench(device, { ...request, guard });
     for (;;) {
       const { done, value } = await events.next();

@@ -104,7 +104,8 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
     }
     const result = await consume(runBench(device, benchOptions(flags, shape, depths)), progress);
     if (flags.exportJson) await exportJson(flags.exportJson, result);
-    for (const { text } of result.context.warnings) progress.line(`warning  ${text}`);
+    // The Markdown report has them itself.
+    if (flags.output !== 'md') for (const { text } of result.context.warnings) progress.line(`warning  ${text}`);
     command.configureOutput().writeOut?.(`${FORMATS[flags.output](result)}\n`);
     if (result.results.some((row) => !row.time)) process.exitCode = EXIT.failure;
   } finally {

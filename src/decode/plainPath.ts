@@ -1,5 +1,6 @@
 // plainPath.ts: the plain step: scores, softmax, mix, with the whole score matrix in memory.
 import { createStorage } from '../device/buffers.ts';
+import { LimitExceededError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { bindKernel, dispatch } from '../device/record.ts';
 import { plainMix, plainScores, plainScoresGrid, plainSoftmax, rowGrid } from '../kernels/plain.ts';
@@ -9,6 +10,10 @@ import type { PlanContext } from './plan.ts';
 /** Compiles the three kernels and allocates scores [B, Hq, Lq, capacity] f32. */
 export async function createPlainPath(device: GqaDevice, context: PlanContext): Promise<DecodePath> {
   const { shape, layout } = context;
+  const [tiles] = plainScoresGrid(shape, layout.capacity);
+  if (tiles > device.facts.maxGrid) {
+    throw new LimitExceededError('plain_scores', 'maxComputeWorkgroupsPerDimension', tiles, device.facts.maxGrid);
+  }
   const [scoresKernel, softmaxKernel, mixKernel] = await Promise.all([
     device.pipelines.get(plainScores(shape, layout)),
     device.pipelines.get(plainSoftmax(shape)),

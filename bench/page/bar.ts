@@ -1,0 +1,43 @@
+// bar.ts: a row's time as a bar: reading KV at the ceiling, and everything else.
+import { formatSignificant } from '../format.ts';
+import type { BenchRow } from '../schema.ts';
+import { el } from './dom.ts';
+
+/**
+ * A bar as long, of its cell, as the row's time of `longestNs`. It is split when the read ceiling (in bytes per ns) is
+ * known. A row without a time has an empty bar.
+ */
+export function barOf(
+  row: BenchRow | undefined,
+  longestNs: number,
+  ceiling: number | undefined,
+): HTMLElement {
+  if (!row?.time) return el('div', { class: 'bar', 'aria-hidden': 'true' });
+  const total = row.time.median;
+  if (ceiling === undefined) {
+    return el(
+      'div',
+      { class: 'bar', role: 'img', 'aria-label': us(total) },
+      part('unsplit', total / longestNs),
+    );
+  }
+  const reading = Math.min(total, row.bytes.kvRead / ceiling);
+  const rest = total - reading;
+  const text = `${us(total)}: ${us(reading)} reading KV at your ceiling, ${us(rest)} everything else`;
+  return el(
+    'div',
+    { class: 'bar', role: 'img', 'aria-label': text, title: text },
+    part('reading', reading / longestNs),
+    part('rest', rest / longestNs),
+  );
+}
+
+function part(name: string, share: number): HTMLElement {
+  const piece = el('span', { class: name });
+  piece.style.width = `${(100 * share).toFixed(3)}%`;
+  return piece;
+}
+
+function us(ns: number): string {
+  return `${formatSignificant(ns / 1000, 3)} µs`;
+}

@@ -1,0 +1,149 @@
+// main.ts: the page: shows what would run on what, runs it at a click, and shows what came of it.
+import { isSoftware } from '../../src/index.ts';
+import { version } from '../../package.json';
+import { rowGroups } from '../rows.ts';
+import type { BenchEvent } from '../run.ts';
+import type { BenchResult, BenchRow, RowParams } from '../schema.ts';
+import { describeBrowser, findGpu, type Gpu } from './browser.ts';
+import { showCards, showMeasuredTimer } from './cards.ts';
+import { byId } from './dom.ts';
+import { rememberLabel } from './label.ts';
+import { notices } from './notices.ts';
+import { headPicture } from './picture.ts';
+import type { RunRequest } from './protocol.ts';
+import { runInWorker, type Outcome } from './runner.ts';
+import { readSettings, type PageSettings, type RunSettings } from './settings.ts';
+import { showSharing } from './share.ts';
+import { depthSections } from './tables.ts';
+
+declare global {
+  /** The result of the last run that came to its end. */
+  var gqaResult: BenchResult | undefined;
+}
+
+type State = 'idle' | 'running' | Outcome['state'];
+
+const startButton = byId('start', HTMLButtonElement);
+const stopButton = byId('stop', HTMLButtonElement);
+const labelInput = byId('label', HTMLInputElement);
+const progressBar = byId('progress', HTMLProgressElement);
+
+function setState(state: State, status: string): void {
+  document.documentElement.dataset.state = state;
+  const running = state === 'running';
+  startButton.hidden = running;
+  stopButton.hidden = !running;
+  labelInput.disabled = running;
+  progressBar.hidden = !running;
+  byId('progress-text').textContent = '';
+  byId('status').textContent = status;
+}
+
+function showLead({ heads, headDim, kvHeads, model }: RunSettings): void {
+  const shape =
+    model === 'custom'
+      ? `${heads} query heads of ${headDim}`
+      : `the shape of ${model}: ${heads} query heads of ${headDim}`;
+  byId('lead').textContent =
+    `One decoding step of attention in ${shape}, once each with ${kvHeads.join(', ')} KV heads. ` +
+    'Same kernel, same queries; less to read from memory. Every output is checked before it is timed.';
+}
+
+function drawRows(
+  groups: readonly (readonly RowParams[])[],
+  rows: readonly BenchRow[],
+  result?: BenchResult,
+): void {
+  byId('results').replaceChildren(...depthSections({ groups, rows, ...(result && { result }) }));
+}
+
+function request(settings: PageSettings): RunRequest {
+  const label = labelInput.value.trim();
+  const context = {
+    version,
+    runtime: describeBrowser(navigator.userAgent),
+    ...(label && { label }),
+    nonStandard: Object.fromEntries(settings.changes.map(({ param, value }) => [param, value])),
+    crossOriginIsolated: globalThis.crossOriginIsolated,
+  };
+  return { ...settings.run, context };
+}
+
+/** One run, from the click to the outcome on the page. */
+async function runOnce(
+  gpu: Gpu,
+  settings: PageSettings,
+  groups: readonly (readonly RowParams[])[],
+): Promise<void> {
+  const rows: BenchRow[] = [];
+  const stop = new AbortController();
+  stopButton.onclick = () => stop.abort();
+  globalThis.gqaResult = undefined;
+  showSharing(undefined);
+  byId('notices').replaceChildren(...notices(gpu, settings, undefined));
+  drawRows(groups, rows);
+  progressBar.value = 0;
+  setState('running', 'Running.');
+  // Focus would be lost with the button that was clicked.
+  stopButton.focus({ preventScroll: true });
+  const outcome = await runInWorker(request(settings), stop.signal, (event) => {
+    if (event.type === 'row') rows.push(event.row);
+    if (event.type === 'row') drawRows(groups, rows);
+    else showProgress(event);
+  });
+  if (outcome.state === 'done') {
+    globalThis.gqaResult = outcome.result;
+    drawRows(groups, rows, outcome.result);
+    showMeasuredTimer(outcome.result);
+    showSharing(outcome.result);
+  }
+  byId('notices').replaceChildren(...notices(gpu, settings, outcome));
+  setState(outcome.state, statusOf(outcome, rows));
+  startButton.textContent = 'Run again';
+  startButton.focus({ preventScroll: true });
+}
+
+function showProgress({ text, done, total }: Extract<BenchEvent, { type: 'progress' }>): void {
+  progressBar.max = total;
+  progressBar.value = done;
+  byId('progress-text').textContent = `${done + 1} of ${total}: ${text}`;
+}
+
+function statusOf(outcome: Outcome, rows: readonly BenchRow[]): string {
+  if (outcome.state === 'stopped') return 'Stopped. Rows of finished depths stay on the page.';
+  if (outcome.state === 'error') return 'The run failed; see above.';
+  const timed = rows.filter((row) => row.time).length;
+  const checked = rows.filter((row) => row.check?.pass).length;
+  return `Done: ${timed} of ${rows.length} rows timed, ${checked} checked against float64.`;
+}
+
+function showPause(): void {
+  if (document.documentElement.dataset.state !== 'running') return;
+  byId('status').textContent = document.hidden
+    ? 'Paused: this tab is hidden. Bring it back and the run goes on.'
+    : 'Running. (It paused while this tab was hidden; what was touched is measured again.)';
+}
+
+async function main(): Promise<void> {
+  byId('version').textContent = version;
+  byId('picture').replaceChildren(...headPicture());
+  rememberLabel(labelInput);
+  const gpu = await findGpu();
+  const adapter = gpu.kind === 'adapter' ? gpu.adapter : undefined;
+  const settings = readSettings(location.search, adapter !== undefined && isSoftware(adapter.info));
+  showCards(adapter);
+  byId('notices').replaceChildren(...notices(gpu, settings, undefined));
+  if (settings.errors.length > 0) return setState('error', 'Nothing can run; see above.');
+  showLead(settings.run);
+  const groups = rowGroups(settings.run);
+  drawRows(groups, []);
+  if (!adapter) return setState('error', 'Nothing can run; see above.');
+  startButton.disabled = false;
+  const start = () => void runOnce(gpu, settings, groups);
+  startButton.addEventListener('click', start);
+  document.addEventListener('visibilitychange', showPause);
+  setState('idle', '');
+  if (settings.autostart) start();
+}
+
+void main();

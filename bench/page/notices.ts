@@ -1,0 +1,87 @@
+// notices.ts: what a reader must know beside the numbers: bad or changed parameters, warnings, failures.
+import { isSoftware } from '../../src/index.ts';
+import type { BenchResult } from '../schema.ts';
+import type { Gpu } from './browser.ts';
+import { el } from './dom.ts';
+import { helpNotice, softwareNotice } from './help.ts';
+import type { Outcome } from './runner.ts';
+import type { Change, PageSettings } from './settings.ts';
+
+/** The notices of the page as it stands: of the machine, of the address, and of the last run. */
+export function notices(gpu: Gpu, settings: PageSettings, last: Outcome | undefined): HTMLElement[] {
+  const list: HTMLElement[] = [];
+  if (gpu.kind === 'none') list.push(helpNotice(gpu.why));
+  else if (isSoftware(gpu.adapter.info)) list.push(softwareNotice());
+  if (gpu.kind === 'adapter' && !gpu.adapter.features.has('timestamp-query')) list.push(wallNotice());
+  if (settings.errors.length > 0) list.push(errorNotice(settings.errors));
+  else if (settings.changes.length > 0) list.push(changeNotice(settings.changes));
+  if (last?.state === 'error') list.push(failureNotice(last.code, last.message));
+  if (last?.state === 'done') list.push(...resultNotices(last.result));
+  return list;
+}
+
+function notice(kind: string, title: string, ...rest: readonly Node[]): HTMLElement {
+  return el(
+    'div',
+    { class: `notice ${kind}`, ...(kind === 'bad' && { role: 'alert' }) },
+    el('strong', {}, title),
+    ...rest,
+  );
+}
+
+function wallNotice(): HTMLElement {
+  const text =
+    'Times are taken by the wall clock, over many steps at once; small ones include the cost of waiting.';
+  return notice('', 'This browser gives no GPU timestamps.', el('p', {}, text));
+}
+
+function errorNotice(errors: readonly string[]): HTMLElement {
+  const list = el('ul', {}, ...errors.map((error) => el('li', {}, error)));
+  return notice('bad', 'The address has bad parameters; nothing runs.', list);
+}
+
+function changeNotice(changes: readonly Change[]): HTMLElement {
+  const head = el(
+    'tr',
+    {},
+    ...['parameter', 'value', 'default'].map((title) => el('th', { scope: 'col' }, title)),
+  );
+  const rows = changes.map(({ param, value, standard }) =>
+    el('tr', {}, el('th', { scope: 'row' }, param), el('td', {}, value), el('td', {}, standard)),
+  );
+  return notice(
+    '',
+    'Non-standard parameters: compare only with runs of the same.',
+    el('table', { id: 'changes' }, el('thead', {}, head), el('tbody', {}, ...rows)),
+  );
+}
+
+function failureNotice(code: string, message: string): HTMLElement {
+  if (code === 'device-lost') {
+    const advice =
+      'The driver reset it, or something else took it away. Start runs again on a fresh device; smaller depths ask less of it.';
+    return notice(
+      'bad',
+      'The GPU device was lost during the run.',
+      el('p', {}, message),
+      el('p', {}, advice),
+    );
+  }
+  return notice('bad', 'The run failed.', el('p', {}, message));
+}
+
+/** The result's own warnings, less those that the page gives from the start; and wrong rows. */
+function resultNotices({ context, results }: BenchResult): HTMLElement[] {
+  const list = context.warnings
+    .filter(({ code }) => code !== 'software-adapter' && code !== 'non-standard')
+    .map(({ code, text }) => notice('', code, el('p', {}, text)));
+  const wrong = results.filter((row) => row.check && !row.check.pass);
+  if (wrong.length > 0) {
+    const text =
+      'They have no time. Please report this with the JSON file: it is a fault of the kernels or of the driver.';
+    list.unshift(
+      notice('bad', `${wrong.length} of ${results.length} rows computed a wrong result.`, el('p', {}, text)),
+    );
+  }
+  return list;
+}

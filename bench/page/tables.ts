@@ -1,0 +1,129 @@
+// tables.ts: the rows of a run, a table per depth: planned, finished, or wrong.
+import { cacheLayout, kvBytesRead } from '../../src/index.ts';
+import { formatBytes, formatSignificant } from '../format.ts';
+import { ceilingShare, fixedCostSentence, gbPerSecond, noteLines, speedUp } from '../report.ts';
+import { rowId, variantName } from '../rows.ts';
+import type { BenchResult, BenchRow, RowParams } from '../schema.ts';
+import { barOf } from './bar.ts';
+import { el } from './dom.ts';
+
+/** What there is to show: all planned rows, those finished so far, and the whole result once there is one. */
+export interface Shown {
+  readonly groups: readonly (readonly RowParams[])[];
+  readonly rows: readonly BenchRow[];
+  readonly result?: BenchResult;
+}
+
+const COLUMNS = [
+  ['variant', 'variant'],
+  ['heads', 'heads q/kv'],
+  ['kv', 'KV read'],
+  ['bar', 'time'],
+  ['time number', 'µs (median)'],
+  ['rate number', 'GB/s'],
+  ['share number', '% ceiling'],
+  ['speed number', 'vs mha (ideal)'],
+] as const;
+
+/** A section per depth (and batch) with its table and notes. */
+export function depthSections(shown: Shown): HTMLElement[] {
+  return shown.groups.map((group) => {
+    const title = titleOf(group[0]!);
+    // Roles in words: the narrow layout takes the table's display away, and with it what browsers derive from it.
+    const table = el(
+      'table',
+      { role: 'table', 'aria-label': title },
+      el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' }, ...COLUMNS.map(headCell))),
+      el('tbody', { role: 'rowgroup' }, ...group.map((params) => tableRow(shown, group, params))),
+    );
+    return el('section', { class: 'depth' }, el('h3', {}, title), table, ...notes(shown, group));
+  });
+}
+
+function headCell([name, title]: (typeof COLUMNS)[number]): HTMLElement {
+  return el('th', { role: 'columnheader', scope: 'col', class: name }, title);
+}
+
+function titleOf({ depth, batch }: RowParams): string {
+  return `depth ${depth}${batch > 1 ? ` × batch ${batch}` : ''}`;
+}
+
+function finishedOf({ rows }: Shown, params: RowParams): BenchRow | undefined {
+  const id = rowId(params);
+  return rows.find((row) => row.id === id);
+}
+
+function tableRow(shown: Shown, group: readonly RowParams[], params: RowParams): HTMLElement {
+  const row = finishedOf(shown, params);
+  const longest = Math.max(...group.map((other) => finishedOf(shown, other)?.time?.median ?? 0));
+  const bar = row?.error
+    ? el('span', { class: 'error' }, row.error)
+    : barOf(row, longest, shown.result?.context.ceiling.readGBps);
+  const contents: readonly (Node | string)[] = [
+    variantName(params) + (params.kernel === 'fused' ? '' : ` (${params.kernel})`),
+    `${params.heads}/${params.kvHeads}`,
+    `${formatBytes(kvBytes(params))} ${typesOf(params)}`,
+    bar,
+    ...numbers(shown, row),
+  ];
+  const cells = contents.map((content, i) => {
+    const [name, title] = COLUMNS[i]!;
+    if (i === 0) return el('th', { role: 'rowheader', scope: 'row', class: name }, content);
+    return el('td', { role: 'cell', class: name, 'data-title': title }, content);
+  });
+  const state = row ? (row.time ? 'timed' : 'failed') : 'planned';
+  return el('tr', { role: 'row', 'data-row': rowId(params), 'data-state': state }, ...cells);
+}
+
+function kvBytes(params: RowParams): number {
+  const layout = cacheLayout({ ...params, numKvHeads: params.kvHeads });
+  return kvBytesRead(
+    layout,
+    Array.from({ length: params.batch }, () => params.depth),
+  );
+}
+
+function typesOf({ kType, vType }: RowParams): string {
+  return kType === vType ? kType : `${kType}/${vType}`;
+}
+
+/** Time, rate, share of the ceiling and speed-up, worded as in the text report. */
+function numbers(shown: Shown, row: BenchRow | undefined): string[] {
+  if (!row) return ['–', '–', '–', '–'];
+  if (!row.time) return [row.check ? 'WRONG' : 'not run', '', '', ''];
+  const [low, high] = row.time.ci95;
+  return [
+    `${formatSignificant(row.time.median / 1000, 4)} ± ${formatSignificant((high - low) / 2000, 2)}`,
+    formatSignificant(gbPerSecond(row)!, 3),
+    shown.result ? shareText(shown.result, row) : '–',
+    speedText(shown, row),
+  ];
+}
+
+function shareText(result: BenchResult, row: BenchRow): string {
+  const share = ceilingShare(result, row);
+  return share === undefined ? 'hot' : `${formatSignificant(share * 100, 2)} %`;
+}
+
+function speedText({ rows }: Shown, row: BenchRow): string {
+  const ratio = speedUp({ results: rows }, row);
+  if (!ratio) return '';
+  if (ratio.baseline === row) return '1.00×';
+  return `${formatSignificant(ratio.real, 3)}× (${formatSignificant(ratio.ideal, 3)}×)`;
+}
+
+/** What keeps rows from the ideal, where the report says so too, and what went wrong with single rows. */
+function notes(shown: Shown, group: readonly RowParams[]): HTMLElement[] {
+  const { result } = shown;
+  const finished = group.flatMap((params) => finishedOf(shown, params) ?? []);
+  const warnings = finished.flatMap((row) =>
+    row.warnings.map((text) => el('li', { class: 'warning' }, `${row.variant}: ${text}`)),
+  );
+  const reported = result ? noteLines(result) : [];
+  const reasons = finished.flatMap((row) => {
+    const sentence = result && speedUp(result, row) ? fixedCostSentence(result, row) : undefined;
+    return sentence && reported.some((line) => line.endsWith(sentence)) ? [el('li', {}, sentence)] : [];
+  });
+  const all = [...warnings, ...reasons];
+  return all.length > 0 ? [el('ul', { class: 'notes' }, ...all)] : [];
+}

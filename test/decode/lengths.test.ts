@@ -1,0 +1,72 @@
+// lengths.test.ts: one shape over the lengths where tiles, splits and sequences begin and end. All of it is run-time
+// numbers of the same few shaders.
+import { describe, expect, test } from 'vitest';
+import type { ProblemOptions, RunOptions } from '../../bench/problem.ts';
+import { createDecoder, createKvCache } from '../../src/index.ts';
+import { expectRight } from '../support/attend.ts';
+import { testDevice } from '../support/device.ts';
+
+const control = { numQHeads: 8, numKvHeads: 2, headDim: 64 };
+
+// Tiles are 32 or 64 keys for this shape, splits at least 128; both with a key less and a key more.
+const BORDERS = [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257];
+const PRIMES = [2, 7, 97, 509, 1021];
+
+describe('h8_kv2_d64', () => {
+  test.each([...BORDERS, ...PRIMES])('%d keys', async (kvLen) => {
+    await expectRight({ ...control, kvLens: [kvLen], seed: kvLen });
+  });
+
+  test('the borders above are the borders of this device', async () => {
+    const device = await testDevice();
+    const cache = await createKvCache(device, { ...control, capacity: 1024 });
+    const decoder = await createDecoder(device, { ...control, cache });
+    const { tile } = decoder.context.variant;
+    const { splitLen } = decoder.plan({ kvLens: [256] });
+    for (const border of [tile, splitLen]) {
+      expect(BORDERS).toEqual(expect.arrayContaining([border - 1, border, border + 1]));
+    }
+    decoder.destroy();
+    cache.destroy();
+  });
+
+  test.each<[string, ProblemOptions, RunOptions]>([
+    ['nothing at all', { ...control, kvLens: [0], capacity: 5 }, {}],
+    ['the last slot of a cache', { ...control, kvLens: [300], capacity: 300 }, {}],
+    ['one key in a large cache', { ...control, kvLens: [1], capacity: 2000 }, {}],
+    ['a cache much larger than its content', { ...control, kvLens: [200], capacity: 3001 }, {}],
+    ['three sequences, one empty', { ...control, batch: 3, kvLens: [129, 0, 300] }, {}],
+    ['three sequences, all empty', { ...control, batch: 3, kvLens: [0, 0, 0], capacity: 7 }, {}],
+    ['the longest first', { ...control, batch: 3, kvLens: [400, 1, 32] }, {}],
+    ['the longest last', { ...control, batch: 4, kvLens: [5, 128, 33, 513], capacity: 600 }, {}],
+    ['one sequence in one split, others in several', { ...control, batch: 2, kvLens: [20, 1000] }, {}],
+    ['MHA: another number of KV heads', { ...control, numQHeads: 4, numKvHeads: 1, kvLens: [130] }, {}],
+    ['many KV heads', { ...control, numQHeads: 28, numKvHeads: 7, batch: 2, kvLens: [40, 150] }, {}],
+  ])('%s', async (_name, problem, run) => {
+    await expectRight(problem, run);
+  });
+});
+
+describe('any number of splits gives the right result', () => {
+  test.each([1, 2, 3, 5, 8, 16])('%d', async (numSplits) => {
+    await expectRight({ ...control, batch: 2, kvLens: [513, 70], seed: 3 }, { numSplits });
+  });
+
+  test('more splits than a sequence has tiles', async () => {
+    await expectRight({ ...control, batch: 3, kvLens: [1000, 1, 0] }, { numSplits: 16 });
+  });
+
+  test('deterministic splits', async () => {
+    await expectRight({ ...control, batch: 3, kvLens: [700, 3, 256], capacity: 900 }, { deterministic: true });
+  });
+});
+
+describe('smScale', () => {
+  test.each([1, 0, -0.125, 3, 1e-20])('%d', async (smScale) => {
+    await expectRight({ ...control, kvLens: [150], smScale });
+  });
+
+  test('so large that one key takes all the weight', async () => {
+    await expectRight({ ...control, kvLens: [150], smScale: 1000 });
+  });
+});
