@@ -6,10 +6,14 @@ import type { ProblemOptions } from './problem.ts';
 export interface CheckCase {
   readonly name: string;
   readonly problem: ProblemOptions;
+  /** Variants of the fused kernel to run: the one the device would take, or (default) that and the one without subgroups. */
+  readonly variants?: 'chosen';
 }
 
 // Groups of 4, several splits, a last tile that holds one key.
 const CONTROL: ProblemOptions = { numQHeads: 8, numKvHeads: 2, headDim: 128, kvLens: [257] };
+
+const CONTROL_GROUP = CONTROL.numQHeads / CONTROL.numKvHeads;
 
 const GROUPS = [1, 2, 3, 5, 6, 7, 8, 12, 16, 32];
 const DIMS = [64, 80, 96, 112, 192, 256];
@@ -30,13 +34,29 @@ const VARIED: readonly Partial<ProblemOptions>[] = [
   { qLen: 5, causal: false },
 ];
 
-/** The grid: every problem with a cache of f16 and one of f32. */
+/** The whole grid: every problem with a cache of f16 and one of f32, by every variant of the fused kernel. */
 export const CHECK_CASES: readonly CheckCase[] = VARIED.flatMap((varied) =>
   (['f16', 'f32'] as const).map((type) => checkCase({ ...CONTROL, ...varied, kType: type })),
 );
 
-/** Every fifth case: a look at each of the things varied. */
-export const QUICK_CASES: readonly CheckCase[] = CHECK_CASES.filter((_, i) => i % 5 === 0);
+/**
+ * The grid for software adapters, which compile each shader for seconds: what runs the control case's shaders (lengths,
+ * batches, heads) as in the whole grid; every other group size, head dim and query count with a cache of f16 alone, by
+ * the variant of the fused kernel that the device would take.
+ */
+export const SOFTWARE_CASES: readonly CheckCase[] = CHECK_CASES.flatMap((each): CheckCase[] => {
+  if (sharesControl(each.problem)) return [each];
+  return each.problem.kType === 'f16' ? [{ ...each, variants: 'chosen' }] : [];
+});
+
+function sharesControl({ numQHeads, numKvHeads, headDim, qLen = 1 }: ProblemOptions): boolean {
+  return headDim === CONTROL.headDim && numQHeads / numKvHeads === CONTROL_GROUP && qLen === 1;
+}
+
+/** A fifth of a grid: a look at each of the things varied. */
+export function quickCases(cases: readonly CheckCase[]): CheckCase[] {
+  return cases.filter((_, i) => i % 5 === 0);
+}
 
 /** Names a problem by what it is made of; the defaults (one sequence, one query position, causal) are left out. */
 export function checkCase(problem: ProblemOptions): CheckCase {

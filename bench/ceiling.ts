@@ -1,5 +1,6 @@
 // ceiling.ts: the fastest this device reads memory, measured in the same run as what is held against it.
 import { createStorage, type GqaDevice } from '../src/index.ts';
+import { rangeOf } from '../src/device/buffers.ts';
 import { bindKernel, dispatch } from '../src/device/record.ts';
 import { readStream } from '../src/kernels/readStream.ts';
 import { normals } from './random.ts';
@@ -33,12 +34,20 @@ export async function measureCeiling(device: GqaDevice, timer: PassTimer): Promi
   }
 }
 
-async function readRate(device: GqaDevice, timer: PassTimer, source: GPUBuffer, wgSize: number, groups: number) {
+async function readRate(
+  device: GqaDevice,
+  timer: PassTimer,
+  source: GPUBuffer,
+  wgSize: number,
+  groups: number,
+) {
   const sums = createStorage(device, 'read sums', groups * wgSize * 4);
   try {
     const compiled = await device.pipelines.get(readStream(source.size, wgSize));
-    const range = (buffer: GPUBuffer) => ({ buffer, offset: 0, size: buffer.size });
-    const bound = bindKernel(device.device, compiled, { source: range(source), sums: range(sums) });
+    const bound = bindKernel(device.device, compiled, {
+      source: rangeOf(source),
+      sums: rangeOf(sums),
+    });
     const samplesNs: number[] = [];
     for (let i = 0; i < WARM_UP + SAMPLES; i++) {
       const { ns } = await timer.time((pass) => dispatch(pass, bound, [groups, 1, 1]));

@@ -13,8 +13,8 @@ import {
   type SplitVariant,
 } from '../src/index.ts';
 import { elementName, type CheckCase } from './cases.ts';
-import { randomProblem, runProblem, type ProblemOptions } from './problem.ts';
-import { expect64, verify, type Verdict } from './verify.ts';
+import { randomProblem, runProblem, type StoredProblem } from './problem.ts';
+import { expect64, verify, type Expected, type Verdict } from './verify.ts';
 
 /** One run of a case: by which kernel and, for the fused one, in which variant. */
 export interface CheckRun {
@@ -44,35 +44,41 @@ export interface CheckOptions {
 }
 
 /** The runs of `runChecks`, in its order: each case by the fused kernel in every variant the device has, and by the plain one. */
-export function planChecks(facts: DeviceFacts, { cases, kernels = DECODE_KERNELS }: CheckOptions): CheckRun[] {
+export function planChecks(
+  facts: DeviceFacts,
+  { cases, kernels = DECODE_KERNELS }: CheckOptions,
+): CheckRun[] {
   return cases.flatMap((each) =>
     kernels.flatMap((kernel): CheckRun[] =>
       kernel === 'plain'
         ? [{ case: each, kernel }]
-        : fusedVariants(facts, each.problem).map((variant) => ({ case: each, kernel, variant })),
+        : fusedVariants(facts, each).map((variant) => ({ case: each, kernel, variant })),
     ),
   );
 }
 
-/** The variant that the device would take, and the one without subgroups. */
-function fusedVariants(facts: DeviceFacts, problem: ProblemOptions): SplitVariant[] {
+/** The variant that the device would take and, unless the case wants that alone, the one without subgroups. */
+function fusedVariants(facts: DeviceFacts, { problem, variants }: CheckCase): SplitVariant[] {
   const capacity = Math.max(1, ...problem.kvLens);
   const { variant } = planContext(checkShape(problem), cacheLayout({ capacity, ...problem }), facts);
-  return variant.reduce === 'subgroup' ? [variant, { ...variant, reduce: 'workgroup' }] : [variant];
+  if (variants === 'chosen' || variant.reduce === 'workgroup') return [variant];
+  return [variant, { ...variant, reduce: 'workgroup' }];
 }
 
 /**
  * Checks the cases one by one. A kernel that fails to compile or run gives a row with an error, and the next run
  * follows; a lost or destroyed device, and an abort, end the generator with that error.
  */
-export async function* runChecks(device: GqaDevice, options: CheckOptions): AsyncGenerator<CheckRow, void, void> {
+export async function* runChecks(
+  device: GqaDevice,
+  options: CheckOptions,
+): AsyncGenerator<CheckRow, void, void> {
   const { run = runProblem, signal } = options;
-  const prepared = new Map<CheckCase, ReturnType<typeof prepare>>();
+  let prepared: Prepared | undefined;
   for (const { case: each, kernel, variant } of planChecks(device.facts, options)) {
     signal?.throwIfAborted();
-    if (!prepared.has(each)) prepared.clear();
-    const { problem, expected } = prepared.get(each) ?? prepare(each);
-    prepared.set(each, { problem, expected });
+    if (prepared?.case !== each) prepared = prepare(each);
+    const { problem, expected } = prepared;
     const row = { case: each.name, kernel, ...(variant && { variant }), elements: elementName(problem) };
     try {
       const { o, lse } = await run(device, problem, { kernel, ...(variant && { variant }) });
@@ -85,7 +91,14 @@ export async function* runChecks(device: GqaDevice, options: CheckOptions): Asyn
   }
 }
 
-function prepare({ problem }: CheckCase) {
-  const made = randomProblem(problem);
-  return { problem: made, expected: expect64(made) };
+interface Prepared {
+  readonly case: CheckCase;
+  readonly problem: StoredProblem;
+  readonly expected: Expected;
+}
+
+// The float64 reference costs more than the run on a GPU: made once for all runs of a case.
+function prepare(each: CheckCase): Prepared {
+  const problem = randomProblem(each.problem);
+  return { case: each, problem, expected: expect64(problem) };
 }

@@ -37,7 +37,12 @@ export function describeContext(
     ...(label && { label }),
     features: [...device.device.features].toSorted(),
     limits: Object.fromEntries(LIMITS.map((name) => [name, device.device.limits[name]])),
-    timer: { source: timer.source, stepNs: timer.stepNs, wallRatio: timer.wallRatio },
+    timer: {
+      source: timer.source,
+      stepNs: timer.stepNs,
+      wallRatio: timer.wallRatio,
+      demoted: timer.demoted,
+    },
     ceiling,
     seed: options.seed,
     order: 'interleaved',

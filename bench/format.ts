@@ -10,8 +10,11 @@ export function markdownTable(columns: readonly Column[], rows: readonly (readon
   const widths = columns.map((c, i) => Math.max(3, c.title.length, ...rows.map((r) => (r[i] ?? '').length)));
   const pad = (text: string, i: number) =>
     columns[i]!.align === 'right' ? text.padStart(widths[i]!) : text.padEnd(widths[i]!);
-  const line = (cells: readonly string[]) => `| ${columns.map((_, i) => pad(cells[i] ?? '', i)).join(' | ')} |`;
-  const rule = columns.map((c, i) => (c.align === 'right' ? `${'-'.repeat(widths[i]! - 1)}:` : '-'.repeat(widths[i]!)));
+  const line = (cells: readonly string[]) =>
+    `| ${columns.map((_, i) => pad(cells[i] ?? '', i)).join(' | ')} |`;
+  const rule = columns.map((c, i) =>
+    c.align === 'right' ? `${'-'.repeat(widths[i]! - 1)}:` : '-'.repeat(widths[i]!),
+  );
   return [line(columns.map((c) => c.title)), `| ${rule.join(' | ')} |`, ...rows.map(line)].join('\n');
 }
 

@@ -112,7 +112,10 @@ export async function runProblem(
     const lse = keep(uploadStorage(device, 'lse', new Float32Array(decoder.shape.rows).fill(NaN)));
     const step = await decoder.step({ q, o, lse });
     step.run(decoder.plan({ ...split, smScale: problem.smScale }));
-    return { o: new Float32Array(await readBack(device, o)), lse: new Float32Array(await readBack(device, lse)) };
+    return {
+      o: new Float32Array(await readBack(device, o)),
+      lse: new Float32Array(await readBack(device, lse)),
+    };
   } finally {
     for (const resource of made.toReversed()) resource.destroy();
   }

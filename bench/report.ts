@@ -6,8 +6,8 @@ import type { BenchResult, BenchRow, RowParams } from './schema.ts';
 const FAR_FROM_IDEAL = 0.8;
 
 /** Rows that differ only in KV heads. */
-function family({ kvHeads: _, ...rest }: RowParams): string {
-  return JSON.stringify(rest);
+function family(params: RowParams): string {
+  return JSON.stringify({ ...params, kvHeads: 0 });
 }
 
 /** The row that others are compared with: the one of its family with the most KV heads that has a time. */
@@ -132,7 +132,9 @@ export function noteLines(result: BenchResult): string[] {
   lines.push(...idealNotes(result));
   const colds = result.results.flatMap((row) => (row.time ? [row.time.coldNs] : []));
   if (colds.length > 0) {
-    lines.push(`note     ± is half the 95 % interval of the median. Slowest first run, shader compile included: ${formatSignificant(Math.max(...colds) / 1e6, 3)} ms.`);
+    lines.push(
+      `note     ± is half the 95 % interval of the median. Slowest first run, shader compile included: ${formatSignificant(Math.max(...colds) / 1e6, 3)} ms.`,
+    );
   }
   return lines;
 }
@@ -149,13 +151,16 @@ function idealNotes(result: BenchResult): string[] {
   return [...furthest.values()].map((row) => `note     ${fixedCostSentence(result, row)}`);
 }
 
+function us(ns: number): string {
+  return formatSignificant(ns / 1000, 3);
+}
+
 /** What of a row's time is reading KV at the ceiling and what is not. */
 export function fixedCostSentence(result: BenchResult, row: BenchRow): string {
   const ratio = speedUp(result, row)!;
   const total = row.time!.median;
   const reading = Math.min(total, row.bytes.kvRead / result.context.ceiling.readGBps);
   const rest = total - reading;
-  const us = (ns: number) => formatSignificant(ns / 1000, 3);
   return (
     `${row.variant} @ d${row.params.depth} reads only ${formatBytes(row.bytes.kvRead)}, ${us(reading)} µs at the ceiling; the other ` +
     `${us(rest)} µs (${Math.round((100 * rest) / total)} %) is cost that does not shrink with KV heads (scores, softmax and sums of all ` +
@@ -168,7 +173,8 @@ export function markdownReport(result: BenchResult): string {
   return [...headerLines(result), '', resultTable(result), '', ...noteLines(result)].join('\n');
 }
 
-const CSV_COLUMNS = 'id,variant,model,heads,kvHeads,headDim,batch,depth,capacity,kType,vType,kernel,splits,kvRead,medianNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,maxAbsErr,bound,error';
+const CSV_COLUMNS =
+  'id,variant,model,heads,kvHeads,headDim,batch,depth,capacity,kType,vType,kernel,splits,kvRead,medianNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,maxAbsErr,bound,error';
 
 /** One line per row, with a header line; times in nanoseconds, bytes whole. */
 export function csvReport(result: BenchResult): string {
@@ -176,9 +182,32 @@ export function csvReport(result: BenchResult): string {
     const p = row.params;
     const ratio = speedUp(result, row);
     const fields = [
-      row.id, row.variant, p.model, p.heads, p.kvHeads, p.headDim, p.batch, p.depth, p.capacity, p.kType, p.vType, p.kernel, row.splits,
-      row.bytes.kvRead, row.time?.median, row.time?.ci95[0], row.time?.ci95[1], row.time?.min, row.time?.samplesNs.length,
-      gbPerSecond(row), ceilingShare(result, row), ratio?.real, ratio?.ideal, row.check?.maxAbsErr, row.check?.bound, row.error,
+      row.id,
+      row.variant,
+      p.model,
+      p.heads,
+      p.kvHeads,
+      p.headDim,
+      p.batch,
+      p.depth,
+      p.capacity,
+      p.kType,
+      p.vType,
+      p.kernel,
+      row.splits,
+      row.bytes.kvRead,
+      row.time?.median,
+      row.time?.ci95[0],
+      row.time?.ci95[1],
+      row.time?.min,
+      row.time?.samplesNs.length,
+      gbPerSecond(row),
+      ceilingShare(result, row),
+      ratio?.real,
+      ratio?.ideal,
+      row.check?.maxAbsErr,
+      row.check?.bound,
+      row.error,
     ];
     return fields.map((field) => csvField(field)).join(',');
   });

@@ -43,11 +43,13 @@ export interface AdapterContext {
   readonly subgroupMaxSize: number;
 }
 
-/** `stepNs` is the common divisor of measured differences; `wallRatio` the median of wall time over timer time. */
+/** `stepNs` is the common divisor of measured differences; `wallRatio` the median of wall time (less that of an empty submission) over timer time. */
 export interface TimerContext {
   readonly source: 'gpu-timestamp' | 'wall';
   readonly stepNs: number;
   readonly wallRatio: number;
+  /** Timestamps were given up in favour of the wall clock in the course of the run. */
+  readonly demoted: boolean;
 }
 
 /** The best read rate of `bytes`, in decimal GB/s; `samplesNs` of the winning workgroup size and count. */

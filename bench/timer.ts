@@ -14,6 +14,9 @@ export interface Sample {
 /** Records into a compute pass. */
 export type RecordPass = (pass: GPUComputePassEncoder) => void;
 
+/** Samples in a row that must look wrong before timestamps are given up. */
+const DOUBTS = 3;
+
 /** Times whole compute passes; timestamps exist at pass borders only. */
 export class PassTimer {
   readonly #device: GqaDevice;
@@ -21,7 +24,10 @@ export class PassTimer {
   readonly #resolved: GPUBuffer | undefined;
   readonly #quiet: () => () => void;
   #useWall: boolean;
-  /** Median of wall over timer time in the samples so far. */
+  #demoted = false;
+  #doubts = 0;
+  /** Wall time of a submission that does nothing. */
+  #overheadNs = 0;
   readonly #ratios: number[] = [];
   readonly #deltas: number[] = [];
 
@@ -32,28 +38,42 @@ export class PassTimer {
     this.#useWall = !device.device.features.has('timestamp-query');
     if (this.#useWall) return;
     this.#queries = device.device.createQuerySet({ label: 'timer', type: 'timestamp', count: 2 });
-    this.#resolved = device.device.createBuffer({ label: 'timer', size: 16, usage: QUERY_RESOLVE | COPY_SRC });
+    this.#resolved = device.device.createBuffer({
+      label: 'timer',
+      size: 16,
+      usage: QUERY_RESOLVE | COPY_SRC,
+    });
   }
 
   get source(): 'gpu-timestamp' | 'wall' {
     return this.#useWall ? 'wall' : 'gpu-timestamp';
   }
 
+  /** Whether timestamps were given up in favour of the wall clock. */
+  get demoted(): boolean {
+    return this.#demoted;
+  }
+
+  /** Median of wall time, less that of an empty submission, over timer time. 1 when both are the wall clock. */
   get wallRatio(): number {
     return this.#ratios.length > 0 ? median(this.#ratios) : 1;
   }
 
   /**
-   * The clock's step in ns: the common divisor of differences seen so far, 1 for exact clocks. The wall clock's step
-   * is taken as 0.1 ms, the coarsest that browsers give.
+   * The clock's step in ns: the common divisor of the differences seen so far, 1 for exact clocks. The wall clock's
+   * step is taken as 0.1 ms, the coarsest that browsers give.
    */
   get stepNs(): number {
     return this.#useWall ? 100_000 : Math.max(1, commonStep(this.#deltas));
   }
 
-  /** From now on by the wall clock: the timestamps turned out to be untrustworthy. */
-  demote(): void {
-    this.#useWall = true;
+  /** Times empty passes: the fixed cost of a submission, and differences that show the clock's step. */
+  async calibrate(): Promise<void> {
+    const walls: number[] = [];
+    for (let i = 0; i < 9; i++) walls.push((await this.time(() => {})).wallNs);
+    this.#overheadNs = median(walls);
+    this.#ratios.length = 0;
+    this.#doubts = 0;
   }
 
   /** Runs `record` in one pass and submission, waits, and returns its time. */
@@ -68,15 +88,19 @@ export class PassTimer {
     const commands = encoder.finish();
     const start = performance.now();
     device.queue.submit([commands]);
-    const loud = this.#quiet();
-    try {
-      await device.queue.onSubmittedWorkDone();
-    } finally {
-      loud();
-    }
+    await this.#done();
     const wallNs = (performance.now() - start) * 1e6;
     this.#device.assertUsable();
     return { ns: this.#useWall ? wallNs : await this.#gpuNs(wallNs), wallNs };
+  }
+
+  async #done(): Promise<void> {
+    const loud = this.#quiet();
+    try {
+      await this.#device.device.queue.onSubmittedWorkDone();
+    } finally {
+      loud();
+    }
   }
 
   #writes(): Pick<GPUComputePassDescriptor, 'timestampWrites'> {
@@ -90,8 +114,13 @@ export class PassTimer {
     const [begin, end] = new BigUint64Array(await readBack(this.#device, this.#resolved!));
     const ns = Number(end! - begin!);
     this.#deltas.push(ns);
-    if (ns > 0) this.#ratios.push(wallNs / ns);
-    return ns;
+    const busyNs = wallNs - this.#overheadNs;
+    if (ns > 0 && busyNs > 0) this.#ratios.push(busyNs / ns);
+    this.#doubts = busyNs > 2 * ns + 2e6 ? this.#doubts + 1 : 0;
+    if (this.#doubts < DOUBTS) return ns;
+    this.#useWall = true;
+    this.#demoted = true;
+    return wallNs;
   }
 
   destroy(): void {

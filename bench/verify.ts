@@ -54,7 +54,8 @@ export function verify(expected: Expected, o: Float32Array, lse: Float32Array): 
 }
 
 function worstError(got: ArrayLike<number>, want: ArrayLike<number>): { error: number; at: number } {
-  if (got.length !== want.length) throw new Error(`verify: expected ${want.length} values, got ${got.length}`);
+  if (got.length !== want.length)
+    throw new Error(`verify: expected ${want.length} values, got ${got.length}`);
   let error = 0;
   let at = 0;
   for (let i = 0; i < want.length; i++) {
@@ -72,7 +73,12 @@ function largest(values: Float64Array): number {
   return most;
 }
 
-function describe({ headDim, qLen, numQHeads }: AttentionProblem, at: number, want: number, got: number): string {
+function describe(
+  { headDim, qLen, numQHeads }: AttentionProblem,
+  at: number,
+  want: number,
+  got: number,
+): string {
   const row = Math.floor(at / headDim);
   const head = Math.floor(row / qLen);
   const place = [Math.floor(head / numQHeads), head % numQHeads, row % qLen, at % headDim];

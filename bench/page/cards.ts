@@ -45,7 +45,7 @@ function deviceFacts(info: GPUAdapterInfo | undefined): Fact[] {
 function abilityFacts({ features, limits, info }: GPUAdapter): Fact[] {
   const sizes = info.subgroupMinSize ? `, ${range([info.subgroupMinSize, info.subgroupMaxSize])} wide` : '';
   return [
-    ['f16 arithmetic', features.has('shader-f16') ? 'yes' : 'no (f16 caches work all the same)'],
+    ['f16 arithmetic', features.has('shader-f16') ? 'yes' : 'no, and not needed'],
     ['Subgroups', features.has('subgroups') ? `yes${sizes}` : 'no'],
     ['Biggest K or V', formatBytes(Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize))],
     ['Workgroup', `${limits.maxComputeInvocationsPerWorkgroup} invocations`],

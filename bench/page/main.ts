@@ -4,16 +4,16 @@ import { version } from '../../package.json';
 import { rowGroups } from '../rows.ts';
 import type { BenchEvent } from '../run.ts';
 import type { BenchResult, BenchRow, RowParams } from '../schema.ts';
-import { describeBrowser, findGpu, type Gpu } from './browser.ts';
+import { describeBrowser, findGpu } from './browser.ts';
 import { showCards, showMeasuredTimer } from './cards.ts';
 import { byId } from './dom.ts';
 import { rememberLabel } from './label.ts';
-import { notices } from './notices.ts';
+import { outcomeNotices, startNotices } from './notices.ts';
 import { headPicture } from './picture.ts';
 import type { RunRequest } from './protocol.ts';
 import { runInWorker, type Outcome } from './runner.ts';
 import { readSettings, type PageSettings, type RunSettings } from './settings.ts';
-import { showSharing } from './share.ts';
+import { offerSharing, showSharing } from './share.ts';
 import { depthSections } from './tables.ts';
 
 declare global {
@@ -27,6 +27,8 @@ const startButton = byId('start', HTMLButtonElement);
 const stopButton = byId('stop', HTMLButtonElement);
 const labelInput = byId('label', HTMLInputElement);
 const progressBar = byId('progress', HTMLProgressElement);
+
+let stop = new AbortController();
 
 function setState(state: State, status: string): void {
   document.documentElement.dataset.state = state;
@@ -70,17 +72,12 @@ function request(settings: PageSettings): RunRequest {
 }
 
 /** One run, from the click to the outcome on the page. */
-async function runOnce(
-  gpu: Gpu,
-  settings: PageSettings,
-  groups: readonly (readonly RowParams[])[],
-): Promise<void> {
+async function runOnce(settings: PageSettings, groups: readonly (readonly RowParams[])[]): Promise<void> {
   const rows: BenchRow[] = [];
-  const stop = new AbortController();
-  stopButton.onclick = () => stop.abort();
+  stop = new AbortController();
   globalThis.gqaResult = undefined;
   showSharing(undefined);
-  byId('notices').replaceChildren(...notices(gpu, settings, undefined));
+  byId('outcome').replaceChildren();
   drawRows(groups, rows);
   progressBar.value = 0;
   setState('running', 'Running.');
@@ -97,7 +94,7 @@ async function runOnce(
     showMeasuredTimer(outcome.result);
     showSharing(outcome.result);
   }
-  byId('notices').replaceChildren(...notices(gpu, settings, outcome));
+  byId('outcome').replaceChildren(...outcomeNotices(outcome));
   setState(outcome.state, statusOf(outcome, rows));
   startButton.textContent = 'Run again';
   startButton.focus({ preventScroll: true });
@@ -128,19 +125,21 @@ async function main(): Promise<void> {
   byId('version').textContent = version;
   byId('picture').replaceChildren(...headPicture());
   rememberLabel(labelInput);
+  offerSharing(() => globalThis.gqaResult);
   const gpu = await findGpu();
   const adapter = gpu.kind === 'adapter' ? gpu.adapter : undefined;
   const settings = readSettings(location.search, adapter !== undefined && isSoftware(adapter.info));
   showCards(adapter);
-  byId('notices').replaceChildren(...notices(gpu, settings, undefined));
+  byId('notices').replaceChildren(...startNotices(gpu, settings));
   if (settings.errors.length > 0) return setState('error', 'Nothing can run; see above.');
   showLead(settings.run);
   const groups = rowGroups(settings.run);
   drawRows(groups, []);
   if (!adapter) return setState('error', 'Nothing can run; see above.');
   startButton.disabled = false;
-  const start = () => void runOnce(gpu, settings, groups);
+  const start = () => void runOnce(settings, groups);
   startButton.addEventListener('click', start);
+  stopButton.addEventListener('click', () => stop.abort());
   document.addEventListener('visibilitychange', showPause);
   setState('idle', '');
   if (settings.autostart) start();

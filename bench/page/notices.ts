@@ -1,23 +1,27 @@
 // notices.ts: what a reader must know beside the numbers: bad or changed parameters, warnings, failures.
 import { isSoftware } from '../../src/index.ts';
-import type { BenchResult } from '../schema.ts';
+import type { BenchResult, Warning } from '../schema.ts';
 import type { Gpu } from './browser.ts';
 import { el } from './dom.ts';
 import { helpNotice, softwareNotice } from './help.ts';
 import type { Outcome } from './runner.ts';
 import type { Change, PageSettings } from './settings.ts';
 
-/** The notices of the page as it stands: of the machine, of the address, and of the last run. */
-export function notices(gpu: Gpu, settings: PageSettings, last: Outcome | undefined): HTMLElement[] {
+/** What to know before a run: of the machine, and of the address. */
+export function startNotices(gpu: Gpu, settings: PageSettings): HTMLElement[] {
   const list: HTMLElement[] = [];
   if (gpu.kind === 'none') list.push(helpNotice(gpu.why));
   else if (isSoftware(gpu.adapter.info)) list.push(softwareNotice());
   if (gpu.kind === 'adapter' && !gpu.adapter.features.has('timestamp-query')) list.push(wallNotice());
   if (settings.errors.length > 0) list.push(errorNotice(settings.errors));
   else if (settings.changes.length > 0) list.push(changeNotice(settings.changes));
-  if (last?.state === 'error') list.push(failureNotice(last.code, last.message));
-  if (last?.state === 'done') list.push(...resultNotices(last.result));
   return list;
+}
+
+/** What to know of a run that has ended. */
+export function outcomeNotices(outcome: Outcome): HTMLElement[] {
+  if (outcome.state === 'error') return [failureNotice(outcome.code, outcome.message)];
+  return outcome.state === 'done' ? resultNotices(outcome.result) : [];
 }
 
 function notice(kind: string, title: string, ...rest: readonly Node[]): HTMLElement {
@@ -70,11 +74,20 @@ function failureNotice(code: string, message: string): HTMLElement {
   return notice('bad', 'The run failed.', el('p', {}, message));
 }
 
+const TITLES: Readonly<Record<Warning['code'], string>> = {
+  'software-adapter': 'Software adapter',
+  'timer-coarse': 'Coarse timer',
+  'timer-broken': 'Broken GPU timer',
+  noisy: 'Noisy times',
+  hidden: 'The tab was hidden',
+  'non-standard': 'Non-standard parameters',
+};
+
 /** The result's own warnings, less those that the page gives from the start; and wrong rows. */
 function resultNotices({ context, results }: BenchResult): HTMLElement[] {
   const list = context.warnings
     .filter(({ code }) => code !== 'software-adapter' && code !== 'non-standard')
-    .map(({ code, text }) => notice('', code, el('p', {}, text)));
+    .map(({ code, text }) => notice('', TITLES[code], el('p', {}, text)));
   const wrong = results.filter((row) => row.check && !row.check.pass);
   if (wrong.length > 0) {
     const text =

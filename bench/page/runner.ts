@@ -19,6 +19,7 @@ export function runInWorker(
   draw: (event: BenchEvent) => void,
 ): Promise<Outcome> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin to name
   const say = (message: ToWorker) => worker.postMessage(message);
   const ended = new AbortController();
   return new Promise<Outcome>((resolve) => {

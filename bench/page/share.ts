@@ -3,16 +3,25 @@ import { markdownReport } from '../report.ts';
 import type { BenchResult } from '../schema.ts';
 import { byId, el } from './dom.ts';
 
-/** Shows the report, and the buttons to copy and save it, for this result; hides them without one. */
+/** Makes the buttons copy and save the result that is current when they are pressed. */
+export function offerSharing(current: () => BenchResult | undefined): void {
+  const withResult = (act: (result: BenchResult) => void) => () => {
+    const result = current();
+    if (result) act(result);
+  };
+  byId('copy').addEventListener(
+    'click',
+    withResult((result) => void copy(markdownReport(result))),
+  );
+  byId('download').addEventListener('click', withResult(download));
+}
+
+/** Shows a result's report and the buttons to copy and save it; hides them without one. */
 export function showSharing(result: BenchResult | undefined): void {
   byId('share').hidden = !result;
   byId('report').hidden = !result;
   byId('shared').textContent = '';
-  if (!result) return;
-  const report = markdownReport(result);
-  byId('report-text').textContent = report;
-  byId('copy').onclick = () => void copy(report);
-  byId('download').onclick = () => download(result);
+  byId('report-text').textContent = result ? markdownReport(result) : '';
 }
 
 async function copy(text: string): Promise<void> {

@@ -112,13 +112,13 @@ function speedText({ rows }: Shown, row: BenchRow): string {
   return `${formatSignificant(ratio.real, 3)}× (${formatSignificant(ratio.ideal, 3)}×)`;
 }
 
-/** What keeps rows from the ideal, where the report says so too, and what went wrong with single rows. */
+/** What kept rows from settling, and what keeps them from the ideal where the report says so too. */
 function notes(shown: Shown, group: readonly RowParams[]): HTMLElement[] {
   const { result } = shown;
   const finished = group.flatMap((params) => finishedOf(shown, params) ?? []);
-  const warnings = finished.flatMap((row) =>
-    row.warnings.map((text) => el('li', { class: 'warning' }, `${row.variant}: ${text}`)),
-  );
+  const noisy = finished.filter((row) => row.warnings.includes('noisy')).map((row) => row.variant);
+  const warnings =
+    noisy.length > 0 ? [el('li', { class: 'warning' }, `did not settle: ${noisy.join(', ')}`)] : [];
   const reported = result ? noteLines(result) : [];
   const reasons = finished.flatMap((row) => {
     const sentence = result && speedUp(result, row) ? fixedCostSentence(result, row) : undefined;

@@ -31,6 +31,7 @@ const guard = new TabGuard();
 let next = () => {};
 
 function post(message: FromWorker): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's page has no origin to name
   globalThis.postMessage(message);
 }
 

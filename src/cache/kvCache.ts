@@ -128,14 +128,17 @@ export class KvCache {
       }
     }
     const offset = this.#ring.place(Uint32Array.of(numTokens, capacity, ...lens));
-    inPass(target, (pass) => dispatch(pass, kernel, appendGrid(batch, numKvHeads, headDim, numTokens), offset));
+    inPass(target, (pass) =>
+      dispatch(pass, kernel, appendGrid(batch, numKvHeads, headDim, numTokens), offset),
+    );
     for (let b = 0; b < batch; b++) lens[b]! += numTokens;
   }
 
   /** Forgets tokens from the end: all layers keep at most `kvLens` tokens per sequence. Longer than held is an error. */
   truncate(kvLens: number | readonly number[]): void {
     this.assertUsable();
-    const wanted = typeof kvLens === 'number' ? Array.from({ length: this.layout.batch }, () => kvLens) : kvLens;
+    const wanted =
+      typeof kvLens === 'number' ? Array.from({ length: this.layout.batch }, () => kvLens) : kvLens;
     checkKvLens('truncate', wanted, this.layout.batch, this.layout.capacity);
     this.#kvLens.forEach((lens, layer) => checkShorter(layer, lens, wanted));
     for (const lens of this.#kvLens) lens.splice(0, lens.length, ...wanted);
@@ -148,8 +151,8 @@ export class KvCache {
     checkBytes('load: k', k, this.layout.kBytes);
     checkBytes('load: v', v, this.layout.vBytes);
     const { queue } = this.device.device;
-    queue.writeBuffer(this.layers[layer]!.k, 0, k.buffer as ArrayBuffer, k.byteOffset, k.byteLength);
-    queue.writeBuffer(this.layers[layer]!.v, 0, v.buffer as ArrayBuffer, v.byteOffset, v.byteLength);
+    queue.writeBuffer(this.layers[layer]!.k, 0, k.buffer, k.byteOffset, k.byteLength);
+    queue.writeBuffer(this.layers[layer]!.v, 0, v.buffer, v.byteOffset, v.byteLength);
     this.#kvLens[layer]!.splice(0, this.layout.batch, ...kvLens);
   }
 
@@ -188,7 +191,8 @@ function checkShorter(layer: number, held: readonly number[], wanted: readonly n
 }
 
 function checkBytes(what: string, data: ArrayBufferView, bytes: number): void {
-  if (data.byteLength !== bytes) throw new ShapeError(`${what}: expected ${bytes} bytes, got ${data.byteLength}`);
+  if (data.byteLength !== bytes)
+    throw new ShapeError(`${what}: expected ${bytes} bytes, got ${data.byteLength}`);
 }
 
 /** Buffers of new tokens bound to a layer of a cache. */

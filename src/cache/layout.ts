@@ -54,7 +54,20 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
   const vBytes = elements * BYTES_PER_ELEMENT[vType];
   const totalBytes = layers * (kBytes + vBytes);
   const bytesPerToken = numKvHeads * headDim * (BYTES_PER_ELEMENT[kType] + BYTES_PER_ELEMENT[vType]);
-  return { batch, numKvHeads, headDim, capacity, layers, kType, vType, elements, kBytes, vBytes, totalBytes, bytesPerToken };
+  return {
+    batch,
+    numKvHeads,
+    headDim,
+    capacity,
+    layers,
+    kType,
+    vType,
+    elements,
+    kBytes,
+    vBytes,
+    totalBytes,
+    bytesPerToken,
+  };
 }
 
 function checkType(name: string, type: string): void {

@@ -2,10 +2,10 @@
 
 import { open, rename, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { CheckpointError, DTYPE_BYTES, PREFIX_BYTES } from './safetensors.ts';
+import { CheckpointError, quote } from './checkpointError.ts';
+import { DTYPE_BYTES, PREFIX_BYTES } from './safetensors.ts';
 import {
   parseHeader,
-  quote,
   readHeaderLength,
   serializeHeader,
   tensorByteLength,

@@ -1,14 +1,7 @@
 // safetensors.ts: the safetensors format: its header read, checked and written, its elements decoded. Touches no disk.
-
-import { GqaError } from '../device/errors.ts';
 import { decodeElements } from '../kernels/elements.ts';
-
-/** A checkpoint breaks a rule of its format, or lacks what was asked of it. The message names file, tensor and rule. */
-export class CheckpointError extends GqaError {
-  constructor(message: string, options?: ErrorOptions) {
-    super('checkpoint', message, options);
-  }
-}
+import { describe, fail, isObject, list, quote } from './checkpointError.ts';
+import { parseJson } from './headerJson.ts';
 
 /** Bytes of one element. */
 export const DTYPE_BYTES = {
@@ -161,45 +154,6 @@ function checkHeaderLength(length: number, fileSize: number, where: string): voi
   }
 }
 
-function parseJson(headerJson: Uint8Array, where: string): Record<string, unknown> {
-  let text = '';
-  let root: unknown;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(headerJson);
-    root = JSON.parse(text);
-  } catch (cause) {
-    fail(`${where}: header is not ${text === '' ? 'UTF-8' : 'JSON'}: ${shorten(String(cause))}`, { cause });
-  }
-  if (!isObject(root)) fail(`${where}: header must be an object, got ${describe(root)}`);
-  if (!text.startsWith('{')) fail(`${where}: header must begin with "{", got ${quote(text.slice(0, 1))}`);
-  checkStrings(text, where);
-  return root;
-}
-
-/** JSON.parse keeps the last of equal keys and lets unpaired surrogates pass: looks for both in `text`, valid JSON. */
-function checkStrings(text: string, where: string): void {
-  const colon = /[ \t\n\r]*:/y;
-  const open: { keys: Set<string>; last: string }[] = [];
-  for (let i = 0; i < text.length; i++) {
-    if (text[i] === '{') open.push({ keys: new Set(), last: '' });
-    if (text[i] === '}') open.pop();
-    if (text[i] !== '"') continue;
-    const start = i++;
-    while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1;
-    const value = String(JSON.parse(text.slice(start, i + 1)));
-    if (/\p{Surrogate}/u.test(value)) fail(`${where}: string ${quote(value)} has an unpaired surrogate`);
-    colon.lastIndex = i + 1;
-    const object = open.at(-1);
-    if (!object || !colon.test(text)) continue;
-    if (object.keys.has(value)) {
-      const owner = open.length > 1 ? `${quote(open[0]!.last)}: field` : 'tensor name';
-      fail(`${where}: ${owner} ${quote(value)} appears twice`);
-    }
-    object.keys.add(value);
-    object.last = value;
-  }
-}
-
 function parseMetadata(entry: unknown, at: string): Record<string, string> {
   if (!isObject(entry)) fail(`${at}: must be an object of strings, got ${describe(entry)}`);
   // Without a prototype, so that looking up 'constructor' finds nothing and '__proto__' is a key like any other.
@@ -261,33 +215,4 @@ function checkSizes(value: unknown, at: string): number[] {
 
 function isDtype(value: unknown): value is SafetensorsDtype {
   return typeof value === 'string' && Object.hasOwn(DTYPE_BYTES, value);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function fail(message: string, options?: ErrorOptions): never {
-  throw new CheckpointError(message, options);
-}
-
-// Below: values for messages, bounded whatever a hostile header holds.
-
-function describe(value: unknown): string {
-  if (typeof value === 'string') return quote(value);
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  return isObject(value) ? 'an object' : String(value);
-}
-
-/** A name in quotes, escaped, cut after 100 characters. */
-export function quote(name: string): string {
-  return JSON.stringify(shorten(name));
-}
-
-function list(sizes: readonly number[]): string {
-  return `[${shorten(sizes.join(', '))}]`;
-}
-
-function shorten(text: string): string {
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -35,35 +35,61 @@ interface BenchFlags extends AdapterOptions {
   readonly exportJson?: string;
 }
 
-const DEFAULTS = { model: 'llama-3.1-8b', batch: [1], types: ['f16'], kernel: ['auto'], maxTime: 6, seed: 42 } as const;
+const DEFAULTS = {
+  model: 'llama-3.1-8b',
+  batch: [1],
+  types: ['f16'],
+  kernel: ['auto'],
+  maxTime: 6,
+  seed: 42,
+} as const;
 
 /** Adds the `bench` command. Results go to the program's `writeOut`, progress and warnings to stderr. */
 export function registerBench(program: Command): void {
   const bench = program
     .command('bench', { isDefault: true })
-    .description('time MHA, GQA and MQA decode attention on this device, each row checked first (default command)')
+    .description(
+      'time MHA, GQA and MQA decode attention on this device, each row checked first (default command)',
+    )
     .addHelpText('after', EXAMPLES)
     .action((flags: BenchFlags) => run(bench, flags));
   for (const option of [...OPTIONS, ...adapterOptions()]) bench.addOption(option);
 }
 
 const OPTIONS: readonly Option[] = [
-  new Option('-m, --model <name>', 'shape of a preset (gqa kv --list), a config.json or a folder with one').default(DEFAULTS.model),
-  new Option('--heads <n>', 'query heads, instead of the model\'s').argParser(count),
-  new Option('--kv-heads <list>', 'KV heads: 32,16,8,4,2,1; default: all, the model\'s, one').argParser(counts),
-  new Option('--head-dim <n>', 'head dim, instead of the model\'s').argParser(count),
+  new Option(
+    '-m, --model <name>',
+    'shape of a preset (gqa kv --list), a config.json or a folder with one',
+  ).default(DEFAULTS.model),
+  new Option('--heads <n>', "query heads, instead of the model's").argParser(count),
+  new Option('--kv-heads <list>', "KV heads: 32,16,8,4,2,1; default: all, the model's, one").argParser(
+    counts,
+  ),
+  new Option('--head-dim <n>', "head dim, instead of the model's").argParser(count),
   new Option('-d, --depth <list>', 'tokens in the cache: 1024,4096 or 1024-65536*4').argParser(counts),
   new Option('--capacity <n>', 'token slots allocated; default: the depth').argParser(count),
-  new Option('-b, --batch <list>', 'sequences (llama-bench uses -b for something else)').argParser(counts).default(DEFAULTS.batch, '1'),
-  new Option('--cache-type-k <list>', 'stored type of K (-ctk): f16,f32').argParser(types).default(DEFAULTS.types, 'f16'),
+  new Option('-b, --batch <list>', 'sequences (llama-bench uses -b for something else)')
+    .argParser(counts)
+    .default(DEFAULTS.batch, '1'),
+  new Option('--cache-type-k <list>', 'stored type of K (-ctk): f16,f32')
+    .argParser(types)
+    .default(DEFAULTS.types, 'f16'),
   new Option('--cache-type-v <list>', 'stored type of V (-ctv); default: that of K').argParser(types),
-  new Option('--kernel <list>', 'auto, or kernels to race: fused,plain').argParser(kernels).default(DEFAULTS.kernel, 'auto'),
+  new Option('--kernel <list>', 'auto, or kernels to race: fused,plain')
+    .argParser(kernels)
+    .default(DEFAULTS.kernel, 'auto'),
   new Option('-r, --reps <n>', 'samples per row; default: until settled').argParser(count),
-  new Option('--max-time <s>', 'most seconds of sampling per depth').argParser(count).default(DEFAULTS.maxTime),
-  new Option('--seed <n>', 'of the random input').argParser((text) => wholeNumber(text, 0, 2 ** 31)).default(DEFAULTS.seed),
+  new Option('--max-time <s>', 'most seconds of sampling per depth')
+    .argParser(count)
+    .default(DEFAULTS.maxTime),
+  new Option('--seed <n>', 'of the random input')
+    .argParser((text) => wholeNumber(text, 0, 2 ** 31))
+    .default(DEFAULTS.seed),
   new Option('--no-check', 'do not compare with the float64 reference first'),
   new Option('--label <text>', 'your name for this machine, kept in the result'),
-  new Option('-o, --output <format>', 'what goes to stdout').choices(['md', 'json', 'jsonl', 'csv']).default('md'),
+  new Option('-o, --output <format>', 'what goes to stdout')
+    .choices(['md', 'json', 'jsonl', 'csv'])
+    .default('md'),
   new Option('--export-json <file>', 'also write the whole result, samples included, to a file'),
 ];
 
@@ -94,18 +120,21 @@ function kernels(text: string): (DecodeKernel | 'auto')[] {
 async function run(command: Command, flags: BenchFlags): Promise<void> {
   const shape = benchShape(flags);
   if (flags.exportJson) await checkExportTarget(flags.exportJson);
-  const { device } = await openNode(flags);
   const progress = new Progress();
+  const { device } = await openNode(flags, (line) => progress.line(line));
   try {
     const { software } = device.facts;
     const depths = flags.depth ?? STANDARD_DEPTHS[software ? 'software' : 'gpu'];
     if (software && !flags.depth) {
-      progress.line(`software adapter: the standard run shrinks to depths ${depths.join(', ')} (a GPU gets ${STANDARD_DEPTHS.gpu.join(', ')})`);
+      progress.line(
+        `note     on a software adapter the standard run shrinks to depths ${depths.join(', ')} (a GPU gets ${STANDARD_DEPTHS.gpu.join(', ')})`,
+      );
     }
     const result = await consume(runBench(device, benchOptions(flags, shape, depths)), progress);
     if (flags.exportJson) await exportJson(flags.exportJson, result);
     // The Markdown report has them itself.
-    if (flags.output !== 'md') for (const { text } of result.context.warnings) progress.line(`warning  ${text}`);
+    if (flags.output !== 'md')
+      for (const { text } of result.context.warnings) progress.line(`warning  ${text}`);
     command.configureOutput().writeOut?.(`${FORMATS[flags.output](result)}\n`);
     if (result.results.some((row) => !row.time)) process.exitCode = EXIT.failure;
   } finally {
@@ -130,11 +159,16 @@ function benchShape(flags: BenchFlags) {
   const fromModel = heads === model.numQHeads ? spectrum(heads, model.numKvHeads) : spectrum(heads, heads);
   const kvHeads = flags.kvHeads ?? fromModel;
   const bad = kvHeads.find((kv) => heads % kv !== 0);
-  if (bad !== undefined) throw new ShapeError(`bench: heads (${heads}) must be a multiple of kv-heads (${bad})`);
+  if (bad !== undefined)
+    throw new ShapeError(`bench: heads (${heads}) must be a multiple of kv-heads (${bad})`);
   return { model: byHand ? 'custom' : model.name, heads, headDim, kvHeads };
 }
 
-function benchOptions(flags: BenchFlags, shape: ReturnType<typeof benchShape>, depths: readonly number[]): BenchOptions {
+function benchOptions(
+  flags: BenchFlags,
+  shape: ReturnType<typeof benchShape>,
+  depths: readonly number[],
+): BenchOptions {
   return {
     ...shape,
     depths,
@@ -148,7 +182,11 @@ function benchOptions(flags: BenchFlags, shape: ReturnType<typeof benchShape>, d
     ...(flags.reps && { reps: flags.reps }),
     maxTimeMs: flags.maxTime * 1000,
     quiet: quietWait,
-    context: { ...runtimeContext(), ...(flags.label && { label: flags.label }), nonStandard: nonStandard(flags) },
+    context: {
+      ...runtimeContext(),
+      ...(flags.label && { label: flags.label }),
+      nonStandard: nonStandard(flags),
+    },
   };
 }
 
@@ -159,7 +197,8 @@ function nonStandard(flags: BenchFlags): Record<string, unknown> {
     if (value !== undefined && JSON.stringify(value) !== JSON.stringify(standard)) changed[name] = value;
   };
   note('model', flags.model, DEFAULTS.model);
-  for (const name of ['heads', 'kvHeads', 'headDim', 'depth', 'capacity', 'cacheTypeV', 'reps'] as const) note(name, flags[name], undefined);
+  for (const name of ['heads', 'kvHeads', 'headDim', 'depth', 'capacity', 'cacheTypeV', 'reps'] as const)
+    note(name, flags[name], undefined);
   note('batch', flags.batch, DEFAULTS.batch);
   note('cacheTypeK', flags.cacheTypeK, DEFAULTS.types);
   note('kernel', flags.kernel, DEFAULTS.kernel);

@@ -7,7 +7,8 @@ import { GqaError } from '../device/errors.ts';
 /** Throws before any work is done when a file could not be written there. */
 export async function checkExportTarget(file: string): Promise<void> {
   const folder = dirname(file);
-  if (!existsSync(folder)) throw new GqaError('export', `--export-json: the folder of "${file}" does not exist`);
+  if (!existsSync(folder))
+    throw new GqaError('export', `--export-json: the folder of "${file}" does not exist`);
   if (existsSync(file) && statSync(file).isDirectory()) {
     throw new GqaError('export', `--export-json: expected a file, "${file}" is a folder`);
   }
@@ -21,6 +22,8 @@ export async function exportJson(file: string, value: unknown): Promise<void> {
     await rename(partial, file);
   } catch (cause) {
     await rm(partial, { force: true });
-    throw new GqaError('export', `--export-json: "${file}" could not be written: ${String(cause)}`, { cause });
+    throw new GqaError('export', `--export-json: "${file}" could not be written: ${String(cause)}`, {
+      cause,
+    });
   }
 }

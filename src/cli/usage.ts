@@ -34,7 +34,8 @@ function expandRange(range: RegExpExecArray, part: string, min: number, max: num
   const last = wholeNumber(range[2]!, min, max);
   const step = range[4] === undefined ? 1 : wholeNumber(range[4], range[3] === '*' ? 2 : 1);
   if (last < first) throw new InvalidArgumentError(`expected an ascending range, got "${part}".`);
-  if (first === 0 && range[3] === '*') throw new InvalidArgumentError(`a factor cannot start from 0, got "${part}".`);
+  if (first === 0 && range[3] === '*')
+    throw new InvalidArgumentError(`a factor cannot start from 0, got "${part}".`);
   const values: number[] = [];
   for (let v = first; v <= last; v = range[3] === '*' ? v * step : v + step) {
     if (values.length === MAX_RANGE) {
@@ -49,7 +50,8 @@ function expandRange(range: RegExpExecArray, part: string, min: number, max: num
 export function choiceList<T extends string>(text: string, choices: readonly T[]): T[] {
   return text.split(',').map((word) => {
     const known = choices.find((choice) => choice === word.trim());
-    if (known === undefined) throw new InvalidArgumentError(`expected ${choices.join(', ')}, got "${word.trim()}".`);
+    if (known === undefined)
+      throw new InvalidArgumentError(`expected ${choices.join(', ')}, got "${word.trim()}".`);
     return known;
   });
 }

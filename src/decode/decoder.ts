@@ -10,7 +10,15 @@ import { checkSplitVariant, type SplitVariant } from '../kernels/decodeSplit.ts'
 import { checkShape, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
 import { createFusedPath } from './fusedPath.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
-import { DECODE_KERNELS, planContext, planDecode, type DecodeKernel, type DecodePlan, type PlanContext, type PlanOptions } from './plan.ts';
+import {
+  DECODE_KERNELS,
+  planContext,
+  planDecode,
+  type DecodeKernel,
+  type DecodePlan,
+  type PlanContext,
+  type PlanOptions,
+} from './plan.ts';
 import { createPlainPath } from './plainPath.ts';
 
 /** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
@@ -36,12 +44,14 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
   const { cache, kernel = 'fused' } = options;
   if (cache.device !== device) throw new ShapeError('decoder: the cache belongs to another GqaDevice');
   if (!DECODE_KERNELS.includes(kernel)) {
-    throw new ShapeError(`decoder: kernel must be one of ${DECODE_KERNELS.join(', ')}, got ${String(kernel)}`);
+    throw new ShapeError(`decoder: kernel must be one of ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
   }
   const shape = checkShape({ ...options, ...pickShape(cache) });
   const context = planContext(shape, cache.layout, device.facts, options);
   if (kernel === 'fused') checkSplitVariant(context.variant, device.facts);
-  const path = await (kernel === 'fused' ? createFusedPath(device, context) : createPlainPath(device, context));
+  const path = await (kernel === 'fused'
+    ? createFusedPath(device, context)
+    : createPlainPath(device, context));
   return new Decoder(device, cache, context, path);
 }
 
@@ -139,7 +149,8 @@ export class DecodeStep {
    */
   record(target: RecordTarget, plan: DecodePlan): void {
     this.#decoder.assertUsable();
-    if (plan.shape !== this.#decoder.shape) throw new ShapeError('record: the plan was made by another decoder');
+    if (plan.shape !== this.#decoder.shape)
+      throw new ShapeError('record: the plan was made by another decoder');
     const held = this.#decoder.cache.kvLens(this.#layer);
     for (let b = 0; b < held.length; b++) {
       if (plan.kvLens[b]! > held[b]!) {

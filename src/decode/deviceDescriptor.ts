@@ -24,7 +24,12 @@ export function deviceDescriptor(
   const requiredLimits: Record<string, number> = {};
   for (const limit of ['maxStorageBufferBindingSize', 'maxBufferSize'] as const) {
     if (largest > adapter.limits[limit]) {
-      throw new LimitExceededError('deviceDescriptor: K or V of one layer', limit, largest, adapter.limits[limit]);
+      throw new LimitExceededError(
+        'deviceDescriptor: K or V of one layer',
+        limit,
+        largest,
+        adapter.limits[limit],
+      );
     }
     if (largest > GUARANTEED[limit]) requiredLimits[limit] = largest;
   }

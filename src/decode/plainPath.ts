@@ -12,7 +12,12 @@ export async function createPlainPath(device: GqaDevice, context: PlanContext): 
   const { shape, layout } = context;
   const [tiles] = plainScoresGrid(shape, layout.capacity);
   if (tiles > device.facts.maxGrid) {
-    throw new LimitExceededError('plain_scores', 'maxComputeWorkgroupsPerDimension', tiles, device.facts.maxGrid);
+    throw new LimitExceededError(
+      'plain_scores',
+      'maxComputeWorkgroupsPerDimension',
+      tiles,
+      device.facts.maxGrid,
+    );
   }
   const [scoresKernel, softmaxKernel, mixKernel] = await Promise.all([
     device.pipelines.get(plainScores(shape, layout)),

@@ -92,11 +92,16 @@ function slotsOf(facts: DeviceFacts): number {
 }
 
 /** Plans one step over `kvLens` (tokens to attend to per sequence, the new ones included). One plan serves all layers. */
-export function planDecode(context: PlanContext, kvLens: readonly number[], options: PlanOptions = {}): DecodePlan {
+export function planDecode(
+  context: PlanContext,
+  kvLens: readonly number[],
+  options: PlanOptions = {},
+): DecodePlan {
   const { shape, layout, kernel } = context;
   checkKvLens('plan', kvLens, shape.batch, layout.capacity);
   const smScale = options.smScale ?? 1 / Math.sqrt(shape.headDim);
-  if (!Number.isFinite(smScale)) throw new ShapeError(`plan: smScale: expected a finite number, got ${smScale}`);
+  if (!Number.isFinite(smScale))
+    throw new ShapeError(`plan: smScale: expected a finite number, got ${smScale}`);
   const longest = Math.max(...kvLens);
   const splitLen = kernel === 'plain' ? Math.max(1, longest) : chooseSplitLen(context, kvLens, options);
   const numSplits = Math.max(1, Math.ceil(longest / splitLen));
@@ -140,7 +145,12 @@ function chooseSplitLen(context: PlanContext, kvLens: readonly number[], options
  * The smallest split length whose workgroups fit the slots, by binary search over multiples of the tile
  * (FlashInfer's scheduler: include/flashinfer/attention/scheduler.cuh).
  */
-function smallestFitting(context: PlanContext, kvLens: readonly number[], least: number, most: number): number {
+function smallestFitting(
+  context: PlanContext,
+  kvLens: readonly number[],
+  least: number,
+  most: number,
+): number {
   const { shape, variant, slots } = context;
   const perSplit = splitGrid(shape, variant, 1)[1];
   const workgroups = (splitLen: number) =>

@@ -4,7 +4,9 @@ import { checkBufferBytes, type GqaDevice } from './gqaDevice.ts';
 import { BUFFER_USAGE, MAP_MODE } from './usage.ts';
 
 /** A caller's buffer, whole, or a part of one: `offset` and `size` in bytes. */
-export type BufferArg = GPUBuffer | { readonly buffer: GPUBuffer; readonly offset?: number; readonly size?: number };
+export type BufferArg =
+  | GPUBuffer
+  | { readonly buffer: GPUBuffer; readonly offset?: number; readonly size?: number };
 
 /** A part of a buffer, ready to bind. */
 export interface BufferRange {
@@ -24,7 +26,7 @@ export function createStorage(device: GqaDevice, label: string, bytes: number): 
 /** A storage buffer that holds `data`; its length must be a multiple of 4 bytes, as WebGPU demands. */
 export function uploadStorage(device: GqaDevice, label: string, data: ArrayBufferView): GPUBuffer {
   const buffer = createStorage(device, label, data.byteLength);
-  device.device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  device.device.queue.writeBuffer(buffer, 0, data.buffer, data.byteOffset, data.byteLength);
   return buffer;
 }
 
@@ -67,7 +69,9 @@ export function checkRange(device: GqaDevice, what: string, arg: BufferArg, byte
   const alignment = device.device.limits.minStorageBufferOffsetAlignment;
   if (given.size !== bytes) throw new ShapeError(`${what}: expected ${bytes} bytes, got ${given.size}`);
   if (given.offset % alignment !== 0) {
-    throw new ShapeError(`${what}: expected an offset that is a multiple of ${alignment}, got ${given.offset}`);
+    throw new ShapeError(
+      `${what}: expected an offset that is a multiple of ${alignment}, got ${given.offset}`,
+    );
   }
   if (given.offset + given.size > given.buffer.size) {
     throw new ShapeError(

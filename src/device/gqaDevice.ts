@@ -94,7 +94,8 @@ export async function openDevice(gpu: GPU, options: OpenOptions = {}): Promise<G
   const adapter = await gpu.requestAdapter(
     options.powerPreference ? { powerPreference: options.powerPreference } : undefined,
   );
-  if (!adapter) throw new NoAdapterError('openDevice: requestAdapter() found no WebGPU adapter on this machine');
+  if (!adapter)
+    throw new NoAdapterError('openDevice: requestAdapter() found no WebGPU adapter on this machine');
   const device = await adapter.requestDevice(options.descriptor?.(adapter) ?? {});
   const opened = new GqaDevice(device, true);
   alive.add(opened);

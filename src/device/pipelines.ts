@@ -53,9 +53,12 @@ async function compile(device: GPUDevice, name: string, source: string): Promise
       compute: { module, entryPoint: 'main' },
     })
     .catch((cause: unknown) => {
-      throw new GpuError(`${name}: pipeline creation failed: ${cause instanceof Error ? cause.message : String(cause)}`, {
-        cause,
-      });
+      throw new GpuError(
+        `${name}: pipeline creation failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+        {
+          cause,
+        },
+      );
     });
   return { name, pipeline, layout, bindings };
 }

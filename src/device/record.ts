@@ -26,7 +26,10 @@ export function bindKernel(
   const entries = kernel.bindings.map(({ name, index }) => {
     const given = buffers[name];
     if (!given) throw new Error(`${kernel.name}: binding ${name} got no buffer`);
-    return { binding: index, resource: name === STEP_BINDING ? stepResource(given as StepRing) : (given as BufferRange) };
+    return {
+      binding: index,
+      resource: name === STEP_BINDING ? stepResource(given as StepRing) : (given as BufferRange),
+    };
   });
   const group = device.createBindGroup({ label: kernel.name, layout: kernel.layout, entries });
   return { name: kernel.name, pipeline: kernel.pipeline, group };

@@ -22,7 +22,8 @@ export function link(parts: ShaderParts): string {
 
 function constLine(name: string, value: number | boolean): string {
   if (typeof value === 'boolean') return `const ${name} = ${value};`;
-  if (!Number.isInteger(value) || value < 0) throw new Error(`const ${name}: expected a whole number, got ${value}`);
+  if (!Number.isInteger(value) || value < 0)
+    throw new Error(`const ${name}: expected a whole number, got ${value}`);
   return `const ${name} = ${value}u;`;
 }
 

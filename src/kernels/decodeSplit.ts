@@ -109,10 +109,20 @@ export function decodeSplit(
 /** Throws LimitExceededError when a device cannot run a variant. */
 export function checkSplitVariant(variant: SplitVariant, facts: DeviceFacts): void {
   if (variant.wgSize > facts.maxInvocations) {
-    throw new LimitExceededError('decode_split', 'maxComputeInvocationsPerWorkgroup', variant.wgSize, facts.maxInvocations);
+    throw new LimitExceededError(
+      'decode_split',
+      'maxComputeInvocationsPerWorkgroup',
+      variant.wgSize,
+      facts.maxInvocations,
+    );
   }
   const bytes = splitWorkgroupBytes(variant);
   if (bytes > facts.maxWorkgroupStorage) {
-    throw new LimitExceededError('decode_split', 'maxComputeWorkgroupStorageSize', bytes, facts.maxWorkgroupStorage);
+    throw new LimitExceededError(
+      'decode_split',
+      'maxComputeWorkgroupStorageSize',
+      bytes,
+      facts.maxWorkgroupStorage,
+    );
   }
 }

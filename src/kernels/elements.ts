@@ -52,7 +52,10 @@ function halves(): Float32Array {
 }
 
 /** Stored bytes of `values` as a cache of type `type` holds them. */
-export function encodeElements(type: KvType, values: ArrayLike<number>): Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> {
+export function encodeElements(
+  type: KvType,
+  values: ArrayLike<number>,
+): Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> {
   if (type === 'f32') return Float32Array.from(values);
   const out = new Uint16Array(values.length);
   for (let i = 0; i < out.length; i++) out[i] = f16Bits(values[i]!);
@@ -62,7 +65,7 @@ export function encodeElements(type: KvType, values: ArrayLike<number>): Float32
 /** The f32 values that stored bytes stand for; the inverse of `encodeElements` but for rounding. */
 export function decodeElements(type: KvType, stored: ArrayBufferView): Float32Array<ArrayBuffer> {
   if (type === 'f32') {
-    return new Float32Array(stored.buffer, stored.byteOffset, stored.byteLength / 4).slice() as Float32Array<ArrayBuffer>;
+    return new Float32Array(stored.buffer, stored.byteOffset, stored.byteLength / 4).slice();
   }
   const bits = new Uint16Array(stored.buffer, stored.byteOffset, stored.byteLength / 2);
   const table = halves();

@@ -29,7 +29,10 @@ export function plainSoftmax(shape: GqaShape): Kernel {
 /** o = weights . v; grid [Hq * Lq, B, 1]. */
 export function plainMix(shape: GqaShape, cache: CacheFormat): Kernel {
   const consts = { ...headConsts(shape), ...maskConsts(shape) };
-  return { name: 'plain_mix', source: link({ kernel: mixSource, libs: [STEP, LOAD_V[cache.vType]], consts }) };
+  return {
+    name: 'plain_mix',
+    source: link({ kernel: mixSource, libs: [STEP, LOAD_V[cache.vType]], consts }),
+  };
 }
 
 /** One workgroup per query row: plain_softmax, plain_mix and decode_merge. */

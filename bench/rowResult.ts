@@ -1,0 +1,55 @@
+// rowResult.ts: what a row's samples, or the error that kept it from any, come to in the result.
+import { rowId, variantName } from './rows.ts';
+import { spread, type Running } from './sampling.ts';
+import type { BenchRow, RowParams, RowTime } from './schema.ts';
+import { median, medianInterval } from './stats.ts';
+
+/** A median known less well than this gets a warning. */
+const NOISY = 0.05;
+
+function rowBase(params: RowParams) {
+  return { id: rowId(params), test: `attn @ d${params.depth}`, variant: variantName(params), params };
+}
+
+/** A row without a time. */
+export function failedRow(params: RowParams, error: string): BenchRow {
+  return {
+    ...rowBase(params),
+    splits: 0,
+    splitLen: 0,
+    bytes: { kvRead: 0, partial: 0 },
+    cold: false,
+    workingSetBytes: 0,
+    check: null,
+    time: null,
+    error,
+    warnings: [],
+  };
+}
+
+/** A row with its samples. */
+export function timedRow(run: Running, stop: RowTime['stop']): BenchRow {
+  const { plan, cold, workingSetBytes } = run.subject;
+  const { samplesNs, wallNs, coldNs, stepsPerSample } = run;
+  const noisy = spread(samplesNs) > NOISY;
+  return {
+    ...rowBase(run.params),
+    splits: plan.numSplits,
+    splitLen: plan.splitLen,
+    bytes: { kvRead: plan.bytes.kv, partial: plan.bytes.partial },
+    cold,
+    workingSetBytes,
+    check: run.check,
+    time: {
+      stepsPerSample,
+      samplesNs,
+      wallNs,
+      coldNs,
+      median: median(samplesNs),
+      ci95: medianInterval(samplesNs),
+      min: Math.min(...samplesNs),
+      stop,
+    },
+    warnings: noisy ? ['noisy'] : [],
+  };
+}

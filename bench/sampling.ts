@@ -1,0 +1,100 @@
+// sampling.ts: how the rows of a group are timed: interleaved sample by sample, until all have settled.
+import type { GqaDevice } from '../src/index.ts';
+import { shuffled, uniform } from './random.ts';
+import type { RowCheck, RowParams, RowTime } from './schema.ts';
+import { median, medianInterval } from './stats.ts';
+import type { Subject } from './subject.ts';
+import type { PassTimer } from './timer.ts';
+
+/** When to take samples and when to stop. */
+export interface SamplingOptions {
+  readonly seed: number;
+  /** Samples per row; without it as many as it takes, up to `maxTimeMs` for a group. */
+  readonly reps?: number;
+  readonly maxTimeMs: number;
+  readonly signal?: AbortSignal;
+  /** In a browser: waits while the tab is hidden, and says whether it was hidden since the last call. */
+  readonly guard?: { wait(): Promise<void>; interrupted(): boolean };
+}
+
+/** Half the interval of the median may be this share of it when a row counts as settled. */
+const SETTLED = 0.02;
+const MIN_SAMPLES = 7;
+
+/** A sample's span: long enough that the clock's step and fixed costs of a submission do not matter. */
+const SAMPLE_NS = { gpu: 2e6, software: 2e7 };
+
+/** A row on its way: its subject and its samples. */
+export interface Running {
+  readonly params: RowParams;
+  readonly subject: Subject;
+  readonly check: RowCheck | null;
+  readonly coldNs: number;
+  readonly stepsPerSample: number;
+  readonly samplesNs: number[];
+  readonly wallNs: number[];
+}
+
+const MAX_STEPS = 4096;
+
+/** Grows the steps of a sample until it spans long enough, at least 100 of the clock's steps; also warms up. */
+export async function warmUp(device: GqaDevice, timer: PassTimer, subject: Subject): Promise<number> {
+  const span = Math.max(device.facts.software ? SAMPLE_NS.software : SAMPLE_NS.gpu, 100 * timer.stepNs);
+  let steps = 1;
+  for (;;) {
+    const { ns } = await timer.time((pass) => recordSteps(subject, pass, steps));
+    if (ns >= span || steps >= MAX_STEPS) return steps;
+    steps = Math.min(
+      MAX_STEPS,
+      Math.max(steps + 1, Math.ceil((steps * span * 1.1) / Math.max(ns, span / 16))),
+    );
+  }
+}
+
+function recordSteps(subject: Subject, pass: GPUComputePassEncoder, steps: number): void {
+  for (let i = 0; i < steps; i++) subject.record(pass);
+}
+
+/** One sample of every row per round, in shuffled order, until all have settled, or time or the wanted count is up. */
+export async function* sampleInterleaved(
+  timer: PassTimer,
+  running: readonly Running[],
+  options: SamplingOptions,
+): AsyncGenerator<string, RowTime['stop']> {
+  const next = uniform(options.seed);
+  const start = performance.now();
+  for (let round = 1; ; round++) {
+    for (const run of shuffled(running, next)) {
+      options.signal?.throwIfAborted();
+      await takeSample(timer, run, options.guard);
+    }
+    yield `round ${round}`;
+    if (running.length === 0 || (options.reps !== undefined && round >= options.reps)) return 'reps';
+    if (options.reps === undefined && round >= MIN_SAMPLES && running.every(settled)) return 'converged';
+    if (options.reps === undefined && round >= MIN_SAMPLES && performance.now() - start > options.maxTimeMs)
+      return 'time';
+  }
+}
+
+/** A sample that a hidden tab touched is taken again. */
+async function takeSample(timer: PassTimer, run: Running, guard: SamplingOptions['guard']): Promise<void> {
+  for (;;) {
+    await guard?.wait();
+    guard?.interrupted();
+    const { ns, wallNs } = await timer.time((pass) => recordSteps(run.subject, pass, run.stepsPerSample));
+    if (guard?.interrupted()) continue;
+    run.samplesNs.push(ns / run.stepsPerSample);
+    run.wallNs.push(wallNs / run.stepsPerSample);
+    return;
+  }
+}
+
+/** Half the 95 % interval of the median, as a share of it. */
+export function spread(samplesNs: readonly number[]): number {
+  const [low, high] = medianInterval(samplesNs);
+  return (high - low) / 2 / median(samplesNs);
+}
+
+function settled(run: Running): boolean {
+  return spread(run.samplesNs) <= SETTLED;
+}

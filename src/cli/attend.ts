@@ -1,0 +1,145 @@
+// attend.ts: `gqa attend`, attention of tensors in a file, so that anyone can compare with another implementation.
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { version } from '../../package.json';
+import { runProblem, storeProblem, type StoredProblem } from '../../bench/problem.ts';
+import { writeSafetensors, type TensorData } from '../checkpoint/file.ts';
+import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
+import { GqaError } from '../device/errors.ts';
+import { KV_TYPES, type KvType } from '../kernels/elements.ts';
+import { readAttendInput, type AttendInput } from './attendInput.ts';
+import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
+
+interface AttendOptions extends AdapterOptions {
+  readonly output: string;
+  readonly kvDtype: KvType;
+  readonly kernel: DecodeKernel;
+  readonly causal: boolean;
+  readonly scale?: number;
+}
+
+/**
+ * Adds the `attend` command to the program. A line about the result goes to the program's `writeOut`, warnings and notes
+ * to its `writeErr`. Bad input rejects with a GqaError, and the output file is then as it was.
+ */
+export function registerAttend(program: Command): void {
+  const attend = program
+    .command('attend <input>')
+    .description('attention of the tensors in a safetensors file, to compare with another implementation')
+    .addHelpText('after', HELP)
+    .action((input: string, options: AttendOptions) => runAttend(attend, input, options));
+  for (const option of [...OPTIONS, ...adapterOptions()]) attend.addOption(option);
+}
+
+const OPTIONS: readonly Option[] = [
+  new Option('-o, --output <file>', 'safetensors file to write').makeOptionMandatory(),
+  new Option('--kv-dtype <type>', 'element type of the cache that k and v go through')
+    .choices(KV_TYPES)
+    .default('f32'),
+  new Option('--kernel <name>', 'kernel').choices(DECODE_KERNELS).default('fused'),
+  new Option('--scale <x>', 'factor on q . k (default: 1 / sqrt(D))').argParser(finiteNumber),
+  new Option('--no-causal', 'every query sees every key'),
+];
+
+const HELP = `
+Input:   q [B, Hq, Lq, D], k and v [B, Hkv, T, D], each F32, F16 or BF16; kv_lens [B], integers, is optional:
+         the tokens of each sequence that are valid. Lq is 1 to 8. Causal: query i sees all but the last Lq - 1 - i keys.
+Output:  o [B, Hq, Lq, D] and lse [B, Hq, Lq] (natural logarithm) as F32; a query that sees no key has o 0, lse -3e38.
+
+Examples:
+  gqa attend in.safetensors -o out.safetensors
+  gqa attend in.safetensors -o out.safetensors --kv-dtype f16 --kernel plain --no-causal --scale 0.1`;
+
+async function runAttend(command: Command, path: string, options: AttendOptions): Promise<void> {
+  const output = command.configureOutput();
+  const note = (line: string) => output.writeErr?.(`${line}\n`);
+  checkTarget(path, options.output);
+  const input = await readAttendInput(path);
+  if (input.unused.length > 0) note(`note     tensors without use here: ${input.unused.join(', ')}`);
+  if (options.kvDtype === 'f16') noteCut(input, note);
+  const problem = problemOf(input, options);
+  const { found, device } = await openNode(options, note);
+  try {
+    const { o, lse } = await runProblem(device, problem, { kernel: options.kernel });
+    await device.idle();
+    const metadata = metadataOf(problem, options, found.adapterName);
+    await writeSafetensors(options.output, resultTensors(input, o, lse), metadata);
+  } finally {
+    device.destroy();
+  }
+  output.writeOut?.(
+    `${summary(problem, options)} on "${found.adapterName}": o and lse are in ${options.output}\n`,
+  );
+}
+
+/** Refuses, before any work, a path that could not be written or would overwrite the input. */
+function checkTarget(input: string, output: string): void {
+  const folder = dirname(output);
+  const refuse = (why: string): never => {
+    throw new GqaError('output', `--output "${output}": ${why}`);
+  };
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+    refuse(`the folder "${folder}" does not exist`);
+  const target = statSync(output, { throwIfNoEntry: false });
+  if (target && !target.isFile()) refuse('expected a file, it is something else');
+  const source = statSync(input, { throwIfNoEntry: false });
+  if (target && source && target.dev === source.dev && target.ino === source.ino) {
+    refuse('expected another file than the input');
+  }
+}
+
+const LARGEST_HALF = 65504;
+
+function noteCut(input: AttendInput, note: (line: string) => void): void {
+  for (const name of ['k', 'v'] as const) {
+    const cut = input[name].reduce((count, x) => count + (Math.abs(x) > LARGEST_HALF ? 1 : 0), 0);
+    if (cut > 0)
+      note(`warning  ${name}: ${cut} values past ${LARGEST_HALF}, the largest f16, were cut to it`);
+  }
+}
+
+function problemOf(input: AttendInput, { kvDtype, causal, scale }: AttendOptions): StoredProblem {
+  return storeProblem({ ...input, causal, kType: kvDtype, ...(scale !== undefined && { smScale: scale }) });
+}
+
+function resultTensors(
+  { batch, numQHeads, qLen, headDim }: AttendInput,
+  o: Float32Array,
+  lse: Float32Array,
+): TensorData[] {
+  return [
+    { name: 'o', dtype: 'F32', shape: [batch, numQHeads, qLen, headDim], data: o },
+    { name: 'lse', dtype: 'F32', shape: [batch, numQHeads, qLen], data: lse },
+  ];
+}
+
+function metadataOf(
+  { smScale, causal }: StoredProblem,
+  { kernel, kvDtype }: AttendOptions,
+  adapter: string,
+): Record<string, string> {
+  return {
+    tool: `gqa-webgpu ${version}`,
+    adapter,
+    kernel,
+    kv_dtype: kvDtype,
+    scale: String(smScale),
+    causal: String(causal),
+  };
+}
+
+function summary(problem: StoredProblem, { kernel, kvDtype }: AttendOptions): string {
+  const { batch, numQHeads, numKvHeads, qLen, capacity, headDim } = problem;
+  const q = `q [${batch}, ${numQHeads}, ${qLen}, ${headDim}]`;
+  return `${q}, k and v [${batch}, ${numKvHeads}, ${capacity}, ${headDim}] as ${kvDtype}, ${kernel}`;
+}
+
+function finiteNumber(text: string): number {
+  const value = text.trim() === '' ? NaN : Number(text);
+  // The kernels take it as an f32.
+  if (!Number.isFinite(Math.fround(value))) {
+    throw new InvalidArgumentError(`expected a finite f32 number, got "${text}".`);
+  }
+  return value;
+}

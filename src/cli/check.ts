@@ -1,0 +1,109 @@
+// check.ts: `gqa check`, are the kernels right on this adapter? Every result is held against a float64 reference.
+import { type Command, Option } from 'commander';
+import { version } from '../../package.json';
+import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../../bench/cases.ts';
+import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../bench/check.ts';
+import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
+import { checkText, groupChecks, passed } from './checkReport.ts';
+import { adapterOptions, openNode, type AdapterOptions, type NodeDevice } from './openNode.ts';
+import { Progress } from './progress.ts';
+import { choiceList, EXIT } from './usage.ts';
+
+interface CheckFlags extends AdapterOptions {
+  readonly kernel: readonly DecodeKernel[];
+  readonly quick?: true;
+  readonly full?: true;
+  readonly output: 'md' | 'json';
+}
+
+/**
+ * Adds the `check` command to the program. The report goes to the program's `writeOut`, progress to stderr. The
+ * process's exit code: 0 when every result is within its bound, else 1.
+ */
+export function registerCheck(program: Command): void {
+  const check = program
+    .command('check')
+    .description('are the kernels right on this device? Each result is compared with a float64 reference')
+    .addHelpText('after', HELP)
+    .action((flags: CheckFlags) => run(check, flags));
+  for (const option of [...OPTIONS, ...adapterOptions()]) check.addOption(option);
+}
+
+const OPTIONS: readonly Option[] = [
+  new Option('--quick', 'every fifth case of the grid'),
+  new Option('--full', 'the whole grid on a software adapter too (takes many minutes)').conflicts('quick'),
+  new Option('--kernel <list>', 'kernels to check')
+    .argParser((text) => choiceList(text, DECODE_KERNELS))
+    .default(DECODE_KERNELS, DECODE_KERNELS.join(',')),
+  new Option('-o, --output <format>', 'format').choices(['md', 'json']).default('md'),
+];
+
+const HELP = `
+A control case, then one thing varied at a time: query heads per KV head 1 to 71, head dims 64 to 256, 1 to 1000 tokens,
+batches with an empty sequence, 1 to 8 queries, caches of f16 and f32; each by the fused kernel, with and without
+subgroups, and by the plain one. A software adapter needs seconds for each shader: it gets fewer combinations.
+Bound: twice the error of a naive f32 implementation, plus 1e-6 of the largest expected value.
+
+Examples:
+  gqa check --quick
+  gqa check --adapter swiftshader --kernel fused -o json > check.json`;
+
+async function run(command: Command, flags: CheckFlags): Promise<void> {
+  const opened = await openNode(flags);
+  const cases = casesFor(opened.device.facts.software, flags);
+  const { text, exitCode } = await checkDevice(opened, { cases, kernels: flags.kernel }, flags.output);
+  command.configureOutput().writeOut?.(`${text}\n`);
+  process.exitCode = exitCode;
+}
+
+function casesFor(software: boolean, { quick, full }: CheckFlags): readonly CheckCase[] {
+  const grid = software && !full ? SOFTWARE_CASES : CHECK_CASES;
+  return quick ? quickCases(grid) : grid;
+}
+
+/** Runs the cases, destroys the device, and returns the report with the exit code it stands for. */
+export async function checkDevice(
+  { found, device }: NodeDevice,
+  options: CheckOptions,
+  format: 'md' | 'json',
+): Promise<{ text: string; exitCode: number }> {
+  const total = planChecks(device.facts, options).length;
+  const progress = new Progress();
+  const rows: CheckRow[] = [];
+  const began = performance.now();
+  try {
+    for await (const row of runChecks(device, options)) {
+      rows.push(row);
+      const tenths = Math.floor((10 * rows.length) / total);
+      progress.show(`checked ${tenths * 10} %: ${rows.length} of ${total}, ${row.case}`);
+    }
+  } finally {
+    progress.end();
+    device.destroy();
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const adapter = found.adapterName;
+  const text =
+    format === 'md'
+      ? `${head(adapter, options.cases, seconds)}\n\n${checkText(rows)}`
+      : JSON.stringify(
+          { version, adapter, software: found.software, seconds, groups: groupChecks(rows), rows },
+          null,
+          2,
+        );
+  return { text, exitCode: rows.every(passed) ? EXIT.ok : EXIT.failure };
+}
+
+function head(adapter: string, cases: readonly CheckCase[], seconds: number): string {
+  const left = CHECK_CASES.length - cases.length;
+  const scope =
+    left > 0 ? `${cases.length} of the grid's ${CHECK_CASES.length} cases` : `all ${cases.length} cases`;
+  return [
+    `gqa ${version} check on "${adapter}", ${scope}, ${seconds.toFixed(1)} s`,
+    ...(cases.some(({ variants }) => variants) ? [FEWER] : []),
+  ].join('\n');
+}
+
+const FEWER =
+  'Lengths, batches and heads: f16 and f32, every variant. Group sizes, head dims, query counts: f16, and of the fused\n' +
+  'kernel the variant this device takes (--full for the rest).';

@@ -1,0 +1,115 @@
+// checkReport.ts: what `gqa check` says of its runs, as text and as data. Pure.
+import type { CheckRow } from '../../bench/check.ts';
+import { markdownTable, type Column } from '../../bench/format.ts';
+import type { DecodeKernel } from '../decode/plan.ts';
+
+/** All runs of a kernel over caches of one element type, and the worst error among them. */
+export interface CheckGroup {
+  /** Such as `fused, subgroup` or `plain`. */
+  readonly kernel: string;
+  readonly elements: string;
+  readonly runs: number;
+  readonly failed: number;
+  /** The error nearest to (or farthest over) its bound; none when no run gave a result. */
+  readonly worst: WorstError | undefined;
+}
+
+/** An error of the output or of the log-sum-exp, and the run it occurred in. */
+export interface WorstError {
+  readonly of: 'o' | 'lse';
+  readonly error: number;
+  readonly bound: number;
+  readonly case: string;
+}
+
+/** Did this run give a result within the bounds? */
+export function passed({ verdict }: CheckRow): boolean {
+  return verdict?.pass === true;
+}
+
+/** The runs by kernel, its way to reduce, and element type, in order of appearance. */
+export function groupChecks(rows: readonly CheckRow[]): CheckGroup[] {
+  const groups = new Map<string, { kernel: string; elements: string; members: CheckRow[] }>();
+  for (const row of rows) {
+    const kernel = kernelName(row);
+    const { elements } = row;
+    const group = groups.get(`${kernel}/${elements}`) ?? { kernel, elements, members: [] };
+    group.members.push(row);
+    groups.set(`${kernel}/${elements}`, group);
+  }
+  return [...groups.values()].map(({ kernel, elements, members }) => ({
+    kernel,
+    elements,
+    runs: members.length,
+    failed: members.filter((row) => !passed(row)).length,
+    worst: members.flatMap(errorsOf).toSorted((x, y) => share(y) - share(x))[0],
+  }));
+}
+
+function kernelName({ kernel, variant }: { kernel: DecodeKernel; variant?: CheckRow['variant'] }): string {
+  return variant ? `${kernel}, ${variant.reduce}` : kernel;
+}
+
+function errorsOf({ case: name, verdict }: CheckRow): WorstError[] {
+  if (!verdict) return [];
+  return [
+    { of: 'o', error: verdict.maxAbsErr, bound: verdict.bound, case: name },
+    { of: 'lse', error: verdict.lseAbsErr, bound: verdict.lseBound, case: name },
+  ];
+}
+
+/** The error as a share of its bound; where nothing may differ (all rows empty) the bound is 0. */
+function share({ error, bound }: WorstError): number {
+  return error === 0 ? 0 : error / bound;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'kernel', align: 'left' },
+  { title: 'K/V', align: 'left' },
+  { title: 'runs', align: 'right' },
+  { title: 'failed', align: 'right' },
+  { title: 'worst error', align: 'right' },
+  { title: 'bound', align: 'right' },
+  { title: 'of bound', align: 'right' },
+  { title: 'where', align: 'left' },
+];
+
+/** The groups as a Markdown table, then a verdict, then each failed run in detail. */
+export function checkText(rows: readonly CheckRow[]): string {
+  const failures = rows.filter((row) => !passed(row));
+  const cases = new Set(rows.map((row) => row.case)).size;
+  const verdict =
+    failures.length === 0
+      ? `ok: ${rows.length} runs of ${cases} cases, all within the bounds`
+      : `FAILED: ${failures.length} of ${rows.length} runs of ${cases} cases`;
+  return [
+    markdownTable(COLUMNS, groupChecks(rows).map(groupCells)),
+    '',
+    verdict,
+    ...failures.map((row) => `  ${failureText(row)}`),
+  ].join('\n');
+}
+
+function groupCells({ kernel, elements, runs, failed, worst }: CheckGroup): string[] {
+  const counts = [kernel, elements, String(runs), String(failed)];
+  if (!worst) return [...counts, '', '', '', 'no result'];
+  const percent = `${(100 * share(worst)).toFixed(0)} %`;
+  return [...counts, short(worst.error), short(worst.bound), percent, `${worst.of} of ${worst.case}`];
+}
+
+function failureText(row: CheckRow): string {
+  const { verdict, variant } = row;
+  const sizes = variant
+    ? ` (${variant.wgSize} invocations, tile ${variant.tile}, ${variant.rowBlock} rows)`
+    : '';
+  const where = `${row.case}, ${kernelName(row)}${sizes}`;
+  if (!verdict) return `${where}: ${row.error}`;
+  const errors = errorsOf(row).map(
+    ({ of, error, bound }) => `${of} error ${short(error)}, bound ${short(bound)}`,
+  );
+  return `${where}: ${errors.join('; ')}; worst of o at ${verdict.worst}`;
+}
+
+function short(value: number): string {
+  return value.toExponential(1);
+}

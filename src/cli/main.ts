@@ -1,0 +1,84 @@
+// main.ts: the `gqa` command: its subcommands, and what becomes of their errors.
+import { Command, CommanderError } from 'commander';
+import { version } from '../../package.json';
+import { GqaError, NoAdapterError } from '../device/errors.ts';
+import { registerAttend } from './attend.ts';
+import { registerBench } from './bench.ts';
+import { registerCheck } from './check.ts';
+import { registerDoctor } from './doctor.ts';
+import { registerKv } from './kv.ts';
+import { EXIT } from './usage.ts';
+
+const EXAMPLES = `
+Examples:
+  gqa                                             MHA, GQA and MQA side by side on this device
+  gqa doctor                                      which adapter, and what is missing
+  gqa check --quick                               are the kernels right on this device?
+  gqa kv llama-3.1-8b -d 8192                     size of a KV cache; needs no GPU
+  gqa attend in.safetensors -o out.safetensors    attention of your own tensors
+
+Exit codes: 0 fine, 1 wrong usage, a failure or a wrong result, 3 no usable adapter`;
+
+/**
+ * Runs the command with the arguments that follow its name. Sets the process's exit code and returns: the process then
+ * ends by itself, its output written. Never rejects.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (!stream.listeners('error').includes(ignoreClosedPipe)) stream.on('error', ignoreClosedPipe);
+  }
+  try {
+    const program = createProgram();
+    checkCommandName(program, argv);
+    await program.parseAsync(longNames(argv), { from: 'user' });
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+/** `| head` closes the pipe when it has seen enough: what is still written then goes nowhere, and that is fine. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+}
+
+function createProgram(): Command {
+  // Commander would end the process itself, and output that is not yet written with it.
+  const program = new Command('gqa')
+    .description('Grouped-query attention on WebGPU: benchmark, correctness check and tools.')
+    .version(version)
+    .exitOverride()
+    .addHelpText('after', EXAMPLES);
+  for (const register of [registerBench, registerCheck, registerAttend, registerKv, registerDoctor]) {
+    register(program);
+  }
+  return program;
+}
+
+/**
+ * Commander gives a word that is no command to the default command, which can only say that it is one too many. A
+ * program without a default command says which was meant.
+ */
+function checkCommandName(program: Command, [word]: readonly string[]): void {
+  if (word === undefined || word.startsWith('-') || word === 'help') return;
+  const names = new Command('gqa').exitOverride();
+  for (const command of program.commands) names.command(command.name()).allowUnknownOption();
+  names.parse([word], { from: 'user' });
+}
+
+const LONG_NAMES: Readonly<Record<string, string>> = { '-ctk': '--cache-type-k', '-ctv': '--cache-type-v' };
+
+/** llama-bench has short options of three letters, which commander would take apart. */
+function longNames(argv: readonly string[]): string[] {
+  return argv.map((argument) => argument.replace(/^-ct[kv](?=$|=)/, (short) => LONG_NAMES[short]!));
+}
+
+/** Says on stderr what went wrong and returns the exit code. Commander has said its own errors itself. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode;
+  if (error instanceof GqaError) {
+    process.stderr.write(`error: ${error.message}\n`);
+    return error instanceof NoAdapterError ? EXIT.noAdapter : EXIT.failure;
+  }
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  return EXIT.failure;
+}
