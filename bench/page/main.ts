@@ -131,8 +131,8 @@ async function main(): Promise<void> {
   const settings = readSettings(location.search, adapter !== undefined && isSoftware(adapter.info));
   showCards(adapter);
   byId('notices').replaceChildren(...startNotices(gpu, settings));
-  if (settings.errors.length > 0) return setState('error', 'Nothing can run; see above.');
   showLead(settings.run);
+  if (settings.errors.length > 0) return setState('error', 'Nothing can run; see above.');
   const groups = rowGroups(settings.run);
   drawRows(groups, []);
   if (!adapter) return setState('error', 'Nothing can run; see above.');
@@ -145,4 +145,4 @@ async function main(): Promise<void> {
   if (settings.autostart) start();
 }
 
-void main();
+main().catch((error: unknown) => setState('error', `The page failed: ${String(error)}`));

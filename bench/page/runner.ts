@@ -42,7 +42,11 @@ export function runInWorker(
       if (ended.signal.aborted) return;
       if (data.type === 'done') return end({ state: 'done', result: data.result });
       if (data.type === 'failed') return end({ state: 'error', code: data.code, message: data.message });
-      draw(data);
+      try {
+        draw(data);
+      } catch (error) {
+        return end({ state: 'error', code: 'unexpected', message: String(error) });
+      }
       afterPaint(() => say({ type: 'next' }));
     });
     say({ type: 'start', request, visible: !document.hidden });

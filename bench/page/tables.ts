@@ -60,19 +60,23 @@ function tableRow(shown: Shown, group: readonly RowParams[], params: RowParams):
     ? el('span', { class: 'error' }, row.error)
     : barOf(row, longest, shown.result?.context.ceiling.readGBps);
   const contents: readonly (Node | string)[] = [
-    variantName(params) + (params.kernel === 'fused' ? '' : ` (${params.kernel})`),
+    nameOf(params),
     `${params.heads}/${params.kvHeads}`,
     `${formatBytes(kvBytes(params))} ${typesOf(params)}`,
     bar,
     ...numbers(shown, row),
   ];
   const cells = contents.map((content, i) => {
-    const [name, title] = COLUMNS[i]!;
+    const [name] = COLUMNS[i]!;
     if (i === 0) return el('th', { role: 'rowheader', scope: 'row', class: name }, content);
-    return el('td', { role: 'cell', class: name, 'data-title': title }, content);
+    return el('td', { role: 'cell', class: name }, content);
   });
   const state = row ? (row.time ? 'timed' : 'failed') : 'planned';
   return el('tr', { role: 'row', 'data-row': rowId(params), 'data-state': state }, ...cells);
+}
+
+function nameOf(params: RowParams): string {
+  return variantName(params) + (params.kernel === 'fused' ? '' : ` (${params.kernel})`);
 }
 
 function kvBytes(params: RowParams): number {
@@ -88,7 +92,7 @@ function typesOf({ kType, vType }: RowParams): string {
 }
 
 /** Time, rate, share of the ceiling and speed-up, worded as in the text report. */
-function numbers(shown: Shown, row: BenchRow | undefined): string[] {
+function numbers(shown: Shown, row: BenchRow | undefined): (Node | string)[] {
   if (!row) return ['–', '–', '–', '–'];
   if (!row.time) return [row.check ? 'WRONG' : 'not run', '', '', ''];
   const [low, high] = row.time.ci95;
@@ -100,9 +104,14 @@ function numbers(shown: Shown, row: BenchRow | undefined): string[] {
   ];
 }
 
-function shareText(result: BenchResult, row: BenchRow): string {
+function shareText(result: BenchResult, row: BenchRow): Node | string {
   const share = ceilingShare(result, row);
-  return share === undefined ? 'hot' : `${formatSignificant(share * 100, 2)} %`;
+  if (share !== undefined) return `${formatSignificant(share * 100, 2)} %`;
+  return el(
+    'abbr',
+    { title: 'these caches fit into a last-level cache, so the memory ceiling does not apply' },
+    'hot',
+  );
 }
 
 function speedText({ rows }: Shown, row: BenchRow): string {
@@ -116,7 +125,7 @@ function speedText({ rows }: Shown, row: BenchRow): string {
 function notes(shown: Shown, group: readonly RowParams[]): HTMLElement[] {
   const { result } = shown;
   const finished = group.flatMap((params) => finishedOf(shown, params) ?? []);
-  const noisy = finished.filter((row) => row.warnings.includes('noisy')).map((row) => row.variant);
+  const noisy = finished.filter((row) => row.warnings.includes('noisy')).map((row) => nameOf(row.params));
   const warnings =
     noisy.length > 0 ? [el('li', { class: 'warning' }, `did not settle: ${noisy.join(', ')}`)] : [];
   const reported = result ? noteLines(result) : [];
