@@ -10,7 +10,7 @@ export interface RunContext {
   readonly commit?: string;
   readonly runtime: BenchContext['runtime'];
   readonly label?: string;
-  readonly nonStandard: Readonly<Record<string, unknown>>;
+  readonly nonStandard: Readonly<Record<string, string>>;
   readonly crossOriginIsolated?: boolean;
 }
 
@@ -69,7 +69,7 @@ export function describeAdapter(device: GqaDevice): BenchContext['adapter'] {
 export const SOFTWARE_WARNING =
   'software adapter: these times describe this CPU, not a GPU; ratios between rows still show what sharing KV heads saves';
 
-function contextWarnings(device: GqaDevice, nonStandard: Readonly<Record<string, unknown>>): Warning[] {
+function contextWarnings(device: GqaDevice, nonStandard: Readonly<Record<string, string>>): Warning[] {
   const warnings: Warning[] = [];
   if (device.facts.software) warnings.push({ code: 'software-adapter', text: SOFTWARE_WARNING });
   const changed = Object.keys(nonStandard);

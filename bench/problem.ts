@@ -54,7 +54,11 @@ export function randomProblem(options: ProblemOptions): StoredProblem {
 
 /** A problem of given values; k and v [B, Hkv, capacity, D] are rounded to the cache's element types. */
 export function storeProblem(
-  options: ProblemOptions & { readonly q: Float32Array; readonly k: Float32Array; readonly v: Float32Array },
+  options: ProblemOptions & {
+    readonly q: Float32Array<ArrayBuffer>;
+    readonly k: Float32Array<ArrayBuffer>;
+    readonly v: Float32Array<ArrayBuffer>;
+  },
 ): StoredProblem {
   const { batch = 1, headDim, qLen = 1, causal = true, kvLens, kType = 'f32', vType = kType } = options;
   const kStored = encodeElements(kType, options.k);
@@ -75,7 +79,11 @@ export function storeProblem(
   };
 }
 
-function poisoned(values: Float32Array, { numKvHeads, headDim, kvLens }: ProblemOptions, capacity: number) {
+function poisoned(
+  values: Float32Array<ArrayBuffer>,
+  { numKvHeads, headDim, kvLens }: ProblemOptions,
+  capacity: number,
+) {
   kvLens.forEach((kvLen, b) => {
     for (let hk = 0; hk < numKvHeads; hk++) {
       const head = (b * numKvHeads + hk) * capacity;

@@ -11,16 +11,21 @@ export function uniform(seed: number): () => number {
   };
 }
 
-/** `count` standard normal numbers by the Box-Muller transform. */
+// A prime, so that the period of long data is no multiple of any head's or token's size.
+const PERIOD = 1_048_573;
+
+/** `count` standard normal numbers by the Box-Muller transform; from the 1,048,573rd on they repeat. */
 export function normals(seed: number, count: number): Float32Array<ArrayBuffer> {
   const next = uniform(seed);
   const out = new Float32Array(count);
-  for (let i = 0; i < count; i += 2) {
+  const fresh = Math.min(count, PERIOD);
+  for (let i = 0; i < fresh; i += 2) {
     const radius = Math.sqrt(-2 * Math.log(1 - next()));
     const angle = 2 * Math.PI * next();
     out[i] = radius * Math.cos(angle);
-    if (i + 1 < count) out[i + 1] = radius * Math.sin(angle);
+    if (i + 1 < fresh) out[i + 1] = radius * Math.sin(angle);
   }
+  for (let i = PERIOD; i < count; i += PERIOD) out.copyWithin(i, 0, Math.min(PERIOD, count - i));
   return out;
 }
 

@@ -1,6 +1,6 @@
 // report.ts: a result as people read it: the header, the Markdown table, the notes; and as CSV.
 import { formatBytes, formatSignificant, markdownTable, type Column } from './format.ts';
-import type { BenchResult, BenchRow, RowParams } from './schema.ts';
+import type { BenchResult, BenchRow, CeilingContext, RowParams } from './schema.ts';
 
 /** Below this share of the ideal speed-up a note says what keeps it from there. */
 const FAR_FROM_IDEAL = 0.8;
@@ -10,15 +10,13 @@ function family(params: RowParams): string {
   return JSON.stringify({ ...params, kvHeads: 0 });
 }
 
-/** The row that others are compared with: the one of its family with the most KV heads that has a time. */
-export function baselineOf(result: Pick<BenchResult, 'results'>, row: BenchRow): BenchRow | undefined {
-  const related = result.results.filter((r) => r.time && family(r.params) === family(row.params));
-  return related.toSorted((a, b) => b.params.kvHeads - a.params.kvHeads)[0];
-}
-
-/** Speed-up against the baseline, and the one that equal bytes per second would give. Undefined without times. */
-export function speedUp(result: Pick<BenchResult, 'results'>, row: BenchRow) {
-  const baseline = baselineOf(result, row);
+/**
+ * Speed-up against the row of the same family with the most KV heads that has a time, and the one that equal bytes
+ * per second would give. Undefined without times.
+ */
+export function speedUp(rows: readonly BenchRow[], row: BenchRow) {
+  const related = rows.filter((r) => r.time && family(r.params) === family(row.params));
+  const baseline = related.toSorted((a, b) => b.params.kvHeads - a.params.kvHeads)[0];
   if (!row.time || !baseline?.time) return undefined;
   return {
     baseline,
@@ -28,14 +26,14 @@ export function speedUp(result: Pick<BenchResult, 'results'>, row: BenchRow) {
 }
 
 /** Decimal GB/s of K and V, each byte counted once. */
-export function gbPerSecond(row: BenchRow): number | undefined {
+function gbPerSecond(row: BenchRow): number | undefined {
   return row.time ? row.bytes.kvRead / row.time.median : undefined;
 }
 
 /** Share of the read ceiling; only a cold row has one. */
-export function ceilingShare(result: Pick<BenchResult, 'context'>, row: BenchRow): number | undefined {
+function ceilingShare(ceiling: CeilingContext, row: BenchRow): number | undefined {
   const rate = gbPerSecond(row);
-  return rate !== undefined && row.cold ? rate / result.context.ceiling.readGBps : undefined;
+  return rate !== undefined && row.cold ? rate / ceiling.readGBps : undefined;
 }
 
 const COLUMNS: readonly Column[] = [
@@ -72,24 +70,28 @@ function cells(result: BenchResult, row: BenchRow): string[] {
     row.time ? formatBytes(row.bytes.kvRead) : '',
     params.kernel,
     `${row.test}${batch}`,
-    ...timeCells(result, row),
+    ...timeCells(result.results, result.context.ceiling, row),
   ];
 }
 
-function timeCells(result: BenchResult, row: BenchRow): string[] {
+/** What a row without a share of the ceiling has in its place: its caches fit into a last-level cache. */
+export const HOT = 'hot';
+
+/** Time, rate, share of the ceiling and speed-up of a row. */
+export function timeCells(rows: readonly BenchRow[], ceiling: CeilingContext, row: BenchRow): string[] {
   if (!row.time) return [row.check ? 'WRONG' : 'not run', '', '', ''];
   const [low, high] = row.time.ci95;
-  const share = ceilingShare(result, row);
+  const share = ceilingShare(ceiling, row);
   return [
     `${formatSignificant(row.time.median / 1000, 4)} ± ${formatSignificant((high - low) / 2000, 2)}`,
     formatSignificant(gbPerSecond(row)!, 3),
-    share === undefined ? 'hot' : `${formatSignificant(share * 100, 2)} %`,
-    speedUpCell(result, row),
+    share === undefined ? HOT : `${formatSignificant(share * 100, 2)} %`,
+    speedUpCell(rows, row),
   ];
 }
 
-function speedUpCell(result: BenchResult, row: BenchRow): string {
-  const ratio = speedUp(result, row);
+function speedUpCell(rows: readonly BenchRow[], row: BenchRow): string {
+  const ratio = speedUp(rows, row);
   if (!ratio) return '';
   if (ratio.baseline === row) return '1.00×';
   return `${formatSignificant(ratio.real, 3)}× (${formatSignificant(ratio.ideal, 3)}×)`;
@@ -129,7 +131,9 @@ export function noteLines(result: BenchResult): string[] {
     if (row.error) lines.push(`error    ${row.id}: ${row.error}`);
   }
   for (const { text } of result.context.warnings) lines.push(`warning  ${text}`);
-  lines.push(...idealNotes(result));
+  for (const row of farFromIdeal(result.results)) {
+    lines.push(`note     ${fixedCostSentence(result.results, result.context.ceiling, row)}`);
+  }
   const colds = result.results.flatMap((row) => (row.time ? [row.time.coldNs] : []));
   if (colds.length > 0) {
     lines.push(
@@ -139,38 +143,42 @@ export function noteLines(result: BenchResult): string[] {
   return lines;
 }
 
-/** One sentence per family and depth for the row that is furthest from its ideal. */
-function idealNotes(result: BenchResult): string[] {
-  const furthest = new Map<string, BenchRow>();
-  for (const row of result.results) {
-    const ratio = speedUp(result, row);
+/** Of each family the row with the fewest KV heads that stays far from its ideal speed-up. */
+export function farFromIdeal(rows: readonly BenchRow[]): BenchRow[] {
+  const fewest = new Map<string, BenchRow>();
+  for (const row of rows) {
+    const ratio = speedUp(rows, row);
     if (!ratio || ratio.real >= FAR_FROM_IDEAL * ratio.ideal) continue;
-    const held = furthest.get(family(row.params));
-    if (!held || row.params.kvHeads < held.params.kvHeads) furthest.set(family(row.params), row);
+    const held = fewest.get(family(row.params));
+    if (!held || row.params.kvHeads < held.params.kvHeads) fewest.set(family(row.params), row);
   }
-  return [...furthest.values()].map((row) => `note     ${fixedCostSentence(result, row)}`);
+  return [...fewest.values()];
 }
 
 function us(ns: number): string {
   return formatSignificant(ns / 1000, 3);
 }
 
-/** What of a row's time is reading KV at the ceiling and what is not. */
-export function fixedCostSentence(result: BenchResult, row: BenchRow): string {
-  const ratio = speedUp(result, row)!;
+/** What of a timed row's time is reading KV at the ceiling and what is not. */
+export function fixedCostSentence(rows: readonly BenchRow[], ceiling: CeilingContext, row: BenchRow): string {
+  const { real, ideal } = speedUp(rows, row)!;
+  const { heads, depth, kernel } = row.params;
   const total = row.time!.median;
-  const reading = Math.min(total, row.bytes.kvRead / result.context.ceiling.readGBps);
+  const reading = Math.min(total, row.bytes.kvRead / ceiling.readGBps);
   const rest = total - reading;
+  const name = `${row.variant}${kernel === 'fused' ? '' : ` (${kernel})`} @ d${depth}`;
   return (
-    `${row.variant} @ d${row.params.depth} reads only ${formatBytes(row.bytes.kvRead)}, ${us(reading)} µs at the ceiling; the other ` +
+    `${name} reads only ${formatBytes(row.bytes.kvRead)}, ${us(reading)} µs at the ceiling; the other ` +
     `${us(rest)} µs (${Math.round((100 * rest) / total)} %) is cost that does not shrink with KV heads (scores, softmax and sums of all ` +
-    `${row.params.heads} query heads, dispatch, merge), so it gets ${formatSignificant(ratio.real, 3)}× and not ${formatSignificant(ratio.ideal, 3)}×.`
+    `${heads} query heads, dispatch, merge), so it gets ${formatSignificant(real, 3)}× and not ${formatSignificant(ideal, 3)}×.`
   );
 }
 
 /** Everything a person reads: header, table, notes. */
 export function markdownReport(result: BenchResult): string {
-  return [...headerLines(result), '', resultTable(result), '', ...noteLines(result)].join('\n');
+  // Two blanks at a line's end keep it a line of its own where Markdown is shown.
+  const lines = (texts: readonly string[]) => texts.join('  \n');
+  return [lines(headerLines(result)), resultTable(result), lines(noteLines(result))].join('\n\n');
 }
 
 const CSV_COLUMNS =
@@ -180,7 +188,7 @@ const CSV_COLUMNS =
 export function csvReport(result: BenchResult): string {
   const lines = result.results.map((row) => {
     const p = row.params;
-    const ratio = speedUp(result, row);
+    const ratio = speedUp(result.results, row);
     const fields = [
       row.id,
       row.variant,
@@ -202,7 +210,7 @@ export function csvReport(result: BenchResult): string {
       row.time?.min,
       row.time?.samplesNs.length,
       gbPerSecond(row),
-      ceilingShare(result, row),
+      ceilingShare(result.context.ceiling, row),
       ratio?.real,
       ratio?.ideal,
       row.check?.maxAbsErr,

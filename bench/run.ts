@@ -5,21 +5,28 @@ import { describeContext, type RunContext } from './context.ts';
 import { failedRow, timedRow } from './rowResult.ts';
 import { rowGroups, variantName, type RowOptions } from './rows.ts';
 import { sampleInterleaved, spread, warmUp, type Running, type SamplingOptions } from './sampling.ts';
-import { SCHEMA, SUITE, type BenchResult, type BenchRow, type RowParams, type Warning } from './schema.ts';
+import {
+  SCHEMA,
+  SUITE,
+  type BenchResult,
+  type BenchRow,
+  type CeilingContext,
+  type RowParams,
+  type Warning,
+} from './schema.ts';
 import { createSubject, type Subject } from './subject.ts';
-import { PassTimer } from './timer.ts';
+import { PassTimer, type TimerHooks } from './timer.ts';
 
 /** What to run and for how long. */
-export interface BenchOptions extends RowOptions, SamplingOptions {
+export interface BenchOptions extends RowOptions, SamplingOptions, TimerHooks {
   readonly check: boolean;
   readonly context: RunContext;
-  /** Called around every wait for the device; see PassTimer. */
-  readonly quiet?: () => () => void;
 }
 
 /** What a run reports while it goes on. */
 export type BenchEvent =
   | { readonly type: 'progress'; readonly text: string; readonly done: number; readonly total: number }
+  | { readonly type: 'ceiling'; readonly ceiling: CeilingContext }
   | { readonly type: 'row'; readonly row: BenchRow };
 
 /** Runs the benchmark, yields progress and rows as they finish, and returns the whole result. */
@@ -28,24 +35,30 @@ export async function* runBench(
   options: BenchOptions,
 ): AsyncGenerator<BenchEvent, BenchResult> {
   const groups = rowGroups(options);
-  const timer = new PassTimer(device, options.quiet);
+  const timer = new PassTimer(device, options);
   const rows: BenchRow[] = [];
   try {
     yield { type: 'progress', text: 'measuring the read ceiling', done: 0, total: groups.length };
     await timer.calibrate();
     const ceiling = await measureCeiling(device, timer);
+    yield { type: 'ceiling', ceiling };
     for (const [index, group] of groups.entries()) {
       for await (const event of runGroup(device, timer, group, options)) {
         if (event.type === 'row') rows.push(event.row);
-        yield event.type === 'row' ? event : { ...event, done: index, total: groups.length };
+        yield event.type === 'progress' ? { ...event, done: index, total: groups.length } : event;
       }
     }
-    const warnings = [...timerWarnings(timer, rows), ...noiseWarnings(rows)];
+    const warnings = [...hiddenWarnings(timer), ...timerWarnings(timer, rows), ...noiseWarnings(rows)];
     const context = describeContext(device, options, timer, ceiling, warnings);
     return { schema: SCHEMA, suite: SUITE, context, results: rows };
   } finally {
     timer.destroy();
   }
+}
+
+function hiddenWarnings({ hidden }: PassTimer): Warning[] {
+  if (hidden === 0) return [];
+  return [{ code: 'hidden', text: `the tab was hidden during ${hidden} samples; they were taken again` }];
 }
 
 function timerWarnings(timer: PassTimer, rows: readonly BenchRow[]): Warning[] {

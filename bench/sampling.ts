@@ -13,8 +13,6 @@ export interface SamplingOptions {
   readonly reps?: number;
   readonly maxTimeMs: number;
   readonly signal?: AbortSignal;
-  /** In a browser: waits while the tab is hidden, and says whether it was hidden since the last call. */
-  readonly guard?: { wait(): Promise<void>; interrupted(): boolean };
 }
 
 /** Half the interval of the median may be this share of it when a row counts as settled. */
@@ -66,7 +64,7 @@ export async function* sampleInterleaved(
   for (let round = 1; ; round++) {
     for (const run of shuffled(running, next)) {
       options.signal?.throwIfAborted();
-      await takeSample(timer, run, options.guard);
+      await takeSample(timer, run);
     }
     yield `round ${round}`;
     if (running.length === 0 || (options.reps !== undefined && round >= options.reps)) return 'reps';
@@ -76,17 +74,10 @@ export async function* sampleInterleaved(
   }
 }
 
-/** A sample that a hidden tab touched is taken again. */
-async function takeSample(timer: PassTimer, run: Running, guard: SamplingOptions['guard']): Promise<void> {
-  for (;;) {
-    await guard?.wait();
-    guard?.interrupted();
-    const { ns, wallNs } = await timer.time((pass) => recordSteps(run.subject, pass, run.stepsPerSample));
-    if (guard?.interrupted()) continue;
-    run.samplesNs.push(ns / run.stepsPerSample);
-    run.wallNs.push(wallNs / run.stepsPerSample);
-    return;
-  }
+async function takeSample(timer: PassTimer, run: Running): Promise<void> {
+  const { ns, wallNs } = await timer.time((pass) => recordSteps(run.subject, pass, run.stepsPerSample));
+  run.samplesNs.push(ns / run.stepsPerSample);
+  run.wallNs.push(wallNs / run.stepsPerSample);
 }
 
 /** Half the 95 % interval of the median, as a share of it. */

@@ -29,7 +29,7 @@ export interface BenchContext {
   readonly order: 'interleaved';
   readonly crossOriginIsolated?: boolean;
   /** Parameters that differ from the suite's own, by long flag; empty for the standard run. */
-  readonly nonStandard: Readonly<Record<string, unknown>>;
+  readonly nonStandard: Readonly<Record<string, string>>;
   readonly warnings: readonly Warning[];
 }
 

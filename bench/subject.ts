@@ -1,5 +1,7 @@
 // subject.ts: one row made ready to be timed: caches enough to stay cold, buffers, bound steps, and its check.
+import { checkBufferBytes } from '../src/device/gqaDevice.ts';
 import {
+  cacheLayout,
   createDecoder,
   createKvCache,
   createStorage,
@@ -60,8 +62,12 @@ async function build(
     made.push(resource);
     return resource;
   };
+  // Before any data is made: a shape beyond the device's limits would take gigabytes of host memory first.
+  const layout = cacheLayout({ ...params, numKvHeads: params.kvHeads });
+  checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
+  checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
   const problem = problemOf(params, seed);
-  const bytesPerCopy = problem.kStored.byteLength + problem.vStored.byteLength;
+  const bytesPerCopy = layout.kBytes + layout.vBytes;
   const copies = Math.min(MAX_COPIES, Math.max(1, Math.ceil(coldBytes(device) / bytesPerCopy)));
   const cache = keep(await createKvCache(device, { ...problem, layers: copies }));
   const decoder = keep(await createDecoder(device, { ...problem, cache, kernel: params.kernel }));

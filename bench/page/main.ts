@@ -3,7 +3,7 @@ import { isSoftware } from '../../src/index.ts';
 import { version } from '../../package.json';
 import { rowGroups } from '../rows.ts';
 import type { BenchEvent } from '../run.ts';
-import type { BenchResult, BenchRow, RowParams } from '../schema.ts';
+import type { BenchResult, BenchRow, CeilingContext, RowParams } from '../schema.ts';
 import { describeBrowser, findGpu } from './browser.ts';
 import { showCards, showMeasuredTimer } from './cards.ts';
 import { byId } from './dom.ts';
@@ -14,7 +14,7 @@ import type { RunRequest } from './protocol.ts';
 import { runInWorker, type Outcome } from './runner.ts';
 import { readSettings, type PageSettings, type RunSettings } from './settings.ts';
 import { offerSharing, showSharing } from './share.ts';
-import { depthSections } from './tables.ts';
+import { depthSections, type Shown } from './tables.ts';
 
 declare global {
   /** The result of the last run that came to its end. */
@@ -51,12 +51,8 @@ function showLead({ heads, headDim, kvHeads, model }: RunSettings): void {
     'Same kernel, same queries; less to read from memory. Every output is checked before it is timed.';
 }
 
-function drawRows(
-  groups: readonly (readonly RowParams[])[],
-  rows: readonly BenchRow[],
-  result?: BenchResult,
-): void {
-  byId('results').replaceChildren(...depthSections({ groups, rows, ...(result && { result }) }));
+function showRows(shown: Shown): void {
+  byId('results').replaceChildren(...depthSections(shown));
 }
 
 function request(settings: PageSettings): RunRequest {
@@ -74,23 +70,25 @@ function request(settings: PageSettings): RunRequest {
 /** One run, from the click to the outcome on the page. */
 async function runOnce(settings: PageSettings, groups: readonly (readonly RowParams[])[]): Promise<void> {
   const rows: BenchRow[] = [];
+  let ceiling: CeilingContext | undefined;
+  const drawRows = () => showRows({ groups, rows, ceiling });
   stop = new AbortController();
   globalThis.gqaResult = undefined;
   showSharing(undefined);
   byId('outcome').replaceChildren();
-  drawRows(groups, rows);
+  drawRows();
   progressBar.value = 0;
   setState('running', 'Running.');
   // Focus would be lost with the button that was clicked.
   stopButton.focus({ preventScroll: true });
   const outcome = await runInWorker(request(settings), stop.signal, (event) => {
+    if (event.type === 'progress') return showProgress(event);
     if (event.type === 'row') rows.push(event.row);
-    if (event.type === 'row') drawRows(groups, rows);
-    else showProgress(event);
+    else ceiling = event.ceiling;
+    drawRows();
   });
   if (outcome.state === 'done') {
     globalThis.gqaResult = outcome.result;
-    drawRows(groups, rows, outcome.result);
     showMeasuredTimer(outcome.result);
     showSharing(outcome.result);
   }
@@ -134,7 +132,7 @@ async function main(): Promise<void> {
   showLead(settings.run);
   if (settings.errors.length > 0) return setState('error', 'Nothing can run; see above.');
   const groups = rowGroups(settings.run);
-  drawRows(groups, []);
+  showRows({ groups, rows: [], ceiling: undefined });
   if (!adapter) return setState('error', 'Nothing can run; see above.');
   startButton.disabled = false;
   const start = () => void runOnce(settings, groups);

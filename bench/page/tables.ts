@@ -1,17 +1,17 @@
 // tables.ts: the rows of a run, a table per depth: planned, finished, or wrong.
 import { cacheLayout, kvBytesRead } from '../../src/index.ts';
-import { formatBytes, formatSignificant } from '../format.ts';
-import { ceilingShare, fixedCostSentence, gbPerSecond, noteLines, speedUp } from '../report.ts';
+import { formatBytes } from '../format.ts';
+import { farFromIdeal, fixedCostSentence, HOT, timeCells } from '../report.ts';
 import { rowId, variantName } from '../rows.ts';
-import type { BenchResult, BenchRow, RowParams } from '../schema.ts';
+import type { BenchRow, CeilingContext, RowParams } from '../schema.ts';
 import { barOf } from './bar.ts';
 import { el } from './dom.ts';
 
-/** What there is to show: all planned rows, those finished so far, and the whole result once there is one. */
+/** What there is to show: all planned rows, those finished so far, and the ceiling, which is measured before any of them. */
 export interface Shown {
   readonly groups: readonly (readonly RowParams[])[];
   readonly rows: readonly BenchRow[];
-  readonly result?: BenchResult;
+  readonly ceiling: CeilingContext | undefined;
 }
 
 const COLUMNS = [
@@ -58,7 +58,7 @@ function tableRow(shown: Shown, group: readonly RowParams[], params: RowParams):
   const longest = Math.max(...group.map((other) => finishedOf(shown, other)?.time?.median ?? 0));
   const bar = row?.error
     ? el('span', { class: 'error' }, row.error)
-    : barOf(row, longest, shown.result?.context.ceiling.readGBps);
+    : barOf(row, longest, shown.ceiling?.readGBps);
   const contents: readonly (Node | string)[] = [
     nameOf(params),
     `${params.heads}/${params.kvHeads}`,
@@ -92,47 +92,22 @@ function typesOf({ kType, vType }: RowParams): string {
 }
 
 /** Time, rate, share of the ceiling and speed-up, worded as in the text report. */
-function numbers(shown: Shown, row: BenchRow | undefined): (Node | string)[] {
-  if (!row) return ['–', '–', '–', '–'];
-  if (!row.time) return [row.check ? 'WRONG' : 'not run', '', '', ''];
-  const [low, high] = row.time.ci95;
-  return [
-    `${formatSignificant(row.time.median / 1000, 4)} ± ${formatSignificant((high - low) / 2000, 2)}`,
-    formatSignificant(gbPerSecond(row)!, 3),
-    shown.result ? shareText(shown.result, row) : '–',
-    speedText(shown, row),
-  ];
-}
-
-function shareText(result: BenchResult, row: BenchRow): Node | string {
-  const share = ceilingShare(result, row);
-  if (share !== undefined) return `${formatSignificant(share * 100, 2)} %`;
-  return el(
-    'abbr',
-    { title: 'these caches fit into a last-level cache, so the memory ceiling does not apply' },
-    'hot',
-  );
-}
-
-function speedText({ rows }: Shown, row: BenchRow): string {
-  const ratio = speedUp({ results: rows }, row);
-  if (!ratio) return '';
-  if (ratio.baseline === row) return '1.00×';
-  return `${formatSignificant(ratio.real, 3)}× (${formatSignificant(ratio.ideal, 3)}×)`;
+function numbers({ rows, ceiling }: Shown, row: BenchRow | undefined): (Node | string)[] {
+  if (!row || !ceiling) return ['–', '–', '–', '–'];
+  const why = 'these caches fit into a last-level cache, so the memory ceiling does not apply';
+  return timeCells(rows, ceiling, row).map((text) => (text === HOT ? el('abbr', { title: why }, HOT) : text));
 }
 
 /** What kept rows from settling, and what keeps them from the ideal where the report says so too. */
-function notes(shown: Shown, group: readonly RowParams[]): HTMLElement[] {
-  const { result } = shown;
-  const finished = group.flatMap((params) => finishedOf(shown, params) ?? []);
+function notes({ rows, ceiling }: Shown, group: readonly RowParams[]): HTMLElement[] {
+  const ids = new Set(group.map(rowId));
+  const finished = rows.filter((row) => ids.has(row.id));
   const noisy = finished.filter((row) => row.warnings.includes('noisy')).map((row) => nameOf(row.params));
   const warnings =
     noisy.length > 0 ? [el('li', { class: 'warning' }, `did not settle: ${noisy.join(', ')}`)] : [];
-  const reported = result ? noteLines(result) : [];
-  const reasons = finished.flatMap((row) => {
-    const sentence = result && speedUp(result, row) ? fixedCostSentence(result, row) : undefined;
-    return sentence && reported.some((line) => line.endsWith(sentence)) ? [el('li', {}, sentence)] : [];
-  });
+  const reasons = ceiling
+    ? farFromIdeal(finished).map((row) => el('li', {}, fixedCostSentence(finished, ceiling, row)))
+    : [];
   const all = [...warnings, ...reasons];
   return all.length > 0 ? [el('ul', { class: 'notes' }, ...all)] : [];
 }

@@ -3,13 +3,14 @@ import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
-import { runProblem, storeProblem, type StoredProblem } from '../../bench/problem.ts';
+import { storeProblem, type StoredProblem } from '../../bench/problem.ts';
 import { writeSafetensors, type TensorData } from '../checkpoint/file.ts';
 import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
 import { GqaError } from '../device/errors.ts';
 import { KV_TYPES, type KvType } from '../kernels/elements.ts';
 import { readAttendInput, type AttendInput } from './attendInput.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
+import { runQuietly } from './runQuietly.ts';
 
 interface AttendOptions extends AdapterOptions {
   readonly output: string;
@@ -61,7 +62,7 @@ async function runAttend(command: Command, path: string, options: AttendOptions)
   const problem = problemOf(input, options);
   const { found, device } = await openNode(options, note);
   try {
-    const { o, lse } = await runProblem(device, problem, { kernel: options.kernel });
+    const { o, lse } = await runQuietly(device, problem, { kernel: options.kernel });
     await device.idle();
     const metadata = metadataOf(problem, options, found.adapterName);
     await writeSafetensors(options.output, resultTensors(input, o, lse), metadata);

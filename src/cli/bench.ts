@@ -190,22 +190,28 @@ function benchOptions(
   };
 }
 
-/** The flags that change what is measured and differ from the standard run. */
-function nonStandard(flags: BenchFlags): Record<string, unknown> {
-  const changed: Record<string, unknown> = {};
-  const note = (name: string, value: unknown, standard: unknown) => {
-    if (value !== undefined && JSON.stringify(value) !== JSON.stringify(standard)) changed[name] = value;
+/** The flags that change what is measured and differ from the standard run, by long name, as text. */
+function nonStandard(flags: BenchFlags): Record<string, string> {
+  const given: Readonly<Record<string, readonly [unknown, unknown?]>> = {
+    model: [flags.model, DEFAULTS.model],
+    heads: [flags.heads],
+    'kv-heads': [flags.kvHeads],
+    'head-dim': [flags.headDim],
+    depth: [flags.depth],
+    capacity: [flags.capacity],
+    batch: [flags.batch, DEFAULTS.batch],
+    'cache-type-k': [flags.cacheTypeK, DEFAULTS.types],
+    'cache-type-v': [flags.cacheTypeV],
+    kernel: [flags.kernel, DEFAULTS.kernel],
+    reps: [flags.reps],
+    'max-time': [flags.maxTime, DEFAULTS.maxTime],
+    seed: [flags.seed, DEFAULTS.seed],
+    check: [flags.check, true],
   };
-  note('model', flags.model, DEFAULTS.model);
-  for (const name of ['heads', 'kvHeads', 'headDim', 'depth', 'capacity', 'cacheTypeV', 'reps'] as const)
-    note(name, flags[name], undefined);
-  note('batch', flags.batch, DEFAULTS.batch);
-  note('cacheTypeK', flags.cacheTypeK, DEFAULTS.types);
-  note('kernel', flags.kernel, DEFAULTS.kernel);
-  note('maxTime', flags.maxTime, DEFAULTS.maxTime);
-  note('seed', flags.seed, DEFAULTS.seed);
-  note('check', flags.check, true);
-  return changed;
+  const changed = Object.entries(given).filter(
+    ([, [value, standard]]) => value !== undefined && String(value) !== String(standard),
+  );
+  return Object.fromEntries(changed.map(([name, [value]]) => [name, String(value)]));
 }
 
 async function consume(events: ReturnType<typeof runBench>, progress: Progress): Promise<BenchResult> {

@@ -7,6 +7,7 @@ import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
 import { checkText, groupChecks, passed } from './checkReport.ts';
 import { adapterOptions, openNode, type AdapterOptions, type NodeDevice } from './openNode.ts';
 import { Progress } from './progress.ts';
+import { runQuietly } from './runQuietly.ts';
 import { choiceList, EXIT } from './usage.ts';
 
 interface CheckFlags extends AdapterOptions {
@@ -72,7 +73,7 @@ export async function checkDevice(
   const rows: CheckRow[] = [];
   const began = performance.now();
   try {
-    for await (const row of runChecks(device, options)) {
+    for await (const row of runChecks(device, { run: runQuietly, ...options })) {
       rows.push(row);
       const tenths = Math.floor((10 * rows.length) / total);
       progress.show(`checked ${tenths * 10} %: ${rows.length} of ${total}, ${row.case}`);

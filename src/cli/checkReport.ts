@@ -78,10 +78,9 @@ const COLUMNS: readonly Column[] = [
 export function checkText(rows: readonly CheckRow[]): string {
   const failures = rows.filter((row) => !passed(row));
   const cases = new Set(rows.map((row) => row.case)).size;
+  const scope = `${plural(rows.length, 'run')} of ${plural(cases, 'case')}`;
   const verdict =
-    failures.length === 0
-      ? `ok: ${rows.length} runs of ${cases} cases, all within the bounds`
-      : `FAILED: ${failures.length} of ${rows.length} runs of ${cases} cases`;
+    failures.length === 0 ? `ok: ${scope}, all within the bounds` : `FAILED: ${failures.length} of ${scope}`;
   return [
     markdownTable(COLUMNS, groupChecks(rows).map(groupCells)),
     '',
@@ -112,4 +111,8 @@ function failureText(row: CheckRow): string {
 
 function short(value: number): string {
   return value.toExponential(1);
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -19,7 +19,10 @@ export function appendKv(p: Append, store: (at: number, value: number) => void):
         const slot = p.kvLens[b]! + n;
         if (slot >= p.capacity) continue;
         for (let d = 0; d < p.headDim; d++) {
-          store((head * p.capacity + slot) * p.headDim + d, p.rows[(head * p.numTokens + n) * p.headDim + d]!);
+          store(
+            (head * p.capacity + slot) * p.headDim + d,
+            p.rows[(head * p.numTokens + n) * p.headDim + d]!,
+          );
         }
       }
     }

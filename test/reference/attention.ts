@@ -13,10 +13,10 @@ export interface AttentionProblem {
   readonly kvLens: readonly number[];
   readonly smScale: number;
   /** [B, Hq, Lq, D] */
-  readonly q: Float32Array;
+  readonly q: Float32Array<ArrayBuffer>;
   /** [B, Hkv, capacity, D] */
-  readonly k: Float32Array;
-  readonly v: Float32Array;
+  readonly k: Float32Array<ArrayBuffer>;
+  readonly v: Float32Array<ArrayBuffer>;
 }
 
 /** o [B, Hq, Lq, D] and natural log-sum-exp [B, Hq, Lq]; a row with nothing to attend to has o = 0, lse = -Infinity. */
@@ -55,7 +55,14 @@ export function attention(problem: AttentionProblem, round: Round = exact): Atte
 }
 
 /** One query row over `keys` keys; writes o at the query's own offset and returns the log-sum-exp. */
-function attendRow(p: AttentionProblem, at: number, kv: number, keys: number, o: Float64Array, round: Round): number {
+function attendRow(
+  p: AttentionProblem,
+  at: number,
+  kv: number,
+  keys: number,
+  o: Float64Array,
+  round: Round,
+): number {
   if (keys === 0) return -Infinity;
   const { headDim } = p;
   const scores = new Float64Array(keys);

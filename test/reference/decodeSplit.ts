@@ -24,7 +24,11 @@ export interface Splits {
 }
 
 /** The states of all rows and splits. */
-export function decodeSplit(p: AttentionProblem, { numSplits, splitLen }: Splits, round: Round = exact): PartialStates {
+export function decodeSplit(
+  p: AttentionProblem,
+  { numSplits, splitLen }: Splits,
+  round: Round = exact,
+): PartialStates {
   const rows = p.batch * p.numQHeads * p.qLen;
   const m = new Float64Array(rows * numSplits).fill(NEG_MAX);
   const l = new Float64Array(rows * numSplits);

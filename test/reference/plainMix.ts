@@ -2,7 +2,11 @@
 import { exact, visibleKeys, type AttentionProblem, type Round } from './attention.ts';
 
 /** o [B, Hq, Lq, D] from weights [B, Hq, Lq, capacity]; 0 for a row with nothing to attend to. */
-export function plainMix(p: AttentionProblem, weights: ArrayLike<number>, round: Round = exact): Float64Array {
+export function plainMix(
+  p: AttentionProblem,
+  weights: ArrayLike<number>,
+  round: Round = exact,
+): Float64Array {
   const o = new Float64Array(p.batch * p.numQHeads * p.qLen * p.headDim);
   for (let b = 0; b < p.batch; b++) {
     for (let h = 0; h < p.numQHeads; h++) {

@@ -11,7 +11,10 @@ export interface ScoreRows {
 }
 
 /** Weights in the scores' layout, NaN past the length; natural log-sum-exp, -Infinity for a row of NEG_MAX alone. */
-export function plainSoftmax(p: ScoreRows, round: Round = exact): { weights: Float64Array; lse: Float64Array } {
+export function plainSoftmax(
+  p: ScoreRows,
+  round: Round = exact,
+): { weights: Float64Array; lse: Float64Array } {
   const rows = p.kvLens.length * p.rowsPerSequence;
   const weights = new Float64Array(rows * p.capacity).fill(NaN);
   const lse = new Float64Array(rows).fill(-Infinity);

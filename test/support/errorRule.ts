@@ -35,3 +35,11 @@ function worst(got: ArrayLike<number>, want: ArrayLike<number>): { error: number
   }
   return { error, at };
 }
+
+/** The floor that stands for minus infinity in a kernel's log-sum-exp, as the reference writes it. */
+export function withoutFloor(lse: Float32Array): number[] {
+  return Array.from(lse, (x, row) => {
+    if (x === -Infinity) throw new Error(`lse[${row}]: a kernel must write a finite floor, got -Infinity`);
+    return x === Math.fround(-3.0e38) ? -Infinity : x;
+  });
+}

@@ -73,14 +73,21 @@ export async function runWhole(
 }
 
 /** decode_merge of partial states. The host's step numbers other than numSplits do not matter to it. */
-export async function runMerge(device: GqaDevice, states: PartialStates, problem: StoredProblem): Promise<Output> {
+export async function runMerge(
+  device: GqaDevice,
+  states: PartialStates,
+  problem: StoredProblem,
+): Promise<Output> {
   const { rows, numSplits, headDim } = states;
   const { o, lse } = await runKernel(device, {
     kernel: decodeMerge(checkShape(problem)),
     grid: rowGrid(checkShape(problem)),
     inputs: {
       partial_o: Float32Array.from(states.o),
-      partial_ml: Float32Array.from({ length: rows * numSplits * 2 }, (_, i) => (i % 2 ? states.l : states.m)[i >> 1]!),
+      partial_ml: Float32Array.from(
+        { length: rows * numSplits * 2 },
+        (_, i) => (i % 2 ? states.l : states.m)[i >> 1]!,
+      ),
     },
     outputs: { o: unwritten(rows * headDim), lse: unwritten(rows) },
     step: stepWords({ numSplits, splitLen: SENTINEL }, problem),

@@ -73,7 +73,8 @@ export async function runKernel(device: GqaDevice, run: KernelRun): Promise<Reco
 function checkAccess({ kernel, inputs, outputs }: KernelRun): void {
   for (const { name, access } of bindingsOf(kernel.source)) {
     const list = access === 'read' ? inputs : outputs;
-    if (name !== 'step' && !(name in list)) throw new Error(`${kernel.name}: ${access} binding ${name} is not given`);
+    if (name !== 'step' && !(name in list))
+      throw new Error(`${kernel.name}: ${access} binding ${name} is not given`);
   }
 }
 

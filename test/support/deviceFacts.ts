@@ -1,0 +1,23 @@
+// deviceFacts.ts: facts of devices that need not be there: WebGPU's guaranteed limits, on a GPU and on a CPU.
+import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
+
+/** A GPU with subgroups and nothing but the limits that every WebGPU device has. */
+export const GPU_FACTS: DeviceFacts = {
+  software: false,
+  subgroups: true,
+  subgroupMinSize: 32,
+  subgroupMaxSize: 32,
+  maxInvocations: 256,
+  maxWorkgroupStorage: 16384,
+  maxBindingBytes: 128 * 2 ** 20,
+  maxBufferBytes: 256 * 2 ** 20,
+  maxGrid: 65535,
+};
+
+/** A software adapter with the same. */
+export const SOFTWARE_FACTS: DeviceFacts = {
+  ...GPU_FACTS,
+  software: true,
+  subgroupMinSize: 4,
+  subgroupMaxSize: 8,
+};
