@@ -1,0 +1,100 @@
+// run.test.ts: a small benchmark run on the device, and a run that cannot be.
+import { describe, expect, test } from 'vitest';
+import { runBench, type BenchEvent, type BenchOptions } from '../../bench/run.ts';
+import type { BenchResult } from '../../bench/schema.ts';
+import { PassTimer } from '../../bench/timer.ts';
+import { testDevice } from '../support/device.ts';
+
+const OPTIONS: BenchOptions = {
+  model: 'test',
+  heads: 8,
+  kvHeads: [8, 2, 1],
+  headDim: 64,
+  depths: [96],
+  batches: [2],
+  kTypes: ['f16'],
+  vTypes: ['f16'],
+  kernels: ['fused'],
+  seed: 5,
+  check: true,
+  reps: 2,
+  maxTimeMs: 1000,
+  context: { version: '0', runtime: { kind: 'test', version: '0' }, nonStandard: {} },
+};
+
+async function run(options: BenchOptions): Promise<{ events: BenchEvent[]; result: BenchResult }> {
+  const events: BenchEvent[] = [];
+  const bench = runBench(await testDevice(), options);
+  for (;;) {
+    const { done, value } = await bench.next();
+    if (done) return { events, result: value };
+    events.push(value);
+  }
+}
+
+describe('runBench', () => {
+  test('checks and times every row, in order, with bytes counted by hand', async () => {
+    const { events, result } = await run(OPTIONS);
+    expect(result.schema).toBe('gqa-bench/1');
+    expect(result.results.map((row) => row.id)).toEqual([
+      'h8_kv8_d64_b2_t96_f16',
+      'h8_kv2_d64_b2_t96_f16',
+      'h8_kv1_d64_b2_t96_f16',
+    ]);
+    // 2 sequences x 96 tokens x Hkv x 64 x (2 + 2) bytes
+    expect(result.results.map((row) => row.bytes.kvRead)).toEqual(
+      [8, 2, 1].map((kv) => 2 * 96 * kv * 64 * 4),
+    );
+    for (const row of result.results) {
+      expect(row.check).toMatchObject({ ref: 'cpu-f64', pass: true });
+      expect(row.time!.samplesNs).toHaveLength(2);
+      expect(row.time!.median).toBeGreaterThan(0);
+      expect(row.time!.ci95[0]).toBeLessThanOrEqual(row.time!.median);
+    }
+    expect(result.context.ceiling.readGBps).toBeGreaterThan(0);
+    expect(events.filter((event) => event.type === 'row')).toHaveLength(3);
+    expect(events.findIndex((event) => event.type === 'ceiling')).toBe(1);
+  });
+
+  test('a shape past the limits is a row without a time, and the others run', async () => {
+    const { result } = await run({
+      ...OPTIONS,
+      kvHeads: [8, 1],
+      batches: [1],
+      depths: [96],
+      capacity: 2 ** 24,
+    });
+    const [mha] = result.results;
+    expect(mha!.time).toBeNull();
+    expect(mha!.error).toMatch(/maxStorageBufferBindingSize needed 17179869184, available \d+/);
+  });
+
+  test('an aborted run ends with the abort', async () => {
+    await expect(run({ ...OPTIONS, signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow(
+      'enough',
+    );
+  });
+});
+
+describe('PassTimer', () => {
+  test('takes a sample again that a hidden tab touched', async () => {
+    let calls = 0;
+    // Asked before and after each sample: hidden during the first one only.
+    const guard = { wait: () => Promise.resolve(), interrupted: () => ++calls === 2 };
+    const timer = new PassTimer(await testDevice(), { guard });
+    const sample = await timer.time(() => {});
+    expect(sample.wallNs).toBeGreaterThan(0);
+    expect(timer.hidden).toBe(1);
+    expect(calls).toBe(4);
+    timer.destroy();
+  });
+
+  test('finds the step of the clock', async () => {
+    const timer = new PassTimer(await testDevice());
+    await timer.calibrate();
+    expect(Number.isInteger(timer.stepNs)).toBe(true);
+    expect(timer.stepNs).toBeGreaterThanOrEqual(1);
+    expect(timer.demoted).toBe(false);
+    timer.destroy();
+  });
+});

@@ -1,0 +1,132 @@
+// bench.node.test.ts: `gqa bench` as a command: its formats, its file, its refusals.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { BenchResult } from '../../bench/schema.ts';
+import { main } from '../../src/cli/main.ts';
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gqa-bench-'));
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(folder, { recursive: true, force: true });
+  process.exitCode = undefined;
+});
+
+async function bench(...args: string[]) {
+  let [out, err] = ['', ''];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true));
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));
+  await main(['bench', ...args]);
+  vi.restoreAllMocks();
+  return { out, err, code: process.exitCode };
+}
+
+const SMALL = ['--heads', '8', '--kv-heads', '8,2,1', '--head-dim', '64', '-d', '64', '--reps', '2'];
+
+describe('a small run', () => {
+  test('prints a checked table, progress apart from it, and exports the whole result', async () => {
+    const file = join(folder, 'run.json');
+    const { out, err, code } = await bench(...SMALL, '--label', 'a desk', '--export-json', file);
+    expect(code).toBeUndefined();
+    expect(out).toContain('check    3/3 outputs within bound of the float64 reference');
+    const rows = out.split('\n').filter((line) => line.startsWith('| custom'));
+    expect(rows.map((line) => line.split('|')[2]!.trim())).toEqual(['mha', 'gqa', 'mqa']);
+    expect(rows[0]).toContain('1.00×');
+    expect(rows[2]).toContain('(8.00×)');
+    expect(err).toContain('preparing mqa @ d64');
+    expect(out).not.toContain('preparing');
+    const result = JSON.parse(readFileSync(file, 'utf8')) as BenchResult;
+    expect(result.schema).toBe('gqa-bench/1');
+    expect(result.context.label).toBe('a desk');
+    expect(result.context.nonStandard).toEqual({
+      heads: '8',
+      'kv-heads': '8,2,1',
+      'head-dim': '64',
+      depth: '64',
+      reps: '2',
+    });
+    expect(result.results.map((row) => row.time!.samplesNs.length)).toEqual([2, 2, 2]);
+    expect(readdirSync(folder)).toEqual(['run.json']);
+  });
+
+  test('as jsonl has one object per row, with its context', async () => {
+    const { out } = await bench(
+      ...SMALL,
+      '--kv-heads',
+      '8',
+      '-o',
+      'jsonl',
+      '-ctk',
+      'f32',
+      '--kernel',
+      'fused,plain',
+    );
+    const lines = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as BenchResult & { id: string; params: { vType: string } });
+    expect(lines.map((line) => line.id)).toEqual(['h8_kv8_d64_t64_f32', 'h8_kv8_d64_t64_f32_plain']);
+    for (const line of lines) {
+      expect(line.schema).toBe('gqa-bench/1');
+      expect(line.context.seed).toBe(42);
+      expect(line.params.vType).toBe('f32'); // -ctv follows -ctk
+    }
+  });
+
+  test("a row past the adapter's limits makes the exit code 1, with the limit, needed and available", async () => {
+    const { out, code } = await bench(
+      '--heads',
+      '8',
+      '--kv-heads',
+      '8',
+      '--head-dim',
+      '64',
+      '-d',
+      '64',
+      '--capacity',
+      '16777216',
+      '--reps',
+      '1',
+    );
+    expect(out).toMatch(/maxStorageBufferBindingSize needed 17179869184, available \d+/);
+    expect(code).toBe(1);
+  });
+});
+
+describe('refusals', () => {
+  test.each([
+    [['--kv-heads', '5'], 'heads (32) must be a multiple of kv-heads (5)'],
+    [['--head-dim', '100'], 'headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 100'],
+    [['--heads', '0'], 'expected a whole number from 1 to'],
+    [['-d', '-5'], '-5'],
+    [['-d', '1.5'], 'expected a whole number from 1 to 16777216, got "1.5"'],
+    [['-d', '9-3'], 'expected an ascending range, got "9-3"'],
+    [['-d', '4096', '--capacity', '1024'], 'expected at most the capacity of 1024, got 4096'],
+    [['-m', 'lama-3'], 'no preset, file or folder is called "lama-3"'],
+    [['-ctk', 'f8'], 'expected f32, f16, got "f8"'],
+    [['--kernel', 'fast'], 'expected auto, fused, plain, got "fast"'],
+    [['-o', 'xml'], 'xml'],
+    [['--repz', '3'], "unknown option '--repz'"],
+    [['extra'], 'too many arguments'],
+    [['--export-json', '/nowhere/at/all/x.json'], 'the folder of "/nowhere/at/all/x.json" does not exist'],
+  ])('%j', async (args, message) => {
+    const { out, err, code } = await bench(...args);
+    expect(err).toContain(message);
+    expect(out).toBe('');
+    expect(code).toBe(1);
+  });
+
+  test('no GPU where one is required: exit code 3, and no file', async () => {
+    const file = join(folder, 'run.json');
+    const { err, code } = await bench('--adapter', 'swiftshader', '--require-gpu', '--export-json', file);
+    expect(err).toContain('a GPU is required');
+    expect(code).toBe(3);
+    expect(existsSync(file)).toBe(false);
+  });
+});
