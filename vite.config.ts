@@ -20,7 +20,7 @@ const lib: UserConfig = {
   publicDir: false,
   build: {
     outDir: 'dist',
-    emptyOutDir: false,
+    emptyOutDir: true,
     target: 'es2023',
     minify: false,
     sourcemap: true,
@@ -28,7 +28,8 @@ const lib: UserConfig = {
       entry: { index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/run.ts' },
       formats: ['es'],
     },
-    rolldownOptions: { external: [/^node:/, 'webgpu'] },
+    // 'node' for commander, which is CommonJS and requires node: modules; the library's own entry imports none.
+    rolldownOptions: { external: [/^node:/, 'webgpu'], platform: 'node' },
   },
 };
 

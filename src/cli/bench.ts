@@ -190,9 +190,11 @@ function benchOptions(
   };
 }
 
+type Flag = string | number | boolean | readonly (string | number)[] | undefined;
+
 /** The flags that change what is measured and differ from the standard run, by long name, as text. */
 function nonStandard(flags: BenchFlags): Record<string, string> {
-  const given: Readonly<Record<string, readonly [unknown, unknown?]>> = {
+  const given: Readonly<Record<string, readonly [Flag, Flag?]>> = {
     model: [flags.model, DEFAULTS.model],
     heads: [flags.heads],
     'kv-heads': [flags.kvHeads],

@@ -39,7 +39,8 @@ export async function openNode(
   return { found, device: await openDevice(found.gpu, { descriptor: everything }) };
 }
 
-const FEATURES = ['subgroups', 'timestamp-query'] as const;
+// shader-f16 serves reports alone: 16-bit caches do not need it.
+const FEATURES = ['subgroups', 'timestamp-query', 'shader-f16'] as const;
 
 const LIMITS = [
   'maxBufferSize',

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SafetensorsFile, writeSafetensors } from '../../src/checkpoint/file.ts';
 import type { TensorData } from '../../src/checkpoint/file.ts';
-import { CheckpointError, serializeHeader } from '../../src/checkpoint/safetensors.ts';
+import { CheckpointError } from '../../src/checkpoint/checkpointError.ts';
+import { serializeHeader } from '../../src/checkpoint/safetensors.ts';
 
 let folder = '';
 let path = '';

@@ -3,12 +3,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GqaError } from '../../src/device/errors.ts';
-import {
-  CheckpointError,
-  DTYPE_BYTES,
-  parseHeader,
-  readHeaderLength,
-} from '../../src/checkpoint/safetensors.ts';
+import { CheckpointError } from '../../src/checkpoint/checkpointError.ts';
+import { DTYPE_BYTES, parseHeader, readHeaderLength } from '../../src/checkpoint/safetensors.ts';
 import { serializeHeader, tensorByteLength, toFloat32 } from '../../src/checkpoint/safetensors.ts';
 import type { SafetensorsHeader, TensorSpec } from '../../src/checkpoint/safetensors.ts';
 

@@ -1,0 +1,207 @@
+// attend.node.test.ts: `gqa attend` gives what float64 attention gives, from tensors of every element type it reads.
+import { describe, expect, test } from 'vitest';
+import { normals } from '../../bench/random.ts';
+import { expect64, verify } from '../../bench/verify.ts';
+import { SafetensorsFile, writeSafetensors, type TensorData } from '../../src/checkpoint/file.ts';
+import type { SafetensorsDtype } from '../../src/checkpoint/safetensors.ts';
+import { f16Bits, f16Value } from '../../src/kernels/elements.ts';
+import type { AttentionProblem } from '../reference/attention.ts';
+import { attendFolder, gqaAttend } from './gqaAttend.ts';
+
+const { input, output } = attendFolder();
+
+/** A tensor of f32 values stored as `dtype`, and the values that are left after rounding. */
+function tensor(name: string, dtype: SafetensorsDtype, shape: number[], values: ArrayLike<number>) {
+  const bits = Uint32Array.from(new Uint32Array(Float32Array.from(values).buffer));
+  if (dtype === 'F16') {
+    const data = Uint16Array.from(values, f16Bits);
+    return { tensor: { name, dtype, shape, data }, values: Float32Array.from(data, f16Value) };
+  }
+  if (dtype === 'BF16') {
+    // Cut, not rounded: which bf16 it is does not matter, as long as both sides see the same.
+    const data = Uint16Array.from(bits, (word) => word >>> 16);
+    return {
+      tensor: { name, dtype, shape, data },
+      values: new Float32Array(Uint32Array.from(data, (half) => half * 65536).buffer),
+    };
+  }
+  return { tensor: { name, dtype, shape, data: bits }, values: new Float32Array(bits.buffer) };
+}
+
+interface Example extends Pick<AttentionProblem, 'batch' | 'numQHeads' | 'numKvHeads' | 'qLen' | 'capacity'> {
+  readonly dtypes: readonly [SafetensorsDtype, SafetensorsDtype, SafetensorsDtype];
+  readonly kvLens?: readonly number[];
+}
+
+const D = 64;
+
+/** Writes random q, k, v (and kv_lens as I64) to the input file and returns the problem they pose. */
+async function writeExample({ dtypes, kvLens, ...shape }: Example): Promise<AttentionProblem> {
+  const { batch, numQHeads, numKvHeads, qLen, capacity } = shape;
+  const make = (name: string, i: 0 | 1 | 2, axes: number[]) =>
+    tensor(
+      name,
+      dtypes[i],
+      axes,
+      normals(
+        7 + i,
+        axes.reduce((n, size) => n * size, 1),
+      ),
+    );
+  const q = make('q', 0, [batch, numQHeads, qLen, D]);
+  const k = make('k', 1, [batch, numKvHeads, capacity, D]);
+  const v = make('v', 2, [batch, numKvHeads, capacity, D]);
+  const tensors: TensorData[] = [q.tensor, k.tensor, v.tensor];
+  if (kvLens) {
+    tensors.push({ name: 'kv_lens', dtype: 'I64', shape: [batch], data: BigInt64Array.from(kvLens, BigInt) });
+  }
+  await writeSafetensors(input, tensors);
+  return {
+    ...shape,
+    headDim: D,
+    causal: true,
+    kvLens: kvLens ?? Array.from({ length: batch }, () => capacity),
+    smScale: 1 / 8,
+    q: q.values,
+    k: k.values,
+    v: v.values,
+  };
+}
+
+/** k and v as a cache of f16 holds them. */
+function halves({ k, v }: AttentionProblem) {
+  const round = (values: Float32Array) => Float32Array.from(values, (x) => f16Value(f16Bits(x)));
+  return { k: round(k), v: round(v) };
+}
+
+async function readOutput() {
+  const file = await SafetensorsFile.open(output);
+  try {
+    const [o, lse] = [await file.readFloat32('o'), await file.readFloat32('lse')];
+    return { o, lse, metadata: { ...file.header.metadata }, names: [...file.header.tensors.keys()] };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Is the output file what float64 attention says? */
+async function expectRight(problem: AttentionProblem): Promise<void> {
+  const { o, lse } = await readOutput();
+  const { batch, numQHeads, qLen } = problem;
+  expect(o.shape).toEqual([batch, numQHeads, qLen, D]);
+  expect(lse.shape).toEqual([batch, numQHeads, qLen]);
+  expect(verify(expect64(problem), o.data, lse.data)).toMatchObject({ pass: true });
+}
+
+const CONTROL: Example = {
+  batch: 2,
+  numQHeads: 8,
+  numKvHeads: 2,
+  qLen: 1,
+  capacity: 37,
+  dtypes: ['F32', 'F32', 'F32'],
+};
+
+describe('results', () => {
+  test('F32, groups of 4: o and lse agree with float64, metadata says how they were made', async () => {
+    const problem = await writeExample(CONTROL);
+    const { out, error } = await gqaAttend(input, '-o', output);
+    expect(error).toBe('');
+    await expectRight(problem);
+    expect(out).toMatch(
+      /^q \[2, 8, 1, 64\], k and v \[2, 2, 37, 64\] as f32, fused on ".+": o and lse are in .*out\.safetensors\n$/,
+    );
+    const { metadata, names } = await readOutput();
+    expect(names.toSorted()).toEqual(['lse', 'o']);
+    const { tool, adapter, ...rest } = metadata;
+    expect(tool).toMatch(/^gqa-webgpu \d+\.\d+\.\d+/);
+    expect(out).toContain(`on "${adapter}"`);
+    expect(rest).toEqual({ kernel: 'fused', kv_dtype: 'f32', scale: '0.125', causal: 'true' });
+  });
+
+  test('five queries, ragged lengths with an empty sequence, F16 and BF16: rows without keys get the floor', async () => {
+    const problem = await writeExample({
+      ...CONTROL,
+      batch: 3,
+      numQHeads: 2,
+      numKvHeads: 1,
+      qLen: 5,
+      kvLens: [37, 0, 2],
+      dtypes: ['BF16', 'F16', 'BF16'],
+    });
+    expect((await gqaAttend(input, '-o', output)).error).toBe('');
+    await expectRight(problem);
+    const { lse } = await readOutput();
+    // [3, 2, 5]: sequence 1 is empty; sequence 2 has two tokens, of its five queries the first three see none.
+    const floor = Math.fround(-3e38);
+    expect(lse.data.slice(10, 20).every((x) => x === floor)).toBe(true);
+    expect(Array.from(lse.data.slice(20, 25), (x) => x === floor)).toEqual([true, true, true, false, false]);
+  });
+
+  test('--no-causal, --scale, --kernel plain and multi-head', async () => {
+    const problem = await writeExample({ ...CONTROL, numQHeads: 2, qLen: 5 });
+    const { error } = await gqaAttend(
+      input,
+      '-o',
+      output,
+      '--no-causal',
+      '--scale',
+      '-0.25',
+      '--kernel',
+      'plain',
+    );
+    expect(error).toBe('');
+    await expectRight({ ...problem, causal: false, smScale: -0.25 });
+    expect((await readOutput()).metadata).toMatchObject({ kernel: 'plain', scale: '-0.25', causal: 'false' });
+  });
+
+  test('--kv-dtype f16 rounds k and v, and says which values were cut', async () => {
+    const problem = await writeExample(CONTROL);
+    expect((await gqaAttend(input, '-o', output, '--kv-dtype', 'f16')).error).toBe('');
+    await expectRight({ ...problem, ...halves(problem) });
+    const one = Float32Array.from({ length: D }, () => 1);
+    await writeSafetensors(input, [
+      { name: 'q', dtype: 'F32', shape: [1, 4, 1, D], data: new Float32Array(4 * D) },
+      { name: 'k', dtype: 'F32', shape: [1, 1, 1, D], data: one },
+      { name: 'v', dtype: 'F32', shape: [1, 1, 1, D], data: one.with(3, 1e5).with(4, -7e4) },
+    ]);
+    const { err } = await gqaAttend(input, '-o', output, '--kv-dtype', 'f16');
+    expect(err).toContain('warning  v: 2 values past 65504, the largest f16, were cut to it\n');
+    expect((await readOutput()).o.data.slice(2, 6)).toEqual(Float32Array.of(1, 65504, -65504, 1));
+  });
+
+  test('one token gives v, bit for bit, and lse is its score; other tensors are ignored with a note', async () => {
+    const v = normals(3, D);
+    const unit = (x: number) => Float32Array.from({ length: D }, (_, d) => (d === 0 ? x : 0));
+    await writeSafetensors(input, [
+      {
+        name: 'q',
+        dtype: 'F32',
+        shape: [1, 4, 1, D],
+        data: Float32Array.of(...unit(8), ...unit(0), ...unit(-1), ...unit(2)),
+      },
+      { name: 'k', dtype: 'F32', shape: [1, 1, 1, D], data: unit(3) },
+      { name: 'v', dtype: 'F32', shape: [1, 1, 1, D], data: v },
+      { name: 'bias', dtype: 'F32', shape: [1], data: Float32Array.of(1) },
+      { name: 'mask', dtype: 'BOOL', shape: [1], data: Uint8Array.of(1) },
+    ]);
+    const { err } = await gqaAttend(input, '-o', output);
+    expect(err).toContain('note     tensors without use here: bias, mask\n');
+    const { o, lse } = await readOutput();
+    expect(o.data).toEqual(Float32Array.of(...v, ...v, ...v, ...v));
+    expect([...lse.data]).toEqual([3, 0, -0.375, 0.75]); // 8 * 3 / sqrt(64), and so on
+  });
+
+  test('slots past kv_lens may hold NaN', async () => {
+    const problem = await writeExample({ ...CONTROL, kvLens: [36, 37] });
+    const k = problem.k.slice().fill(NaN, 36 * D, 37 * D);
+    await writeSafetensors(input, [
+      { name: 'q', dtype: 'F32', shape: [2, 8, 1, D], data: problem.q },
+      { name: 'k', dtype: 'F32', shape: [2, 2, 37, D], data: k },
+      { name: 'v', dtype: 'F32', shape: [2, 2, 37, D], data: problem.v },
+      { name: 'kv_lens', dtype: 'U8', shape: [2], data: Uint8Array.of(36, 37) },
+    ]);
+    expect((await gqaAttend(input, '-o', output)).error).toBe('');
+    await expectRight(problem);
+  });
+});

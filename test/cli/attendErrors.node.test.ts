@@ -1,0 +1,185 @@
+// attendErrors.node.test.ts: every bad input, option and output of `gqa attend` is refused, and the output is as before.
+import { linkSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openGpu } from '#gpu';
+import { writeSafetensors, type TensorData } from '../../src/checkpoint/file.ts';
+import { tensorByteLength, type SafetensorsDtype } from '../../src/checkpoint/safetensors.ts';
+import { attendFolder, gqaAttend, type Outcome } from './gqaAttend.ts';
+
+const { folder, input, output } = attendFolder();
+
+const D = 64;
+
+/** Zeros of a shape: what bad inputs hold is never looked at. */
+function zeros(name: string, shape: number[], dtype: SafetensorsDtype = 'F32'): TensorData {
+  return { name, dtype, shape, data: new Uint8Array(tensorByteLength(dtype, shape)) };
+}
+
+const Q = zeros('q', [2, 8, 1, D]);
+const K = zeros('k', [2, 2, 9, D]);
+const V = zeros('v', [2, 2, 9, D]);
+
+function lens(...values: number[]): TensorData {
+  return { name: 'kv_lens', dtype: 'I32', shape: [values.length], data: Int32Array.from(values) };
+}
+
+function withNaN({ shape, ...rest }: TensorData, at: number): TensorData {
+  const data = new Float32Array(shape.reduce((n, size) => n * size, 1));
+  data[at] = NaN;
+  return { ...rest, shape, data };
+}
+
+async function expectUntouched(run: () => Promise<Outcome>): Promise<Outcome> {
+  writeFileSync(output, 'as before');
+  const files = readdirSync(folder);
+  const outcome = await run();
+  expect(readFileSync(output, 'utf8')).toBe('as before');
+  expect(readdirSync(folder)).toEqual(files);
+  expect(outcome.out).toBe('');
+  return outcome;
+}
+
+describe('bad input leaves the output as it was', () => {
+  test.each<[string, TensorData[], string]>([
+    ['no k', [Q, V], '"k": expected F32, F16, BF16 [B, Hkv, T, D]; not in the file, which has "q", "v"'],
+    ['no tensors', [], '"q": expected F32, F16, BF16 [B, Hq, Lq, D]; not in the file, which has no tensors'],
+    [
+      'rank 3',
+      [zeros('q', [8, 1, D]), K, V],
+      '"q": expected F32, F16, BF16 [B, Hq, Lq, D]; got F32 [8, 1, 64]',
+    ],
+    ['F64', [zeros('q', [2, 8, 1, D], 'F64'), K, V], '[B, Hq, Lq, D]; got F64 [2, 8, 1, 64]'],
+    [
+      'integers',
+      [Q, K, zeros('v', [2, 2, 9, D], 'I32')],
+      '"v": expected F32, F16, BF16 [B, Hkv, T, D]; got I32 [',
+    ],
+    [
+      'B differs',
+      [Q, zeros('k', [3, 2, 9, D]), V],
+      '"k": expected [2, Hkv, T, 64], because q is [2, 8, 1, 64]; got [3, ',
+    ],
+    [
+      'D differs',
+      [Q, zeros('k', [2, 2, 9, 80]), V],
+      '"k": expected [2, Hkv, T, 64], because q is [2, 8, 1, 64]; got [2, 2, 9, 80]',
+    ],
+    [
+      'T differs',
+      [Q, K, zeros('v', [2, 2, 8, D])],
+      '"v": expected [2, 2, 9, 64] as k has, got [2, 2, 8, 64]',
+    ],
+    ['Hkv of v', [Q, K, zeros('v', [2, 1, 9, D])], '"v": expected [2, 2, 9, 64] as k has, got [2, 1, 9, 64]'],
+    ['Hq % Hkv', [Q, zeros('k', [2, 3, 9, D]), V], '"k": Hq (8) must be a multiple of Hkv (3)'],
+    [
+      'D 40',
+      [zeros('q', [2, 8, 1, 40]), K, V],
+      '"q": D must be one of 64, 80, 96, 112, 128, 192, 256, got 40',
+    ],
+    ['Lq 9', [zeros('q', [2, 8, 9, D]), K, V], '"q": Lq: expected a whole number from 1 to 8, got 9'],
+    ['B 0', [zeros('q', [0, 8, 1, D]), K, V], '"q": B: expected a whole number from 1 to 4096, got 0'],
+    [
+      'T 0',
+      [Q, zeros('k', [2, 2, 0, D]), V],
+      '"k": T: expected a whole number from 1 to 9007199254740991, got 0',
+    ],
+    ['Hkv 0', [Q, zeros('k', [2, 0, 9, D]), V], '"k": Hkv: expected a whole number from 1 to 1024, got 0'],
+    ['three lengths', [Q, K, V, lens(1, 2, 3)], 'I64, U64 [2]; got I32 [3]'],
+    [
+      'float lengths',
+      [Q, K, V, zeros('kv_lens', [2])],
+      '"kv_lens": expected one of I8, U8, I16, U16, I32, U32, I64, U64 [2]; got F32 [2]',
+    ],
+    [
+      'length over T',
+      [Q, K, V, lens(9, 10)],
+      '"kv_lens": length of sequence 1: expected a whole number from 0 to 9, got 10',
+    ],
+    [
+      'negative length',
+      [Q, K, V, lens(-1, 9)],
+      '"kv_lens": length of sequence 0: expected a whole number from 0 to 9, got -1',
+    ],
+    ['NaN in q', [withNaN(Q, D * 9 + 5), K, V], '"q": expected finite numbers, got NaN at [1, 1, 0, 5]'],
+    ['NaN in v', [Q, K, withNaN(V, D * 9 + 2 * D)], '"v": expected finite numbers, got NaN at [0, 1, 2, 0]'],
+  ])('%s', async (_, tensors, message) => {
+    await writeSafetensors(input, tensors);
+    const { error } = await expectUntouched(() => gqaAttend(input, '-o', output));
+    expect(error).toContain(message);
+    expect(error.startsWith(`${input}: tensor "`)).toBe(true);
+  });
+
+  test.each<[string, string[], string]>([
+    ['element type', ['--kv-dtype', 'bf16'], "argument 'bf16' is invalid. Allowed choices are f32, f16."],
+    ['kernel', ['--kernel', 'flash'], "argument 'flash' is invalid. Allowed choices are fused, plain."],
+    ['scale inf', ['--scale', 'Infinity'], 'expected a finite f32 number, got "Infinity".'],
+    ['scale past f32', ['--scale', '1e39'], 'expected a finite f32 number, got "1e39".'],
+    ['scale text', ['--scale', 'x'], 'expected a finite f32 number, got "x".'],
+    ['scale empty', ['--scale', ''], 'expected a finite f32 number, got "".'],
+    ['adapter', ['--adapter', 'no such card'], 'no adapter is named "no such card"'],
+    ['option', ['--kernels', 'plain'], "unknown option '--kernels'"],
+  ])('bad %s', async (_, options, message) => {
+    await writeSafetensors(input, [Q, K, V]);
+    const { error } = await expectUntouched(() => gqaAttend(input, '-o', output, ...options));
+    expect(error).toContain(message);
+  });
+
+  test('a truncated file and a lying header', async () => {
+    await writeSafetensors(input, [Q, K, V]);
+    const whole = readFileSync(input);
+    writeFileSync(input, whole.subarray(0, whole.length - 4));
+    const cut = await expectUntouched(() => gqaAttend(input, '-o', output));
+    expect(cut.error).toContain('is it truncated?');
+    writeFileSync(input, whole.toString('latin1').replace('[2,8,1,64]', '[2,8,2,64]'), 'latin1');
+    const lying = await expectUntouched(() => gqaAttend(input, '-o', output));
+    expect(lying.error).toContain('F32 [2, 8, 2, 64] takes 8192 bytes, but data_offsets are [0, 4096]');
+  });
+
+  test('a shape past the limits of the adapter', async () => {
+    const adapter = await (await openGpu()).requestAdapter();
+    // Plain attention keeps all scores: 1024 heads * 8 queries * T f32, just past one binding.
+    const tokens = Math.floor(adapter!.limits.maxStorageBufferBindingSize / (1024 * 8 * 4)) + 1;
+    await writeSafetensors(input, [
+      zeros('q', [1, 1024, 8, D], 'F16'),
+      zeros('k', [1, 1, tokens, D], 'F16'),
+      zeros('v', [1, 1, tokens, D], 'F16'),
+    ]);
+    const { error } = await expectUntouched(() => gqaAttend(input, '-o', output, '--kernel', 'plain'));
+    expect(error).toContain(`scores: maxStorageBufferBindingSize needed ${tokens * 32768}, available `);
+  });
+});
+
+describe('bad output', () => {
+  test('a folder that does not exist, and one in place of a file', async () => {
+    await writeSafetensors(input, [Q, K, V]);
+    const missing = await gqaAttend(input, '-o', join(folder, 'none', 'out'));
+    expect(missing.error).toContain(`the folder "${join(folder, 'none')}" does not exist`);
+    expect((await gqaAttend(input, '-o', folder)).error).toContain('expected a file, it is something else');
+    expect(readdirSync(folder)).toEqual(['in.safetensors']);
+  });
+
+  test('the input itself, under whatever name', async () => {
+    await writeSafetensors(input, [Q, K, V]);
+    const before = readFileSync(input);
+    symlinkSync(input, join(folder, 'soft'));
+    linkSync(input, join(folder, 'hard'));
+    for (const name of [
+      input,
+      join(folder, '.', 'in.safetensors'),
+      join(folder, 'soft'),
+      join(folder, 'hard'),
+    ]) {
+      expect((await gqaAttend(input, '-o', name)).error).toContain('expected another file than the input');
+    }
+    expect(readFileSync(input).equals(before)).toBe(true);
+  });
+
+  test('none given, and an input that is not there', async () => {
+    expect((await gqaAttend(input)).error).toContain("required option '-o, --output <file>' not specified");
+    expect((await gqaAttend(input, '-o', output)).error).toContain(
+      'in.safetensors: cannot be opened: ENOENT',
+    );
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
