@@ -4,6 +4,7 @@ import { version } from '../../package.json';
 import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../../bench/cases.ts';
 import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../bench/check.ts';
 import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
+import { ShapeError } from '../device/errors.ts';
 import { checkText, groupChecks, passed } from './checkReport.ts';
 import { adapterOptions, openNode, type AdapterOptions, type NodeDevice } from './openNode.ts';
 import { Progress } from './progress.ts';
@@ -13,6 +14,7 @@ import { choiceList, EXIT } from './usage.ts';
 interface CheckFlags extends AdapterOptions {
   readonly kernel: readonly DecodeKernel[];
   readonly quick?: true;
+  readonly case?: string;
   readonly full?: true;
   readonly output: 'md' | 'json';
 }
@@ -33,6 +35,9 @@ export function registerCheck(program: Command): void {
 const OPTIONS: readonly Option[] = [
   new Option('--quick', 'every fifth case of the grid'),
   new Option('--full', 'the whole grid on a software adapter too (takes many minutes)').conflicts('quick'),
+  new Option('--case <text>', 'only cases whose name contains this, such as one that failed').conflicts(
+    'quick',
+  ),
   new Option('--kernel <list>', 'kernels to check')
     .argParser((text) => choiceList(text, DECODE_KERNELS))
     .default(DECODE_KERNELS, DECODE_KERNELS.join(',')),
@@ -52,14 +57,20 @@ Examples:
 async function run(command: Command, flags: CheckFlags): Promise<void> {
   const opened = await openNode(flags);
   const cases = casesFor(opened.device.facts.software, flags);
+  if (cases.length === 0) {
+    opened.device.destroy();
+    throw new ShapeError(
+      `check: no case's name contains "${flags.case}"; the control case is ${CHECK_CASES[0]!.name}`,
+    );
+  }
   const { text, exitCode } = await checkDevice(opened, { cases, kernels: flags.kernel }, flags.output);
   command.configureOutput().writeOut?.(`${text}\n`);
   process.exitCode = exitCode;
 }
 
-function casesFor(software: boolean, { quick, full }: CheckFlags): readonly CheckCase[] {
+function casesFor(software: boolean, { quick, full, case: text }: CheckFlags): readonly CheckCase[] {
   const grid = software && !full ? SOFTWARE_CASES : CHECK_CASES;
-  return quick ? quickCases(grid) : grid;
+  return quick ? quickCases(grid) : grid.filter(({ name }) => name.includes(text ?? ''));
 }
 
 /** Runs the cases, destroys the device, and returns the report with the exit code it stands for. */
