@@ -1,6 +1,6 @@
 // kvCache.ts: a preallocated KV cache in GPU storage buffers: append in place, truncate, load from the host.
-import { checkRange, createStorage, validated, type BufferArg } from '../device/buffers.ts';
-import { DestroyedError, GpuError, ShapeError } from '../device/errors.ts';
+import { checkRange, checkWritten, createStorage, validated, type BufferArg } from '../device/buffers.ts';
+import { DestroyedError, GpuError, LimitExceededError, ShapeError } from '../device/errors.ts';
 import { checkBufferBytes, type GqaDevice } from '../device/gqaDevice.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import { bindKernel, dispatch, inPass, type BoundKernel, type RecordTarget } from '../device/record.ts';
@@ -79,9 +79,14 @@ export class KvCache {
     this.#kvLens = layers.map(() => Array.from({ length: layout.batch }, () => 0));
   }
 
-  /** Tokens each sequence holds in a layer. */
-  kvLens(layer = 0): readonly number[] {
+  /** Tokens each sequence holds in a layer, as of now. */
+  kvLens(layer = 0): number[] {
     this.#checkLayer('kvLens', layer);
+    return [...this.#kvLens[layer]!];
+  }
+
+  /** @internal The lengths themselves, which change with every append; for checks that must not allocate. */
+  liveKvLens(layer: number): readonly number[] {
     return this.#kvLens[layer]!;
   }
 
@@ -93,14 +98,20 @@ export class KvCache {
     this.#checkLayer('append', layer);
     const { batch, numKvHeads, headDim, capacity } = this.layout;
     checkWhole('append: numTokens', numTokens, 1, capacity);
+    const [groups] = appendGrid(batch, numKvHeads, headDim, numTokens);
+    const { maxGrid } = this.device.facts;
+    if (groups > maxGrid) {
+      throw new LimitExceededError('append', 'maxComputeWorkgroupsPerDimension', groups, maxGrid);
+    }
     const bytes = batch * numKvHeads * numTokens * headDim * 4;
-    const buffers = {
+    const ranges = {
       k: checkRange(this.device, 'append: k', k, bytes),
       v: checkRange(this.device, 'append: v', v, bytes),
       k_cache: { buffer: this.layers[layer]!.k, offset: 0, size: this.layout.kBytes },
       v_cache: { buffer: this.layers[layer]!.v, offset: 0, size: this.layout.vBytes },
-      step: this.#ring,
     };
+    checkWritten('append', ['k_cache', 'v_cache'], ranges);
+    const buffers = { ...ranges, step: this.#ring };
     const bound = await validated(this.device, 'append', () =>
       bindKernel(this.device.device, this.#append, buffers),
     );

@@ -1,13 +1,12 @@
 // decoder.ts: compiles the kernels of a decode step and records it into the caller's encoder or pass.
-import { checkKvLens } from '../cache/layout.ts';
 import type { KvCache } from '../cache/kvCache.ts';
-import { checkRange, createStorage, validated, type BufferArg } from '../device/buffers.ts';
-import { DestroyedError, ShapeError } from '../device/errors.ts';
+import { checkRange, checkWritten, createStorage, validated, type BufferArg } from '../device/buffers.ts';
+import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { inPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { checkSplitVariant, type SplitVariant } from '../kernels/decodeSplit.ts';
-import { checkShape, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
+import { checkShape, checkWhole, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
 import { createFusedPath } from './fusedPath.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
 import {
@@ -42,13 +41,15 @@ export interface StepArgs {
 export async function createDecoder(device: GqaDevice, options: DecoderOptions): Promise<Decoder> {
   device.assertUsable();
   const { cache, kernel = 'fused' } = options;
-  if (cache.device !== device) throw new ShapeError('decoder: the cache belongs to another GqaDevice');
+  cache.assertUsable();
+  if (cache.device !== device)
+    throw new ForeignDeviceError('decoder: the cache belongs to another GqaDevice');
   if (!DECODE_KERNELS.includes(kernel)) {
     throw new ShapeError(`decoder: kernel must be one of ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
   }
   const shape = checkShape({ ...options, ...pickShape(cache) });
   const context = planContext(shape, cache.layout, device.facts, options);
-  if (kernel === 'fused') checkSplitVariant(context.variant, device.facts);
+  if (kernel === 'fused') checkSplitVariant(context.variant, shape.headDim, device.facts);
   const path = await (kernel === 'fused'
     ? createFusedPath(device, context)
     : createPlainPath(device, context));
@@ -84,6 +85,7 @@ export class Decoder {
 
   /** Plans a step over these lengths (default: what layer 0 of the cache holds). One plan serves all layers. */
   plan(options: PlanOptions & { readonly kvLens?: readonly number[] } = {}): DecodePlan {
+    this.assertUsable();
     return planDecode(this.context, options.kvLens ?? this.cache.kvLens(), options);
   }
 
@@ -93,17 +95,18 @@ export class Decoder {
    */
   async step({ layer = 0, q, o, lse = this.#unwantedLse }: StepArgs): Promise<DecodeStep> {
     this.assertUsable();
-    this.cache.kvLens(layer);
     const { rows, headDim } = this.shape;
-    const { kBytes, vBytes } = this.cache.layout;
-    const buffers: StepBuffers = {
+    const { kBytes, vBytes, layers } = this.cache.layout;
+    checkWhole('step: layer', layer, 0, layers - 1);
+    const ranges = {
       q: checkRange(this.device, 'step: q', q, rows * headDim * 4),
       o: checkRange(this.device, 'step: o', o, rows * headDim * 4),
       lse: checkRange(this.device, 'step: lse', lse, rows * 4),
       k: { buffer: this.cache.layers[layer]!.k, offset: 0, size: kBytes },
       v: { buffer: this.cache.layers[layer]!.v, offset: 0, size: vBytes },
-      ring: this.#ring,
     };
+    checkWritten('step', ['o', 'lse'], ranges);
+    const buffers: StepBuffers = { ...ranges, ring: this.#ring };
     const record = await validated(this.device, 'step', () => this.#path.bind(buffers));
     return new DecodeStep(this, layer, record, this.#ring);
   }
@@ -151,10 +154,12 @@ export class DecodeStep {
     this.#decoder.assertUsable();
     if (plan.shape !== this.#decoder.shape)
       throw new ShapeError('record: the plan was made by another decoder');
-    const held = this.#decoder.cache.kvLens(this.#layer);
+    const held = this.#decoder.cache.liveKvLens(this.#layer);
     for (let b = 0; b < held.length; b++) {
       if (plan.kvLens[b]! > held[b]!) {
-        checkKvLens(`record: plan for layer ${this.#layer}`, [plan.kvLens[b]!], 1, held[b]!);
+        throw new ShapeError(
+          `record: layer ${this.#layer}, sequence ${b}: expected a plan for at most the ${held[b]} tokens held, got ${plan.kvLens[b]}`,
+        );
       }
     }
     const offset = this.#ring.place(plan.stepWords);

@@ -1,5 +1,5 @@
 // mergeStates.ts: the public merge operator: attention over disjoint sets of keys, combined into attention over all.
-import { checkRange, validated, type BufferArg } from '../device/buffers.ts';
+import { checkRange, checkWritten, validated, type BufferArg } from '../device/buffers.ts';
 import { ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { bindKernel, dispatch, inPass, type BoundKernel, type RecordTarget } from '../device/record.ts';
@@ -10,7 +10,7 @@ import { checkWhole, HEAD_DIMS } from '../kernels/shape.ts';
  * Log-sum-exp of a row with nothing to attend to. WGSL may assume that infinities never occur, so this finite floor
  * stands for minus infinity; merging gives any LSE at or below it weight 0.
  */
-export const LSE_EMPTY = -3.0e38;
+export const LSE_EMPTY = Math.fround(-3.0e38);
 
 /** N states of the same rows: o f32 [N, rows, D], lse f32 [N, rows] natural; merged into o [rows, D] and lse [rows]. */
 export interface MergeArgs {
@@ -41,6 +41,7 @@ export async function bindMerge(device: GqaDevice, args: MergeArgs): Promise<Bou
     o: checkRange(device, 'merge: o', args.o, rows * headDim * 4),
     lse: checkRange(device, 'merge: lse', args.lse, rows * 4),
   };
+  checkWritten('merge', ['o', 'lse'], buffers);
   const compiled = await device.pipelines.get(mergeFinished(headDim, rows, numStates));
   const bound = await validated(device, 'merge', () => bindKernel(device.device, compiled, buffers));
   return new BoundMerge(device, bound, rows);

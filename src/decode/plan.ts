@@ -24,7 +24,7 @@ const FIXED_SPLIT_LEN = 256;
 export interface PlanOptions {
   /** Factor on q . k. Default 1 / sqrt(D). */
   readonly smScale?: number;
-  /** This many splits of the longest sequence. */
+  /** This many splits of the longest sequence, or fewer where whole tiles do not come to as many. */
   readonly numSplits?: number;
   /**
    * A split length that depends on the capacity alone: a sequence's result then has the same bits whatever else is
@@ -100,7 +100,7 @@ export function planDecode(
   const { shape, layout, kernel } = context;
   checkKvLens('plan', kvLens, shape.batch, layout.capacity);
   const smScale = options.smScale ?? 1 / Math.sqrt(shape.headDim);
-  if (!Number.isFinite(smScale))
+  if (!Number.isFinite(Math.fround(smScale)))
     throw new ShapeError(`plan: smScale: expected a finite number, got ${smScale}`);
   const longest = Math.max(...kvLens);
   const splitLen = kernel === 'plain' ? Math.max(1, longest) : chooseSplitLen(context, kvLens, options);
@@ -128,17 +128,27 @@ function dispatchNames(kernel: DecodeKernel, numSplits: number): string[] {
 
 /** Keys per split: a multiple of the tile. */
 function chooseSplitLen(context: PlanContext, kvLens: readonly number[], options: PlanOptions): number {
-  const { layout, maxSplits, variant } = context;
+  const { maxSplits, variant } = context;
   const { tile } = variant;
   const longest = Math.max(1, ...kvLens);
-  const shortest = roundUp(Math.ceil(layout.capacity / maxSplits), tile);
+  if (options.numSplits !== undefined && options.deterministic) {
+    throw new ShapeError('plan: expected numSplits or deterministic, got both');
+  }
   if (options.numSplits !== undefined) {
     checkWhole('plan: numSplits', options.numSplits, 1, maxSplits);
     return roundUp(Math.ceil(longest / options.numSplits), tile);
   }
-  if (options.deterministic) return Math.max(roundUp(FIXED_SPLIT_LEN, tile), shortest);
+  if (options.deterministic) return fixedSplitLen(context, longest);
   const least = Math.max(roundUp(MIN_SPLIT_LEN, tile), roundUp(Math.ceil(longest / maxSplits), tile));
   return smallestFitting(context, kvLens, least, roundUp(longest, tile));
+}
+
+/** The deterministic split length. Throws ShapeError where a large batch leaves no scratch memory for so many splits. */
+function fixedSplitLen({ layout, maxSplits, variant }: PlanContext, longest: number): number {
+  const forCapacity = Math.ceil(layout.capacity / MAX_SPLITS);
+  const splitLen = roundUp(Math.max(FIXED_SPLIT_LEN, forCapacity), variant.tile);
+  checkWhole(`plan: deterministic splits of ${splitLen} keys`, Math.ceil(longest / splitLen), 1, maxSplits);
+  return splitLen;
 }
 
 /**

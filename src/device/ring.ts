@@ -9,41 +9,48 @@ import { BUFFER_USAGE } from './usage.ts';
 /** Distinct steps that may be recorded before the first of them is submitted. */
 export const RING_SLOTS = 64;
 
-/** Ring of slots for the `step` binding. `words` is the most u32 words a content may have. */
+/** Slots for the `step` binding; the least recently used one is taken next. `words` is the most u32 words of a content. */
 export class StepRing {
   readonly buffer: GPUBuffer;
   readonly slotBytes: number;
   readonly #device: GqaDevice;
-  readonly #contents: (Uint32Array | undefined)[] = Array.from({ length: RING_SLOTS });
-  #next = 0;
+  readonly #stride: number;
+  readonly #slots: { content: Uint32Array; used: number }[] = [];
+  #uses = 0;
 
   constructor(device: GqaDevice, label: string, words: number) {
     const alignment = device.device.limits.minStorageBufferOffsetAlignment;
     this.#device = device;
     this.slotBytes = words * 4;
-    const stride = Math.ceil(this.slotBytes / alignment) * alignment;
-    this.#stride = stride;
+    this.#stride = Math.ceil(this.slotBytes / alignment) * alignment;
     this.buffer = device.device.createBuffer({
       label,
-      size: stride * RING_SLOTS,
+      size: this.#stride * RING_SLOTS,
       usage: BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_DST,
     });
   }
-  readonly #stride: number;
 
   /** Byte offset of a slot that holds `content`, written if no slot holds it yet. */
   place(content: Uint32Array<ArrayBuffer>): number {
-    for (let back = 1; back <= RING_SLOTS; back++) {
-      const slot = (this.#next - back + RING_SLOTS) % RING_SLOTS;
-      const held = this.#contents[slot];
-      if (held === undefined) break;
-      if (equal(held, content)) return slot * this.#stride;
-    }
-    const slot = this.#next;
-    this.#next = (slot + 1) % RING_SLOTS;
-    this.#contents[slot] = content;
-    this.#device.device.queue.writeBuffer(this.buffer, slot * this.#stride, content);
-    return slot * this.#stride;
+    const known = this.#slots.findIndex((slot) => equal(slot.content, content));
+    const index = known >= 0 ? known : this.#write(content);
+    this.#slots[index]!.used = ++this.#uses;
+    return index * this.#stride;
+  }
+
+  #write(content: Uint32Array<ArrayBuffer>): number {
+    const index = this.#slots.length < RING_SLOTS ? this.#slots.length : this.#oldest();
+    this.#slots[index] = { content: content.slice(), used: 0 };
+    this.#device.device.queue.writeBuffer(this.buffer, index * this.#stride, content);
+    return index;
+  }
+
+  #oldest(): number {
+    let oldest = 0;
+    this.#slots.forEach(({ used }, i) => {
+      if (used < this.#slots[oldest]!.used) oldest = i;
+    });
+    return oldest;
   }
 
   destroy(): void {
@@ -52,7 +59,6 @@ export class StepRing {
 }
 
 function equal(a: Uint32Array, b: Uint32Array): boolean {
-  if (a === b) return true;
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;

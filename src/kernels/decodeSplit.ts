@@ -6,11 +6,11 @@ import raiseMaxSubgroup from '../../shaders/lib/raise_max_subgroup.wgsl?raw';
 import raiseMaxWorkgroup from '../../shaders/lib/raise_max_workgroup.wgsl?raw';
 import rowMax from '../../shaders/lib/row_max.wgsl?raw';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
-import { LimitExceededError } from '../device/errors.ts';
+import { FeatureMissingError, LimitExceededError, ShapeError } from '../device/errors.ts';
 import { link } from '../device/wgsl.ts';
 import { LOAD_K, LOAD_V, NUMBERS, STEP, type CacheFormat } from './lib.ts';
 import type { Grid, Kernel } from './kernel.ts';
-import type { GqaShape } from './shape.ts';
+import { checkWhole, type GqaShape } from './shape.ts';
 
 /** How invocations agree on a row's maximum: the one choice between device features. */
 export type Reduce = 'subgroup' | 'workgroup';
@@ -29,8 +29,8 @@ export interface SplitVariant {
 /** Rows one invocation scores or mixes: more would not stay in registers. Also MAX_MIX_ROWS of the shader. */
 const ROWS_PER_INVOCATION = 8;
 
-/** Rows a workgroup can serve with their weights within WebGPU's guaranteed 16 KiB of workgroup memory. */
-const MAX_ROW_BLOCK = 96;
+/** Rows a workgroup of 256 can serve with all it keeps in WebGPU's guaranteed 16 KiB of workgroup memory. */
+const MAX_ROW_BLOCK = 80;
 
 /** Workgroup memory of a variant in bytes: weights, maxima, and the sums of the sets. */
 export function splitWorkgroupBytes({ rowBlock, tile, wgSize }: SplitVariant): number {
@@ -106,8 +106,29 @@ export function decodeSplit(
   };
 }
 
-/** Throws LimitExceededError when a device cannot run a variant. */
-export function checkSplitVariant(variant: SplitVariant, facts: DeviceFacts): void {
+/**
+ * Throws ShapeError for sizes the kernel is not made for, FeatureMissingError and LimitExceededError when the device
+ * cannot run the variant.
+ */
+export function checkSplitVariant(variant: SplitVariant, headDim: number, facts: DeviceFacts): void {
+  const { reduce, wgSize, tile, rowBlock } = variant;
+  checkWhole('variant: wgSize', wgSize, headDim / 4, 65536);
+  checkWhole('variant: tile', tile, 1, 65536);
+  checkWhole('variant: rowBlock', rowBlock, 1, 65536);
+  if (reduce !== 'subgroup' && reduce !== 'workgroup') {
+    throw new ShapeError(`variant: reduce must be subgroup or workgroup, got ${String(reduce)}`);
+  }
+  if (Math.max(wgSize, tile) % Math.min(wgSize, tile) !== 0) {
+    throw new ShapeError(
+      `variant: one of wgSize (${wgSize}) and tile (${tile}) must be a multiple of the other`,
+    );
+  }
+  if (reduce === 'subgroup' && tile < wgSize) {
+    throw new ShapeError(`variant: subgroups need a tile of at least wgSize (${wgSize}), got ${tile}`);
+  }
+  if (reduce === 'subgroup' && !facts.subgroups) {
+    throw new FeatureMissingError('subgroups', 'variant: subgroups asked for, the device has none');
+  }
   if (variant.wgSize > facts.maxInvocations) {
     throw new LimitExceededError(
       'decode_split',

@@ -24,12 +24,15 @@ export function f16Bits(value: number): number {
   if (magnitude >= 0x477fe000) return sign | 0x7bff;
   if (magnitude < 0x38800000) {
     // Subnormal half: the value in units of 2^-24, rounded to even.
-    const units = Math.abs(f32[0]) * 16777216;
+    const units = Math.abs(value) * 16777216;
     const floor = Math.floor(units);
     const rest = units - floor;
     return sign | (floor + (rest > 0.5 || (rest === 0.5 && (floor & 1) === 1) ? 1 : 0));
   }
-  const rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+  // Ties go to even; an f32 that looks like a tie may have been rounded to it, and then the number itself decides.
+  const beyond = Math.abs(value) - Math.abs(f32[0]);
+  const tie = beyond > 0 ? 1 : beyond < 0 ? 0 : (magnitude >>> 13) & 1;
+  const rounded = magnitude + 0xfff + tie;
   return sign | ((rounded - 0x38000000) >>> 13);
 }
 

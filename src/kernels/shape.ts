@@ -40,6 +40,8 @@ export function checkShape(options: ShapeOptions): GqaShape {
   checkWhole('numQHeads', numQHeads, 1, MAX_HEADS);
   checkWhole('numKvHeads', numKvHeads, 1, MAX_HEADS);
   checkWhole('qLen', qLen, 1, MAX_Q_LEN);
+  if (typeof causal !== 'boolean')
+    throw new ShapeError(`causal: expected true or false, got ${String(causal)}`);
   if (numQHeads % numKvHeads !== 0) {
     throw new ShapeError(`shape: numQHeads (${numQHeads}) must be a multiple of numKvHeads (${numKvHeads})`);
   }

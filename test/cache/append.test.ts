@@ -27,10 +27,7 @@ function appendTo({ layout }: KvCache, slots: Slots, rows: Slots, kvLens: readon
   const out = slots.slice();
   for (let head = 0; head < batch * numKvHeads; head++) {
     const slot = head * capacity + kvLens[Math.floor(head / numKvHeads)]!;
-    out.set(
-      rows.subarray(head * numTokens * headDim, (head + 1) * numTokens * headDim),
-      slot * headDim,
-    );
+    out.set(rows.subarray(head * numTokens * headDim, (head + 1) * numTokens * headDim), slot * headDim);
   }
   return out;
 }
@@ -84,7 +81,12 @@ describe('append writes the new rows and leaves every other slot alone', () => {
     ['ragged lengths', { batch: 3, numKvHeads: 2, headDim: 64, capacity: 9 }, [0, 8, 5], 1],
     ['several tokens, ragged', { batch: 2, numKvHeads: 2, headDim: 64, capacity: 20 }, [7, 1], 13],
     ['the whole capacity', { numKvHeads: 2, headDim: 64, capacity: 33 }, [0], 33],
-    ['several tokens, D no multiple of 64', { batch: 2, numKvHeads: 1, headDim: 80, capacity: 11 }, [2, 4], 7],
+    [
+      'several tokens, D no multiple of 64',
+      { batch: 2, numKvHeads: 1, headDim: 80, capacity: 11 },
+      [2, 4],
+      7,
+    ],
     ['f16', { batch: 2, numKvHeads: 2, headDim: 64, capacity: 6, kType: 'f16' }, [1, 5], 1],
     ['several tokens, f16', { numKvHeads: 2, headDim: 64, capacity: 8, kType: 'f16' }, [3], 4],
     ['K f16, V f32', { numKvHeads: 2, headDim: 64, capacity: 4, kType: 'f16', vType: 'f32' }, [1], 2],

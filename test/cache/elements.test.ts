@@ -16,7 +16,9 @@ function valueOf(bits: number): number {
   return sign * (exponent === 0 ? 2 ** -14 * fraction : 2 ** (exponent - 15) * (1 + fraction));
 }
 
-const allFinite = Array.from({ length: 65536 }, (_, bits) => bits).filter((bits) => (bits & 0x7c00) !== 0x7c00);
+const allFinite = Array.from({ length: 65536 }, (_, bits) => bits).filter(
+  (bits) => (bits & 0x7c00) !== 0x7c00,
+);
 
 describe('f16', () => {
   test('decodes every finite half', () => {
@@ -37,7 +39,7 @@ describe('f16', () => {
       const step = middle * 2 ** -20; // more than the spacing of f32 here
       const got = [half(middle), half(middle - step), half(middle + step)];
       if (got[0] !== even || got[1] !== bits || got[2] !== bits + 1) {
-        expect.fail(`around ${middle}: expected ${[even, bits, bits + 1]}, got ${got}`);
+        expect.fail(`around ${middle}: expected ${[even, bits, bits + 1].join(', ')}, got ${got.join(', ')}`);
       }
     }
   });
@@ -84,6 +86,8 @@ test('decodes a view that begins inside its buffer, without sharing it', () => {
 
 test('every element type survives a round trip of values it can hold', () => {
   for (const type of KV_TYPES) {
-    expect(decodeElements(type, encodeElements(type, [0, 1, -0.5, 2048]))).toEqual(Float32Array.of(0, 1, -0.5, 2048));
+    expect(decodeElements(type, encodeElements(type, [0, 1, -0.5, 2048]))).toEqual(
+      Float32Array.of(0, 1, -0.5, 2048),
+    );
   }
 });

@@ -22,8 +22,3 @@ export function expectClose(problem: AttentionProblem, o: Float32Array, lse: Flo
 export function bits(values: Float32Array<ArrayBuffer>): Uint32Array {
   return new Uint32Array(values.buffer, values.byteOffset, values.length);
 }
-
-/** `name: JSON` of a problem, as a test's title. */
-export function named<T extends object>(cases: readonly T[]): [string, T][] {
-  return cases.map((options) => [JSON.stringify(options), options]);
-}

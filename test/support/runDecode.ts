@@ -41,7 +41,7 @@ export async function runSplit(
   const { partial_o, partial_ml } = await runKernel(device, {
     kernel: decodeSplit(shape, problem, variant, 'partial'),
     grid: splitGrid(shape, variant, splits.numSplits),
-    inputs: { q: problem.q as Words, ...cacheInputs(problem) },
+    inputs: { q: problem.q, ...cacheInputs(problem) },
     outputs: { partial_o: unwritten(states * problem.headDim), partial_ml: unwritten(states * 2) },
     step: stepWords(splits, problem),
   });
@@ -65,7 +65,7 @@ export async function runWhole(
   const { o, lse } = await runKernel(device, {
     kernel: decodeSplit(shape, problem, variant, 'final'),
     grid: splitGrid(shape, variant, 1),
-    inputs: { q: problem.q as Words, ...cacheInputs(problem) },
+    inputs: { q: problem.q, ...cacheInputs(problem) },
     outputs: { o: unwritten(problem.q.length), lse: unwritten(shape.rows) },
     step: stepWords({ numSplits: 1, splitLen: Math.max(1, ...problem.kvLens) }, problem),
   });

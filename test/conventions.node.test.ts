@@ -1,0 +1,236 @@
+// conventions.node.test.ts: what no compiler checks: layers, hosts, headers, spellings, and numbers written twice.
+import { describe, expect, test } from 'vitest';
+import { globals } from 'webgpu';
+import { LSE_EMPTY } from '../src/decode/mergeStates.ts';
+import { BUFFER_USAGE, MAP_MODE, SHADER_STAGE } from '../src/device/usage.ts';
+import { bindingsOf } from '../src/device/wgsl.ts';
+import {
+  badBindings,
+  barredImports,
+  forbiddenNames,
+  importsOf,
+  reachable,
+  type Sources,
+  uninitialisedVariables,
+  withoutComments,
+} from './support/conventions.ts';
+
+/** Texts by path from the repository's root. */
+function sources(found: Record<string, string>): Sources {
+  return new Map(
+    Object.entries(found).map(([path, text]) => [path.replace('../', '').replace('./', 'test/'), text]),
+  );
+}
+
+const shaders = sources(
+  import.meta.glob<string>('../shaders/**/*.wgsl', { query: '?raw', import: 'default', eager: true }),
+);
+const src = sources(
+  import.meta.glob<string>('../src/**/*.ts', { query: '?raw', import: 'default', eager: true }),
+);
+const bench = sources(
+  import.meta.glob<string>('../bench/**/*.ts', { query: '?raw', import: 'default', eager: true }),
+);
+const tests = sources(
+  import.meta.glob<string>('./**/*.ts', { query: '?raw', import: 'default', eager: true }),
+);
+
+const kernelShaders = [...shaders].filter(([path]) => !path.startsWith('shaders/lib/'));
+const libs = [...shaders].filter(([path]) => path.startsWith('shaders/lib/'));
+const camel = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+const nameOf = (path: string) => path.replace(/^.*\/|\.\w+$/g, '');
+
+test('there is something to check', () => {
+  expect([kernelShaders.length, libs.length, src.size, bench.size, tests.size].every((n) => n > 5)).toBe(
+    true,
+  );
+});
+
+describe('shaders', () => {
+  test.each(kernelShaders)('%s has a header: what it is, in, out, grid, consts', (path, text) => {
+    const header = text.slice(0, text.indexOf('\n\n'));
+    expect(header).toMatch(new RegExp(`^// ${nameOf(path)}\\.wgsl: \\S`));
+    for (const line of ['in', 'out', 'grid', 'consts'])
+      expect(header).toMatch(new RegExp(`^// ${line} +\\S`, 'm'));
+  });
+
+  test.each(libs)('%s has a header', (path, text) => {
+    expect(text).toMatch(new RegExp(`^// lib ${nameOf(path)}: \\S`));
+  });
+
+  test.each([...shaders])('%s: no tabs, no trailing blanks, one final newline', (_, text) => {
+    expect(text).not.toMatch(/\t|[ \r]+$/m);
+    expect(text).toMatch(/[^\n]\n$/);
+  });
+
+  test.each([...shaders])('%s: every variable of a function has an initialiser', (_, text) => {
+    expect(uninitialisedVariables(text)).toEqual([]);
+  });
+
+  test.each([...shaders])('%s: bindings have the one spelling that the host reads', (_, text) => {
+    expect(badBindings(text)).toEqual([]);
+    expect(bindingsOf(text)).toHaveLength(withoutComments(text).split('@binding').length - 1);
+  });
+
+  test.each([...shaders])('%s: assertions are whole statements of constants', (_, text) => {
+    const assertions = withoutComments(text).match(/^.*const_assert.*$/gm) ?? [];
+    for (const line of assertions) {
+      expect(line).toMatch(/^const_assert [^;]+;\s*$/);
+      for (const name of line.slice('const_assert'.length).match(/\b[A-Za-z_]\w*/g) ?? [])
+        expect(name).toMatch(/^[A-Z]/);
+    }
+  });
+
+  test.each(kernelShaders)('%s has a kernel file, a twin and a test', (path) => {
+    const name = camel(nameOf(path));
+    const kernelFiles = [...src].filter(([file, text]) => {
+      return file.startsWith('src/kernels/') && text.includes(`'../../${path}?raw'`);
+    });
+    expect(kernelFiles.map(([file]) => file)).toHaveLength(1);
+    expect([...tests.keys()]).toContain(`test/reference/${name}.ts`);
+    expect([...tests.keys()]).toContain(`test/kernels/${name}.test.ts`);
+    expect(tests.get(`test/reference/${name}.ts`)).toContain(`twin of ${path}`);
+  });
+
+  test.each(libs)('%s is linked by a kernel file', (path) => {
+    const users = [...src].filter(
+      ([file, text]) => file.startsWith('src/kernels/') && text.includes(`'../../${path}?raw'`),
+    );
+    expect(users.length).toBeGreaterThan(0);
+  });
+});
+
+describe('layers', () => {
+  test('imports point down: cli, bench -> decode -> cache -> kernels -> device', () => {
+    expect(barredImports(new Map([...src, ...bench]))).toEqual([]);
+  });
+
+  test('src/index.ts reaches no Node module, no package and no host file', () => {
+    const reached = reachable(src, 'src/index.ts');
+    expect(reached.filter((path) => !/^(src|shaders)\//.test(path))).toEqual([]);
+    expect(reached.filter((path) => /^src\/(node|cli)|checkpoint\/file/.test(path))).toEqual([]);
+    expect(reached).toContain('src/device/ring.ts');
+  });
+
+  test('only src/node.ts imports webgpu', () => {
+    const users = [...src, ...bench].filter(([path, text]) => importsOf(path, text).includes('webgpu'));
+    expect(users.map(([path]) => path)).toEqual(['src/node.ts']);
+  });
+
+  test('node: modules only where Node is meant', () => {
+    const users = [...src].filter(([path, text]) =>
+      importsOf(path, text).some((name) => name.startsWith('node:')),
+    );
+    const elsewhere = users.map(([path]) => path).filter((path) => !FOR_NODE.test(path));
+    expect(elsewhere).toEqual([]);
+    expect(users.length).toBeGreaterThan(3);
+  });
+
+  test('no host object outside the files for Node', () => {
+    const found = [...src]
+      .filter(([path]) => !FOR_NODE.test(path))
+      .flatMap(([path, text]) => forbiddenNames(path, text));
+    expect(found).toEqual([]);
+  });
+});
+
+const FOR_NODE = /^src\/(node\.ts|node\/|cli\/|checkpoint\/file\.ts)/;
+
+describe('files', () => {
+  test('a file in src has at most 300 lines', () => {
+    const long = [...src].filter(([, text]) => text.split('\n').length - 1 > 300);
+    expect(long.map(([path]) => path)).toEqual([]);
+  });
+
+  test('the first line says what a file is', () => {
+    const anonymous = [...src, ...bench, ...tests].filter(([path, text]) => {
+      return !text.startsWith(`// ${path.replace(/^.*\//, '')}: `);
+    });
+    expect(anonymous.map(([path]) => path)).toEqual([]);
+  });
+});
+
+describe('numbers written twice', () => {
+  const constant = (text: string | undefined, name: string) => {
+    return Number(new RegExp(`const ${name} = ([-\\d.e]+)[uf]?;`).exec(text ?? '')?.[1]);
+  };
+
+  test('flags are those of the host', () => {
+    const { GPUBufferUsage, GPUMapMode, GPUShaderStage } = globals as Record<string, Record<string, number>>;
+    for (const [ours, host] of [
+      [BUFFER_USAGE, GPUBufferUsage],
+      [MAP_MODE, GPUMapMode],
+      [SHADER_STAGE, GPUShaderStage],
+    ] as const) {
+      for (const [name, value] of Object.entries(ours)) expect([name, host![name]]).toEqual([name, value]);
+    }
+  });
+
+  test('rows of an invocation: planner and shader', () => {
+    const planner = constant(src.get('src/kernels/decodeSplit.ts'), 'ROWS_PER_INVOCATION');
+    expect(planner).toBeGreaterThan(0);
+    expect(constant(shaders.get('shaders/decode_split.wgsl'), 'MAX_MIX_ROWS')).toBe(planner);
+  });
+
+  test('the floor of the log-sum-exp: host and shader', () => {
+    expect(Math.fround(constant(shaders.get('shaders/lib/numbers.wgsl'), 'LSE_EMPTY'))).toBe(LSE_EMPTY);
+  });
+});
+
+describe('the checks find what they look for', () => {
+  test('variables without initialiser', () => {
+    const bad =
+      'fn f() {\n  var x: f32;\n  for (var i = 0u; ; ) { var s : array<f32, 4>; }\n  var<function> y: u32; // var z: f32;\n}';
+    expect(uninitialisedVariables(bad)).toEqual(['x', 's', 'y']);
+    expect(
+      uninitialisedVariables('var<workgroup> w: array<f32, 4>;\nfn f() { var a = 1; var b: f32 = 2; }'),
+    ).toEqual([]);
+  });
+
+  test('bindings in another spelling', () => {
+    const bad = [
+      '@binding(0) @group(0) var<storage, read> a: array<u32>;',
+      '@group(0) @binding(1) var<storage> b: array<u32>;',
+      '@group(0) @binding(2) var<uniform> c: C;',
+    ];
+    expect(
+      badBindings(`${bad.join('\n')}\n@group(0) @binding(3) var<storage, read> d: array<u32>;\n`),
+    ).toEqual(bad);
+  });
+
+  test('imports that point up or aside', () => {
+    const files: Sources = new Map([
+      [
+        'src/kernels/a.ts',
+        "import { x } from '../decode/plan.ts';\nimport type { Y } from '../device/errors.ts';",
+      ],
+      ['src/device/b.ts', "export * from '../kernels/shape.ts';"],
+      ['src/models/c.ts', "const m = await import('../node.ts');"],
+      ['bench/d.ts', "import '../src/cli/main.ts';\nimport { z } from '../src/index.ts';"],
+    ]);
+    expect(barredImports(files)).toEqual([
+      'src/kernels/a.ts -> src/decode/plan.ts',
+      'src/device/b.ts -> src/kernels/shape.ts',
+      'src/models/c.ts -> src/node.ts',
+      'bench/d.ts -> src/cli/main.ts',
+    ]);
+  });
+
+  test('what an entry reaches, through re-exports and over several files', () => {
+    const files: Sources = new Map([
+      ['src/index.ts', "export * from './a/b.ts';"],
+      ['src/a/b.ts', "import { open } from 'node:fs';\nimport text from '../../shaders/x.wgsl?raw';"],
+    ]);
+    expect(reachable(files, 'src/index.ts')).toEqual(['src/a/b.ts', 'node:fs', 'shaders/x.wgsl']);
+  });
+
+  test('host names, but not in comments or texts', () => {
+    const text =
+      "// navigator.gpu\nconst a = 'process';\nnavigator.gpu;\nprocess.env.X;\nGPUBufferUsage.STORAGE;\nlet u: GPUBufferUsageFlags;";
+    expect(forbiddenNames('x.ts', text)).toEqual([
+      'x.ts: navigator',
+      'x.ts: process',
+      'x.ts: GPUBufferUsage',
+    ]);
+  });
+});

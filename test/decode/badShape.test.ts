@@ -1,0 +1,124 @@
+// badShape.test.ts: shapes, kernels and variants that are refused: the error's class, what was expected, what was given.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  checkShape,
+  createDecoder,
+  createKvCache,
+  DestroyedError,
+  FeatureMissingError,
+  GqaError,
+  LimitExceededError,
+  ShapeError,
+  type DecoderOptions,
+  type GqaDevice,
+  type KvCache,
+  type ShapeOptions,
+} from '../../src/index.ts';
+import { testDevice } from '../support/device.ts';
+import { failure, message } from '../support/failure.ts';
+import { ownDevice } from '../support/ownDevice.ts';
+
+let device: GqaDevice;
+let cache: KvCache;
+beforeAll(async () => {
+  device = await testDevice();
+  cache = await createKvCache(device, { batch: 2, numKvHeads: 2, headDim: 64, capacity: 100 });
+});
+afterAll(() => cache.destroy());
+
+const good: ShapeOptions = { numQHeads: 32, numKvHeads: 8, headDim: 128 };
+
+describe('a shape', () => {
+  test('is given its defaults and derived counts', () => {
+    expect(checkShape(good)).toEqual({
+      ...good,
+      batch: 1,
+      qLen: 1,
+      causal: true,
+      groupSize: 4,
+      rowsPerKvHead: 4,
+      rows: 32,
+    });
+    expect(checkShape({ ...good, batch: 3, qLen: 5 })).toMatchObject({
+      groupSize: 4,
+      rowsPerKvHead: 20,
+      rows: 480,
+    });
+  });
+
+  test.each([
+    [{ numQHeads: 30 }, 'shape: numQHeads (30) must be a multiple of numKvHeads (8)'],
+    [{ numQHeads: 4 }, 'shape: numQHeads (4) must be a multiple of numKvHeads (8)'],
+    [{ numQHeads: 0 }, 'numQHeads: expected a whole number from 1 to 1024, got 0'],
+    [{ numQHeads: -8 }, 'numQHeads: expected a whole number from 1 to 1024, got -8'],
+    [{ numQHeads: 8.5 }, 'numQHeads: expected a whole number from 1 to 1024, got 8.5'],
+    [{ numQHeads: 1e12 }, 'numQHeads: expected a whole number from 1 to 1024, got 1000000000000'],
+    [{ numKvHeads: 0 }, 'numKvHeads: expected a whole number from 1 to 1024, got 0'],
+    [{ numKvHeads: NaN }, 'numKvHeads: expected a whole number from 1 to 1024, got NaN'],
+    [{ batch: 0 }, 'batch: expected a whole number from 1 to 4096, got 0'],
+    [{ batch: 5000 }, 'batch: expected a whole number from 1 to 4096, got 5000'],
+    [{ qLen: 0 }, 'qLen: expected a whole number from 1 to 8, got 0'],
+    [{ qLen: 9 }, 'qLen: expected a whole number from 1 to 8, got 9'],
+    [{ headDim: 100 }, 'shape: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 100'],
+    [{ headDim: 0 }, 'shape: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 0'],
+    [{ headDim: NaN }, 'shape: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got NaN'],
+  ])('%o', async (wrong, expected) => {
+    expect(await message(ShapeError, () => checkShape({ ...good, ...wrong }))).toContain(expected);
+  });
+});
+
+describe('a decoder', () => {
+  test.each<[Partial<DecoderOptions>, string]>([
+    [{ numQHeads: 7 }, 'numQHeads (7) must be a multiple of numKvHeads (2)'],
+    [{ numQHeads: 0 }, 'numQHeads: expected a whole number from 1 to 1024, got 0'],
+    [{ qLen: 9 }, 'qLen: expected a whole number from 1 to 8, got 9'],
+    [{ kernel: 'flash' as never }, 'decoder: kernel must be one of fused, plain, got flash'],
+    [{ kernel: 'toString' as never }, 'decoder: kernel must be one of fused, plain, got toString'],
+    [{ variant: { reduce: 'shuffle' as never } }, 'shuffle'],
+    [{ variant: { tile: 0 } }, 'tile'],
+    [{ variant: { wgSize: 1.5 } }, 'wgSize'],
+    [{ variant: { rowBlock: -1 } }, 'rowBlock'],
+    [{ causal: 'no' as never }, 'causal'],
+  ])('%o', async (wrong, expected) => {
+    const make = () => createDecoder(device, { cache, numQHeads: 8, ...wrong });
+    expect(await message(ShapeError, make)).toContain(expected);
+  });
+
+  test('whose variant needs more than the device has', async () => {
+    const needed = device.facts.maxInvocations * 2;
+    const options = { cache, numQHeads: 8, variant: { wgSize: needed, tile: needed } };
+    const error = await failure(LimitExceededError, () => createDecoder(device, options));
+    expect(error).toMatchObject({ limit: 'maxComputeInvocationsPerWorkgroup', needed });
+    expect(error.available).toBe(device.facts.maxInvocations);
+    const wide = { cache, numQHeads: 8, variant: { rowBlock: 4000 } };
+    const memory = await failure(LimitExceededError, () => createDecoder(device, wide));
+    expect(memory.limit).toBe('maxComputeWorkgroupStorageSize');
+    expect(memory.message).toContain(
+      `needed ${memory.needed}, available ${device.facts.maxWorkgroupStorage}`,
+    );
+  });
+
+  test('that asks for subgroups on a device without them', async () => {
+    using bare = await ownDevice();
+    const own = await createKvCache(bare, { numKvHeads: 1, headDim: 64, capacity: 4 });
+    const options = { cache: own, numQHeads: 1, variant: { reduce: 'subgroup' } } as const;
+    const error = await failure(FeatureMissingError, () => createDecoder(bare, options));
+    expect(error.feature).toBe('subgroups');
+  });
+
+  test('on a cache of another device', async () => {
+    using other = await ownDevice();
+    const make = () => createDecoder(other, { cache, numQHeads: 8 });
+    await expect(make).rejects.toThrow(GqaError);
+    await expect(make).rejects.toThrow(/cache belongs to another GqaDevice/);
+  });
+
+  test('on a destroyed cache', async () => {
+    const gone = await createKvCache(device, { numKvHeads: 1, headDim: 64, capacity: 4 });
+    gone.destroy();
+    const make = () => createDecoder(device, { cache: gone, numQHeads: 1 });
+    expect(await message(DestroyedError, make)).toBe(
+      'the kv cache was destroyed and cannot be used any more',
+    );
+  });
+});

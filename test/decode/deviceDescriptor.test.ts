@@ -1,0 +1,114 @@
+// deviceDescriptor.test.ts: the features and limits that a shape asks an adapter for.
+import { expect, test } from 'vitest';
+import { openGpu } from '#gpu';
+import {
+  createKvCache,
+  deviceDescriptor,
+  LimitExceededError,
+  openDevice,
+  ShapeError,
+  type DeviceNeeds,
+} from '../../src/index.ts';
+import { failure, message } from '../support/failure.ts';
+
+const MIB = 2 ** 20;
+
+/** What deviceDescriptor reads of an adapter. */
+function adapter(
+  maxStorageBufferBindingSize: number,
+  maxBufferSize: number,
+  features: GPUFeatureName[] = [],
+) {
+  const parts = { features: new Set(features), limits: { maxStorageBufferBindingSize, maxBufferSize } };
+  return parts as unknown as Pick<GPUAdapter, 'features' | 'limits'>;
+}
+
+const roomy = adapter(4096 * MIB, 4096 * MIB, ['subgroups', 'shader-f16', 'timestamp-query']);
+const bare = adapter(128 * MIB, 256 * MIB);
+
+/** K and V of 8 * 128 * 4 = 4,096 bytes a slot: 32,768 slots make 128 MiB. */
+const needs = (capacity: number, more: Partial<DeviceNeeds> = {}): DeviceNeeds => ({
+  numQHeads: 32,
+  numKvHeads: 8,
+  headDim: 128,
+  capacity,
+  ...more,
+});
+
+test('a small shape needs nothing but subgroups, where there are some', () => {
+  expect(deviceDescriptor(bare, needs(4096))).toEqual({ requiredFeatures: [], requiredLimits: {} });
+  expect(deviceDescriptor(roomy, needs(4096))).toEqual({
+    requiredFeatures: ['subgroups'],
+    requiredLimits: {},
+  });
+});
+
+test('exactly the guaranteed limit is still nothing', () => {
+  expect(deviceDescriptor(bare, needs(32768)).requiredLimits).toEqual({});
+});
+
+test('a slot more asks for exactly the bytes of K', () => {
+  expect(deviceDescriptor(roomy, needs(32769)).requiredLimits).toEqual({
+    maxStorageBufferBindingSize: 128 * MIB + 4096,
+  });
+});
+
+test('past 256 MiB the buffer limit is asked for as well; layers have buffers of their own', () => {
+  const large = needs(70_000, { layers: 80 });
+  expect(deviceDescriptor(roomy, large).requiredLimits).toEqual({
+    maxStorageBufferBindingSize: 286_720_000,
+    maxBufferSize: 286_720_000,
+  });
+});
+
+test('the larger of K and V counts, in its element type', () => {
+  expect(deviceDescriptor(roomy, needs(60_000, { kType: 'f16' })).requiredLimits).toEqual({});
+  expect(deviceDescriptor(roomy, needs(60_000, { kType: 'f16', vType: 'f32' })).requiredLimits).toEqual({
+    maxStorageBufferBindingSize: 245_760_000,
+  });
+});
+
+test('more than the adapter has: the limit, what is needed, what is available', async () => {
+  const error = await failure(LimitExceededError, () => deviceDescriptor(bare, needs(32769)));
+  expect(error.message).toBe(
+    'deviceDescriptor: K or V of one layer: maxStorageBufferBindingSize needed 134221824, available 134217728',
+  );
+  expect(error).toMatchObject({
+    limit: 'maxStorageBufferBindingSize',
+    needed: 134_221_824,
+    available: 134_217_728,
+  });
+  const narrow = adapter(4096 * MIB, 256 * MIB);
+  const buffer = await failure(LimitExceededError, () => deviceDescriptor(narrow, needs(70_000)));
+  expect(buffer).toMatchObject({ limit: 'maxBufferSize', needed: 286_720_000, available: 256 * MIB });
+});
+
+test.each<[Partial<DeviceNeeds>, string]>([
+  [{ numQHeads: 30 }, 'numQHeads (30) must be a multiple of numKvHeads (8)'],
+  [{ headDim: 100 }, 'headDim must be one of'],
+  [{ capacity: 0 }, 'capacity: expected a whole number from 1 to 16777216, got 0'],
+  [{ kType: 'int8' as never }, 'kType must be one of f32, f16, got int8'],
+])('bad numbers: %o', async (wrong, expected) => {
+  expect(await message(ShapeError, () => deviceDescriptor(roomy, needs(16, wrong)))).toContain(expected);
+});
+
+test('what it returns opens a device that holds the cache', async () => {
+  const small = needs(64);
+  using device = await openDevice(await openGpu(), { descriptor: (real) => deviceDescriptor(real, small) });
+  const cache = await createKvCache(device, small);
+  expect(cache.layout.kBytes).toBe(262_144);
+  cache.destroy();
+});
+
+test('on this adapter: a cache past the guaranteed limit, or the error that says so', async () => {
+  const large = needs(32769);
+  const gpu = await openGpu();
+  const real = (await gpu.requestAdapter())!;
+  if (real.limits.maxStorageBufferBindingSize < 128 * MIB + 4096) {
+    const error = await failure(LimitExceededError, () => deviceDescriptor(real, large));
+    expect(error.available).toBe(real.limits.maxStorageBufferBindingSize);
+    return;
+  }
+  using device = await openDevice(gpu, { descriptor: (adapterNow) => deviceDescriptor(adapterNow, large) });
+  expect(device.facts.maxBindingBytes).toBe(128 * MIB + 4096);
+});

@@ -1,0 +1,221 @@
+// plan.test.ts: plans without a device: split lengths and bytes worked out by hand, overrides, refusals.
+import { describe, expect, test } from 'vitest';
+import {
+  cacheLayout,
+  checkShape,
+  planContext,
+  planDecode,
+  ShapeError,
+  type DecodePlan,
+  type DeviceFacts,
+  type PlanContext,
+  type ShapeOptions,
+} from '../../src/index.ts';
+import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
+import { message } from '../support/failure.ts';
+
+interface Given extends ShapeOptions {
+  readonly capacity: number;
+  readonly kType?: 'f32' | 'f16';
+}
+
+function context(
+  given: Given,
+  facts: DeviceFacts,
+  options: Parameters<typeof planContext>[3] = {},
+): PlanContext {
+  return planContext(checkShape(given), cacheLayout(given), facts, options);
+}
+
+/** A plan as reviewers read it. */
+function planText({
+  kernel,
+  kvLens,
+  numSplits,
+  splitLen,
+  smScale,
+  grid,
+  dispatches,
+  bytes,
+}: DecodePlan): string {
+  return [
+    `${kernel} over ${kvLens.join(', ')}: ${numSplits} x ${splitLen} keys, scale ${smScale}`,
+    `${dispatches.join(' + ')}, grid ${grid.join(' x ')}`,
+    `bytes kv ${bytes.kv}, q ${bytes.q}, out ${bytes.out}, partial ${bytes.partial}`,
+  ].join('\n');
+}
+
+const small = { numQHeads: 8, numKvHeads: 2, headDim: 64, capacity: 1000 };
+const llama = { numQHeads: 32, numKvHeads: 8, headDim: 128, kType: 'f16' } as const;
+
+describe('plans', () => {
+  test('software adapter, 1,000 keys', () => {
+    // Tiles of 32 keys, 16 slots, 2 workgroups to a split: 8 splits of 125 keys at least, so 128.
+    // K and V: 1,000 * 2 * 64 * (4 + 4). Partial: written and read, 8 rows * 8 splits * (64 * 4 + 8).
+    const plan = planDecode(context(small, SOFTWARE_FACTS), [1000]);
+    expect(planText(plan)).toBe(
+      `fused over 1000: 8 x 128 keys, scale 0.125
+decode_split + decode_merge, grid 8 x 2 x 1
+bytes kv 1024000, q 2048, out 2080, partial 33792`,
+    );
+  });
+
+  test('short sequences are not split', () => {
+    const plan = planDecode(context({ ...small, batch: 2 }, SOFTWARE_FACTS), [128, 0]);
+    expect(planText(plan)).toBe(
+      `fused over 128, 0: 1 x 128 keys, scale 0.125
+decode_split, grid 1 x 2 x 2
+bytes kv 131072, q 4096, out 4160, partial 0`,
+    );
+  });
+
+  test('GPU, a Llama-3-8B layer of 4,096 tokens in f16', () => {
+    // Tiles of 64; 512 slots would allow 64 splits of 64 keys, but fewer than 128 are not worth a split.
+    // K and V: 4,096 * 8 * 128 * (2 + 2) = 16 MiB. Partial: 2 * 32 rows * 32 splits * 520.
+    const plan = planDecode(context({ ...llama, capacity: 4096 }, GPU_FACTS), [4096]);
+    expect(planText(plan)).toBe(
+      `fused over 4096: 32 x 128 keys, scale ${1 / Math.sqrt(128)}
+decode_split + decode_merge, grid 32 x 8 x 1
+bytes kv 16777216, q 16384, out 16512, partial 1064960`,
+    );
+  });
+
+  test('GPU, 131,072 tokens: 64 splits and no more', () => {
+    const plan = planDecode(context({ ...llama, capacity: 131072 }, GPU_FACTS), [131072]);
+    expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([64, 2048, [64, 8, 1]]);
+  });
+
+  test('GPU, a batch of 16: fewer splits of each', () => {
+    // 16 * 8 workgroups to a split and 512 slots: 4 splits of 1,024.
+    const lens = Array.from({ length: 16 }, () => 4096);
+    const plan = planDecode(context({ ...llama, batch: 16, capacity: 4096 }, GPU_FACTS), lens);
+    expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([4, 1024, [4, 8, 16]]);
+  });
+
+  test('several query positions and an element type', () => {
+    // 3 positions: q 2 * 8 * 3 * 64 * 4; out as much and 48 sums. K and V: 30 tokens * 2 * 64 * (2 + 2).
+    const given = { ...small, batch: 2, qLen: 3, kType: 'f16' } as const;
+    const { bytes } = planDecode(context(given, SOFTWARE_FACTS), [10, 20]);
+    expect(bytes).toEqual({ kv: 15360, q: 12288, out: 12480, partial: 0 });
+  });
+
+  test('the plain kernel: three steps, nothing split', () => {
+    const plan = planDecode(context(small, SOFTWARE_FACTS, { kernel: 'plain' }), [700]);
+    expect(plan).toMatchObject({
+      kernel: 'plain',
+      numSplits: 1,
+      splitLen: 700,
+      bytes: { kv: 716800, partial: 0 },
+    });
+    expect(plan.dispatches).toEqual(['plain_scores', 'plain_softmax', 'plain_mix']);
+  });
+
+  test('the numbers that the shaders read', () => {
+    const { stepWords } = planDecode(context({ ...small, batch: 2 }, SOFTWARE_FACTS), [1000, 7], {
+      smScale: 0.1,
+    });
+    // 1,000 and 7 keys in 16 slots: 2 * (ceil(1000 / s) + 1) <= 16 from s = 160 on.
+    expect(Array.from(stepWords)).toEqual([7, 160, 1000, 0x3dcccccd, 1000, 7]);
+  });
+
+  test('a plan keeps its lengths when the caller changes theirs', () => {
+    const lens = [5];
+    const plan = planDecode(context(small, SOFTWARE_FACTS), lens);
+    lens[0] = 6;
+    expect(plan.kvLens).toEqual([5]);
+  });
+});
+
+describe('numSplits', () => {
+  // 1,000 keys in tiles of 32: 500 -> 512, 334 -> 352, 200 -> 224 (5 of them hold 1,120), 32 splits of 32.
+  test.each([
+    [1, 1, 1024],
+    [2, 2, 512],
+    [3, 3, 352],
+    [5, 5, 224],
+    [32, 32, 32],
+  ])('%d', (asked, numSplits, splitLen) => {
+    const plan = planDecode(context(small, SOFTWARE_FACTS), [1000], { numSplits: asked });
+    expect([plan.numSplits, plan.splitLen, plan.grid[0]]).toEqual([numSplits, splitLen, numSplits]);
+  });
+
+  test.each([
+    [0, 'plan: numSplits: expected a whole number from 1 to 32, got 0'],
+    [33, 'plan: numSplits: expected a whole number from 1 to 32, got 33'],
+    [1.5, 'plan: numSplits: expected a whole number from 1 to 32, got 1.5'],
+    [-1, 'plan: numSplits: expected a whole number from 1 to 32, got -1'],
+  ])('refuses %d', async (numSplits, expected) => {
+    const plan = () => planDecode(context(small, SOFTWARE_FACTS), [1000], { numSplits });
+    expect(await message(ShapeError, plan)).toBe(expected);
+  });
+});
+
+describe('deterministic', () => {
+  const splitLen = (given: Given, kvLens: readonly number[], facts = GPU_FACTS) =>
+    planDecode(context(given, facts), kvLens, { deterministic: true }).splitLen;
+
+  test('256 keys, or as many as the most splits need for the capacity', () => {
+    expect(splitLen({ ...llama, capacity: 4096 }, [4096])).toBe(256);
+    expect(splitLen({ ...llama, capacity: 131072 }, [131072])).toBe(2048);
+    // 100,000 / 64 = 1,562.5, up to a multiple of 64
+    expect(splitLen({ ...llama, capacity: 100_000 }, [1])).toBe(1600);
+  });
+
+  test('whatever the lengths', () => {
+    for (const lens of [[1], [100], [256], [257], [9999], [100_000], [0]]) {
+      expect(splitLen({ ...llama, capacity: 100_000 }, lens)).toBe(1600);
+    }
+  });
+
+  const mqa = {
+    numQHeads: 32,
+    numKvHeads: 1,
+    headDim: 128,
+    qLen: 8,
+    kType: 'f16',
+    capacity: 4096,
+  } as const;
+  const full = (batch: number) => Array.from({ length: batch }, () => 4096);
+
+  test.each([1, 2, 32])('whatever the batch: %d', (batch) => {
+    expect(splitLen({ ...mqa, batch }, full(batch))).toBe(256);
+  });
+
+  // A split's partial states take 64 * 32 * 8 rows * 520 bytes; 15 of them fit a binding of 128 MiB.
+  test('refused, not changed, where a batch leaves no room for its splits', async () => {
+    const plan = () => splitLen({ ...mqa, batch: 64 }, full(64));
+    expect(await message(ShapeError, plan)).toBe(
+      'plan: deterministic splits of 256 keys: expected a whole number from 1 to 15, got 16',
+    );
+  });
+
+  test('not together with a number of splits', async () => {
+    const plan = () =>
+      planDecode(context({ ...llama, capacity: 64 }, GPU_FACTS), [1], { deterministic: true, numSplits: 2 });
+    expect(await message(ShapeError, plan)).toBe('plan: expected numSplits or deterministic, got both');
+  });
+});
+
+describe('refuses', () => {
+  test.each([
+    ['too few lengths', [1], 'plan: expected 2 lengths, one per sequence, got 1'],
+    ['too many lengths', [1, 2, 3], 'plan: expected 2 lengths, one per sequence, got 3'],
+    [
+      'over capacity',
+      [1, 1001],
+      'plan: length of sequence 1: expected a whole number from 0 to 1000, got 1001',
+    ],
+    ['negative', [-1, 1], 'plan: length of sequence 0: expected a whole number from 0 to 1000, got -1'],
+    ['fractional', [1, 2.5], 'plan: length of sequence 1: expected a whole number from 0 to 1000, got 2.5'],
+    ['NaN', [NaN, 1], 'plan: length of sequence 0: expected a whole number from 0 to 1000, got NaN'],
+  ])('%s', async (_name, kvLens, expected) => {
+    const plan = () => planDecode(context({ ...small, batch: 2 }, SOFTWARE_FACTS), kvLens);
+    expect(await message(ShapeError, plan)).toBe(expected);
+  });
+
+  // The last two are numbers, but not in the shader's f32.
+  test.each([NaN, Infinity, -Infinity, 1e39, -1e300])('smScale %d', async (smScale) => {
+    const plan = () => planDecode(context(small, SOFTWARE_FACTS), [1], { smScale });
+    expect(await message(ShapeError, plan)).toBe(`plan: smScale: expected a finite number, got ${smScale}`);
+  });
+});

@@ -1,0 +1,50 @@
+// plainMix.test.ts: plain_mix against its twin.
+import { describe, test } from 'vitest';
+import { type ProblemOptions, randomProblem } from '../../bench/problem.ts';
+import { uniform } from '../../bench/random.ts';
+import { plainMix as plainMixKernel, rowGrid } from '../../src/kernels/plain.ts';
+import { checkShape } from '../../src/kernels/shape.ts';
+import { visibleKeys } from '../reference/attention.ts';
+import { plainMix } from '../reference/plainMix.ts';
+import { testDevice } from '../support/device.ts';
+import { expectWithinRule } from '../support/errorRule.ts';
+import { stepWords } from '../support/runDecode.ts';
+import { runKernel, unwritten, type Words } from '../support/runKernel.ts';
+
+const device = await testDevice();
+
+async function check(options: Omit<ProblemOptions, 'batch'>): Promise<void> {
+  const problem = randomProblem({ ...options, batch: options.kvLens.length });
+  const shape = checkShape(problem);
+  const next = uniform(4);
+  // Weights of hidden keys and past the length are NaN: they must not be read.
+  const weights = Float32Array.from({ length: shape.rows * problem.capacity }, (_, i) => {
+    const row = Math.floor(i / problem.capacity);
+    const b = Math.floor(row / (shape.numQHeads * shape.qLen));
+    return i % problem.capacity < visibleKeys(problem, b, row % shape.qLen) ? next() : NaN;
+  });
+  const { o } = await runKernel(device, {
+    kernel: plainMixKernel(shape, problem),
+    grid: rowGrid(shape),
+    inputs: { weights, v_cache: problem.vStored as Words },
+    outputs: { o: unwritten(problem.q.length) },
+    step: stepWords({ numSplits: 1, splitLen: 1 }, problem),
+  });
+  expectWithinRule('o', o!, plainMix(problem, weights), plainMix(problem, weights, Math.fround));
+}
+
+const CONTROL = { numQHeads: 8, numKvHeads: 2, headDim: 64, kvLens: [0, 1, 2, 65, 130], capacity: 133 };
+
+describe('plain_mix', () => {
+  test('control case', () => check(CONTROL));
+  test('f16 values', () => check({ ...CONTROL, vType: 'f16' }));
+  test('MHA', () => check({ ...CONTROL, numKvHeads: 8 }));
+  test('MQA of 71 heads', () => check({ ...CONTROL, numQHeads: 71, numKvHeads: 1, kvLens: [3, 66] }));
+  test.each([80, 96, 112, 128, 192, 256])('head dim %i', (headDim) =>
+    check({ ...CONTROL, headDim, kvLens: [5, 70] }),
+  );
+
+  const positions = { ...CONTROL, numQHeads: 6, qLen: 5, kvLens: [0, 1, 3, 4, 5, 6, 67] };
+  test('5 positions, causal', () => check(positions));
+  test('5 positions, not causal', () => check({ ...positions, causal: false }));
+});

@@ -1,0 +1,65 @@
+// plainSoftmax.test.ts: plain_softmax against its twin.
+import { describe, expect, test } from 'vitest';
+import { normals } from '../../bench/random.ts';
+import { plainSoftmax as plainSoftmaxKernel, rowGrid } from '../../src/kernels/plain.ts';
+import { checkShape } from '../../src/kernels/shape.ts';
+import { NEG_MAX } from '../reference/decodeSplit.ts';
+import { plainSoftmax, type ScoreRows } from '../reference/plainSoftmax.ts';
+import { testDevice } from '../support/device.ts';
+import { expectWithinRule, withoutFloor } from '../support/errorRule.ts';
+import { stepWords } from '../support/runDecode.ts';
+import { runKernel } from '../support/runKernel.ts';
+
+const device = await testDevice();
+
+const ROWS_PER_SEQUENCE = 6;
+
+/** Random scores; slots past a length hold NaN. */
+function randomRows(
+  kvLens: readonly number[],
+  capacity: number,
+  spread: number,
+): ScoreRows & { scores: Float32Array<ArrayBuffer> } {
+  const scores = normals(5, kvLens.length * ROWS_PER_SEQUENCE * capacity).map((x) => x * spread);
+  const rows = kvLens.flatMap((kvLen) => Array.from({ length: ROWS_PER_SEQUENCE }, () => kvLen));
+  rows.forEach((kvLen, row) => scores.fill(NaN, row * capacity + kvLen, (row + 1) * capacity));
+  return { kvLens, rowsPerSequence: ROWS_PER_SEQUENCE, capacity, scores };
+}
+
+async function check(rows: ScoreRows & { scores: Float32Array<ArrayBuffer> }): Promise<void> {
+  const shape = checkShape({ batch: rows.kvLens.length, numQHeads: 6, numKvHeads: 2, headDim: 64 });
+  const out = await runKernel(device, {
+    kernel: plainSoftmaxKernel(shape),
+    grid: rowGrid(shape),
+    inputs: {},
+    outputs: { scores: rows.scores.slice(), lse: new Float32Array(shape.rows).fill(NaN) },
+    step: stepWords({ numSplits: 1, splitLen: 1 }, { ...rows, smScale: NaN }),
+  });
+  const truth = plainSoftmax(rows);
+  const naive = plainSoftmax(rows, Math.fround);
+  const counted = [...truth.weights.keys()].filter((i) => !Number.isNaN(truth.weights[i]));
+  const pick = (values: ArrayLike<number>) => counted.map((i) => values[i]!);
+  expectWithinRule('weights', pick(out.scores!), pick(truth.weights), pick(naive.weights));
+  expectWithinRule('lse', withoutFloor(out.lse as Float32Array), truth.lse, naive.lse);
+  const rest = [...truth.weights.keys()].filter((i) => Number.isNaN(truth.weights[i]));
+  expect(
+    rest.every((i) => Number.isNaN(out.scores![i])),
+    'slots past the length are left alone',
+  ).toBe(true);
+}
+
+const LENGTHS = [0, 1, 2, 63, 64, 65, 127, 128, 129, 200];
+
+describe('plain_softmax', () => {
+  test('lengths around the workgroup size', () => check(randomRows(LENGTHS, 201, 1)));
+  test('scores of large magnitude', () => check(randomRows(LENGTHS, 200, 1000)));
+
+  test('hidden keys get weight 0; a row of hidden keys alone is empty', async () => {
+    const rows = randomRows([70, 3], 71, 1);
+    for (let t = 60; t < 70; t++) rows.scores[2 * 71 + t] = NEG_MAX;
+    rows.scores.fill(NEG_MAX, 4 * 71, 4 * 71 + 70);
+    rows.scores.fill(NEG_MAX, 8 * 71, 8 * 71 + 3);
+    await check(rows);
+    expect([plainSoftmax(rows).lse[4], plainSoftmax(rows).lse[8]]).toEqual([-Infinity, -Infinity]);
+  });
+});

@@ -1,0 +1,73 @@
+// shape.test.ts: the shape of a decode step: derived counts, and what is refused with which message.
+import { describe, expect, test } from 'vitest';
+import { ShapeError } from '../../src/device/errors.ts';
+import { checkShape, checkWhole, HEAD_DIMS } from '../../src/kernels/shape.ts';
+
+const GIVEN = { numQHeads: 32, numKvHeads: 8, headDim: 128 };
+
+describe('checkShape', () => {
+  test('fills in defaults and counts rows', () => {
+    expect(checkShape(GIVEN)).toEqual({
+      batch: 1,
+      numQHeads: 32,
+      numKvHeads: 8,
+      headDim: 128,
+      qLen: 1,
+      causal: true,
+      groupSize: 4,
+      rowsPerKvHead: 4,
+      rows: 32,
+    });
+  });
+
+  test('keeps what is given', () => {
+    const shape = checkShape({ batch: 3, numQHeads: 71, numKvHeads: 1, headDim: 64, qLen: 5, causal: false });
+    expect(shape).toMatchObject({
+      batch: 3,
+      qLen: 5,
+      causal: false,
+      groupSize: 71,
+      rowsPerKvHead: 355,
+      rows: 1065,
+    });
+  });
+
+  test('leaves out what is no part of a shape', () => {
+    expect(checkShape({ ...GIVEN, capacity: 9 } as typeof GIVEN)).not.toHaveProperty('capacity');
+  });
+
+  test('accepts each head dim it lists', () => {
+    for (const headDim of HEAD_DIMS) expect(checkShape({ ...GIVEN, headDim }).headDim).toBe(headDim);
+    expect(HEAD_DIMS).toEqual([64, 80, 96, 112, 128, 192, 256]);
+  });
+
+  test.each([
+    [{ numQHeads: 30 }, 'shape: numQHeads (30) must be a multiple of numKvHeads (8)'],
+    [{ numQHeads: 4 }, 'shape: numQHeads (4) must be a multiple of numKvHeads (8)'],
+    [{ headDim: 100 }, 'shape: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 100'],
+    [{ headDim: NaN }, 'shape: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got NaN'],
+    [{ batch: 0 }, 'batch: expected a whole number from 1 to 4096, got 0'],
+    [{ batch: 4097 }, 'batch: expected a whole number from 1 to 4096, got 4097'],
+    [{ numQHeads: 1032 }, 'numQHeads: expected a whole number from 1 to 1024, got 1032'],
+    [{ numKvHeads: 0 }, 'numKvHeads: expected a whole number from 1 to 1024, got 0'],
+    [{ numKvHeads: 1.5 }, 'numKvHeads: expected a whole number from 1 to 1024, got 1.5'],
+    [{ qLen: 9 }, 'qLen: expected a whole number from 1 to 8, got 9'],
+    [{ qLen: 0 }, 'qLen: expected a whole number from 1 to 8, got 0'],
+  ])('refuses %j', (change, message) => {
+    const check = () => checkShape({ ...GIVEN, ...change });
+    expect(check).toThrow(ShapeError);
+    expect(check).toThrow(message);
+  });
+});
+
+describe('checkWhole', () => {
+  test.each([1, 5])('accepts the ends: %i', (value) =>
+    expect(() => checkWhole('n', value, 1, 5)).not.toThrow(),
+  );
+
+  test.each([0, 6, 2.5, NaN, Infinity, '3' as unknown as number])('refuses %s', (value) => {
+    expect(() => checkWhole('n', value, 1, 5)).toThrow(
+      `n: expected a whole number from 1 to 5, got ${value}`,
+    );
+  });
+});
