@@ -10,6 +10,7 @@ import {
   type GqaDevice,
   type KvType,
   type PlanOptions,
+  type ShapeOptions,
   type SplitVariant,
 } from '../src/index.ts';
 import type { AttentionProblem } from '../test/reference/attention.ts';
@@ -24,13 +25,7 @@ export interface StoredProblem extends AttentionProblem {
 }
 
 /** What a problem is made from; the rest has the engine's defaults. */
-export interface ProblemOptions {
-  readonly batch?: number;
-  readonly numQHeads: number;
-  readonly numKvHeads: number;
-  readonly headDim: number;
-  readonly qLen?: number;
-  readonly causal?: boolean;
+export interface ProblemOptions extends ShapeOptions {
   readonly capacity?: number;
   readonly kvLens: readonly number[];
   readonly kType?: KvType;

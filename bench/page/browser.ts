@@ -15,24 +15,6 @@ export async function findGpu(): Promise<Gpu> {
   return adapter ? { kind: 'adapter', adapter } : { kind: 'none', why: 'no-adapter' };
 }
 
-const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'timestamp-query', 'shader-f16'];
-
-const LIMITS = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupSizeX',
-] as const;
-
-/** Asks for every feature and limit that a run can make use of, as far as the adapter has them. */
-export function runDescriptor({ features, limits }: GPUAdapter): GPUDeviceDescriptor {
-  return {
-    requiredFeatures: FEATURES.filter((name) => features.has(name)),
-    requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, limits[name]])),
-  };
-}
-
 const BROWSERS: readonly (readonly [kind: string, version: RegExp])[] = [
   ['edge', /Edg(?:e|A|iOS)?\/([\d.]+)/],
   ['firefox', /Firefox\/([\d.]+)/],

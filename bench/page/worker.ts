@@ -1,7 +1,7 @@
 // worker.ts: the run itself, off the page's thread: making and checking inputs takes seconds and would freeze the page.
 import { GqaError, openDevice, type GqaDevice } from '../../src/index.ts';
 import { runBench } from '../run.ts';
-import { runDescriptor } from './browser.ts';
+import { fullDescriptor } from '../deviceRequest.ts';
 import type { FromWorker, RunRequest, ToWorker } from './protocol.ts';
 
 /** Is the tab visible, and was it hidden at any time since the last question? */
@@ -46,7 +46,7 @@ async function run(request: RunRequest): Promise<void> {
   try {
     device = await openDevice(navigator.gpu, {
       powerPreference: 'high-performance',
-      descriptor: runDescriptor,
+      descriptor: fullDescriptor,
     });
     const events = runBench(device, { ...request, guard });
     for (;;) {

@@ -1,5 +1,6 @@
 // openNode.ts: the adapter options of commands that need a GPU, and opening a device by them.
 import { Option } from 'commander';
+import { fullDescriptor } from '../../bench/deviceRequest.ts';
 import { type GqaDevice, openDevice } from '../device/gqaDevice.ts';
 import { nodeGpu, type NodeGpu } from '../node.ts';
 
@@ -36,23 +37,5 @@ export async function openNode(
     ...(adapter !== undefined && { adapter }),
   });
   for (const note of found.notes) warn(`warning  ${note}`);
-  return { found, device: await openDevice(found.gpu, { descriptor: everything }) };
-}
-
-// shader-f16 serves reports alone: 16-bit caches do not need it.
-const FEATURES = ['subgroups', 'timestamp-query', 'shader-f16'] as const;
-
-const LIMITS = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupSizeX',
-] as const;
-
-function everything({ features, limits }: GPUAdapter): GPUDeviceDescriptor {
-  return {
-    requiredFeatures: FEATURES.filter((feature) => features.has(feature)),
-    requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, limits[limit]])),
-  };
+  return { found, device: await openDevice(found.gpu, { descriptor: fullDescriptor }) };
 }
