@@ -92,7 +92,7 @@ fn main(
   for (var first = begin; first < end; first += TILE) {
     var scores = score_tile(work, first, end, lane);
     workgroupBarrier(); // maxima are complete, and nobody reads the weights of the tile before
-    weigh_tile(&scores, lane);
+    weigh_tile(&scores, work.rows, lane);
     rescale(&state, lane);
     workgroupBarrier(); // weights are complete, and nobody reads the maxima any more
     mix_tile(&state, work, first, min(TILE, end - first), lane);
@@ -153,10 +153,10 @@ fn score_tile(work: Work, first: u32, end: u32, lane: u32) -> Scores {
 }
 
 // Turns this invocation's scores into weights. Hidden keys get weight 0.
-fn weigh_tile(scores: ptr<function, Scores>, lane: u32) {
+fn weigh_tile(scores: ptr<function, Scores>, rows: u32, lane: u32) {
   for (var r = 0u; r < QK_ROWS; r++) {
     let row = score_row(lane) + r;
-    if row < ROW_BLOCK {
+    if row < rows {
       let m = max_so_far(row);
       for (var j = 0u; j < KEYS; j++) {
         let score = (*scores)[r][j];

@@ -68,7 +68,7 @@ function expectAppended(append: Append, type: KvType, before: Words, after: Word
     if (type === 'f32') return;
     const allowed = allowedHalves(value);
     if (!allowed.includes(after[at]!))
-      wrong.push(`[${at}]: ${value} gives the half ${after[at]}, not one of ${allowed}`);
+      wrong.push(`[${at}]: ${value} gives the half ${after[at]}, not one of ${allowed.join(', ')}`);
   });
   expect(wrong).toEqual([]);
   expect(written).toBeGreaterThan(0);
