@@ -1,6 +1,5 @@
 // Tests: the project `node` runs on Dawn, the project `browser` in headless Chromium; both run the same files.
 import { fileURLToPath } from 'node:url';
-import { playwright } from '@vitest/browser-playwright';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { CHROMIUM_ARGS, findChromium } from './scripts/chromium.ts';
 import { isolation } from './vite.config.ts';
@@ -23,6 +22,8 @@ const node: TestProjectInlineConfiguration = {
 };
 
 async function browser(): Promise<TestProjectInlineConfiguration> {
+  // Here, so that the node project runs where Playwright is not installed.
+  const { playwright } = await import('@vitest/browser-playwright');
   const { executablePath, env } = await findChromium();
   return {
     extends: true,

@@ -85,7 +85,8 @@ const OPTIONS: readonly Option[] = [
   new Option('--seed <n>', 'of the random input')
     .argParser((text) => wholeNumber(text, 0, 2 ** 31))
     .default(DEFAULTS.seed),
-  new Option('--no-check', 'do not compare with the float64 reference first'),
+  new Option('--check', 'hold every row against a float64 reference first').default(true),
+  new Option('--no-check', 'do not'),
   new Option('--label <text>', 'your name for this machine, kept in the result'),
   new Option('-o, --output <format>', 'what goes to stdout')
     .choices(['md', 'json', 'jsonl', 'csv'])

@@ -99,6 +99,14 @@ describe('a small run', () => {
   });
 });
 
+test.each([
+  [['--check'], 'check    1/1 outputs within bound'],
+  [['--no-check'], 'check    off: nothing here is known to be right'],
+])('%j', async (flag, line) => {
+  const { out } = await bench(...SMALL, '--kv-heads', '8', ...flag);
+  expect(out).toContain(line);
+});
+
 describe('refusals', () => {
   test.each([
     [['--kv-heads', '5'], 'heads (32) must be a multiple of kv-heads (5)'],
