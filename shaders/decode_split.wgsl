@@ -124,7 +124,8 @@ fn mixes(lane: u32) -> bool {
 fn score_tile(work: Work, first: u32, end: u32, lane: u32) -> Scores {
   var scores = Scores();
   let key0 = first + lane % KEY_LANES;
-  for (var i = 0u; i < D4; i++) {
+  let count = opaque_count(D4);
+  for (var i = 0u; i < count; i++) {
     var k = array<vec4<f32>, KEYS>();
     for (var j = 0u; j < KEYS; j++) {
       let key = min(key0 + j * KEY_LANES, end - 1u); // slots past the end may hold anything, NaN included

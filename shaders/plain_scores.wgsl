@@ -31,7 +31,8 @@ fn main(
   let row = group.z * groups.y + group.y;        // of all query rows [B, Hq, Q_LEN]
   let kv_head = row / Q_LEN / GROUP_SIZE;        // of all KV heads [B, Hkv]
   var score = 0.0;
-  for (var i = 0u; i < D4; i++) {
+  let count = opaque_count(D4);
+  for (var i = 0u; i < count; i++) {
     score += dot(q[row * D4 + i], load_k((kv_head * step.capacity + t) * D4 + i));
   }
   let sees = t < visible_keys(kv_len, row);

@@ -48,10 +48,10 @@ export function chooseSplitVariant(shape: GqaShape, facts: DeviceFacts, reduce?:
  * GPUs: a whole group in one workgroup, so that its K and V come from memory once; 32 keys side by side for every
  * eight rows, two such sets at least.
  */
-function gpuSizes({ rowsPerKvHead, headDim }: GqaShape): Omit<SplitVariant, 'reduce'> {
+function gpuSizes({ rowsPerKvHead }: GqaShape): Omit<SplitVariant, 'reduce'> {
   const rowBlock = evenBlocks(rowsPerKvHead, MAX_ROW_BLOCK);
   const sets = 2 ** Math.ceil(Math.log2(Math.ceil(rowBlock / ROWS_PER_INVOCATION)));
-  const wgSize = Math.min(256, Math.max(64, 32 * sets, headDim > 128 ? 64 : 0));
+  const wgSize = Math.min(256, Math.max(64, 32 * sets));
   return { wgSize, tile: sets > 1 ? 32 : 64, rowBlock };
 }
 

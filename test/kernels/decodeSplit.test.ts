@@ -80,7 +80,7 @@ const CASES: readonly Case[] = [
     qLen: 5,
     causal: false,
     ...final,
-    sizes: { wgSize: 16, tile: 32, rowBlock: 2 },
+    sizes: { wgSize: 16, tile: 16, rowBlock: 5 },
   },
   { ...CONTROL, groupSize: 1, qLen: 5, ...subgroup, ...final, sizes: { wgSize: 16, tile: 16, rowBlock: 5 } },
   // Fewer keys in a tile than invocations: four parts score seven rows, two each; the second block has one row.
