@@ -35,8 +35,8 @@ export class PassTimer {
   #demoted = false;
   #doubts = 0;
   #hidden = 0;
-  /** Wall time of a submission that does nothing. */
-  #overheadNs = 0;
+  /** Wall time of a submission that does nothing; not known before `calibrate`. */
+  #overheadNs: number | undefined;
   readonly #ratios: number[] = [];
   readonly #deltas: number[] = [];
 
@@ -80,8 +80,6 @@ export class PassTimer {
     const walls: number[] = [];
     for (let i = 0; i < 9; i++) walls.push((await this.time(() => {})).wallNs);
     this.#overheadNs = median(walls);
-    this.#ratios.length = 0;
-    this.#doubts = 0;
   }
 
   /** Samples that a hidden tab touched and that were taken again. */
@@ -141,6 +139,7 @@ export class PassTimer {
     const [begin, end] = new BigUint64Array(await readBack(this.#device, this.#resolved!));
     const ns = Number(end! - begin!);
     this.#deltas.push(ns);
+    if (this.#overheadNs === undefined) return ns;
     const busyNs = wallNs - this.#overheadNs;
     if (ns > 0 && busyNs > 0) this.#ratios.push(busyNs / ns);
     this.#doubts = busyNs > 2 * ns + 2e6 ? this.#doubts + 1 : 0;
