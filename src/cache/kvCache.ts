@@ -91,7 +91,8 @@ export class KvCache {
   }
 
   /**
-   * Binds buffers of new tokens to a layer, once; the result then records any number of appends without allocating.
+   * Binds buffers of new tokens to a layer, once; the result then records any number of appends without
+   * creating GPU objects.
    * Throws ShapeError when k or v is not [B, Hkv, numTokens, D] f32, ForeignDeviceError when one is of another device.
    */
   async bindAppend({ layer = 0, k, v, numTokens = 1 }: AppendArgs): Promise<BoundAppend> {
@@ -222,7 +223,8 @@ export class BoundAppend {
   }
 
   /**
-   * Records the append and counts its tokens at once; submit what was recorded before reading the cache.
+   * Records the append and counts its tokens at once; submit what was recorded before reading the cache. Up to
+   * RING_SLOTS appends at different lengths may be recorded before the first of them is submitted.
    * Throws ShapeError when a sequence has no room: then nothing was recorded and the cache is unchanged.
    */
   record(target: RecordTarget): void {

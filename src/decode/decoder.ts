@@ -90,7 +90,8 @@ export class Decoder {
   }
 
   /**
-   * Binds the buffers of one layer, once; the result then records any number of steps without allocating. Throws
+   * Binds the buffers of one layer, once; the result then records any number of steps without creating GPU
+   * objects. Throws
    * ShapeError for a buffer of the wrong size, ForeignDeviceError for one of another device.
    */
   async step({ layer = 0, q, o, lse = this.#unwantedLse }: StepArgs): Promise<DecodeStep> {

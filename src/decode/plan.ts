@@ -42,6 +42,7 @@ export interface DecodePlan {
   readonly numSplits: number;
   readonly splitLen: number;
   readonly smScale: number;
+  /** Workgroups of decode_split; the plain kernels have grids of their own (kernels/plain.ts). */
   readonly grid: Grid;
   /** Kernels dispatched, in order. */
   readonly dispatches: readonly string[];

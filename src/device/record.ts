@@ -6,7 +6,7 @@ import type { StepRing } from './ring.ts';
 /** Where to record: an encoder (a compute pass is opened and ended) or a compute pass of the caller's. */
 export type RecordTarget = GPUCommandEncoder | GPUComputePassEncoder;
 
-/** A kernel with its buffers bound; recording it allocates nothing. */
+/** A kernel with its buffers bound; recording it creates no GPU object. */
 export interface BoundKernel {
   readonly name: string;
   readonly pipeline: GPUComputePipeline;
