@@ -9,8 +9,9 @@ import {
   planContext,
   type DecodeKernel,
   type DeviceFacts,
+  type FusedTemplate,
+  type FusedVariant,
   type GqaDevice,
-  type SplitVariant,
 } from '../src/index.ts';
 import { elementName, type CheckCase } from './cases.ts';
 import { randomProblem, runProblem, type StoredProblem } from './problem.ts';
@@ -20,7 +21,7 @@ import { expect64, verify, type Expected, type Verdict } from './verify.ts';
 export interface CheckRun {
   readonly case: CheckCase;
   readonly kernel: DecodeKernel;
-  readonly variant?: SplitVariant;
+  readonly variant?: FusedVariant;
 }
 
 /** What came of a run: a verdict, or the message of the error that kept the kernel from running. */
@@ -43,7 +44,7 @@ export interface CheckOptions {
   readonly run?: typeof runProblem;
 }
 
-/** The runs of `runChecks`, in its order: each case by the fused kernel in every variant the device has, and by the plain one. */
+/** The runs of `runChecks`, in its order: each case by every kernel, in every variant the device has of it. */
 export function planChecks(
   facts: DeviceFacts,
   { cases, kernels = DECODE_KERNELS }: CheckOptions,
@@ -52,17 +53,25 @@ export function planChecks(
     kernels.flatMap((kernel): CheckRun[] =>
       kernel === 'plain'
         ? [{ case: each, kernel }]
-        : fusedVariants(facts, each).map((variant) => ({ case: each, kernel, variant })),
+        : variantsOf(facts, each, kernel).map((variant) => ({ case: each, kernel, variant })),
     ),
   );
 }
 
-/** The variant that the device would take and, unless the case wants that alone, the one without subgroups. */
-function fusedVariants(facts: DeviceFacts, { problem, variants }: CheckCase): SplitVariant[] {
-  const capacity = Math.max(1, ...problem.kvLens);
-  const { variant } = planContext(checkShape(problem), cacheLayout({ capacity, ...problem }), facts);
-  if (variants === 'chosen' || variant.reduce === 'workgroup') return [variant];
-  return [variant, { ...variant, reduce: 'workgroup' }];
+/**
+ * The sizes a device would take for a template: none where it cannot run it, or where the case wants only the template
+ * that the device would take.
+ */
+function variantsOf(
+  facts: DeviceFacts,
+  { problem, variants }: CheckCase,
+  kernel: FusedTemplate,
+): FusedVariant[] {
+  const shape = checkShape(problem);
+  const layout = cacheLayout({ capacity: Math.max(1, ...problem.kvLens), ...problem });
+  if (variants === 'chosen' && planContext(shape, layout, facts).kernel !== kernel) return [];
+  if (kernel === 'registers' && !facts.subgroups) return [];
+  return [planContext(shape, layout, facts, { kernel }).variant];
 }
 
 /**

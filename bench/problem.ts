@@ -2,16 +2,17 @@
 import {
   createDecoder,
   createKvCache,
-  decodeElements,
-  encodeElements,
+  decodeRows,
+  encodeRows,
   readBack,
   uploadStorage,
-  type DecodeKernel,
+  type FusedVariant,
   type GqaDevice,
+  type KernelChoice,
   type KvType,
   type PlanOptions,
+  type RowsLayout,
   type ShapeOptions,
-  type SplitVariant,
 } from '../src/index.ts';
 import type { AttentionProblem } from '../test/reference/attention.ts';
 import { normals } from './random.ts';
@@ -20,8 +21,8 @@ import { normals } from './random.ts';
 export interface StoredProblem extends AttentionProblem {
   readonly kType: KvType;
   readonly vType: KvType;
-  readonly kStored: ArrayBufferView<ArrayBuffer>;
-  readonly vStored: ArrayBufferView<ArrayBuffer>;
+  readonly kStored: Uint8Array<ArrayBuffer>;
+  readonly vStored: Uint8Array<ArrayBuffer>;
 }
 
 /** What a problem is made from; the rest has the engine's defaults. */
@@ -56,21 +57,23 @@ export function storeProblem(
   },
 ): StoredProblem {
   const { batch = 1, headDim, qLen = 1, causal = true, kvLens, kType = 'f32', vType = kType } = options;
-  const kStored = encodeElements(kType, options.k);
-  const vStored = encodeElements(vType, options.v);
+  const capacity = options.capacity ?? Math.max(1, ...kvLens);
+  const rows: RowsLayout = { type: kType, headDim, heads: batch * options.numKvHeads, capacity };
+  const kStored = encodeRows(rows, options.k);
+  const vStored = encodeRows({ ...rows, type: vType }, options.v);
   return {
     ...options,
     batch,
     qLen,
     causal,
-    capacity: options.capacity ?? Math.max(1, ...kvLens),
+    capacity,
     smScale: Math.fround(options.smScale ?? 1 / Math.sqrt(headDim)),
     kType,
     vType,
     kStored,
     vStored,
-    k: decodeElements(kType, kStored),
-    v: decodeElements(vType, vStored),
+    k: decodeRows(rows, kStored),
+    v: decodeRows({ ...rows, type: vType }, vStored),
   };
 }
 
@@ -90,8 +93,8 @@ function poisoned(
 
 /** How to run a problem. */
 export interface RunOptions extends Omit<PlanOptions, 'smScale'> {
-  readonly kernel?: DecodeKernel;
-  readonly variant?: Partial<SplitVariant>;
+  readonly kernel?: KernelChoice;
+  readonly variant?: FusedVariant;
 }
 
 /** Uploads a problem, runs one step and reads o and lse back. Outputs start as NaN, so that an unwritten one shows. */

@@ -68,10 +68,15 @@ function cells(result: BenchResult, row: BenchRow): string[] {
     `${params.heads}/${params.kvHeads}`,
     types,
     row.time ? formatBytes(row.bytes.kvRead) : '',
-    params.kernel,
+    kernelCell(row),
     `${row.test}${batch}`,
     ...timeCells(result.results, result.context.ceiling, row),
   ];
+}
+
+/** The kernel that ran; what was asked for where none did. */
+function kernelCell({ kernel, params }: BenchRow): string {
+  return kernel ?? params.kernel;
 }
 
 /** What a row without a share of the ceiling has in its place: its caches fit into a last-level cache. */
@@ -166,7 +171,7 @@ export function fixedCostSentence(rows: readonly BenchRow[], ceiling: CeilingCon
   const total = row.time!.median;
   const reading = Math.min(total, row.bytes.kvRead / ceiling.readGBps);
   const rest = total - reading;
-  const name = `${row.variant}${kernel === 'fused' ? '' : ` (${kernel})`} @ d${depth}`;
+  const name = `${row.variant}${kernel === 'auto' ? '' : ` (${kernel})`} @ d${depth}`;
   return (
     `${name} reads only ${formatBytes(row.bytes.kvRead)}, ${us(reading)} µs at the ceiling; the other ` +
     `${us(rest)} µs (${Math.round((100 * rest) / total)} %) is cost that does not shrink with KV heads (scores, softmax and sums of all ` +
@@ -182,7 +187,7 @@ export function markdownReport(result: BenchResult): string {
 }
 
 const CSV_COLUMNS =
-  'id,variant,model,heads,kvHeads,headDim,batch,depth,capacity,kType,vType,kernel,splits,kvRead,medianNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,maxAbsErr,bound,error';
+  'id,variant,model,heads,kvHeads,headDim,batch,depth,capacity,kType,vType,kernel,sizes,splits,kvRead,medianNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,maxAbsErr,bound,error';
 
 /** One line per row, with a header line; times in nanoseconds, bytes whole. */
 export function csvReport(result: BenchResult): string {
@@ -201,7 +206,8 @@ export function csvReport(result: BenchResult): string {
       p.capacity,
       p.kType,
       p.vType,
-      p.kernel,
+      kernelCell(row),
+      row.sizes,
       row.splits,
       row.bytes.kvRead,
       row.time?.median,

@@ -29,11 +29,13 @@ export function failedRow(params: RowParams, error: string): BenchRow {
 
 /** A row with its samples. */
 export function timedRow(run: Running, stop: RowTime['stop']): BenchRow {
-  const { plan, cold, workingSetBytes } = run.subject;
+  const { plan, sizes, cold, workingSetBytes } = run.subject;
   const { samplesNs, wallNs, coldNs, stepsPerSample } = run;
   const noisy = spread(samplesNs) > NOISY;
   return {
     ...rowBase(run.params),
+    kernel: plan.kernel,
+    ...(plan.kernel !== 'plain' && { sizes }),
     splits: plan.numSplits,
     splitLen: plan.splitLen,
     bytes: { kvRead: plan.bytes.kv, partial: plan.bytes.partial },

@@ -1,5 +1,5 @@
 // rows.ts: from a benchmark's options to its rows: which shapes are compared.
-import { checkShape, DECODE_KERNELS, type DecodeKernel, type KvType, ShapeError } from '../src/index.ts';
+import { checkShape, DECODE_KERNELS, type KernelChoice, type KvType, ShapeError } from '../src/index.ts';
 import type { RowParams } from './schema.ts';
 
 /** Lists multiply out. */
@@ -14,7 +14,7 @@ export interface RowOptions {
   readonly batches: readonly number[];
   readonly kTypes: readonly KvType[];
   readonly vTypes: readonly KvType[];
-  readonly kernels: readonly DecodeKernel[];
+  readonly kernels: readonly KernelChoice[];
 }
 
 /** The depths of the standard run, on a GPU and on a software adapter. */
@@ -30,8 +30,8 @@ export function spectrum(heads: number, kvHeads: number): number[] {
 /** All rows, those to be interleaved with each other (same depth and batch) in one group. Throws ShapeError. */
 export function rowGroups(options: RowOptions): RowParams[][] {
   for (const kernel of options.kernels) {
-    if (!DECODE_KERNELS.includes(kernel)) {
-      throw new ShapeError(`bench: kernel must be one of ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
+    if (kernel !== 'auto' && !DECODE_KERNELS.includes(kernel)) {
+      throw new ShapeError(`bench: kernel must be one of auto, ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
     }
   }
   return options.batches.flatMap((batch) => options.depths.map((depth) => rowsAt(options, batch, depth)));
@@ -69,6 +69,6 @@ export function rowId(p: RowParams): string {
   const types = p.kType === p.vType ? p.kType : `k${p.kType}_v${p.vType}`;
   const batch = p.batch > 1 ? `_b${p.batch}` : '';
   const capacity = p.capacity !== p.depth ? `_c${p.capacity}` : '';
-  const kernel = p.kernel === 'fused' ? '' : `_${p.kernel}`;
+  const kernel = p.kernel === 'auto' ? '' : `_${p.kernel}`;
   return `h${p.heads}_kv${p.kvHeads}_d${p.headDim}${batch}_t${p.depth}${capacity}_${types}${kernel}`;
 }

@@ -1,11 +1,11 @@
 // schema.ts: the result of a benchmark run, the same in Node, in a browser and in a file.
-import type { DecodeKernel, KvType } from '../src/index.ts';
+import type { DecodeKernel, KernelChoice, KvType } from '../src/index.ts';
 
 /** Bumped when files of an older version cannot be read any more. */
 export const SCHEMA = 'gqa-bench/1';
 
 /** Bumped when numbers stop being comparable: another default, another way to measure. */
-export const SUITE = '1';
+export const SUITE = '2';
 
 export interface BenchResult {
   readonly schema: typeof SCHEMA;
@@ -78,7 +78,8 @@ export interface RowParams {
   readonly capacity: number;
   readonly kType: KvType;
   readonly vType: KvType;
-  readonly kernel: DecodeKernel;
+  /** What was asked for; a row says which kernel that came to. */
+  readonly kernel: KernelChoice;
 }
 
 export interface BenchRow {
@@ -87,6 +88,9 @@ export interface BenchRow {
   readonly test: string;
   readonly variant: string;
   readonly params: RowParams;
+  /** The kernel that ran, and its sizes in words; absent where none did. */
+  readonly kernel?: DecodeKernel;
+  readonly sizes?: string;
   readonly splits: number;
   readonly splitLen: number;
   readonly bytes: { readonly kvRead: number; readonly partial: number };

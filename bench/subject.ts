@@ -7,6 +7,7 @@ import {
   createStorage,
   readBack,
   uploadStorage,
+  variantName,
   type DecodePlan,
   type DecodeStep,
   type GqaDevice,
@@ -26,6 +27,8 @@ function coldBytes(device: GqaDevice): number {
 /** A row ready to be timed. Every copy of the cache holds the same values; all steps write one shared output. */
 export interface Subject {
   readonly plan: DecodePlan;
+  /** The fused kernel's sizes in words. */
+  readonly sizes: string;
   readonly cold: boolean;
   readonly workingSetBytes: number;
   /** Records one step on the next copy of the cache. */
@@ -83,6 +86,7 @@ async function build(
   let next = 0;
   return {
     plan,
+    sizes: variantName(decoder.context.variant),
     workingSetBytes: copies * plan.bytes.kv,
     cold: copies * plan.bytes.kv >= coldBytes(device),
     record(pass) {

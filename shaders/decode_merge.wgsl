@@ -5,42 +5,90 @@
 // in   states of each row                            lib states_*
 // out  o     [rows, D/4] vec4 f32                    0 for a row with nothing to attend to
 //      lse   [rows]      f32                         natural; LSE_EMPTY for such a row
-// grid (rows, 1, 1); an invocation owns four elements of D
-// consts HEAD_DIM
+// grid lib states_*; a workgroup owns a row; SETS times D/4 invocations own four elements of D each and share the states
+// consts HEAD_DIM SETS
 // libs numbers, one of states_*
 
 @group(0) @binding(2) var<storage, read_write> o: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> lse: array<f32>;
 
 const D4 = HEAD_DIM / 4u;
+const WG_SIZE = D4 * SETS;
 
-@compute @workgroup_size(D4)
+// The states of one row.
+struct States {
+  row: u32,     // of the outputs
+  wanted: bool, // false where the row has its output already
+  count: u32,
+  first: u32,   // index of the first state, and from each to the next
+  stride: u32,
+}
+
+var<workgroup> lane_ml: array<vec2<f32>, WG_SIZE>;
+var<workgroup> set_o: array<vec4<f32>, WG_SIZE>;
+
+@compute @workgroup_size(WG_SIZE)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
-  @builtin(local_invocation_index) i: u32,
+  @builtin(local_invocation_index) lane: u32,
 ) {
-  let row = group.x + group.y * groups.x;
-  let count = num_states();
-  var m = NEG_MAX;
-  for (var s = 0u; s < count; s++) {
-    let state = state_ml(row, s);
-    if state.y > 0.0 {
-      m = max(m, state.x);
+  let states = states_of(group, groups);
+  if !states.wanted {
+    return;
+  }
+  lane_ml[lane] = merge_every(states, lane);
+  workgroupBarrier(); // m and l of all invocations are there
+  let total = merge_lanes(min(states.count, WG_SIZE));
+  let i = lane % D4;
+  var sum = vec4<f32>();
+  for (var s = lane / D4; s < states.count; s += SETS) {
+    let ml = state_ml(states.first + s * states.stride);
+    if ml.y > 0.0 { // an empty state's o is never read: it may be anything
+      sum += state_o(states.first + s * states.stride, i) * exp(ml.x - total.x);
     }
+  }
+  set_o[lane] = sum;
+  if SETS > 1u {
+    workgroupBarrier(); // sums of all sets are there
+  }
+  if lane < D4 {
+    for (var other = 1u; other < SETS; other++) {
+      sum += set_o[lane + other * D4];
+    }
+    o[states.row * D4 + i] = select(vec4<f32>(), sum / total.y, total.y > 0.0);
+  }
+  if lane == 0u {
+    lse[states.row] = lse_of(total.x, total.y);
+  }
+}
+
+// m and l of every WG_SIZE-th state.
+fn merge_every(states: States, lane: u32) -> vec2<f32> {
+  var merged = vec2<f32>(NEG_MAX, 0.0);
+  for (var s = lane; s < states.count; s += WG_SIZE) {
+    merged = merge_ml(merged, state_ml(states.first + s * states.stride));
+  }
+  return merged;
+}
+
+// m and l of what the first `count` invocations merged.
+fn merge_lanes(count: u32) -> vec2<f32> {
+  var m = NEG_MAX;
+  for (var lane = 0u; lane < count; lane++) {
+    m = max(m, select(NEG_MAX, lane_ml[lane].x, lane_ml[lane].y > 0.0));
   }
   var l = 0.0;
-  var sum = vec4<f32>();
-  for (var s = 0u; s < count; s++) {
-    let state = state_ml(row, s);
-    if state.y > 0.0 { // an empty state's o is never read: it may be anything
-      let shrink = exp(state.x - m);
-      l += state.y * shrink;
-      sum += state_o(row, s, i) * shrink;
-    }
+  for (var lane = 0u; lane < count; lane++) {
+    l += select(0.0, lane_ml[lane].y * exp(lane_ml[lane].x - m), lane_ml[lane].y > 0.0);
   }
-  o[row * D4 + i] = select(vec4<f32>(), sum / l, l > 0.0);
-  if i == 0u {
-    lse[row] = lse_of(m, l);
+  return vec2<f32>(m, l);
+}
+
+fn merge_ml(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
+  if b.y <= 0.0 {
+    return a;
   }
+  let m = max(a.x, b.x);
+  return vec2<f32>(m, a.y * exp(a.x - m) + b.y * exp(b.x - m));
 }

@@ -1,14 +1,15 @@
 // plain_mix.wgsl: step 3 of plain attention: o[b, h] = sum over t of weight[b, h, t] * v[b, h / GROUP_SIZE, t]
 //
 // in   weights [B, Hq, Q_LEN, capacity] f32  from plain_softmax
-//      v_cache [B, Hkv, capacity, D]         lib v_*
+//      v_cache [B, Hkv, capacity, D]         words of 16 bytes, lib elements_* as v_*
 //      step    Step                          lib step
 // out  o       [B, Hq, Q_LEN, D/4] vec4 f32  0 for a row with nothing to attend to
 // grid (Hq * Q_LEN, B, 1); a workgroup owns a row, an invocation four elements of D
 // consts HEAD_DIM GROUP_SIZE Q_LEN CAUSAL
-// libs step, one of v_*
+// libs step, elements_* as v_*
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
+@group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> step: Step;
 @group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>;
 
@@ -22,10 +23,14 @@ fn main(
 ) {
   let row = group.y * groups.x + group.x;        // of all query rows [B, Hq, Q_LEN]
   let kv_head = row / Q_LEN / GROUP_SIZE;        // of all KV heads [B, Hkv]
-  let visible = visible_keys(step.kv_lens[group.y], row);
+  let visible = visible_keys(kv_len_of(group.y), row);
   var sum = vec4<f32>();
   for (var t = 0u; t < visible; t++) {
-    sum += weights[row * step.capacity + t] * load_v((kv_head * step.capacity + t) * D4 + i);
+    let value = kv_head * step.capacity + t;
+    let word = v_cache[value * V_ROW_WORDS + i / V_WORD_VEC4S];
+    let scale = v_word_scale(step.v_scales, value, i / V_WORD_VEC4S) *
+      v_row_scale(step.v_scales, scale_row(kv_head, t));
+    sum += weights[row * step.capacity + t] * scale * v_unpack(word, i % V_WORD_VEC4S);
   }
   o[row * D4 + i] = sum;
 }

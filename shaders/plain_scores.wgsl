@@ -4,14 +4,15 @@
 // Grouped-query attention is the division: query heads h of one group share the KV head h / GROUP_SIZE.
 //
 // in   q       [B, Hq, Q_LEN, D/4] vec4 f32
-//      k_cache [B, Hkv, capacity, D]         lib k_*
+//      k_cache [B, Hkv, capacity, D]         words of 16 bytes, lib elements_* as k_*
 //      step    Step                          lib step
 // out  scores  [B, Hq, Q_LEN, capacity] f32  NEG_MAX where the query may not see the key
 // grid (ceil(longest kv_len / WG_SIZE), Hq * Q_LEN, B); an invocation owns one score
 // consts HEAD_DIM GROUP_SIZE Q_LEN CAUSAL WG_SIZE
-// libs step numbers, one of k_*
+// libs step numbers, elements_* as k_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> step: Step;
 @group(0) @binding(4) var<storage, read_write> scores: array<f32>;
 
@@ -24,17 +25,26 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let t = group.x * WG_SIZE + lane;
-  let kv_len = step.kv_lens[group.z];
+  let kv_len = kv_len_of(group.z);
   if t >= kv_len {
     return;
   }
   let row = group.z * groups.y + group.y;        // of all query rows [B, Hq, Q_LEN]
   let kv_head = row / Q_LEN / GROUP_SIZE;        // of all KV heads [B, Hkv]
+  let key = kv_head * step.capacity + t;
   var score = 0.0;
-  let count = opaque_count(D4);
-  for (var i = 0u; i < count; i++) {
-    score += dot(q[row * D4 + i], load_k((kv_head * step.capacity + t) * D4 + i));
+  let words = opaque_count(K_ROW_WORDS);
+  for (var w = 0u; w < words; w++) {
+    let word = k_cache[key * K_ROW_WORDS + w];
+    let scale = k_word_scale(step.k_scales, key, w);
+    for (var i = 0u; i < K_WORD_VEC4S; i++) { // unroll
+      let d4 = w * K_WORD_VEC4S + i;
+      if d4 < D4 {
+        score += dot(q[row * D4 + d4], k_unpack(word, i) * scale);
+      }
+    }
   }
+  score *= k_row_scale(step.k_scales, scale_row(kv_head, t));
   let sees = t < visible_keys(kv_len, row);
   scores[row * step.capacity + t] = select(NEG_MAX, score * step.sm_scale, sees);
 }

@@ -21,7 +21,7 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let kv_len = step.kv_lens[group.y];
+  let kv_len = kv_len_of(group.y);
   let row = group.y * groups.x + group.x; // of all query rows [B, Hq, Q_LEN]
 
   var highest = NEG_MAX;

@@ -10,16 +10,26 @@ export type { DeviceNeeds } from './decode/deviceDescriptor.ts';
 export { bindMerge, BoundMerge, LSE_EMPTY } from './decode/mergeStates.ts';
 export type { MergeArgs } from './decode/mergeStates.ts';
 export { DECODE_KERNELS, planContext, planDecode } from './decode/plan.ts';
-export type { DecodeKernel, DecodePlan, PlanContext, PlanOptions } from './decode/plan.ts';
+export type {
+  ContextOptions,
+  DecodeKernel,
+  DecodePlan,
+  KernelChoice,
+  PlanContext,
+  PlanOptions,
+} from './decode/plan.ts';
+export type { TunedEntry } from './decode/tuning.ts';
 export { createStorage, readBack, uploadStorage } from './device/buffers.ts';
 export type { BufferArg } from './device/buffers.ts';
 export * from './device/errors.ts';
 export { borrowDevice, GqaDevice, isSoftware, openDevice } from './device/gqaDevice.ts';
-export type { DeviceFacts, OpenOptions } from './device/gqaDevice.ts';
+export type { DeviceFacts, OpenOptions, WgslLanguageFeatures } from './device/gqaDevice.ts';
 export { RING_SLOTS } from './device/ring.ts';
 export type { RecordTarget } from './device/record.ts';
-export { decodeElements, encodeElements, KV_TYPES } from './kernels/elements.ts';
-export type { KvType } from './kernels/elements.ts';
-export type { SplitVariant } from './kernels/decodeSplit.ts';
+export { KV_TYPES } from './kernels/elements.ts';
+export type { KvType, RowsLayout } from './kernels/elements.ts';
+export { variantName } from './kernels/fused.ts';
+export type { FusedTemplate, FusedVariant } from './kernels/fused.ts';
 export { checkShape, HEAD_DIMS, MAX_Q_LEN } from './kernels/shape.ts';
+export { decodeRows, encodeRows } from './kernels/storedRows.ts';
 export type { GqaShape, ShapeOptions } from './kernels/shape.ts';

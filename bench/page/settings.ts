@@ -41,7 +41,7 @@ export function standardRun(software: boolean): RunSettings {
     batches: [1],
     kTypes: ['f16'],
     vTypes: ['f16'],
-    kernels: ['fused'],
+    kernels: ['auto'],
     seed: 42,
     check: true,
     maxTimeMs: 6000,

@@ -76,7 +76,7 @@ function tableRow(shown: Shown, group: readonly RowParams[], params: RowParams):
 }
 
 function nameOf(params: RowParams): string {
-  return variantName(params) + (params.kernel === 'fused' ? '' : ` (${params.kernel})`);
+  return variantName(params) + (params.kernel === 'auto' ? '' : ` (${params.kernel})`);
 }
 
 function kvBytes(params: RowParams): number {

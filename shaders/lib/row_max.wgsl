@@ -1,7 +1,7 @@
 // lib row_max: the running maximum of each query row over a whole workgroup, in workgroup memory.
 //
 // consts ROW_BLOCK
-// libs   numbers, and one of raise_max_workgroup, raise_max_subgroup
+// libs   numbers
 // A maximum does not depend on the order of its operands, so atomics keep the result deterministic.
 
 var<workgroup> row_max: array<atomic<u32>, ROW_BLOCK>; // as ordered_key, so that u32 order is f32 order
@@ -17,6 +17,10 @@ fn from_ordered_key(key: u32) -> f32 {
 
 fn clear_max(row: u32) {
   atomicStore(&row_max[row], ordered_key(NEG_MAX));
+}
+
+fn raise_max(row: u32, x: f32) {
+  atomicMax(&row_max[row], ordered_key(x));
 }
 
 fn max_so_far(row: u32) -> f32 {

@@ -1,20 +1,21 @@
 // lib states_finished: whole results as states: (o, lse) is the state (o, m = lse, l = 1).
 // in   states_o   [NUM_STATES, rows, D/4] vec4   attention outputs, divided
 //      states_lse [NUM_STATES, rows]      f32    their natural log-sum-exp; at or below LSE_EMPTY: weight 0
+// grid (rows, 1, 1)
 // consts NUM_STATES NUM_ROWS
 
 @group(0) @binding(0) var<storage, read> states_o: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> states_lse: array<f32>;
 
-fn num_states() -> u32 {
-  return NUM_STATES;
+fn states_of(group: vec3<u32>, groups: vec3<u32>) -> States {
+  return States(group.x, true, NUM_STATES, group.x, NUM_ROWS);
 }
 
-fn state_ml(row: u32, s: u32) -> vec2<f32> {
-  let lse = states_lse[s * NUM_ROWS + row];
+fn state_ml(at: u32) -> vec2<f32> {
+  let lse = states_lse[at];
   return vec2<f32>(lse, select(0.0, 1.0, lse > LSE_EMPTY));
 }
 
-fn state_o(row: u32, s: u32, i: u32) -> vec4<f32> {
-  return states_o[(s * NUM_ROWS + row) * D4 + i];
+fn state_o(at: u32, i: u32) -> vec4<f32> {
+  return states_o[at * D4 + i];
 }

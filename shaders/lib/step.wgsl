@@ -3,17 +3,31 @@
 // consts Q_LEN CAUSAL
 
 struct Step {
-  num_splits: u32,
-  split_len: u32,
   capacity: u32, // token slots per KV head
+  batch: u32,
+  k_scales: u32, // index of the first word of k_cache with scales, where there are any
+  v_scales: u32,
   sm_scale: f32,
-  kv_lens: array<u32>, // [B] tokens to attend to, the new ones included
+  table: array<vec4<u32>>, // [batch] sequences: tokens to attend to, index of the first partial state, number of splits, 0;
+                           // then the items: sequence, first key, end of its keys, 1 + index of its partial state or 0
+                           // where it is all of its sequence
 }
 
-// A count that the compiler cannot know: num_splits is below 2^31. Mesa unrolls a loop over D of known length whole, and
-// then takes up to half a minute to compile it (27 s against 0.8 s at D = 96 on lavapipe) for no gain in speed.
+// Tokens of a sequence to attend to, the new ones included.
+fn kv_len_of(b: u32) -> u32 {
+  return step.table[b].x;
+}
+
+// Index of a key's scale, where a cache has one per row: every head begins at an even number, so that no two heads share
+// 32 bits. `kv_head` is counted over all sequences.
+fn scale_row(kv_head: u32, key: u32) -> u32 {
+  return kv_head * ((step.capacity + 1u) & ~1u) + key;
+}
+
+// A count that the compiler cannot know: there are fewer than 2^31 sequences. Mesa unrolls a loop over D of known length
+// whole, and then takes up to half a minute to compile it (27 s against 0.8 s at D = 96 on lavapipe) for no gain in speed.
 fn opaque_count(count: u32) -> u32 {
-  return count + (step.num_splits >> 31u);
+  return count + (step.batch >> 31u);
 }
 
 // Keys 0 .. result-1 are visible to query row `row` of a KV head (row = query head in group * Q_LEN + position).

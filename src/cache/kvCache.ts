@@ -3,13 +3,21 @@ import { checkRange, checkWritten, createStorage, validated, type BufferArg } fr
 import { DestroyedError, GpuError, LimitExceededError, ShapeError } from '../device/errors.ts';
 import { checkBufferBytes, type GqaDevice } from '../device/gqaDevice.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
-import { bindKernel, dispatch, inPass, type BoundKernel, type RecordTarget } from '../device/record.ts';
+import {
+  beginPass,
+  bindKernel,
+  dispatch,
+  endPass,
+  type BoundKernel,
+  type RecordTarget,
+} from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { appendGrid, appendKv } from '../kernels/appendKv.ts';
+import type { Grid } from '../kernels/kernel.ts';
 import { checkWhole } from '../kernels/shape.ts';
 import { cacheLayout, checkKvLens, type CacheLayout, type CacheOptions } from './layout.ts';
 
-/** K and V buffers of one layer, [B, Hkv, capacity, D] in the cache's element types. */
+/** K and V buffers of one layer: rows [B, Hkv, capacity, D] in the cache's element types, then their scales. */
 export interface CacheLayer {
   readonly k: GPUBuffer;
   readonly v: GPUBuffer;
@@ -66,6 +74,8 @@ export class KvCache {
   readonly layers: readonly CacheLayer[];
   readonly #append: CompiledKernel;
   readonly #ring: StepRing;
+  /** The `step` binding's words: struct AppendStep of shaders/append_kv.wgsl. */
+  readonly #stepWords: Uint32Array<ArrayBuffer>;
   readonly #kvLens: number[][];
   #destroyed = false;
 
@@ -75,7 +85,9 @@ export class KvCache {
     this.layout = layout;
     this.layers = layers;
     this.#append = append;
-    this.#ring = new StepRing(device, 'append step', 2 + layout.batch);
+    this.#stepWords = new Uint32Array(4 + layout.batch);
+    this.#stepWords.set([0, layout.capacity, layout.kScales * 4, layout.vScales * 4]);
+    this.#ring = new StepRing(device, 'append step', this.#stepWords.length);
     this.#kvLens = layers.map(() => Array.from({ length: layout.batch }, () => 0));
   }
 
@@ -99,10 +111,10 @@ export class KvCache {
     this.#checkLayer('append', layer);
     const { batch, numKvHeads, headDim, capacity } = this.layout;
     checkWhole('append: numTokens', numTokens, 1, capacity);
-    const [groups] = appendGrid(batch, numKvHeads, headDim, numTokens);
+    const grid = appendGrid(batch, numKvHeads, numTokens);
     const { maxGrid } = this.device.facts;
-    if (groups > maxGrid) {
-      throw new LimitExceededError('append', 'maxComputeWorkgroupsPerDimension', groups, maxGrid);
+    if (grid[0] > maxGrid) {
+      throw new LimitExceededError('append', 'maxComputeWorkgroupsPerDimension', grid[0], maxGrid);
     }
     const bytes = batch * numKvHeads * numTokens * headDim * 4;
     const ranges = {
@@ -116,7 +128,7 @@ export class KvCache {
     const bound = await validated(this.device, 'append', () =>
       bindKernel(this.device.device, this.#append, buffers),
     );
-    return new BoundAppend(this, bound, layer, numTokens);
+    return new BoundAppend(this, { kernel: bound, layer, numTokens, grid });
   }
 
   /** Appends tokens to a layer and submits. For a step of an engine, bind once and record instead. */
@@ -128,9 +140,9 @@ export class KvCache {
   }
 
   /** @internal Checks that the tokens fit before anything is recorded, then records and counts them. */
-  recordAppend(target: RecordTarget, kernel: BoundKernel, layer: number, numTokens: number): void {
+  recordAppend(target: RecordTarget, { kernel, layer, numTokens, grid }: BoundRows): void {
     this.assertUsable();
-    const { batch, numKvHeads, headDim, capacity } = this.layout;
+    const { batch, capacity } = this.layout;
     const lens = this.#kvLens[layer]!;
     for (let b = 0; b < batch; b++) {
       if (lens[b]! + numTokens > capacity) {
@@ -139,10 +151,12 @@ export class KvCache {
         );
       }
     }
-    const offset = this.#ring.place(Uint32Array.of(numTokens, capacity, ...lens));
-    inPass(target, (pass) =>
-      dispatch(pass, kernel, appendGrid(batch, numKvHeads, headDim, numTokens), offset),
-    );
+    this.#stepWords[0] = numTokens;
+    this.#stepWords.set(lens, 4);
+    const offset = this.#ring.place(this.#stepWords);
+    const pass = beginPass(target);
+    dispatch(pass, kernel, grid, offset);
+    endPass(target, pass);
     for (let b = 0; b < batch; b++) lens[b]! += numTokens;
   }
 
@@ -207,19 +221,23 @@ function checkBytes(what: string, data: ArrayBufferView, bytes: number): void {
     throw new ShapeError(`${what}: expected ${bytes} bytes, got ${data.byteLength}`);
 }
 
+/** New rows bound to a layer: the kernel with their buffers, and how much of it to dispatch. */
+interface BoundRows {
+  readonly kernel: BoundKernel;
+  readonly layer: number;
+  readonly numTokens: number;
+  readonly grid: Grid;
+}
+
 /** Buffers of new tokens bound to a layer of a cache. */
 export class BoundAppend {
   readonly #cache: KvCache;
-  readonly #kernel: BoundKernel;
-  readonly #layer: number;
-  readonly #numTokens: number;
+  readonly #rows: BoundRows;
 
   /** @internal Use KvCache.bindAppend. */
-  constructor(cache: KvCache, kernel: BoundKernel, layer: number, numTokens: number) {
+  constructor(cache: KvCache, rows: BoundRows) {
     this.#cache = cache;
-    this.#kernel = kernel;
-    this.#layer = layer;
-    this.#numTokens = numTokens;
+    this.#rows = rows;
   }
 
   /**
@@ -228,6 +246,6 @@ export class BoundAppend {
    * Throws ShapeError when a sequence has no room: then nothing was recorded and the cache is unchanged.
    */
   record(target: RecordTarget): void {
-    this.#cache.recordAppend(target, this.#kernel, this.#layer, this.#numTokens);
+    this.#cache.recordAppend(target, this.#rows);
   }
 }

@@ -1,6 +1,13 @@
 // layout.ts: where everything lies in a KV cache and how many bytes it takes; pure, before anything is allocated.
 import { ShapeError } from '../device/errors.ts';
-import { BYTES_PER_ELEMENT, KV_TYPES, type KvType } from '../kernels/elements.ts';
+import {
+  KV_TYPES,
+  rowBytes,
+  scalesStart,
+  storedBytes,
+  type KvType,
+  type RowsLayout,
+} from '../kernels/elements.ts';
 import type { CacheFormat } from '../kernels/lib.ts';
 import { checkWhole, HEAD_DIMS, MAX_BATCH, MAX_HEADS } from '../kernels/shape.ts';
 
@@ -24,13 +31,17 @@ export interface CacheLayout extends CacheFormat {
   readonly headDim: number;
   readonly capacity: number;
   readonly layers: number;
-  /** Elements of one K or V buffer: B * Hkv * capacity * D. */
-  readonly elements: number;
-  /** Bytes of one layer's K buffer, of its V buffer, and of the whole cache. */
+  /** Rows of K and of V in one layer, for `encodeRows` and `decodeRows`. */
+  readonly k: RowsLayout;
+  readonly v: RowsLayout;
+  /** Where the scales of K and of V begin, as an index of 16-byte words; past the end where there are none. */
+  readonly kScales: number;
+  readonly vScales: number;
+  /** Bytes of one layer's K buffer, of its V buffer (scales included), and of the whole cache. */
   readonly kBytes: number;
   readonly vBytes: number;
   readonly totalBytes: number;
-  /** Bytes one token of one sequence takes in one layer, K and V together. */
+  /** Bytes one token of one sequence takes in one layer, K and V with their scales. */
   readonly bytesPerToken: number;
 }
 
@@ -49,11 +60,10 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
   }
   checkType('kType', kType);
   checkType('vType', vType);
-  const elements = batch * numKvHeads * capacity * headDim;
-  const kBytes = elements * BYTES_PER_ELEMENT[kType];
-  const vBytes = elements * BYTES_PER_ELEMENT[vType];
-  const totalBytes = layers * (kBytes + vBytes);
-  const bytesPerToken = numKvHeads * headDim * (BYTES_PER_ELEMENT[kType] + BYTES_PER_ELEMENT[vType]);
+  const k: RowsLayout = { type: kType, headDim, heads: batch * numKvHeads, capacity };
+  const v: RowsLayout = { ...k, type: vType };
+  const kBytes = storedBytes(k);
+  const vBytes = storedBytes(v);
   return {
     batch,
     numKvHeads,
@@ -62,11 +72,14 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
     layers,
     kType,
     vType,
-    elements,
+    k,
+    v,
+    kScales: scalesStart(k),
+    vScales: scalesStart(v),
     kBytes,
     vBytes,
-    totalBytes,
-    bytesPerToken,
+    totalBytes: layers * (kBytes + vBytes),
+    bytesPerToken: numKvHeads * (rowBytes(kType, headDim) + rowBytes(vType, headDim)),
   };
 }
 

@@ -1,5 +1,5 @@
 // safetensors.ts: the safetensors format: its header read, checked and written, its elements decoded. Touches no disk.
-import { decodeElements } from '../kernels/elements.ts';
+import { bf16Values, f16Values } from '../kernels/halves.ts';
 import { describe, fail, isObject, list, quote } from './checkpointError.ts';
 import { parseJson } from './headerJson.ts';
 
@@ -136,10 +136,10 @@ export function toFloat32(
     fail(`${where}: ${bytes.byteLength} bytes are not whole ${dtype} elements of ${size} bytes`);
   }
   const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
-  if (dtype !== 'BF16') return decodeElements(dtype === 'F32' ? 'f32' : 'f16', aligned);
+  if (dtype === 'F32')
+    return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4).slice();
   const halves = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
-  // A bf16 is the upper half of an f32.
-  return new Float32Array(Uint32Array.from(halves, (bits) => bits << 16).buffer);
+  return dtype === 'BF16' ? bf16Values(halves) : f16Values(halves);
 }
 
 function checkHeaderLength(length: number, fileSize: number, where: string): void {

@@ -4,7 +4,7 @@ import { STANDARD_DEPTHS, spectrum } from '../../bench/rows.ts';
 import { csvReport, markdownReport } from '../../bench/report.ts';
 import { runBench, type BenchOptions } from '../../bench/run.ts';
 import type { BenchResult } from '../../bench/schema.ts';
-import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
+import { DECODE_KERNELS, type KernelChoice } from '../decode/plan.ts';
 import { ShapeError } from '../device/errors.ts';
 import { KV_TYPES, type KvType } from '../kernels/elements.ts';
 import { quietWait } from '../node.ts';
@@ -25,7 +25,7 @@ interface BenchFlags extends AdapterOptions {
   readonly batch: readonly number[];
   readonly cacheTypeK: readonly KvType[];
   readonly cacheTypeV?: readonly KvType[];
-  readonly kernel: readonly (DecodeKernel | 'auto')[];
+  readonly kernel: readonly KernelChoice[];
   readonly reps?: number;
   readonly maxTime: number;
   readonly seed: number;
@@ -71,11 +71,11 @@ const OPTIONS: readonly Option[] = [
   new Option('-b, --batch <list>', 'sequences (llama-bench uses -b for something else)')
     .argParser(counts)
     .default(DEFAULTS.batch, '1'),
-  new Option('--cache-type-k <list>', 'stored type of K (-ctk): f16,f32')
+  new Option('--cache-type-k <list>', `stored type of K (-ctk): ${KV_TYPES.join(',')}`)
     .argParser(types)
     .default(DEFAULTS.types, 'f16'),
   new Option('--cache-type-v <list>', 'stored type of V (-ctv); default: that of K').argParser(types),
-  new Option('--kernel <list>', 'auto, or kernels to race: fused,plain')
+  new Option('--kernel <list>', `auto, or kernels to race: ${DECODE_KERNELS.join(',')}`)
     .argParser(kernels)
     .default(DEFAULTS.kernel, 'auto'),
   new Option('-r, --reps <n>', 'samples per row; default: until settled').argParser(count),
@@ -99,7 +99,7 @@ Examples:
   gqa bench                                          the standard run
   gqa bench -m qwen3-4b -d 1024-65536*4              another model, a sweep over depths
   gqa bench --heads 32 --kv-heads 32,16,8,4,2,1 --head-dim 128 -d 8192
-  gqa bench --kernel fused,plain -ctk f16,f32        race kernels and cache types
+  gqa bench --kernel auto,plain -ctk f16,int8,int4   race kernels and cache types
   gqa bench -o json > run.json`;
 
 function count(text: string): number {
@@ -114,7 +114,7 @@ function types(text: string): KvType[] {
   return choiceList(text, KV_TYPES);
 }
 
-function kernels(text: string): (DecodeKernel | 'auto')[] {
+function kernels(text: string): KernelChoice[] {
   return choiceList(text, ['auto', ...DECODE_KERNELS]);
 }
 
@@ -177,7 +177,7 @@ function benchOptions(
     batches: flags.batch,
     kTypes: flags.cacheTypeK,
     vTypes: flags.cacheTypeV ?? flags.cacheTypeK,
-    kernels: [...new Set(flags.kernel.map((kernel) => (kernel === 'auto' ? 'fused' : kernel)))],
+    kernels: [...new Set(flags.kernel)],
     seed: flags.seed,
     check: flags.check,
     ...(flags.reps && { reps: flags.reps }),

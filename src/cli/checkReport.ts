@@ -2,11 +2,11 @@
 import type { CheckRow } from '../../bench/check.ts';
 import { markdownTable, type Column } from '../../bench/format.ts';
 import type { DecodeKernel } from '../decode/plan.ts';
+import { variantName } from '../kernels/fused.ts';
 
 /** All runs of a kernel over caches of one element type, and the worst error among them. */
 export interface CheckGroup {
-  /** Such as `fused, subgroup` or `plain`. */
-  readonly kernel: string;
+  readonly kernel: DecodeKernel;
   readonly elements: string;
   readonly runs: number;
   readonly failed: number;
@@ -27,12 +27,11 @@ export function passed({ verdict }: CheckRow): boolean {
   return verdict?.pass === true;
 }
 
-/** The runs by kernel, its way to reduce, and element type, in order of appearance. */
+/** The runs by kernel and element type, in order of appearance. */
 export function groupChecks(rows: readonly CheckRow[]): CheckGroup[] {
-  const groups = new Map<string, { kernel: string; elements: string; members: CheckRow[] }>();
+  const groups = new Map<string, { kernel: DecodeKernel; elements: string; members: CheckRow[] }>();
   for (const row of rows) {
-    const kernel = kernelName(row);
-    const { elements } = row;
+    const { kernel, elements } = row;
     const group = groups.get(`${kernel}/${elements}`) ?? { kernel, elements, members: [] };
     group.members.push(row);
     groups.set(`${kernel}/${elements}`, group);
@@ -44,10 +43,6 @@ export function groupChecks(rows: readonly CheckRow[]): CheckGroup[] {
     failed: members.filter((row) => !passed(row)).length,
     worst: members.flatMap(errorsOf).toSorted((x, y) => share(y) - share(x))[0],
   }));
-}
-
-function kernelName({ kernel, variant }: { kernel: DecodeKernel; variant?: CheckRow['variant'] }): string {
-  return variant ? `${kernel}, ${variant.reduce}` : kernel;
 }
 
 function errorsOf({ case: name, verdict }: CheckRow): WorstError[] {
@@ -98,10 +93,7 @@ function groupCells({ kernel, elements, runs, failed, worst }: CheckGroup): stri
 
 function failureText(row: CheckRow): string {
   const { verdict, variant } = row;
-  const sizes = variant
-    ? ` (${variant.wgSize} invocations, tile ${variant.tile}, ${variant.rowBlock} rows)`
-    : '';
-  const where = `${row.case}, ${kernelName(row)}${sizes}`;
+  const where = `${row.case}, ${variant ? variantName(variant) : row.kernel}`;
   if (!verdict) return `${where}: ${row.error}`;
   const errors = errorsOf(row).map(
     ({ of, error, bound }) => `${of} error ${short(error)}, bound ${short(bound)}`,

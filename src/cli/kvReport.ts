@@ -1,6 +1,6 @@
 // kvReport.ts: what `gqa kv` says about a model: the report as data, and as text. Pure.
 import { formatBytes, formatSignificant, markdownTable, type Column } from '../../bench/format.ts';
-import { BYTES_PER_ELEMENT, type KvType } from '../kernels/elements.ts';
+import { ELEMENT_FORMATS, rowBytes, type KvType } from '../kernels/elements.ts';
 import type { ConfigShape } from '../models/config.ts';
 import { kvBytesPerToken, kvCacheBytes, kvRows, type KvRow } from '../models/kvBytes.ts';
 import { PRESETS, type ModelShape } from '../models/presets.ts';
@@ -35,15 +35,11 @@ export function kvReport(
   const rows = kvRows(shape, {
     depths,
     batch,
-    bytesPerElement: elementBytes(request),
+    bytesPerRow: storedRowBytes({ shape, ...request }),
     memoryBytes: memoryGiB * 2 ** 30,
     ...(gbps !== undefined && { gbps }),
   });
   return { shape, notes, ...request, rows };
-}
-
-function elementBytes({ typeK, typeV }: Pick<KvReportRequest, 'typeK' | 'typeV'>): { k: number; v: number } {
-  return { k: BYTES_PER_ELEMENT[typeK], v: BYTES_PER_ELEMENT[typeV] };
 }
 
 /** The report as text: the shape, the worked formula, a Markdown table, and where the numbers come from. */
@@ -72,18 +68,30 @@ function shapeWords({ shape, typeK, typeV, batch }: KvReport): string {
 }
 
 function workedFormula(report: KvReport): string {
-  const { shape } = report;
-  const { k, v } = elementBytes(report);
-  const [twice, each] = k === v ? ['2 (K,V) × ', `${k} B`] : ['', `(${k} B of K + ${v} B of V)`];
-  const factors = `${plural(shape.layers, 'layer')} × ${plural(shape.numKvHeads, 'head')} × ${shape.headDim} × ${each}`;
-  return `${twice}${factors} = ${bytesTwice(kvBytesPerToken(shape, { k, v }))}`;
+  const { shape, typeK, typeV } = report;
+  const row = (type: KvType) => rowFormula(type, shape.headDim);
+  const [twice, each] =
+    typeK === typeV ? ['2 (K,V) × ', row(typeK)] : ['', `(${row(typeK)} of K + ${row(typeV)} of V)`];
+  const factors = `${plural(shape.layers, 'layer')} × ${plural(shape.numKvHeads, 'head')} × ${each}`;
+  return `${twice}${factors} = ${bytesTwice(kvBytesPerToken(shape, storedRowBytes(report)))}`;
+}
+
+/** A row's bytes: elements times their size, or for quantised types the sum with the scales. */
+function rowFormula(type: KvType, headDim: number): string {
+  const { bits, scale } = ELEMENT_FORMATS[type];
+  if (scale === 'none') return `${headDim} × ${bits / 8} B`;
+  return `${rowBytes(type, headDim)} B (${headDim} ${type} with scales)`;
+}
+
+function storedRowBytes({ shape, typeK, typeV }: Pick<KvReport, 'shape' | 'typeK' | 'typeV'>) {
+  return { k: rowBytes(typeK, shape.headDim), v: rowBytes(typeV, shape.headDim) };
 }
 
 function windowWords(report: KvReport): string {
   const { layers, localLayers = 0, window = 0, ...rest } = report.shape;
   const globalLayers = layers - localLayers;
   const later =
-    globalLayers > 0 ? kvBytesPerToken({ ...rest, layers: globalLayers }, elementBytes(report)) : 0;
+    globalLayers > 0 ? kvBytesPerToken({ ...rest, layers: globalLayers }, storedRowBytes(report)) : 0;
   const keep = `${localLayers} of ${layers} layers keep only the last ${groupDigits(window)} tokens`;
   return `${keep}; past that a token adds ${bytesTwice(later)}. "full" is the cache if they kept every token`;
 }
@@ -112,7 +120,7 @@ function rowTable({ shape, rows, memoryGiB, gbps }: KvReport): string {
 
 /** Every preset as a Markdown table: its shape, bytes per token, and the cache of the batch at each depth. */
 export function presetTable(request: KvReportRequest): string {
-  const bytesPerElement = elementBytes(request);
+  const rowsOf = (shape: ModelShape) => storedRowBytes({ shape, ...request });
   const columns: Column[] = [
     { title: 'model', align: 'left' },
     ...rightAligned(['layers', 'heads q/kv', 'group', 'head_dim', 'local (window)', 'per token']),
@@ -125,9 +133,9 @@ export function presetTable(request: KvReportRequest): string {
     String(preset.numQHeads / preset.numKvHeads),
     String(preset.headDim),
     preset.localLayers === undefined ? '' : `${preset.localLayers} (${preset.window})`,
-    formatBytes(kvBytesPerToken(preset, bytesPerElement)),
+    formatBytes(kvBytesPerToken(preset, rowsOf(preset))),
     ...request.depths.map((depth) =>
-      formatBytes(kvCacheBytes(preset, depth, request.batch, bytesPerElement, { windowed: true })),
+      formatBytes(kvCacheBytes(preset, depth, request.batch, rowsOf(preset), { windowed: true })),
     ),
   ]);
   return markdownTable(columns, rows);

@@ -3,17 +3,18 @@ import type { KvCache } from '../cache/kvCache.ts';
 import { checkRange, checkWritten, createStorage, validated, type BufferArg } from '../device/buffers.ts';
 import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
-import { inPass, type RecordTarget } from '../device/record.ts';
+import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
-import { checkSplitVariant, type SplitVariant } from '../kernels/decodeSplit.ts';
+import { checkVariant } from '../kernels/fused.ts';
 import { checkShape, checkWhole, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
 import { createFusedPath } from './fusedPath.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
 import {
   DECODE_KERNELS,
+  mostStepWords,
   planContext,
   planDecode,
-  type DecodeKernel,
+  type ContextOptions,
   type DecodePlan,
   type PlanContext,
   type PlanOptions,
@@ -21,12 +22,8 @@ import {
 import { createPlainPath } from './plainPath.ts';
 
 /** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
-export interface DecoderOptions extends Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'> {
+export interface DecoderOptions extends Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>, ContextOptions {
   readonly cache: KvCache;
-  /** Default `fused`. */
-  readonly kernel?: DecodeKernel;
-  /** Overrides of the fused kernel's sizes and reduction, for tests and tuning. */
-  readonly variant?: Partial<SplitVariant>;
 }
 
 /** The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm. */
@@ -40,19 +37,18 @@ export interface StepArgs {
 /** Compiles a decoder's kernels and allocates its scratch. All waiting happens here and in `step`. */
 export async function createDecoder(device: GqaDevice, options: DecoderOptions): Promise<Decoder> {
   device.assertUsable();
-  const { cache, kernel = 'fused' } = options;
+  const { cache, kernel = 'auto' } = options;
   cache.assertUsable();
   if (cache.device !== device)
     throw new ForeignDeviceError('decoder: the cache belongs to another GqaDevice');
-  if (!DECODE_KERNELS.includes(kernel)) {
-    throw new ShapeError(`decoder: kernel must be one of ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
+  if (kernel !== 'auto' && !DECODE_KERNELS.includes(kernel)) {
+    throw new ShapeError(`decoder: kernel must be one of auto, ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
   }
   const shape = checkShape({ ...options, ...pickShape(cache) });
   const context = planContext(shape, cache.layout, device.facts, options);
-  if (kernel === 'fused') checkSplitVariant(context.variant, shape.headDim, device.facts);
-  const path = await (kernel === 'fused'
-    ? createFusedPath(device, context)
-    : createPlainPath(device, context));
+  const plain = context.kernel === 'plain';
+  if (!plain) checkVariant(shape, cache.layout, context.variant, device.facts);
+  const path = await (plain ? createPlainPath(device, context) : createFusedPath(device, context));
   return new Decoder(device, cache, context, path);
 }
 
@@ -79,7 +75,8 @@ export class Decoder {
     this.shape = context.shape;
     this.context = context;
     this.#path = path;
-    this.#ring = new StepRing(device, 'decode step', 4 + context.shape.batch);
+    const { batch } = context.shape;
+    this.#ring = new StepRing(device, 'decode step', mostStepWords(batch, batch + context.maxPartials));
     this.#unwantedLse = createStorage(device, 'lse', context.shape.rows * 4);
   }
 
@@ -163,8 +160,10 @@ export class DecodeStep {
         );
       }
     }
-    const offset = this.#ring.place(plan.stepWords);
-    inPass(target, (pass) => this.#record(pass, plan, offset));
+    const offset = this.#ring.place(plan.stepWords, plan);
+    const pass = beginPass(target);
+    this.#record(pass, plan, offset);
+    endPass(target, pass);
   }
 
   /** Records into an encoder of its own and submits; does not wait. */

@@ -2,8 +2,16 @@
 import { checkRange, checkWritten, validated, type BufferArg } from '../device/buffers.ts';
 import { ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
-import { bindKernel, dispatch, inPass, type BoundKernel, type RecordTarget } from '../device/record.ts';
+import {
+  beginPass,
+  bindKernel,
+  dispatch,
+  endPass,
+  type BoundKernel,
+  type RecordTarget,
+} from '../device/record.ts';
 import { mergeFinished } from '../kernels/decodeMerge.ts';
+import type { Grid } from '../kernels/kernel.ts';
 import { checkWhole, HEAD_DIMS } from '../kernels/shape.ts';
 
 /**
@@ -51,18 +59,20 @@ export async function bindMerge(device: GqaDevice, args: MergeArgs): Promise<Bou
 export class BoundMerge {
   readonly #device: GqaDevice;
   readonly #kernel: BoundKernel;
-  readonly #rows: number;
+  readonly #grid: Grid;
 
   /** @internal Use bindMerge. */
   constructor(device: GqaDevice, kernel: BoundKernel, rows: number) {
     this.#device = device;
     this.#kernel = kernel;
-    this.#rows = rows;
+    this.#grid = [rows, 1, 1];
   }
 
   /** Records the merge into an encoder or a compute pass. */
   record(target: RecordTarget): void {
     this.#device.assertUsable();
-    inPass(target, (pass) => dispatch(pass, this.#kernel, [this.#rows, 1, 1]));
+    const pass = beginPass(target);
+    dispatch(pass, this.#kernel, this.#grid);
+    endPass(target, pass);
   }
 }

@@ -33,7 +33,8 @@ export async function createPlainPath(device: GqaDevice, context: PlanContext): 
       const softmax = bindKernel(device.device, softmaxKernel, { step: ring, scores, lse });
       const mix = bindKernel(device.device, mixKernel, { weights: scores, v_cache: v, step: ring, o });
       return (pass, plan, offset) => {
-        dispatch(pass, score, plainScoresGrid(shape, Math.max(...plan.kvLens)), offset);
+        // Its one split is as long as the longest sequence.
+        dispatch(pass, score, plainScoresGrid(shape, plan.splitLen), offset);
         dispatch(pass, softmax, rows, offset);
         dispatch(pass, mix, rows, offset);
       };

@@ -2,35 +2,34 @@
 import { checkKvLens, kvBytesRead, type CacheLayout } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
-import { chooseSplitVariant, splitGrid, type SplitVariant } from '../kernels/decodeSplit.ts';
+import {
+  chooseFused,
+  chooseIn,
+  workgroupsPerItem,
+  type FusedTemplate,
+  type FusedVariant,
+} from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
-import { checkWhole, type GqaShape } from '../kernels/shape.ts';
+import type { GqaShape } from '../kernels/shape.ts';
+import { slotsOf } from './profile.ts';
+import { chooseSplitLen, type SplitOptions } from './split.ts';
+import type { TunedEntry } from './tuning.ts';
 
-/** `fused`: split and merge. `plain`: three simple steps, the yardstick. */
-export type DecodeKernel = 'fused' | 'plain';
+/** A template of the fused kernel (one dispatch and, where sequences are split, a merge) or `plain`: three simple steps, the yardstick. */
+export type DecodeKernel = FusedTemplate | 'plain';
 
-export const DECODE_KERNELS: readonly DecodeKernel[] = ['fused', 'plain'];
+/** What callers choose from. `auto`: what was tuned, else what suits the device by its class. */
+export type KernelChoice = DecodeKernel | 'auto';
 
-/** Most splits of a step by default: the merge reads one partial state per split and row. */
-export const MAX_SPLITS = 64;
+export const DECODE_KERNELS: readonly DecodeKernel[] = ['registers', 'tiles', 'plain'];
 
-/** Fewest keys worth a split of their own. */
-const MIN_SPLIT_LEN = 128;
-
-/** Split length of the deterministic mode. */
-const FIXED_SPLIT_LEN = 256;
+/** Most splits of a sequence: the merge reads one partial state per split and row. */
+export const MAX_SPLITS = 128;
 
 /** How to split the keys. Without options: as many workgroups as the device needs to be busy, no more. */
-export interface PlanOptions {
+export interface PlanOptions extends SplitOptions {
   /** Factor on q . k. Default 1 / sqrt(D). */
   readonly smScale?: number;
-  /** This many splits of the longest sequence, or fewer where whole tiles do not come to as many. */
-  readonly numSplits?: number;
-  /**
-   * A split length that depends on the capacity alone: a sequence's result then has the same bits whatever else is
-   * in the batch and however long the others are.
-   */
-  readonly deterministic?: boolean;
 }
 
 /** What a step does, and what it costs. */
@@ -41,9 +40,13 @@ export interface DecodePlan {
   /** Splits of the longest sequence and keys of a split; 1 and the longest length for the plain kernel. */
   readonly numSplits: number;
   readonly splitLen: number;
+  /** Pieces of work over all sequences: each is a split of one. */
+  readonly items: number;
   readonly smScale: number;
-  /** Workgroups of decode_split; the plain kernels have grids of their own (kernels/plain.ts). */
+  /** Workgroups of the fused kernel; the plain kernels have grids of their own (kernels/plain.ts). */
   readonly grid: Grid;
+  /** Whether any sequence is split, so that a merge follows. */
+  readonly merges: boolean;
   /** Kernels dispatched, in order. */
   readonly dispatches: readonly string[];
   /** Bytes that must move in one layer: K and V once, q in, o and lse out, partial states out and in again. */
@@ -57,11 +60,23 @@ export interface PlanContext {
   readonly shape: GqaShape;
   readonly layout: CacheLayout;
   readonly kernel: DecodeKernel;
-  readonly variant: SplitVariant;
-  /** Splits there is scratch memory for. */
+  /** The fused kernel's variant; of the plain kernel, what `auto` would take. */
+  readonly variant: FusedVariant;
+  /** Most splits of a sequence, and partial states of splits that there is scratch memory for. */
   readonly maxSplits: number;
+  readonly maxPartials: number;
   /** Workgroups that keep the device busy. */
   readonly slots: number;
+}
+
+/** What a decoder may be told; the rest follows from device and shape. */
+export interface ContextOptions {
+  /** Default `auto`: what was tuned, else what suits the device by its class. */
+  readonly kernel?: KernelChoice;
+  /** The fused kernel's sizes, for tests and tuning. Decides the kernel too. */
+  readonly variant?: FusedVariant;
+  /** What was measured on this device for this shape. */
+  readonly tuned?: TunedEntry;
 }
 
 /** The context of a decoder: its kernel variant, scratch and slots. */
@@ -69,27 +84,37 @@ export function planContext(
   shape: GqaShape,
   layout: CacheLayout,
   facts: DeviceFacts,
-  options: { readonly kernel?: DecodeKernel; readonly variant?: Partial<SplitVariant> } = {},
+  options: ContextOptions = {},
 ): PlanContext {
-  const variant = { ...chooseSplitVariant(shape, facts, options.variant?.reduce), ...options.variant };
-  const bytesPerSplit = shape.rows * partialBytesPerRow(shape);
-  const fitting = Math.max(1, Math.floor(facts.maxBindingBytes / bytesPerSplit));
-  const useful = Math.max(1, Math.ceil(layout.capacity / variant.tile));
+  const variant = chooseVariant(shape, layout, facts, options);
+  const kernel = options.kernel === 'plain' ? 'plain' : variant.template;
+  const fitting = Math.max(1, Math.floor(facts.maxBindingBytes / partialBytes(shape, 1)));
+  const useful = Math.max(1, Math.ceil(layout.capacity / LEAST_KEYS));
   const maxSplits = Math.min(MAX_SPLITS, fitting, useful);
-  return { shape, layout, kernel: options.kernel ?? 'fused', variant, maxSplits, slots: slotsOf(facts) };
+  const maxPartials = Math.min(fitting, shape.batch * maxSplits);
+  const slots = options.tuned?.slots ?? slotsOf(facts);
+  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots };
 }
 
-/** Bytes of one partial state: o, m and l in f32. */
-export function partialBytesPerRow(shape: GqaShape): number {
-  return shape.headDim * 4 + 8;
+/** Fewest keys that a split may be asked to have. */
+const LEAST_KEYS = 32;
+
+function chooseVariant(
+  shape: GqaShape,
+  layout: CacheLayout,
+  facts: DeviceFacts,
+  { kernel = 'auto', variant, tuned }: ContextOptions,
+): FusedVariant {
+  if (variant) return variant;
+  if (kernel !== 'auto' && kernel !== 'plain') {
+    return tuned?.variant.template === kernel ? tuned.variant : chooseIn(kernel, shape, layout, facts);
+  }
+  return tuned?.variant ?? chooseFused(shape, layout, facts);
 }
 
-/**
- * Workgroups that keep a device busy. WebGPU tells neither cores nor occupancy: for GPUs enough to hide memory
- * latency on large ones, for software adapters a few per core so that threads finish together.
- */
-function slotsOf(facts: DeviceFacts): number {
-  return facts.software ? 16 : 512;
+/** Bytes of `states` partial states of a sequence's rows: o, m and l in f32. */
+export function partialBytes(shape: GqaShape, states: number): number {
+  return states * shape.numQHeads * shape.qLen * (shape.headDim * 4 + 8);
 }
 
 /** Plans one step over `kvLens` (tokens to attend to per sequence, the new ones included). One plan serves all layers. */
@@ -103,86 +128,68 @@ export function planDecode(
   const smScale = options.smScale ?? 1 / Math.sqrt(shape.headDim);
   if (!Number.isFinite(Math.fround(smScale)))
     throw new ShapeError(`plan: smScale: expected a finite number, got ${smScale}`);
-  const longest = Math.max(...kvLens);
+  const longest = longestOf(kvLens);
   const splitLen = kernel === 'plain' ? Math.max(1, longest) : chooseSplitLen(context, kvLens, options);
-  const numSplits = Math.max(1, Math.ceil(longest / splitLen));
+  const { words, items, partials } = stepWords(layout, smScale, kvLens, splitLen);
   const rowBytes = shape.rows * shape.headDim * 4;
-  const partial = numSplits > 1 ? 2 * shape.rows * numSplits * partialBytesPerRow(shape) : 0;
   return {
     shape,
     kernel,
     kvLens: [...kvLens],
-    numSplits,
+    numSplits: Math.max(1, Math.ceil(longest / splitLen)),
     splitLen,
+    items,
     smScale,
-    grid: splitGrid(shape, context.variant, numSplits),
-    dispatches: dispatchNames(kernel, numSplits),
-    bytes: { kv: kvBytesRead(layout, kvLens), q: rowBytes, out: rowBytes + shape.rows * 4, partial },
-    stepWords: stepWords([numSplits, splitLen, layout.capacity], smScale, kvLens),
+    grid: [items, workgroupsPerItem(shape, context.variant), 1],
+    merges: partials > 0,
+    dispatches: dispatchNames(kernel, partials > 0),
+    bytes: {
+      kv: kvBytesRead(layout, kvLens),
+      q: rowBytes,
+      out: rowBytes + shape.rows * 4,
+      partial: 2 * partialBytes(shape, partials),
+    },
+    stepWords: words,
   };
 }
 
-function dispatchNames(kernel: DecodeKernel, numSplits: number): string[] {
+export function longestOf(kvLens: readonly number[]): number {
+  let longest = 0;
+  for (const kvLen of kvLens) longest = Math.max(longest, kvLen);
+  return longest;
+}
+
+function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {
   if (kernel === 'plain') return ['plain_scores', 'plain_softmax', 'plain_mix'];
-  return numSplits > 1 ? ['decode_split', 'decode_merge'] : ['decode_split'];
+  return merges ? [`decode_${kernel}`, 'decode_merge'] : [`decode_${kernel}`];
 }
 
-/** Keys per split: a multiple of the tile. */
-function chooseSplitLen(context: PlanContext, kvLens: readonly number[], options: PlanOptions): number {
-  const { maxSplits, variant } = context;
-  const { tile } = variant;
-  const longest = Math.max(1, ...kvLens);
-  if (options.numSplits !== undefined && options.deterministic) {
-    throw new ShapeError('plan: expected numSplits or deterministic, got both');
+const HEADER_WORDS = 8;
+
+/** Most words of the `step` binding for so many sequences and items. */
+export function mostStepWords(batch: number, items: number): number {
+  return HEADER_WORDS + 4 * (batch + items);
+}
+
+/** The words of lib/step.wgsl's struct Step: the header, the sequences, the items. */
+function stepWords(layout: CacheLayout, smScale: number, kvLens: readonly number[], splitLen: number) {
+  const batch = kvLens.length;
+  const splits = kvLens.map((kvLen) => Math.max(1, Math.ceil(kvLen / splitLen)));
+  const items = splits.reduce((sum, n) => sum + n, 0);
+  const words = new Uint32Array(mostStepWords(batch, items));
+  words.set([layout.capacity, batch, layout.kScales, layout.vScales]);
+  new Float32Array(words.buffer)[4] = smScale;
+  let partials = 0;
+  let at = HEADER_WORDS + 4 * batch;
+  for (let b = 0; b < batch; b++) {
+    const count = splits[b]!;
+    words.set([kvLens[b]!, partials, count], HEADER_WORDS + 4 * b);
+    for (let s = 0; s < count; s++, at += 4) {
+      words[at] = b;
+      words[at + 1] = s * splitLen;
+      words[at + 2] = Math.min(kvLens[b]!, (s + 1) * splitLen);
+      words[at + 3] = count > 1 ? ++partials : 0;
+    }
   }
-  if (options.numSplits !== undefined) {
-    checkWhole('plan: numSplits', options.numSplits, 1, maxSplits);
-    return roundUp(Math.ceil(longest / options.numSplits), tile);
-  }
-  if (options.deterministic) return fixedSplitLen(context, longest);
-  const least = Math.max(roundUp(MIN_SPLIT_LEN, tile), roundUp(Math.ceil(longest / maxSplits), tile));
-  return smallestFitting(context, kvLens, least, roundUp(longest, tile));
-}
-
-/** The deterministic split length. Throws ShapeError where a large batch leaves no scratch memory for so many splits. */
-function fixedSplitLen({ layout, maxSplits, variant }: PlanContext, longest: number): number {
-  const forCapacity = Math.ceil(layout.capacity / MAX_SPLITS);
-  const splitLen = roundUp(Math.max(FIXED_SPLIT_LEN, forCapacity), variant.tile);
-  checkWhole(`plan: deterministic splits of ${splitLen} keys`, Math.ceil(longest / splitLen), 1, maxSplits);
-  return splitLen;
-}
-
-/**
- * The smallest split length whose workgroups fit the slots, by binary search over multiples of the tile
- * (FlashInfer's scheduler: include/flashinfer/attention/scheduler.cuh).
- */
-function smallestFitting(
-  context: PlanContext,
-  kvLens: readonly number[],
-  least: number,
-  most: number,
-): number {
-  const { shape, variant, slots } = context;
-  const perSplit = splitGrid(shape, variant, 1)[1];
-  const workgroups = (splitLen: number) =>
-    kvLens.reduce((sum, kvLen) => sum + Math.ceil(kvLen / splitLen), 0) * perSplit;
-  let low = least / variant.tile;
-  let high = Math.max(low, most / variant.tile);
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    if (workgroups(middle * variant.tile) <= slots) high = middle;
-    else low = middle + 1;
-  }
-  return low * variant.tile;
-}
-
-function roundUp(value: number, multiple: number): number {
-  return Math.ceil(value / multiple) * multiple;
-}
-
-/** The words of lib/step.wgsl's struct Step, in its order. */
-function stepWords(counts: readonly [number, number, number], smScale: number, kvLens: readonly number[]) {
-  const words = Uint32Array.of(...counts, 0, ...kvLens);
-  new Float32Array(words.buffer)[3] = smScale;
-  return words;
+  return { words, items, partials };
 }

@@ -6,6 +6,9 @@ import { Pipelines } from './pipelines.ts';
 export interface DeviceFacts {
   /** A CPU pretends to be a GPU (lavapipe, SwiftShader, WARP). */
   readonly software: boolean;
+  /** As the adapter says, in lower case; browsers may leave it empty. */
+  readonly vendor: string;
+  /** The feature, and the WGSL builtins that the kernels need with it. */
   readonly subgroups: boolean;
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;
@@ -27,6 +30,9 @@ export interface OpenOptions {
 // promises is pending; whatever we open is held here until it is destroyed.
 const alive = new Set<object>();
 
+/** What a host's WGSL knows: the type of `gpu.wgslLanguageFeatures`, or any set of names. */
+export type WgslLanguageFeatures = Pick<ReadonlySet<string>, 'has'>;
+
 /** A device to run kernels on. Owned ones are destroyed by `destroy()`, borrowed ones are left as they are. */
 export class GqaDevice {
   readonly device: GPUDevice;
@@ -43,10 +49,10 @@ export class GqaDevice {
     this.#uncaptured.push(new GpuError(cleanMessage(event.error.message), { cause: event.error }));
   };
 
-  constructor(device: GPUDevice, owned: boolean) {
+  constructor(device: GPUDevice, owned: boolean, languageFeatures?: WgslLanguageFeatures) {
     this.device = device;
     this.owned = owned;
-    this.facts = factsOf(device);
+    this.facts = factsOf(device, languageFeatures?.has('subgroup_id') ?? true);
     this.pipelines = new Pipelines(device);
     this.lost = device.lost.then((info) => {
       this.#lostError = new DeviceLostError(info.reason, cleanMessage(info.message));
@@ -97,7 +103,7 @@ export async function openDevice(gpu: GPU, options: OpenOptions = {}): Promise<G
   if (!adapter)
     throw new NoAdapterError('openDevice: requestAdapter() found no WebGPU adapter on this machine');
   const device = await adapter.requestDevice(options.descriptor?.(adapter) ?? {});
-  const opened = new GqaDevice(device, true);
+  const opened = new GqaDevice(device, true, gpu.wgslLanguageFeatures);
   alive.add(opened);
   keepWith.set(opened, [gpu, adapter]);
   return opened;
@@ -105,9 +111,12 @@ export async function openDevice(gpu: GPU, options: OpenOptions = {}): Promise<G
 
 const keepWith = new WeakMap<GqaDevice, readonly object[]>();
 
-/** Wraps a device the caller made. It is never destroyed by us, and its error handlers stay the caller's. */
-export function borrowDevice(device: GPUDevice): GqaDevice {
-  return new GqaDevice(device, false);
+/**
+ * Wraps a device the caller made. It is never destroyed by us, and its error handlers stay the caller's. `languageFeatures`
+ * is the host's `gpu.wgslLanguageFeatures`: where it lacks `subgroup_id`, kernels do without subgroups. Default: it has it.
+ */
+export function borrowDevice(device: GPUDevice, languageFeatures?: WgslLanguageFeatures): GqaDevice {
+  return new GqaDevice(device, false, languageFeatures);
 }
 
 /** Is this adapter or device a software renderer? By WebGPU's own flag, else by the names such renderers go by. */
@@ -116,11 +125,12 @@ export function isSoftware(info: GPUAdapterInfo): boolean {
   return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(names);
 }
 
-function factsOf(device: GPUDevice): DeviceFacts {
+function factsOf(device: GPUDevice, hasSubgroupId: boolean): DeviceFacts {
   const { limits, features, adapterInfo } = device;
   return {
     software: isSoftware(adapterInfo),
-    subgroups: features.has('subgroups'),
+    vendor: adapterInfo.vendor,
+    subgroups: features.has('subgroups') && hasSubgroupId,
     subgroupMinSize: adapterInfo.subgroupMinSize ?? 4,
     subgroupMaxSize: adapterInfo.subgroupMaxSize ?? 128,
     maxInvocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),

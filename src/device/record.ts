@@ -59,10 +59,12 @@ export function dispatch(
 
 const PASS = { label: 'gqa' };
 
-/** Calls `record` with the caller's pass, or with a pass opened and ended on the caller's encoder. */
-export function inPass(target: RecordTarget, record: (pass: GPUComputePassEncoder) => void): void {
-  if (!('beginComputePass' in target)) return record(target);
-  const pass = target.beginComputePass(PASS);
-  record(pass);
-  pass.end();
+/** The caller's pass, or one opened on the caller's encoder. Give it back to `endPass`. */
+export function beginPass(target: RecordTarget): GPUComputePassEncoder {
+  return 'beginComputePass' in target ? target.beginComputePass(PASS) : target;
+}
+
+/** Ends the pass if it was opened by `beginPass`. */
+export function endPass(target: RecordTarget, pass: GPUComputePassEncoder): void {
+  if (pass !== target) pass.end();
 }

@@ -4,6 +4,7 @@
 // WGSL allows use before declaration at module scope, and the directives share the kernel's first line, so the
 // compiler's line numbers are those of the kernel file. (Linking by plain text is how vello and use.gpu inspired it;
 // no preprocessor, no placeholders.)
+import { unrollLoops } from './unroll.ts';
 
 /** One shader to link: the kernel file's text, the libs it calls, its constants and WGSL extensions. */
 export interface ShaderParts {
@@ -13,11 +14,12 @@ export interface ShaderParts {
   readonly enables?: readonly string[];
 }
 
-/** Joins the parts into one WGSL module. Whole-number constants become u32 constants. */
+/** Joins the parts into one WGSL module, its marked loops unrolled. Whole-number constants become u32 constants. */
 export function link(parts: ShaderParts): string {
   const enables = (parts.enables ?? []).map((name) => `enable ${name}; `).join('');
   const consts = Object.entries(parts.consts).map(([name, value]) => constLine(name, value));
-  return [`${enables}${parts.kernel}`, ...consts, ...parts.libs].join('\n');
+  const linked = [`${enables}${parts.kernel}`, ...consts, ...parts.libs].join('\n');
+  return unrollLoops(linked);
 }
 
 function constLine(name: string, value: number | boolean): string {
@@ -25,6 +27,20 @@ function constLine(name: string, value: number | boolean): string {
   if (!Number.isInteger(value) || value < 0)
     throw new Error(`const ${name}: expected a whole number, got ${value}`);
   return `const ${name} = ${value}u;`;
+}
+
+const DECLARED = /^(?:fn|const|var<\w+>)\s+(\w+)/gm;
+
+/**
+ * A lib under a name: everything it declares, and the words in `also`, get a prefix, `k_` for functions and variables
+ * and `K_` for constants. So one lib serves K and V alike, with different element types beside each other.
+ */
+export function qualified(prefix: string, lib: string, also: readonly string[] = []): string {
+  const names = [...lib.matchAll(DECLARED)].map((match) => match[1]!);
+  const pattern = new RegExp(`\\b(${[...names, ...also].join('|')})\\b`, 'g');
+  return lib.replace(pattern, (name) =>
+    /^[A-Z]/.test(name) ? `${prefix.toUpperCase()}_${name}` : `${prefix}_${name}`,
+  );
 }
 
 export interface Binding {

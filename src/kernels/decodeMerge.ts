@@ -3,18 +3,21 @@ import source from '../../shaders/decode_merge.wgsl?raw';
 import statesFinished from '../../shaders/lib/states_finished.wgsl?raw';
 import statesSplit from '../../shaders/lib/states_split.wgsl?raw';
 import { link } from '../device/wgsl.ts';
-import { NUMBERS, STEP } from './lib.ts';
 import type { Kernel } from './kernel.ts';
+import { NUMBERS, STEP } from './lib.ts';
 import type { GqaShape } from './shape.ts';
 
-/** Merges the splits of every query row. Grid: [Hq * Lq, B, 1]. */
-export function decodeMerge(shape: GqaShape): Kernel {
+/**
+ * Merges the splits of every query row. Grid: [Hq * Lq, B, 1]. `sets` invocations share each four elements' states: many
+ * on a GPU, which reads them side by side, one on a CPU.
+ */
+export function decodeMerge(shape: GqaShape, sets: number): Kernel {
   return {
     name: 'decode_merge',
     source: link({
       kernel: source,
       libs: [NUMBERS, statesSplit, STEP],
-      consts: { HEAD_DIM: shape.headDim, Q_LEN: shape.qLen, CAUSAL: shape.causal },
+      consts: { HEAD_DIM: shape.headDim, SETS: sets, Q_LEN: shape.qLen, CAUSAL: shape.causal },
     }),
   };
 }
@@ -26,7 +29,7 @@ export function mergeFinished(headDim: number, rows: number, numStates: number):
     source: link({
       kernel: source,
       libs: [NUMBERS, statesFinished],
-      consts: { HEAD_DIM: headDim, NUM_STATES: numStates, NUM_ROWS: rows },
+      consts: { HEAD_DIM: headDim, SETS: 1, NUM_STATES: numStates, NUM_ROWS: rows },
     }),
   };
 }

@@ -1,15 +1,13 @@
-// lib.ts: the lib shaders by name, and those that a KV cache's element types choose.
-import kF16 from '../../shaders/lib/k_f16.wgsl?raw';
-import kF32 from '../../shaders/lib/k_f32.wgsl?raw';
+// lib.ts: the lib shaders that several kernels link, and those that a KV cache's element types choose.
+import elementsBf16 from '../../shaders/lib/elements_bf16.wgsl?raw';
+import elementsF16 from '../../shaders/lib/elements_f16.wgsl?raw';
+import elementsF32 from '../../shaders/lib/elements_f32.wgsl?raw';
+import elementsInt4 from '../../shaders/lib/elements_int4.wgsl?raw';
+import elementsInt8 from '../../shaders/lib/elements_int8.wgsl?raw';
 import numbers from '../../shaders/lib/numbers.wgsl?raw';
-import packF16 from '../../shaders/lib/pack_f16.wgsl?raw';
 import step from '../../shaders/lib/step.wgsl?raw';
-import storeKF16 from '../../shaders/lib/store_k_f16.wgsl?raw';
-import storeKF32 from '../../shaders/lib/store_k_f32.wgsl?raw';
-import storeVF16 from '../../shaders/lib/store_v_f16.wgsl?raw';
-import storeVF32 from '../../shaders/lib/store_v_f32.wgsl?raw';
-import vF16 from '../../shaders/lib/v_f16.wgsl?raw';
-import vF32 from '../../shaders/lib/v_f32.wgsl?raw';
+import work from '../../shaders/lib/work.wgsl?raw';
+import { qualified } from '../device/wgsl.ts';
 import type { KvType } from './elements.ts';
 
 /** What the kernels need to know of a cache: the element types of K and V. */
@@ -20,14 +18,27 @@ export interface CacheFormat {
 
 export const STEP = step;
 export const NUMBERS = numbers;
-export const LOAD_K: Readonly<Record<KvType, string>> = { f32: kF32, f16: kF16 };
-export const LOAD_V: Readonly<Record<KvType, string>> = { f32: vF32, f16: vF16 };
+export const WORK = work;
 
-const STORE_K: Readonly<Record<KvType, string>> = { f32: storeKF32, f16: storeKF16 };
-const STORE_V: Readonly<Record<KvType, string>> = { f32: storeVF32, f16: storeVF16 };
+const ELEMENTS: Readonly<Record<KvType, string>> = {
+  f32: elementsF32,
+  f16: elementsF16,
+  bf16: elementsBf16,
+  int8: elementsInt8,
+  int4: elementsInt4,
+};
 
-/** The libs that append to a cache of this format. */
-export function storeLibs({ kType, vType }: CacheFormat): string[] {
-  const stores = [STORE_K[kType], STORE_V[vType]];
-  return kType === 'f16' || vType === 'f16' ? [...stores, packF16] : stores;
+/** Reads K: k_unpack and the scales, for kernels that bind `k_cache`. */
+export function kLib({ kType }: CacheFormat): string {
+  return qualified('k', ELEMENTS[kType], ['cache']);
+}
+
+/** Reads V: v_unpack and the scales, for kernels that bind `v_cache`. */
+export function vLib({ vType }: CacheFormat): string {
+  return qualified('v', ELEMENTS[vType], ['cache']);
+}
+
+/** Both. */
+export function cacheLibs(format: CacheFormat): string[] {
+  return [kLib(format), vLib(format)];
 }

@@ -3,15 +3,15 @@ import mixSource from '../../shaders/plain_mix.wgsl?raw';
 import scoresSource from '../../shaders/plain_scores.wgsl?raw';
 import softmaxSource from '../../shaders/plain_softmax.wgsl?raw';
 import { link } from '../device/wgsl.ts';
-import { LOAD_K, LOAD_V, NUMBERS, STEP, type CacheFormat } from './lib.ts';
 import type { Grid, Kernel } from './kernel.ts';
+import { kLib, NUMBERS, STEP, vLib, type CacheFormat } from './lib.ts';
 import type { GqaShape } from './shape.ts';
 
 const WG_SIZE = 64;
 
 /** scores = scale * q . k; grid [tiles of 64 keys, Hq * Lq, B]. */
 export function plainScores(shape: GqaShape, cache: CacheFormat): Kernel {
-  const libs = [STEP, NUMBERS, LOAD_K[cache.kType]];
+  const libs = [STEP, NUMBERS, kLib(cache)];
   const consts = { ...headConsts(shape), ...maskConsts(shape), WG_SIZE };
   return { name: 'plain_scores', source: link({ kernel: scoresSource, libs, consts }) };
 }
@@ -31,7 +31,7 @@ export function plainMix(shape: GqaShape, cache: CacheFormat): Kernel {
   const consts = { ...headConsts(shape), ...maskConsts(shape) };
   return {
     name: 'plain_mix',
-    source: link({ kernel: mixSource, libs: [STEP, LOAD_V[cache.vType]], consts }),
+    source: link({ kernel: mixSource, libs: [STEP, vLib(cache)], consts }),
   };
 }
 

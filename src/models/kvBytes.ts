@@ -3,19 +3,19 @@ import { ShapeError } from '../device/errors.ts';
 import type { ModelShape } from './presets.ts';
 
 /** The part of a model's shape that decides the size of its KV cache. */
-export type KvShape = Pick<ModelShape, 'layers' | 'numKvHeads' | 'headDim' | 'localLayers' | 'window'>;
+export type KvShape = Pick<ModelShape, 'layers' | 'numKvHeads' | 'localLayers' | 'window'>;
 
-/** Bytes of one stored element: one number for K and V alike, or one for each. */
-export type ElementBytes = number | { readonly k: number; readonly v: number };
+/** Bytes of one stored row, a token of one head with its scales: one number for K and V alike, or one for each. */
+export type RowBytes = number | { readonly k: number; readonly v: number };
 
 /**
- * Bytes that one more token adds to the cache of one sequence, all layers together: layers * KV heads * head dim *
- * (bytes of a K element + bytes of a V element). In a model with local layers this holds until their window is full.
+ * Bytes that one more token adds to the cache of one sequence, all layers together: layers * KV heads *
+ * (bytes of a K row + bytes of a V row). In a model with local layers this holds until their window is full.
  */
-export function kvBytesPerToken(shape: KvShape, bytesPerElement: ElementBytes): number {
+export function kvBytesPerToken(shape: KvShape, bytesPerRow: RowBytes): number {
   return exact(
     'kvBytesPerToken',
-    whole('layers', shape.layers, 1) * bytesPerTokenAndLayer(shape, bytesPerElement),
+    whole('layers', shape.layers, 1) * bytesPerTokenAndLayer(shape, bytesPerRow),
   );
 }
 
@@ -27,7 +27,7 @@ export function kvCacheBytes(
   shape: KvShape,
   tokens: number,
   batch: number,
-  bytesPerElement: ElementBytes,
+  bytesPerRow: RowBytes,
   { windowed }: { readonly windowed: boolean },
 ): number {
   const layers = whole('layers', shape.layers, 1);
@@ -35,10 +35,7 @@ export function kvCacheBytes(
   const local = windowed ? localLayers(shape) : 0;
   const kept = local > 0 ? Math.min(all, whole('window', shape.window, 1)) : all;
   const rows = exact('kvCacheBytes', (layers - local) * all + local * kept);
-  return exact(
-    'kvCacheBytes',
-    rows * bytesPerTokenAndLayer(shape, bytesPerElement) * whole('batch', batch, 1),
-  );
+  return exact('kvCacheBytes', rows * bytesPerTokenAndLayer(shape, bytesPerRow) * whole('batch', batch, 1));
 }
 
 /** Milliseconds that reading `bytes` takes at `gbps` gigabytes (10^9 bytes) per second: no decode step is faster. */
@@ -72,7 +69,7 @@ export interface KvRow {
 export interface KvRequest {
   readonly depths: readonly number[];
   readonly batch: number;
-  readonly bytesPerElement: ElementBytes;
+  readonly bytesPerRow: RowBytes;
   readonly memoryBytes: number;
   readonly gbps?: number;
 }
@@ -83,14 +80,14 @@ export function kvRows(shape: ModelShape, request: KvRequest): KvRow[] {
     variantsOf(shape).map(({ variant, numKvHeads }) => {
       const varied = { ...shape, numKvHeads };
       const bytes = (batch: number, windowed: boolean) =>
-        kvCacheBytes(varied, whole('depth', depth, 1), batch, request.bytesPerElement, { windowed });
+        kvCacheBytes(varied, whole('depth', depth, 1), batch, request.bytesPerRow, { windowed });
       const cacheBytes = bytes(request.batch, true);
       return {
         variant,
         configured: numKvHeads === shape.numKvHeads,
         numKvHeads,
         depth,
-        bytesPerToken: kvBytesPerToken(varied, request.bytesPerElement),
+        bytesPerToken: kvBytesPerToken(varied, request.bytesPerRow),
         cacheBytes,
         fullBytes: bytes(request.batch, false),
         sequences: Math.floor(request.memoryBytes / bytes(1, true)),
@@ -114,11 +111,9 @@ function localLayers(shape: KvShape): number {
   return local;
 }
 
-function bytesPerTokenAndLayer(shape: KvShape, bytesPerElement: ElementBytes): number {
-  const { k, v } =
-    typeof bytesPerElement === 'number' ? { k: bytesPerElement, v: bytesPerElement } : bytesPerElement;
-  const elements = whole('numKvHeads', shape.numKvHeads, 1) * whole('headDim', shape.headDim, 1);
-  return elements * (whole('bytesPerElement', k, 1) + whole('bytesPerElement', v, 1));
+function bytesPerTokenAndLayer(shape: KvShape, bytesPerRow: RowBytes): number {
+  const { k, v } = typeof bytesPerRow === 'number' ? { k: bytesPerRow, v: bytesPerRow } : bytesPerRow;
+  return whole('numKvHeads', shape.numKvHeads, 1) * (whole('bytesPerRow', k, 1) + whole('bytesPerRow', v, 1));
 }
 
 function whole(what: string, value: number | undefined, min: number): number {

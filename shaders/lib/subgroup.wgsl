@@ -1,0 +1,30 @@
+// lib subgroup: what decode_registers asks of its subgroups. Any subgroup size, as long as a team of LANES invocations
+// lies within one subgroup.
+//
+// consts LANES
+
+struct Invocation {
+  @builtin(subgroup_id) subgroup: u32,
+  @builtin(subgroup_size) subgroup_size: u32,
+  @builtin(subgroup_invocation_id) lane: u32, // within the subgroup
+}
+
+// Number of this invocation's team within the workgroup. A workgroup smaller than a subgroup has one, not full subgroup.
+fn team_of(me: Invocation) -> u32 {
+  return me.subgroup * (me.subgroup_size / LANES) + me.lane / LANES;
+}
+
+// Number of this invocation within its team.
+fn lane_of(me: Invocation) -> u32 {
+  return me.lane % LANES;
+}
+
+// x of the invocation whose number within the team differs from this one's in the bits of `mask`.
+fn exchange(me: Invocation, x: f32, mask: u32) -> f32 {
+  return subgroupShuffleXor(x, mask);
+}
+
+// x of invocation `source` of the team.
+fn broadcast(me: Invocation, x: f32, source: u32) -> f32 {
+  return subgroupShuffle(x, me.lane - lane_of(me) + source);
+}

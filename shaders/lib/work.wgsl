@@ -1,0 +1,61 @@
+// lib work: what a workgroup of a fused kernel works on, and where it writes the states of its rows.
+//
+// grid (items, Hkv * ROW_BLOCKS, 1)
+// out  o          [rows, D/4] vec4                      of a sequence that is one item; 0 for a row with nothing to attend to
+//      lse        [rows]      f32                       natural; LSE_EMPTY for such a row
+//      partial_o  [states, Hkv * ROWS, D/4] vec4        of all others, for decode_merge: o, not yet divided by l
+//      partial_ml [states, Hkv * ROWS]      vec2        running maximum m and sum l
+// consts HEAD_DIM ROWS ROW_BLOCK
+// libs   step numbers
+
+@group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> lse: array<f32>;
+@group(0) @binding(6) var<storage, read_write> partial_o: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> partial_ml: array<vec2<f32>>;
+
+const ROW_BLOCKS = (ROWS + ROW_BLOCK - 1u) / ROW_BLOCK;
+
+struct Work {
+  kv_len: u32,    // tokens of the sequence
+  begin: u32,     // keys of the item: begin .. end - 1
+  end: u32,
+  kv_head: u32,   // counted over all sequences
+  row_start: u32, // first row of the block within its KV head; rows past ROWS are not there
+  whole: bool,    // the item is all of its sequence
+  state: u32,     // index of the partial state of the KV head's first row
+}
+
+fn work_of(group: vec3<u32>, groups: vec3<u32>) -> Work {
+  let item = step.table[step.batch + group.x];
+  let num_kv_heads = groups.y / ROW_BLOCKS;
+  let head = group.y / ROW_BLOCKS;
+  return Work(
+    kv_len_of(item.x),
+    item.y,
+    item.z,
+    item.x * num_kv_heads + head,
+    (group.y % ROW_BLOCKS) * ROW_BLOCK,
+    item.w == 0u,
+    ((item.w - 1u) * num_kv_heads + head) * ROWS,
+  );
+}
+
+// Writes four elements, the i-th vec4, of a row's state; `row` is counted within the KV head.
+fn write_state(work: Work, row: u32, i: u32, sum: vec4<f32>, m: f32, l: f32) {
+  if row >= ROWS || i >= HEAD_DIM / 4u {
+    return;
+  }
+  if work.whole {
+    let at = work.kv_head * ROWS + row;
+    o[at * (HEAD_DIM / 4u) + i] = select(vec4<f32>(), sum / l, l > 0.0);
+    if i == 0u {
+      lse[at] = lse_of(m, l);
+    }
+    return;
+  }
+  let at = work.state + row;
+  partial_o[at * (HEAD_DIM / 4u) + i] = sum;
+  if i == 0u {
+    partial_ml[at] = vec2<f32>(m, l);
+  }
+}

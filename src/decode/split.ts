@@ -1,0 +1,112 @@
+// split.ts: how many keys a workgroup takes, so that a step fills the device and no more.
+import { ShapeError } from '../device/errors.ts';
+import { workgroupsPerItem } from '../kernels/fused.ts';
+import { checkWhole } from '../kernels/shape.ts';
+import type { PlanContext } from './plan.ts';
+
+/** Options that fix the splits. */
+export interface SplitOptions {
+  /** This many splits of the longest sequence, or fewer where whole grains of keys do not come to as many. */
+  readonly numSplits?: number;
+  /**
+   * A split length that depends on the capacity alone: a sequence's result then has the same bits whatever else is
+   * in the batch and however long the others are.
+   */
+  readonly deterministic?: boolean;
+}
+
+/** Split lengths are multiples of this, whatever the kernel's sizes and the device's subgroups. */
+export const SPLIT_GRAIN = 32;
+
+/** Fewest keys worth a split of their own. */
+const MIN_SPLIT_LEN = 128;
+
+/** Split length of the deterministic mode, and most splits it makes of a full cache. */
+const FIXED_SPLIT_LEN = 256;
+const FIXED_SPLITS = 64;
+
+/** Keys per split. */
+export function chooseSplitLen(
+  context: PlanContext,
+  kvLens: readonly number[],
+  { numSplits, deterministic }: SplitOptions,
+): number {
+  const longest = Math.max(1, ...kvLens);
+  if (numSplits !== undefined && deterministic) {
+    throw new ShapeError('plan: expected numSplits or deterministic, got both');
+  }
+  if (numSplits !== undefined) return askedSplitLen(context, kvLens, longest, numSplits);
+  if (deterministic) return fixedSplitLen(context, kvLens, longest);
+  return smallestFitting(context, kvLens, longest);
+}
+
+function askedSplitLen(
+  context: PlanContext,
+  kvLens: readonly number[],
+  longest: number,
+  numSplits: number,
+): number {
+  checkWhole('plan: numSplits', numSplits, 1, context.maxSplits);
+  const splitLen = roundUp(Math.ceil(longest / numSplits));
+  checkPartials(context, kvLens, splitLen);
+  return splitLen;
+}
+
+function fixedSplitLen(context: PlanContext, kvLens: readonly number[], longest: number): number {
+  const forCapacity = Math.ceil(context.layout.capacity / FIXED_SPLITS);
+  const splitLen = roundUp(Math.max(FIXED_SPLIT_LEN, forCapacity));
+  checkWhole(
+    `plan: deterministic splits of ${splitLen} keys`,
+    Math.ceil(longest / splitLen),
+    1,
+    context.maxSplits,
+  );
+  checkPartials(context, kvLens, splitLen);
+  return splitLen;
+}
+
+/** Throws ShapeError where a large batch leaves no scratch memory for so many splits. */
+function checkPartials({ maxPartials }: PlanContext, kvLens: readonly number[], splitLen: number): void {
+  checkWhole(
+    `plan: partial states of splits of ${splitLen} keys`,
+    partialsOf(kvLens, splitLen),
+    0,
+    maxPartials,
+  );
+}
+
+/**
+ * The smallest split length whose workgroups fit the slots, by binary search over multiples of the grain
+ * (FlashInfer's scheduler: include/flashinfer/attention/scheduler.cuh).
+ */
+function smallestFitting(context: PlanContext, kvLens: readonly number[], longest: number): number {
+  const { shape, variant, slots, maxSplits, maxPartials } = context;
+  const perItem = workgroupsPerItem(shape, variant);
+  const fits = (splitLen: number) =>
+    itemsOf(kvLens, splitLen) * perItem <= slots && partialsOf(kvLens, splitLen) <= maxPartials;
+  const least = Math.max(roundUp(MIN_SPLIT_LEN), roundUp(Math.ceil(longest / maxSplits)));
+  let low = least / SPLIT_GRAIN;
+  let high = Math.max(low, roundUp(longest) / SPLIT_GRAIN);
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (fits(middle * SPLIT_GRAIN)) high = middle;
+    else low = middle + 1;
+  }
+  return low * SPLIT_GRAIN;
+}
+
+function itemsOf(kvLens: readonly number[], splitLen: number): number {
+  let items = 0;
+  for (const kvLen of kvLens) items += Math.ceil(kvLen / splitLen);
+  return items;
+}
+
+function partialsOf(kvLens: readonly number[], splitLen: number): number {
+  let partials = 0;
+  for (const kvLen of kvLens) if (kvLen > splitLen) partials += Math.ceil(kvLen / splitLen);
+  return partials;
+}
+
+function roundUp(keys: number): number {
+  return Math.ceil(keys / SPLIT_GRAIN) * SPLIT_GRAIN;
+}
