@@ -27,7 +27,10 @@ export interface Running {
   readonly params: RowParams;
   readonly subject: Subject;
   readonly check: RowCheck | null;
-  readonly coldNs: number;
+  readonly tuned: boolean;
+  readonly firstNs: number;
+  readonly planNs: number;
+  readonly recordNs: number;
   readonly stepsPerSample: number;
   readonly samplesNs: number[];
   readonly wallNs: number[];
@@ -49,7 +52,8 @@ export async function warmUp(device: GqaDevice, timer: PassTimer, subject: Subje
   }
 }
 
-function recordSteps(subject: Subject, pass: GPUComputePassEncoder, steps: number): void {
+/** Records so many steps of a subject. */
+export function recordSteps(subject: Subject, pass: GPUComputePassEncoder, steps: number): void {
   for (let i = 0; i < steps; i++) subject.record(pass);
 }
 

@@ -25,6 +25,9 @@ export interface BenchContext {
   readonly limits: Readonly<Record<string, number>>;
   readonly timer: TimerContext;
   readonly ceiling: CeilingContext;
+  readonly host: HostContext;
+  /** Bytes that the rotated caches of a cold row exceed. */
+  readonly coldBytes: number;
   readonly seed: number;
   readonly order: 'interleaved';
   readonly crossOriginIsolated?: boolean;
@@ -61,6 +64,11 @@ export interface CeilingContext {
   readonly samplesNs: readonly number[];
 }
 
+/** What one step costs the thread that prepares it, in ns of its time: planning 64 sequences of unequal length. */
+export interface HostContext {
+  readonly plan64Ns: number;
+}
+
 /** A warning's code is stable; its text says what to do. */
 export interface Warning {
   readonly code: 'software-adapter' | 'timer-coarse' | 'timer-broken' | 'noisy' | 'hidden' | 'non-standard';
@@ -78,6 +86,10 @@ export interface RowParams {
   readonly capacity: number;
   readonly kType: KvType;
   readonly vType: KvType;
+  /** Unequal sequences, as in `2q1s4k_30q1s512`; `batch` and `depth` are then their number and the longest. */
+  readonly requests?: string;
+  /** Whether copies of the caches are read in turn, so that none is found in the last-level cache. */
+  readonly cache: 'cold' | 'hot';
   /** What was asked for; a row says which kernel that came to. */
   readonly kernel: KernelChoice;
 }
@@ -88,16 +100,20 @@ export interface BenchRow {
   readonly test: string;
   readonly variant: string;
   readonly params: RowParams;
-  /** The kernel that ran, and its sizes in words; absent where none did. */
+  /** The kernel that ran, its sizes in words, and whether they were measured on this device before; absent where none did. */
   readonly kernel?: DecodeKernel;
   readonly sizes?: string;
+  readonly tuned?: boolean;
   readonly splits: number;
   readonly splitLen: number;
   readonly bytes: { readonly kvRead: number; readonly partial: number };
-  /** Whether the rotated caches exceed what a last-level cache holds; a row that is not cold has no share of the ceiling. */
+  /** Whether the caches read in turn exceed `coldBytes`; a row that is not cold has no share of the ceiling. */
   readonly cold: boolean;
   readonly workingSetBytes: number;
+  /** Before it was timed. */
   readonly check: RowCheck | null;
+  /** After it was timed, on the same buffers. */
+  readonly checkAfter?: RowCheck;
   /** Null when the check failed or the shape could not run: no time then. */
   readonly time: RowTime | null;
   readonly error?: string;
@@ -117,7 +133,11 @@ export interface RowTime {
   readonly stepsPerSample: number;
   readonly samplesNs: readonly number[];
   readonly wallNs: readonly number[];
-  readonly coldNs: number;
+  /** Wall time of the very first step, shader compilation included. */
+  readonly firstNs: number;
+  /** CPU time of the recording thread: to plan a step, and to record it for one layer. */
+  readonly planNs: number;
+  readonly recordNs: number;
   readonly median: number;
   readonly ci95: readonly [number, number];
   readonly min: number;

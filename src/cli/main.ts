@@ -7,11 +7,13 @@ import { registerBench } from './bench.ts';
 import { registerCheck } from './check.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerKv } from './kv.ts';
+import { registerTune } from './tune.ts';
 import { EXIT } from './usage.ts';
 
 const EXAMPLES = `
 Examples:
   gqa                                             MHA, GQA and MQA side by side on this device
+  gqa tune                                        find the fastest kernel variants for this device
   gqa doctor                                      which adapter, and what is missing
   gqa check --quick                               are the kernels right on this device?
   gqa kv llama-3.1-8b -d 8192                     size of a KV cache; needs no GPU
@@ -48,7 +50,14 @@ function createProgram(): Command {
     .version(version)
     .exitOverride()
     .addHelpText('after', EXAMPLES);
-  for (const register of [registerBench, registerCheck, registerAttend, registerKv, registerDoctor]) {
+  for (const register of [
+    registerBench,
+    registerTune,
+    registerCheck,
+    registerAttend,
+    registerKv,
+    registerDoctor,
+  ]) {
     register(program);
   }
   return program;

@@ -5,6 +5,7 @@ import type { DeviceFacts } from '../device/gqaDevice.ts';
 import {
   chooseFused,
   chooseIn,
+  FUSED_TEMPLATES,
   workgroupsPerItem,
   type FusedTemplate,
   type FusedVariant,
@@ -21,7 +22,7 @@ export type DecodeKernel = FusedTemplate | 'plain';
 /** What callers choose from. `auto`: what was tuned, else what suits the device by its class. */
 export type KernelChoice = DecodeKernel | 'auto';
 
-export const DECODE_KERNELS: readonly DecodeKernel[] = ['registers', 'tiles', 'plain'];
+export const DECODE_KERNELS: readonly DecodeKernel[] = [...FUSED_TEMPLATES, 'plain'];
 
 /** Most splits of a sequence: the merge reads one partial state per split and row. */
 export const MAX_SPLITS = 128;

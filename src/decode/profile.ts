@@ -10,8 +10,8 @@ const SLOTS: readonly (readonly [vendor: RegExp, slots: number])[] = [
   [/qualcomm|arm|imgtec|samsung/i, 64],
 ];
 
-/** A few per core on a software adapter, so that threads finish together. */
-const SOFTWARE_SLOTS = 16;
+/** As many as a small machine has cores or a few more: merging costs a CPU more than threads that finish apart. */
+const SOFTWARE_SLOTS = 8;
 
 const UNKNOWN_SLOTS = 256;
 

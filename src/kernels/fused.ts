@@ -26,6 +26,8 @@ export type FusedVariant = RegistersVariant | TilesVariant;
 /** Templates of the fused kernel. */
 export type FusedTemplate = FusedVariant['template'];
 
+export const FUSED_TEMPLATES: readonly FusedTemplate[] = ['registers', 'tiles'];
+
 /** The template that suits a device and shape, as long as nothing was measured, with its sizes. */
 export function chooseFused(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): FusedVariant {
   return chooseIn(chooseTemplate(facts), shape, cache, facts);
