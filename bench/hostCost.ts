@@ -20,7 +20,7 @@ function perCall(calls: number, act: () => void): number {
 
 /** Time to plan a row's step. */
 export function planCost(subject: Subject): number {
-  return perCall(CALLS, subject.replan);
+  return perCall(CALLS, () => subject.replan());
 }
 
 /**

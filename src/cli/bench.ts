@@ -80,7 +80,10 @@ const OPTIONS: readonly Option[] = [
     .argParser(types)
     .default(DEFAULTS.types, 'f16'),
   new Option('--cache-type-v <list>', 'stored type of V (-ctv); default: that of K').argParser(types),
-  new Option('--kernel <list>', `auto, or kernels to race: ${DECODE_KERNELS.join(',')}`)
+  new Option(
+    '--kernel <list>',
+    `auto, or kernels to race: ${DECODE_KERNELS.join(',')} (matrix is experimental)`,
+  )
     .argParser(kernels)
     .default(DEFAULTS.kernel, 'auto'),
   new Option('--requests <list>', 'batches of unequal requests instead of -b and -d: 8q1s4k,2q1s32k_30q1s512')
@@ -134,7 +137,9 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
   const shape = benchShape(flags);
   if (flags.exportJson) await checkExportTarget(flags.exportJson);
   const progress = new Progress();
-  const { device } = await openNode(flags, (line) => progress.line(line));
+  const { device } = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') }, (line) =>
+    progress.line(line),
+  );
   try {
     const { software } = device.facts;
     const depths = flags.depth ?? STANDARD_DEPTHS[software ? 'software' : 'gpu'];

@@ -1,10 +1,18 @@
 // candidates.ts: variants worth timing against each other on a device: a start, and its neighbours in one size each.
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { GqaError } from '../device/errors.ts';
-import { hasRegisters, type RegistersVariant } from './decodeRegisters.ts';
+import type { MatrixVariant } from './decodeMatrix.ts';
+import type { RegistersVariant } from './decodeRegisters.ts';
 import type { TilesVariant } from './decodeTiles.ts';
 import { rowWords } from './elements.ts';
-import { checkVariant, chooseFused, chooseIn, FUSED_TEMPLATES, type FusedVariant } from './fused.ts';
+import {
+  checkVariant,
+  chooseFused,
+  chooseIn,
+  FUSED_TEMPLATES,
+  type FusedTemplate,
+  type FusedVariant,
+} from './fused.ts';
 import type { CacheFormat } from './lib.ts';
 import type { GqaShape } from './shape.ts';
 import { evenBlocks, powerOfTwoUpTo } from './sizes.ts';
@@ -12,10 +20,24 @@ import { evenBlocks, powerOfTwoUpTo } from './sizes.ts';
 /** Where to start: every template that runs on the device, in the sizes it would take unmeasured; the default first. */
 export function startVariants(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): FusedVariant[] {
   const first = chooseFused(shape, cache, facts);
-  const others = FUSED_TEMPLATES.filter((template) => template !== first.template)
-    .filter((template) => template !== 'registers' || hasRegisters(facts))
-    .map((template) => chooseIn(template, shape, cache, facts));
-  return [first, ...others];
+  const others = FUSED_TEMPLATES.filter((template) => template !== first.template);
+  return [first, ...others.flatMap((template) => chosenOrNone(template, shape, cache, facts))];
+}
+
+function chosenOrNone(
+  template: FusedTemplate,
+  shape: GqaShape,
+  cache: CacheFormat,
+  facts: DeviceFacts,
+): FusedVariant[] {
+  try {
+    const variant = chooseIn(template, shape, cache, facts);
+    checkVariant(shape, cache, variant, facts);
+    return [variant];
+  } catch (error) {
+    if (error instanceof GqaError) return [];
+    throw error;
+  }
 }
 
 /** Lists of variants that differ from `from` in one size, a list for each size; only those the device can run. */
@@ -25,9 +47,19 @@ export function neighbours(
   cache: CacheFormat,
   facts: DeviceFacts,
 ): FusedVariant[][] {
-  const lists =
-    from.template === 'tiles' ? tilesAround(from, shape, cache) : registersAround(from, shape, cache, facts);
-  return lists.map((list) => list.filter((variant) => runs(variant, from, shape, cache, facts)));
+  return around(from, shape, cache, facts).map((list) =>
+    list.filter((variant) => runs(variant, from, shape, cache, facts)),
+  );
+}
+
+function around(
+  from: FusedVariant,
+  shape: GqaShape,
+  cache: CacheFormat,
+  facts: DeviceFacts,
+): FusedVariant[][] {
+  if (from.template === 'tiles') return tilesAround(from, shape, cache);
+  return from.template === 'matrix' ? matrixAround(from, shape) : registersAround(from, shape, cache, facts);
 }
 
 function runs(
@@ -84,5 +116,14 @@ function tilesAround(from: TilesVariant, shape: GqaShape, cache: CacheFormat): T
     [16, 32, 64, 128, 256].map((tile) => ({ ...from, tile })),
     [...new Set(rows)].map((rowBlock) => ({ ...from, rowBlock })),
     [1, 2, 4, 8].filter((n) => n <= words).map((mixWords) => ({ ...from, mixWords })),
+  ];
+}
+
+function matrixAround(from: MatrixVariant, shape: GqaShape): MatrixVariant[][] {
+  const rows = [8, 16, 32].map((most) => evenBlocks(shape.rowsPerKvHead, most));
+  return [
+    [32, 64, 128, 256].map((wgSize) => ({ ...from, wgSize })),
+    [32, 64, 128, 256].map((tile) => ({ ...from, tile })),
+    [...new Set(rows)].map((rowBlock) => ({ ...from, rowBlock })),
   ];
 }
