@@ -46,11 +46,11 @@ const COLUMNS: readonly Column[] = [
   { title: 'kernel', align: 'left' },
   { title: 'test', align: 'left' },
   { title: 'µs (median)', align: 'right' },
-  { title: 'wall µs', align: 'right' },
-  { title: 'record µs', align: 'right' },
   { title: 'GB/s', align: 'right' },
   { title: '% ceiling', align: 'right' },
   { title: 'vs mha (ideal)', align: 'right' },
+  { title: 'wall µs', align: 'right' },
+  { title: 'record µs', align: 'right' },
 ];
 
 /** The table of all rows. */
@@ -74,7 +74,14 @@ function cells(result: BenchResult, row: BenchRow): string[] {
     kernelCell(row),
     `${row.test}${batch}`,
     ...timeCells(result.results, result.context.ceiling, row),
+    ...costCells(row),
   ];
+}
+
+/** Wall time of a step, and CPU time of recording it for one layer. */
+function costCells({ time }: BenchRow): string[] {
+  if (!time) return ['', ''];
+  return [formatSignificant(median(time.wallNs) / 1000, 4), formatSignificant(time.recordNs / 1000, 2)];
 }
 
 /** The kernel that ran; what was asked for where none did. */
@@ -85,15 +92,13 @@ function kernelCell({ kernel, params, tuned }: BenchRow): string {
 /** What a row without a share of the ceiling has in its place: its caches fit into a last-level cache. */
 export const HOT = 'hot';
 
-/** Time, wall time, recording cost, rate, share of the ceiling and speed-up of a row. */
+/** Time, rate, share of the ceiling and speed-up of a row. */
 export function timeCells(rows: readonly BenchRow[], ceiling: CeilingContext, row: BenchRow): string[] {
-  if (!row.time) return [row.check ? 'WRONG' : 'not run', '', '', '', '', ''];
+  if (!row.time) return [row.check ? 'WRONG' : 'not run', '', '', ''];
   const [low, high] = row.time.ci95;
   const share = ceilingShare(ceiling, row);
   return [
     `${formatSignificant(row.time.median / 1000, 4)} ± ${formatSignificant((high - low) / 2000, 2)}`,
-    formatSignificant(median(row.time.wallNs) / 1000, 4),
-    formatSignificant(row.time.recordNs / 1000, 2),
     formatSignificant(gbPerSecond(row)!, 3),
     share === undefined ? HOT : `${formatSignificant(share * 100, 2)} %`,
     speedUpCell(rows, row),

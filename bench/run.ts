@@ -1,6 +1,6 @@
 // run.ts: a benchmark run: check every row, time the rows of a group interleaved, sample by sample, and check them again.
 import { checkShape, GqaError, tunedFor, type GqaDevice, type Tuning } from '../src/index.ts';
-import { createBed, type Bed } from './bed.ts';
+import { coldBytesOf, createBed, type Bed } from './bed.ts';
 import { measureCeiling } from './ceiling.ts';
 import { describeContext, type RunContext } from './context.ts';
 import { plan64Cost, planCost, recordCost } from './hostCost.ts';
@@ -44,7 +44,7 @@ export async function* runBench(
   const groups = rowGroups(options);
   const timer = new PassTimer(device, options);
   const rows: BenchRow[] = [];
-  const coldBytes = coldBytesOf(device, options);
+  const coldBytes = coldBytesOf(device, options.lastLevelCacheBytes);
   try {
     yield { type: 'progress', text: 'measuring the read ceiling', done: 0, total: groups.length };
     await timer.calibrate();
@@ -63,17 +63,6 @@ export async function* runBench(
   } finally {
     timer.destroy();
   }
-}
-
-const MIB = 2 ** 20;
-
-/**
- * What the caches read in turn have to exceed: twice the last-level cache where its size is known; else 256 MiB, beyond
- * that of all but the largest GPUs, or 64 MiB for an unknown CPU behind a software adapter.
- */
-function coldBytesOf({ facts }: GqaDevice, { lastLevelCacheBytes }: BenchOptions): number {
-  if (lastLevelCacheBytes !== undefined) return Math.min(2 * lastLevelCacheBytes, 1024 * MIB);
-  return facts.software ? 64 * MIB : 256 * MIB;
 }
 
 /** The rows that are timed interleaved. Kernels on the same shape share one bed. */

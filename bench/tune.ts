@@ -14,7 +14,7 @@ import {
   type TunedEntry,
 } from '../src/index.ts';
 import { neighbours, startVariants } from '../src/kernels/candidates.ts';
-import { createBed, type Bed, type BedParams } from './bed.ts';
+import { coldBytesOf, createBed, type Bed, type BedParams } from './bed.ts';
 import { recordSteps, warmUp } from './sampling.ts';
 import { median } from './stats.ts';
 import { createSubject, type Subject } from './subject.ts';
@@ -25,7 +25,8 @@ export interface TuneOptions extends TimerHooks {
   /** One class of shapes at several depths. */
   readonly beds: readonly BedParams[];
   readonly seed: number;
-  readonly coldBytes: number;
+  /** Size of the last-level cache, where the host knows it. */
+  readonly lastLevelCacheBytes?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -92,8 +93,9 @@ class Search {
     const search = new Search(device, options);
     try {
       await search.#timer.calibrate();
+      const coldBytes = coldBytesOf(device, options.lastLevelCacheBytes);
       for (const params of options.beds) {
-        search.#beds.push(await createBed(device, params, options.seed, options.coldBytes));
+        search.#beds.push(await createBed(device, params, options.seed, coldBytes));
       }
       return search;
     } catch (error) {

@@ -64,8 +64,6 @@ Examples:
 /** Depths that a search weighs, on a GPU and on a software adapter, which needs seconds for each shader. */
 const DEPTHS = { gpu: [4096, 32768], software: [512] };
 
-const MIB = 2 ** 20;
-
 function count(text: string): number {
   return wholeNumber(text, 1, 2 ** 24);
 }
@@ -112,9 +110,7 @@ async function search(
     },
     flags.depth ?? DEPTHS[software ? 'software' : 'gpu'],
   );
-  const { lastLevelCacheBytes } = lastLevelCache(software);
-  const coldBytes = lastLevelCacheBytes === undefined ? 256 * MIB : 2 * lastLevelCacheBytes;
-  const trials = tune(device, { beds, seed: flags.seed, coldBytes, quiet: quietWait });
+  const trials = tune(device, { beds, seed: flags.seed, quiet: quietWait, ...lastLevelCache(software) });
   const name = `${shape.numQHeads}/${shape.numKvHeads} ${shape.type}`;
   for (;;) {
     const { value, done } = await trials.next();
