@@ -11,8 +11,8 @@ import {
   type FusedVariant,
 } from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
+import { profileOf } from '../kernels/profile.ts';
 import type { GqaShape } from '../kernels/shape.ts';
-import { slotsOf } from './profile.ts';
 import { chooseSplitLen, type SplitOptions } from './split.ts';
 import type { TunedEntry } from './tuning.ts';
 
@@ -93,7 +93,7 @@ export function planContext(
   const useful = Math.max(1, Math.ceil(layout.capacity / LEAST_KEYS));
   const maxSplits = Math.min(MAX_SPLITS, fitting, useful);
   const maxPartials = Math.min(fitting, shape.batch * maxSplits);
-  const slots = options.tuned?.slots ?? slotsOf(facts);
+  const slots = options.tuned?.slots ?? profileOf(facts).slots;
   return { shape, layout, kernel, variant, maxSplits, maxPartials, slots };
 }
 
