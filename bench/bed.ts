@@ -1,4 +1,5 @@
 // bed.ts: what the kernels of one shape are timed on: a seeded problem, enough copies of its caches to stay cold, q and outputs.
+import { MAX_LAYERS } from '../src/cache/layout.ts';
 import { checkBufferBytes } from '../src/device/gqaDevice.ts';
 import {
   cacheLayout,
@@ -13,8 +14,6 @@ import { randomProblem, type StoredProblem } from './problem.ts';
 import { kvLensOf } from './requests.ts';
 import type { RowParams } from './schema.ts';
 import { expect64, type Expected } from './verify.ts';
-
-const MAX_COPIES = 8192;
 
 /** The shape of a row without what differs between kernels on it. */
 export type BedParams = Omit<RowParams, 'kernel'>;
@@ -95,7 +94,7 @@ function copiesOf(device: GqaDevice, params: BedParams, coldBytes: number): numb
   checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
   if (params.cache === 'hot') return 1;
   const read = kvBytesRead(layout, kvLensOf(params));
-  return Math.min(MAX_COPIES, Math.max(1, Math.ceil(coldBytes / Math.max(1, read))));
+  return Math.min(MAX_LAYERS, Math.max(1, Math.ceil(coldBytes / Math.max(1, read))));
 }
 
 function problemOf(params: BedParams, seed: number): StoredProblem {
