@@ -30,8 +30,6 @@ export function failedRow(params: RowParams, error: string): BenchRow {
 /** A row with its samples. */
 export function timedRow(run: Running, stop: RowTime['stop']): BenchRow {
   const { plan, cold, workingSetBytes } = run.subject;
-  const { samplesNs, wallNs, coldNs, stepsPerSample } = run;
-  const noisy = spread(samplesNs) > NOISY;
   return {
     ...rowBase(run.params),
     splits: plan.numSplits,
@@ -40,16 +38,30 @@ export function timedRow(run: Running, stop: RowTime['stop']): BenchRow {
     cold,
     workingSetBytes,
     check: run.check,
-    time: {
-      stepsPerSample,
-      samplesNs,
-      wallNs,
-      coldNs,
-      median: median(samplesNs),
-      ci95: medianInterval(samplesNs),
-      min: Math.min(...samplesNs),
-      stop,
-    },
-    warnings: noisy ? ['noisy'] : [],
+    time: rowTime(run, stop),
+    warnings: noiseOf(run.samplesNs),
   };
+}
+
+/** A row's samples and what they come to. */
+export function rowTime(
+  run: Omit<RowTime, 'median' | 'ci95' | 'min' | 'stop'>,
+  stop: RowTime['stop'],
+): RowTime {
+  const { stepsPerSample, samplesNs, wallNs, coldNs } = run;
+  return {
+    stepsPerSample,
+    samplesNs,
+    wallNs,
+    coldNs,
+    median: median(samplesNs),
+    ci95: medianInterval(samplesNs),
+    min: Math.min(...samplesNs),
+    stop,
+  };
+}
+
+/** The warning that a row's samples call for, if any. */
+export function noiseOf(samplesNs: readonly number[]): BenchRow['warnings'] {
+  return spread(samplesNs) > NOISY ? ['noisy'] : [];
 }

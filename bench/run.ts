@@ -4,7 +4,14 @@ import { measureCeiling } from './ceiling.ts';
 import { describeContext, type RunContext } from './context.ts';
 import { failedRow, timedRow } from './rowResult.ts';
 import { rowGroups, variantName, type RowOptions } from './rows.ts';
-import { sampleInterleaved, spread, warmUp, type Running, type SamplingOptions } from './sampling.ts';
+import {
+  sampleInterleaved,
+  spread,
+  takeSample,
+  warmUp,
+  type Running,
+  type SamplingOptions,
+} from './sampling.ts';
 import {
   SCHEMA,
   SUITE,
@@ -98,7 +105,7 @@ async function* runGroup(
       if ('samplesNs' in prepared) running.push(prepared);
       else finished.set(params, prepared);
     }
-    const sampling = sampleInterleaved(timer, running, options);
+    const sampling = sampleInterleaved(running, (run) => takeSample(timer, run), options);
     let step = await sampling.next();
     for (; !step.done; step = await sampling.next()) yield progress(`d${group[0]!.depth}: ${step.value}`);
     for (const run of running) finished.set(run.params, timedRow(run, step.value));

@@ -19,8 +19,8 @@ const MIB = 2 ** 20;
 const MAX_COPIES = 512;
 
 /** K and V bytes that together exceed the last-level cache: of large GPUs (up to 128 MB), or of a CPU behind a software adapter. */
-function coldBytes(device: GqaDevice): number {
-  return device.facts.software ? 64 * MIB : 256 * MIB;
+export function coldBytes(software: boolean): number {
+  return software ? 64 * MIB : 256 * MIB;
 }
 
 /** A row ready to be timed. Every copy of the cache holds the same values; all steps write one shared output. */
@@ -68,7 +68,10 @@ async function build(
   checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
   const problem = problemOf(params, seed);
   const bytesPerCopy = layout.kBytes + layout.vBytes;
-  const copies = Math.min(MAX_COPIES, Math.max(1, Math.ceil(coldBytes(device) / bytesPerCopy)));
+  const copies = Math.min(
+    MAX_COPIES,
+    Math.max(1, Math.ceil(coldBytes(device.facts.software) / bytesPerCopy)),
+  );
   const cache = keep(await createKvCache(device, { ...problem, layers: copies }));
   const decoder = keep(await createDecoder(device, { ...problem, cache, kernel: params.kernel }));
   const q = keep(uploadStorage(device, 'q', problem.q));
@@ -84,7 +87,7 @@ async function build(
   return {
     plan,
     workingSetBytes: copies * plan.bytes.kv,
-    cold: copies * plan.bytes.kv >= coldBytes(device),
+    cold: copies * plan.bytes.kv >= coldBytes(device.facts.software),
     record(pass) {
       steps[next]!.record(pass, plan);
       next = (next + 1) % copies;
