@@ -22,8 +22,11 @@ async function bind({ shape, q, k, v }: PeerInputs, copies: number): Promise<Att
   });
   const dims = gqaTensors(shape);
   const lengths = gqaLengths(shape);
+  // Where there is a Float16Array the package puts f16 into one, which its own native part cannot read.
   const tensor = (data: PeerInputs['k'], of: readonly number[]) =>
-    new onnxruntime.Tensor(shape.type === 'f32' ? 'float32' : 'float16', data, of);
+    Object.assign(new onnxruntime.Tensor(shape.type === 'f32' ? 'float32' : 'float16', data, of), {
+      cpuData: data,
+    });
   const length = (value: number) => new onnxruntime.Tensor('int32', Int32Array.of(value), [1]);
   const output = encodeElements(shape.type, q);
   const shared = {

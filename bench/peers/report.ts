@@ -105,7 +105,7 @@ export function peerNotes({ context, results }: PeerResult): string[] {
       ([step, rows]) => `step     ${nameOf(rows[0]!)}: ${step}`,
     ),
     'note     ± is half the 95 % interval of the median. "of ours": time over that of this project\'s default kernel in the same place, so 2× took twice as long.',
-    'note     errors are the worst absolute ones before and after timing, bounded by twice that of a simple implementation in the type the engine computes in.',
+    "note     errors are the worst absolute ones before and after timing, bounded by twice that of a simple implementation in the type the engine computes in, and that type's rounding.",
   ];
 }
 
