@@ -1,6 +1,7 @@
 // report.ts: a comparison as people read it: what ran where, the table, and what to keep in mind.
 import { formatBytes, formatSignificant, markdownTable, type Column } from '../format.ts';
 import type { PeerPlace, PeerResult, PeerRow } from '../schema.ts';
+import { median } from '../stats.ts';
 
 const COLUMNS: readonly Column[] = [
   { title: 'shape', align: 'left' },
@@ -49,7 +50,7 @@ function placeLine({ name, runtime, adapter, features, ceiling }: PeerPlace): st
   return `${name.padEnd(8)} ${runtime.kind} ${runtime.version}${webgpu} · ${device}${software}${f16}${read}`;
 }
 
-/** The table of all rows. Ratios are to this project's own default kernel in the same place, or in the first one. */
+/** The table of all rows, shape by shape. */
 export function peerTable(rows: readonly PeerRow[]): string {
   return markdownTable(
     COLUMNS,
@@ -76,11 +77,17 @@ function timeCell({ time, check }: PeerRow): string {
   return `${formatSignificant(time.median / 1e6, 3)} ± ${formatSignificant((high - low) / 2e6, 2)}`;
 }
 
-/** Time over that of this project's default kernel: 2.0 took twice as long. */
+/**
+ * Time over that of this project's default kernel in the same place, 2 took twice as long: the median over the rounds
+ * of sampling, each with a sample of both, so that what slows a whole round down does not count.
+ */
 export function ratioToOurs(rows: readonly PeerRow[], row: PeerRow): number | undefined {
-  const ours = rows.filter((other) => other.id === row.id && other.engine === 'ours' && other.time);
-  const baseline = ours.find((other) => other.place === row.place);
-  return row.time && baseline?.time ? row.time.median / baseline.time.median : undefined;
+  const ours = rows.find(({ id, place, engine }) => {
+    return id === row.id && place === row.place && engine === 'ours';
+  });
+  if (!row.time || !ours?.time) return undefined;
+  const { samplesNs } = ours.time;
+  return median(row.time.samplesNs.map((ns, round) => ns / samplesNs[round]!));
 }
 
 function ratioCell(rows: readonly PeerRow[], row: PeerRow): string {
@@ -104,7 +111,7 @@ export function peerNotes({ context, results }: PeerResult): string[] {
     ...grouped(results, (row) => row.step || undefined).map(
       ([step, rows]) => `step     ${nameOf(rows[0]!)}: ${step}`,
     ),
-    'note     ± is half the 95 % interval of the median. "of ours": time over that of this project\'s default kernel in the same place, so 2× took twice as long.',
+    'note     ± is half the 95 % interval of the median. "of ours": time over that of this project\'s default kernel in the same place and round, the median of all rounds; 2× took twice as long.',
     "note     errors are the worst absolute ones before and after timing, bounded by twice that of a simple implementation in the type the engine computes in, and that type's rounding.",
   ];
 }

@@ -100,6 +100,15 @@ test('the table names a shape once and has time, ratio, rate, worst error and wh
   ]);
 });
 
+test('a ratio is the median of those of the rounds, not the ratio of the medians', () => {
+  const sampled = (engine: string, samplesNs: number[]) => {
+    const { time, ...rest } = row('node', engine, 1);
+    return { ...rest, time: { ...time!, samplesNs } };
+  };
+  const [ours, other] = [sampled('ours', [1, 10, 2]), sampled('jax-js', [3, 20, 8])];
+  expect(ratioToOurs([ours, other], other)).toBe(3);
+});
+
 test('a ratio needs both times, of one place and shape', () => {
   expect(ratioToOurs(ROWS, wrong)).toBeUndefined();
   expect(ratioToOurs(ROWS.slice(1), ROWS[2]!)).toBeUndefined();
