@@ -82,9 +82,9 @@ const MIB = 2 ** 20;
  * What the caches read in turn have to exceed: twice the last-level cache where its size is known; else 256 MiB, beyond
  * that of all but the largest GPUs, or 64 MiB for an unknown CPU behind a software adapter.
  */
-export function coldBytesOf({ facts }: GqaDevice, lastLevelCacheBytes?: number): number {
+export function coldBytesOf(software: boolean, lastLevelCacheBytes?: number): number {
   if (lastLevelCacheBytes !== undefined) return Math.min(2 * lastLevelCacheBytes, 1024 * MIB);
-  return facts.software ? 64 * MIB : 256 * MIB;
+  return software ? 64 * MIB : 256 * MIB;
 }
 
 /** Before any data is made: a shape beyond the device's limits would take gigabytes of host memory first. */

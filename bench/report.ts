@@ -79,9 +79,9 @@ function cells(result: BenchResult, row: BenchRow): string[] {
 }
 
 /** Wall time of a step, and CPU time of recording it for one layer. */
-function costCells({ time }: BenchRow): string[] {
-  if (!time) return ['', ''];
-  return [formatSignificant(median(time.wallNs) / 1000, 4), formatSignificant(time.recordNs / 1000, 2)];
+function costCells({ time, host }: BenchRow): string[] {
+  if (!time || !host) return ['', ''];
+  return [formatSignificant(median(time.wallNs) / 1000, 4), formatSignificant(host.recordNs / 1000, 2)];
 }
 
 /** The kernel that ran; what was asked for where none did. */
@@ -225,8 +225,8 @@ export function csvReport(result: BenchResult): string {
       row.bytes.kvRead,
       row.time?.median,
       row.time ? median(row.time.wallNs) : undefined,
-      row.time?.planNs,
-      row.time?.recordNs,
+      row.host?.planNs,
+      row.host?.recordNs,
       row.time?.ci95[0],
       row.time?.ci95[1],
       row.time?.min,

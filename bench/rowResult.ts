@@ -35,8 +35,6 @@ export function timedRow(
   checkAfter?: RowCheck,
 ): BenchRow {
   const { plan, sizes, workingSetBytes } = run.subject;
-  const { samplesNs, wallNs, firstNs, planNs, recordNs, stepsPerSample } = run;
-  const noisy = spread(samplesNs) > NOISY;
   return {
     ...rowBase(run.params),
     kernel: plan.kernel,
@@ -48,18 +46,31 @@ export function timedRow(
     workingSetBytes,
     check: run.check,
     ...(checkAfter && { checkAfter }),
-    time: {
-      stepsPerSample,
-      samplesNs,
-      wallNs,
-      firstNs,
-      planNs,
-      recordNs,
-      median: median(samplesNs),
-      ci95: medianInterval(samplesNs),
-      min: Math.min(...samplesNs),
-      stop,
-    },
-    warnings: noisy ? ['noisy'] : [],
+    time: rowTime(run, stop),
+    host: run.host,
+    warnings: noiseOf(run.samplesNs),
   };
+}
+
+/** A row's samples and what they come to. */
+export function rowTime(
+  run: Omit<RowTime, 'median' | 'ci95' | 'min' | 'stop'>,
+  stop: RowTime['stop'],
+): RowTime {
+  const { stepsPerSample, samplesNs, wallNs, firstNs } = run;
+  return {
+    stepsPerSample,
+    samplesNs,
+    wallNs,
+    firstNs,
+    median: median(samplesNs),
+    ci95: medianInterval(samplesNs),
+    min: Math.min(...samplesNs),
+    stop,
+  };
+}
+
+/** The warning that a row's samples call for, if any. */
+export function noiseOf(samplesNs: readonly number[]): BenchRow['warnings'] {
+  return spread(samplesNs) > NOISY ? ['noisy'] : [];
 }

@@ -87,13 +87,17 @@ export function variantName({ heads, kvHeads }: Pick<RowParams, 'heads' | 'kvHea
   return kvHeads === 1 ? 'mqa' : 'gqa';
 }
 
-/** The row's name in the field's manner: h32_kv8_d128_t4096_f16, with a batch or mixed types where there are any. */
+/** The row's name: the shape's, and the kernel's where it is not the usual one. */
 export function rowId(p: RowParams): string {
+  return `${shapeName(p)}${p.kernel === 'auto' ? '' : `_${p.kernel}`}`;
+}
+
+/** A shape's name in the field's manner: h32_kv8_d128_t4096_f16, with a batch or mixed types where there are any. */
+export function shapeName(p: Omit<RowParams, 'model' | 'kernel'>): string {
   const types = p.kType === p.vType ? p.kType : `k${p.kType}_v${p.vType}`;
   const batch = p.batch > 1 ? `_b${p.batch}` : '';
   const load = p.requests === undefined ? `${batch}_t${p.depth}` : `_${p.requests}`;
   const hot = p.cache === 'hot' ? '_hot' : '';
   const capacity = p.capacity !== p.depth ? `_c${p.capacity}` : '';
-  const kernel = p.kernel === 'auto' ? '' : `_${p.kernel}`;
-  return `h${p.heads}_kv${p.kvHeads}_d${p.headDim}${load}${capacity}_${types}${kernel}${hot}`;
+  return `h${p.heads}_kv${p.kvHeads}_d${p.headDim}${load}${capacity}_${types}${hot}`;
 }

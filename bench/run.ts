@@ -6,7 +6,7 @@ import { describeContext, type RunContext } from './context.ts';
 import { plan64Cost, planCost, recordCost } from './hostCost.ts';
 import { failedRow, timedRow } from './rowResult.ts';
 import { rowGroups, variantName, type RowOptions } from './rows.ts';
-import { sampleInterleaved, warmUp, type Running, type SamplingOptions } from './sampling.ts';
+import { sampleInterleaved, takeSample, warmUp, type Running, type SamplingOptions } from './sampling.ts';
 import {
   SCHEMA,
   SUITE,
@@ -44,7 +44,7 @@ export async function* runBench(
   const groups = rowGroups(options);
   const timer = new PassTimer(device, options);
   const rows: BenchRow[] = [];
-  const coldBytes = coldBytesOf(device, options.lastLevelCacheBytes);
+  const coldBytes = coldBytesOf(device.facts.software, options.lastLevelCacheBytes);
   try {
     yield { type: 'progress', text: 'measuring the read ceiling', done: 0, total: groups.length };
     await timer.calibrate();
@@ -92,7 +92,7 @@ class Group {
         if ('samplesNs' in prepared) running.push(prepared);
         else finished.set(params, prepared);
       }
-      const sampling = sampleInterleaved(this.#timer, running, this.#options);
+      const sampling = sampleInterleaved(running, (run) => takeSample(this.#timer, run), this.#options);
       let step = await sampling.next();
       for (; !step.done; step = await sampling.next()) yield progress(`${load}: ${step.value}`);
       for (const run of running) {
@@ -128,10 +128,8 @@ class Group {
         return wrongRow(params, check);
       }
       const stepsPerSample = await warmUp(this.#device, this.#timer, subject);
-      const planNs = planCost(subject);
-      const recordNs = recordCost(this.#device, subject);
-      const costs = { firstNs, planNs, recordNs };
-      return { params, subject, tuned, check, ...costs, stepsPerSample, samplesNs: [], wallNs: [] };
+      const host = { planNs: planCost(subject), recordNs: recordCost(this.#device, subject) };
+      return { params, subject, tuned, check, host, firstNs, stepsPerSample, samplesNs: [], wallNs: [] };
     } catch (error) {
       subject.destroy();
       throw error;

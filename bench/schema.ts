@@ -116,9 +116,16 @@ export interface BenchRow {
   readonly checkAfter?: RowCheck;
   /** Null when the check failed or the shape could not run: no time then. */
   readonly time: RowTime | null;
+  readonly host?: RowHost;
   readonly error?: string;
   /** Codes of the warnings that concern this row. */
   readonly warnings: readonly Warning['code'][];
+}
+
+/** What a step costs the thread that prepares it, in ns of its time: to plan it, and to record it for one layer. */
+export interface RowHost {
+  readonly planNs: number;
+  readonly recordNs: number;
 }
 
 export interface RowCheck {
@@ -135,11 +142,72 @@ export interface RowTime {
   readonly wallNs: readonly number[];
   /** Wall time of the very first step, shader compilation included. */
   readonly firstNs: number;
-  /** CPU time of the recording thread: to plan a step, and to record it for one layer. */
-  readonly planNs: number;
-  readonly recordNs: number;
   readonly median: number;
   readonly ci95: readonly [number, number];
   readonly min: number;
   readonly stop: 'converged' | 'reps' | 'time';
+}
+
+/** Bumped as SCHEMA is; a run of several engines has a result of its own kind. */
+export const PEER_SCHEMA = 'gqa-peers/1';
+
+/** Several engines on the same shapes and data, in one run. */
+export interface PeerResult {
+  readonly schema: typeof PEER_SCHEMA;
+  readonly suite: typeof SUITE;
+  readonly context: PeerContext;
+  readonly results: readonly PeerRow[];
+}
+
+export interface PeerContext extends Pick<
+  BenchContext,
+  'date' | 'tool' | 'runtime' | 'label' | 'seed' | 'order' | 'nonStandard' | 'warnings'
+> {
+  /** Exact versions of the engines' packages, by name. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** The places of the run: a process and the one device that all its contestants share. */
+  readonly places: readonly PeerPlace[];
+  /** K and V of every contestant are rotated over at least so many bytes, where memory allows. */
+  readonly coldBytes: number;
+  /** The clock of all times; `wall` includes what an engine does on the host in every step. */
+  readonly timer: 'wall' | 'cuda-event';
+}
+
+export interface PeerPlace {
+  readonly name: string;
+  readonly runtime: BenchContext['runtime'];
+  /** Null for a place without WebGPU. */
+  readonly adapter: AdapterContext | null;
+  readonly features: readonly string[];
+  /** Null where it was not measured. */
+  readonly ceiling: Pick<CeilingContext, 'readGBps' | 'bytes' | 'samplesNs'> | null;
+}
+
+/** What a row of several engines measures: one decode step, one query position per sequence. */
+export interface PeerParams extends Pick<
+  RowParams,
+  'heads' | 'kvHeads' | 'headDim' | 'batch' | 'depth' | 'capacity'
+> {
+  /** Element type of K and V. */
+  readonly type: string;
+}
+
+export interface PeerRow {
+  /** The shape, as in `h32_kv8_d128_t4096_f16`. */
+  readonly id: string;
+  readonly place: string;
+  readonly engine: string;
+  readonly params: PeerParams;
+  /** What runs in a step: op or kernels, layout of the cache, threads. */
+  readonly step: string;
+  readonly bytes: { readonly kvRead: number };
+  readonly copies: number;
+  readonly workingSetBytes: number;
+  readonly cold: boolean;
+  /** Against float64 before the first sample and after the last one. */
+  readonly check: { readonly before: RowCheck; readonly after: RowCheck | null } | null;
+  /** Null when an output was wrong or the engine could not run. */
+  readonly time: RowTime | null;
+  readonly error?: string;
+  readonly warnings: readonly Warning['code'][];
 }

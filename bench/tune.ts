@@ -93,7 +93,7 @@ class Search {
     const search = new Search(device, options);
     try {
       await search.#timer.calibrate();
-      const coldBytes = coldBytesOf(device, options.lastLevelCacheBytes);
+      const coldBytes = coldBytesOf(device.facts.software, options.lastLevelCacheBytes);
       for (const params of options.beds) {
         search.#beds.push(await createBed(device, params, options.seed, coldBytes));
       }
