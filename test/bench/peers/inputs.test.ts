@@ -1,11 +1,13 @@
 // inputs.test.ts: the same data in the layouts that engines want.
 import { describe, expect, test } from 'vitest';
 import {
+  fromElements,
   kvBytes,
   lastToken,
   makeInputs,
   packInputs,
   peerParams,
+  toElements,
   tokensFirst,
   unpackInputs,
   withoutLastToken,
@@ -13,7 +15,6 @@ import {
 } from '../../../bench/peers/inputs.ts';
 import { shapeId } from '../../../bench/peers/peerRow.ts';
 import { copiesFor } from '../../../bench/peers/stage.ts';
-import { decodeElements, encodeElements } from '../../../src/index.ts';
 
 // Two KV heads of three tokens of two elements; a value says head, token and element.
 const SHAPE: PeerShape = { heads: 4, kvHeads: 2, headDim: 2, depth: 3, type: 'f32' };
@@ -43,8 +44,8 @@ test('the last token of every head, and the cache without it', () => {
 
 test('an f16 cache without its last token has NaN in its bits', () => {
   const shape = { ...SHAPE, type: 'f16' } as const;
-  const bits = encodeElements('f16', STORED) as Uint16Array<ArrayBuffer>;
-  const values = decodeElements('f16', withoutLastToken(bits, shape));
+  const bits = toElements('f16', STORED);
+  const values = fromElements(withoutLastToken(bits, shape));
   expect([...values.subarray(2, 6)]).toEqual([11, 12, NaN, NaN]);
 });
 
@@ -53,7 +54,7 @@ describe.each(['f32', 'f16'] as const)('%s', (type) => {
   const inputs = makeInputs(shape, 7);
 
   test('q has values of the type', () => {
-    expect(decodeElements(type, encodeElements(type, inputs.q))).toEqual(inputs.q);
+    expect(fromElements(toElements(type, inputs.q))).toEqual(inputs.q);
     expect(inputs.q).toHaveLength(4 * 64);
   });
 

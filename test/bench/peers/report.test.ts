@@ -1,7 +1,7 @@
 // report.test.ts: an invented comparison with round numbers, and its table and notes worked by hand.
 import { expect, test } from 'vitest';
 import { peerHeader, peerNotes, peerReport, peerTable, ratioToOurs } from '../../../bench/peers/report.ts';
-import { PEER_SCHEMA, type PeerResult, type PeerRow } from '../../../bench/schema.ts';
+import { PEER_SCHEMA, SUITE, type PeerResult, type PeerRow } from '../../../bench/schema.ts';
 import { onAdapter } from './fakeHost.ts';
 
 const CHECK = { ref: 'cpu-f64', pass: true, maxAbsErr: 2e-7, bound: 1e-6 } as const;
@@ -22,7 +22,7 @@ function row(place: string, engine: string, ms: number, more: Partial<PeerRow> =
       stepsPerSample: 1,
       samplesNs: [ms * 1e6],
       wallNs: [ms * 1e6],
-      coldNs: 1e9,
+      firstNs: 1e9,
       median: ms * 1e6,
       ci95: [ms * 1e6 - 2e5, ms * 1e6 + 2e5],
       min: ms * 1e6,
@@ -51,7 +51,7 @@ const ROWS = [
 
 const RESULT: PeerResult = {
   schema: PEER_SCHEMA,
-  suite: '1',
+  suite: SUITE,
   context: {
     date: '2026-01-01T00:00:00.000Z',
     tool: { name: 'gqa-webgpu', version: '0.1.0', commit: 'abc1234' },
