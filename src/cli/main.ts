@@ -5,6 +5,7 @@ import { GqaError, NoAdapterError } from '../device/errors.ts';
 import { registerAttend } from './attend.ts';
 import { registerBench } from './bench.ts';
 import { registerCheck } from './check.ts';
+import { registerCompare } from './compare.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerKv } from './kv.ts';
 import { registerTune } from './tune.ts';
@@ -13,13 +14,14 @@ import { EXIT } from './usage.ts';
 const EXAMPLES = `
 Examples:
   gqa                                             MHA, GQA and MQA side by side on this device
+  gqa compare base.json new.json                  what changed between two results
   gqa tune                                        find the fastest kernel variants for this device
   gqa doctor                                      which adapter, and what is missing
   gqa check --quick                               are the kernels right on this device?
   gqa kv llama-3.1-8b -d 8192                     size of a KV cache; needs no GPU
   gqa attend in.safetensors -o out.safetensors    attention of your own tensors
 
-Exit codes: 0 fine, 1 wrong usage, a failure or a wrong result, 3 no usable adapter`;
+Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 no usable adapter`;
 
 /**
  * Runs the command with the arguments that follow its name. Sets the process's exit code and returns: the process then
@@ -52,6 +54,7 @@ function createProgram(): Command {
     .addHelpText('after', EXAMPLES);
   for (const register of [
     registerBench,
+    registerCompare,
     registerTune,
     registerCheck,
     registerAttend,
