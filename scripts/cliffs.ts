@@ -1,5 +1,5 @@
 // cliffs.ts: `npm run bench:cliffs`, times decode steps on both sides of planning thresholds. Exit code 1 when time jumps.
-import { Command, CommanderError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { measureCliffs, type LoadCliffs } from '../bench/cliffs.ts';
 import { cliffsReport, hasCliff } from '../bench/cliffsReport.ts';
 import { loadShapes } from '../bench/thresholds.ts';
@@ -7,9 +7,9 @@ import { adapterOptions, openNode, type AdapterOptions } from '../src/cli/openNo
 import { Progress } from '../src/cli/progress.ts';
 import { readTuning } from '../src/cli/tuningFile.ts';
 import { EXIT, wholeNumber } from '../src/cli/usage.ts';
-import { GqaError, NoAdapterError } from '../src/device/errors.ts';
 import { KV_TYPES, type KvType } from '../src/kernels/elements.ts';
 import { quietWait } from '../src/node.ts';
+import { runScript } from './runScript.ts';
 
 interface Flags extends AdapterOptions {
   readonly depth?: number;
@@ -74,15 +74,4 @@ function command(): Command {
   return program;
 }
 
-try {
-  await command().parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode;
-  } else if (error instanceof GqaError) {
-    process.stderr.write(`error: ${error.message}\n`);
-    process.exitCode = error instanceof NoAdapterError ? EXIT.noAdapter : EXIT.failure;
-  } else {
-    throw error;
-  }
-}
+await runScript(() => command().parseAsync());

@@ -1,15 +1,14 @@
 // main.ts: the `gqa` command: its subcommands, and what becomes of their errors.
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { version } from '../../package.json';
-import { GqaError, NoAdapterError } from '../device/errors.ts';
 import { registerAttend } from './attend.ts';
 import { registerBench } from './bench.ts';
 import { registerCheck } from './check.ts';
 import { registerCompare } from './compare.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerKv } from './kv.ts';
+import { reportError } from './reportError.ts';
 import { registerTune } from './tune.ts';
-import { EXIT } from './usage.ts';
 
 const EXAMPLES = `
 Examples:
@@ -36,7 +35,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     checkCommandName(program, argv);
     await program.parseAsync(longNames(argv), { from: 'user' });
   } catch (error) {
-    process.exitCode = report(error);
+    process.exitCode = reportError(error);
   }
 }
 
@@ -82,15 +81,4 @@ const LONG_NAMES: Readonly<Record<string, string>> = { '-ctk': '--cache-type-k',
 /** llama-bench has short options of three letters, which commander would take apart. */
 function longNames(argv: readonly string[]): string[] {
   return argv.map((argument) => argument.replace(/^-ct[kv](?=$|=)/, (short) => LONG_NAMES[short]!));
-}
-
-/** Says on stderr what went wrong and returns the exit code. Commander has said its own errors itself. */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode;
-  if (error instanceof GqaError) {
-    process.stderr.write(`error: ${error.message}\n`);
-    return error instanceof NoAdapterError ? EXIT.noAdapter : EXIT.failure;
-  }
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-  return EXIT.failure;
 }
