@@ -135,10 +135,10 @@ async function prepare(
   }
 }
 
-const LEAST_ROUNDS = 9;
-const MOST_ROUNDS = 45;
+/** After so many rounds the verdict is looked at; seldom, because every look is a chance to be misled by noise. */
+const LOOKS = [9, 18, 36];
 
-/** A sample of each side per round, in shuffled order, until the verdict is clear. */
+/** A sample of each side per round, in shuffled order, until a look finds the verdict clear. */
 async function sample(
   timer: PassTimer,
   sides: readonly Prepared[],
@@ -146,13 +146,13 @@ async function sample(
   seed: number,
 ): Promise<void> {
   const next = uniform(seed);
-  for (let round = 1; round <= MOST_ROUNDS; round++) {
+  for (let round = 1; round <= LOOKS.at(-1)!; round++) {
     for (const { subject, steps, samplesNs } of shuffled(sides, next)) {
       const { ns } = await timer.time((pass) => recordSteps(subject, pass, steps));
       samplesNs.push(ns / steps);
     }
     const [before, after] = sides.map(({ samplesNs }) => samplesNs);
-    if (round >= LEAST_ROUNDS && jumpOf(before!, after!, growth).verdict !== 'unclear') return;
+    if (LOOKS.includes(round) && jumpOf(before!, after!, growth).verdict !== 'unclear') return;
   }
 }
 
