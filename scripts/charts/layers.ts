@@ -1,7 +1,7 @@
 // layers.ts: the marks of one picture, from back to front: ceiling, ideal lines, intervals, lines, points, names.
 import { formatSignificant } from '../../bench/format.ts';
 import { linesOf, type Point } from './series.ts';
-import { LINES, NEUTRAL } from './theme.ts';
+import { LINES, NEUTRAL, PAGE } from './theme.ts';
 
 /** An end of a dashed line. */
 export type Line = Pick<Point, 'line' | 'x' | 'y'>;
@@ -52,6 +52,12 @@ function ceilingLayers(readGBps: number): object[] {
   };
   return [
     { data, mark: { type: 'rule', ...DASHED, color: NEUTRAL }, encoding: { x: null } },
+    // A rim of the page's colour keeps grid lines off the words.
+    {
+      data,
+      mark: { ...words, stroke: PAGE, strokeWidth: 5 },
+      encoding: { x: null, text: { field: 'text' } },
+    },
     { data, mark: words, encoding: { x: null, text: { field: 'text' } } },
   ];
 }
@@ -61,7 +67,8 @@ const NAME_GAP = 15;
 
 /** Where the lines' names stand: at their ends, moved down where they would lie on one another. */
 function nameEnds(points: readonly Point[], pixel: number): Line[] {
-  const ends = linesOf(points).map((line) => points.findLast((point) => point.line === line)!);
+  const last = linesOf(points).map((line) => points.findLast((point) => point.line === line)!);
+  const ends = last.toSorted((a, b) => b.y - a.y);
   const heights = apart(
     ends.map(({ y }) => Math.log(y)),
     NAME_GAP * pixel,

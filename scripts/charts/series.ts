@@ -103,8 +103,7 @@ export function hasLine(points: readonly Point[]): boolean {
   return new Set(points.map(({ line }) => line)).size < points.length;
 }
 
-/** The lines of these points, the one that ends highest first. */
+/** The lines of these points in the order of their first ones. */
 export function linesOf(points: readonly Point[]): string[] {
-  const last = new Map(points.map((point) => [point.line, point]));
-  return [...last.values()].toSorted((a, b) => b.y - a.y).map(({ line }) => line);
+  return [...new Set(points.map(({ line }) => line))];
 }

@@ -17,7 +17,16 @@ const DARK: Readonly<Record<string, string>> = {
   '#475569': '#94a3b8',
 };
 
-const [PAGE, INK, LESSER, GRID, ...HUES] = Object.keys(DARK) as [string, string, string, string, ...string[]];
+const [WHITE, INK, LESSER, GRID, ...HUES] = Object.keys(DARK) as [
+  string,
+  string,
+  string,
+  string,
+  ...string[],
+];
+
+/** The colour behind everything. */
+export const PAGE = WHITE;
 
 /** The colour of rules and words that belong to no line. */
 export const NEUTRAL = LESSER;

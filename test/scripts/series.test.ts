@@ -102,9 +102,9 @@ describe('points of the bandwidth', () => {
 describe('lines', () => {
   const at = (line: string, x: number, y: number): Point => ({ line, x, y, low: y, high: y });
 
-  test('come in the order in which they end, the highest first', () => {
-    const points = [at('a', 1, 9), at('b', 1, 1), at('a', 2, 2), at('b', 2, 3)];
-    expect(linesOf(points)).toEqual(['b', 'a']);
+  test('come in the order of their first points', () => {
+    const points = [at('b', 1, 1), at('a', 1, 9), at('a', 2, 2), at('c', 2, 4), at('b', 2, 3)];
+    expect(linesOf(points)).toEqual(['b', 'a', 'c']);
   });
 
   test('are there when any has two points', () => {
