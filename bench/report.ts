@@ -32,7 +32,7 @@ function gbPerSecond(row: BenchRow): number | undefined {
 }
 
 /** Share of the read ceiling; only a cold row has one. */
-function ceilingShare(ceiling: CeilingContext, row: BenchRow): number | undefined {
+export function ceilingShare(ceiling: CeilingContext, row: BenchRow): number | undefined {
   const rate = gbPerSecond(row);
   return rate !== undefined && row.cold ? rate / ceiling.readGBps : undefined;
 }

@@ -5,12 +5,13 @@ import {
   variantName,
   type ContextOptions,
   type DecodePlan,
+  type DecoderOptions,
   type DecodeStep,
   type GqaDevice,
 } from '../src/index.ts';
 import type { Bed } from './bed.ts';
 import type { RowCheck } from './schema.ts';
-import { verify, type Expected } from './verify.ts';
+import { expect64, verify, type Expected } from './verify.ts';
 
 /** A kernel ready to be timed. All its steps write the bed's one output, so that no two may overlap. */
 export interface Subject {
@@ -27,28 +28,35 @@ export interface Subject {
   destroy(): void;
 }
 
-/** Compiles a kernel for a bed and binds its steps. */
-export async function createSubject(device: GqaDevice, bed: Bed, options: ContextOptions): Promise<Subject> {
+/** Compiles a kernel for a bed and binds its steps. They attend to `kvLens` tokens, by default all that the caches hold. */
+export async function createSubject(
+  device: GqaDevice,
+  bed: Bed,
+  options: ContextOptions & Pick<DecoderOptions, 'tuning'>,
+  kvLens?: readonly number[],
+): Promise<Subject> {
   const { problem, cache, copies, q, o, lse } = bed;
   const decoder = await createDecoder(device, { ...problem, cache, ...options });
   try {
     const steps: DecodeStep[] = [];
     for (let layer = 0; layer < copies; layer++) steps.push(await decoder.step({ layer, q, o, lse }));
-    const plan = decoder.plan();
+    const lens = kvLens && { kvLens };
+    const plan = decoder.plan(lens);
+    const expected = () => (kvLens ? expect64({ ...problem, kvLens }) : bed.expected());
     let next = 0;
     return {
       plan,
       sizes: variantName(decoder.context.variant),
       workingSetBytes: copies * plan.bytes.kv,
-      replan: () => void decoder.plan(),
+      replan: () => void decoder.plan(lens),
       record(pass) {
         steps[next]!.record(pass, plan);
         next = (next + 1) % copies;
       },
       async check() {
-        const first = await checkStep(device, bed, steps[0]!, plan);
+        const first = await checkStep(device, bed, steps[0]!, plan, expected());
         if (!first.pass || copies === 1) return first;
-        return checkStep(device, bed, steps.at(-1)!, plan);
+        return checkStep(device, bed, steps.at(-1)!, plan, expected());
       },
       destroy: () => decoder.destroy(),
     };
@@ -58,9 +66,13 @@ export async function createSubject(device: GqaDevice, bed: Bed, options: Contex
   }
 }
 
-async function checkStep(device: GqaDevice, bed: Bed, step: DecodeStep, plan: DecodePlan): Promise<RowCheck> {
-  const { o, lse } = bed;
-  const expected: Expected = bed.expected();
+async function checkStep(
+  device: GqaDevice,
+  { o, lse }: Bed,
+  step: DecodeStep,
+  plan: DecodePlan,
+  expected: Expected,
+): Promise<RowCheck> {
   // An output left over from another step would pass for this one's.
   device.device.queue.writeBuffer(o, 0, new Float32Array(o.size / 4).fill(NaN));
   step.run(plan);
