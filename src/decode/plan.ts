@@ -68,6 +68,8 @@ export interface PlanContext {
   readonly maxPartials: number;
   /** Workgroups that keep the device busy. */
   readonly slots: number;
+  /** Longest sequence that is not worth splitting. */
+  readonly wholeLen: number;
 }
 
 /** What a decoder may be told; the rest follows from device and shape. */
@@ -93,8 +95,9 @@ export function planContext(
   const useful = Math.max(1, Math.ceil(layout.capacity / LEAST_KEYS));
   const maxSplits = Math.min(MAX_SPLITS, fitting, useful);
   const maxPartials = Math.min(fitting, shape.batch * maxSplits);
-  const slots = options.tuned?.slots ?? profileOf(facts).slots;
-  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots };
+  const profile = profileOf(facts);
+  const slots = options.tuned?.slots ?? profile.slots;
+  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen: profile.wholeLen };
 }
 
 /** Fewest keys that a split may be asked to have. */

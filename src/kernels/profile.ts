@@ -13,22 +13,26 @@ export interface Profile {
    * flight and a second workgroup find room.
    */
   readonly keptFloats: number;
+  /** Longest sequence that is not worth splitting: merging costs what its parts would save (`npm run bench:cliffs`). */
+  readonly wholeLen: number;
 }
 
+const GPU_WHOLE_LEN = 256;
+
 const PROFILES: readonly (readonly [vendor: RegExp, profile: Profile])[] = [
-  [/nvidia|amd/i, { slots: 512, keptFloats: 128 }],
-  [/apple/i, { slots: 256, keptFloats: 64 }],
-  [/intel/i, { slots: 128, keptFloats: 64 }],
-  [/qualcomm|arm|imgtec|samsung/i, { slots: 64, keptFloats: 64 }],
+  [/nvidia|amd/i, { slots: 512, keptFloats: 128, wholeLen: GPU_WHOLE_LEN }],
+  [/apple/i, { slots: 256, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
+  [/intel/i, { slots: 128, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
+  [/qualcomm|arm|imgtec|samsung/i, { slots: 64, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
 ];
 
 /**
- * A CPU: as many workgroups as a small machine has cores or a few more, since merging costs it more than threads that finish
- * apart, and a stack for what does not fit into registers.
+ * A CPU: as many workgroups as a small machine has cores, since merging costs it more than threads that finish apart, and a
+ * stack for what does not fit into registers.
  */
-const SOFTWARE: Profile = { slots: 8, keptFloats: 256 };
+const SOFTWARE: Profile = { slots: 4, keptFloats: 256, wholeLen: 512 };
 
-const UNKNOWN: Profile = { slots: 256, keptFloats: 64 };
+const UNKNOWN: Profile = { slots: 256, keptFloats: 64, wholeLen: GPU_WHOLE_LEN };
 
 /** The profile of a device; `gqa tune` measures what it guesses. */
 export function profileOf({ software, vendor }: DeviceFacts): Profile {
