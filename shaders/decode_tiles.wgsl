@@ -97,9 +97,10 @@ fn mixes(lane: u32) -> bool {
   return lane / WIDTH < ROW_SETS * KEY_SETS;
 }
 
-// A row of the block, counted within its KV head; the last one there is for those past it.
+// A row of the block, counted within its KV head. Those past the block or the head's rows are the last one there is: a row
+// of the next block would raise a maximum that is not its own.
 fn row_of(work: Work, row: u32) -> u32 {
-  return min(work.row_start + row, ROWS - 1u);
+  return min(work.row_start + min(row, ROW_BLOCK - 1u), ROWS - 1u);
 }
 
 // The j-th key of this invocation in the tile that begins at `first`; the last one there is where there are no more:
