@@ -92,7 +92,7 @@ export function checkVariant(
 ): void {
   if (variant.template === 'tiles') checkTiles(shape, cache, variant);
   else if (variant.template === 'registers') checkRegisters(variant, facts);
-  else throw new ShapeError(`variant: template must be registers or tiles, got ${String(variant)}`);
+  else throw new ShapeError(`variant: template must be registers or tiles, got ${nameIn(variant)}`);
   const { wgSize, template } = variant;
   if (wgSize > facts.maxInvocations) {
     throw new LimitExceededError(
@@ -114,4 +114,9 @@ export function checkVariant(
       facts.maxWorkgroupStorage,
     );
   }
+}
+
+/** What an object that is no variant, whatever its type says, calls its template. */
+function nameIn(variant: { readonly template?: unknown }): string {
+  return String(variant.template);
 }
