@@ -45,7 +45,11 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let held = step.kv_lens[group.z];
-  let number = (held / 2u + group.x) * 2u + lane / D4;
+  let pair = (held / 2u + group.x) * 2u;
+  if pair >= min(held + step.num_tokens, step.capacity) {
+    return; // neither is new, and their scales may be those of the next head's first slots
+  }
+  let number = pair + lane / D4;
   let token = number - held; // wraps where the slot is an old one
   let fresh = number >= held && token < step.num_tokens && number < step.capacity;
   let head = group.z * groups.y + group.y;

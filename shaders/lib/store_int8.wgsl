@@ -14,17 +14,19 @@ fn store(slot: Slot, scales: u32, x: vec4<f32>) {
     most = max(most, largest[first + i]);
   }
   let half_bits = pack2x16float(vec2<f32>(min(most / 127.0, 65504.0), 0.0));
-  let scale = unpack2x16float(half_bits).x;
+  let number = slot.lane / (HEAD_DIM / 4u);
   let at = scales + slot.scale_row / 2u;
   if slot.i == 0u {
     let old = (cache[at] >> (16u * (slot.scale_row % 2u))) & 0xffffu;
-    half_of[slot.lane / (HEAD_DIM / 4u)] = select(old, half_bits, slot.fresh);
+    half_of[number] = select(old, half_bits, slot.fresh);
   }
   workgroupBarrier(); // both scales are there, the old one read
   if slot.lane == 0u {
     cache[at] = half_of[0] | (half_of[1] << 16u);
   }
   if slot.fresh {
+    // From memory: Mesa takes what is unpacked right after it was packed for the number itself, not rounded.
+    let scale = unpack2x16float(half_of[number]).x;
     let values = clamp(round(x / select(1.0, scale, scale > 0.0)), vec4<f32>(-127.0), vec4<f32>(127.0));
     let bytes = vec4<u32>(select(vec4<f32>(), values, scale > 0.0) + vec4<f32>(128.0));
     cache[slot.row * (HEAD_DIM / 4u) + slot.i] = bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);

@@ -94,7 +94,8 @@ export function chooseRegisters(shape: GqaShape, cache: CacheFormat, facts: Devi
   const fewestWords = Math.min(rowWords(cache.kType, shape.headDim), rowWords(cache.vType, shape.headDim));
   const most = facts.software ? facts.subgroupMinSize : Math.min(GPU_LANES, facts.subgroupMinSize);
   const lanes = powerOfTwoUpTo(Math.min(most, fewestWords));
-  return facts.software ? softwareSizes(shape, cache, facts, lanes) : gpuSizes(shape, cache, facts, lanes);
+  const sizesOf = facts.software ? softwareSizes : gpuSizes;
+  return fitting(shape, cache, facts, sizesOf(shape, cache, facts, lanes));
 }
 
 /** A CPU runs subgroups one after the other: one to a workgroup, so that none waits for another. */
@@ -120,7 +121,7 @@ function gpuSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts, lanes
   const least = Math.min(limit, Math.max(GPU_WG_SIZE, wanted * lanes));
   const blocks = Math.min(wanted, least / lanes);
   const teamRows = Math.ceil(rows / (blocks * Math.ceil(wanted / blocks)));
-  const sizes: RegistersVariant = {
+  return {
     template: 'registers',
     wgSize: least,
     lanes,
@@ -128,7 +129,6 @@ function gpuSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts, lanes
     teamRows,
     blocks,
   };
-  return fitting(shape, cache, facts, sizes);
 }
 
 /** The same with fewer invocations where the device has too little workgroup memory. */

@@ -12,8 +12,9 @@ export function f16Bits(value: number): number {
   const bits = u32[0]!;
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
-  if (magnitude >= 0x7f800000) return magnitude > 0x7f800000 ? sign | 0x7e00 : sign | 0x7c00;
-  if (magnitude >= 0x477fe000) return sign | 0x7bff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  // An f32 infinity may be a finite number too large for f32, which saturates like all others.
+  if (magnitude >= 0x477fe000) return sign | (Number.isFinite(value) ? 0x7bff : 0x7c00);
   if (magnitude < 0x38800000) {
     // Subnormal half: the value in units of 2^-24, rounded to even.
     const units = Math.abs(value) * 16777216;

@@ -52,6 +52,21 @@ describe('openDevice', () => {
     expect(device.facts.software).toBe(isSoftware(device.device.adapterInfo));
   });
 
+  test('knows the vendor, and the sizes of subgroups or the range that WGSL allows', async () => {
+    using device = await ownDevice(['subgroups']);
+    const { vendor, subgroupMinSize = 4, subgroupMaxSize = 128 } = device.device.adapterInfo;
+    expect(device.facts).toMatchObject({ vendor, subgroupMinSize, subgroupMaxSize });
+  });
+
+  test('without subgroup_id in the host’s WGSL it does without subgroups', async () => {
+    using device = await ownDevice(['subgroups']);
+    const has = device.device.features.has('subgroups');
+    const borrowed = (features?: ReadonlySet<string>) => borrowDevice(device.device, features).facts.subgroups;
+    expect(borrowed()).toBe(has);
+    expect(borrowed(new Set(['subgroup_id', 'packed_4x8_integer_dot_product']))).toBe(has);
+    expect(borrowed(new Set(['packed_4x8_integer_dot_product']))).toBe(false);
+  });
+
   test('asks for what the descriptor names, from the adapter it will open', async () => {
     const gpu = await openGpu();
     let seen: GPUAdapter | undefined;

@@ -80,6 +80,46 @@ describe('StepRing', () => {
     expect(ring.place(words)).not.toBe(first);
   });
 
+  test('an owner finds its slot without its content being compared, as long as the slot is its own', () => {
+    const { ring, memory } = ringOf(3);
+    const [plan, other] = [{}, {}];
+    const offset = ring.place(content(1), plan);
+    // A content that differs would be another slot's: an owner's never changes, so nobody looks.
+    expect(ring.place(content(2), plan)).toBe(offset);
+    expect(memory[offset]).toEqual([1, 7, 9]);
+    expect(ring.place(content(2), other)).not.toBe(offset);
+  });
+
+  test('owners of equal contents share a slot, and both find it', () => {
+    const { ring } = ringOf(3);
+    const [plan, twin] = [{}, {}];
+    const offset = ring.place(content(1), plan);
+    expect([ring.place(content(1), twin), ring.place(content(1), plan), ring.place(content(1))]).toEqual([
+      offset,
+      offset,
+      offset,
+    ]);
+  });
+
+  test('an owner whose slot was taken by others gets a new one, with its content', () => {
+    const { ring, memory } = ringOf(3);
+    const plan = {};
+    ring.place(content(0), plan);
+    for (let n = 1; n <= RING_SLOTS; n++) ring.place(content(n), {});
+    const offset = ring.place(content(0), plan);
+    expect(memory[offset]).toEqual([0, 7, 9]);
+  });
+
+  test('what an owner used last is not the oldest', () => {
+    const { ring, memory } = ringOf(3);
+    const plan = {};
+    const offset = ring.place(content(0), plan);
+    for (let n = 1; n < RING_SLOTS; n++) ring.place(content(n));
+    ring.place(content(0), plan);
+    ring.place(content(RING_SLOTS));
+    expect(memory[offset]).toEqual([0, 7, 9]);
+  });
+
   test('destroy frees the buffer', () => {
     const { ring, destroyed } = ringOf(3);
     ring.destroy();

@@ -1,212 +1,293 @@
-// decodeMerge.test.ts: decode_merge against its twin: partial states of splits, and finished results.
+// decodeMerge.test.ts: decode_merge against its twin: partial states of a plan's items, and finished results.
 import { describe, expect, test } from 'vitest';
 import { normals, shuffled, uniform } from '../../bench/random.ts';
 import { decodeMerge as decodeMergeKernel, mergeFinished } from '../../src/kernels/decodeMerge.ts';
 import { rowGrid } from '../../src/kernels/plain.ts';
 import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
-import { decodeMerge } from '../reference/decodeMerge.ts';
-import { NEG_MAX, type PartialStates } from '../reference/decodeSplit.ts';
+import { decodeMerge, type States } from '../reference/decodeMerge.ts';
+import { NEG_MAX } from '../reference/decodeTiles.ts';
 import { testDevice } from '../support/device.ts';
-import { expectWithinRule, withoutFloor } from '../support/errorRule.ts';
-import { type Output, stepWords } from '../support/runDecode.ts';
+import { expectWritten, withoutFloor } from '../support/errorRule.ts';
+import { type Sequence, stepWords } from '../support/runDecode.ts';
 import { runKernel, unwritten } from '../support/runKernel.ts';
 
 const device = await testDevice();
 
 const LSE_EMPTY = Math.fround(-3.0e38);
 
-const BATCH = 3;
-const NUM_Q_HEADS = 6;
-const ROWS = BATCH * NUM_Q_HEADS;
+interface Output {
+  readonly o: Float32Array;
+  readonly lse: Float32Array;
+}
+
+/** States that a test may change. */
+interface Mutable extends States {
+  readonly m: Float32Array<ArrayBuffer>;
+  readonly l: Float32Array<ArrayBuffer>;
+  readonly o: Float32Array<ArrayBuffer>;
+}
 
 /** Random states; maxima differ by `spread`. */
-function randomStates(numSplits: number, headDim: number, seed: number, spread = 3): PartialStates {
-  const count = ROWS * numSplits;
+function randomStates(count: number, headDim: number, seed: number, spread = 3): Mutable {
   const next = uniform(seed);
   return {
-    rows: ROWS,
-    numSplits,
     headDim,
-    m: Float64Array.from(normals(seed + 1, count), (x) => Math.fround(x * spread)),
-    l: Float64Array.from({ length: count }, () => Math.fround(1 + 99 * next())),
-    o: Float64Array.from(normals(seed + 2, count * headDim)),
+    m: normals(seed + 1, count).map((x) => x * spread),
+    l: Float32Array.from({ length: count }, () => 1 + 99 * next()),
+    o: normals(seed + 2, count * headDim),
   };
 }
 
 /** Makes a state empty, with an o (and an m, which counts as little) that would show. */
-function empty(states: PartialStates, row: number, s: number, m = NEG_MAX): void {
-  const at = row * states.numSplits + s;
-  states.m[at] = m;
-  states.l[at] = 0;
-  states.o.fill(NaN, at * states.headDim, (at + 1) * states.headDim);
+function empty({ m, l, o, headDim }: Mutable, at: number, max = NEG_MAX): void {
+  m[at] = max;
+  l[at] = 0;
+  o.fill(NaN, at * headDim, (at + 1) * headDim);
 }
 
-/** The states of every row in another order. */
-function reordered(states: PartialStates, order: readonly number[]): PartialStates {
-  const { rows, headDim } = states;
-  const numSplits = order.length;
-  const from = Array.from({ length: rows * numSplits }, (_, at) => {
-    return Math.floor(at / numSplits) * states.numSplits + order[at % numSplits]!;
-  });
-  return {
-    rows,
-    headDim,
-    numSplits,
-    m: Float64Array.from(from, (at) => states.m[at]!),
-    l: Float64Array.from(from, (at) => states.l[at]!),
-    o: Float64Array.from(
-      from.flatMap((at) => Array.from(states.o.subarray(at * headDim, (at + 1) * headDim))),
+// Three sequences of six query heads.
+const ROWS = 6;
+
+/** The states of every row of three sequences: item by item, and within each row by row. */
+function listsOf(sequences: readonly Sequence[]): (number[] | undefined)[] {
+  return sequences.flatMap(({ first, count }) =>
+    Array.from({ length: ROWS }, (_, row) =>
+      count > 1 ? Array.from({ length: count }, (_item, s) => (first + s) * ROWS + row) : undefined,
     ),
-  };
+  );
 }
 
-/** Runs the split flavour on a shape of 3 sequences with 6 query heads. */
-async function mergeSplits(states: PartialStates): Promise<Output> {
-  const { rows, numSplits, headDim } = states;
-  const shape = checkShape({ batch: BATCH, numQHeads: NUM_Q_HEADS, numKvHeads: 2, headDim });
+const inARow = (...counts: number[]): Sequence[] =>
+  counts.map((count, b) => ({ first: counts.slice(0, b).reduce((sum, n) => sum + n, 0), count }));
+
+async function mergeSplits(states: States, sequences: readonly Sequence[], sets: number): Promise<Output> {
+  const { headDim } = states;
+  const shape = checkShape({ batch: sequences.length, numQHeads: ROWS, numKvHeads: 2, headDim });
   const { o, lse } = await runKernel(device, {
-    kernel: decodeMergeKernel(shape),
+    kernel: decodeMergeKernel(shape, sets),
     grid: rowGrid(shape),
     inputs: {
       partial_o: Float32Array.from(states.o),
       partial_ml: Float32Array.from(
-        { length: 2 * rows * numSplits },
+        { length: 2 * states.m.length },
         (_, i) => (i % 2 ? states.l : states.m)[i >> 1]!,
       ),
     },
-    outputs: { o: unwritten(rows * headDim), lse: unwritten(rows) },
-    step: stepWords({ numSplits, splitLen: 32 }, { capacity: 5000, smScale: 0.125, kvLens: [7, 4000, 0] }),
+    outputs: { o: unwritten(shape.rows * headDim), lse: unwritten(shape.rows) },
+    step: stepWords({
+      capacity: 5000,
+      smScale: 0.125,
+      kvLens: [7, 4000, 0].slice(0, sequences.length),
+      sequences,
+    }),
   });
   return { o: o as Float32Array, lse: lse as Float32Array };
 }
 
-/** Runs the finished flavour: states must have l = 1, or 0 where their log-sum-exp m is LSE_EMPTY or less. */
-async function mergeResults({ rows, numSplits, headDim, m, o }: PartialStates): Promise<Output> {
-  const statesO = new Float32Array(numSplits * rows * headDim);
-  const statesLse = new Float32Array(numSplits * rows);
-  for (let row = 0; row < rows; row++) {
-    for (let s = 0; s < numSplits; s++) {
-      const at = row * numSplits + s;
-      statesLse[s * rows + row] = m[at]!;
-      statesO.set(o.subarray(at * headDim, (at + 1) * headDim), (s * rows + row) * headDim);
-    }
-  }
-  const out = await runKernel(device, {
-    kernel: mergeFinished(headDim, rows, numSplits),
-    grid: [rows, 1, 1],
-    inputs: { states_o: statesO, states_lse: statesLse },
-    outputs: { o: unwritten(rows * headDim), lse: unwritten(rows) },
-  });
-  return { o: out.o as Float32Array, lse: out.lse as Float32Array };
+function expectMerged(states: States, lists: readonly (number[] | undefined)[], { o, lse }: Output): void {
+  const truth = decodeMerge(lists, states);
+  const naive = decodeMerge(lists, states, Math.fround);
+  expectWritten('o', o, truth.o, naive.o);
+  expectWritten('lse', withoutFloor(lse), truth.lse, naive.lse);
 }
 
-function expectMerged(states: PartialStates, { o, lse }: Output): void {
-  const truth = decodeMerge(states);
-  const naive = decodeMerge(states, Math.fround);
-  expectWithinRule('o', o, truth.o, naive.o);
-  expectWithinRule('lse', withoutFloor(lse), truth.lse, naive.lse);
+async function checkSplits(states: States, sequences: readonly Sequence[], sets: number): Promise<Output> {
+  const output = await mergeSplits(states, sequences, sets);
+  expectMerged(states, listsOf(sequences), output);
+  return output;
 }
 
-describe('decode_merge of splits', () => {
+const countOf = (sequences: readonly Sequence[]) =>
+  sequences.reduce((most, { first, count }) => Math.max(most, first + count), 0) * ROWS;
+
+describe.each([1, 4])('decode_merge of splits, %i sets', (sets) => {
   test.each(HEAD_DIMS)('head dim %i, 3 splits', async (headDim) => {
-    const states = randomStates(3, headDim, headDim);
-    expectMerged(states, await mergeSplits(states));
+    const sequences = inARow(3, 3, 3);
+    await checkSplits(randomStates(countOf(sequences), headDim, headDim), sequences, sets);
   });
 
-  test.each([1, 2, 64])('%i splits', async (numSplits) => {
-    const states = randomStates(numSplits, 64, numSplits);
-    expectMerged(states, await mergeSplits(states));
+  // One workgroup has 16 or 64 invocations, and each set takes every fourth split.
+  test.each([
+    [2, 3, 4],
+    [5, 16, 17],
+    [63, 64, 65],
+    [128, 2, 129],
+  ])('%i, %i and %i splits', async (...counts) => {
+    const sequences = inARow(...counts);
+    await checkSplits(randomStates(countOf(sequences), 64, counts[0]!), sequences, sets);
+  });
+
+  test('sequences that are one item, or none, keep the output they have', async () => {
+    const [a, b] = [
+      { first: 0, count: 1 },
+      { first: 0, count: 3 },
+    ];
+    for (const sequences of [
+      [a, b, { first: 3, count: 1 }],
+      [b, { first: 7, count: 0 }, a],
+    ]) {
+      const states = randomStates(4 * ROWS, 64, 20);
+      const { o } = await checkSplits(states, sequences, sets);
+      expect(o.filter((x) => x === Math.fround(-123456.789))).toHaveLength(2 * ROWS * 64);
+    }
+  });
+
+  test('each sequence finds its states wherever they lie', async () => {
+    const sequences = [
+      { first: 5, count: 4 },
+      { first: 0, count: 2 },
+      { first: 2, count: 3 },
+    ];
+    await checkSplits(randomStates(countOf(sequences), 64, 26), sequences, sets);
   });
 
   test('maxima so far apart that all but one state vanish', async () => {
-    const states = randomStates(5, 64, 21, 1e30);
-    expectMerged(states, await mergeSplits(states));
+    await checkSplits(randomStates(15 * ROWS, 64, 21, 1e30), inARow(5, 5, 5), sets);
   });
 
-  test('one state of l = 1 comes back as it is', async () => {
-    const states = randomStates(1, 64, 22);
+  test('one state of l = 1 beside an empty one comes back as it is', async () => {
+    const states = randomStates(2 * ROWS, 64, 22);
     states.l.fill(1);
-    const { o, lse } = await mergeSplits(states);
-    expect(o).toEqual(Float32Array.from(states.o));
-    expect(lse).toEqual(Float32Array.from(states.m));
+    for (let row = 0; row < ROWS; row++) empty(states, row);
+    const { o, lse } = await mergeSplits(states, inARow(2), sets);
+    expect(o).toEqual(states.o.slice(ROWS * 64));
+    expect(lse).toEqual(states.m.slice(ROWS));
   });
 
-  test('empty states whose o is NaN and whose m is large change no bit', async () => {
-    const states = randomStates(4, 64, 23);
-    const alone = await mergeSplits(reordered(states, [0, 2]));
+  test('empty states whose o is NaN and whose m is large count for nothing', async () => {
+    const states = randomStates(6 * ROWS, 64, 23);
     for (let row = 0; row < ROWS; row++) {
-      empty(states, row, 1);
-      empty(states, row, 3, 1e30);
+      empty(states, ROWS + row);
+      empty(states, 3 * ROWS + row, 1e30);
+      empty(states, 5 * ROWS + row, 3e38);
     }
-    expect(await mergeSplits(states)).toEqual(alone);
-    expect(await mergeSplits(reordered(states, [3, 1, 0, 1, 2]))).toEqual(alone);
+    await checkSplits(states, inARow(6), sets);
   });
 
   test('a row of empty states is 0 with the log-sum-exp LSE_EMPTY, its neighbours as before', async () => {
-    const states = randomStates(3, 80, 24);
-    for (let s = 0; s < 3; s++) empty(states, 7, s);
-    const { o, lse } = await mergeSplits(states);
+    const states = randomStates(9 * ROWS, 80, 24);
+    for (let s = 3; s < 6; s++) empty(states, s * ROWS + 1); // sequence 1, row 1
+    const { o, lse } = await checkSplits(states, inARow(3, 3, 3), sets);
     expect(o.slice(7 * 80, 8 * 80)).toEqual(new Float32Array(80));
     expect(lse[7]).toBe(LSE_EMPTY);
-    expectMerged(states, { o, lse });
   });
 
-  test('the order of the states does not matter beyond rounding', async () => {
-    const states = randomStates(9, 64, 25);
-    const order = shuffled([0, 1, 2, 3, 4, 5, 6, 7, 8], uniform(3));
-    expect(order).not.toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
-    expectMerged(states, await mergeSplits(reordered(states, order)));
+  test('running twice gives the same bits', async () => {
+    const states = randomStates(30 * ROWS, 64, 27);
+    const first = await mergeSplits(states, inARow(10, 15, 5), sets);
+    expect(await mergeSplits(states, inARow(10, 15, 5), sets)).toEqual(first);
   });
 });
 
+test('empty states between others change no bit where one set sums them all', async () => {
+  const states = randomStates(2 * ROWS, 64, 28);
+  const alone = await mergeSplits(states, inARow(2), 1);
+  const spread = randomStates(5 * ROWS, 64, 29);
+  for (const [s, from] of [undefined, 0, undefined, 1, undefined].entries()) {
+    for (let row = 0; row < ROWS; row++) {
+      const at = s * ROWS + row;
+      if (from === undefined) {
+        empty(spread, at, s === 2 ? 1e30 : NEG_MAX);
+        continue;
+      }
+      const source = from * ROWS + row;
+      spread.m[at] = states.m[source]!;
+      spread.l[at] = states.l[source]!;
+      spread.o.set(states.o.subarray(source * 64, (source + 1) * 64), at * 64);
+    }
+  }
+  expect(await mergeSplits(spread, inARow(5), 1)).toEqual(alone);
+});
+
 describe('decode_merge of finished results', () => {
-  /** Results with log-sum-exps: states of l = 1. */
-  function randomResults(numStates: number, headDim: number, seed: number): PartialStates {
-    const states = randomStates(numStates, headDim, seed);
+  const RESULT_ROWS = 18;
+
+  /** Results [states, rows] with log-sum-exps: states of l = 1. */
+  function randomResults(numStates: number, headDim: number, seed: number): Mutable {
+    const states = randomStates(numStates * RESULT_ROWS, headDim, seed);
     states.l.fill(1);
     return states;
   }
 
-  test('two states', async () => {
-    const states = randomResults(2, 64, 31);
-    expectMerged(states, await mergeResults(states));
+  /** Merges results: states must have l = 1, or 0 where their log-sum-exp m is LSE_EMPTY or less. */
+  async function mergeResults({ headDim, m, o }: Mutable, rows = RESULT_ROWS): Promise<Output> {
+    const numStates = m.length / rows;
+    const out = await runKernel(device, {
+      kernel: mergeFinished(headDim, rows, numStates),
+      grid: [rows, 1, 1],
+      inputs: { states_o: o, states_lse: m },
+      outputs: { o: unwritten(rows * headDim), lse: unwritten(rows) },
+    });
+    return { o: out.o as Float32Array, lse: out.lse as Float32Array };
+  }
+
+  const lists = (numStates: number) =>
+    Array.from({ length: RESULT_ROWS }, (_, row) =>
+      Array.from({ length: numStates }, (_state, s) => s * RESULT_ROWS + row),
+    );
+
+  test.each([1, 2, 17])('%i states', async (numStates) => {
+    const states = randomResults(numStates, 64, 31);
+    expectMerged(states, lists(numStates), await mergeResults(states));
   });
 
   test('by hand: weights 1/4 and 3/4', async () => {
-    const states: PartialStates = {
-      rows: 1,
-      numSplits: 2,
+    const states: Mutable = {
       headDim: 64,
-      m: Float64Array.of(0, Math.log(3)),
-      l: Float64Array.of(1, 1),
-      o: Float64Array.from({ length: 128 }, (_, i) => (i < 64 ? 8 : 4)),
+      m: Float32Array.of(0, Math.log(3)),
+      l: Float32Array.of(1, 1),
+      o: Float32Array.from({ length: 128 }, (_, i) => (i < 64 ? 8 : 4)),
     };
-    const { o, lse } = await mergeResults(states);
+    const { o, lse } = await mergeResults(states, 1);
     for (const x of o) expect(x).toBeCloseTo(5, 5); // 8 / 4 + 4 * 3 / 4
     expect(lse[0]).toBeCloseTo(Math.log(4), 6);
   });
 
   test('LSE_EMPTY and less have weight 0, whatever o holds; a row of such is empty', async () => {
     const states = randomResults(3, 64, 32);
-    empty(states, 2, 0, LSE_EMPTY);
-    empty(states, 3, 1, -3.1e38);
-    empty(states, 4, 2, NEG_MAX);
-    for (let s = 0; s < 3; s++) empty(states, 5, s, LSE_EMPTY);
+    const at = (row: number, s: number) => s * RESULT_ROWS + row;
+    empty(states, at(2, 0), LSE_EMPTY);
+    empty(states, at(3, 1), -3.1e38);
+    empty(states, at(4, 2), NEG_MAX);
+    for (let s = 0; s < 3; s++) empty(states, at(5, s), LSE_EMPTY);
     const { o, lse } = await mergeResults(states);
-    expectMerged(states, { o, lse });
+    expectMerged(states, lists(3), { o, lse });
     expect(lse[5]).toBe(LSE_EMPTY);
     expect(o.slice(5 * 64, 6 * 64)).toEqual(new Float32Array(64));
   });
 
+  test('the order of the states does not matter beyond rounding', async () => {
+    const states = randomResults(9, 64, 25);
+    const order = shuffled([0, 1, 2, 3, 4, 5, 6, 7, 8], uniform(3));
+    expect(order).not.toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    const part = <T extends { subarray(from: number, to: number): T }>(x: T, s: number, size: number) =>
+      x.subarray(s * size, (s + 1) * size);
+    const reordered = {
+      ...states,
+      m: new Float32Array(states.m.length),
+      o: new Float32Array(states.o.length),
+    };
+    order.forEach((from, s) => {
+      reordered.m.set(part(states.m, from, RESULT_ROWS), s * RESULT_ROWS);
+      reordered.o.set(part(states.o, from, RESULT_ROWS * 64), s * RESULT_ROWS * 64);
+    });
+    expectMerged(states, lists(9), await mergeResults(reordered));
+  });
+
   test('what a merge wrote can be merged again: (a + b) + c is a + b + c', async () => {
     const states = randomResults(3, 64, 33);
-    for (const s of [0, 1]) empty(states, 6, s, LSE_EMPTY);
-    const first = await mergeResults({ ...reordered(states, [0, 1]) });
-    const second = reordered(states, [0, 2]);
-    for (let row = 0; row < ROWS; row++) {
-      second.m[2 * row] = first.lse[row]!;
-      second.o.set(first.o.subarray(row * 64, (row + 1) * 64), 2 * row * 64);
-    }
-    expectMerged(states, await mergeResults(second));
+    for (const s of [0, 1]) empty(states, s * RESULT_ROWS + 6, LSE_EMPTY);
+    const split = 2 * RESULT_ROWS;
+    const first = await mergeResults({
+      ...states,
+      m: states.m.slice(0, split),
+      o: states.o.slice(0, split * 64),
+    });
+    const again = await mergeResults({
+      ...states,
+      m: Float32Array.from([...first.lse, ...states.m.slice(split)]),
+      o: Float32Array.from([...first.o, ...states.o.slice(split * 64)]),
+    });
+    expectMerged(states, lists(3), again);
   });
 });

@@ -2,14 +2,15 @@
 import { describe, test } from 'vitest';
 import { type ProblemOptions, randomProblem } from '../../bench/problem.ts';
 import { uniform } from '../../bench/random.ts';
+import { KV_TYPES } from '../../src/kernels/elements.ts';
 import { plainMix as plainMixKernel, rowGrid } from '../../src/kernels/plain.ts';
 import { checkShape } from '../../src/kernels/shape.ts';
 import { visibleKeys } from '../reference/attention.ts';
 import { plainMix } from '../reference/plainMix.ts';
 import { testDevice } from '../support/device.ts';
 import { expectWithinRule } from '../support/errorRule.ts';
-import { stepWords } from '../support/runDecode.ts';
-import { runKernel, unwritten, type Words } from '../support/runKernel.ts';
+import { cacheInputs, numbersOf, stepWords } from '../support/runDecode.ts';
+import { runKernel, unwritten } from '../support/runKernel.ts';
 
 const device = await testDevice();
 
@@ -26,9 +27,9 @@ async function check(options: Omit<ProblemOptions, 'batch'>): Promise<void> {
   const { o } = await runKernel(device, {
     kernel: plainMixKernel(shape, problem),
     grid: rowGrid(shape),
-    inputs: { weights, v_cache: problem.vStored as Words },
+    inputs: { weights, v_cache: cacheInputs(problem).v_cache },
     outputs: { o: unwritten(problem.q.length) },
-    step: stepWords({ numSplits: 1, splitLen: 1 }, problem),
+    step: stepWords(numbersOf(problem)),
   });
   expectWithinRule('o', o!, plainMix(problem, weights), plainMix(problem, weights, Math.fround));
 }
@@ -36,12 +37,14 @@ async function check(options: Omit<ProblemOptions, 'batch'>): Promise<void> {
 const CONTROL = { numQHeads: 8, numKvHeads: 2, headDim: 64, kvLens: [0, 1, 2, 65, 130], capacity: 133 };
 
 describe('plain_mix', () => {
-  test('control case', () => check(CONTROL));
-  test('f16 values', () => check({ ...CONTROL, vType: 'f16' }));
+  test.each(KV_TYPES)('%s values', (vType) => check({ ...CONTROL, vType }));
   test('MHA', () => check({ ...CONTROL, numKvHeads: 8 }));
   test('MQA of 71 heads', () => check({ ...CONTROL, numQHeads: 71, numKvHeads: 1, kvLens: [3, 66] }));
   test.each([80, 96, 112, 128, 192, 256])('head dim %i', (headDim) =>
     check({ ...CONTROL, headDim, kvLens: [5, 70] }),
+  );
+  test.each([80, 112])('head dim %i, whose last word of int4 is part empty', (headDim) =>
+    check({ ...CONTROL, headDim, kvLens: [5, 70], vType: 'int4' }),
   );
 
   const positions = { ...CONTROL, numQHeads: 6, qLen: 5, kvLens: [0, 1, 3, 4, 5, 6, 67] };

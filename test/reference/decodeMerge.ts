@@ -1,18 +1,34 @@
 // decodeMerge.ts: twin of shaders/decode_merge.wgsl: partial states of each row become its output and log-sum-exp.
 import { exact, type AttentionResult, type Round } from './attention.ts';
-import type { PartialStates } from './decodeSplit.ts';
 
-/** Merges the states of every row. A state with l = 0 is empty: its o, which may be anything, is not read. */
-export function decodeMerge(states: PartialStates, round: Round = exact): AttentionResult {
-  const { rows, numSplits, headDim } = states;
-  const o = new Float64Array(rows * headDim);
-  const lse = new Float64Array(rows).fill(-Infinity);
-  for (let row = 0; row < rows; row++) {
-    const filled = [];
-    for (let s = 0; s < numSplits; s++) {
-      if (states.l[row * numSplits + s]! > 0) filled.push(row * numSplits + s);
+/** Partial states, of whatever rows: m and l [states], o [states, D] not yet divided by l. */
+export interface States {
+  readonly headDim: number;
+  readonly m: ArrayLike<number>;
+  readonly l: ArrayLike<number>;
+  readonly o: ArrayLike<number>;
+}
+
+/**
+ * o [rows, D] and lse [rows]. `rows` lists the states of each row; NaN for one without a list, which the kernel leaves
+ * alone. A state with l = 0 is empty: its o, which may be anything, is not read.
+ */
+export function decodeMerge(
+  rows: readonly (readonly number[] | undefined)[],
+  states: States,
+  round: Round = exact,
+): AttentionResult {
+  const { headDim } = states;
+  const o = new Float64Array(rows.length * headDim);
+  const lse = new Float64Array(rows.length).fill(-Infinity);
+  rows.forEach((list, row) => {
+    if (list === undefined) {
+      lse[row] = NaN;
+      o.fill(NaN, row * headDim, (row + 1) * headDim);
+      return;
     }
-    if (filled.length === 0) continue;
+    const filled = list.filter((at) => states.l[at]! > 0);
+    if (filled.length === 0) return;
     const m = Math.max(...filled.map((at) => states.m[at]!));
     let l = 0;
     for (const at of filled) {
@@ -25,6 +41,6 @@ export function decodeMerge(states: PartialStates, round: Round = exact): Attent
     }
     for (let d = 0; d < headDim; d++) o[row * headDim + d] = round(o[row * headDim + d]! / l);
     lse[row] = round(m + round(Math.log(l)));
-  }
+  });
   return { o, lse };
 }

@@ -1,6 +1,6 @@
 // plainScores.ts: twin of shaders/plain_scores.wgsl: scores[b, h, i, t] = scale * q[b, h, i] . k[b, h / G, t].
 import { exact, visibleKeys, type AttentionProblem, type Round } from './attention.ts';
-import { NEG_MAX } from './decodeSplit.ts';
+import { NEG_MAX } from './decodeTiles.ts';
 
 /** [B, Hq, Lq, capacity]; NEG_MAX for a key the query may not see, NaN (not computed) for slots past the length. */
 export function plainScores(p: AttentionProblem, round: Round = exact): Float64Array {

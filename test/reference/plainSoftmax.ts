@@ -1,6 +1,6 @@
 // plainSoftmax.ts: twin of shaders/plain_softmax.wgsl: each row of scores becomes weights that sum to 1.
 import { exact, type Round } from './attention.ts';
-import { NEG_MAX } from './decodeSplit.ts';
+import { NEG_MAX } from './decodeTiles.ts';
 
 /** Scores [B, rowsPerSequence, capacity], of which a sequence's first kvLens[b] count. */
 export interface ScoreRows {

@@ -4,6 +4,7 @@ import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
 /** A GPU with subgroups and nothing but the limits that every WebGPU device has. */
 export const GPU_FACTS: DeviceFacts = {
   software: false,
+  vendor: 'nvidia',
   subgroups: true,
   subgroupMinSize: 32,
   subgroupMaxSize: 32,
@@ -18,6 +19,15 @@ export const GPU_FACTS: DeviceFacts = {
 export const SOFTWARE_FACTS: DeviceFacts = {
   ...GPU_FACTS,
   software: true,
-  subgroupMinSize: 4,
+  vendor: 'mesa',
+  subgroupMinSize: 8,
   subgroupMaxSize: 8,
 };
+
+/** The subgroup sizes that WGSL allows. */
+export const SUBGROUP_SIZES: readonly number[] = [4, 8, 16, 32, 64, 128];
+
+/** The same device with subgroups of one size. */
+export function withSubgroups(facts: DeviceFacts, size: number): DeviceFacts {
+  return { ...facts, subgroups: true, subgroupMinSize: size, subgroupMaxSize: size };
+}

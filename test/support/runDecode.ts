@@ -1,96 +1,152 @@
-// runDecode.ts: runs decode_split and decode_merge on a stored problem, one kernel at a time.
+// runDecode.ts: runs the kernels of a decode step on a stored problem, one kernel at a time.
 import type { StoredProblem } from '../../bench/problem.ts';
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';
-import { decodeMerge } from '../../src/kernels/decodeMerge.ts';
-import { decodeSplit, splitGrid, type SplitVariant } from '../../src/kernels/decodeSplit.ts';
-import { rowGrid } from '../../src/kernels/plain.ts';
-import { checkShape } from '../../src/kernels/shape.ts';
-import type { PartialStates, Splits } from '../reference/decodeSplit.ts';
-import { runKernel, SENTINEL, unwritten, type Words } from './runKernel.ts';
+import { scalesStart } from '../../src/kernels/elements.ts';
+import type { Kernel } from '../../src/kernels/kernel.ts';
+import { attention } from '../reference/attention.ts';
+import { decodeMerge } from '../reference/decodeMerge.ts';
+import type { FusedResult, Item } from '../reference/decodeTiles.ts';
+import { expectWithinRule, expectWritten, withoutFloor } from './errorRule.ts';
+import { runKernel, unwritten, type Words } from './runKernel.ts';
 
-/** o [B, Hq, Lq, D] and lse [B, Hq, Lq] as a kernel wrote them. */
-export interface Output {
-  readonly o: Float32Array;
-  readonly lse: Float32Array;
+/** The partial states of a sequence: the index of the first, and how many; 1 or fewer are not merged. */
+export interface Sequence {
+  readonly first: number;
+  readonly count: number;
 }
 
-/** Words of the `step` binding, in the order of struct Step in shaders/lib/step.wgsl. */
-export function stepWords(
-  splits: Splits,
-  problem: Pick<StoredProblem, 'capacity' | 'smScale' | 'kvLens'>,
-): Uint32Array<ArrayBuffer> {
-  const words = Uint32Array.of(splits.numSplits, splits.splitLen, problem.capacity, 0, ...problem.kvLens);
-  new Float32Array(words.buffer)[3] = problem.smScale;
+/** What a step's numbers are made of. */
+export interface StepNumbers {
+  readonly capacity: number;
+  readonly kvLens: readonly number[];
+  readonly smScale?: number;
+  /** Where scales begin, as an index of 16-byte words. */
+  readonly kScales?: number;
+  readonly vScales?: number;
+  readonly sequences?: readonly Sequence[];
+  readonly items?: readonly Item[];
+  /** Words behind the items. */
+  readonly tail?: readonly number[];
+}
+
+const UNUSED = 0xfffffff0;
+
+/** Words of the `step` binding, in the order of struct Step in shaders/lib/step.wgsl; what is not given is absurd. */
+export function stepWords(numbers: StepNumbers): Uint32Array<ArrayBuffer> {
+  const {
+    capacity,
+    kvLens,
+    smScale = NaN,
+    kScales = UNUSED,
+    vScales = UNUSED,
+    items = [],
+    tail = [],
+  } = numbers;
+  const table = kvLens.map((kvLen, b) => {
+    const { first = UNUSED, count = UNUSED } = numbers.sequences?.[b] ?? {};
+    return [kvLen, first, count, UNUSED];
+  });
+  const work = items.map(({ b, begin, end, state }) => [b, begin, end, state === undefined ? 0 : state + 1]);
+  const header = [capacity, kvLens.length, kScales, vScales, 0, UNUSED, UNUSED, UNUSED];
+  const words = Uint32Array.from([...header, ...table.flat(), ...work.flat(), ...tail]);
+  new Float32Array(words.buffer)[4] = smScale;
   return words;
+}
+
+/** The numbers of a problem, with scales where its element types have them. */
+export function numbersOf(problem: StoredProblem): StepNumbers {
+  const { capacity, kvLens, smScale, headDim } = problem;
+  const rows = { headDim, heads: problem.batch * problem.numKvHeads, capacity };
+  return {
+    capacity,
+    kvLens,
+    smScale,
+    kScales: scalesStart({ ...rows, type: problem.kType }),
+    vScales: scalesStart({ ...rows, type: problem.vType }),
+  };
 }
 
 /** The stored K and V of a problem, as a kernel's bindings. */
 export function cacheInputs({ kStored, vStored }: StoredProblem): { k_cache: Words; v_cache: Words } {
-  return { k_cache: kStored as Words, v_cache: vStored as Words };
+  return { k_cache: kStored, v_cache: vStored };
 }
 
-/** decode_split with partial states. */
-export async function runSplit(
+/** Every sequence in splits of `splitLen` keys; those that are one item write their output, unless `all` have states. */
+export function itemsOf(kvLens: readonly number[], splitLen: number, all = false): Item[] {
+  let states = 0;
+  return kvLens.flatMap((kvLen, b) => {
+    const splits = Math.max(1, Math.ceil(kvLen / splitLen));
+    return Array.from({ length: splits }, (_, s): Item => {
+      const item = { b, begin: s * splitLen, end: Math.min(kvLen, (s + 1) * splitLen) };
+      return splits > 1 || all ? { ...item, state: states++ } : item;
+    });
+  });
+}
+
+/** A fused kernel, and how much of it to dispatch. */
+export interface FusedRun {
+  readonly kernel: Kernel;
+  /** Of one item: row blocks of all KV heads. */
+  readonly workgroups: number;
+  readonly items: readonly Item[];
+  /** Words behind the step's items. */
+  readonly tail?: readonly number[];
+}
+
+/** Runs a fused kernel over items. */
+export async function runFused(
   device: GqaDevice,
   problem: StoredProblem,
-  variant: SplitVariant,
-  splits: Splits,
-): Promise<PartialStates> {
-  const shape = checkShape(problem);
-  const states = shape.rows * splits.numSplits;
-  const { partial_o, partial_ml } = await runKernel(device, {
-    kernel: decodeSplit(shape, problem, variant, 'partial'),
-    grid: splitGrid(shape, variant, splits.numSplits),
+  { kernel, workgroups, items, tail = [] }: FusedRun,
+): Promise<FusedResult> {
+  const { batch, numQHeads, qLen, headDim } = problem;
+  const rows = numQHeads * qLen;
+  const states = items.filter(({ state }) => state !== undefined).length * rows;
+  const { o, lse, partial_o, partial_ml } = await runKernel(device, {
+    kernel,
+    grid: [items.length, workgroups, 1],
     inputs: { q: problem.q, ...cacheInputs(problem) },
-    outputs: { partial_o: unwritten(states * problem.headDim), partial_ml: unwritten(states * 2) },
-    step: stepWords(splits, problem),
+    outputs: {
+      o: unwritten(batch * rows * headDim),
+      lse: unwritten(batch * rows),
+      partial_o: unwritten(states * headDim),
+      partial_ml: unwritten(2 * states),
+    },
+    step: stepWords({ ...numbersOf(problem), items, tail }),
   });
   return {
-    rows: shape.rows,
-    numSplits: splits.numSplits,
-    headDim: problem.headDim,
+    o: Float64Array.from(o!),
+    lse: Float64Array.from(lse!),
     m: Float64Array.from({ length: states }, (_, at) => partial_ml![2 * at]!),
     l: Float64Array.from({ length: states }, (_, at) => partial_ml![2 * at + 1]!),
-    o: Float64Array.from(partial_o!),
+    partialO: Float64Array.from(partial_o!),
   };
 }
 
-/** decode_split as the only split, which writes the result itself. */
-export async function runWhole(
-  device: GqaDevice,
-  problem: StoredProblem,
-  variant: SplitVariant,
-): Promise<Output> {
-  const shape = checkShape(problem);
-  const { o, lse } = await runKernel(device, {
-    kernel: decodeSplit(shape, problem, variant, 'final'),
-    grid: splitGrid(shape, variant, 1),
-    inputs: { q: problem.q, ...cacheInputs(problem) },
-    outputs: { o: unwritten(problem.q.length), lse: unwritten(shape.rows) },
-    step: stepWords({ numSplits: 1, splitLen: Math.max(1, ...problem.kvLens) }, problem),
-  });
-  return { o: o as Float32Array, lse: lse as Float32Array };
+/** Fails unless a fused kernel wrote what its twin says, where it says so, and nothing else. */
+export function expectFused(got: FusedResult, truth: FusedResult, naive: FusedResult): void {
+  for (const part of ['o', 'm', 'l', 'partialO'] as const) {
+    expectWritten(part, got[part], truth[part], naive[part]);
+  }
+  expectWritten('lse', withoutFloor(got.lse), truth.lse, naive.lse);
 }
 
-/** decode_merge of partial states. The host's step numbers other than numSplits do not matter to it. */
-export async function runMerge(
-  device: GqaDevice,
-  states: PartialStates,
-  problem: StoredProblem,
-): Promise<Output> {
-  const { rows, numSplits, headDim } = states;
-  const { o, lse } = await runKernel(device, {
-    kernel: decodeMerge(checkShape(problem)),
-    grid: rowGrid(checkShape(problem)),
-    inputs: {
-      partial_o: Float32Array.from(states.o),
-      partial_ml: Float32Array.from(
-        { length: rows * numSplits * 2 },
-        (_, i) => (i % 2 ? states.l : states.m)[i >> 1]!,
-      ),
-    },
-    outputs: { o: unwritten(rows * headDim), lse: unwritten(rows) },
-    step: stepWords({ numSplits, splitLen: SENTINEL }, problem),
+/** Fails unless what a fused kernel wrote, its partial states merged, is attention over all keys of the sequences. */
+export function expectAttention(problem: StoredProblem, items: readonly Item[], got: FusedResult): void {
+  const rows = problem.numQHeads * problem.qLen;
+  const lists = Array.from({ length: problem.batch * rows }, (_, row) => {
+    const states = items.flatMap((item) =>
+      item.state !== undefined && item.b === Math.floor(row / rows) ? [item.state * rows + (row % rows)] : [],
+    );
+    return states.length > 0 ? states : undefined;
   });
-  return { o: o as Float32Array, lse: lse as Float32Array };
+  const { m, l, partialO } = got;
+  const merged = decodeMerge(lists, { headDim: problem.headDim, m, l, o: partialO });
+  const written = (own: Float64Array, whole: Float64Array, perRow: number) =>
+    own.map((x, i) => (lists[Math.floor(i / perRow)] ? x : whole[i]!));
+  const truth = attention(problem);
+  const naive = attention(problem, Math.fround);
+  expectWithinRule('attention', written(merged.o, got.o, problem.headDim), truth.o, naive.o);
+  const whole = Float64Array.from(withoutFloor(got.lse));
+  expectWithinRule('log-sum-exp', written(merged.lse, whole, 1), truth.lse, naive.lse);
 }

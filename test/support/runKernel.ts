@@ -1,13 +1,13 @@
 // runKernel.ts: runs one kernel on given arrays and reads its outputs back, with guards around every buffer.
 import { createStorage, readBack, validated } from '../../src/device/buffers.ts';
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';
-import { bindKernel, dispatch, inPass } from '../../src/device/record.ts';
+import { beginPass, bindKernel, dispatch, endPass } from '../../src/device/record.ts';
 import { StepRing } from '../../src/device/ring.ts';
 import { bindingsOf } from '../../src/device/wgsl.ts';
 import type { Grid, Kernel } from '../../src/kernels/kernel.ts';
 
 /** What a buffer holds. */
-export type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+export type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
 
 /** One dispatch. `outputs` gives the contents that each read_write buffer starts from, and thereby its length. */
 export interface KernelRun {
@@ -55,7 +55,9 @@ export async function runKernel(device: GqaDevice, run: KernelRun): Promise<Reco
     await validated(device, run.kernel.name, () => {
       const bound = bindKernel(device.device, compiled, buffers);
       const encoder = device.device.createCommandEncoder({ label: run.kernel.name });
-      inPass(encoder, (pass) => dispatch(pass, bound, run.grid, step?.offset));
+      const pass = beginPass(encoder);
+      dispatch(pass, bound, run.grid, step?.offset);
+      endPass(encoder, pass);
       device.device.queue.submit([encoder.finish()]);
     });
     const results: Record<string, Words> = {};

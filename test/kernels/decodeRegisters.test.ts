@@ -1,0 +1,122 @@
+// decodeRegisters.test.ts: decode_registers against its twin, on the subgroups of the test device: every combination of
+// sizes that is ever chosen for it, all element types, odd sizes. Other subgroup sizes: subgroupSizes.test.ts.
+import { describe, expect, test } from 'vitest';
+import type { StoredProblem } from '../../bench/problem.ts';
+import { ShaderError } from '../../src/device/errors.ts';
+import {
+  decodeRegisters as decodeRegistersKernel,
+  type RegistersVariant,
+} from '../../src/kernels/decodeRegisters.ts';
+import { checkVariant, variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
+import { checkShape } from '../../src/kernels/shape.ts';
+import { decodeRegisters } from '../reference/decodeRegisters.ts';
+import { testDevice } from '../support/device.ts';
+import { GPU_FACTS, SOFTWARE_FACTS, withSubgroups } from '../support/deviceFacts.ts';
+import { checkBorders, type Fused, type Given, givenName, problemOf } from '../support/fusedCases.ts';
+import { describeRunTimeNumbers } from '../support/fusedNumbers.ts';
+import { chosenRegisters, roundOf, runsOf } from '../support/registersSizes.ts';
+
+const device = await testDevice();
+const { subgroups, subgroupMinSize } = device.facts;
+
+/** One linked shader. */
+interface Case extends Given {
+  readonly variant: RegistersVariant;
+}
+
+const sizes = (wgSize: number, lanes: number, tokens: number, teamRows: number, blocks = 1) => ({
+  variant: { template: 'registers', wgSize, lanes, tokens, teamRows, blocks } as const,
+});
+
+const f16 = ['f16', 'f16'] as const;
+
+const CONTROL: Case = { groupSize: 4, headDim: 64, types: ['f32', 'f32'], ...sizes(16, 4, 2, 2, 2) };
+
+function fusedOf({ variant }: Case): (problem: StoredProblem) => Fused {
+  return (problem) => {
+    const shape = checkShape(problem);
+    checkVariant(shape, problem, variant, device.facts);
+    return {
+      kernel: decodeRegistersKernel(shape, problem, variant),
+      workgroups: workgroupsPerItem(shape, variant),
+      twin: (given, items, round) => decodeRegisters(given, items, runsOf(variant), round),
+    };
+  };
+}
+
+const named = (cases: readonly Case[]) =>
+  cases
+    .filter(({ variant }) => variant.lanes <= subgroupMinSize)
+    .map((c) => [`${variantName(c.variant)} on ${givenName(c)}`, c] as const);
+
+const run = (c: Case) => checkBorders(device, c, roundOf(c.variant), fusedOf(c));
+
+// In f16, and on as many rows as leave the last team, or the last block of several, one short.
+const CHOSEN = [GPU_FACTS, SOFTWARE_FACTS]
+  .flatMap((facts) => chosenRegisters(withSubgroups(facts, subgroupMinSize)))
+  .map((variant): Case => {
+    const rows = variant.teamRows * variant.blocks;
+    return { groupSize: rows > 4 ? rows - 1 : rows === 1 ? 1 : rows + 1, headDim: 64, types: f16, variant };
+  });
+
+const ONE_ROW: Case = { ...CONTROL, groupSize: 1, ...sizes(8, 4, 2, 1) };
+
+const CASES: readonly Case[] = [
+  CONTROL,
+  // Element types, alike and mixed: unequal numbers of words to a lane.
+  { ...ONE_ROW, types: ['bf16', 'bf16'] },
+  { ...ONE_ROW, types: ['int8', 'int8'] },
+  { ...ONE_ROW, types: ['int4', 'int4'], ...sizes(8, 2, 1, 1) },
+  { ...ONE_ROW, types: ['f32', 'int8'] },
+  { ...ONE_ROW, types: ['int8', 'f16'] },
+  { ...ONE_ROW, types: ['bf16', 'int4'], ...sizes(8, 2, 1, 1) },
+  { ...ONE_ROW, types: ['int4', 'bf16'], ...sizes(8, 2, 1, 1) },
+  { ...CONTROL, groupSize: 2, types: ['int8', 'int4'], ...sizes(8, 4, 2, 2) },
+  // Lanes past a row's last word: 10 words of f16, 14, 24 of f32; 3 of int4, the last half empty; more lanes than words.
+  { ...ONE_ROW, headDim: 80, types: f16, ...sizes(8, 8, 1, 1) },
+  { ...ONE_ROW, headDim: 112, types: ['bf16', 'bf16'], ...sizes(8, 8, 1, 1) },
+  { ...ONE_ROW, headDim: 112, types: ['int4', 'f16'], ...sizes(8, 4, 1, 1) },
+  { ...ONE_ROW, headDim: 96, ...sizes(8, 8, 1, 1) },
+  { ...ONE_ROW, headDim: 80, types: ['int4', 'int4'], ...sizes(8, 2, 1, 1) },
+  { ...ONE_ROW, types: ['int8', 'int4'], ...sizes(8, 8, 1, 1) },
+  { ...ONE_ROW, headDim: 128, types: ['int8', 'int8'], ...sizes(8, 8, 1, 1) },
+  { ...ONE_ROW, headDim: 192, types: f16, ...sizes(8, 8, 1, 1) },
+  { ...ONE_ROW, headDim: 256, types: ['f16', 'bf16'], ...sizes(8, 8, 1, 1) },
+  // More rows than lanes: an invocation finishes the scores of two rows, and of two keys of each.
+  { ...CONTROL, groupSize: 9, types: f16, ...sizes(8, 8, 2, 9) },
+  // Fewer scores than lanes: two invocations hold the same, or all of a team do.
+  { ...CONTROL, groupSize: 2, ...sizes(16, 8, 2, 2) },
+  { ...CONTROL, groupSize: 2, ...sizes(32, 8, 1, 1, 2) },
+  // More keys to a round than lanes.
+  { ...ONE_ROW, types: f16, ...sizes(8, 4, 8, 1) },
+  // A workgroup smaller than a subgroup, and one of very many runs.
+  { ...CONTROL, groupSize: 2, ...sizes(4, 4, 2, 2) },
+  { ...CONTROL, groupSize: 2, types: f16, ...sizes(2, 2, 1, 1) },
+  { ...ONE_ROW, types: f16, ...sizes(256, 8, 1, 1) },
+  // Query positions: teams that begin and end within a head's positions; several blocks of rows to a KV head.
+  { ...CONTROL, groupSize: 3, qLen: 5, types: f16, ...sizes(32, 8, 1, 4, 2) },
+  { ...CONTROL, groupSize: 1, qLen: 5, types: f16, ...sizes(16, 8, 2, 5) },
+  { ...CONTROL, groupSize: 1, qLen: 5, types: f16, ...sizes(8, 4, 1, 2, 2) },
+  { ...CONTROL, groupSize: 1, qLen: 5, types: f16, causal: false, ...sizes(8, 4, 1, 3) },
+  { ...CONTROL, groupSize: 71, types: f16, ...sizes(32, 4, 1, 3, 4) },
+];
+
+describe.runIf(subgroups)('decode_registers', () => {
+  describe('in sizes that are chosen', () => {
+    test.each(named(CHOSEN))('%s', async (_, c) => run(c));
+  });
+
+  describe('in odd sizes', () => {
+    test.each(named(CASES))('%s', async (_, c) => run(c));
+  });
+
+  describeRunTimeNumbers('decode_registers', device, CONTROL, fusedOf(CONTROL));
+});
+
+describe.runIf(!subgroups)('decode_registers on a device without subgroups', () => {
+  test('does not compile', async () => {
+    const problem = problemOf(CONTROL, [1]);
+    const kernel = decodeRegistersKernel(checkShape(problem), problem, CONTROL.variant);
+    await expect(device.pipelines.get(kernel)).rejects.toThrow(ShaderError);
+  });
+});
