@@ -5,18 +5,22 @@ import { expect, test } from 'vitest';
 import { randomProblem, runProblem, type ProblemOptions, type RunOptions } from '../bench/problem.ts';
 import { expectClose } from './support/attend.ts';
 import { testDevice } from './support/device.ts';
+import { TEMPLATES } from './support/kernels.ts';
 
 type Compiled = Pick<ProblemOptions, 'headDim' | 'qLen' | 'causal' | 'kType' | 'vType'> &
   Pick<RunOptions, 'kernel'> & { readonly groupSize: number };
 
-// The shaders of shapes.test.ts and variants.test.ts.
+// The shaders of decode/shapes.test.ts and decode/variants.test.ts.
 const COMPILED: readonly Compiled[] = [
-  { headDim: 64, groupSize: 4 },
+  ...TEMPLATES.map((kernel) => ({ headDim: 64, groupSize: 4, kernel })),
   { headDim: 64, groupSize: 4, kType: 'f16' },
+  { headDim: 64, groupSize: 1, kType: 'int8' },
+  { headDim: 64, groupSize: 1, kType: 'int4' },
   { headDim: 64, groupSize: 1, qLen: 3, causal: false },
   { headDim: 64, groupSize: 3, qLen: 3 },
-  { headDim: 80, groupSize: 4 },
+  { headDim: 80, groupSize: 1, kType: 'f16' },
   { headDim: 64, groupSize: 4, kernel: 'plain' },
+  { headDim: 64, groupSize: 4, kType: 'int4', vType: 'int8', kernel: 'plain' },
 ];
 
 const problems = fc
@@ -52,7 +56,7 @@ test('random shapes and lengths agree with the reference', async () => {
       const { o, lse } = await runProblem(device, stored, run);
       expectClose(stored, o, lse);
     }),
-    { seed: 20250611, numRuns: 60 },
+    { seed: 20250611, numRuns: 90 },
   );
 });
 

@@ -94,7 +94,8 @@ export function planContext(
   const fitting = Math.max(1, Math.floor(facts.maxBindingBytes / partialBytes(shape, 1)));
   const useful = Math.max(1, Math.ceil(layout.capacity / LEAST_KEYS));
   const maxSplits = Math.min(MAX_SPLITS, fitting, useful);
-  const maxPartials = Math.min(fitting, shape.batch * maxSplits);
+  // Items are workgroups of one dispatch: those with a state, and one for each sequence that is not split.
+  const maxPartials = Math.min(fitting, shape.batch * maxSplits, facts.maxGrid - shape.batch);
   const profile = profileOf(facts);
   const slots = options.tuned?.slots ?? profile.slots;
   return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen: profile.wholeLen };

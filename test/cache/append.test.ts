@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   createKvCache,
-  encodeElements,
+  encodeRows,
   readBack,
   uploadStorage,
   type CacheOptions,
@@ -20,6 +20,18 @@ function counting(count: number, from: number): Slots {
   return Float32Array.from({ length: count }, (_, i) => ((i + from) % 2048) - 1024);
 }
 
+/** The numbers in a form that a type holds exactly; what shares a scale begins with its largest magnitude. */
+function held(type: KvType, values: Slots): Slots {
+  const exact: Record<KvType, (x: number, i: number) => number> = {
+    f32: (x) => x,
+    f16: (x) => x,
+    bf16: (x) => x & ~7,
+    int8: (x, i) => (i % 16 === 0 ? 127 : x % 127),
+    int4: (x, i) => (i % 16 === 0 ? -8 : x % 8),
+  };
+  return values.map(exact[type]);
+}
+
 /** Writes new rows [B, Hkv, N, D] into the model behind `kvLens`. */
 function appendTo({ layout }: KvCache, slots: Slots, rows: Slots, kvLens: readonly number[]): Slots {
   const { numKvHeads, headDim, capacity, batch } = layout;
@@ -32,36 +44,29 @@ function appendTo({ layout }: KvCache, slots: Slots, rows: Slots, kvLens: readon
   return out;
 }
 
-function stored(type: KvType, slots: Slots) {
-  return new Uint8Array(encodeElements(type, slots).buffer);
-}
-
 async function expectStored(cache: KvCache, k: Slots, v: Slots, layer = 0): Promise<void> {
   const { device, layout } = cache;
-  expect(new Uint8Array(await readBack(device, cache.layers[layer]!.k))).toEqual(stored(layout.kType, k));
-  expect(new Uint8Array(await readBack(device, cache.layers[layer]!.v))).toEqual(stored(layout.vType, v));
+  expect(new Uint8Array(await readBack(device, cache.layers[layer]!.k))).toEqual(encodeRows(layout.k, k));
+  expect(new Uint8Array(await readBack(device, cache.layers[layer]!.v))).toEqual(encodeRows(layout.v, v));
 }
 
 /** A cache whose every slot holds a known number, and its host model. */
 async function filled(device: GqaDevice, options: CacheOptions, kvLens: readonly number[]) {
   const cache = await createKvCache(device, options);
-  const k = counting(cache.layout.elements, 0);
-  const v = counting(cache.layout.elements, 777);
-  for (let layer = 0; layer < cache.layout.layers; layer++) {
-    cache.load({
-      layer,
-      k: encodeElements(cache.layout.kType, k),
-      v: encodeElements(cache.layout.vType, v),
-      kvLens,
-    });
+  const { layout } = cache;
+  const count = layout.k.heads * layout.capacity * layout.headDim;
+  const [k, v] = [held(layout.kType, counting(count, 0)), held(layout.vType, counting(count, 777))];
+  for (let layer = 0; layer < layout.layers; layer++) {
+    cache.load({ layer, k: encodeRows(layout.k, k), v: encodeRows(layout.v, v), kvLens });
   }
   return { cache, k, v };
 }
 
 function newTokens(cache: KvCache, numTokens: number, from: number) {
   const { batch, numKvHeads, headDim } = cache.layout;
-  const k = counting(batch * numKvHeads * numTokens * headDim, from);
-  const v = counting(k.length, from + 1000);
+  const count = batch * numKvHeads * numTokens * headDim;
+  const k = held(cache.layout.kType, counting(count, from));
+  const v = held(cache.layout.vType, counting(count, from + 1000));
   return {
     k,
     v,
@@ -88,8 +93,19 @@ describe('append writes the new rows and leaves every other slot alone', () => {
       7,
     ],
     ['f16', { batch: 2, numKvHeads: 2, headDim: 64, capacity: 6, kType: 'f16' }, [1, 5], 1],
+    ['bf16', { batch: 2, numKvHeads: 2, headDim: 64, capacity: 6, kType: 'bf16' }, [1, 5], 1],
+    ['int8', { batch: 2, numKvHeads: 2, headDim: 64, capacity: 7, kType: 'int8' }, [1, 6], 1],
+    [
+      'int8, the whole capacity',
+      { batch: 2, numKvHeads: 3, headDim: 64, capacity: 6, kType: 'int8' },
+      [0, 0],
+      6,
+    ],
+    ['int4', { batch: 2, numKvHeads: 2, headDim: 64, capacity: 7, kType: 'int4' }, [1, 6], 1],
+    ['several tokens, int4', { batch: 2, numKvHeads: 2, headDim: 80, capacity: 9, kType: 'int4' }, [1, 6], 3],
     ['several tokens, f16', { numKvHeads: 2, headDim: 64, capacity: 8, kType: 'f16' }, [3], 4],
     ['K f16, V f32', { numKvHeads: 2, headDim: 64, capacity: 4, kType: 'f16', vType: 'f32' }, [1], 2],
+    ['K int8, V int4', { numKvHeads: 2, headDim: 64, capacity: 5, kType: 'int8', vType: 'int4' }, [1], 3],
     ['K f32, V f16', { numKvHeads: 2, headDim: 64, capacity: 4, kType: 'f32', vType: 'f16' }, [1], 2],
   ])('%s', async (_name, options, kvLens, numTokens) => {
     const { cache, k, v } = await filled(await testDevice(), options, kvLens);

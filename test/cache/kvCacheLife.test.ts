@@ -100,11 +100,13 @@ describe('a cache larger than a binding', () => {
 
 test('an append of more tokens than a dispatch has workgroups is refused, and nothing is counted', async () => {
   using own = await ownDevice();
-  const options = { numKvHeads: 1, headDim: 256, capacity: 65536, kType: 'f16' } as const;
+  const options = { numKvHeads: 1, headDim: 64, capacity: 131072, kType: 'f16' } as const;
   const cache = await createKvCache(own, options);
-  // A workgroup of 64 writes one token of 256 elements; the guaranteed most is 65,535 workgroups.
-  const rows = createStorage(own, 'rows', 65536 * 1024);
-  const error = await failure(LimitExceededError, () => cache.append({ k: rows, v: rows, numTokens: 65536 }));
+  // A workgroup writes two slots, and there is one more where the first is half old; the guaranteed most is 65,535.
+  const rows = createStorage(own, 'rows', 131070 * 256);
+  const error = await failure(LimitExceededError, () =>
+    cache.append({ k: rows, v: rows, numTokens: 131070 }),
+  );
   expect(error).toMatchObject({
     limit: 'maxComputeWorkgroupsPerDimension',
     needed: 65536,

@@ -14,7 +14,10 @@ describe('cacheLayout', () => {
       layers: 1,
       kType: 'f32',
       vType: 'f32',
-      elements: 1280,
+      k: { type: 'f32', headDim: 64, heads: 2, capacity: 10 },
+      v: { type: 'f32', headDim: 64, heads: 2, capacity: 10 },
+      kScales: 320, // no scales: as many words as there are
+      vScales: 320,
       kBytes: 5120,
       vBytes: 5120,
       totalBytes: 10240,
@@ -32,7 +35,6 @@ describe('cacheLayout', () => {
       kType: 'f16',
     });
     // 2 * 8 * 4,096 * 128 = 8,388,608 elements of 2 bytes; two buffers in each of 32 layers: 1 GiB.
-    expect(layout.elements).toBe(8_388_608);
     expect(layout.kBytes).toBe(16_777_216);
     expect(layout.vBytes).toBe(16_777_216);
     expect(layout.totalBytes).toBe(1_073_741_824);
@@ -52,11 +54,32 @@ describe('cacheLayout', () => {
     });
     // 3 * 7 * 80 = 1,680 elements: 3,360 bytes of K, 6,720 bytes of V.
     expect(layout).toMatchObject({
-      elements: 1680,
       kBytes: 3360,
       vBytes: 6720,
       totalBytes: 20160,
       bytesPerToken: 480,
+    });
+  });
+
+  test('quantised K and V: scales behind the rows, in whole words of 16 bytes', () => {
+    const layout = cacheLayout({
+      batch: 3,
+      numKvHeads: 1,
+      headDim: 80,
+      capacity: 7,
+      kType: 'int8',
+      vType: 'int4',
+    });
+    // K: 21 rows of 80 bytes are 105 words; 3 heads * 8 scales of 2 bytes are 48.
+    // V: 21 rows of three words; 21 * 4 scales of 2 bytes, one of them unused, are 168, in words 176.
+    expect(layout).toMatchObject({
+      k: { type: 'int8', headDim: 80, heads: 3, capacity: 7 },
+      v: { type: 'int4', headDim: 80, heads: 3, capacity: 7 },
+      kScales: 105,
+      vScales: 63,
+      kBytes: 1680 + 48,
+      vBytes: 1008 + 176,
+      bytesPerToken: 82 + 56,
     });
   });
 
@@ -75,7 +98,7 @@ describe('cacheLayout', () => {
       kType: 'f16',
     });
     // 2^12 * 2^10 * 2^8 * 2^20 = 2^50 elements
-    expect(layout.elements).toBe(2 ** 50);
+    expect(layout.kBytes).toBe(2 ** 51);
     expect(layout.totalBytes).toBe(2 ** 53);
   });
 });
@@ -106,9 +129,9 @@ describe('cacheLayout refuses', () => {
     ['headDim', 0, 'cache: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 0'],
     ['headDim', 65, 'cache: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 65'],
     ['headDim', -64, 'cache: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got -64'],
-    ['kType', 'bf16', 'cache: kType must be one of f32, f16, got bf16'],
-    ['vType', 'f64', 'cache: vType must be one of f32, f16, got f64'],
-    ['kType', 'toString', 'cache: kType must be one of f32, f16, got toString'],
+    ['kType', 'int16', 'cache: kType must be one of f32, f16, bf16, int8, int4, got int16'],
+    ['vType', 'f64', 'cache: vType must be one of f32, f16, bf16, int8, int4, got f64'],
+    ['kType', 'toString', 'cache: kType must be one of f32, f16, bf16, int8, int4, got toString'],
   ])('%s: %s', async (field, value, expected) => {
     const options = { ...good, [field]: value } as CacheOptions;
     expect(await message(ShapeError, () => cacheLayout(options))).toBe(expected);

@@ -24,7 +24,7 @@ const Q_BYTES = 4096;
 beforeAll(async () => {
   device = await testDevice();
   cache = await createKvCache(device, { batch: 2, numKvHeads: 2, headDim: 64, capacity: 100, layers: 2 });
-  const stored = new Float32Array(cache.layout.elements);
+  const stored = new Float32Array(cache.layout.kBytes / 4);
   cache.load({ layer: 0, k: stored, v: stored, kvLens: [50, 20] });
   cache.load({ layer: 1, k: stored, v: stored, kvLens: [50, 10] });
   decoder = await createDecoder(device, { cache, numQHeads: 8 });

@@ -18,13 +18,17 @@ import { testDevice } from '../support/device.ts';
 import { failure, message } from '../support/failure.ts';
 import { ownDevice } from '../support/ownDevice.ts';
 
-let device: GqaDevice;
+const device: GqaDevice = await testDevice();
+const hasSubgroups = device.facts.subgroups;
 let cache: KvCache;
 beforeAll(async () => {
-  device = await testDevice();
   cache = await createKvCache(device, { batch: 2, numKvHeads: 2, headDim: 64, capacity: 100 });
 });
 afterAll(() => cache.destroy());
+
+const KERNEL_LIST = 'decoder: kernel must be one of auto, registers, tiles, matrix, plain';
+const TILES = { template: 'tiles', wgSize: 16, tile: 32, rowBlock: 4, mixWords: 1 } as const;
+const REGISTERS = { template: 'registers', wgSize: 8, lanes: 4, tokens: 1, teamRows: 4, blocks: 1 } as const;
 
 const good: ShapeOptions = { numQHeads: 32, numKvHeads: 8, headDim: 128 };
 
@@ -72,13 +76,28 @@ describe('a decoder', () => {
     [{ numQHeads: 7 }, 'numQHeads (7) must be a multiple of numKvHeads (2)'],
     [{ numQHeads: 0 }, 'numQHeads: expected a whole number from 1 to 1024, got 0'],
     [{ qLen: 9 }, 'qLen: expected a whole number from 1 to 8, got 9'],
-    [{ kernel: 'flash' as never }, 'decoder: kernel must be one of fused, plain, got flash'],
-    [{ kernel: 'toString' as never }, 'decoder: kernel must be one of fused, plain, got toString'],
-    [{ variant: { reduce: 'shuffle' as never } }, 'shuffle'],
-    [{ variant: { tile: 0 } }, 'tile'],
-    [{ variant: { wgSize: 1.5 } }, 'wgSize'],
-    [{ variant: { rowBlock: -1 } }, 'rowBlock'],
-    [{ causal: 'no' as never }, 'causal'],
+    [{ kernel: 'flash' as never }, `${KERNEL_LIST}, got flash`],
+    [{ kernel: 'toString' as never }, `${KERNEL_LIST}, got toString`],
+    [{ kernel: 'fused' as never }, `${KERNEL_LIST}, got fused`],
+    [
+      { variant: { template: 'shuffle' } as never },
+      'variant: template must be one of registers, tiles, matrix, got shuffle',
+    ],
+    [{ variant: {} as never }, 'variant: template must be one of registers, tiles, matrix, got undefined'],
+    [{ variant: { ...TILES, tile: 0 } }, 'tiles: tile: expected a whole number from 1 to 65536, got 0'],
+    [
+      { variant: { ...TILES, wgSize: 17.5 } },
+      'tiles: wgSize: expected a whole number from 16 to 65536, got 17.5',
+    ],
+    [
+      { variant: { ...TILES, rowBlock: -1 } },
+      'tiles: rowBlock: expected a whole number from 1 to 65536, got -1',
+    ],
+    [
+      { variant: { template: 'tiles' } as never },
+      'tiles: mixWords: expected a whole number from 1 to 16, got undefined',
+    ],
+    [{ causal: 'no' as never }, 'causal: expected true or false, got no'],
   ])('%o', async (wrong, expected) => {
     const make = () => createDecoder(device, { cache, numQHeads: 8, ...wrong });
     expect(await message(ShapeError, make)).toContain(expected);
@@ -86,11 +105,17 @@ describe('a decoder', () => {
 
   test('whose variant needs more than the device has', async () => {
     const needed = device.facts.maxInvocations * 2;
-    const options = { cache, numQHeads: 8, variant: { wgSize: needed, tile: needed } };
-    const error = await failure(LimitExceededError, () => createDecoder(device, options));
-    expect(error).toMatchObject({ limit: 'maxComputeInvocationsPerWorkgroup', needed });
-    expect(error.available).toBe(device.facts.maxInvocations);
-    const wide = { cache, numQHeads: 8, variant: { rowBlock: 4000 } };
+    for (const variant of [
+      { ...TILES, wgSize: needed, tile: needed },
+      { ...REGISTERS, wgSize: needed },
+    ]) {
+      if (variant.template === 'registers' && !device.facts.subgroups) continue;
+      const options = { cache, numQHeads: 8, variant };
+      const error = await failure(LimitExceededError, () => createDecoder(device, options));
+      expect(error).toMatchObject({ limit: 'maxComputeInvocationsPerWorkgroup', needed });
+      expect(error.available).toBe(device.facts.maxInvocations);
+    }
+    const wide = { cache, numQHeads: 8, variant: { ...TILES, rowBlock: 4000 } };
     const memory = await failure(LimitExceededError, () => createDecoder(device, wide));
     expect(memory.limit).toBe('maxComputeWorkgroupStorageSize');
     expect(memory.message).toContain(
@@ -101,9 +126,21 @@ describe('a decoder', () => {
   test('that asks for subgroups on a device without them', async () => {
     using bare = await ownDevice();
     const own = await createKvCache(bare, { numKvHeads: 1, headDim: 64, capacity: 4 });
-    const options = { cache: own, numQHeads: 1, variant: { reduce: 'subgroup' } } as const;
-    const error = await failure(FeatureMissingError, () => createDecoder(bare, options));
-    expect(error.feature).toBe('subgroups');
+    for (const wanted of [{ kernel: 'registers' }, { variant: REGISTERS }] as const) {
+      const options = { cache: own, numQHeads: 1, ...wanted };
+      const error = await failure(FeatureMissingError, () => createDecoder(bare, options));
+      expect(error.feature).toBe('subgroups');
+      expect(error.message).toBe('registers: the kernel needs subgroups, the device has none');
+    }
+  });
+
+  test.runIf(hasSubgroups)('whose teams do not lie within the smallest subgroup', async () => {
+    const lanes = 2 * device.facts.subgroupMinSize;
+    const variant = { ...REGISTERS, lanes, wgSize: lanes };
+    const make = () => createDecoder(device, { cache, numQHeads: 8, variant });
+    expect(await message(ShapeError, make)).toBe(
+      `registers: lanes: expected a whole number from 2 to ${lanes / 2}, got ${lanes}`,
+    );
   });
 
   test('on a cache of another device', async () => {

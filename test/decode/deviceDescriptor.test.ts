@@ -66,6 +66,12 @@ test('the larger of K and V counts, in its element type', () => {
   expect(deviceDescriptor(roomy, needs(60_000, { kType: 'f16', vType: 'f32' })).requiredLimits).toEqual({
     maxStorageBufferBindingSize: 245_760_000,
   });
+  // 8 heads * 200,000 slots of 128 bytes and a scale of 2: scales count too.
+  expect(deviceDescriptor(roomy, needs(200_000, { kType: 'int8' })).requiredLimits).toEqual({
+    maxStorageBufferBindingSize: 208_000_000,
+  });
+  // 64 bytes and four scales.
+  expect(deviceDescriptor(roomy, needs(200_000, { kType: 'int4' })).requiredLimits).toEqual({});
 });
 
 test('more than the adapter has: the limit, what is needed, what is available', async () => {
@@ -87,7 +93,7 @@ test.each<[Partial<DeviceNeeds>, string]>([
   [{ numQHeads: 30 }, 'numQHeads (30) must be a multiple of numKvHeads (8)'],
   [{ headDim: 100 }, 'headDim must be one of'],
   [{ capacity: 0 }, 'capacity: expected a whole number from 1 to 16777216, got 0'],
-  [{ kType: 'int8' as never }, 'kType must be one of f32, f16, got int8'],
+  [{ kType: 'int16' as never }, 'kType must be one of f32, f16, bf16, int8, int4, got int16'],
 ])('bad numbers: %o', async (wrong, expected) => {
   expect(await message(ShapeError, () => deviceDescriptor(roomy, needs(16, wrong)))).toContain(expected);
 });

@@ -1,9 +1,10 @@
-// exact.test.ts: problems whose answer is written down by hand, for both kernels; no reference is involved.
+// exact.test.ts: problems whose answer is written down by hand, for all kernels; no reference is involved.
 import { describe, expect, test } from 'vitest';
 import { runProblem, storeProblem, type ProblemOptions } from '../../bench/problem.ts';
-import { DECODE_KERNELS, LSE_EMPTY } from '../../src/index.ts';
+import { LSE_EMPTY } from '../../src/index.ts';
 import { bits } from '../support/attend.ts';
 import { testDevice } from '../support/device.ts';
+import { KERNELS } from '../support/kernels.ts';
 
 const D = 64;
 const control = { numQHeads: 8, numKvHeads: 2, headDim: D };
@@ -26,7 +27,7 @@ interface Given extends Partial<ProblemOptions> {
   readonly v: Fill;
 }
 
-describe.each(DECODE_KERNELS)('%s', (kernel) => {
+describe.each(KERNELS)('%s', (kernel) => {
   async function attend({ q, k, v, ...given }: Given) {
     const options = { ...control, ...given };
     const { batch = 1, numQHeads, numKvHeads, kvLens, qLen = 1, capacity = Math.max(...kvLens) } = options;

@@ -6,14 +6,18 @@ import {
   createDecoder,
   createKvCache,
   createStorage,
-  encodeElements,
+  decodeRows,
+  encodeRows,
+  KV_TYPES,
   readBack,
+  type DecodeKernel,
   type GqaDevice,
   type KvCache,
   type KvType,
 } from '../../src/index.ts';
 import { expectClose } from '../support/attend.ts';
 import { testDevice } from '../support/device.ts';
+import { KERNELS } from '../support/kernels.ts';
 
 const BATCH = 2;
 const KV_HEADS = 2;
@@ -61,7 +65,7 @@ class Mirror {
 }
 
 /** Fills the mirror to the starting lengths and the cache from it; slots behind them hold NaN. */
-function start(cache: KvCache, mirror: Mirror, type: KvType): void {
+function start(cache: KvCache, mirror: Mirror): void {
   for (let t = 0; t < Math.max(...STARTS); t++) {
     mirror.append(
       normals(1000 + t, BATCH * KV_HEADS * D),
@@ -75,19 +79,34 @@ function start(cache: KvCache, mirror: Mirror, type: KvType): void {
     k.fill(NaN, from, (head + 1) * CAPACITY * D);
     v.fill(NaN, from, (head + 1) * CAPACITY * D);
   }
-  cache.load({ k: encodeElements(type, k), v: encodeElements(type, v), kvLens: STARTS });
+  const { layout } = cache;
+  cache.load({ k: encodeRows(layout.k, k), v: encodeRows(layout.v, v), kvLens: STARTS });
 }
 
-/** For f16: multiples of 1/256, exact below 8, so that the device has nothing to round; WGSL leaves it the direction. */
+// Numbers that a type holds exactly, so that the device has nothing to round: WGSL leaves a half's direction open, and
+// quantised rows a step. The first of what shares a scale makes that scale a power of two.
+const EXACT: Readonly<Record<KvType, (x: number, d: number) => number>> = {
+  f32: (x) => x,
+  f16: (x) => Math.round(x * 256) / 256,
+  bf16: (x) => Math.round(x * 32) / 32,
+  int8: (x, d) => (d === 0 ? 127 : Math.max(-126, Math.min(126, Math.round(x * 32)))) / 32,
+  int4: (x, d) => (d % 32 === 0 ? -8 : Math.max(-7, Math.min(7, Math.round(x * 4)))) / 4,
+};
+
 function rounded(type: KvType, values: Float32Array): Float32Array<ArrayBuffer> {
-  return Float32Array.from(type === 'f16' ? values.map((x) => Math.round(x * 256) / 256) : values);
+  return Float32Array.from(values, (x, i) => EXACT[type](x, i % D));
 }
 
-async function grow(device: GqaDevice, type: KvType, inOnePass: boolean): Promise<void> {
+async function grow(
+  device: GqaDevice,
+  type: KvType,
+  inOnePass: boolean,
+  kernel?: DecodeKernel,
+): Promise<void> {
   const cache = await createKvCache(device, { ...shape, kType: type });
-  const decoder = await createDecoder(device, { cache, numQHeads: 8 });
+  const decoder = await createDecoder(device, { cache, numQHeads: 8, ...(kernel && { kernel }) });
   const mirror = new Mirror(type);
-  start(cache, mirror, type);
+  start(cache, mirror);
   const rows = BATCH * KV_HEADS * D * 4;
   const [k, v] = [createStorage(device, 'k', rows), createStorage(device, 'v', rows)];
   const [q, o] = [createStorage(device, 'q', Q_ROWS * D * 4), createStorage(device, 'o', Q_ROWS * D * 4)];
@@ -116,8 +135,24 @@ async function grow(device: GqaDevice, type: KvType, inOnePass: boolean): Promis
   for (const made of [decoder, cache, k, v, q, o, lse]) made.destroy();
 }
 
-test.each<KvType>(['f32', 'f16'])('40 steps, %s', async (type) => {
-  await grow(await testDevice(), type, false);
+// The kernels that compile fastest; numerics of the others: kernels/*.test.ts.
+test.each<[KvType, DecodeKernel | undefined]>([
+  ...KERNELS.map((kernel): [KvType, DecodeKernel] => ['f32', kernel]),
+  ['f16', undefined],
+  ['bf16', 'plain'],
+  ['int8', 'plain'],
+  ['int4', 'plain'],
+])('40 steps, %s, %s', async (type, kernel) => {
+  await grow(await testDevice(), type, false, kernel);
+});
+
+test('what the exact numbers are for: they come back from a cache as they are', () => {
+  for (const type of KV_TYPES) {
+    const values = rounded(type, normals(1, Q_ROWS * D));
+    const layout = { type, headDim: D, heads: 1, capacity: Q_ROWS };
+    const back = decodeRows(layout, encodeRows(layout, values));
+    expect(back.map((x) => x + 0)).toEqual(values.map((x) => x + 0)); // a quantised zero has no sign
+  }
 });
 
 test('40 steps, append and decode in one compute pass', async () => {

@@ -1,29 +1,34 @@
-// lengths.test.ts: one shape over the lengths where tiles, splits and sequences begin and end. All of it is run-time
-// numbers of the same few shaders.
+// lengths.test.ts: one shape over the lengths where rounds, tiles, splits and sequences begin and end, by both templates.
+// All of it is run-time numbers of the same few shaders.
 import { describe, expect, test } from 'vitest';
 import type { ProblemOptions } from '../../bench/problem.ts';
 import { createDecoder, createKvCache } from '../../src/index.ts';
 import { expectRight } from '../support/attend.ts';
 import { testDevice } from '../support/device.ts';
+import { TEMPLATES } from '../support/kernels.ts';
+import { roundOf } from '../support/registersSizes.ts';
 
 const control = { numQHeads: 8, numKvHeads: 2, headDim: 64 };
 
-// Tiles are 32 or 64 keys for this shape, splits at least 128; both with a key less and a key more.
-const BORDERS = [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257];
+// A round of registers is 1 to 32 keys for this shape, a tile 32 or 64, a sequence split beyond 256 or 512 keys; all with a key
+// less and more.
+const BORDERS = [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513];
 const PRIMES = [2, 7, 97, 509, 1021];
 
-describe('h8_kv2_d64', () => {
+describe.each(TEMPLATES)('h8_kv2_d64 by %s', (kernel) => {
   test.each([...BORDERS, ...PRIMES])('%d keys', async (kvLen) => {
-    await expectRight({ ...control, kvLens: [kvLen], seed: kvLen });
+    await expectRight({ ...control, kvLens: [kvLen], seed: kvLen }, { kernel });
   });
 
   test('the borders above are the borders of this device', async () => {
     const device = await testDevice();
     const cache = await createKvCache(device, { ...control, capacity: 1024 });
-    const decoder = await createDecoder(device, { ...control, cache });
-    const { tile } = decoder.context.variant;
-    const { splitLen } = decoder.plan({ kvLens: [256] });
-    for (const border of [tile, splitLen]) {
+    const decoder = await createDecoder(device, { ...control, cache, kernel });
+    const { variant } = decoder.context;
+    const step = variant.template === 'registers' ? roundOf(variant) : variant.tile;
+    const { splitLen } = decoder.plan({ kvLens: [1] });
+    // Rounds of one key begin and end everywhere.
+    for (const border of step > 1 ? [step, splitLen] : [splitLen]) {
       expect(BORDERS).toEqual(expect.arrayContaining([border - 1, border, border + 1]));
     }
     decoder.destroy();
@@ -39,36 +44,36 @@ describe('h8_kv2_d64', () => {
     ['three sequences, all empty', { ...control, batch: 3, kvLens: [0, 0, 0], capacity: 7 }],
     ['the longest first', { ...control, batch: 3, kvLens: [400, 1, 32] }],
     ['the longest last', { ...control, batch: 4, kvLens: [5, 128, 33, 513], capacity: 600 }],
-    ['one sequence in one split, others in several', { ...control, batch: 2, kvLens: [20, 1000] }],
+    ['one sequence in one split, others in several', { ...control, batch: 3, kvLens: [600, 20, 1000] }],
     ['many KV heads', { ...control, numQHeads: 28, numKvHeads: 7, batch: 2, kvLens: [40, 150] }],
   ])('%s', async (_name, problem) => {
-    await expectRight(problem);
+    await expectRight(problem, { kernel });
   });
 });
 
-describe('any number of splits gives the right result', () => {
+describe.each(TEMPLATES)('by %s any number of splits gives the right result', (kernel) => {
   test.each([1, 2, 3, 5, 8, 16])('%d', async (numSplits) => {
-    await expectRight({ ...control, batch: 2, kvLens: [513, 70], capacity: 1100, seed: 3 }, { numSplits });
+    const problem = { ...control, batch: 2, kvLens: [513, 70], capacity: 1100, seed: 3 };
+    await expectRight(problem, { kernel, numSplits });
   });
 
   test('more splits than a sequence has tiles', async () => {
-    await expectRight({ ...control, batch: 3, kvLens: [1000, 1, 0], capacity: 1100 }, { numSplits: 16 });
+    const problem = { ...control, batch: 3, kvLens: [1000, 1, 0], capacity: 1100 };
+    await expectRight(problem, { kernel, numSplits: 16 });
   });
 
   test('deterministic splits', async () => {
-    await expectRight(
-      { ...control, batch: 3, kvLens: [700, 3, 256], capacity: 900 },
-      { deterministic: true },
-    );
+    const problem = { ...control, batch: 3, kvLens: [700, 3, 256], capacity: 900 };
+    await expectRight(problem, { kernel, deterministic: true });
   });
 });
 
-describe('smScale', () => {
+describe.each(TEMPLATES)('smScale by %s', (kernel) => {
   test.each([1, 0, -0.125, 3, 1e-20])('%d', async (smScale) => {
-    await expectRight({ ...control, kvLens: [150], smScale });
+    await expectRight({ ...control, kvLens: [150], smScale }, { kernel });
   });
 
   test('so large that one key takes all the weight', async () => {
-    await expectRight({ ...control, kvLens: [150], smScale: 1000 });
+    await expectRight({ ...control, kvLens: [150], smScale: 1000 }, { kernel });
   });
 });

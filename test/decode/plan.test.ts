@@ -8,6 +8,7 @@ import {
   ShapeError,
   type DecodePlan,
   type DeviceFacts,
+  type KvType,
   type PlanContext,
   type ShapeOptions,
 } from '../../src/index.ts';
@@ -16,7 +17,7 @@ import { message } from '../support/failure.ts';
 
 interface Given extends ShapeOptions {
   readonly capacity: number;
-  readonly kType?: 'f32' | 'f16';
+  readonly kType?: KvType;
 }
 
 function context(
@@ -33,51 +34,90 @@ function planText({
   kvLens,
   numSplits,
   splitLen,
+  items,
   smScale,
   grid,
   dispatches,
   bytes,
 }: DecodePlan): string {
   return [
-    `${kernel} over ${kvLens.join(', ')}: ${numSplits} x ${splitLen} keys, scale ${smScale}`,
+    `${kernel} over ${kvLens.join(', ')}: ${numSplits} x ${splitLen} keys, ${items} items, scale ${smScale}`,
     `${dispatches.join(' + ')}, grid ${grid.join(' x ')}`,
     `bytes kv ${bytes.kv}, q ${bytes.q}, out ${bytes.out}, partial ${bytes.partial}`,
   ].join('\n');
 }
+
+/** So many slots that nothing but memory limits the splits. */
+const MANY_SLOTS = {
+  variant: { template: 'tiles', wgSize: 64, tile: 32, rowBlock: 64, mixWords: 1 },
+  slots: 1e6,
+} as const;
 
 const small = { numQHeads: 8, numKvHeads: 2, headDim: 64, capacity: 1000 };
 const llama = { numQHeads: 32, numKvHeads: 8, headDim: 128, kType: 'f16' } as const;
 
 describe('plans', () => {
   test('software adapter, 1,000 keys', () => {
-    // Tiles of 32 keys, 16 slots, 2 workgroups to a split: 8 splits of 125 keys at least, so 128.
-    // K and V: 1,000 * 2 * 64 * (4 + 4). Partial: written and read, 8 rows * 8 splits * (64 * 4 + 8).
+    // 4 slots, 2 workgroups to an item: 2 splits of 500 keys at least, in whole grains of 32: 512.
+    // K and V: 1,000 * 2 * 64 * (4 + 4). Partial: written and read, 8 rows * 2 splits * (64 * 4 + 8).
     const plan = planDecode(context(small, SOFTWARE_FACTS), [1000]);
     expect(planText(plan)).toBe(
-      `fused over 1000: 8 x 128 keys, scale 0.125
-decode_split + decode_merge, grid 8 x 2 x 1
-bytes kv 1024000, q 2048, out 2080, partial 33792`,
+      `registers over 1000: 2 x 512 keys, 2 items, scale 0.125
+decode_registers + decode_merge, grid 2 x 2 x 1
+bytes kv 1024000, q 2048, out 2080, partial 8448`,
     );
   });
 
   test('short sequences are not split', () => {
     const plan = planDecode(context({ ...small, batch: 2 }, SOFTWARE_FACTS), [128, 0]);
     expect(planText(plan)).toBe(
-      `fused over 128, 0: 1 x 128 keys, scale 0.125
-decode_split, grid 1 x 2 x 2
+      `registers over 128, 0: 1 x 512 keys, 2 items, scale 0.125
+decode_registers, grid 2 x 2 x 1
 bytes kv 131072, q 4096, out 4160, partial 0`,
     );
   });
 
   test('GPU, a Llama-3-8B layer of 4,096 tokens in f16', () => {
-    // Tiles of 64; 512 slots would allow 64 splits of 64 keys, but fewer than 128 are not worth a split.
+    // 512 slots would allow 64 splits of 64 keys, but fewer than 128 are not worth a split.
     // K and V: 4,096 * 8 * 128 * (2 + 2) = 16 MiB. Partial: 2 * 32 rows * 32 splits * 520.
     const plan = planDecode(context({ ...llama, capacity: 4096 }, GPU_FACTS), [4096]);
     expect(planText(plan)).toBe(
-      `fused over 4096: 32 x 128 keys, scale ${1 / Math.sqrt(128)}
-decode_split + decode_merge, grid 32 x 8 x 1
+      `registers over 4096: 32 x 128 keys, 32 items, scale ${1 / Math.sqrt(128)}
+decode_registers + decode_merge, grid 32 x 8 x 1
 bytes kv 16777216, q 16384, out 16512, partial 1064960`,
     );
+  });
+
+  test('sequences of a batch that need no split get no partial state', () => {
+    // 5 * 2 workgroups at 512 keys: 1,000 keys are two items, the others one each. Partial: 2 * 8 rows * 2 splits * 264.
+    const given = { ...small, batch: 3 };
+    const plan = planDecode(context(given, SOFTWARE_FACTS), [1000, 500, 0], { numSplits: 2 });
+    expect(planText(plan)).toBe(
+      `registers over 1000, 500, 0: 2 x 512 keys, 4 items, scale 0.125
+decode_registers + decode_merge, grid 4 x 2 x 1
+bytes kv 1536000, q 6144, out 6240, partial 8448`,
+    );
+    expect(plan.merges).toBe(true);
+  });
+
+  test('tiles where there are no subgroups, or where they are asked for', () => {
+    for (const [facts, options] of [
+      [{ ...SOFTWARE_FACTS, subgroups: false }, {}],
+      [SOFTWARE_FACTS, { kernel: 'tiles' }],
+    ] as const) {
+      const plan = planDecode(context(small, facts, options), [1000]);
+      expect(planText(plan).split('\n').slice(0, 2)).toEqual([
+        'tiles over 1000: 2 x 512 keys, 2 items, scale 0.125',
+        'decode_tiles + decode_merge, grid 2 x 2 x 1',
+      ]);
+    }
+  });
+
+  test('row blocks of a KV head are workgroups too', () => {
+    // 20 rows in blocks of 7: 3 * 2 workgroups to an item, and with 16 slots 2 items, of 500 keys, so 512.
+    const given = { ...small, numQHeads: 40 };
+    const plan = planDecode({ ...context(given, SOFTWARE_FACTS), slots: 16 }, [1000]);
+    expect([plan.splitLen, plan.grid]).toEqual([512, [2, 6, 1]]);
   });
 
   test('GPU, 131,072 tokens: 64 splits and no more', () => {
@@ -89,7 +129,20 @@ bytes kv 16777216, q 16384, out 16512, partial 1064960`,
     // 16 * 8 workgroups to a split and 512 slots: 4 splits of 1,024.
     const lens = Array.from({ length: 16 }, () => 4096);
     const plan = planDecode(context({ ...llama, batch: 16, capacity: 4096 }, GPU_FACTS), lens);
-    expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([4, 1024, [4, 8, 16]]);
+    expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([4, 1024, [64, 8, 1]]);
+  });
+
+  test.each([
+    ['nvidia', 512],
+    ['amd', 512],
+    ['apple', 256],
+    ['intel', 128],
+    ['qualcomm', 64],
+    ['arm', 64],
+    ['', 256],
+    ['unheard-of', 256],
+  ])('slots of a GPU by "%s": %i', (vendor, slots) => {
+    expect(context({ ...llama, capacity: 64 }, { ...GPU_FACTS, vendor }).slots).toBe(slots);
   });
 
   test('several query positions and an element type', () => {
@@ -99,23 +152,68 @@ bytes kv 16777216, q 16384, out 16512, partial 1064960`,
     expect(bytes).toEqual({ kv: 15360, q: 12288, out: 12480, partial: 0 });
   });
 
+  test.each([
+    ['bf16', 256],
+    ['int8', 132], // 64 bytes and a scale of 2, twice
+    ['int4', 72], // 32 bytes and two scales, twice
+  ] as const)('K and V of %s: %i bytes a token and head', (kType, bytesPerRow) => {
+    const { bytes } = planDecode(context({ ...small, batch: 2, kType }, SOFTWARE_FACTS), [10, 20]);
+    expect(bytes.kv).toBe(30 * 2 * bytesPerRow);
+  });
+
   test('the plain kernel: three steps, nothing split', () => {
     const plan = planDecode(context(small, SOFTWARE_FACTS, { kernel: 'plain' }), [700]);
     expect(plan).toMatchObject({
       kernel: 'plain',
       numSplits: 1,
       splitLen: 700,
+      items: 1,
+      merges: false,
       bytes: { kv: 716800, partial: 0 },
     });
     expect(plan.dispatches).toEqual(['plain_scores', 'plain_softmax', 'plain_mix']);
   });
 
   test('the numbers that the shaders read', () => {
-    const { stepWords } = planDecode(context({ ...small, batch: 2 }, SOFTWARE_FACTS), [1000, 7], {
-      smScale: 0.1,
-    });
-    // 1,000 and 7 keys in 16 slots: 2 * (ceil(1000 / s) + 1) <= 16 from s = 160 on.
-    expect(Array.from(stepWords)).toEqual([7, 160, 1000, 0x3dcccccd, 1000, 7]);
+    const { stepWords } = planDecode(
+      { ...context({ ...small, batch: 2 }, SOFTWARE_FACTS), slots: 16 },
+      [1000, 7],
+      {
+        smScale: 0.1,
+      },
+    );
+    // 1,000 and 7 keys in 16 slots: 2 * (ceil(1000 / s) + 1) <= 16 from s = 160 on. No scales: they would begin at word
+    // 2 * 2 * 1,000 * 16.
+    const splits = [0, 160, 320, 480, 640, 800, 960].flatMap((begin, s) => [
+      [0, begin, Math.min(begin + 160, 1000), s + 1],
+    ]);
+    expect(Array.from(stepWords)).toEqual([
+      ...[1000, 2, 64000, 64000, 0x3dcccccd, 0, 0, 0],
+      ...[1000, 0, 7, 0],
+      ...[7, 7, 1, 0],
+      ...splits.flat(),
+      ...[1, 0, 7, 0],
+    ]);
+  });
+
+  test('a sequence finds its partial states behind those of the ones before it', () => {
+    const given = { ...small, batch: 4, kType: 'int8', capacity: 301 } as const;
+    const { stepWords } = planDecode(context(given, SOFTWARE_FACTS), [300, 0, 40, 290], { numSplits: 2 });
+    // Splits of 160. Scales of int8 behind 8 heads * 301 rows of four words.
+    const scales = 8 * 301 * 4;
+    expect(Array.from(stepWords.subarray(0, 4))).toEqual([301, 4, scales, scales]);
+    expect(Array.from(stepWords.subarray(8))).toEqual([
+      ...[300, 0, 2, 0],
+      ...[0, 2, 1, 0],
+      ...[40, 2, 1, 0],
+      ...[290, 2, 2, 0],
+      ...[0, 0, 160, 1],
+      ...[0, 160, 300, 2],
+      ...[1, 0, 0, 0],
+      ...[2, 0, 40, 0],
+      ...[3, 0, 160, 3],
+      ...[3, 160, 290, 4],
+    ]);
   });
 
   test('a plan keeps its lengths when the caller changes theirs', () => {
@@ -127,7 +225,7 @@ bytes kv 16777216, q 16384, out 16512, partial 1064960`,
 });
 
 describe('numSplits', () => {
-  // 1,000 keys in tiles of 32: 500 -> 512, 334 -> 352, 200 -> 224 (5 of them hold 1,120), 32 splits of 32.
+  // 1,000 keys in grains of 32: 500 -> 512, 334 -> 352, 200 -> 224 (5 of them hold 1,120), 32 splits of 32.
   test.each([
     [1, 1, 1024],
     [2, 2, 512],
@@ -157,13 +255,13 @@ describe('deterministic', () => {
   test('256 keys, or as many as the most splits need for the capacity', () => {
     expect(splitLen({ ...llama, capacity: 4096 }, [4096])).toBe(256);
     expect(splitLen({ ...llama, capacity: 131072 }, [131072])).toBe(2048);
-    // 100,000 / 64 = 1,562.5, up to a multiple of 64
-    expect(splitLen({ ...llama, capacity: 100_000 }, [1])).toBe(1600);
+    // 100,000 / 64 = 1,562.5, up to a multiple of 32
+    expect(splitLen({ ...llama, capacity: 100_000 }, [1])).toBe(1568);
   });
 
   test('whatever the lengths', () => {
     for (const lens of [[1], [100], [256], [257], [9999], [100_000], [0]]) {
-      expect(splitLen({ ...llama, capacity: 100_000 }, lens)).toBe(1600);
+      expect(splitLen({ ...llama, capacity: 100_000 }, lens)).toBe(1568);
     }
   });
 
@@ -181,12 +279,44 @@ describe('deterministic', () => {
     expect(splitLen({ ...mqa, batch }, full(batch))).toBe(256);
   });
 
-  // A split's partial states take 64 * 32 * 8 rows * 520 bytes; 15 of them fit a binding of 128 MiB.
-  test('refused, not changed, where a batch leaves no room for its splits', async () => {
+  // A partial state takes 32 * 8 rows * 520 bytes; 1,008 of them fit a binding of 128 MiB, 7 a binding of 1 MiB.
+  test('refused, not changed, where a batch leaves no room for its partial states', async () => {
     const plan = () => splitLen({ ...mqa, batch: 64 }, full(64));
     expect(await message(ShapeError, plan)).toBe(
-      'plan: deterministic splits of 256 keys: expected a whole number from 1 to 15, got 16',
+      'plan: partial states of splits of 256 keys: expected a whole number from 0 to 1008, got 1024',
     );
+    expect(splitLen({ ...mqa, batch: 64 }, [...full(63), 1])).toBe(256);
+  });
+
+  test('refused where not even one sequence has room for its splits', async () => {
+    const plan = () => splitLen({ ...mqa, batch: 1 }, full(1), { ...GPU_FACTS, maxBindingBytes: 2 ** 20 });
+    expect(await message(ShapeError, plan)).toBe(
+      'plan: deterministic splits of 256 keys: expected a whole number from 1 to 7, got 16',
+    );
+  });
+
+  test('refused where a dispatch has no room for so many items', async () => {
+    const given = { numQHeads: 1, numKvHeads: 1, headDim: 64, batch: 4096, capacity: 4096 };
+    const plan = () => splitLen(given, full(4096));
+    expect(await message(ShapeError, plan)).toBe(
+      'plan: partial states of splits of 256 keys: expected a whole number from 0 to 61439, got 65536',
+    );
+  });
+
+  test('the same for a number of splits', async () => {
+    const plan = () => planDecode(context({ ...mqa, batch: 64 }, GPU_FACTS), full(64), { numSplits: 16 });
+    expect(await message(ShapeError, plan)).toBe(
+      'plan: partial states of splits of 256 keys: expected a whole number from 0 to 1008, got 1024',
+    );
+  });
+
+  test('splits are longer, not refused, where nothing is asked for', () => {
+    const plan = planDecode(
+      context({ ...mqa, batch: 64, capacity: 65536 }, GPU_FACTS, { tuned: MANY_SLOTS }),
+      [...Array.from({ length: 64 }, () => 65536)],
+    );
+    // 64 sequences, 15 states each at most: 65,536 / 15 is 4,369.1, in grains 4,384.
+    expect([plan.splitLen, plan.numSplits]).toEqual([4384, 15]);
   });
 
   test('not together with a number of splits', async () => {

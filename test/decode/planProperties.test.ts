@@ -1,26 +1,35 @@
 // planProperties.test.ts: what holds for every plan, over random shapes, lengths and devices.
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   cacheLayout,
   checkShape,
-  HEAD_DIMS,
-  KV_TYPES,
-  planContext,
-  planDecode,
+  type ContextOptions,
   type DecodePlan,
   type DeviceFacts,
+  HEAD_DIMS,
+  KV_TYPES,
   type PlanContext,
+  planContext,
+  planDecode,
 } from '../../src/index.ts';
-import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
+import { mostStepWords } from '../../src/decode/plan.ts';
+import { rowsPerWorkgroup } from '../../src/kernels/fused.ts';
+import { GPU_FACTS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from '../support/deviceFacts.ts';
+
+const SEED = 20250611;
 
 const facts: fc.Arbitrary<DeviceFacts> = fc
   .record({
     base: fc.constantFrom(GPU_FACTS, SOFTWARE_FACTS),
+    size: fc.constantFrom(...SUBGROUP_SIZES),
     subgroups: fc.boolean(),
+    vendor: fc.constantFrom('nvidia', 'apple', 'intel', 'arm', ''),
     maxBindingBytes: fc.constantFrom(2 ** 20, 2 ** 27, 2 ** 30),
   })
-  .map(({ base, ...rest }) => ({ ...base, ...rest, maxBufferBytes: 2 * rest.maxBindingBytes }));
+  .map(({ base, size, maxBindingBytes, ...rest }) => {
+    return { ...withSubgroups(base, size), ...rest, maxBindingBytes, maxBufferBytes: 2 * maxBindingBytes };
+  });
 
 interface Case {
   readonly context: PlanContext;
@@ -39,138 +48,290 @@ const cases: fc.Arbitrary<Case> = fc
     causal: fc.boolean(),
     capacity: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 9000 })),
     kType: fc.constantFrom(...KV_TYPES),
+    vType: fc.constantFrom(...KV_TYPES),
     facts,
   })
   .chain(({ groupSize, facts: device, ...options }) => {
     const shape = checkShape({ ...options, numQHeads: options.numKvHeads * groupSize });
     const context = planContext(shape, cacheLayout(options), device);
-    const { batch, capacity } = options;
-    return fc
-      .array(fc.integer({ min: 0, max: capacity }), { minLength: batch, maxLength: batch })
-      .map((kvLens) => ({ context, facts: device, kvLens }));
+    return lengths(context).map((kvLens) => ({ context, facts: device, kvLens }));
   });
 
-const options = fc.oneof(
+function lengths({ layout: { batch, capacity } }: PlanContext): fc.Arbitrary<number[]> {
+  return fc.array(fc.integer({ min: 0, max: capacity }), { minLength: batch, maxLength: batch });
+}
+
+interface How {
+  readonly deterministic?: boolean;
+  /** Stands for a number of splits out of those allowed. */
+  readonly share?: number;
+}
+
+const options: fc.Arbitrary<How> = fc.oneof(
   fc.constant({}),
   fc.constant({ deterministic: true }),
   fc.record({ share: fc.double({ min: 0, max: 1, noNaN: true }) }),
 );
 
-/** Plans with the given options; `share` stands for a number of splits out of those allowed. */
-function plan({ context, kvLens }: Case, how: { deterministic?: boolean; share?: number }): DecodePlan {
-  const { share, ...rest } = how;
-  const numSplits = share === undefined ? {} : { numSplits: 1 + Math.floor(share * (context.maxSplits - 1)) };
-  // Refused, and rightly: the fixed length needs more splits than there is scratch memory for.
-  fc.pre(!how.deterministic || Math.ceil(Math.max(...kvLens) / fixedSplitLen(context)) <= context.maxSplits);
-  return planDecode(context, kvLens, { ...rest, ...numSplits });
-}
-
-/** The deterministic split length by its rule: 256 keys, or a 64th of the capacity, in whole tiles. */
-function fixedSplitLen({ layout, variant: { tile } }: PlanContext): number {
-  return Math.ceil(Math.max(256, Math.ceil(layout.capacity / 64)) / tile) * tile;
-}
-
-/** How many splits cover each key, by the rule in decode_split.wgsl's header and the words that it reads. */
-function coverage(words: Uint32Array, b: number): number[] {
-  const [numSplits, splitLen, , , ...kvLens] = words;
-  const covered = Array.from({ length: kvLens[b]! }, () => 0);
-  for (let s = 0; s < numSplits!; s++) {
-    const begin = Math.min(s * splitLen!, kvLens[b]!);
-    const end = Math.min(begin + splitLen!, kvLens[b]!);
-    for (let t = begin; t < end; t++) covered[t]!++;
+/** Plans, unless what is asked for needs more splits or states than there is scratch memory for: rightly refused. */
+function plan({ context, kvLens }: Pick<Case, 'context' | 'kvLens'>, { share, ...rest }: How): DecodePlan {
+  const asked = share === undefined ? {} : { numSplits: 1 + Math.floor(share * (context.maxSplits - 1)) };
+  if (rest.deterministic || asked.numSplits !== undefined) {
+    const splitLen = rest.deterministic
+      ? fixedSplitLen(context)
+      : Math.ceil(Math.max(1, ...kvLens) / asked.numSplits! / 32) * 32;
+    const splits = kvLens.map((kvLen) => Math.ceil(kvLen / splitLen));
+    const partials = splits.reduce((sum, count) => sum + (count > 1 ? count : 0), 0);
+    fc.pre(Math.max(...splits) <= context.maxSplits && partials <= context.maxPartials);
   }
-  return covered;
+  return planDecode(context, kvLens, { ...rest, ...asked });
 }
 
-const holds = (property: (given: Case, made: DecodePlan) => void) => {
+/** The deterministic split length by its rule: 256 keys, or a 64th of the capacity, in whole grains of 32. */
+function fixedSplitLen({ layout }: PlanContext): number {
+  return Math.ceil(Math.max(256, Math.ceil(layout.capacity / 64)) / 32) * 32;
+}
+
+interface ReadPlan {
+  readonly sequences: readonly { readonly kvLen: number; readonly first: number; readonly count: number }[];
+  readonly items: readonly { b: number; begin: number; end: number; state: number | undefined }[];
+}
+
+/** What the shaders read of a plan, by shaders/lib/step.wgsl. */
+function read({ stepWords: words, shape: { batch }, items: count }: DecodePlan): ReadPlan {
+  expect(words).toHaveLength(8 + 4 * (batch + count));
+  const entry = (i: number) => [...words.subarray(8 + 4 * i, 12 + 4 * i)] as [number, number, number, number];
+  return {
+    sequences: Array.from({ length: batch }, (_, b) => {
+      const [kvLen, first, splits] = entry(b);
+      return { kvLen, first, count: splits };
+    }),
+    items: Array.from({ length: count }, (_, i) => {
+      const [b, begin, end, state] = entry(batch + i);
+      return { b, begin, end, state: state === 0 ? undefined : state - 1 };
+    }),
+  };
+}
+
+const holds = (property: (given: Case, made: DecodePlan, how: How) => void) => {
   fc.assert(
-    fc.property(cases, options, (given, how) => property(given, plan(given, how))),
-    { seed: 20250611, numRuns: 300 },
+    fc.property(cases, options, (given, how) => property(given, plan(given, how), how)),
+    { seed: SEED, numRuns: 300 },
   );
 };
 
-test('every key of every sequence is covered exactly once', () => {
-  holds((given, { stepWords }) => {
-    given.kvLens.forEach((_, b) => {
-      const counts = coverage(stepWords, b);
-      expect(counts.every((count) => count === 1)).toBe(true);
-      expect(counts.length).toBe(given.kvLens[b]);
+describe('every plan', () => {
+  test('covers every key of every sequence exactly once, in order', () => {
+    holds(({ kvLens }, made) => {
+      const { sequences, items } = read(made);
+      expect(sequences.map(({ kvLen }) => kvLen)).toEqual(kvLens);
+      let at = 0;
+      kvLens.forEach((kvLen, b) => {
+        let next = 0;
+        do {
+          const item = items[at++]!;
+          expect([item.b, item.begin]).toEqual([b, next]);
+          expect(item.end).toBeGreaterThanOrEqual(kvLen === 0 ? 0 : next + 1);
+          next = item.end;
+        } while (next < kvLen);
+        expect(next).toBe(kvLen);
+      });
+      expect(at).toBe(items.length);
+    });
+  });
+
+  test('splits a sequence evenly: every item but its last has the split length', () => {
+    holds((_, made) => {
+      for (const { b, begin, end } of read(made).items) {
+        expect(begin % made.splitLen).toBe(0);
+        expect(end).toBe(Math.min(begin + made.splitLen, made.kvLens[b]!));
+      }
+    });
+  });
+
+  test('numbers the partial states from 0 on without a gap; what is not split has none', () => {
+    holds(({ context }, made) => {
+      const { sequences, items } = read(made);
+      const states = items.flatMap(({ state }) => (state === undefined ? [] : [state]));
+      expect(states).toEqual(states.map((_, i) => i));
+      expect(states.length).toBeLessThanOrEqual(context.maxPartials);
+      expect(made.merges).toBe(states.length > 0);
+      sequences.forEach(({ first, count }, b) => {
+        const own = items.filter((item) => item.b === b);
+        expect(own).toHaveLength(count);
+        expect(own.map(({ state }) => state)).toEqual(count > 1 ? own.map((_, s) => first + s) : [undefined]);
+      });
+    });
+  });
+
+  test('has splits of whole grains, at most as many as allowed or asked for, and the longest sequence has them all', () => {
+    holds(({ context, kvLens }, made, { share }) => {
+      const { numSplits, splitLen } = made;
+      expect(splitLen % 32).toBe(0);
+      expect(numSplits).toBe(Math.max(...read(made).sequences.map(({ count }) => count)));
+      expect(numSplits).toBeLessThanOrEqual(context.maxSplits);
+      if (share !== undefined) {
+        expect(numSplits).toBeLessThanOrEqual(1 + Math.floor(share * (context.maxSplits - 1)));
+      }
+      expect((numSplits - 1) * splitLen).toBeLessThan(Math.max(1, ...kvLens));
+    });
+  });
+
+  test('fits its scratch memory, its ring slots and the limits of a dispatch', () => {
+    holds(({ context, facts: device }, { grid, items, stepWords }) => {
+      const { shape, variant, maxPartials } = context;
+      if (maxPartials > 1) {
+        const rows = shape.numQHeads * shape.qLen;
+        expect(maxPartials * rows * (shape.headDim * 4 + 8)).toBeLessThanOrEqual(device.maxBindingBytes);
+      }
+      expect(stepWords.length).toBeLessThanOrEqual(mostStepWords(shape.batch, shape.batch + maxPartials));
+      expect([grid[0], grid[2]]).toEqual([items, 1]);
+      expect(grid[1] % shape.numKvHeads).toBe(0);
+      const rowsCovered = (grid[1] / shape.numKvHeads) * rowsPerWorkgroup(variant);
+      expect(rowsCovered).toBeGreaterThanOrEqual(shape.rowsPerKvHead);
+      expect(rowsCovered - rowsPerWorkgroup(variant)).toBeLessThan(shape.rowsPerKvHead);
+      expect(Math.max(...grid)).toBeLessThanOrEqual(device.maxGrid);
+      expect(variant.wgSize).toBeLessThanOrEqual(device.maxInvocations);
+    });
+  });
+
+  test('counts the bytes of the tensors', () => {
+    holds(({ context, kvLens }, made) => {
+      const { shape, layout } = context;
+      const tokens = kvLens.reduce((sum, kvLen) => sum + kvLen, 0);
+      const words = (bits: number) => Math.ceil((shape.headDim * bits) / 128);
+      const row = {
+        f32: shape.headDim * 4,
+        f16: shape.headDim * 2,
+        bf16: shape.headDim * 2,
+        int8: shape.headDim + 2,
+        int4: words(4) * 16 + 4 * Math.ceil(words(4) / 2),
+      };
+      const rows = shape.batch * shape.numQHeads * shape.qLen;
+      const states = read(made).items.filter(({ state }) => state !== undefined).length;
+      expect(made.bytes).toEqual({
+        kv: tokens * layout.numKvHeads * (row[layout.kType] + row[layout.vType]),
+        q: rows * shape.headDim * 4,
+        out: rows * (shape.headDim * 4 + 4),
+        partial: 2 * states * shape.numQHeads * shape.qLen * (shape.headDim * 4 + 8),
+      });
     });
   });
 });
 
-test('splits are multiples of a tile, at most as many as there is scratch memory for, none of them all empty', () => {
-  holds(({ context, facts: device, kvLens }, { numSplits, splitLen }) => {
-    expect(splitLen % context.variant.tile).toBe(0);
-    expect(numSplits).toBeGreaterThanOrEqual(1);
-    expect(numSplits).toBeLessThanOrEqual(context.maxSplits);
-    if (numSplits > 1) expect((numSplits - 1) * splitLen).toBeLessThan(Math.max(...kvLens));
-    const { rows, headDim } = context.shape;
-    if (context.maxSplits > 1) {
-      expect(rows * context.maxSplits * headDim * 4).toBeLessThanOrEqual(device.maxBindingBytes);
-    }
+describe('split lengths', () => {
+  /** Workgroups that have keys. */
+  const busy = ({ kvLens }: Case, { grid }: DecodePlan, splitLen: number) =>
+    kvLens.reduce((sum, kvLen) => sum + Math.ceil(kvLen / splitLen), 0) * grid[1];
+
+  const states = (kvLens: readonly number[], splitLen: number) =>
+    kvLens.reduce((sum, kvLen) => sum + (kvLen > splitLen ? Math.ceil(kvLen / splitLen) : 0), 0);
+
+  test('workgroups fit the slots unless nothing is split, and splits are no longer than that takes', () => {
+    fc.assert(
+      fc.property(cases, (given) => {
+        const { context, kvLens } = given;
+        const made = plan(given, {});
+        const { splitLen } = made;
+        const longest = Math.max(1, ...kvLens);
+        if (longest <= context.wholeLen) {
+          expect(made.merges).toBe(false);
+          return;
+        }
+        if (made.merges) expect(busy(given, made, splitLen)).toBeLessThanOrEqual(context.slots);
+        // One grain less is either too small to be worth a split, too many splits or states, or too many workgroups.
+        const shorter = splitLen - 32;
+        const tooMany =
+          shorter < 128 ||
+          Math.ceil(longest / shorter) > context.maxSplits ||
+          states(kvLens, shorter) > context.maxPartials ||
+          busy(given, made, shorter) > context.slots;
+        expect(tooMany).toBe(true);
+      }),
+      { seed: SEED, numRuns: 800 },
+    );
   });
-});
 
-test('the grid covers splits, rows and sequences within a dispatch’s limits', () => {
-  holds(({ context, facts: device }, { grid, numSplits }) => {
-    const { shape, variant } = context;
-    expect(grid[0]).toBe(numSplits);
-    expect(grid[2]).toBe(shape.batch);
-    expect(grid[1] % shape.numKvHeads).toBe(0);
-    const rowsCovered = (grid[1] / shape.numKvHeads) * variant.rowBlock;
-    expect(rowsCovered).toBeGreaterThanOrEqual(shape.rowsPerKvHead);
-    expect(rowsCovered - variant.rowBlock).toBeLessThan(shape.rowsPerKvHead);
-    expect(Math.max(...grid)).toBeLessThanOrEqual(device.maxGrid);
-    expect(variant.wgSize).toBeLessThanOrEqual(device.maxInvocations);
+  test('none shorter than the least worth having, unless asked for', () => {
+    fc.assert(
+      fc.property(cases, fc.boolean(), (given, deterministic) => {
+        expect(plan(given, { deterministic }).splitLen).toBeGreaterThanOrEqual(deterministic ? 256 : 128);
+      }),
+      { seed: SEED, numRuns: 300 },
+    );
+    const asked = planDecode(
+      planContext(
+        checkShape({ numQHeads: 1, numKvHeads: 1, headDim: 64 }),
+        cacheLayout({ numKvHeads: 1, headDim: 64, capacity: 320 }),
+        GPU_FACTS,
+      ),
+      [320],
+      { numSplits: 10 },
+    );
+    expect(asked.splitLen).toBe(32);
   });
-});
 
-test('workgroups that have keys fit the slots where a longer split can make them, and splits are no longer than that', () => {
-  fc.assert(
-    fc.property(cases, (given) => {
-      const { context, kvLens } = given;
-      const { splitLen, grid } = plan(given, {});
-      const { tile } = context.variant;
-      const busy = (length: number) =>
-        kvLens.reduce((sum, kvLen) => sum + Math.ceil(kvLen / length), 0) * grid[1];
-      const longest = Math.max(1, ...kvLens);
-      if (splitLen < longest) expect(busy(splitLen)).toBeLessThanOrEqual(context.slots);
-      // One tile less is either too small to be worth a split, too many splits, or too many workgroups.
-      const shorter = splitLen - tile;
-      const tooMany =
-        shorter < 128 || Math.ceil(longest / shorter) > context.maxSplits || busy(shorter) > context.slots;
-      expect(tooMany).toBe(true);
-    }),
-    { seed: 20250611, numRuns: 500 },
-  );
-});
+  test('monotone: where splitting is worth it, longer sequences never give shorter splits', () => {
+    const grown = cases.chain((given) =>
+      lengths(given.context).map((more) => {
+        const { capacity } = given.context.layout;
+        const longer = given.kvLens.map((kvLen, b) => Math.min(capacity, kvLen + Math.floor(more[b]! / 7)));
+        return { given, longer };
+      }),
+    );
+    fc.assert(
+      fc.property(grown, ({ given, longer }) => {
+        fc.pre(Math.max(...given.kvLens) > given.context.wholeLen);
+        const { splitLen } = plan(given, {});
+        expect(plan({ ...given, kvLens: longer }, {}).splitLen).toBeGreaterThanOrEqual(splitLen);
+      }),
+      { seed: SEED, numRuns: 500 },
+    );
+  });
 
-test('a deterministic split length depends on nothing but the context', () => {
-  fc.assert(
-    fc.property(cases, (given) => {
-      const full = { ...given, kvLens: given.kvLens.map(() => given.context.layout.capacity) };
-      const { splitLen } = plan(full, { deterministic: true });
-      expect(plan(given, { deterministic: true }).splitLen).toBe(splitLen);
-    }),
-    { seed: 20250611, numRuns: 300 },
-  );
-});
+  test('the same whatever the lanes, tokens, tiles and subgroups of a variant that serves as many rows', () => {
+    fc.assert(
+      fc.property(cases, options, (given, how) => {
+        const { shape, layout } = given.context;
+        const device = { ...GPU_FACTS, vendor: given.facts.vendor };
+        const splitLens = [
+          { template: 'registers', wgSize: 128, lanes: 16, tokens: 2, teamRows: 4, blocks: 1 } as const,
+          { template: 'registers', wgSize: 256, lanes: 2, tokens: 8, teamRows: 1, blocks: 4 } as const,
+          { template: 'registers', wgSize: 4, lanes: 4, tokens: 1, teamRows: 4, blocks: 1 } as const,
+          { template: 'tiles', wgSize: 64, tile: 64, rowBlock: 4, mixWords: 1 } as const,
+          { template: 'tiles', wgSize: 20, tile: 100, rowBlock: 4, mixWords: 3 } as const,
+        ].map((variant: ContextOptions['variant']) => {
+          const context = planContext(shape, layout, device, { variant: variant! });
+          return plan({ ...given, context }, how).splitLen;
+        });
+        expect(new Set(splitLens).size).toBe(1);
+      }),
+      { seed: SEED, numRuns: 200 },
+    );
+  });
 
-test('bytes are those of the tensors', () => {
-  holds(({ context, kvLens }, { bytes, numSplits }) => {
-    const { shape, layout } = context;
-    const tokens = kvLens.reduce((sum, kvLen) => sum + kvLen, 0);
-    const size = { f32: 4, f16: 2 };
-    const perToken = layout.numKvHeads * layout.headDim * (size[layout.kType] + size[layout.vType]);
-    const tensor = shape.batch * shape.numQHeads * shape.qLen * shape.headDim * 4;
-    const sums = shape.batch * shape.numQHeads * shape.qLen * 4;
-    const states = 2 * numSplits * (tensor + 2 * sums);
-    expect(bytes).toEqual({
-      kv: tokens * perToken,
-      q: tensor,
-      out: tensor + sums,
-      partial: numSplits > 1 ? states : 0,
-    });
+  test('deterministic: depends on nothing but the context', () => {
+    fc.assert(
+      fc.property(cases, (given) => {
+        const full = { ...given, kvLens: given.kvLens.map(() => given.context.layout.capacity) };
+        const { splitLen } = plan(full, { deterministic: true });
+        expect(splitLen).toBe(fixedSplitLen(given.context));
+        expect(plan(given, { deterministic: true }).splitLen).toBe(splitLen);
+      }),
+      { seed: SEED, numRuns: 300 },
+    );
+  });
+
+  test('the plain kernel splits nothing', () => {
+    fc.assert(
+      fc.property(cases, (given) => {
+        const context: PlanContext = { ...given.context, kernel: 'plain' };
+        const made = plan({ ...given, context }, {});
+        expect(made).toMatchObject({ numSplits: 1, items: given.kvLens.length, merges: false });
+        expect(made.splitLen).toBe(Math.max(1, ...given.kvLens));
+        expect(made.bytes.partial).toBe(0);
+      }),
+      { seed: SEED, numRuns: 100 },
+    );
   });
 });

@@ -1,5 +1,6 @@
-// shapes.test.ts: one thing varied at a time around a control case: groups, head dims, query positions, element types.
-// Each case compiles shaders of its own (1 to 6 s on lavapipe), so each covers two lengths at once.
+// shapes.test.ts: one thing varied at a time around a control case: groups, head dims, query positions, element types; by
+// the kernel that the device chooses. Each case compiles shaders of its own (1 to 6 s on lavapipe), so each covers two
+// lengths at once. Both templates and all sizes: kernels/decodeRegisters.test.ts and kernels/decodeTiles.test.ts.
 import { describe, test } from 'vitest';
 import type { ProblemOptions } from '../../bench/problem.ts';
 import { expectRight } from '../support/attend.ts';
@@ -19,7 +20,7 @@ describe('query heads to a KV head', () => {
 
 describe('head dims', () => {
   test.each([80, 96, 112, 128, 192, 256])('%d', async (headDim) => {
-    await expectRight({ ...control, headDim });
+    await expectRight({ ...control, headDim, numQHeads: 2, kType: 'f16' });
   });
 });
 
@@ -36,7 +37,7 @@ describe('query positions', () => {
     await expectRight({ ...control, ...options });
   });
 
-  // Shaders of the cases above, and the unsplit twin of one.
+  // Shaders of the cases above.
   test.each<[string, Partial<ProblemOptions>]>([
     ['8, causal', { qLen: 8, numQHeads: 2, batch: 6, kvLens: [3, 0, 7, 8, 9, 150] }],
     ['3, not causal', { qLen: 3, numQHeads: 2, causal: false, batch: 3, kvLens: [2, 0, 300] }],
@@ -50,8 +51,13 @@ describe('element types', () => {
   test.each<[string, Partial<ProblemOptions>]>([
     ['f16', { kType: 'f16' }],
     ['f16, unsplit', { kType: 'f16', kvLens: [40, 3], capacity: 41 }],
-    ['K f16, V f32', { kType: 'f16', vType: 'f32' }],
+    ['bf16', { kType: 'bf16', numQHeads: 2 }],
+    ['int8', { kType: 'int8', numQHeads: 2 }],
+    ['int8, an odd capacity', { kType: 'int8', numQHeads: 2, kvLens: [40, 3], capacity: 41 }],
+    ['int4', { kType: 'int4', numQHeads: 2 }],
+    ['K f16, V f32', { kType: 'f16', vType: 'f32', numQHeads: 2 }],
     ['K f32, V f16', { kType: 'f32', vType: 'f16', numQHeads: 6 }],
+    ['K int8, V int4', { kType: 'int8', vType: 'int4', numQHeads: 2 }],
   ])('%s', async (_name, options) => {
     await expectRight({ ...control, ...options });
   });

@@ -1,12 +1,17 @@
-// variants.test.ts: kernels that this machine would not choose by itself: the plain one, the other reduction, and the
-// sizes that GPUs get, which a software adapter runs all the same.
+// variants.test.ts: kernels that this machine would not choose by itself: the plain one, the other template, and the sizes
+// that GPUs get, which a software adapter runs all the same; and which of them a decoder takes.
 import { describe, expect, test } from 'vitest';
 import type { ProblemOptions } from '../../bench/problem.ts';
-import { checkShape, createDecoder, createKvCache } from '../../src/index.ts';
-import { chooseSplitVariant } from '../../src/kernels/decodeSplit.ts';
+import { checkShape, createDecoder, createKvCache, type DecoderOptions } from '../../src/index.ts';
+import { chooseRegisters, hasRegisters } from '../../src/kernels/decodeRegisters.ts';
+import { chooseTiles } from '../../src/kernels/decodeTiles.ts';
+import { chooseFused } from '../../src/kernels/fused.ts';
 import { expectRight } from '../support/attend.ts';
 import { testDevice } from '../support/device.ts';
-import { GPU_FACTS } from '../support/deviceFacts.ts';
+import { GPU_FACTS, withSubgroups } from '../support/deviceFacts.ts';
+import { TEMPLATES } from '../support/kernels.ts';
+
+const device = await testDevice();
 
 const control = { numQHeads: 8, numKvHeads: 2, headDim: 64, batch: 2, kvLens: [290, 77] };
 const f16InThree = { ...control, headDim: 80, kType: 'f16', qLen: 3 } as const;
@@ -23,23 +28,67 @@ describe('plain kernel', () => {
       'MHA, not causal, V f16',
       { ...control, numKvHeads: 8, qLen: 2, causal: false, kType: 'f32', vType: 'f16' },
     ],
+    ['bf16', { ...control, kType: 'bf16' }],
+    ['int8', { ...control, kType: 'int8', capacity: 291 }],
+    ['int4, D 80', { ...control, kType: 'int4', headDim: 80 }],
+    ['K int4, V int8', { ...control, kType: 'int4', vType: 'int8' }],
   ])('%s', async (_name, problem) => {
     await expectRight(problem, { kernel: 'plain' });
   });
 });
 
-describe('reductions', () => {
-  test('subgroups are the default where the device has them', async () => {
-    const device = await testDevice();
+describe('a decoder takes', () => {
+  async function contextOf(options: Partial<DecoderOptions>) {
     const cache = await createKvCache(device, { ...control, capacity: 4 });
-    const decoder = await createDecoder(device, { ...control, cache });
-    expect(decoder.context.variant.reduce).toBe(device.facts.subgroups ? 'subgroup' : 'workgroup');
+    const decoder = await createDecoder(device, { ...control, cache, ...options });
+    const { context } = decoder;
     decoder.destroy();
     cache.destroy();
+    return context;
+  }
+
+  test('the template that suits the device, by default and as auto', async () => {
+    const chosen = chooseFused(checkShape(control), { kType: 'f32', vType: 'f32' }, device.facts);
+    for (const options of [{}, { kernel: 'auto' }] as const) {
+      const { kernel, variant } = await contextOf(options);
+      expect({ kernel, variant }).toEqual({ kernel: chosen.template, variant: chosen });
+    }
   });
 
-  test('workgroup', async () => {
-    await expectRight(control, { variant: { reduce: 'workgroup' } });
+  test.each(TEMPLATES)('%s when asked', async (kernel) => {
+    const context = await contextOf({ kernel });
+    expect([context.kernel, context.variant.template]).toEqual([kernel, kernel]);
+  });
+
+  test('plain when asked, and then still plans with what auto would take', async () => {
+    const chosen = chooseFused(checkShape(control), { kType: 'f32', vType: 'f32' }, device.facts);
+    expect(await contextOf({ kernel: 'plain' })).toMatchObject({ kernel: 'plain', variant: chosen });
+  });
+
+  test('a variant as it is given, whatever kernel is asked for beside it', async () => {
+    const variant = { template: 'tiles', wgSize: 16, tile: 16, rowBlock: 3, mixWords: 1 } as const;
+    expect(await contextOf({ variant })).toMatchObject({ kernel: 'tiles', variant });
+  });
+
+  test('what was tuned, with its slots, as long as no other template is asked for', async () => {
+    const variant = { template: 'tiles', wgSize: 32, tile: 32, rowBlock: 2, mixWords: 1 } as const;
+    const tuned = { variant, slots: 77 };
+    expect(await contextOf({ tuned })).toMatchObject({ kernel: 'tiles', variant, slots: 77 });
+    expect(await contextOf({ tuned, kernel: 'tiles' })).toMatchObject({ variant, slots: 77 });
+    if (!TEMPLATES.includes('registers')) return;
+    const other = await contextOf({ tuned, kernel: 'registers' });
+    expect(other.variant).toEqual(
+      chooseRegisters(checkShape(control), { kType: 'f32', vType: 'f32' }, device.facts),
+    );
+  });
+});
+
+describe('the template this device does not choose', () => {
+  const chosen = chooseFused(checkShape(control), { kType: 'f32', vType: 'f32' }, device.facts).template;
+
+  test.each(TEMPLATES.filter((kernel) => kernel !== chosen))('%s', async (kernel) => {
+    await expectRight(control, { kernel });
+    await expectRight({ ...control, batch: 3, kvLens: [0, 64, 300], capacity: 301 }, { kernel });
   });
 });
 
@@ -49,8 +98,19 @@ describe('sizes for GPUs', () => {
     ['4 rows, D 80', { ...control, headDim: 80, kvLens: [150, 65] }],
     ['24 rows', { ...control, numQHeads: 24, numKvHeads: 1, kvLens: [150, 33] }],
     ['100 rows', { ...control, numQHeads: 50, numKvHeads: 1, qLen: 2, kvLens: [140, 1] }],
-  ])('%s', async (_name, problem) => {
-    const variant = chooseSplitVariant(checkShape(problem), GPU_FACTS, 'workgroup');
+  ])('tiles, %s', async (_name, problem) => {
+    const variant = chooseTiles(checkShape(problem), { kType: 'f32', vType: 'f32' }, GPU_FACTS);
+    await expectRight(problem, { variant, numSplits: 2 });
+  });
+
+  // One block and two runs, several of both, two workgroups to a KV head.
+  test.runIf(hasRegisters(device.facts)).each<[string, ProblemOptions]>([
+    ['4 rows, D 80', { ...control, headDim: 80, kType: 'f16', kvLens: [150, 65] }],
+    ['24 rows', { ...control, numQHeads: 24, numKvHeads: 1, kType: 'f16', kvLens: [150, 33] }],
+    ['130 rows', { ...control, numQHeads: 65, numKvHeads: 1, qLen: 2, kType: 'f16', kvLens: [140, 1] }],
+  ])('registers, %s', async (_name, problem) => {
+    const facts = withSubgroups(GPU_FACTS, device.facts.subgroupMinSize);
+    const variant = chooseRegisters(checkShape(problem), { kType: 'f16', vType: 'f16' }, facts);
     await expectRight(problem, { variant, numSplits: 2 });
   });
 });

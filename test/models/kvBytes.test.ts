@@ -5,79 +5,80 @@ import { ShapeError } from '../../src/device/errors.ts';
 import { kvBytesPerToken, kvCacheBytes, kvRows, readFloorMs, type KvRow } from '../../src/models/kvBytes.ts';
 import { findPreset } from '../../src/models/presets.ts';
 
-const small = { layers: 3, numKvHeads: 5, headDim: 7 };
+const small = { layers: 3, numKvHeads: 5 };
 const local = { ...small, localLayers: 2, window: 10 };
 
 describe('kvBytesPerToken', () => {
-  it('is layers * heads * head dim * (K bytes + V bytes)', () => {
-    expect(kvBytesPerToken(small, 2)).toBe(420);
-    expect(kvBytesPerToken(small, 4)).toBe(840);
-    expect(kvBytesPerToken(small, { k: 4, v: 2 })).toBe(630);
-    expect(kvBytesPerToken(findPreset('llama-3-8b'), 2)).toBe(131_072);
+  it('is layers * heads * (bytes of a K row + bytes of a V row)', () => {
+    expect(kvBytesPerToken(small, 14)).toBe(420);
+    expect(kvBytesPerToken(small, 28)).toBe(840);
+    expect(kvBytesPerToken(small, { k: 28, v: 14 })).toBe(630);
+    expect(kvBytesPerToken(findPreset('llama-3-8b'), 256)).toBe(131_072);
+    // 128 elements of int8 and a scale of two bytes
+    expect(kvBytesPerToken(findPreset('llama-3-8b'), 130)).toBe(66_560);
   });
 
   it('refuses what is not a whole number above zero, by name', () => {
-    expect(() => kvBytesPerToken({ ...small, layers: 0 }, 2)).toThrow(ShapeError);
-    expect(() => kvBytesPerToken({ ...small, layers: 0 }, 2)).toThrow(
+    expect(() => kvBytesPerToken({ ...small, layers: 0 }, 14)).toThrow(ShapeError);
+    expect(() => kvBytesPerToken({ ...small, layers: 0 }, 14)).toThrow(
       'kvBytes: layers expected a whole number of at least 1, got 0',
     );
-    expect(() => kvBytesPerToken({ ...small, headDim: 7.5 }, 2)).toThrow('headDim expected a whole number');
-    expect(() => kvBytesPerToken({ ...small, numKvHeads: -5 }, 2)).toThrow('numKvHeads expected');
-    expect(() => kvBytesPerToken(small, NaN)).toThrow('bytesPerElement expected');
-    expect(() => kvBytesPerToken(small, { k: 2, v: 0.5 })).toThrow('bytesPerElement expected');
+    expect(() => kvBytesPerToken({ ...small, numKvHeads: -5 }, 14)).toThrow('numKvHeads expected');
+    expect(() => kvBytesPerToken(small, NaN)).toThrow('bytesPerRow expected');
+    expect(() => kvBytesPerToken(small, { k: 14, v: 0.5 })).toThrow('bytesPerRow expected');
   });
 
   it('refuses sizes that a number cannot hold exactly', () => {
-    const huge = { layers: 2 ** 20, numKvHeads: 2 ** 20, headDim: 2 ** 12 };
-    expect(() => kvBytesPerToken(huge, 1)).toThrow(
+    const huge = { layers: 2 ** 20, numKvHeads: 2 ** 20 };
+    expect(() => kvBytesPerToken(huge, 2 ** 12)).toThrow(
       'kvBytesPerToken: expected fewer than 2^53 bytes, got about 9.01e+15',
     );
-    expect(kvBytesPerToken({ ...huge, headDim: 2 ** 11 }, 1)).toBe(2 ** 52);
+    expect(kvBytesPerToken(huge, 2 ** 11)).toBe(2 ** 52);
   });
 });
 
 describe('kvCacheBytes', () => {
   it('multiplies by tokens and sequences', () => {
-    expect(kvCacheBytes(small, 100, 3, 2, { windowed: true })).toBe(126_000);
-    expect(kvCacheBytes(small, 0, 3, 2, { windowed: true })).toBe(0);
+    expect(kvCacheBytes(small, 100, 3, 14, { windowed: true })).toBe(126_000);
+    expect(kvCacheBytes(small, 0, 3, 14, { windowed: true })).toBe(0);
   });
 
-  // One layer's token is 140 B at two bytes per element. Two of the three layers are local with a window of 10.
+  // One layer's token is 140 B: five heads of two rows of 14. Two of the three layers are local with a window of 10.
   it.each([
     [9, 3780, 3780],
     [10, 4200, 4200],
     [11, 4340, 4620],
     [100, 16_800, 42_000],
   ])('keeps a window of 10 at %i tokens', (tokens, windowed, full) => {
-    expect(kvCacheBytes(local, tokens, 1, 2, { windowed: true })).toBe(windowed);
-    expect(kvCacheBytes(local, tokens, 1, 2, { windowed: false })).toBe(full);
+    expect(kvCacheBytes(local, tokens, 1, 14, { windowed: true })).toBe(windowed);
+    expect(kvCacheBytes(local, tokens, 1, 14, { windowed: false })).toBe(full);
   });
 
   it('grows by one token of every layer until the window is full, then of the global layers', () => {
     const tokens = fc.integer({ min: 0, max: 1_000_000 });
     fc.assert(
       fc.property(tokens, fc.integer({ min: 1, max: 64 }), (n, batch) => {
-        const size = (t: number) => kvCacheBytes(local, t, batch, 2, { windowed: true });
+        const size = (t: number) => kvCacheBytes(local, t, batch, 14, { windowed: true });
         expect(size(n + 1) - size(n)).toBe(batch * 140 * (n < 10 ? 3 : 1));
       }),
     );
   });
 
   it('refuses bad counts, and local layers that do not fit', () => {
-    expect(() => kvCacheBytes(small, -1, 1, 2, { windowed: true })).toThrow(
+    expect(() => kvCacheBytes(small, -1, 1, 14, { windowed: true })).toThrow(
       'tokens expected a whole number of at least 0, got -1',
     );
-    expect(() => kvCacheBytes(small, 1.5, 1, 2, { windowed: true })).toThrow('tokens expected');
-    expect(() => kvCacheBytes(small, 1, 0, 2, { windowed: true })).toThrow(
+    expect(() => kvCacheBytes(small, 1.5, 1, 14, { windowed: true })).toThrow('tokens expected');
+    expect(() => kvCacheBytes(small, 1, 0, 14, { windowed: true })).toThrow(
       'batch expected a whole number of at least 1, got 0',
     );
-    expect(() => kvCacheBytes({ ...small, localLayers: 1 }, 1, 1, 2, { windowed: true })).toThrow(
+    expect(() => kvCacheBytes({ ...small, localLayers: 1 }, 1, 1, 14, { windowed: true })).toThrow(
       'window expected a whole number of at least 1, got undefined',
     );
-    expect(() => kvCacheBytes({ ...local, localLayers: 4 }, 1, 1, 2, { windowed: true })).toThrow(
+    expect(() => kvCacheBytes({ ...local, localLayers: 4 }, 1, 1, 14, { windowed: true })).toThrow(
       'localLayers expected at most 3 (layers), got 4',
     );
-    expect(() => kvCacheBytes(small, 2 ** 50, 1, 2, { windowed: true })).toThrow(
+    expect(() => kvCacheBytes(small, 2 ** 50, 1, 14, { windowed: true })).toThrow(
       'kvCacheBytes: expected fewer than 2^53 bytes',
     );
   });
@@ -100,7 +101,8 @@ function variantNames(rows: readonly KvRow[]): string[] {
 }
 
 describe('kvRows', () => {
-  const request = { depths: [8192], batch: 1, bytesPerElement: 2, memoryBytes: 16 * 2 ** 30 };
+  // Rows of 128 halves.
+  const request = { depths: [8192], batch: 1, bytesPerRow: 256, memoryBytes: 16 * 2 ** 30 };
 
   it('compares MHA, the configured heads and MQA', () => {
     const rows = kvRows(findPreset('llama-3.1-8b'), { ...request, gbps: 1 });
@@ -163,7 +165,8 @@ describe('kvRows', () => {
   });
 
   it('reads and stores the window, and says what it saves', () => {
-    const row = kvRows(findPreset('gemma-3-4b'), { ...request, gbps: 100 }).find((r) => r.configured);
+    const heads256 = { ...request, bytesPerRow: 512, gbps: 100 };
+    const row = kvRows(findPreset('gemma-3-4b'), heads256).find((r) => r.configured);
     // 5 layers of 8192 tokens and 29 of 1024, 4096 B per token and layer.
     expect(row).toMatchObject({ cacheBytes: 289_406_976, fullBytes: 1_140_850_688, sequences: 59 });
     expect(row?.readFloorMs).toBeCloseTo(2.89407, 5);

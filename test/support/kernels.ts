@@ -1,0 +1,15 @@
+// kernels.ts: the kernels that the test device can run.
+import { DECODE_KERNELS, type DecodeKernel, type FusedTemplate } from '../../src/index.ts';
+import { hasRegisters } from '../../src/kernels/decodeRegisters.ts';
+import { testDevice } from './device.ts';
+
+const { facts } = await testDevice();
+
+/** All of them; registers only where there are subgroups, matrix only where there are subgroup matrices. */
+export const KERNELS: readonly DecodeKernel[] = DECODE_KERNELS.filter((kernel) => {
+  if (kernel === 'matrix') return facts.matrixUnit > 0;
+  return kernel !== 'registers' || hasRegisters(facts);
+});
+
+/** The templates of the fused kernel among them. */
+export const TEMPLATES = KERNELS.filter((kernel): kernel is FusedTemplate => kernel !== 'plain');
