@@ -5,6 +5,7 @@ import { GqaError, NoAdapterError } from '../device/errors.ts';
 import { registerAttend } from './attend.ts';
 import { registerBench } from './bench.ts';
 import { registerCheck } from './check.ts';
+import { registerConvert } from './convert.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerKv } from './kv.ts';
 import { EXIT } from './usage.ts';
@@ -48,7 +49,14 @@ function createProgram(): Command {
     .version(version)
     .exitOverride()
     .addHelpText('after', EXAMPLES);
-  for (const register of [registerBench, registerCheck, registerAttend, registerKv, registerDoctor]) {
+  for (const register of [
+    registerBench,
+    registerCheck,
+    registerAttend,
+    registerKv,
+    registerConvert,
+    registerDoctor,
+  ]) {
     register(program);
   }
   return program;
