@@ -20,6 +20,9 @@ export function floatDtype(dtype: SafetensorsDtype, where: string): FloatDtype {
   );
 }
 
+/** What a sum begins from: -0 is the number that leaves every other as it is, -0 included. */
+export const NOTHING = -0;
+
 type Bits = Uint8Array | Uint16Array | Float32Array | Float64Array;
 
 const ARRAYS = {
@@ -50,10 +53,16 @@ export class FloatView {
 
   /** Elements begin .. begin + out.length as float64. */
   read(begin: number, out: Float64Array): void {
-    const bits = this.#bits.subarray(begin, begin + out.length);
-    if (this.#dtype === 'F32' || this.#dtype === 'F64') out.set(bits);
-    else if (this.#dtype === 'BF16') readBf16(bits as Uint16Array, out);
-    else readTable(tableOf(this.#dtype), bits as Uint16Array | Uint8Array, out);
+    out.fill(NOTHING);
+    this.addTo(begin, out);
+  }
+
+  /** Adds elements begin .. begin + sums.length to float64 sums. */
+  addTo(begin: number, sums: Float64Array): void {
+    const bits = this.#bits.subarray(begin, begin + sums.length);
+    if (this.#dtype === 'F32') addFloats(bits as Float32Array, sums);
+    else if (this.#dtype === 'F64') addDoubles(bits as Float64Array, sums);
+    else addTable(tableOf(this.#dtype), bits as Uint16Array | Uint8Array, sums);
   }
 
   /**
@@ -62,43 +71,77 @@ export class FloatView {
    */
   write(begin: number, values: Float64Array): void {
     const bits = this.#bits.subarray(begin, begin + values.length);
-    if (this.#dtype === 'F32' || this.#dtype === 'F64') {
-      bits.set(values);
-      return;
+    if (this.#dtype === 'F32' || this.#dtype === 'F64') bits.set(values);
+    else if (this.#dtype === 'BF16') writeBf16(bits as Uint16Array, values);
+    else {
+      const encode = ENCODERS[this.#dtype];
+      for (let i = 0; i < values.length; i++) bits[i] = encode(values[i]!);
     }
-    const encode = ENCODERS[this.#dtype];
-    for (let i = 0; i < values.length; i++) bits[i] = encode(values[i]!);
   }
 }
 
-const word = new Uint32Array(1);
-const single = new Float32Array(word.buffer);
+// Below: one function for each element type, so that each loop sees arrays of one kind alone.
+
+// Four elements a turn: the loop itself would take as long as the sum.
+function addFloats(values: Float32Array, sums: Float64Array): void {
+  const whole = values.length - (values.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    sums[i]! += values[i]!;
+    sums[i + 1]! += values[i + 1]!;
+    sums[i + 2]! += values[i + 2]!;
+    sums[i + 3]! += values[i + 3]!;
+  }
+  for (let i = whole; i < values.length; i++) sums[i]! += values[i]!;
+}
+
+function addDoubles(values: Float64Array, sums: Float64Array): void {
+  for (let i = 0; i < values.length; i++) sums[i]! += values[i]!;
+}
+
+function addTable(table: Float32Array, bits: Uint16Array | Uint8Array, sums: Float64Array): void {
+  const whole = bits.length - (bits.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    sums[i]! += table[bits[i]!]!;
+    sums[i + 1]! += table[bits[i + 1]!]!;
+    sums[i + 2]! += table[bits[i + 2]!]!;
+    sums[i + 3]! += table[bits[i + 3]!]!;
+  }
+  for (let i = whole; i < bits.length; i++) sums[i]! += table[bits[i]!]!;
+}
 
 const RUN = 4096;
 const words = new Uint32Array(RUN);
 const singles = new Float32Array(words.buffer);
 
-/** A bf16 is the upper half of an f32: shifted in runs, so that both loops stay tight. */
-function readBf16(bits: Uint16Array, out: Float64Array): void {
+/** A bf16 is the upper half of an f32: rounded in runs that stay in the cache. */
+function writeBf16(bits: Uint16Array, values: Float64Array): void {
   for (let begin = 0; begin < bits.length; begin += RUN) {
     const length = Math.min(RUN, bits.length - begin);
-    for (let i = 0; i < length; i++) words[i] = bits[begin + i]! << 16;
-    for (let i = 0; i < length; i++) out[begin + i] = singles[i]!;
+    for (let i = 0; i < length; i++) singles[i] = values[begin + i]!;
+    for (let i = 0; i < length; i++) {
+      const word = words[i]!;
+      // Half way between two bf16, or not finite: rare, and decided by the number itself.
+      const plain = (word & 0xffff) !== 0x8000 && (word & 0x7f800000) !== 0x7f800000;
+      bits[begin + i] = plain ? (word + 0x8000) >>> 16 : bf16Bits(values[begin + i]!);
+    }
   }
 }
 
-function readTable(table: Float64Array, bits: Uint16Array | Uint8Array, out: Float64Array): void {
-  for (let i = 0; i < bits.length; i++) out[i] = table[bits[i]!]!;
-}
+/** Types of so few values that a table of them all is the quickest way to read. */
+type TableDtype = 'BF16' | 'F16' | 'F8_E4M3' | 'F8_E5M2';
 
-type TableDtype = 'F16' | 'F8_E4M3' | 'F8_E5M2';
+const VALUES: Readonly<Record<TableDtype, (bits: number) => number>> = {
+  BF16: (bits) => new Float32Array(Uint32Array.of(bits << 16).buffer)[0]!,
+  F16: f16Value,
+  F8_E4M3: e4m3Value,
+  F8_E5M2: (bits) => f16Value(bits << 8),
+};
 
-const tables: { [dtype in TableDtype]?: Float64Array } = {};
+const tables: { [dtype in TableDtype]?: Float32Array } = {};
 
-function tableOf(dtype: TableDtype): Float64Array {
-  tables[dtype] ??= Float64Array.from({ length: dtype === 'F16' ? 65536 : 256 }, (_, bits) =>
-    dtype === 'F16' ? f16Value(bits) : dtype === 'F8_E4M3' ? e4m3Value(bits) : f16Value(bits << 8),
-  );
+function tableOf(dtype: TableDtype): Float32Array {
+  const length = dtype === 'BF16' || dtype === 'F16' ? 65536 : 256;
+  tables[dtype] ??= Float32Array.from({ length }, (_, bits) => VALUES[dtype](bits));
   return tables[dtype];
 }
 
@@ -111,12 +154,14 @@ function e4m3Value(bits: number): number {
   return sign * (exponent === 0 ? fraction * 2 ** -9 : (8 + fraction) * 2 ** (exponent - 10));
 }
 
-const ENCODERS: Readonly<Record<TableDtype | 'BF16', (value: number) => number>> = {
-  BF16: bf16Bits,
+const ENCODERS: Readonly<Record<Exclude<TableDtype, 'BF16'>, (value: number) => number>> = {
   F16: f16Bits,
   F8_E4M3: (value) => smallFloatBits(value, { mantissaBits: 3, minExponent: -6, max: 448, nan: 0x7f }),
   F8_E5M2: (value) => smallFloatBits(value, { mantissaBits: 2, minExponent: -14, max: 57344, nan: 0x7e }),
 };
+
+const word = new Uint32Array(1);
+const single = new Float32Array(word.buffer);
 
 function bf16Bits(value: number): number {
   single[0] = value;

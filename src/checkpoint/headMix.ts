@@ -1,5 +1,5 @@
 // headMix.ts: what each head of the result is made from, and carrying that out on the bytes of a tensor.
-import { FloatView, floatDtype } from './dtypes.ts';
+import { FloatView, floatDtype, NOTHING } from './dtypes.ts';
 import type { Regrouping } from './heads.ts';
 import { slotsOf, type Role, type Slot, type View } from './layout.ts';
 import { DTYPE_BYTES } from './safetensors.ts';
@@ -90,21 +90,18 @@ function copySlot({ part, bytes, out, from, to, slots, run, size }: SlotJob): vo
   }
 }
 
-// Elements that are summed at a time: their float64 sums and the values of one head stay in the cache.
+// Elements that are summed at a time: their float64 sums stay in the cache.
 const CHUNK = 16384;
 
 function averageSlot({ part, bytes, out, from, to, slots, run }: SlotJob): void {
   const { source, target } = viewsOf(part, bytes, out);
-  const sum = new Float64Array(Math.min(CHUNK, run));
-  const values = new Float64Array(sum.length);
+  const sums = new Float64Array(Math.min(CHUNK, run));
   for (let o = 0; o < part.view.outer; o++) {
     for (let begin = 0; begin < run; begin += CHUNK) {
       const length = Math.min(CHUNK, run - begin);
-      const [total, addend] = [sum.subarray(0, length), values.subarray(0, length)];
-      from.forEach((slot, i) => {
-        source.read((o * part.view.slots + slot) * run + begin, i === 0 ? total : addend);
-        if (i > 0) for (let c = 0; c < length; c++) total[c]! += addend[c]!;
-      });
+      const total = sums.subarray(0, length);
+      total.fill(NOTHING);
+      for (const slot of from) source.addTo((o * part.view.slots + slot) * run + begin, total);
       for (let c = 0; c < length; c++) total[c]! /= from.length;
       target.write((o * slots + to) * run + begin, total);
     }

@@ -11,6 +11,17 @@ export interface Origin {
   readonly calibration: string | undefined;
 }
 
+/** SHA-256 of a source shard, in hex. */
+export interface SourceHashes {
+  /** Of its header and the tensors that were rewritten, in file order. The others are in the result, byte for byte. */
+  readonly rewritten: string;
+  /** Of the whole file, if that was asked for. */
+  readonly file?: string;
+}
+
+/** As long as a hash is. */
+export const NO_HASH = '0'.repeat(64);
+
 const PREFIX = 'gqa.';
 
 /**
@@ -21,14 +32,15 @@ export function shardMetadata(
   own: Readonly<Record<string, string>>,
   plan: ConversionPlan,
   origin: Origin,
-  sourceSha256: string,
+  hashes: SourceHashes,
 ): Record<string, string> {
   const earlier = Object.entries(own).filter(([key]) => key.startsWith(PREFIX));
   const rest = Object.entries(own).filter(([key]) => !key.startsWith(PREFIX));
   return Object.fromEntries([
     ...rest,
     ...Object.entries(provenance(plan, origin)).map(([key, value]) => [PREFIX + key, value] as const),
-    [`${PREFIX}source_sha256`, sourceSha256],
+    [`${PREFIX}source_rewritten_sha256`, hashes.rewritten],
+    ...(hashes.file === undefined ? [] : [[`${PREFIX}source_sha256`, hashes.file] as const]),
     ...(earlier.length > 0
       ? [[`${PREFIX}before`, JSON.stringify(Object.fromEntries(earlier))] as const]
       : []),

@@ -57,6 +57,7 @@ export interface ConvertOptions {
   readonly dryRun?: true;
   readonly shards?: Share;
   readonly finish?: true;
+  readonly hash?: true;
   readonly report?: true;
   readonly layers?: readonly number[];
   readonly plot?: string;
@@ -100,6 +101,7 @@ const OPTIONS: readonly Option[] = [
   new Option('--dry-run', 'list every tensor with its old and new shape, and write nothing'),
   new Option('--shards <i/n>', 'convert only the shards of worker i (from 0) of n').argParser(share),
   new Option('--finish', 'make the whole of what the workers of --shards converted').conflicts('shards'),
+  new Option('--hash', 'put the SHA-256 of whole source files into the metadata too (slower than copying)'),
   new Option('--report', 'how much of each head survives, layer by layer; writes no model without --out'),
   new Option('--layers <list>', 'layers that the report looks at: 0,8-15 (default: all)').argParser(
     (text: string) => wholeNumbers(text, 0, SHAPE_LIMITS.layers),
@@ -148,7 +150,9 @@ async function runConvert(command: Command, path: string, options: ConvertOption
     const progress = new Progress();
     try {
       const onProgress = progressLine(progress);
-      const said = await convert({ model, plan, sources, origin, out: options.out, onProgress }, options);
+      const hashFiles = options.hash === true;
+      const job = { model, plan, sources, origin, out: options.out, hashFiles, onProgress };
+      const said = await convert(job, options);
       progress.end();
       write(said);
     } finally {

@@ -1,10 +1,9 @@
 // calibration.ts: hidden states of calibration text, one tensor for each attention module, in a safetensors file.
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import type { Attention, AttentionModule } from '../attention.ts';
 import { fail, list, quote } from '../checkpointError.ts';
 import { SafetensorsFile } from '../file.ts';
 import type { Inputs, Tokens } from '../layerData.ts';
+import { hashInWorker } from './hash.ts';
 
 /** An open calibration file. Tensors are called as the modules are; inputs of cross-attention's keys end in `.kv`. */
 export class Calibration {
@@ -26,7 +25,12 @@ export class Calibration {
       for (const module of attention.modules) {
         for (const name of namesOf(module)) checkTensor(file, path, name, attention);
       }
-      return new Calibration(file, path, await hashFile(path));
+      const hash = hashInWorker(path);
+      try {
+        return new Calibration(file, path, await hash.sha256);
+      } finally {
+        hash.stop();
+      }
     } catch (error) {
       await file.close();
       throw error;
@@ -70,10 +74,4 @@ function checkTensor(file: SafetensorsFile, path: string, name: string, { shape 
       `${path}: tensor ${quote(name)}: expected at least ${shape.headDim} tokens (head_dim), got ${tokens}`,
     );
   }
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

@@ -3,7 +3,7 @@ import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { CheckpointError, fail, isObject } from '../checkpointError.ts';
 import { updateConfig } from '../configUpdate.ts';
-import { provenance } from '../provenance.ts';
+import { provenance, type SourceHashes } from '../provenance.ts';
 import { tensorByteLength } from '../safetensors.ts';
 import {
   changesNothing,
@@ -34,9 +34,8 @@ export async function finishConversion(job: ConversionJob): Promise<void> {
       await mkdir(dirname(join(partial, name)), { recursive: true });
       await copyFile(join(model.path, name), join(partial, name));
     }
-    const hashes: Record<string, string> = {};
-    for (const { name } of model.shards)
-      hashes[name] = (await readJournal(join(partial, name)))!.sourceSha256;
+    const hashes: Record<string, SourceHashes> = {};
+    for (const { name } of model.shards) hashes[name] = (await readJournal(join(partial, name)))!.hashes;
     if (changesNothing(plan)) {
       for (const name of ['config.json', ...(model.index ? [INDEX] : [])])
         await copyFile(join(model.path, name), join(partial, name));
@@ -44,7 +43,7 @@ export async function finishConversion(job: ConversionJob): Promise<void> {
       await writeWhole(join(partial, 'config.json'), pretty(updateConfig(model.config, plan)));
       if (model.index) await writeWhole(join(partial, INDEX), pretty(updateIndex(model.index, job)));
     }
-    const record = { fingerprint, ...provenance(plan, origin), source_sha256: hashes };
+    const record = { fingerprint, ...provenance(plan, origin), source_shards_sha256: hashes };
     await writeWhole(join(partial, RECORD), pretty(record));
     await removeLeftovers(partial);
     await rename(partial, out);

@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path';
 import { CheckpointError, fail, isObject } from '../checkpointError.ts';
 import { createMapper, type MapperSources } from '../mapper.ts';
 import type { ConversionPlan } from '../plan.ts';
-import { shardMetadata, type Origin } from '../provenance.ts';
+import { NO_HASH, shardMetadata, type Origin, type SourceHashes } from '../provenance.ts';
 import { serializeHeader, tensorByteLength } from '../safetensors.ts';
 import { reason, type ModelFolder, type Shard } from './modelFolder.ts';
 import { writeShard } from './shardWriter.ts';
@@ -17,6 +17,8 @@ export interface ConversionJob {
   readonly origin: Origin;
   /** The folder to make. */
   readonly out: string;
+  /** Hash whole source files too. */
+  readonly hashFiles: boolean;
   readonly onProgress: (progress: Progress) => void;
 }
 
@@ -43,7 +45,7 @@ export function partialFolder(out: string): string {
 }
 
 /** What tells one conversion from another: source, options, calibration and tool. Shards of two never mix. */
-export function fingerprintOf({ model, plan, origin }: ConversionJob): string {
+export function fingerprintOf({ model, plan, origin, hashFiles }: ConversionJob): string {
   const shards = model.shards.map(({ name, bytes, header }) => [
     name,
     bytes,
@@ -53,6 +55,7 @@ export function fingerprintOf({ model, plan, origin }: ConversionJob): string {
   const { options, attention } = plan;
   const text = JSON.stringify([
     origin,
+    hashFiles,
     options,
     attention.family.name,
     attention.positions,
@@ -104,7 +107,7 @@ async function recordedFingerprint(folder: string): Promise<unknown> {
 /** What the journal says of a finished shard. */
 interface Done {
   readonly fingerprint: string;
-  readonly sourceSha256: string;
+  readonly hashes: SourceHashes;
 }
 
 /** Converts the worker's shards that are not done yet; returns how many were done before. */
@@ -150,10 +153,11 @@ async function convertShard({ job, shard, mapsOf, onBytes, fingerprint }: OneSha
   const final = join(partialFolder(job.out), shard.name);
   const target = `${final}.${randomUUID().slice(0, 8)}.tmp`;
   try {
-    const metadata = (sha256: string) => metadataOf(job, shard, sha256);
-    const sourceSha256 = await writeShard({ shard, plan, mapsOf, target, metadata, onBytes });
+    const metadata = (hashes: SourceHashes) => metadataOf(job, shard, hashes);
+    const { hashFiles: hashFile } = job;
+    const hashes = await writeShard({ shard, plan, mapsOf, target, hashFile, metadata, onBytes });
     await rename(target, final);
-    await writeWhole(final + JOURNAL, JSON.stringify({ fingerprint, sourceSha256 } satisfies Done));
+    await writeWhole(final + JOURNAL, JSON.stringify({ fingerprint, hashes } satisfies Done));
   } catch (cause) {
     // The first failure is the one to report.
     await rm(target, { force: true }).catch(() => undefined);
@@ -168,11 +172,11 @@ async function convertShard({ job, shard, mapsOf, onBytes, fingerprint }: OneSha
 function metadataOf(
   { plan, origin }: ConversionJob,
   shard: Shard,
-  sha256: string,
+  hashes: SourceHashes,
 ): Readonly<Record<string, string>> {
   return changesNothing(plan)
     ? shard.header.metadata
-    : shardMetadata(shard.header.metadata, plan, origin, sha256);
+    : shardMetadata(shard.header.metadata, plan, origin, hashes);
 }
 
 /** True for g = 1: the result is the source, byte for byte. */
@@ -186,8 +190,9 @@ function resultBytes(job: ConversionJob, shard: Shard): number {
     dtype,
     shape: job.plan.tensors.get(name)!.to,
   }));
+  const noHashes = { rewritten: NO_HASH, ...(job.hashFiles && { file: NO_HASH }) };
   const data = specs.reduce((sum, { dtype, shape }) => sum + tensorByteLength(dtype, shape), 0);
-  return serializeHeader(specs, metadataOf(job, shard, '0'.repeat(64)), shard.name).byteLength + data;
+  return serializeHeader(specs, metadataOf(job, shard, noHashes), shard.name).byteLength + data;
 }
 
 /** True when the shard's result is there, whole, and of this conversion. One of another conversion is an error. */
@@ -207,8 +212,7 @@ export async function isDone(job: ConversionJob, shard: Shard, fingerprint: stri
 export async function readJournal(path: string): Promise<Done | undefined> {
   try {
     const done: unknown = JSON.parse(await readFile(path + JOURNAL, 'utf8'));
-    const valid =
-      isObject(done) && typeof done['fingerprint'] === 'string' && typeof done['sourceSha256'] === 'string';
+    const valid = isObject(done) && typeof done['fingerprint'] === 'string' && isObject(done['hashes']);
     return valid ? (done as unknown as Done) : undefined;
   } catch {
     return undefined;

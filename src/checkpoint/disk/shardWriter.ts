@@ -1,5 +1,5 @@
 // shardWriter.ts: writes one shard of the result: one pass over the source shard, reading, computing and writing overlapped.
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { AttentionModule } from '../attention.ts';
 import { CheckpointError } from '../checkpointError.ts';
@@ -7,9 +7,11 @@ import { SafetensorsFile } from '../file.ts';
 import { mixTensor } from '../headMix.ts';
 import type { ModuleMaps } from '../mapper.ts';
 import type { ConversionPlan, TensorPlan } from '../plan.ts';
+import { NO_HASH, type SourceHashes } from '../provenance.ts';
 import { serializeHeader, tensorByteLength, type TensorInfo } from '../safetensors.ts';
 import type { Shard } from './modelFolder.ts';
 import { reason } from './modelFolder.ts';
+import { hashInWorker } from './hash.ts';
 
 export interface ShardJob {
   readonly shard: Shard;
@@ -17,8 +19,10 @@ export interface ShardJob {
   readonly mapsOf: (module: AttentionModule) => Promise<ModuleMaps>;
   /** The file to write; it must not exist. */
   readonly target: string;
-  /** Metadata of the result, once the source's SHA-256 is known. Its JSON must be as long for any hash. */
-  readonly metadata: (sha256: string) => Readonly<Record<string, string>>;
+  /** True to hash the whole source file too, which takes longer than copying it. */
+  readonly hashFile: boolean;
+  /** Metadata of the result, once the source's hashes are known. Its JSON must be as long for any hashes. */
+  readonly metadata: (hashes: SourceHashes) => Readonly<Record<string, string>>;
   /** Called with the source bytes that were dealt with since the last call. */
   readonly onBytes: (bytes: number) => void;
 }
@@ -26,6 +30,8 @@ export interface ShardJob {
 const PIECE = 8 * 2 ** 20;
 /** Bytes that are read ahead of the work, and that may wait to be written. */
 const AHEAD = 4 * PIECE;
+/** Bytes after which the disk is told to begin, so that it is not idle first and waited for last. */
+const FLUSH = 32 * PIECE;
 
 /** A stretch of the source file. Copied stretches have a place in the result; a tensor's are gathered in its buffer. */
 interface Piece {
@@ -43,10 +49,10 @@ interface TensorJob {
 }
 
 /**
- * Writes a shard and returns the SHA-256 of the whole source file. The result is on disk when this returns. After a
- * failure the file is not whole, and it is the caller's to remove.
+ * Writes a shard and returns the source's hashes. The result is on disk when this returns. After a failure the file is
+ * not whole, and it is the caller's to remove.
  */
-export async function writeShard(job: ShardJob): Promise<string> {
+export async function writeShard(job: ShardJob): Promise<SourceHashes> {
   const source = await SafetensorsFile.open(job.shard.path);
   try {
     const handle = await open(job.target, 'wx');
@@ -63,39 +69,54 @@ export async function writeShard(job: ShardJob): Promise<string> {
   }
 }
 
-async function write(job: ShardJob, source: SafetensorsFile, handle: FileHandle): Promise<string> {
+async function write(job: ShardJob, source: SafetensorsFile, handle: FileHandle): Promise<SourceHashes> {
   const specs = [...source.header.tensors.values()].map((info) => {
     const { tensor, to } = job.plan.tensors.get(info.name)!;
     return { name: tensor.name, dtype: tensor.dtype, shape: to };
   });
-  const header = (sha256: string) => serializeHeader(specs, job.metadata(sha256), job.target);
-  const { byteLength } = header('0'.repeat(64));
-  const hash = createHash('sha256');
-  const writes = new Writes(handle);
-  for await (const { piece, bytes } of readAhead(source, piecesOf(job, source, byteLength))) {
-    hash.update(bytes);
-    job.onBytes(bytes.byteLength);
-    if (piece.copyTo !== undefined) await writes.add(bytes, piece.copyTo);
-    if (piece.tensor && piece.begin + piece.length === piece.tensor.begin + sizeOf(piece.tensor)) {
-      await writes.add(await rewritten(job, piece.tensor, bytes), piece.tensor.to);
-    }
+  const header = (hashes: SourceHashes) => serializeHeader(specs, job.metadata(hashes), job.target);
+  const { byteLength } = header({ rewritten: NO_HASH, ...(job.hashFile && { file: NO_HASH }) });
+  const file = job.hashFile ? hashInWorker(job.shard.path) : undefined;
+  try {
+    const rewritten = await writeTensors(job, source, handle, byteLength);
+    const hashes = { rewritten, ...(file && { file: await file.sha256 }) };
+    const bytes = header(hashes);
+    if (bytes.byteLength !== byteLength) throw new Error('the header changed its length with the hashes');
+    await writeAll(handle, bytes, 0);
+    await handle.sync();
+    return hashes;
+  } finally {
+    file?.stop();
   }
-  await writes.done();
-  return finish(handle, header, hash, byteLength);
 }
 
-async function finish(
+/** Everything behind the header. Returns the SHA-256 of the source's header and of the tensors that were rewritten. */
+async function writeTensors(
+  job: ShardJob,
+  source: SafetensorsFile,
   handle: FileHandle,
-  header: (sha256: string) => Uint8Array,
-  hash: Hash,
-  byteLength: number,
+  headerBytes: number,
 ): Promise<string> {
-  const sha256 = hash.digest('hex');
-  const bytes = header(sha256);
-  if (bytes.byteLength !== byteLength) throw new Error('the header changed its length with the hash');
-  await writeAll(handle, bytes, 0);
-  await handle.sync();
-  return sha256;
+  const hash = createHash('sha256');
+  const head = new Uint8Array(source.header.dataStart);
+  await source.readBytes(0, head);
+  hash.update(head);
+  const memory = new Memory();
+  const writes = new Writes(handle, memory);
+  for await (const { piece, bytes } of readAhead(source, piecesOf(job, source, headerBytes), memory)) {
+    job.onBytes(bytes.byteLength);
+    if (piece.copyTo !== undefined) {
+      await writes.add(bytes, piece.copyTo);
+      continue;
+    }
+    hash.update(bytes);
+    const { begin, to } = piece.tensor!;
+    if (piece.begin + piece.length < begin + sizeOf(piece.tensor!)) continue;
+    await writes.add(await rewrite(job, piece.tensor!, bytes), to);
+    memory.give(bytes.buffer as ArrayBuffer);
+  }
+  await writes.done();
+  return hash.digest('hex');
 }
 
 function sizeOf({ source }: TensorJob): number {
@@ -103,17 +124,17 @@ function sizeOf({ source }: TensorJob): number {
 }
 
 /** The result's bytes of a tensor that was read whole; `last` is the last piece of its buffer. */
-async function rewritten(job: ShardJob, { plan, source }: TensorJob, last: Uint8Array): Promise<Uint8Array> {
+async function rewrite(job: ShardJob, { plan, source }: TensorJob, last: Uint8Array): Promise<Uint8Array> {
   const bytes = new Uint8Array(last.buffer, 0, source.end - source.begin);
   const { module, part } = plan.rewrite!;
   const { regrouping, maps } = await job.mapsOf(module);
   return mixTensor(part, bytes, regrouping, maps);
 }
 
-/** The source file from its first byte to its last, in pieces; neighbouring tensors that are copied are one stretch. */
+/** The source's tensors in pieces, in their order; neighbouring ones that are copied are one stretch. */
 function piecesOf({ plan }: ShardJob, source: SafetensorsFile, headerBytes: number): Piece[] {
   const { dataStart, tensors } = source.header;
-  const pieces: Piece[] = [...cut(0, dataStart)];
+  const pieces: Piece[] = [];
   let to = headerBytes;
   let stretch: { begin: number; end: number; copyTo: number } | undefined;
   const flush = () => {
@@ -148,6 +169,7 @@ function cut(begin: number, end: number, what: { copyTo?: number; tensor?: Tenso
 async function* readAhead(
   source: SafetensorsFile,
   pieces: readonly Piece[],
+  memory: Memory,
 ): AsyncGenerator<{ piece: Piece; bytes: Uint8Array }> {
   const queue: { piece: Piece; bytes: Uint8Array; read: Promise<void> }[] = [];
   const buffers = new Map<TensorJob, ArrayBuffer>();
@@ -157,7 +179,7 @@ async function* readAhead(
     while (next < pieces.length || queue.length > 0) {
       while (next < pieces.length && ahead < AHEAD) {
         const piece = pieces[next++]!;
-        const bytes = memoryFor(piece, buffers);
+        const bytes = memoryFor(piece, buffers, memory);
         const read = source.readBytes(piece.begin, bytes);
         // It is awaited in its turn; until then a failure is no unhandled rejection.
         read.catch(() => undefined);
@@ -175,26 +197,52 @@ async function* readAhead(
   }
 }
 
-function memoryFor({ tensor, begin, length }: Piece, buffers: Map<TensorJob, ArrayBuffer>): Uint8Array {
-  if (!tensor) return new Uint8Array(length);
-  const buffer = buffers.get(tensor) ?? new ArrayBuffer(sizeOf(tensor));
+function memoryFor(
+  { tensor, begin, length }: Piece,
+  buffers: Map<TensorJob, ArrayBuffer>,
+  memory: Memory,
+): Uint8Array {
+  if (!tensor) return new Uint8Array(memory.take(PIECE), 0, length);
+  const buffer = buffers.get(tensor) ?? memory.take(sizeOf(tensor));
   const at = begin - tensor.begin;
   if (at + length < sizeOf(tensor)) buffers.set(tensor, buffer);
   else buffers.delete(tensor);
   return new Uint8Array(buffer, at, length);
 }
 
+/** Buffers that are used again: fresh memory is cleared page by page, which takes as long as filling it. */
+class Memory {
+  readonly #free: ArrayBuffer[] = [];
+
+  take(byteLength: number): ArrayBuffer {
+    const at = this.#free.findIndex((buffer) => buffer.byteLength === byteLength);
+    return at < 0 ? new ArrayBuffer(byteLength) : this.#free.splice(at, 1)[0]!;
+  }
+
+  /** Takes a buffer back; of others than pieces only the last two are kept. */
+  give(buffer: ArrayBuffer): void {
+    this.#free.push(buffer);
+    const others = this.#free.filter(({ byteLength }) => byteLength !== PIECE);
+    if (others.length > 2) this.#free.splice(this.#free.indexOf(others[0]!), 1);
+  }
+}
+
 /** Writes that are under way: a few at a time, the first failure thrown by the next call. */
 class Writes {
   readonly #handle: FileHandle;
+  readonly #memory: Memory;
   readonly #pending = new Set<Promise<void>>();
   #bytes = 0;
+  #unflushed = 0;
+  #flush: Promise<void> = Promise.resolve();
   #error: unknown;
 
-  constructor(handle: FileHandle) {
+  constructor(handle: FileHandle, memory: Memory) {
     this.#handle = handle;
+    this.#memory = memory;
   }
 
+  /** Begins to write `bytes`, which are the writer's from here on. */
   async add(bytes: Uint8Array, at: number): Promise<void> {
     while (this.#bytes > 0 && this.#bytes + bytes.byteLength > AHEAD) await Promise.race(this.#pending);
     this.#check();
@@ -204,12 +252,24 @@ class Writes {
       .then(() => {
         this.#bytes -= bytes.byteLength;
         this.#pending.delete(write);
+        if (bytes.buffer.byteLength === PIECE) this.#memory.give(bytes.buffer as ArrayBuffer);
       });
     this.#pending.add(write);
+    this.#unflushed += bytes.byteLength;
+    if (this.#unflushed >= FLUSH) this.#startFlush();
   }
 
+  #startFlush(): void {
+    this.#unflushed = 0;
+    this.#flush = this.#flush
+      .then(() => this.#handle.datasync())
+      .catch((error: unknown) => void (this.#error ??= error));
+  }
+
+  /** Waits until everything is written. */
   async done(): Promise<void> {
     await Promise.all(this.#pending);
+    await this.#flush;
     this.#check();
   }
 
