@@ -172,14 +172,16 @@ function prepared(
   const out = a.slice();
   const weights = typeof norms === 'string' ? undefined : norms[which];
   const from = rule.normsCountFromOne ? 1 : 0;
-  for (let c = 0; norms !== 'none' && c < n; c++) {
+  const normed = norms === 'none' ? 0 : n;
+  for (let c = 0; c < normed; c++) {
     let squares = 0;
     for (let r = 0; r < d; r++) squares += a[r * n + c]! ** 2;
     const factor = 1 / Math.sqrt(squares / d + EPSILON);
     for (let r = 0; r < d; r++) out[r * n + c]! *= factor * (weights ? from + weights[r]! : 1);
   }
   const { pairing, rotaryDims } = rule.positions;
-  for (let p = 0; pairing !== 'none' && p < rotaryDims / 2; p++) {
+  const planes = pairing === 'none' ? 0 : rotaryDims / 2;
+  for (let p = 0; p < planes; p++) {
     const [i, j] = pairing === 'half' ? [p, p + rotaryDims / 2] : [2 * p, 2 * p + 1];
     const frequency = rule.theta ** ((-2 * p) / rotaryDims);
     for (let c = 0; c < n; c++) {

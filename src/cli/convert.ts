@@ -67,14 +67,14 @@ export interface ConvertOptions {
 
 /** Adds the `convert` command. Results go to the program's `writeOut`, progress and notes to stderr. */
 export function registerConvert(program: Command): void {
-  const convert = program
+  const command = program
     .command('convert <model>')
     .description(
       'multi-head checkpoint to grouped- or multi-query (safetensors in, safetensors out); needs no GPU',
     )
     .addHelpText('after', HELP)
-    .action((model: string, options: ConvertOptions) => runConvert(convert, model, options));
-  for (const option of OPTIONS) convert.addOption(option);
+    .action((model: string, options: ConvertOptions) => runConvert(command, model, options));
+  for (const option of OPTIONS) command.addOption(option);
 }
 
 const OPTIONS: readonly Option[] = [

@@ -208,7 +208,7 @@ export type Fill = (name: string, shape: readonly number[]) => ArrayLike<number>
 
 /** Numbers in -0.5 to 0.5 that depend on the tensor's name alone. */
 export const noise: Fill = (name, shape) => {
-  let state = [...name].reduce((hash, letter) => (Math.imul(hash, 31) + letter.charCodeAt(0)) >>> 0, 7);
+  let state = name.split('').reduce((hash, letter) => (Math.imul(hash, 31) + letter.charCodeAt(0)) >>> 0, 7);
   return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32 - 0.5;

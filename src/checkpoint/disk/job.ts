@@ -9,6 +9,7 @@ import { NO_HASH, shardMetadata, type Origin, type SourceHashes } from '../prove
 import { serializeHeader, tensorByteLength } from '../safetensors.ts';
 import { reason, type ModelFolder, type Shard } from './modelFolder.ts';
 import { writeShard } from './shardWriter.ts';
+import { Memory } from './writes.ts';
 
 export interface ConversionJob {
   readonly model: ModelFolder;
@@ -129,13 +130,25 @@ export async function convertShards(
   );
   const total = todo.reduce((sum, shard) => sum + shard.bytes, 0);
   const mapsOf = createMapper(job.plan, job.sources);
+  const memory = new Memory();
   let done = 0;
-  for (const shard of todo) {
-    const onBytes = (bytes: number) => {
-      done += bytes;
-      job.onProgress({ shard: shard.name, done, total });
-    };
-    await convertShard({ job, shard, mapsOf, onBytes, fingerprint });
+  // While one shard reaches the disk the next is computed.
+  let settling: Promise<void> = Promise.resolve();
+  try {
+    for (const shard of todo) {
+      const onBytes = (bytes: number) => {
+        done += bytes;
+        job.onProgress({ shard: shard.name, done, total });
+      };
+      const settle = await convertShard({ job, shard, mapsOf, memory, onBytes, fingerprint });
+      const before = settling;
+      settling = settle();
+      // It is awaited a shard later; until then a failure is no unhandled rejection.
+      settling.catch(() => undefined);
+      await before;
+    }
+  } finally {
+    await settling;
   }
   return { converted: todo.length, skipped: own.length - todo.length };
 }
@@ -144,28 +157,46 @@ interface OneShard {
   readonly job: ConversionJob;
   readonly shard: Shard;
   readonly mapsOf: ReturnType<typeof createMapper>;
+  readonly memory: Memory;
   readonly onBytes: (bytes: number) => void;
   readonly fingerprint: string;
 }
 
-async function convertShard({ job, shard, mapsOf, onBytes, fingerprint }: OneShard): Promise<void> {
-  const { plan, origin } = job;
+/** Writes a shard; what is returned waits for the disk and gives the shard its name. */
+async function convertShard({
+  job,
+  shard,
+  mapsOf,
+  memory,
+  onBytes,
+  fingerprint,
+}: OneShard): Promise<() => Promise<void>> {
+  const { plan, hashFiles: hashFile } = job;
   const final = join(partialFolder(job.out), shard.name);
   const target = `${final}.${randomUUID().slice(0, 8)}.tmp`;
-  try {
-    const metadata = (hashes: SourceHashes) => metadataOf(job, shard, hashes);
-    const { hashFiles: hashFile } = job;
-    const hashes = await writeShard({ shard, plan, mapsOf, target, hashFile, metadata, onBytes });
-    await rename(target, final);
-    await writeWhole(final + JOURNAL, JSON.stringify({ fingerprint, hashes } satisfies Done));
-  } catch (cause) {
-    // The first failure is the one to report.
-    await rm(target, { force: true }).catch(() => undefined);
-    if (cause instanceof CheckpointError) throw cause;
-    fail(`${final}: could not be written: ${reason(cause)} (source ${origin.source}/${shard.name})`, {
-      cause,
+  const orRemove = async <T>(act: () => Promise<T>): Promise<T> => {
+    try {
+      return await act();
+    } catch (cause) {
+      // The first failure is the one to report.
+      await rm(target, { force: true }).catch(() => undefined);
+      if (cause instanceof CheckpointError) throw cause;
+      return fail(`${final}: could not be written: ${reason(cause)}`, { cause });
+    }
+  };
+  const metadata = (hashes: SourceHashes) => metadataOf(job, shard, hashes);
+  const written = await orRemove(() =>
+    writeShard({ shard, plan, mapsOf, target, memory, hashFile, metadata, onBytes }),
+  );
+  return () =>
+    orRemove(async () => {
+      await written.settle();
+      await rename(target, final);
+      await writeWhole(
+        final + JOURNAL,
+        JSON.stringify({ fingerprint, hashes: written.hashes } satisfies Done),
+      );
     });
-  }
 }
 
 /** Metadata of a shard's result; a conversion that changes nothing leaves it as it was. */

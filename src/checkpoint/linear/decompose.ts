@@ -78,7 +78,7 @@ export function leadingEigenvectors(a: Float64Array, m: number, count: number): 
 
 function fromWhole(a: Float64Array, m: number, count: number): Float64Array {
   const { vectors } = sortedEigen(a, m);
-  return columns(vectors, m, count);
+  return firstColumns(vectors, m, count);
 }
 
 /** Eigenvalues, falling, and the eigenvectors as columns [m, m]. */
@@ -93,7 +93,7 @@ function sortedEigen(a: Float64Array, m: number): { values: number[]; vectors: F
   return { values: order.map(({ value }) => value), vectors };
 }
 
-function columns(a: Float64Array, m: number, count: number): Float64Array {
+function firstColumns(a: Float64Array, m: number, count: number): Float64Array {
   const width = a.length / m;
   const out = new Float64Array(m * count);
   for (let i = 0; i < m; i++) out.set(a.subarray(i * width, i * width + count), i * count);
@@ -115,10 +115,10 @@ function fromIteration(a: Float64Array, m: number, count: number): Float64Array 
     const sum = values.slice(0, count).reduce((total, value) => total + value, 0);
     const settled = sum - held <= SETTLED * sum;
     held = sum;
-    if (settled) return columns(times(basis, vectors, width, width), m, count);
+    if (settled) return firstColumns(times(basis, vectors, width, width), m, count);
     basis = orthonormal(times(image, vectors, width, width), m, width);
   }
-  return columns(basis, m, count);
+  return firstColumns(basis, m, count);
 }
 
 /** The matrix times seeded random columns: they lie in the space that is looked for, and are the same in every run. */

@@ -78,7 +78,8 @@ export function procrustes(moments: Moments, a: Float64Array, indices: readonly 
   const pair = (s: number, t: number) => subBlock(pairBlock(a, moments, s, t), moments.headDim, indices);
   const turns = moments.heads.map((_, s) => (s === 0 ? identity(f) : nearestOrthogonal(pair(0, s), f)));
   let reached = -Infinity;
-  for (let sweep = 0; g > 1 && sweep < MAX_SWEEPS; sweep++) {
+  const sweeps = g > 1 ? MAX_SWEEPS : 0;
+  for (let sweep = 0; sweep < sweeps; sweep++) {
     let total = 0;
     for (let s = 0; s < g; s++) {
       const others = new Float64Array(f * f);
