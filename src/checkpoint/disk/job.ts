@@ -250,7 +250,8 @@ export async function readJournal(path: string): Promise<Done | undefined> {
   }
 }
 
-async function checkSpace(folder: string, needed: number): Promise<void> {
+/** Throws before anything is written when the folder's disk has too little room. */
+export async function checkSpace(folder: string, needed: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   if (needed > bavail * bsize) {
     fail(`${folder}: needs ${needed} bytes, but its disk has ${bavail * bsize} left`);
