@@ -21,6 +21,7 @@ export interface TensorData extends TensorSpec {
 // One read is well below the 2^31 bytes that a single call can ask for.
 const READ_BYTES = 2 ** 28;
 const NAMES_IN_MESSAGE = 10;
+const LONG_HEADER = 2 ** 20;
 
 /** An open safetensors file. Only the header is in memory; each read takes one tensor's bytes from the disk. */
 export class SafetensorsFile {
@@ -156,8 +157,19 @@ async function readHeader(
   if (!stat.isFile()) throw new CheckpointError(`${path}: is not a regular file`);
   const prefix = await readRange(handle, { begin: 0, length: Math.min(PREFIX_BYTES, stat.size) }, path);
   const length = readHeaderLength(prefix, stat.size, path);
+  if (length > LONG_HEADER) await checkEnds(handle, length, path);
   const json = await readRange(handle, { begin: PREFIX_BYTES, length }, path);
   return { header: parseHeader(json, stat.size, path), byteLength: stat.size };
+}
+
+/** Looks at both ends of a long header before there is memory for it: a hole or another kind of file has neither. */
+async function checkEnds(handle: FileHandle, length: number, path: string): Promise<void> {
+  const [first] = await readRange(handle, { begin: PREFIX_BYTES, length: 1 }, path);
+  const [last] = await readRange(handle, { begin: PREFIX_BYTES + length - 1, length: 1 }, path);
+  if (first === 0x7b && (last === 0x7d || last === 0x20)) return;
+  throw new CheckpointError(
+    `${path}: header of ${length} bytes must begin with "{" and end with "}" or spaces`,
+  );
 }
 
 /** Exactly `length` bytes from position `begin` of the file. */
