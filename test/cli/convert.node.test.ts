@@ -336,6 +336,12 @@ describe('--report', () => {
       .update(await readFile(hidden))
       .digest('hex');
     expect(metadata['gqa.calibration_sha256']).toBe(hash);
+    const inside = [states(0, [2, 24, HIDDEN]), states(1, [48, HIDDEN])].map((tensor) => ({
+      ...tensor,
+      name: `wrapper.${tensor.name}`,
+    }));
+    await writeSafetensors(hidden, inside);
+    expect((await convert(...args, '--calibration', hidden)).out).toContain('judged on calibration text');
     await writeSafetensors(hidden, [states(0, [2, 24, HIDDEN])]);
     expect((await convert(...args, '--calibration', hidden)).err).toContain(
       `error: ${hidden}: tensor "model.layers.1.self_attn": expected F32, F16 or BF16 [sequences, tokens, 32] or [tokens, 32]; not in the file`,

@@ -72,7 +72,7 @@ const write = (spec: CheckpointSpec = LLAMA, options: WriteOptions = {}) =>
 const K = 'model.layers.1.self_attn.k_proj.weight';
 
 /** Llama with one tensor left out, added or of another shape. */
-function with_(name: string, shape: readonly number[] | undefined): CheckpointSpec {
+function llamaWith(name: string, shape: readonly number[] | undefined): CheckpointSpec {
   const others = LLAMA.tensors.filter(([other]) => other !== name);
   return { ...LLAMA, tensors: shape ? [...others, [name, shape]] : others };
 }
@@ -111,7 +111,7 @@ describe('tensors', () => {
       'tensor "model.layers.0.self_attn.q_proj.bias": expected [32] by config.json',
     ],
   ])('%s', async (_, name, shape, expected) => {
-    await write(with_(name, shape));
+    await write(llamaWith(name, shape));
     expect(await refusal()).toContain(`error: ${source}: ${expected}`);
   });
 

@@ -89,7 +89,7 @@ const DAMAGES: readonly ((json: string, dataBytes: number, random: Random) => Da
     for (let hits = 1 + random(4); hits > 0; hits--) bytes[random(8 + json.length)] = random(256);
     return { bytes, size: bytes.length };
   },
-  (json, data, random) => fileOf(json, data, LENGTHS[random(LENGTHS.length)]!),
+  (json, data, random) => fileOf(json, data, LENGTHS[random(LENGTHS.length)]),
   (json, data, random) => fileOf(json, data, BigInt(json.length + random(9) - 4)),
   (json, data, random) => {
     const { bytes } = fileOf(json, data);

@@ -3,9 +3,13 @@ import type { Attention, AttentionModule } from '../attention.ts';
 import { fail, list, quote } from '../checkpointError.ts';
 import { SafetensorsFile } from '../file.ts';
 import type { Inputs, Tokens } from '../layerData.ts';
+import type { TensorInfo } from '../safetensors.ts';
 import { hashInWorker } from './hash.ts';
 
-/** An open calibration file. Tensors are called as the modules are; inputs of cross-attention's keys end in `.kv`. */
+/**
+ * An open calibration file. Tensors are called as the modules are, perhaps with more in front (a program that has the
+ * model inside another calls them so); inputs of cross-attention's keys end in `.kv`.
+ */
 export class Calibration {
   readonly #file: SafetensorsFile;
   readonly #path: string;
@@ -45,7 +49,7 @@ export class Calibration {
   }
 
   async #tokens(name: string): Promise<Tokens> {
-    const { shape, data } = await this.#file.readFloat32(name);
+    const { shape, data } = await this.#file.readFloat32(find(this.#file, name)!.name);
     if (data.every((x) => Number.isFinite(x))) return { data, length: shape.at(-2)! };
     return fail(`${this.#path}: tensor ${quote(name)}: expected finite numbers`);
   }
@@ -59,8 +63,15 @@ function namesOf({ name, kind }: AttentionModule): string[] {
   return kind === 'cross' ? [name, `${name}.kv`] : [name];
 }
 
+/** The tensor of a module: its name, or the only one that ends so. */
+function find(file: SafetensorsFile, name: string): TensorInfo | undefined {
+  const { tensors } = file.header;
+  const longer = [...tensors.values()].filter((tensor) => tensor.name.endsWith(`.${name}`));
+  return tensors.get(name) ?? (longer.length === 1 ? longer[0] : undefined);
+}
+
 function checkTensor(file: SafetensorsFile, path: string, name: string, { shape }: Attention): void {
-  const tensor = file.header.tensors.get(name);
+  const tensor = find(file, name);
   const width = shape.hiddenSize;
   const wanted = `${path}: tensor ${quote(name)}: expected F32, F16 or BF16 [sequences, tokens, ${width}] or [tokens, ${width}]`;
   if (!tensor) fail(`${wanted}; not in the file`);
