@@ -121,21 +121,24 @@ function firstShapesFit(
   });
 }
 
-/** The prefix under which a layer has every tensor that the family must have. */
+/** The prefix under which a layer has the tensors that the family must have. */
 function matchOf(family: Family, tensors: ReadonlyMap<string, TensorSpec>, where: string): Match | undefined {
   const required = family.modules.flatMap(({ parts }) => parts.filter(({ optional }) => !optional));
   const [first] = required;
   const pattern = new RegExp(`^(.*?)${escape(first!.name).replace('\\{layer\\}', '(\\d+)')}$`);
-  const prefixes = new Set<string>();
+  // One tensor that is missing is an error to report, not another family; but a prefix that has all comes first (beside
+  // a text model, a vision model may have projections of the same names).
+  const [whole, partly] = [new Set<string>(), new Set<string>()];
   for (const name of tensors.keys()) {
     const [, prefix, layer] = pattern.exec(name) ?? [];
     if (prefix === undefined || (prefix !== '' && !prefix.endsWith('.'))) continue;
     const there = required.filter((part) => tensors.has(prefix + inLayer(part.name, Number(layer))));
-    // One tensor that is missing is an error to report, not another family.
-    if (there.length >= Math.min(required.length, 2)) prefixes.add(prefix);
+    if (there.length === required.length) whole.add(prefix);
+    else if (there.length >= 2) partly.add(prefix);
   }
-  if (prefixes.size > 1) {
-    const found = [...prefixes].map(quote).join(', ');
+  const prefixes = [...(whole.size > 0 ? whole : partly)];
+  if (prefixes.length > 1) {
+    const found = prefixes.map(quote).join(', ');
     fail(`${where}: several models in one checkpoint, their tensors under ${found}; say which with --map`);
   }
   const [prefix] = prefixes;

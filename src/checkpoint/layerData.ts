@@ -1,5 +1,6 @@
 // layerData.ts: the heads of one attention module as numbers: their rows, and their second moments.
 import type { AttentionModule, Part } from './attention.ts';
+import { fail, quote } from './checkpointError.ts';
 import { headRows } from './headMix.ts';
 import { slotsOf, type HeadCounts, type Role } from './layout.ts';
 import { addTo, gram, rowProducts } from './linear/dense.ts';
@@ -72,6 +73,14 @@ export class Projection {
     return headRows(this.#bias, this.#biasBytes!, this.#places.get(this.#bias)!.get(head)!);
   }
 
+  /** The same moments, once they are known to be finite: decompositions of others may never end. */
+  finite(moments: Float64Array): Float64Array {
+    if (moments.every((x) => Number.isFinite(x))) return moments;
+    return fail(
+      `tensor ${quote(this.#weight.tensor.name)}: expected finite numbers, which turning heads needs`,
+    );
+  }
+
   /**
    * What a head is over the tokens, [head_dim, tokens]. Without tokens: its rows, and its bias as another column, whose
    * products are the moments over white inputs.
@@ -119,15 +128,15 @@ export async function readMoments(
     const heads = await projection(role);
     return groups.map((members) => {
       const samples = members.map((head) => heads.samples(head, inputs?.kv, headDim));
-      return gram(concat(samples), samples[0]!.length / headDim);
+      return heads.finite(gram(concat(samples), samples[0]!.length / headDim));
     });
   };
   const k = await ofGroups('k');
   const v = await ofGroups('v');
   const queries = await projection('q');
-  const q = sumByKvHead(source, (h) => queries.samples(h, inputs?.q, headDim));
+  const q = sumByKvHead(source, (h) => queries.samples(h, inputs?.q, headDim)).map((a) => queries.finite(a));
   const output = await projection('o');
-  const o = sumByKvHead(source, (h) => output.rows(h));
+  const o = sumByKvHead(source, (h) => output.rows(h)).map((a) => output.finite(a));
   return groups.map((heads, i) => ({
     headDim,
     heads,

@@ -114,14 +114,15 @@ const OPTIONS: readonly Option[] = [
 ];
 
 const HELP = `
-Methods: mean, first and random are those of the GQA paper. aligned turns heads onto each other before the mean, pca keeps what
-scores and outputs depend on most; both are absorbed into the weights. More KV heads than the source has: each is repeated.
+Methods: mean, first and random are those of the GQA paper. aligned turns heads onto each other before the mean; pca
+keeps what scores and outputs depend on most. Both are absorbed into the weights: the result is a plain checkpoint.
+More KV heads than the source has: each is repeated, which is exact.
 
 Examples:
   gqa convert ./llama-2-7b --kv-heads 8 --out ./llama-2-7b-gqa8 --dry-run
   gqa convert ./llama-2-7b --kv-heads 8 --out ./llama-2-7b-gqa8 --method pca --calibration hidden.safetensors
   gqa convert ./llama-2-7b --kv-heads 16,8,4,2,1 --report
-  gqa convert ./model --kv-heads 4 --out ./model-gqa4 --map q=layers.{layer}.attention.wq.weight --map k=... --rope interleaved
+  gqa convert ./model --kv-heads 4 --out ./gqa4 --map q=layers.{layer}.attention.wq.weight --map k=... (and v, o)
   gqa convert ./big --kv-heads 8 --out ./big-gqa8 --shards 0/8        (then 1/8 ... 7/8, anywhere, then --finish)`;
 
 async function runConvert(command: Command, path: string, options: ConvertOptions): Promise<void> {

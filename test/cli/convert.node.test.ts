@@ -132,6 +132,17 @@ ${out} is whole: 2 shards, 4 tensors rewritten, 13 copied, 2 other files
     });
   });
 
+  test('a vision model beside it, with projections of the same names, is left alone', async () => {
+    const { config, tensors } = CHECKPOINTS['llama']!;
+    const vision = ['q', 'k', 'v'].map(
+      (x) => [`vision.layers.0.self_attn.${x}_proj.weight`, [8, 8]] as const,
+    );
+    const from = await writeCheckpoint(join(folder, 'source'), { config, tensors: [...vision, ...tensors] });
+    expect((await convert(from, '--kv-heads', '2', '--out', out)).out).toContain(
+      '4 tensors rewritten, 16 copied',
+    );
+  });
+
   test('the config of a model inside another is updated where it stands', async () => {
     const text = { ...CHECKPOINTS['llama']!.config, model_type: 'llama' };
     const from = await source('llama', {

@@ -135,6 +135,20 @@ describe('tensors', () => {
     );
   });
 
+  test('numbers that are not finite cannot be turned', async () => {
+    const fill = (name: string, shape: readonly number[]) => {
+      const values = Float32Array.from(noise(name, shape));
+      if (name === K) values[77] = NaN;
+      return values;
+    };
+    await write(LLAMA, { fill });
+    for (const method of ['aligned', 'pca']) {
+      expect(await refusal('--method', method)).toContain(
+        `tensor "${K}": expected finite numbers, which turning heads needs`,
+      );
+    }
+  });
+
   test('quantised weights are not averaged', async () => {
     await write();
     const tensors = LLAMA.tensors.map(([name, shape]): TensorData => {
