@@ -49,7 +49,7 @@ export async function writeShard(job: ShardJob): Promise<WrittenShard> {
     const writes = new Writes(handle, job.memory);
     try {
       const hashes = await write(job, source, writes);
-      return { hashes, settle: () => settle(job, handle, writes) };
+      return { hashes, settle: () => settle(job, handle) };
     } catch (cause) {
       await handle.close();
       throw writeError(job, cause);
@@ -59,9 +59,8 @@ export async function writeShard(job: ShardJob): Promise<WrittenShard> {
   }
 }
 
-async function settle(job: ShardJob, handle: FileHandle, writes: Writes): Promise<void> {
+async function settle(job: ShardJob, handle: FileHandle): Promise<void> {
   try {
-    await writes.flushed();
     await handle.sync();
   } catch (cause) {
     throw writeError(job, cause);

@@ -5,9 +5,6 @@ import type { FileHandle } from 'node:fs/promises';
 export const PIECE = 8 * 2 ** 20;
 /** Bytes that are read ahead of the work, and that may wait to be written. */
 export const AHEAD = 4 * PIECE;
-/** Bytes after which the disk is told to begin, so that it is not idle first and waited for last. */
-const FLUSH = 32 * PIECE;
-
 /** Buffers that are used again: fresh memory is cleared page by page, which takes as long as filling it. */
 export class Memory {
   readonly #free: ArrayBuffer[] = [];
@@ -25,14 +22,15 @@ export class Memory {
   }
 }
 
-/** Writes that are under way: a few at a time, the first failure thrown by the next call. */
+/**
+ * Writes that are under way, one after the other: the system lets one writer at a time into a file, and more that wait at
+ * its door keep processors busy. The first failure is thrown by the next call.
+ */
 export class Writes {
   readonly #handle: FileHandle;
   readonly memory: Memory;
-  readonly #pending = new Set<Promise<void>>();
-  #bytes = 0;
-  #unflushed = 0;
-  #flush: Promise<void> = Promise.resolve();
+  #last: Promise<void> = Promise.resolve();
+  readonly #sizes: number[] = [];
   #error: unknown;
 
   constructor(handle: FileHandle, memory: Memory) {
@@ -40,39 +38,29 @@ export class Writes {
     this.memory = memory;
   }
 
-  /** Begins to write `bytes`, which are the writer's from here on. */
+  /** Begins to write `bytes`, which are the writer's from here on; waits while too much is waiting before them. */
   async add(bytes: Uint8Array, at: number): Promise<void> {
-    while (this.#bytes > 0 && this.#bytes + bytes.byteLength > AHEAD) await Promise.race(this.#pending);
+    const before = this.#last;
+    this.#sizes.push(bytes.byteLength);
+    this.#last = before.then(() => this.#write(bytes, at));
+    const waiting = this.#sizes.reduce((sum, size) => sum + size, 0);
+    if (waiting > AHEAD) await before;
     this.#check();
-    this.#bytes += bytes.byteLength;
-    const write = writeAll(this.#handle, bytes, at)
-      .catch((error: unknown) => (this.#error ??= error))
-      .then(() => {
-        this.#bytes -= bytes.byteLength;
-        this.#pending.delete(write);
-        if (bytes.buffer.byteLength === PIECE) this.memory.give(bytes.buffer as ArrayBuffer);
-      });
-    this.#pending.add(write);
-    this.#unflushed += bytes.byteLength;
-    if (this.#unflushed >= FLUSH) this.#startFlush();
   }
 
-  #startFlush(): void {
-    this.#unflushed = 0;
-    this.#flush = this.#flush
-      .then(() => this.#handle.datasync())
-      .catch((error: unknown) => void (this.#error ??= error));
+  async #write(bytes: Uint8Array, at: number): Promise<void> {
+    try {
+      if (this.#error === undefined) await writeAll(this.#handle, bytes, at);
+    } catch (error) {
+      this.#error = error;
+    }
+    this.#sizes.shift();
+    if (bytes.buffer.byteLength === PIECE) this.memory.give(bytes.buffer as ArrayBuffer);
   }
 
   /** Waits until the system has everything. */
   async done(): Promise<void> {
-    await Promise.all(this.#pending);
-    this.#check();
-  }
-
-  /** Waits until the disk has what it was told to begin with. */
-  async flushed(): Promise<void> {
-    await this.#flush;
+    await this.#last;
     this.#check();
   }
 
