@@ -8,8 +8,8 @@ import type { ConversionPlan } from '../plan.ts';
 import { NO_HASH, shardMetadata, type Origin, type SourceHashes } from '../provenance.ts';
 import { serializeHeader, tensorByteLength } from '../safetensors.ts';
 import { reason, type ModelFolder, type Shard } from './modelFolder.ts';
+import { Copier } from './copier.ts';
 import { writeShard } from './shardWriter.ts';
-import { Memory } from './writes.ts';
 
 export interface ConversionJob {
   readonly model: ModelFolder;
@@ -130,7 +130,7 @@ export async function convertShards(
   );
   const total = todo.reduce((sum, shard) => sum + shard.bytes, 0);
   const mapsOf = createMapper(job.plan, job.sources);
-  const memory = new Memory();
+  const copier = new Copier();
   let done = 0;
   // While one shard reaches the disk the next is computed.
   let settling: Promise<void> = Promise.resolve();
@@ -140,7 +140,7 @@ export async function convertShards(
         done += bytes;
         job.onProgress({ shard: shard.name, done, total });
       };
-      const settle = await convertShard({ job, shard, mapsOf, memory, onBytes, fingerprint });
+      const settle = await convertShard({ job, shard, mapsOf, copier, onBytes, fingerprint });
       const before = settling;
       settling = settle();
       // It is awaited a shard later; until then a failure is no unhandled rejection.
@@ -148,6 +148,7 @@ export async function convertShards(
       await before;
     }
   } finally {
+    await copier.close();
     await settling;
   }
   return { converted: todo.length, skipped: own.length - todo.length };
@@ -157,7 +158,7 @@ interface OneShard {
   readonly job: ConversionJob;
   readonly shard: Shard;
   readonly mapsOf: ReturnType<typeof createMapper>;
-  readonly memory: Memory;
+  readonly copier: Copier;
   readonly onBytes: (bytes: number) => void;
   readonly fingerprint: string;
 }
@@ -167,7 +168,7 @@ async function convertShard({
   job,
   shard,
   mapsOf,
-  memory,
+  copier,
   onBytes,
   fingerprint,
 }: OneShard): Promise<() => Promise<void>> {
@@ -186,7 +187,7 @@ async function convertShard({
   };
   const metadata = (hashes: SourceHashes) => metadataOf(job, shard, hashes);
   const written = await orRemove(() =>
-    writeShard({ shard, plan, mapsOf, target, memory, hashFile, metadata, onBytes }),
+    writeShard({ shard, plan, mapsOf, target, copier, hashFile, metadata, onBytes }),
   );
   return () =>
     orRemove(async () => {

@@ -1,4 +1,4 @@
-// shardWriter.ts: writes one shard of the result: one pass over the source shard, reading, computing and writing overlapped.
+// shardWriter.ts: writes one shard of the result: what is unchanged is copied by other threads while the rest is computed.
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { AttentionModule } from '../attention.ts';
@@ -6,23 +6,20 @@ import { CheckpointError } from '../checkpointError.ts';
 import { SafetensorsFile } from '../file.ts';
 import { mixTensor } from '../headMix.ts';
 import type { ModuleMaps } from '../mapper.ts';
-import type { ConversionPlan } from '../plan.ts';
+import type { ConversionPlan, TensorPlan } from '../plan.ts';
 import { NO_HASH, type SourceHashes } from '../provenance.ts';
-import { serializeHeader } from '../safetensors.ts';
-import type { Shard } from './modelFolder.ts';
-import { reason } from './modelFolder.ts';
+import { serializeHeader, tensorByteLength } from '../safetensors.ts';
+import type { Copier, Stretch } from './copier.ts';
 import { hashInWorker } from './hash.ts';
-import { piecesOf, readAhead, sizeOf, type TensorJob } from './pieces.ts';
-import { Writes, type Memory } from './writes.ts';
+import { reason, type Shard } from './modelFolder.ts';
 
 export interface ShardJob {
   readonly shard: Shard;
   readonly plan: ConversionPlan;
   readonly mapsOf: (module: AttentionModule) => Promise<ModuleMaps>;
+  readonly copier: Copier;
   /** The file to write; it must not exist. */
   readonly target: string;
-  /** Buffers that shards use one after the other. */
-  readonly memory: Memory;
   /** True to hash the whole source file too, which takes longer than copying it. */
   readonly hashFile: boolean;
   /** Metadata of the result, once the source's hashes are known. Its JSON must be as long for any hashes. */
@@ -46,9 +43,8 @@ export async function writeShard(job: ShardJob): Promise<WrittenShard> {
   const source = await SafetensorsFile.open(job.shard.path);
   try {
     const handle = await open(job.target, 'wx');
-    const writes = new Writes(handle, job.memory);
     try {
-      const hashes = await write(job, source, writes);
+      const hashes = await write(job, source, handle);
       return { hashes, settle: () => settle(job, handle) };
     } catch (cause) {
       await handle.close();
@@ -74,58 +70,93 @@ function writeError({ target }: ShardJob, cause: unknown): CheckpointError {
   return new CheckpointError(`${target}: could not be written: ${reason(cause)}`, { cause });
 }
 
-async function write(job: ShardJob, source: SafetensorsFile, writes: Writes): Promise<SourceHashes> {
+async function write(job: ShardJob, source: SafetensorsFile, handle: FileHandle): Promise<SourceHashes> {
   const specs = [...source.header.tensors.values()].map((info) => {
     const { tensor, to } = job.plan.tensors.get(info.name)!;
     return { name: tensor.name, dtype: tensor.dtype, shape: to };
   });
   const header = (hashes: SourceHashes) => serializeHeader(specs, job.metadata(hashes), job.target);
   const { byteLength } = header({ rewritten: NO_HASH, ...(job.hashFile && { file: NO_HASH }) });
+  const { stretches, rewrites } = layOut(job, source, byteLength);
   const file = job.hashFile ? hashInWorker(job.shard.path) : undefined;
+  const { onBytes } = job;
+  const copied = job.copier.copy({ from: job.shard.path, to: job.target, stretches, onBytes });
+  // It is awaited last; until then a failure is no unhandled rejection.
+  copied.catch(() => undefined);
   try {
-    const rewritten = await writeTensors(job, source, writes, byteLength);
+    const rewritten = await writeRewritten(job, source, handle, rewrites);
+    await copied;
     const hashes = { rewritten, ...(file && { file: await file.sha256 }) };
     const bytes = header(hashes);
     if (bytes.byteLength !== byteLength) throw new Error('the header changed its length with the hashes');
-    await writes.add(bytes, 0);
-    await writes.done();
+    await writeAll(handle, bytes, 0);
     return hashes;
   } finally {
+    job.copier.stop();
+    await copied.catch(() => undefined);
     file?.stop();
   }
 }
 
-/** Everything behind the header. Returns the SHA-256 of the source's header and of the tensors that were rewritten. */
-async function writeTensors(
+/** A tensor that is computed, and its place in source and result. */
+interface Rewrite {
+  readonly plan: TensorPlan;
+  readonly begin: number;
+  readonly length: number;
+  readonly to: number;
+}
+
+/** Where everything goes. Neighbouring tensors that are copied are one stretch. */
+function layOut(
+  { plan }: ShardJob,
+  source: SafetensorsFile,
+  headerBytes: number,
+): { stretches: Stretch[]; rewrites: Rewrite[] } {
+  const stretches: Stretch[] = [];
+  const rewrites: Rewrite[] = [];
+  let to = headerBytes;
+  for (const info of source.header.tensors.values()) {
+    const planned = plan.tensors.get(info.name)!;
+    const [begin, length] = [source.header.dataStart + info.begin, info.end - info.begin];
+    const last = stretches.at(-1);
+    if (planned.rewrite) rewrites.push({ plan: planned, begin, length, to });
+    else if (last && last.begin + last.length === begin)
+      stretches.splice(-1, 1, { ...last, length: last.length + length });
+    else stretches.push({ begin, length, to });
+    to += tensorByteLength(info.dtype, planned.to);
+  }
+  return { stretches, rewrites };
+}
+
+/** Computes and writes tensor by tensor. Returns the SHA-256 of the source's header and of these tensors in it. */
+async function writeRewritten(
   job: ShardJob,
   source: SafetensorsFile,
-  writes: Writes,
-  headerBytes: number,
+  handle: FileHandle,
+  rewrites: readonly Rewrite[],
 ): Promise<string> {
   const hash = createHash('sha256');
   const head = new Uint8Array(source.header.dataStart);
   await source.readBytes(0, head);
   hash.update(head);
-  const { memory } = writes;
-  for await (const { piece, bytes } of readAhead(source, piecesOf(job.plan, source, headerBytes), memory)) {
-    job.onBytes(bytes.byteLength);
-    if (piece.copyTo !== undefined) {
-      await writes.add(bytes, piece.copyTo);
-      continue;
-    }
+  // One buffer for all: fresh memory is cleared page by page, which takes as long as filling it.
+  const memory = new ArrayBuffer(rewrites.reduce((most, { length }) => Math.max(most, length), 0));
+  for (const { plan, begin, length, to } of rewrites) {
+    const bytes = new Uint8Array(memory, 0, length);
+    await source.readBytes(begin, bytes);
     hash.update(bytes);
-    const { begin, to } = piece.tensor!;
-    if (piece.begin + piece.length < begin + sizeOf(piece.tensor!)) continue;
-    await writes.add(await rewrite(job, piece.tensor!, bytes), to);
-    memory.give(bytes.buffer);
+    const { module, part } = plan.rewrite!;
+    const { regrouping, maps } = await job.mapsOf(module);
+    await writeAll(handle, mixTensor(part, bytes, regrouping, maps), to);
+    job.onBytes(length);
   }
   return hash.digest('hex');
 }
 
-/** The result's bytes of a tensor that was read whole; `last` is the last piece of its buffer. */
-async function rewrite(job: ShardJob, { plan, source }: TensorJob, last: Uint8Array): Promise<Uint8Array> {
-  const bytes = new Uint8Array(last.buffer, 0, source.end - source.begin);
-  const { module, part } = plan.rewrite!;
-  const { regrouping, maps } = await job.mapsOf(module);
-  return mixTensor(part, bytes, regrouping, maps);
+async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let written = 0; written < bytes.byteLength;) {
+    const length = Math.min(bytes.byteLength - written, 2 ** 28);
+    const { bytesWritten } = await handle.write(bytes, written, length, at + written);
+    written += bytesWritten;
+  }
 }
