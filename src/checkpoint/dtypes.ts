@@ -117,12 +117,14 @@ const singles = new Float32Array(words.buffer);
 function writeBf16(bits: Uint16Array, values: Float64Array): void {
   for (let begin = 0; begin < bits.length; begin += RUN) {
     const length = Math.min(RUN, bits.length - begin);
-    for (let i = 0; i < length; i++) singles[i] = values[begin + i]!;
+    singles.set(values.subarray(begin, begin + length));
     for (let i = 0; i < length; i++) {
       const word = words[i]!;
-      // Half way between two bf16, or not finite: rare, and decided by the number itself.
-      const plain = (word & 0xffff) !== 0x8000 && (word & 0x7f800000) !== 0x7f800000;
-      bits[begin + i] = plain ? (word + 0x8000) >>> 16 : bf16Bits(values[begin + i]!);
+      // Half way between two bf16 but only since it became an f32, or not finite: rare, and decided by the number itself.
+      const doubtful = (word & 0xffff) === 0x8000 && singles[i] !== values[begin + i];
+      const rounded = (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+      bits[begin + i] =
+        doubtful || (word & 0x7f800000) === 0x7f800000 ? bf16Bits(values[begin + i]!) : rounded;
     }
   }
 }

@@ -29,7 +29,7 @@ export class Calibration {
       for (const module of attention.modules) {
         for (const name of namesOf(module)) checkTensor(file, path, name, attention);
       }
-      const hash = hashInWorker(path);
+      const hash = hashInWorker(path, [{ begin: 0, length: file.byteLength }]);
       try {
         return new Calibration(file, path, await hash.sha256);
       } finally {

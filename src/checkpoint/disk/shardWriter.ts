@@ -1,5 +1,4 @@
 // shardWriter.ts: writes one shard of the result: what is unchanged is copied by other threads while the rest is computed.
-import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import type { AttentionModule } from '../attention.ts';
 import { CheckpointError } from '../checkpointError.ts';
@@ -10,7 +9,7 @@ import type { ConversionPlan, TensorPlan } from '../plan.ts';
 import { NO_HASH, type SourceHashes } from '../provenance.ts';
 import { serializeHeader, tensorByteLength } from '../safetensors.ts';
 import type { Copier, Stretch } from './copier.ts';
-import { hashInWorker } from './hash.ts';
+import { hashInWorker, type FileRange } from './hash.ts';
 import { reason, type Shard } from './modelFolder.ts';
 
 export interface ShardJob {
@@ -78,15 +77,20 @@ async function write(job: ShardJob, source: SafetensorsFile, handle: FileHandle)
   const header = (hashes: SourceHashes) => serializeHeader(specs, job.metadata(hashes), job.target);
   const { byteLength } = header({ rewritten: NO_HASH, ...(job.hashFile && { file: NO_HASH }) });
   const { stretches, rewrites } = layOut(job, source, byteLength);
-  const file = job.hashFile ? hashInWorker(job.shard.path) : undefined;
-  const { onBytes } = job;
-  const copied = job.copier.copy({ from: job.shard.path, to: job.target, stretches, onBytes });
+  const { path, bytes: size } = job.shard;
+  // The header and what is computed from; and the whole file, if that is asked for.
+  const parts = hashInWorker(path, [
+    { begin: 0, length: source.header.dataStart },
+    ...rewrites.map(({ begin, length }) => ({ begin, length })),
+  ]);
+  const whole = job.hashFile ? hashInWorker(path, [{ begin: 0, length: size }]) : undefined;
+  const copied = job.copier.copy({ from: path, to: job.target, stretches, onBytes: job.onBytes });
   // It is awaited last; until then a failure is no unhandled rejection.
   copied.catch(() => undefined);
   try {
-    const rewritten = await writeRewritten(job, source, handle, rewrites);
+    await writeRewritten(job, source, handle, rewrites);
     await copied;
-    const hashes = { rewritten, ...(file && { file: await file.sha256 }) };
+    const hashes = { rewritten: await parts.sha256, ...(whole && { file: await whole.sha256 }) };
     const bytes = header(hashes);
     if (bytes.byteLength !== byteLength) throw new Error('the header changed its length with the hashes');
     await writeAll(handle, bytes, 0);
@@ -94,15 +98,14 @@ async function write(job: ShardJob, source: SafetensorsFile, handle: FileHandle)
   } finally {
     job.copier.stop();
     await copied.catch(() => undefined);
-    file?.stop();
+    parts.stop();
+    whole?.stop();
   }
 }
 
 /** A tensor that is computed, and its place in source and result. */
-interface Rewrite {
+interface Rewrite extends FileRange {
   readonly plan: TensorPlan;
-  readonly begin: number;
-  readonly length: number;
   readonly to: number;
 }
 
@@ -128,29 +131,23 @@ function layOut(
   return { stretches, rewrites };
 }
 
-/** Computes and writes tensor by tensor. Returns the SHA-256 of the source's header and of these tensors in it. */
+/** Computes and writes tensor by tensor. */
 async function writeRewritten(
   job: ShardJob,
   source: SafetensorsFile,
   handle: FileHandle,
   rewrites: readonly Rewrite[],
-): Promise<string> {
-  const hash = createHash('sha256');
-  const head = new Uint8Array(source.header.dataStart);
-  await source.readBytes(0, head);
-  hash.update(head);
+): Promise<void> {
   // One buffer for all: fresh memory is cleared page by page, which takes as long as filling it.
   const memory = new ArrayBuffer(rewrites.reduce((most, { length }) => Math.max(most, length), 0));
   for (const { plan, begin, length, to } of rewrites) {
     const bytes = new Uint8Array(memory, 0, length);
     await source.readBytes(begin, bytes);
-    hash.update(bytes);
     const { module, part } = plan.rewrite!;
     const { regrouping, maps } = await job.mapsOf(module);
     await writeAll(handle, mixTensor(part, bytes, regrouping, maps), to);
     job.onBytes(length);
   }
-  return hash.digest('hex');
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
