@@ -131,23 +131,45 @@ function layOut(
   return { stretches, rewrites };
 }
 
-/** Computes and writes tensor by tensor. */
+/** Computes tensor by tensor. While one is computed the one before is written and the next is read. */
 async function writeRewritten(
   job: ShardJob,
   source: SafetensorsFile,
   handle: FileHandle,
   rewrites: readonly Rewrite[],
 ): Promise<void> {
-  // One buffer for all: fresh memory is cleared page by page, which takes as long as filling it.
-  const memory = new ArrayBuffer(rewrites.reduce((most, { length }) => Math.max(most, length), 0));
-  for (const { plan, begin, length, to } of rewrites) {
-    const bytes = new Uint8Array(memory, 0, length);
-    await source.readBytes(begin, bytes);
+  const buffers = readBuffers(rewrites);
+  const read = (at: number): Promise<Uint8Array> | undefined => {
+    const rewrite = rewrites[at];
+    if (!rewrite) return undefined;
+    const bytes = new Uint8Array(buffers[at % buffers.length]!, 0, rewrite.length);
+    const done = source.readBytes(rewrite.begin, bytes).then(() => bytes);
+    // It is awaited in its turn; until then a failure is no unhandled rejection.
+    done.catch(() => undefined);
+    return done;
+  };
+  let [next, written]: [Promise<Uint8Array> | undefined, Promise<void>] = [read(0), Promise.resolve()];
+  for (const [i, { plan, length, to }] of rewrites.entries()) {
+    const bytes = await (next ?? read(i))!;
+    next = buffers.length > 1 ? read(i + 1) : undefined;
     const { module, part } = plan.rewrite!;
     const { regrouping, maps } = await job.mapsOf(module);
-    await writeAll(handle, mixTensor(part, bytes, regrouping, maps), to);
+    const out = mixTensor(part, bytes, regrouping, maps);
+    await written;
+    written = writeAll(handle, out, to);
+    written.catch(() => undefined);
     job.onBytes(length);
   }
+  await written;
+}
+
+/** Largest tensor of which two are held at a time. */
+const TWO_AT_A_TIME = 2 ** 27;
+
+/** Memory for the tensors, used again and again: fresh memory is cleared page by page, which takes long. */
+function readBuffers(rewrites: readonly Rewrite[]): ArrayBuffer[] {
+  const largest = rewrites.reduce((most, { length }) => Math.max(most, length), 0);
+  return Array.from({ length: largest <= TWO_AT_A_TIME ? 2 : 1 }, () => new ArrayBuffer(largest));
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
