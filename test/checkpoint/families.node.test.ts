@@ -219,3 +219,15 @@ describe.each(NAMES)('%s', (family) => {
     ).toBeGreaterThan(0.05);
   });
 });
+
+test("T5's table of position biases goes with its query heads", async () => {
+  const name = 'decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight';
+  const two = await convertFolder(await source('t5'), join(folder, 'two'), { kvHeads: 2 });
+  const out = await convertFolder(two, join(folder, 'out'), { kvHeads: 2, headMap: 'tiled' });
+  const [before, after] = [(await readAll(two)).get(name)!, (await readAll(out)).get(name)!];
+  // Heads 0 and 2 read KV head 0, heads 1 and 3 KV head 1: they now stand side by side.
+  for (let bucket = 0; bucket < 32; bucket++) {
+    const row = (values: Float64Array) => Array.from(values.subarray(bucket * HEADS, (bucket + 1) * HEADS));
+    expect(row(after)).toEqual([0, 2, 1, 3].map((h) => row(before)[h]));
+  }
+});

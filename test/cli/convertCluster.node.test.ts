@@ -89,8 +89,12 @@ async function killHalfway(child: ReturnType<typeof start>, partial: string): Pr
 
 /** Arguments of the container in a manifest, with its variable and its folders replaced. */
 function argumentsOf(file: string, worker: number, from: string, to: string): string[] {
-  const [, args] = /^ *args: (\[.*\])$/m.exec(readFileSync(join(CLUSTER, file), 'utf8'))!;
-  return (JSON.parse(args!) as string[]).map((word) =>
+  const [, args] = /^ *args:\n((?: *- .*\n)+)/m.exec(readFileSync(join(CLUSTER, file), 'utf8'))!;
+  const words = args!
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/^ *- /, '').replace(/^'(.*)'$/, '$1'));
+  return words.map((word) =>
     word
       .replace('$(WORKER)', String(worker))
       .replace('/models/source-gqa8', to)
