@@ -7,8 +7,8 @@ import { createMapper, type MapperSources } from '../mapper.ts';
 import type { ConversionPlan } from '../plan.ts';
 import { NO_HASH, shardMetadata, type Origin, type SourceHashes } from '../provenance.ts';
 import { serializeHeader, tensorByteLength } from '../safetensors.ts';
-import { reason, type ModelFolder, type Shard } from './modelFolder.ts';
 import { Copier } from './copier.ts';
+import { reason, type ModelFolder, type Shard } from './modelFolder.ts';
 import { writeShard } from './shardWriter.ts';
 
 export interface ConversionJob {
@@ -59,6 +59,7 @@ export function fingerprintOf({ model, plan, origin, hashFiles }: ConversionJob)
     hashFiles,
     options,
     attention.family.name,
+    attention.family.modules,
     attention.positions,
     model.configText,
     shards,
