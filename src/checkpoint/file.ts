@@ -21,17 +21,21 @@ export interface TensorData extends TensorSpec {
 // One read is well below the 2^31 bytes that a single call can ask for.
 const READ_BYTES = 2 ** 28;
 const NAMES_IN_MESSAGE = 10;
+const LONG_HEADER = 2 ** 20;
 
 /** An open safetensors file. Only the header is in memory; each read takes one tensor's bytes from the disk. */
 export class SafetensorsFile {
   readonly header: SafetensorsHeader;
+  /** Size of the whole file. */
+  readonly byteLength: number;
   readonly #path: string;
   readonly #handle: FileHandle;
 
-  private constructor(path: string, handle: FileHandle, header: SafetensorsHeader) {
+  private constructor(path: string, handle: FileHandle, header: SafetensorsHeader, byteLength: number) {
     this.#path = path;
     this.#handle = handle;
     this.header = header;
+    this.byteLength = byteLength;
   }
 
   /** Opens a file and checks its header. Throws a CheckpointError for a file that cannot be opened or breaks the format. */
@@ -40,7 +44,8 @@ export class SafetensorsFile {
       throw failure(path, 'cannot be opened', cause);
     });
     try {
-      return new SafetensorsFile(path, handle, await readHeader(handle, path));
+      const { header, byteLength } = await readHeader(handle, path);
+      return new SafetensorsFile(path, handle, header, byteLength);
     } catch (error) {
       await handle.close();
       throw error;
@@ -55,6 +60,11 @@ export class SafetensorsFile {
       { begin: this.header.dataStart + begin, length: end - begin },
       this.#where(name),
     );
+  }
+
+  /** Fills `into` with the file's bytes from position `begin` on, of tensors or header alike. */
+  async readBytes(begin: number, into: Uint8Array): Promise<void> {
+    await fill(this.#handle, into, begin, this.#path);
   }
 
   /** A tensor of F32, F16 or BF16 as f32, row-major. Throws a CheckpointError for an unknown name or another dtype. */
@@ -139,12 +149,27 @@ function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
-async function readHeader(handle: FileHandle, path: string): Promise<SafetensorsHeader> {
+async function readHeader(
+  handle: FileHandle,
+  path: string,
+): Promise<{ header: SafetensorsHeader; byteLength: number }> {
   const stat = await handle.stat();
   if (!stat.isFile()) throw new CheckpointError(`${path}: is not a regular file`);
   const prefix = await readRange(handle, { begin: 0, length: Math.min(PREFIX_BYTES, stat.size) }, path);
   const length = readHeaderLength(prefix, stat.size, path);
-  return parseHeader(await readRange(handle, { begin: PREFIX_BYTES, length }, path), stat.size, path);
+  if (length > LONG_HEADER) await checkEnds(handle, length, path);
+  const json = await readRange(handle, { begin: PREFIX_BYTES, length }, path);
+  return { header: parseHeader(json, stat.size, path), byteLength: stat.size };
+}
+
+/** Looks at both ends of a long header before there is memory for it: a hole or another kind of file has neither. */
+async function checkEnds(handle: FileHandle, length: number, path: string): Promise<void> {
+  const [first] = await readRange(handle, { begin: PREFIX_BYTES, length: 1 }, path);
+  const [last] = await readRange(handle, { begin: PREFIX_BYTES + length - 1, length: 1 }, path);
+  if (first === 0x7b && (last === 0x7d || last === 0x20)) return;
+  throw new CheckpointError(
+    `${path}: header of ${length} bytes must begin with "{" and end with "}" or spaces`,
+  );
 }
 
 /** Exactly `length` bytes from position `begin` of the file. */
@@ -153,23 +178,26 @@ async function readRange(
   range: { begin: number; length: number },
   where: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { begin, length } = range;
-  const bytes = new Uint8Array(length);
+  const bytes = new Uint8Array(range.length);
+  await fill(handle, bytes, range.begin, where);
+  return bytes;
+}
+
+async function fill(handle: FileHandle, bytes: Uint8Array, begin: number, where: string): Promise<void> {
   let filled = 0;
-  while (filled < length) {
+  while (filled < bytes.byteLength) {
     const { bytesRead } = await handle
-      .read(bytes, filled, Math.min(READ_BYTES, length - filled), begin + filled)
+      .read(bytes, filled, Math.min(READ_BYTES, bytes.byteLength - filled), begin + filled)
       .catch((cause: unknown) => {
         throw failure(where, 'cannot be read', cause);
       });
     if (bytesRead === 0) {
       throw new CheckpointError(
-        `${where}: the file ends at byte ${begin + filled}, ${length - filled} bytes early; was it cut while open?`,
+        `${where}: the file ends at byte ${begin + filled}, ${bytes.byteLength - filled} bytes early; was it cut while open?`,
       );
     }
     filled += bytesRead;
   }
-  return bytes;
 }
 
 function failure(where: string, what: string, cause: unknown): CheckpointError {

@@ -5,6 +5,7 @@ import { registerAttend } from './attend.ts';
 import { registerBench } from './bench.ts';
 import { registerCheck } from './check.ts';
 import { registerCompare } from './compare.ts';
+import { registerConvert } from './convert.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerKv } from './kv.ts';
 import { reportError } from './reportError.ts';
@@ -19,6 +20,7 @@ Examples:
   gqa check --quick                               are the kernels right on this device?
   gqa kv llama-3.1-8b -d 8192                     size of a KV cache; needs no GPU
   gqa attend in.safetensors -o out.safetensors    attention of your own tensors
+  gqa convert ./llama --kv-heads 8 --out ./gqa8   a multi-head checkpoint to a grouped-query one
 
 Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 no usable adapter`;
 
@@ -58,6 +60,7 @@ function createProgram(): Command {
     registerCheck,
     registerAttend,
     registerKv,
+    registerConvert,
     registerDoctor,
   ]) {
     register(program);

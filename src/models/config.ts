@@ -134,7 +134,7 @@ function layerNames({ own }: ConfigFile): readonly string[] {
 function findKvHeads(file: ConfigFile, qHeads: Found): Found {
   // ChatGLM writes a group count of 1 beside multi_query_attention: false, which switches it off.
   const groups = flag(file, 'multi_query_attention') === false ? [] : ['multi_query_group_num'];
-  const counted = optional(file, ['num_key_value_heads', ...groups], SHAPE_LIMITS.heads);
+  const counted = optional(file, ['num_key_value_heads', 'n_kv_head', ...groups], SHAPE_LIMITS.heads);
   if (counted) return { ...counted, note: `KV heads ${counted.note}` };
   // Falcon's first architecture ignores the number of KV heads when multi_query is set; its second ignores multi_query.
   if (flag(file, 'multi_query') === true && flag(file, 'new_decoder_architecture') !== true) {

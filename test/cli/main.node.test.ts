@@ -38,7 +38,7 @@ describe('names', () => {
 
   test('--help names every command and the exit codes', async () => {
     const { out, code } = await gqa('--help');
-    for (const name of ['bench', 'check', 'attend', 'kv', 'doctor']) {
+    for (const name of ['bench', 'check', 'attend', 'kv', 'convert', 'doctor']) {
       expect(out).toMatch(new RegExp(`^  ${name} \\[`, 'm'));
     }
     expect(out).toContain('gqa attend in.safetensors -o out.safetensors');

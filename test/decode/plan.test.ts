@@ -187,13 +187,15 @@ bytes kv 1536000, q 6144, out 6240, partial 8448`,
     const splits = [0, 160, 320, 480, 640, 800, 960].flatMap((begin, s) => [
       [0, begin, Math.min(begin + 160, 1000), s + 1],
     ]);
-    expect(Array.from(stepWords)).toEqual([
-      ...[1000, 2, 64000, 64000, 0x3dcccccd, 0, 0, 0],
-      ...[1000, 0, 7, 0],
-      ...[7, 7, 1, 0],
-      ...splits.flat(),
-      ...[1, 0, 7, 0],
-    ]);
+    expect(Array.from(stepWords)).toEqual(
+      [
+        [1000, 2, 64000, 64000, 0x3dcccccd, 0, 0, 0],
+        [1000, 0, 7, 0],
+        [7, 7, 1, 0],
+        ...splits,
+        [1, 0, 7, 0],
+      ].flat(),
+    );
   });
 
   test('a sequence finds its partial states behind those of the ones before it', () => {
@@ -202,18 +204,20 @@ bytes kv 1536000, q 6144, out 6240, partial 8448`,
     // Splits of 160. Scales of int8 behind 8 heads * 301 rows of four words.
     const scales = 8 * 301 * 4;
     expect(Array.from(stepWords.subarray(0, 4))).toEqual([301, 4, scales, scales]);
-    expect(Array.from(stepWords.subarray(8))).toEqual([
-      ...[300, 0, 2, 0],
-      ...[0, 2, 1, 0],
-      ...[40, 2, 1, 0],
-      ...[290, 2, 2, 0],
-      ...[0, 0, 160, 1],
-      ...[0, 160, 300, 2],
-      ...[1, 0, 0, 0],
-      ...[2, 0, 40, 0],
-      ...[3, 0, 160, 3],
-      ...[3, 160, 290, 4],
-    ]);
+    expect(Array.from(stepWords.subarray(8))).toEqual(
+      [
+        [300, 0, 2, 0],
+        [0, 2, 1, 0],
+        [40, 2, 1, 0],
+        [290, 2, 2, 0],
+        [0, 0, 160, 1],
+        [0, 160, 300, 2],
+        [1, 0, 0, 0],
+        [2, 0, 40, 0],
+        [3, 0, 160, 3],
+        [3, 160, 290, 4],
+      ].flat(),
+    );
   });
 
   test('a plan keeps its lengths when the caller changes theirs', () => {
@@ -313,7 +317,7 @@ describe('deterministic', () => {
   test('splits are longer, not refused, where nothing is asked for', () => {
     const plan = planDecode(
       context({ ...mqa, batch: 64, capacity: 65536 }, GPU_FACTS, { tuned: MANY_SLOTS }),
-      [...Array.from({ length: 64 }, () => 65536)],
+      Array.from({ length: 64 }, () => 65536),
     );
     // 64 sequences, 15 states each at most: 65,536 / 15 is 4,369.1, in grains 4,384.
     expect([plan.splitLen, plan.numSplits]).toEqual([4384, 15]);

@@ -19,14 +19,17 @@ import { testDevice } from '../support/device.ts';
 import { SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 
 const TILES: FusedVariant = { template: 'tiles', wgSize: 16, tile: 16, rowBlock: 4, mixWords: 1 };
-const INFO = {
-  vendor: 'acme',
-  architecture: 'one',
-  device: '',
-  description: 'Acme One',
-  subgroupMinSize: 8,
-  subgroupMaxSize: 32,
-} as GPUAdapterInfo;
+const infoOf = (device: string) =>
+  ({
+    vendor: 'acme',
+    architecture: 'one',
+    device,
+    description: 'Acme One',
+    subgroupMinSize: 8,
+    subgroupMaxSize: 32,
+  }) as GPUAdapterInfo;
+
+const INFO = infoOf('');
 
 const shape = checkShape({ batch: 3, numQHeads: 8, numKvHeads: 2, headDim: 64 });
 const layout = cacheLayout({ ...shape, capacity: 64, kType: 'f16' });
@@ -53,7 +56,7 @@ describe('a tuning', () => {
 
   test('gives what was kept, for the device and the class alone', () => {
     expect(tunedFor(tuning, INFO, shape, layout)).toEqual({ variant: TILES, slots: 5 });
-    expect(tunedFor(tuning, { ...INFO, device: 'two' } as GPUAdapterInfo, shape, layout)).toBeUndefined();
+    expect(tunedFor(tuning, infoOf('two'), shape, layout)).toBeUndefined();
     expect(tunedFor(tuning, INFO, shape, { kType: 'f32', vType: 'f16' })).toBeUndefined();
     expect(tunedFor(NO_TUNING, INFO, shape, layout)).toBeUndefined();
   });

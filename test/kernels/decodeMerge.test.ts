@@ -114,7 +114,7 @@ describe.each([1, 4])('decode_merge of splits, %i sets', (sets) => {
     [128, 2, 129],
   ])('%i, %i and %i splits', async (...counts) => {
     const sequences = inARow(...counts);
-    await checkSplits(randomStates(countOf(sequences), 64, counts[0]!), sequences, sets);
+    await checkSplits(randomStates(countOf(sequences), 64, counts[0]), sequences, sets);
   });
 
   test('sequences that are one item, or none, keep the output they have', async () => {

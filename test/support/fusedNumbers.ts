@@ -51,8 +51,8 @@ export function describeRunTimeNumbers(
       const rows = problem.numQHeads;
       for (const state of [0, 2, 3]) {
         const at = state * rows;
-        expect([...m.slice(at, at + rows)]).toEqual(Array.from({ length: rows }, () => NEG_MAX));
-        expect([...l.slice(at, at + rows)]).toEqual(Array.from({ length: rows }, () => 0));
+        expect(Array.from(m).slice(at, at + rows)).toEqual(Array.from({ length: rows }, () => NEG_MAX));
+        expect(Array.from(l).slice(at, at + rows)).toEqual(Array.from({ length: rows }, () => 0));
         expect(partialO.slice(at * 64, (at + rows) * 64).every((x) => x === 0)).toBe(true);
       }
     });

@@ -1,0 +1,91 @@
+// finish.ts: makes a whole model of converted shards: index, config, the other files, and the name of the target.
+import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { CheckpointError, fail, isObject } from '../checkpointError.ts';
+import { updateConfig } from '../configUpdate.ts';
+import { provenance, type SourceHashes } from '../provenance.ts';
+import { tensorByteLength } from '../safetensors.ts';
+import {
+  changesNothing,
+  fingerprintOf,
+  isDone,
+  JOURNAL,
+  partialFolder,
+  readJournal,
+  RECORD,
+  writeWhole,
+} from './job.ts';
+import type { ConversionJob } from './job.ts';
+import { INDEX, reason } from './modelFolder.ts';
+
+/** Adds index, config and the other files to the finished shards, and gives the folder its name. */
+export async function finishConversion(job: ConversionJob): Promise<void> {
+  const { model, plan, out, origin } = job;
+  const partial = partialFolder(out);
+  const fingerprint = fingerprintOf(job);
+  const missing: string[] = [];
+  for (const shard of model.shards) if (!(await isDone(job, shard, fingerprint))) missing.push(shard.name);
+  if (missing.length > 0) {
+    const some = missing.slice(0, 5).join(', ');
+    fail(`${partial}: ${missing.length} of ${model.shards.length} shards are not converted yet: ${some}`);
+  }
+  try {
+    for (const name of model.others) {
+      await mkdir(dirname(join(partial, name)), { recursive: true });
+      await copyFile(join(model.path, name), join(partial, name));
+    }
+    const hashes: Record<string, SourceHashes> = {};
+    for (const { name } of model.shards) hashes[name] = (await readJournal(join(partial, name)))!.hashes;
+    if (changesNothing(plan)) {
+      for (const name of ['config.json', ...(model.index ? [INDEX] : [])])
+        await copyFile(join(model.path, name), join(partial, name));
+    } else {
+      await writeWhole(join(partial, 'config.json'), pretty(updateConfig(model.config, plan)));
+      if (model.index) await writeWhole(join(partial, INDEX), pretty(updateIndex(model.index, job)));
+    }
+    const record = { fingerprint, ...provenance(plan, origin), source_shards_sha256: hashes };
+    await writeWhole(join(partial, RECORD), pretty(record));
+    await removeLeftovers(partial);
+    await rename(partial, out);
+    await syncFolder(dirname(resolve(out)));
+  } catch (cause) {
+    if (cause instanceof CheckpointError) throw cause;
+    fail(`${out}: could not be finished: ${reason(cause)}`, { cause });
+  }
+}
+
+function pretty(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** The index with the result's size; which shard has which tensor stays. */
+function updateIndex(index: Record<string, unknown>, { plan }: ConversionJob): Record<string, unknown> {
+  const old = isObject(index['metadata']) ? index['metadata'] : {};
+  const tensors = [...plan.tensors.values()];
+  const bytes = tensors.reduce((sum, { tensor, to }) => sum + tensorByteLength(tensor.dtype, to), 0);
+  const elements = tensors.reduce((sum, { to }) => sum + to.reduce((a, b) => a * b, 1), 0);
+  const metadata = {
+    ...old,
+    total_size: bytes,
+    ...('total_parameters' in old && { total_parameters: elements }),
+  };
+  return { ...index, metadata };
+}
+
+/** Journals, and temporary files of workers that were killed. */
+async function removeLeftovers(partial: string): Promise<void> {
+  for (const name of await readdir(partial)) {
+    if (name.endsWith(JOURNAL) || TEMPORARY.test(name)) await rm(join(partial, name));
+  }
+}
+
+const TEMPORARY = /\.[0-9a-f]{8}\.tmp$/;
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,118 @@
+// moduleAttention.ts: an attention module of a checkpoint, computed from its tensors by plain loops in float64.
+import { HEAD_DIM as D, HEADS as HQ } from '../support/checkpoints.ts';
+import { FAMILY_PLACES, type Element, type HeadRole } from '../support/headPlaces.ts';
+
+/** Values of a tensor by name; undefined for one that is not there. */
+export type TensorValues = (name: string) => ArrayLike<number> | undefined;
+
+/** What is computed: which module, how many KV heads its tensors hold, and which of them query head h reads. */
+export interface ModuleQuestion {
+  readonly family: string;
+  readonly layer: number;
+  readonly kind: 'self' | 'cross';
+  readonly numKvHeads: number;
+  readonly kvHeadOf: (h: number) => number;
+  /** Input of each token, [width]. */
+  readonly tokens: readonly (readonly number[])[];
+}
+
+/** The module's output for each token, [width]. Self-attention is causal, cross-attention sees every token. */
+export function moduleOutput(question: ModuleQuestion, values: TensorValues): number[][] {
+  const { family, tokens, kvHeadOf, kind } = question;
+  const { width, scale } = FAMILY_PLACES[family]!;
+  const out = tokens.map(() => Array.from({ length: width }, () => 0));
+  for (let h = 0; h < HQ; h++) {
+    const q = tokens.map((x, t) =>
+      positioned(project(question, values, 'q', h, x), t, question, values, 'q'),
+    );
+    const k = tokens.map((x, t) =>
+      positioned(project(question, values, 'k', kvHeadOf(h), x), t, question, values, 'k'),
+    );
+    const v = tokens.map((x, t) => valueOf(question, values, kvHeadOf(h), x, t));
+    tokens.forEach((_, t) => {
+      const seen = kind === 'self' ? t + 1 : tokens.length;
+      const scores = k.slice(0, seen).map((key) => scale * dot(q[t]!, key));
+      const largest = Math.max(...scores);
+      const weights = scores.map((s) => Math.exp(s - largest));
+      const sum = weights.reduce((a, b) => a + b, 0);
+      for (let r = 0; r < D; r++) {
+        const y = weights.reduce((total, w, at) => total + w * v[at]![r]!, 0) / sum;
+        for (let c = 0; c < width; c++) out[t]![c]! += y * element(question, values, 'o', h, r, c);
+      }
+    });
+  }
+  return out;
+}
+
+function element(
+  { family, layer, kind, numKvHeads }: ModuleQuestion,
+  values: TensorValues,
+  role: HeadRole,
+  head: number,
+  r: number,
+  c: number,
+): number {
+  const at: Element = { layer, kind, role, head, r, c };
+  const [name, index] = FAMILY_PLACES[family]!.place(at, numKvHeads);
+  return values(name)![index]!;
+}
+
+function project(
+  question: ModuleQuestion,
+  values: TensorValues,
+  role: HeadRole,
+  head: number,
+  x: readonly number[],
+): number[] {
+  const { bias } = FAMILY_PLACES[question.family]!;
+  return Array.from({ length: D }, (_, r) => {
+    let sum = 0;
+    x.forEach((value, c) => (sum += value * element(question, values, role, head, r, c)));
+    const place = bias?.({ ...question, role, head, r, c: 0 }, question.numKvHeads);
+    return sum + (place ? values(place[0])![place[1]]! : 0);
+  });
+}
+
+/** A value; nanochat adds a row of a table by token, here token number t, weighed by a gate. */
+function valueOf(
+  question: ModuleQuestion,
+  values: TensorValues,
+  head: number,
+  x: readonly number[],
+  t: number,
+): number[] {
+  const v = project(question, values, 'v', head, x);
+  const table = question.family === 'nanochat' ? values(`value_embeds.${question.layer}.weight`) : undefined;
+  if (!table) return v;
+  const gates = values(`transformer.h.${question.layer}.attn.ve_gate.weight`)!;
+  let sum = 0;
+  for (let c = 0; c < 12; c++) sum += gates[head * 12 + c]! * x[c]!;
+  const gate = 3 / (1 + Math.exp(-sum));
+  return v.map((value, r) => value + gate * table[(t * question.numKvHeads + head) * D + r]!);
+}
+
+function positioned(
+  a: readonly number[],
+  t: number,
+  { family, layer }: ModuleQuestion,
+  values: TensorValues,
+  role: 'q' | 'k',
+): number[] {
+  const { rope, norm } = FAMILY_PLACES[family]!;
+  const factor = norm === 'none' ? 1 : 1 / Math.sqrt(dot(a, a) / D + 1e-6);
+  const weights =
+    norm === 'weights' ? values(`model.layers.${layer}.self_attn.${role}_norm.weight`)! : undefined;
+  const out = a.map((x, r) => x * factor * (weights ? weights[r]! : 1));
+  const planes = rope ? rope.dims / 2 : 0;
+  for (let p = 0; p < planes; p++) {
+    const angle = t * rope!.theta ** ((-2 * p) / rope!.dims);
+    const [x, y] = [out[p]!, out[p + planes]!];
+    out[p] = x * Math.cos(angle) - y * Math.sin(angle);
+    out[p + planes] = x * Math.sin(angle) + y * Math.cos(angle);
+  }
+  return out;
+}
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+}

@@ -1,0 +1,91 @@
+// convertFolder.ts: runs a conversion on folders as the command does, and reads checkpoints back.
+import { findAttention, type AttentionOptions } from '../../src/checkpoint/attention.ts';
+import { Calibration } from '../../src/checkpoint/disk/calibration.ts';
+import { finishConversion } from '../../src/checkpoint/disk/finish.ts';
+import { checkTarget, convertShards, type ConversionJob } from '../../src/checkpoint/disk/job.ts';
+import { openModelFolder } from '../../src/checkpoint/disk/modelFolder.ts';
+import { ModelReader } from '../../src/checkpoint/disk/modelReader.ts';
+import { planConversion, type ConversionOptions } from '../../src/checkpoint/plan.ts';
+
+export type Options = Partial<ConversionOptions> &
+  AttentionOptions & {
+    readonly kvHeads: number;
+    readonly calibration?: string;
+    readonly hashFiles?: boolean;
+  };
+
+/** Sets a conversion up and hands it to `use`. */
+export async function withJob<T>(
+  source: string,
+  out: string,
+  { calibration: path, hashFiles = false, family, positions, ...options }: Options,
+  use: (job: ConversionJob) => Promise<T>,
+): Promise<T> {
+  const model = await openModelFolder(source);
+  const attention = findAttention(model.tensors, model.config, source, {
+    ...(family && { family }),
+    ...(positions && { positions }),
+  });
+  const plan = planConversion(
+    attention,
+    model.tensors,
+    { method: 'mean', grouping: 'neighbours', headMap: 'contiguous', renorm: true, seed: 42, ...options },
+    source,
+  );
+  const reader = new ModelReader(model);
+  const calibration = path === undefined ? undefined : await Calibration.open(path, attention);
+  try {
+    return await use({
+      model,
+      plan,
+      out,
+      hashFiles,
+      sources: {
+        read: (name) => reader.read(name),
+        readFloats: (name) => reader.readFloats(name),
+        inputsOf: async (module) => calibration?.inputsOf(module),
+      },
+      origin: { tool: 'test', source: model.name, calibration: calibration?.sha256 },
+      onProgress: () => {},
+    });
+  } finally {
+    await calibration?.close();
+    await reader.close();
+  }
+}
+
+/** Converts a whole folder. */
+export async function convertFolder(source: string, out: string, options: Options): Promise<string> {
+  await withJob(source, out, options, async (job) => {
+    if (await checkTarget(job)) return;
+    await convertShards(job, { index: 0, of: 1 });
+    await finishConversion(job);
+  });
+  return out;
+}
+
+/** All floating-point tensors of a folder, by name. */
+export async function readAll(folder: string): Promise<Map<string, Float64Array>> {
+  const model = await openModelFolder(folder);
+  const reader = new ModelReader(model);
+  try {
+    const all = new Map<string, Float64Array>();
+    for (const name of model.tensors.keys()) all.set(name, await reader.readFloats(name));
+    return all;
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Stored bytes of every tensor of a folder, by name. */
+export async function readAllBytes(folder: string): Promise<Map<string, Uint8Array>> {
+  const model = await openModelFolder(folder);
+  const reader = new ModelReader(model);
+  try {
+    const all = new Map<string, Uint8Array>();
+    for (const name of model.tensors.keys()) all.set(name, await reader.read(name));
+    return all;
+  } finally {
+    await reader.close();
+  }
+}
