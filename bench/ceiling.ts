@@ -11,60 +11,72 @@ const MIB = 2 ** 20;
 const SAMPLES = 9;
 const WARM_UP = 2;
 
+/** Workgroup sizes and counts that are tried. */
+const SIZES = { gpu: [64, 256], software: [8, 64, 256] };
+const GROUPS = { gpu: [1024, 4096, 16384], software: [64, 512] };
+
 /**
- * Reads a buffer larger than last-level caches with several workgroup sizes and counts, and keeps the best median.
- * Software adapters read 64 MiB: their caches are a CPU's.
+ * Reads buffers with several workgroup sizes and counts, and keeps the best. Each is as large as one binding may be, at most
+ * a gigabyte, and there are so many that together they exceed `coldBytes` and are read in turn.
  */
-export async function measureCeiling(device: GqaDevice, timer: PassTimer): Promise<CeilingContext> {
-  const bytes = Math.min(device.facts.software ? 64 * MIB : 1024 * MIB, device.facts.maxBindingBytes);
-  const whole = bytes - (bytes % 256);
-  const source = createStorage(device, 'read ceiling', whole);
+export async function measureCeiling(
+  device: GqaDevice,
+  timer: PassTimer,
+  coldBytes: number,
+): Promise<CeilingContext> {
+  const { software, maxBindingBytes } = device.facts;
+  const wanted = Math.min(software ? coldBytes : 1024 * MIB, maxBindingBytes);
+  const bytes = wanted - (wanted % 256);
+  const sources: GPUBuffer[] = [];
   try {
-    fill(device, source);
+    for (let total = 0; total < coldBytes; total += bytes) sources.push(filled(device, bytes));
     let best: CeilingContext | undefined;
-    for (const wgSize of [64, 256]) {
-      for (const groups of device.facts.software ? [64, 512] : [1024, 4096, 16384]) {
-        const candidate = await readRate(device, timer, source, wgSize, groups);
+    const kind = software ? 'software' : 'gpu';
+    for (const wgSize of SIZES[kind]) {
+      for (const groups of GROUPS[kind]) {
+        const candidate = await readRate(device, timer, sources, wgSize, groups);
         if (!best || candidate.readGBps > best.readGBps) best = candidate;
       }
     }
     return best!;
   } finally {
-    source.destroy();
+    for (const source of sources) source.destroy();
   }
 }
 
 async function readRate(
   device: GqaDevice,
   timer: PassTimer,
-  source: GPUBuffer,
+  sources: readonly GPUBuffer[],
   wgSize: number,
   groups: number,
-) {
+): Promise<CeilingContext> {
+  const bytes = sources[0]!.size;
   const sums = createStorage(device, 'read sums', groups * wgSize * 4);
   try {
-    const compiled = await device.pipelines.get(readStream(source.size, wgSize));
-    const bound = bindKernel(device.device, compiled, {
-      source: rangeOf(source),
-      sums: rangeOf(sums),
-    });
+    const compiled = await device.pipelines.get(readStream(bytes, wgSize));
+    const bound = sources.map((source) =>
+      bindKernel(device.device, compiled, { source: rangeOf(source), sums: rangeOf(sums) }),
+    );
     const samplesNs: number[] = [];
     for (let i = 0; i < WARM_UP + SAMPLES; i++) {
-      const { ns } = await timer.time((pass) => dispatch(pass, bound, [groups, 1, 1]));
+      const { ns } = await timer.time((pass) => dispatch(pass, bound[i % bound.length]!, [groups, 1, 1]));
       if (i >= WARM_UP) samplesNs.push(ns);
     }
     // The best of a few: a ceiling is what the device can do, and noise only ever takes from it.
-    const readGBps = source.size / Math.max(1, Math.min(...samplesNs));
-    return { readGBps, bytes: source.size, wgSize, groups, samplesNs };
+    const readGBps = bytes / Math.max(1, Math.min(...samplesNs));
+    return { readGBps, bytes, wgSize, groups, samplesNs };
   } finally {
     sums.destroy();
   }
 }
 
-/** Random bytes everywhere: constant memory would let some devices compress it. */
-function fill(device: GqaDevice, buffer: GPUBuffer): void {
-  const block = normals(7, Math.min(buffer.size, 4 * MIB) / 4);
-  for (let at = 0; at < buffer.size; at += block.byteLength) {
-    device.device.queue.writeBuffer(buffer, at, block, 0, Math.min(block.byteLength, buffer.size - at) / 4);
+/** A buffer of random bytes: constant memory would let some devices compress it. */
+function filled(device: GqaDevice, bytes: number): GPUBuffer {
+  const buffer = createStorage(device, 'read ceiling', bytes);
+  const block = normals(7, Math.min(bytes, 4 * MIB) / 4);
+  for (let at = 0; at < bytes; at += block.byteLength) {
+    device.device.queue.writeBuffer(buffer, at, block, 0, Math.min(block.byteLength, bytes - at) / 4);
   }
+  return buffer;
 }

@@ -71,6 +71,8 @@ function variantsOf(
   const layout = cacheLayout({ capacity: Math.max(1, ...problem.kvLens), ...problem });
   if (variants === 'chosen' && planContext(shape, layout, facts).kernel !== kernel) return [];
   if (kernel === 'registers' && !facts.subgroups) return [];
+  if (kernel === 'matrix' && (facts.matrixUnit === 0 || layout.kType !== 'f16' || layout.vType !== 'f16'))
+    return [];
   return [planContext(shape, layout, facts, { kernel }).variant];
 }
 

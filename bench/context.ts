@@ -1,7 +1,7 @@
 // context.ts: where and how a run was made, as every result states it.
 import { isSoftware, type GqaDevice } from '../src/index.ts';
 import type { BenchOptions } from './run.ts';
-import type { BenchContext, CeilingContext, Warning } from './schema.ts';
+import type { BenchContext, Warning } from './schema.ts';
 import type { PassTimer } from './timer.ts';
 
 /** What only the host knows. */
@@ -25,7 +25,7 @@ export function describeContext(
   device: GqaDevice,
   options: BenchOptions,
   timer: PassTimer,
-  ceiling: CeilingContext,
+  measured: Pick<BenchContext, 'ceiling' | 'host' | 'coldBytes'>,
   warnings: readonly Warning[],
 ): BenchContext {
   const { version, commit, runtime, label, nonStandard, crossOriginIsolated } = options.context;
@@ -43,7 +43,7 @@ export function describeContext(
       wallRatio: timer.wallRatio,
       demoted: timer.demoted,
     },
-    ceiling,
+    ...measured,
     seed: options.seed,
     order: 'interleaved',
     ...(crossOriginIsolated !== undefined && { crossOriginIsolated }),

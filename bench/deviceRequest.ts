@@ -1,7 +1,9 @@
 // deviceRequest.ts: the device that the benchmark and the checks ask for, in Node and in a browser.
+import { MATRIX_FEATURE } from '../src/device/gqaDevice.ts';
 
-// shader-f16 serves reports alone: 16-bit caches do not need it.
-const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'timestamp-query', 'shader-f16'];
+// shader-f16 serves reports and the matrix kernel alone: 16-bit caches do not need it. Adapters offer matrices only where
+// experimental features were asked for.
+const FEATURES: readonly GPUFeatureName[] = ['subgroups', 'timestamp-query', 'shader-f16', MATRIX_FEATURE];
 
 const LIMITS = [
   'maxBufferSize',

@@ -13,6 +13,7 @@ import {
   type PlanOptions,
   type RowsLayout,
   type ShapeOptions,
+  type Tuning,
 } from '../src/index.ts';
 import type { AttentionProblem } from '../test/reference/attention.ts';
 import { normals } from './random.ts';
@@ -95,13 +96,14 @@ function poisoned(
 export interface RunOptions extends Omit<PlanOptions, 'smScale'> {
   readonly kernel?: KernelChoice;
   readonly variant?: FusedVariant;
+  readonly tuning?: Tuning;
 }
 
 /** Uploads a problem, runs one step and reads o and lse back. Outputs start as NaN, so that an unwritten one shows. */
 export async function runProblem(
   device: GqaDevice,
   problem: StoredProblem,
-  { kernel, variant, ...split }: RunOptions = {},
+  { kernel, variant, tuning, ...split }: RunOptions = {},
 ): Promise<{ o: Float32Array<ArrayBuffer>; lse: Float32Array<ArrayBuffer> }> {
   const made: { destroy(): void }[] = [];
   const keep = <T extends { destroy(): void }>(resource: T): T => {
@@ -111,7 +113,8 @@ export async function runProblem(
   try {
     const cache = keep(await createKvCache(device, problem));
     cache.load({ k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
-    const options = { ...problem, cache, ...(kernel && { kernel }), ...(variant && { variant }) };
+    const chosen = { ...(kernel && { kernel }), ...(variant && { variant }), ...(tuning && { tuning }) };
+    const options = { ...problem, cache, ...chosen };
     const decoder = keep(await createDecoder(device, options));
     const q = keep(uploadStorage(device, 'q', problem.q));
     const o = keep(uploadStorage(device, 'o', new Float32Array(problem.q.length).fill(NaN)));

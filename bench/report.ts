@@ -1,6 +1,7 @@
 // report.ts: a result as people read it: the header, the Markdown table, the notes; and as CSV.
 import { formatBytes, formatSignificant, markdownTable, type Column } from './format.ts';
 import type { BenchResult, BenchRow, CeilingContext, RowParams } from './schema.ts';
+import { median } from './stats.ts';
 
 /** Below this share of the ideal speed-up a note says what keeps it from there. */
 const FAR_FROM_IDEAL = 0.8;
@@ -31,7 +32,7 @@ function gbPerSecond(row: BenchRow): number | undefined {
 }
 
 /** Share of the read ceiling; only a cold row has one. */
-function ceilingShare(ceiling: CeilingContext, row: BenchRow): number | undefined {
+export function ceilingShare(ceiling: CeilingContext, row: BenchRow): number | undefined {
   const rate = gbPerSecond(row);
   return rate !== undefined && row.cold ? rate / ceiling.readGBps : undefined;
 }
@@ -48,6 +49,8 @@ const COLUMNS: readonly Column[] = [
   { title: 'GB/s', align: 'right' },
   { title: '% ceiling', align: 'right' },
   { title: 'vs mha (ideal)', align: 'right' },
+  { title: 'wall µs', align: 'right' },
+  { title: 'record µs', align: 'right' },
 ];
 
 /** The table of all rows. */
@@ -61,7 +64,7 @@ export function resultTable(result: BenchResult): string {
 function cells(result: BenchResult, row: BenchRow): string[] {
   const { params } = row;
   const types = params.kType === params.vType ? params.kType : `${params.kType}/${params.vType}`;
-  const batch = params.batch > 1 ? ` × ${params.batch}` : '';
+  const batch = params.batch > 1 && !params.requests ? ` × ${params.batch}` : '';
   return [
     params.model,
     row.variant,
@@ -71,12 +74,19 @@ function cells(result: BenchResult, row: BenchRow): string[] {
     kernelCell(row),
     `${row.test}${batch}`,
     ...timeCells(result.results, result.context.ceiling, row),
+    ...costCells(row),
   ];
 }
 
+/** Wall time of a step, and CPU time of recording it for one layer. */
+function costCells({ time, host }: BenchRow): string[] {
+  if (!time || !host) return ['', ''];
+  return [formatSignificant(median(time.wallNs) / 1000, 4), formatSignificant(host.recordNs / 1000, 2)];
+}
+
 /** The kernel that ran; what was asked for where none did. */
-function kernelCell({ kernel, params }: BenchRow): string {
-  return kernel ?? params.kernel;
+function kernelCell({ kernel, params, tuned }: BenchRow): string {
+  return `${kernel ?? params.kernel}${tuned ? ' (tuned)' : ''}`;
 }
 
 /** What a row without a share of the ceiling has in its place: its caches fit into a last-level cache. */
@@ -122,9 +132,11 @@ export function headerLines(result: BenchResult): string[] {
     `runtime  ${runtime.kind} ${runtime.version}${runtime.webgpu ? ` · ${runtime.webgpu}` : ''}`,
     `timer    ${timer.source === 'wall' ? 'wall clock' : 'GPU timestamps'}, step ${timer.stepNs} ns; wall clock / timer = ${formatSignificant(timer.wallRatio, 3)}`,
     `ceiling  ${formatSignificant(ceiling.readGBps, 3)} GB/s read, measured (${formatBytes(ceiling.bytes)}, best of ${ceiling.samplesNs.length})`,
+    `caches   cold rows read copies in turn, more than ${formatBytes(context.coldBytes)} together`,
+    `host     plan of 64 sequences ${us(context.host.plan64Ns)} µs; "record" is CPU time per layer and step`,
     `order    rows of one depth interleaved sample by sample, shuffled · seed ${context.seed}`,
     checked.length > 0
-      ? `check    ${passed}/${checked.length} outputs within bound of the float64 reference, worst error ${worst.toExponential(1)}`
+      ? `check    ${passed}/${checked.length} outputs within bound of the float64 reference, before and after, worst error ${worst.toExponential(1)}`
       : 'check    off: nothing here is known to be right',
   ];
 }
@@ -139,10 +151,10 @@ export function noteLines(result: BenchResult): string[] {
   for (const row of farFromIdeal(result.results)) {
     lines.push(`note     ${fixedCostSentence(result.results, result.context.ceiling, row)}`);
   }
-  const colds = result.results.flatMap((row) => (row.time ? [row.time.coldNs] : []));
-  if (colds.length > 0) {
+  const firsts = result.results.flatMap((row) => (row.time ? [row.time.firstNs] : []));
+  if (firsts.length > 0) {
     lines.push(
-      `note     ± is half the 95 % interval of the median. Slowest first run, shader compile included: ${formatSignificant(Math.max(...colds) / 1e6, 3)} ms.`,
+      `note     ± is half the 95 % interval of the median. Slowest first run, shader compile included: ${formatSignificant(Math.max(...firsts) / 1e6, 3)} ms.`,
     );
   }
   return lines;
@@ -167,11 +179,11 @@ function us(ns: number): string {
 /** What of a timed row's time is reading KV at the ceiling and what is not. */
 export function fixedCostSentence(rows: readonly BenchRow[], ceiling: CeilingContext, row: BenchRow): string {
   const { real, ideal } = speedUp(rows, row)!;
-  const { heads, depth, kernel } = row.params;
+  const { heads, kernel } = row.params;
   const total = row.time!.median;
   const reading = Math.min(total, row.bytes.kvRead / ceiling.readGBps);
   const rest = total - reading;
-  const name = `${row.variant}${kernel === 'auto' ? '' : ` (${kernel})`} @ d${depth}`;
+  const name = `${row.variant}${kernel === 'auto' ? '' : ` (${kernel})`} @ ${row.test.replace('attn @ ', '')}`;
   return (
     `${name} reads only ${formatBytes(row.bytes.kvRead)}, ${us(reading)} µs at the ceiling; the other ` +
     `${us(rest)} µs (${Math.round((100 * rest) / total)} %) is cost that does not shrink with KV heads (scores, softmax and sums of all ` +
@@ -187,7 +199,7 @@ export function markdownReport(result: BenchResult): string {
 }
 
 const CSV_COLUMNS =
-  'id,variant,model,heads,kvHeads,headDim,batch,depth,capacity,kType,vType,kernel,sizes,splits,kvRead,medianNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,maxAbsErr,bound,error';
+  'id,variant,model,heads,kvHeads,headDim,batch,depth,requests,capacity,kType,vType,kernel,sizes,splits,kvRead,medianNs,wallNs,planNs,recordNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,maxAbsErr,bound,error';
 
 /** One line per row, with a header line; times in nanoseconds, bytes whole. */
 export function csvReport(result: BenchResult): string {
@@ -203,6 +215,7 @@ export function csvReport(result: BenchResult): string {
       p.headDim,
       p.batch,
       p.depth,
+      p.requests,
       p.capacity,
       p.kType,
       p.vType,
@@ -211,6 +224,9 @@ export function csvReport(result: BenchResult): string {
       row.splits,
       row.bytes.kvRead,
       row.time?.median,
+      row.time ? median(row.time.wallNs) : undefined,
+      row.host?.planNs,
+      row.host?.recordNs,
       row.time?.ci95[0],
       row.time?.ci95[1],
       row.time?.min,

@@ -1,14 +1,14 @@
 // rowResult.ts: what a row's samples, or the error that kept it from any, come to in the result.
-import { rowId, variantName } from './rows.ts';
+import { rowId, testName, variantName } from './rows.ts';
 import { spread, type Running } from './sampling.ts';
-import type { BenchRow, RowParams, RowTime } from './schema.ts';
+import type { BenchRow, RowCheck, RowParams, RowTime } from './schema.ts';
 import { median, medianInterval } from './stats.ts';
 
 /** A median known less well than this gets a warning. */
 const NOISY = 0.05;
 
 function rowBase(params: RowParams) {
-  return { id: rowId(params), test: `attn @ d${params.depth}`, variant: variantName(params), params };
+  return { id: rowId(params), test: testName(params), variant: variantName(params), params };
 }
 
 /** A row without a time. */
@@ -27,31 +27,50 @@ export function failedRow(params: RowParams, error: string): BenchRow {
   };
 }
 
-/** A row with its samples. */
-export function timedRow(run: Running, stop: RowTime['stop']): BenchRow {
-  const { plan, sizes, cold, workingSetBytes } = run.subject;
-  const { samplesNs, wallNs, coldNs, stepsPerSample } = run;
-  const noisy = spread(samplesNs) > NOISY;
+/** A row with its samples and what its output was afterwards. */
+export function timedRow(
+  run: Running,
+  stop: RowTime['stop'],
+  coldBytes: number,
+  checkAfter?: RowCheck,
+): BenchRow {
+  const { plan, sizes, workingSetBytes } = run.subject;
   return {
     ...rowBase(run.params),
     kernel: plan.kernel,
-    ...(plan.kernel !== 'plain' && { sizes }),
+    ...(plan.kernel !== 'plain' && { sizes, tuned: run.tuned }),
     splits: plan.numSplits,
     splitLen: plan.splitLen,
     bytes: { kvRead: plan.bytes.kv, partial: plan.bytes.partial },
-    cold,
+    cold: run.params.cache === 'cold' && workingSetBytes >= coldBytes,
     workingSetBytes,
     check: run.check,
-    time: {
-      stepsPerSample,
-      samplesNs,
-      wallNs,
-      coldNs,
-      median: median(samplesNs),
-      ci95: medianInterval(samplesNs),
-      min: Math.min(...samplesNs),
-      stop,
-    },
-    warnings: noisy ? ['noisy'] : [],
+    ...(checkAfter && { checkAfter }),
+    time: rowTime(run, stop),
+    host: run.host,
+    warnings: noiseOf(run.samplesNs),
   };
+}
+
+/** A row's samples and what they come to. */
+export function rowTime(
+  run: Omit<RowTime, 'median' | 'ci95' | 'min' | 'stop'>,
+  stop: RowTime['stop'],
+): RowTime {
+  const { stepsPerSample, samplesNs, wallNs, firstNs } = run;
+  return {
+    stepsPerSample,
+    samplesNs,
+    wallNs,
+    firstNs,
+    median: median(samplesNs),
+    ci95: medianInterval(samplesNs),
+    min: Math.min(...samplesNs),
+    stop,
+  };
+}
+
+/** The warning that a row's samples call for, if any. */
+export function noiseOf(samplesNs: readonly number[]): BenchRow['warnings'] {
+  return spread(samplesNs) > NOISY ? ['noisy'] : [];
 }

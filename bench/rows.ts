@@ -1,5 +1,6 @@
 // rows.ts: from a benchmark's options to its rows: which shapes are compared.
 import { checkShape, DECODE_KERNELS, type KernelChoice, type KvType, ShapeError } from '../src/index.ts';
+import { parseRequests } from './requests.ts';
 import type { RowParams } from './schema.ts';
 
 /** Lists multiply out. */
@@ -12,10 +13,16 @@ export interface RowOptions {
   /** Allocated cache length, if not the depth. */
   readonly capacity?: number;
   readonly batches: readonly number[];
+  /** Batches of unequal requests (requests.ts), instead of batches and depths. */
+  readonly requests?: readonly string[];
+  readonly caches: readonly RowParams['cache'][];
   readonly kTypes: readonly KvType[];
   readonly vTypes: readonly KvType[];
   readonly kernels: readonly KernelChoice[];
 }
+
+/** Whether caches are read in turn, or one again and again. */
+export const CACHE_STATES: readonly RowParams['cache'][] = ['cold', 'hot'];
 
 /** The depths of the standard run, on a GPU and on a software adapter. */
 export const STANDARD_DEPTHS = { gpu: [1024, 4096, 16384], software: [256, 512, 1024] } as const;
@@ -34,28 +41,44 @@ export function rowGroups(options: RowOptions): RowParams[][] {
       throw new ShapeError(`bench: kernel must be one of auto, ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
     }
   }
-  return options.batches.flatMap((batch) => options.depths.map((depth) => rowsAt(options, batch, depth)));
+  if (options.requests) return options.requests.map((requests) => rowsAt(options, loadOf(requests)));
+  return options.batches.flatMap((batch) => options.depths.map((depth) => rowsAt(options, { batch, depth })));
 }
 
-function rowsAt(options: RowOptions, batch: number, depth: number): RowParams[] {
-  const { model, heads, headDim, capacity = depth } = options;
-  if (depth > capacity) {
-    throw new ShapeError(`bench: depth: expected at most the capacity of ${capacity}, got ${depth}`);
+type Load = Pick<RowParams, 'batch' | 'depth' | 'requests'>;
+
+function loadOf(requests: string): Load {
+  const lens = parseRequests(requests);
+  return { batch: lens.length, depth: Math.max(1, ...lens), requests };
+}
+
+function rowsAt(options: RowOptions, load: Load): RowParams[] {
+  const { model, heads, headDim, capacity = load.depth } = options;
+  if (load.depth > capacity) {
+    throw new ShapeError(`bench: depth: expected at most the capacity of ${capacity}, got ${load.depth}`);
   }
   const rows: RowParams[] = [];
-  for (const kernel of options.kernels) {
-    for (const kType of options.kTypes) {
-      for (const vType of options.vTypes) {
-        // -ctk and -ctv lists of equal length are pairs in spirit: equal types unless only one list has several.
-        if (options.kTypes.length > 1 && options.vTypes.length > 1 && kType !== vType) continue;
-        for (const kvHeads of options.kvHeads) {
-          checkShape({ batch, numQHeads: heads, numKvHeads: kvHeads, headDim });
-          rows.push({ model, heads, kvHeads, headDim, batch, depth, capacity, kType, vType, kernel });
-        }
+  const add = (kvHeads: number, kType: KvType, vType: KvType) => {
+    checkShape({ batch: load.batch, numQHeads: heads, numKvHeads: kvHeads, headDim });
+    for (const kernel of options.kernels) {
+      for (const cache of options.caches) {
+        rows.push({ model, heads, kvHeads, headDim, ...load, capacity, kType, vType, cache, kernel });
       }
+    }
+  };
+  for (const kType of options.kTypes) {
+    for (const vType of options.vTypes) {
+      // -ctk and -ctv lists of equal length are pairs in spirit: equal types unless only one list has several.
+      if (options.kTypes.length > 1 && options.vTypes.length > 1 && kType !== vType) continue;
+      for (const kvHeads of options.kvHeads) add(kvHeads, kType, vType);
     }
   }
   return rows;
+}
+
+/** What a row measures, apart from the shape: `attn @ d4096`, `attn @ 8q1s4k`. */
+export function testName({ depth, requests }: Pick<RowParams, 'depth' | 'requests'>): string {
+  return `attn @ ${requests ?? `d${depth}`}`;
 }
 
 /** `mha`, `gqa` or `mqa`. */
@@ -64,11 +87,17 @@ export function variantName({ heads, kvHeads }: Pick<RowParams, 'heads' | 'kvHea
   return kvHeads === 1 ? 'mqa' : 'gqa';
 }
 
-/** The row's name in the field's manner: h32_kv8_d128_t4096_f16, with a batch or mixed types where there are any. */
+/** The row's name: the shape's, and the kernel's where it is not the usual one. */
 export function rowId(p: RowParams): string {
+  return `${shapeName(p)}${p.kernel === 'auto' ? '' : `_${p.kernel}`}`;
+}
+
+/** A shape's name in the field's manner: h32_kv8_d128_t4096_f16, with a batch or mixed types where there are any. */
+export function shapeName(p: Omit<RowParams, 'model' | 'kernel'>): string {
   const types = p.kType === p.vType ? p.kType : `k${p.kType}_v${p.vType}`;
   const batch = p.batch > 1 ? `_b${p.batch}` : '';
+  const load = p.requests === undefined ? `${batch}_t${p.depth}` : `_${p.requests}`;
+  const hot = p.cache === 'hot' ? '_hot' : '';
   const capacity = p.capacity !== p.depth ? `_c${p.capacity}` : '';
-  const kernel = p.kernel === 'auto' ? '' : `_${p.kernel}`;
-  return `h${p.heads}_kv${p.kvHeads}_d${p.headDim}${batch}_t${p.depth}${capacity}_${types}${kernel}`;
+  return `h${p.heads}_kv${p.kvHeads}_d${p.headDim}${load}${capacity}_${types}${hot}`;
 }

@@ -1,25 +1,32 @@
-// run.ts: a benchmark run: check every row, then time the rows of a group interleaved, sample by sample.
-import { GqaError, type GqaDevice } from '../src/index.ts';
+// run.ts: a benchmark run: check every row, time the rows of a group interleaved, sample by sample, and check them again.
+import { checkShape, GqaError, tunedFor, type GqaDevice, type Tuning } from '../src/index.ts';
+import { coldBytesOf, createBed, type Bed } from './bed.ts';
 import { measureCeiling } from './ceiling.ts';
 import { describeContext, type RunContext } from './context.ts';
+import { plan64Cost, planCost, recordCost } from './hostCost.ts';
 import { failedRow, timedRow } from './rowResult.ts';
 import { rowGroups, variantName, type RowOptions } from './rows.ts';
-import { sampleInterleaved, spread, warmUp, type Running, type SamplingOptions } from './sampling.ts';
+import { sampleInterleaved, takeSample, warmUp, type Running, type SamplingOptions } from './sampling.ts';
 import {
   SCHEMA,
   SUITE,
   type BenchResult,
   type BenchRow,
   type CeilingContext,
+  type RowCheck,
   type RowParams,
-  type Warning,
 } from './schema.ts';
 import { createSubject, type Subject } from './subject.ts';
 import { PassTimer, type TimerHooks } from './timer.ts';
+import { runWarnings } from './warnings.ts';
 
 /** What to run and for how long. */
 export interface BenchOptions extends RowOptions, SamplingOptions, TimerHooks {
   readonly check: boolean;
+  /** What was measured on devices before; `auto` uses it. */
+  readonly tuning?: Tuning;
+  /** Size of the last-level cache, where the host knows it: of the CPU behind a software adapter. */
+  readonly lastLevelCacheBytes?: number;
   readonly context: RunContext;
 }
 
@@ -37,107 +44,122 @@ export async function* runBench(
   const groups = rowGroups(options);
   const timer = new PassTimer(device, options);
   const rows: BenchRow[] = [];
+  const coldBytes = coldBytesOf(device.facts.software, options.lastLevelCacheBytes);
   try {
     yield { type: 'progress', text: 'measuring the read ceiling', done: 0, total: groups.length };
     await timer.calibrate();
-    const ceiling = await measureCeiling(device, timer);
+    const ceiling = await measureCeiling(device, timer, coldBytes);
     yield { type: 'ceiling', ceiling };
+    const host = { plan64Ns: plan64Cost(device) };
     for (const [index, group] of groups.entries()) {
-      for await (const event of runGroup(device, timer, group, options)) {
+      for await (const event of new Group(device, timer, options, coldBytes).run(group)) {
         if (event.type === 'row') rows.push(event.row);
         yield event.type === 'progress' ? { ...event, done: index, total: groups.length } : event;
       }
     }
-    const warnings = [...hiddenWarnings(timer), ...timerWarnings(timer, rows), ...noiseWarnings(rows)];
-    const context = describeContext(device, options, timer, ceiling, warnings);
+    const measured = { ceiling, host, coldBytes };
+    const context = describeContext(device, options, timer, measured, runWarnings(timer, rows));
     return { schema: SCHEMA, suite: SUITE, context, results: rows };
   } finally {
     timer.destroy();
   }
 }
 
-function hiddenWarnings({ hidden }: PassTimer): Warning[] {
-  if (hidden === 0) return [];
-  return [{ code: 'hidden', text: `the tab was hidden during ${hidden} samples; they were taken again` }];
-}
+/** The rows that are timed interleaved. Kernels on the same shape share one bed. */
+class Group {
+  readonly #device: GqaDevice;
+  readonly #timer: PassTimer;
+  readonly #options: BenchOptions;
+  readonly #coldBytes: number;
+  readonly #beds = new Map<string, Bed>();
 
-function timerWarnings(timer: PassTimer, rows: readonly BenchRow[]): Warning[] {
-  if (timer.demoted) {
-    const text =
-      'the GPU timestamps said far less than the wall clock; all further times are by the wall clock';
-    return [{ code: 'timer-broken', text }];
+  constructor(device: GqaDevice, timer: PassTimer, options: BenchOptions, coldBytes: number) {
+    this.#device = device;
+    this.#timer = timer;
+    this.#options = options;
+    this.#coldBytes = coldBytes;
   }
-  const spans = rows.flatMap((row) => (row.time ? [row.time.min * row.time.stepsPerSample] : []));
-  const coarse = spans.some((span) => timer.stepNs > span / 100);
-  if (!coarse) return [];
-  const text = `timer step is ${timer.stepNs} ns, more than 1 % of the shortest sample; trust ratios, not single times`;
-  return [{ code: 'timer-coarse', text }];
-}
 
-function noiseWarnings(rows: readonly BenchRow[]): Warning[] {
-  const noisy = rows.filter((row) => row.warnings.includes('noisy'));
-  if (noisy.length === 0) return [];
-  const percent = Math.round(100 * Math.max(...noisy.map((row) => spread(row.time!.samplesNs))));
-  const text = `${noisy.length} of ${rows.length} rows did not settle (a median known only to ±${percent} %): the machine is busy or slows down; give it more time or fewer other programs`;
-  return [{ code: 'noisy', text }];
-}
-
-async function* runGroup(
-  device: GqaDevice,
-  timer: PassTimer,
-  group: readonly RowParams[],
-  options: BenchOptions,
-): AsyncGenerator<BenchEvent> {
-  const running: Running[] = [];
-  const finished = new Map<RowParams, BenchRow>();
-  try {
-    for (const params of group) {
-      yield progress(`preparing ${variantName(params)} @ d${params.depth}`);
-      options.signal?.throwIfAborted();
-      const prepared = await prepare(device, timer, params, options);
-      if ('samplesNs' in prepared) running.push(prepared);
-      else finished.set(params, prepared);
+  async *run(group: readonly RowParams[]): AsyncGenerator<BenchEvent> {
+    const running: Running[] = [];
+    const finished = new Map<RowParams, BenchRow>();
+    const load = group[0]!.requests ?? `d${group[0]!.depth}`;
+    try {
+      for (const params of group) {
+        yield progress(`preparing ${variantName(params)} @ ${load}`);
+        this.#options.signal?.throwIfAborted();
+        const prepared = await this.#prepare(params);
+        if ('samplesNs' in prepared) running.push(prepared);
+        else finished.set(params, prepared);
+      }
+      const sampling = sampleInterleaved(running, (run) => takeSample(this.#timer, run), this.#options);
+      let step = await sampling.next();
+      for (; !step.done; step = await sampling.next()) yield progress(`${load}: ${step.value}`);
+      for (const run of running) {
+        const after = this.#options.check ? await run.subject.check() : undefined;
+        const row = timedRow(run, step.value, this.#coldBytes, after);
+        finished.set(
+          run.params,
+          after && !after.pass ? { ...wrongRow(run.params, after), check: run.check } : row,
+        );
+      }
+    } finally {
+      for (const { subject } of running) subject.destroy();
+      for (const bed of this.#beds.values()) bed.destroy();
     }
-    const sampling = sampleInterleaved(timer, running, options);
-    let step = await sampling.next();
-    for (; !step.done; step = await sampling.next()) yield progress(`d${group[0]!.depth}: ${step.value}`);
-    for (const run of running) finished.set(run.params, timedRow(run, step.value));
-  } finally {
-    for (const { subject } of running) subject.destroy();
+    for (const params of group) yield { type: 'row', row: finished.get(params)! };
   }
-  for (const params of group) yield { type: 'row', row: finished.get(params)! };
+
+  /** Allocates, runs cold, checks and warms up one row; a row that cannot run or is wrong ends here, without a time. */
+  async #prepare(params: RowParams): Promise<Running | BenchRow> {
+    let made: { subject: Subject; tuned: boolean };
+    try {
+      made = await this.#subject(params);
+    } catch (error) {
+      if (error instanceof GqaError && error.code !== 'device-lost') return failedRow(params, error.message);
+      throw error;
+    }
+    const { subject, tuned } = made;
+    try {
+      const { wallNs: firstNs } = await this.#timer.time((pass) => subject.record(pass));
+      const check = this.#options.check ? await subject.check() : null;
+      if (check && !check.pass) {
+        subject.destroy();
+        return wrongRow(params, check);
+      }
+      const stepsPerSample = await warmUp(this.#device, this.#timer, subject);
+      const host = { planNs: planCost(subject), recordNs: recordCost(this.#device, subject) };
+      return { params, subject, tuned, check, host, firstNs, stepsPerSample, samplesNs: [], wallNs: [] };
+    } catch (error) {
+      subject.destroy();
+      throw error;
+    }
+  }
+
+  async #subject(params: RowParams): Promise<{ subject: Subject; tuned: boolean }> {
+    const { kernel, ...shape } = params;
+    const key = JSON.stringify(shape);
+    let bed = this.#beds.get(key);
+    if (!bed) {
+      bed = await createBed(this.#device, shape, this.#options.seed, this.#coldBytes);
+      this.#beds.set(key, bed);
+    }
+    const tuned = kernel === 'auto' ? this.#tunedFor(bed) : undefined;
+    const subject = await createSubject(this.#device, bed, { kernel, ...(tuned && { tuned }) });
+    return { subject, tuned: tuned !== undefined };
+  }
+
+  #tunedFor({ problem, cache }: Bed) {
+    const { tuning } = this.#options;
+    return tuning && tunedFor(tuning, this.#device.device.adapterInfo, checkShape(problem), cache.layout);
+  }
 }
 
 function progress(text: string): BenchEvent {
   return { type: 'progress', text, done: 0, total: 0 };
 }
 
-/** Allocates, runs cold, checks and warms up one row; a row that cannot run or is wrong ends here, without a time. */
-async function prepare(
-  device: GqaDevice,
-  timer: PassTimer,
-  params: RowParams,
-  options: BenchOptions,
-): Promise<Running | BenchRow> {
-  let subject: Subject;
-  try {
-    subject = await createSubject(device, params, options.seed);
-  } catch (error) {
-    if (error instanceof GqaError && error.code !== 'device-lost') return failedRow(params, error.message);
-    throw error;
-  }
-  try {
-    const { wallNs: coldNs } = await timer.time((pass) => subject.record(pass));
-    const check = options.check ? await subject.check() : null;
-    if (check && !check.pass) {
-      subject.destroy();
-      const text = `wrong result: error ${check.maxAbsErr.toExponential(2)}, bound ${check.bound.toExponential(2)}`;
-      return { ...failedRow(params, text), check };
-    }
-    const stepsPerSample = await warmUp(device, timer, subject);
-    return { params, subject, check, coldNs, stepsPerSample, samplesNs: [], wallNs: [] };
-  } catch (error) {
-    subject.destroy();
-    throw error;
-  }
+function wrongRow(params: RowParams, check: RowCheck): BenchRow {
+  const text = `wrong result: error ${check.maxAbsErr.toExponential(2)}, bound ${check.bound.toExponential(2)}`;
+  return { ...failedRow(params, text), check };
 }

@@ -1,7 +1,7 @@
 // sampling.ts: how the rows of a group are timed: interleaved sample by sample, until all have settled.
 import type { GqaDevice } from '../src/index.ts';
 import { shuffled, uniform } from './random.ts';
-import type { RowCheck, RowParams, RowTime } from './schema.ts';
+import type { RowCheck, RowHost, RowParams, RowTime } from './schema.ts';
 import { median, medianInterval } from './stats.ts';
 import type { Subject } from './subject.ts';
 import type { PassTimer } from './timer.ts';
@@ -22,25 +22,36 @@ const MIN_SAMPLES = 7;
 /** A sample's span: long enough that the clock's step and fixed costs of a submission do not matter. */
 const SAMPLE_NS = { gpu: 2e6, software: 2e7 };
 
+/** What is known of a row while it is sampled: nanoseconds per step. */
+export interface Sampled {
+  readonly samplesNs: number[];
+}
+
 /** A row on its way: its subject and its samples. */
-export interface Running {
+export interface Running extends Sampled {
   readonly params: RowParams;
   readonly subject: Subject;
   readonly check: RowCheck | null;
-  readonly coldNs: number;
+  readonly tuned: boolean;
+  readonly firstNs: number;
+  readonly host: RowHost;
   readonly stepsPerSample: number;
-  readonly samplesNs: number[];
   readonly wallNs: number[];
 }
 
 const MAX_STEPS = 4096;
 
 /** Grows the steps of a sample until it spans long enough, at least 100 of the clock's steps; also warms up. */
-export async function warmUp(device: GqaDevice, timer: PassTimer, subject: Subject): Promise<number> {
+export function warmUp(device: GqaDevice, timer: PassTimer, subject: Subject): Promise<number> {
   const span = Math.max(device.facts.software ? SAMPLE_NS.software : SAMPLE_NS.gpu, 100 * timer.stepNs);
+  return growSteps(span, async (steps) => (await timer.time((pass) => recordSteps(subject, pass, steps))).ns);
+}
+
+/** The number of steps whose time, by `time`, is at least `span`; all in nanoseconds. */
+export async function growSteps(span: number, time: (steps: number) => Promise<number>): Promise<number> {
   let steps = 1;
   for (;;) {
-    const { ns } = await timer.time((pass) => recordSteps(subject, pass, steps));
+    const ns = await time(steps);
     if (ns >= span || steps >= MAX_STEPS) return steps;
     steps = Math.min(
       MAX_STEPS,
@@ -49,14 +60,18 @@ export async function warmUp(device: GqaDevice, timer: PassTimer, subject: Subje
   }
 }
 
-function recordSteps(subject: Subject, pass: GPUComputePassEncoder, steps: number): void {
+/** Records so many steps of a subject. */
+export function recordSteps(subject: Subject, pass: GPUComputePassEncoder, steps: number): void {
   for (let i = 0; i < steps; i++) subject.record(pass);
 }
 
-/** One sample of every row per round, in shuffled order, until all have settled, or time or the wanted count is up. */
-export async function* sampleInterleaved(
-  timer: PassTimer,
-  running: readonly Running[],
+/**
+ * One sample of every row per round, in shuffled order, until all have settled, or time or the wanted count is up.
+ * `take` adds a sample to its row; it may also take a row out of `running`.
+ */
+export async function* sampleInterleaved<Row extends Sampled>(
+  running: readonly Row[],
+  take: (row: Row) => Promise<void>,
   options: SamplingOptions,
 ): AsyncGenerator<string, RowTime['stop']> {
   const next = uniform(options.seed);
@@ -64,7 +79,7 @@ export async function* sampleInterleaved(
   for (let round = 1; ; round++) {
     for (const run of shuffled(running, next)) {
       options.signal?.throwIfAborted();
-      await takeSample(timer, run);
+      await take(run);
     }
     yield `round ${round}`;
     if (running.length === 0 || (options.reps !== undefined && round >= options.reps)) return 'reps';
@@ -74,7 +89,8 @@ export async function* sampleInterleaved(
   }
 }
 
-async function takeSample(timer: PassTimer, run: Running): Promise<void> {
+/** Times one sample of a row and adds it. */
+export async function takeSample(timer: PassTimer, run: Running): Promise<void> {
   const { ns, wallNs } = await timer.time((pass) => recordSteps(run.subject, pass, run.stepsPerSample));
   run.samplesNs.push(ns / run.stepsPerSample);
   run.wallNs.push(wallNs / run.stepsPerSample);
@@ -86,6 +102,6 @@ export function spread(samplesNs: readonly number[]): number {
   return (high - low) / 2 / median(samplesNs);
 }
 
-function settled(run: Running): boolean {
-  return spread(run.samplesNs) <= SETTLED;
+function settled({ samplesNs }: Sampled): boolean {
+  return spread(samplesNs) <= SETTLED;
 }

@@ -25,6 +25,9 @@ export interface BenchContext {
   readonly limits: Readonly<Record<string, number>>;
   readonly timer: TimerContext;
   readonly ceiling: CeilingContext;
+  readonly host: HostContext;
+  /** Bytes that the rotated caches of a cold row exceed. */
+  readonly coldBytes: number;
   readonly seed: number;
   readonly order: 'interleaved';
   readonly crossOriginIsolated?: boolean;
@@ -61,6 +64,11 @@ export interface CeilingContext {
   readonly samplesNs: readonly number[];
 }
 
+/** What one step costs the thread that prepares it, in ns of its time: planning 64 sequences of unequal length. */
+export interface HostContext {
+  readonly plan64Ns: number;
+}
+
 /** A warning's code is stable; its text says what to do. */
 export interface Warning {
   readonly code: 'software-adapter' | 'timer-coarse' | 'timer-broken' | 'noisy' | 'hidden' | 'non-standard';
@@ -78,6 +86,10 @@ export interface RowParams {
   readonly capacity: number;
   readonly kType: KvType;
   readonly vType: KvType;
+  /** Unequal sequences, as in `2q1s4k_30q1s512`; `batch` and `depth` are then their number and the longest. */
+  readonly requests?: string;
+  /** Whether copies of the caches are read in turn, so that none is found in the last-level cache. */
+  readonly cache: 'cold' | 'hot';
   /** What was asked for; a row says which kernel that came to. */
   readonly kernel: KernelChoice;
 }
@@ -88,21 +100,32 @@ export interface BenchRow {
   readonly test: string;
   readonly variant: string;
   readonly params: RowParams;
-  /** The kernel that ran, and its sizes in words; absent where none did. */
+  /** The kernel that ran, its sizes in words, and whether they were measured on this device before; absent where none did. */
   readonly kernel?: DecodeKernel;
   readonly sizes?: string;
+  readonly tuned?: boolean;
   readonly splits: number;
   readonly splitLen: number;
   readonly bytes: { readonly kvRead: number; readonly partial: number };
-  /** Whether the rotated caches exceed what a last-level cache holds; a row that is not cold has no share of the ceiling. */
+  /** Whether the caches read in turn exceed `coldBytes`; a row that is not cold has no share of the ceiling. */
   readonly cold: boolean;
   readonly workingSetBytes: number;
+  /** Before it was timed. */
   readonly check: RowCheck | null;
+  /** After it was timed, on the same buffers. */
+  readonly checkAfter?: RowCheck;
   /** Null when the check failed or the shape could not run: no time then. */
   readonly time: RowTime | null;
+  readonly host?: RowHost;
   readonly error?: string;
   /** Codes of the warnings that concern this row. */
   readonly warnings: readonly Warning['code'][];
+}
+
+/** What a step costs the thread that prepares it, in ns of its time: to plan it, and to record it for one layer. */
+export interface RowHost {
+  readonly planNs: number;
+  readonly recordNs: number;
 }
 
 export interface RowCheck {
@@ -117,9 +140,74 @@ export interface RowTime {
   readonly stepsPerSample: number;
   readonly samplesNs: readonly number[];
   readonly wallNs: readonly number[];
-  readonly coldNs: number;
+  /** Wall time of the very first step, shader compilation included. */
+  readonly firstNs: number;
   readonly median: number;
   readonly ci95: readonly [number, number];
   readonly min: number;
   readonly stop: 'converged' | 'reps' | 'time';
+}
+
+/** Bumped as SCHEMA is; a run of several engines has a result of its own kind. */
+export const PEER_SCHEMA = 'gqa-peers/1';
+
+/** Several engines on the same shapes and data, in one run. */
+export interface PeerResult {
+  readonly schema: typeof PEER_SCHEMA;
+  readonly suite: typeof SUITE;
+  readonly context: PeerContext;
+  readonly results: readonly PeerRow[];
+}
+
+export interface PeerContext extends Pick<
+  BenchContext,
+  'date' | 'tool' | 'runtime' | 'label' | 'seed' | 'order' | 'nonStandard' | 'warnings'
+> {
+  /** Exact versions of the engines' packages, by name. */
+  readonly packages: Readonly<Record<string, string>>;
+  /** The places of the run: a process and the one device that all its contestants share. */
+  readonly places: readonly PeerPlace[];
+  /** K and V of every contestant are rotated over at least so many bytes, where memory allows. */
+  readonly coldBytes: number;
+  /** The clock of all times; `wall` includes what an engine does on the host in every step. */
+  readonly timer: 'wall' | 'cuda-event';
+}
+
+export interface PeerPlace {
+  readonly name: string;
+  readonly runtime: BenchContext['runtime'];
+  /** Null for a place without WebGPU. */
+  readonly adapter: AdapterContext | null;
+  readonly features: readonly string[];
+  /** Null where it was not measured. */
+  readonly ceiling: Pick<CeilingContext, 'readGBps' | 'bytes' | 'samplesNs'> | null;
+}
+
+/** What a row of several engines measures: one decode step, one query position per sequence. */
+export interface PeerParams extends Pick<
+  RowParams,
+  'heads' | 'kvHeads' | 'headDim' | 'batch' | 'depth' | 'capacity'
+> {
+  /** Element type of K and V. */
+  readonly type: string;
+}
+
+export interface PeerRow {
+  /** The shape, as in `h32_kv8_d128_t4096_f16`. */
+  readonly id: string;
+  readonly place: string;
+  readonly engine: string;
+  readonly params: PeerParams;
+  /** What runs in a step: op or kernels, layout of the cache, threads. */
+  readonly step: string;
+  readonly bytes: { readonly kvRead: number };
+  readonly copies: number;
+  readonly workingSetBytes: number;
+  readonly cold: boolean;
+  /** Against float64 before the first sample and after the last one. */
+  readonly check: { readonly before: RowCheck; readonly after: RowCheck | null } | null;
+  /** Null when an output was wrong or the engine could not run. */
+  readonly time: RowTime | null;
+  readonly error?: string;
+  readonly warnings: readonly Warning['code'][];
 }

@@ -53,7 +53,8 @@ export function verify(expected: Expected, o: Float32Array, lse: Float32Array): 
   };
 }
 
-function worstError(got: ArrayLike<number>, want: ArrayLike<number>): { error: number; at: number } {
+/** The largest absolute difference and where it is; NaN counts as infinite. */
+export function worstError(got: ArrayLike<number>, want: ArrayLike<number>): { error: number; at: number } {
   if (got.length !== want.length)
     throw new Error(`verify: expected ${want.length} values, got ${got.length}`);
   let error = 0;
@@ -67,7 +68,8 @@ function worstError(got: ArrayLike<number>, want: ArrayLike<number>): { error: n
   return { error, at };
 }
 
-function largest(values: Float64Array): number {
+/** The largest finite magnitude. */
+export function largest(values: Float64Array): number {
   let most = 0;
   for (const x of values) if (Number.isFinite(x)) most = Math.max(most, Math.abs(x));
   return most;

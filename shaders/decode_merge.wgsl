@@ -37,9 +37,13 @@ fn main(
   if !states.wanted {
     return;
   }
-  lane_ml[lane] = merge_every(states, lane);
-  workgroupBarrier(); // m and l of all invocations are there
-  let total = merge_lanes(min(states.count, WG_SIZE));
+  // Alone with its four elements, an invocation merges all states itself: a barrier costs a CPU more than that.
+  var total = merge_every(states, select(lane, 0u, SETS == 1u), select(WG_SIZE, 1u, SETS == 1u));
+  if SETS > 1u {
+    lane_ml[lane] = total;
+    workgroupBarrier(); // m and l of all invocations are there
+    total = merge_lanes(min(states.count, WG_SIZE));
+  }
   let i = lane % D4;
   var sum = vec4<f32>();
   for (var s = lane / D4; s < states.count; s += SETS) {
@@ -48,8 +52,8 @@ fn main(
       sum += state_o(states.first + s * states.stride, i) * exp(ml.x - total.x);
     }
   }
-  set_o[lane] = sum;
   if SETS > 1u {
+    set_o[lane] = sum;
     workgroupBarrier(); // sums of all sets are there
   }
   if lane < D4 {
@@ -63,10 +67,10 @@ fn main(
   }
 }
 
-// m and l of every WG_SIZE-th state.
-fn merge_every(states: States, lane: u32) -> vec2<f32> {
+// m and l of every `step_by`-th state from `first` on.
+fn merge_every(states: States, first: u32, step_by: u32) -> vec2<f32> {
   var merged = vec2<f32>(NEG_MAX, 0.0);
-  for (var s = lane; s < states.count; s += WG_SIZE) {
+  for (var s = first; s < states.count; s += step_by) {
     merged = merge_ml(merged, state_ml(states.first + s * states.stride));
   }
   return merged;

@@ -18,7 +18,8 @@ export type {
   PlanContext,
   PlanOptions,
 } from './decode/plan.ts';
-export type { TunedEntry } from './decode/tuning.ts';
+export { deviceKey, NO_TUNING, parseTuning, shapeClass, tunedFor, withEntry } from './decode/tuning.ts';
+export type { TunedEntry, Tuning } from './decode/tuning.ts';
 export { createStorage, readBack, uploadStorage } from './device/buffers.ts';
 export type { BufferArg } from './device/buffers.ts';
 export * from './device/errors.ts';

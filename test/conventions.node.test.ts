@@ -112,9 +112,17 @@ describe('layers', () => {
     expect(reached).toContain('src/device/ring.ts');
   });
 
-  test('only src/node.ts imports webgpu', () => {
+  test('only src/node.ts imports webgpu, and the comparison what makes Node look like a browser', () => {
     const users = [...src, ...bench].filter(([path, text]) => importsOf(path, text).includes('webgpu'));
-    expect(users.map(([path]) => path)).toEqual(['src/node.ts']);
+    expect(users.map(([path]) => path)).toEqual(['src/node.ts', 'bench/peers/asBrowser.ts']);
+  });
+
+  test('the pages of bench reach nothing of Node', () => {
+    for (const page of ['bench/page/worker.ts', 'bench/peers/page/main.ts']) {
+      const reached = reachable(new Map([...src, ...bench]), page);
+      expect(reached).toContain('src/decode/decoder.ts');
+      expect(reached.filter((path) => /^(node:|webgpu$|src\/(node|cli))/.test(path))).toEqual([]);
+    }
   });
 
   test('node: modules only where Node is meant', () => {

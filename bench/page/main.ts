@@ -4,17 +4,19 @@ import { version } from '../../package.json';
 import { rowGroups } from '../rows.ts';
 import type { BenchEvent } from '../run.ts';
 import type { BenchResult, BenchRow, CeilingContext, RowParams } from '../schema.ts';
+import { bedsAt } from '../tune.ts';
 import { describeBrowser, findGpu } from './browser.ts';
 import { showCards, showMeasuredTimer } from './cards.ts';
 import { byId } from './dom.ts';
 import { rememberLabel } from './label.ts';
 import { outcomeNotices, startNotices } from './notices.ts';
 import { headPicture } from './picture.ts';
-import type { RunRequest } from './protocol.ts';
+import type { RunRequest, TuneRequest } from './protocol.ts';
 import { runInWorker, type Outcome } from './runner.ts';
 import { readSettings, type PageSettings, type RunSettings } from './settings.ts';
 import { offerSharing, showSharing } from './share.ts';
 import { depthSections, type Shown } from './tables.ts';
+import { rememberedTuning, rememberTuning } from './tuning.ts';
 
 declare global {
   /** The result of the last run that came to its end. */
@@ -24,6 +26,7 @@ declare global {
 type State = 'idle' | 'running' | Outcome['state'];
 
 const startButton = byId('start', HTMLButtonElement);
+const tuneButton = byId('tune', HTMLButtonElement);
 const stopButton = byId('stop', HTMLButtonElement);
 const labelInput = byId('label', HTMLInputElement);
 const progressBar = byId('progress', HTMLProgressElement);
@@ -34,6 +37,7 @@ function setState(state: State, status: string): void {
   document.documentElement.dataset.state = state;
   const running = state === 'running';
   startButton.hidden = running;
+  tuneButton.hidden = running;
   stopButton.hidden = !running;
   labelInput.disabled = running;
   progressBar.hidden = !running;
@@ -64,7 +68,21 @@ function request(settings: PageSettings): RunRequest {
     nonStandard: Object.fromEntries(settings.changes.map(({ param, value }) => [param, value])),
     crossOriginIsolated: globalThis.crossOriginIsolated,
   };
-  return { ...settings.run, context };
+  return { ...settings.run, tuning: rememberedTuning(), context };
+}
+
+/** The classes of shapes that the rows fall in, each at all depths of the run. */
+function tuneRequest({ run }: PageSettings): TuneRequest {
+  const { model, heads, headDim, batches, kTypes, vTypes, kvHeads, depths, seed } = run;
+  const classes = batches.flatMap((batch) =>
+    kTypes.flatMap((kType, i) =>
+      kvHeads.map((kv) => {
+        const vType = vTypes[i] ?? kType;
+        return bedsAt({ model, heads, kvHeads: kv, headDim, batch, kType, vType }, depths);
+      }),
+    ),
+  );
+  return { classes, seed };
 }
 
 /** One run, from the click to the outcome on the page. */
@@ -81,7 +99,8 @@ async function runOnce(settings: PageSettings, groups: readonly (readonly RowPar
   setState('running', 'Running.');
   // Focus would be lost with the button that was clicked.
   stopButton.focus({ preventScroll: true });
-  const outcome = await runInWorker(request(settings), stop.signal, (event) => {
+  const job = { type: 'start', request: request(settings) } as const;
+  const outcome = await runInWorker(job, stop.signal, (event) => {
     if (event.type === 'progress') return showProgress(event);
     if (event.type === 'row') rows.push(event.row);
     else ceiling = event.ceiling;
@@ -98,6 +117,24 @@ async function runOnce(settings: PageSettings, groups: readonly (readonly RowPar
   startButton.focus({ preventScroll: true });
 }
 
+/** Finds the fastest variants for the rows and remembers them in this browser; runs use them from then on. */
+async function tuneOnce(settings: PageSettings): Promise<void> {
+  stop = new AbortController();
+  byId('outcome').replaceChildren();
+  progressBar.value = 0;
+  setState('running', 'Tuning: every variant is checked, then timed against the best so far.');
+  stopButton.focus({ preventScroll: true });
+  const outcome = await runInWorker(
+    { type: 'tune', request: tuneRequest(settings) },
+    stop.signal,
+    (event) => event.type === 'progress' && showProgress(event),
+  );
+  if (outcome.state === 'tuned') rememberTuning(outcome.found);
+  byId('outcome').replaceChildren(...outcomeNotices(outcome));
+  setState(outcome.state, statusOf(outcome, []));
+  startButton.focus({ preventScroll: true });
+}
+
 function showProgress({ text, done, total }: Extract<BenchEvent, { type: 'progress' }>): void {
   progressBar.max = total;
   progressBar.value = done;
@@ -107,6 +144,7 @@ function showProgress({ text, done, total }: Extract<BenchEvent, { type: 'progre
 function statusOf(outcome: Outcome, rows: readonly BenchRow[]): string {
   if (outcome.state === 'stopped') return 'Stopped. Rows of finished depths stay on the page.';
   if (outcome.state === 'error') return 'The run failed; see above.';
+  if (outcome.state === 'tuned') return 'Tuned. Runs in this browser use what was found.';
   const timed = rows.filter((row) => row.time).length;
   const checked = rows.filter((row) => row.check?.pass).length;
   return `Done: ${timed} of ${rows.length} rows timed, ${checked} checked against float64.`;
@@ -135,8 +173,10 @@ async function main(): Promise<void> {
   showRows({ groups, rows: [], ceiling: undefined });
   if (!adapter) return setState('error', 'Nothing can run; see above.');
   startButton.disabled = false;
+  tuneButton.disabled = false;
   const start = () => void runOnce(settings, groups);
   startButton.addEventListener('click', start);
+  tuneButton.addEventListener('click', () => void tuneOnce(settings));
   stopButton.addEventListener('click', () => stop.abort());
   document.addEventListener('visibilitychange', showPause);
   setState('idle', '');

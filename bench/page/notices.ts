@@ -1,6 +1,8 @@
 // notices.ts: what a reader must know beside the numbers: bad or changed parameters, warnings, failures.
-import { isSoftware } from '../../src/index.ts';
+import { isSoftware, variantName } from '../../src/index.ts';
+import { formatSignificant } from '../format.ts';
 import type { BenchResult, Warning } from '../schema.ts';
+import type { Tuned } from '../tune.ts';
 import type { Gpu } from './browser.ts';
 import { el } from './dom.ts';
 import { helpNotice, softwareNotice } from './help.ts';
@@ -21,6 +23,7 @@ export function startNotices(gpu: Gpu, settings: PageSettings): HTMLElement[] {
 /** What to know of a run that has ended. */
 export function outcomeNotices(outcome: Outcome): HTMLElement[] {
   if (outcome.state === 'error') return [failureNotice(outcome.code, outcome.message)];
+  if (outcome.state === 'tuned') return [tunedNotice(outcome.found)];
   return outcome.state === 'done' ? resultNotices(outcome.result) : [];
 }
 
@@ -31,6 +34,15 @@ function notice(kind: string, title: string, ...rest: readonly Node[]): HTMLElem
     el('strong', {}, title),
     ...rest,
   );
+}
+
+function tunedNotice(found: readonly Tuned[]): HTMLElement {
+  const items = found.map(({ shape, ratio, trials, entry }) => {
+    const speed = formatSignificant(1 / ratio, 3);
+    const text = `${shape}: ${variantName(entry.variant)}, ${speed}× as fast as untuned (best of ${trials.length})`;
+    return el('li', {}, text);
+  });
+  return notice('', 'Tuned for this device.', el('ul', { id: 'tuned' }, ...items));
 }
 
 function wallNotice(): HTMLElement {

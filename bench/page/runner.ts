@@ -1,20 +1,27 @@
 // runner.ts: the page's side of a run: starts the worker, tells it whether the tab is visible, ends it.
 import type { BenchEvent } from '../run.ts';
 import type { BenchResult } from '../schema.ts';
-import type { FromWorker, RunRequest, ToWorker } from './protocol.ts';
+import type { Tuned } from '../tune.ts';
+import type { FromWorker, RunRequest, ToWorker, TuneRequest } from './protocol.ts';
 
-/** How a run ended. */
+/** How a run or a tuning ended. */
 export type Outcome =
   | { readonly state: 'done'; readonly result: BenchResult }
+  | { readonly state: 'tuned'; readonly found: readonly Tuned[] }
   | { readonly state: 'stopped' }
   | { readonly state: 'error'; readonly code: string; readonly message: string };
+
+/** What to do: the worker's first message, less what the runner adds. */
+export type Job =
+  | { readonly type: 'start'; readonly request: RunRequest }
+  | { readonly type: 'tune'; readonly request: TuneRequest };
 
 /**
  * Runs in a worker of its own and calls `draw` with every event; the run goes on when what was drawn is on screen.
  * Aborting ends the worker at once, and with it its device and all GPU memory.
  */
 export function runInWorker(
-  request: RunRequest,
+  job: Job,
   signal: AbortSignal,
   draw: (event: BenchEvent) => void,
 ): Promise<Outcome> {
@@ -41,6 +48,7 @@ export function runInWorker(
     worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
       if (ended.signal.aborted) return;
       if (data.type === 'done') return end({ state: 'done', result: data.result });
+      if (data.type === 'tuned') return end({ state: 'tuned', found: data.found });
       if (data.type === 'failed') return end({ state: 'error', code: data.code, message: data.message });
       try {
         draw(data);
@@ -49,7 +57,7 @@ export function runInWorker(
       }
       afterPaint(() => say({ type: 'next' }));
     });
-    say({ type: 'start', request, visible: !document.hidden });
+    say({ ...job, visible: !document.hidden });
   });
 }
 

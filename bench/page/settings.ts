@@ -1,7 +1,7 @@
 // settings.ts: what the page runs: the standard run, changed by URL parameters that bear the names of the command's long flags.
 import { DECODE_KERNELS, GqaError, KV_TYPES } from '../../src/index.ts';
 import { findPreset } from '../../src/models/presets.ts';
-import { rowGroups, spectrum, STANDARD_DEPTHS, type RowOptions } from '../rows.ts';
+import { CACHE_STATES, rowGroups, spectrum, STANDARD_DEPTHS, type RowOptions } from '../rows.ts';
 
 /** What is measured, and how; all of a run that does not depend on the host. */
 export interface RunSettings extends RowOptions {
@@ -39,6 +39,7 @@ export function standardRun(software: boolean): RunSettings {
     headDim: MODEL.headDim,
     depths: STANDARD_DEPTHS[software ? 'software' : 'gpu'],
     batches: [1],
+    caches: ['cold'],
     kTypes: ['f16'],
     vTypes: ['f16'],
     kernels: ['auto'],
@@ -59,7 +60,9 @@ const READERS: Readonly<Record<string, (into: Changed, text: string) => void>> =
   batch: (into, text) => (into.batches = counts(text)),
   'cache-type-k': (into, text) => (into.kTypes = choices(text, KV_TYPES)),
   'cache-type-v': (into, text) => (into.vTypes = choices(text, KV_TYPES)),
-  kernel: (into, text) => (into.kernels = choices(text, DECODE_KERNELS)),
+  requests: (into, text) => (into.requests = text.split(',')),
+  cache: (into, text) => (into.caches = choices(text, CACHE_STATES)),
+  kernel: (into, text) => (into.kernels = choices(text, ['auto', ...DECODE_KERNELS])),
   reps: (into, text) => (into.reps = count(text)),
   seed: (into, text) => (into.seed = whole(text, 0, 2 ** 31)),
   'no-check': (into, text) => (into.check = !flag(text)),
@@ -112,6 +115,8 @@ const SHOWN: readonly (readonly [param: string, show: (run: RunSettings) => stri
   ['batch', (run) => run.batches.join(', ')],
   ['cache-type-k', (run) => run.kTypes.join(', ')],
   ['cache-type-v', (run) => run.vTypes.join(', ')],
+  ['requests', (run) => run.requests?.join(', ') ?? 'equal'],
+  ['cache', (run) => run.caches.join(', ')],
   ['kernel', (run) => run.kernels.join(', ')],
   ['reps', (run) => (run.reps === undefined ? 'until settled' : `${run.reps}`)],
   ['seed', (run) => `${run.seed}`],

@@ -2,6 +2,7 @@
 import { cacheLayout, kvBytesRead } from '../../src/index.ts';
 import { formatBytes } from '../format.ts';
 import { farFromIdeal, fixedCostSentence, HOT, timeCells } from '../report.ts';
+import { kvLensOf } from '../requests.ts';
 import { rowId, variantName } from '../rows.ts';
 import type { BenchRow, CeilingContext, RowParams } from '../schema.ts';
 import { barOf } from './bar.ts';
@@ -44,7 +45,8 @@ function headCell([name, title]: (typeof COLUMNS)[number]): HTMLElement {
   return el('th', { role: 'columnheader', scope: 'col', class: name }, title);
 }
 
-function titleOf({ depth, batch }: RowParams): string {
+function titleOf({ depth, batch, requests }: RowParams): string {
+  if (requests !== undefined) return `requests ${requests}`;
   return `depth ${depth}${batch > 1 ? ` × batch ${batch}` : ''}`;
 }
 
@@ -76,15 +78,16 @@ function tableRow(shown: Shown, group: readonly RowParams[], params: RowParams):
 }
 
 function nameOf(params: RowParams): string {
-  return variantName(params) + (params.kernel === 'auto' ? '' : ` (${params.kernel})`);
+  return (
+    variantName(params) +
+    (params.kernel === 'auto' ? '' : ` (${params.kernel})`) +
+    (params.cache === 'hot' ? ' hot' : '')
+  );
 }
 
 function kvBytes(params: RowParams): number {
   const layout = cacheLayout({ ...params, numKvHeads: params.kvHeads });
-  return kvBytesRead(
-    layout,
-    Array.from({ length: params.batch }, () => params.depth),
-  );
+  return kvBytesRead(layout, kvLensOf(params));
 }
 
 function typesOf({ kType, vType }: RowParams): string {

@@ -1,8 +1,9 @@
 // worker.ts: the run itself, off the page's thread: making and checking inputs takes seconds and would freeze the page.
 import { GqaError, openDevice, type GqaDevice } from '../../src/index.ts';
-import { runBench } from '../run.ts';
+import { runBench, type BenchEvent } from '../run.ts';
+import { tune, type Tuned } from '../tune.ts';
 import { fullDescriptor } from '../deviceRequest.ts';
-import type { FromWorker, RunRequest, ToWorker } from './protocol.ts';
+import type { FromWorker, RunRequest, ToWorker, TuneRequest } from './protocol.ts';
 
 /** Is the tab visible, and was it hidden at any time since the last question? */
 class TabGuard {
@@ -38,29 +39,56 @@ function post(message: FromWorker): void {
 globalThis.addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === 'next') return next();
   guard.visible = data.visible;
-  if (data.type === 'start') void run(data.request);
+  if (data.type === 'start') void work((device) => run(device, data.request));
+  if (data.type === 'tune') void work((device) => tuneAll(device, data.request));
 });
 
-async function run(request: RunRequest): Promise<void> {
+/** Opens a device, does one job on it, and says how it ended. */
+async function work(job: (device: GqaDevice) => Promise<FromWorker>): Promise<void> {
   let device: GqaDevice | undefined;
   try {
     device = await openDevice(navigator.gpu, {
       powerPreference: 'high-performance',
       descriptor: fullDescriptor,
     });
-    const events = runBench(device, { ...request, guard });
-    for (;;) {
-      const { done, value } = await events.next();
-      if (done) return post({ type: 'done', result: value });
-      const drawn = new Promise<void>((resolve) => (next = resolve));
-      post(value);
-      await drawn;
-    }
+    post(await job(device));
   } catch (error) {
     post(failure((await lossOf(device)) ?? error));
   } finally {
     device?.destroy();
   }
+}
+
+/** Says it and waits until the page has drawn it. */
+async function say(event: BenchEvent): Promise<void> {
+  const drawn = new Promise<void>((resolve) => (next = resolve));
+  post(event);
+  await drawn;
+}
+
+async function run(device: GqaDevice, request: RunRequest): Promise<FromWorker> {
+  const events = runBench(device, { ...request, guard });
+  for (;;) {
+    const { done, value } = await events.next();
+    if (done) return { type: 'done', result: value };
+    await say(value);
+  }
+}
+
+async function tuneAll(device: GqaDevice, { classes, seed }: TuneRequest): Promise<FromWorker> {
+  const found: Tuned[] = [];
+  for (const [index, beds] of classes.entries()) {
+    const trials = tune(device, { beds, seed, guard });
+    for (;;) {
+      const { done, value } = await trials.next();
+      if (done) {
+        found.push(value);
+        break;
+      }
+      await say({ type: 'progress', text: `tried ${value.name}`, done: index, total: classes.length });
+    }
+  }
+  return { type: 'tuned', found };
 }
 
 /** A lost device makes other calls fail first, with worse messages; its own is then on its way. */

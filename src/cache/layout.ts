@@ -46,7 +46,9 @@ export interface CacheLayout extends CacheFormat {
 }
 
 const MAX_CAPACITY = 2 ** 24;
-const MAX_LAYERS = 1024;
+
+/** Most layers of a cache. No model has nearly as many; a benchmark keeps copies of a small one as layers. */
+export const MAX_LAYERS = 8192;
 
 /** Checks cache options and counts their bytes. Throws ShapeError naming the field, what it must be and what was given. */
 export function cacheLayout(options: CacheOptions): CacheLayout {

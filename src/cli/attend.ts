@@ -5,17 +5,18 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
 import { storeProblem, type StoredProblem } from '../../bench/problem.ts';
 import { writeSafetensors, type TensorData } from '../checkpoint/file.ts';
-import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
+import { DECODE_KERNELS, type KernelChoice } from '../decode/plan.ts';
 import { GqaError } from '../device/errors.ts';
 import { KV_TYPES, type KvType } from '../kernels/elements.ts';
 import { readAttendInput, type AttendInput } from './attendInput.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
 import { runQuietly } from './runQuietly.ts';
+import { readTuning } from './tuningFile.ts';
 
 interface AttendOptions extends AdapterOptions {
   readonly output: string;
   readonly kvDtype: KvType;
-  readonly kernel: DecodeKernel;
+  readonly kernel: KernelChoice;
   readonly causal: boolean;
   readonly scale?: number;
 }
@@ -38,7 +39,7 @@ const OPTIONS: readonly Option[] = [
   new Option('--kv-dtype <type>', 'element type of the cache that k and v go through')
     .choices(KV_TYPES)
     .default('f32'),
-  new Option('--kernel <name>', 'kernel').choices(DECODE_KERNELS).default('fused'),
+  new Option('--kernel <name>', 'kernel').choices(['auto', ...DECODE_KERNELS]).default('auto'),
   new Option('--scale <x>', 'factor on q . k (default: 1 / sqrt(D))').argParser(finiteNumber),
   new Option('--no-causal', 'every query sees every key'),
 ];
@@ -60,9 +61,9 @@ async function runAttend(command: Command, path: string, options: AttendOptions)
   if (input.unused.length > 0) note(`note     tensors without use here: ${input.unused.join(', ')}`);
   if (options.kvDtype === 'f16') noteCut(input, note);
   const problem = problemOf(input, options);
-  const { found, device } = await openNode(options, note);
+  const { found, device } = await openNode({ ...options, experimental: options.kernel === 'matrix' }, note);
   try {
-    const { o, lse } = await runQuietly(device, problem, { kernel: options.kernel });
+    const { o, lse } = await runQuietly(device, problem, { kernel: options.kernel, tuning: readTuning() });
     await device.idle();
     const metadata = metadataOf(problem, options, found.adapterName);
     await writeSafetensors(options.output, resultTensors(input, o, lse), metadata);

@@ -1,9 +1,9 @@
 // bench.ts: `gqa bench`, the main job: MHA, GQA and MQA side by side on this device, every row checked before it is timed.
 import { Option, type Command } from 'commander';
-import { STANDARD_DEPTHS, spectrum } from '../../bench/rows.ts';
+import { CACHE_STATES, STANDARD_DEPTHS, spectrum } from '../../bench/rows.ts';
 import { csvReport, markdownReport } from '../../bench/report.ts';
 import { runBench, type BenchOptions } from '../../bench/run.ts';
-import type { BenchResult } from '../../bench/schema.ts';
+import type { BenchResult, RowParams } from '../../bench/schema.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../decode/plan.ts';
 import { ShapeError } from '../device/errors.ts';
 import { KV_TYPES, type KvType } from '../kernels/elements.ts';
@@ -12,7 +12,8 @@ import { checkExportTarget, exportJson } from './exportJson.ts';
 import { loadShape } from './loadShape.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
 import { Progress } from './progress.ts';
-import { runtimeContext } from './runtimeContext.ts';
+import { lastLevelCache, runtimeContext } from './runtimeContext.ts';
+import { readTuning } from './tuningFile.ts';
 import { choiceList, EXIT, wholeNumber, wholeNumbers } from './usage.ts';
 
 interface BenchFlags extends AdapterOptions {
@@ -25,7 +26,10 @@ interface BenchFlags extends AdapterOptions {
   readonly batch: readonly number[];
   readonly cacheTypeK: readonly KvType[];
   readonly cacheTypeV?: readonly KvType[];
+  readonly requests?: readonly string[];
+  readonly cache: readonly RowParams['cache'][];
   readonly kernel: readonly KernelChoice[];
+  readonly tuning: boolean;
   readonly reps?: number;
   readonly maxTime: number;
   readonly seed: number;
@@ -40,6 +44,7 @@ const DEFAULTS = {
   batch: [1],
   types: ['f16'],
   kernel: ['auto'],
+  cache: ['cold'],
   maxTime: 6,
   seed: 42,
 } as const;
@@ -75,9 +80,19 @@ const OPTIONS: readonly Option[] = [
     .argParser(types)
     .default(DEFAULTS.types, 'f16'),
   new Option('--cache-type-v <list>', 'stored type of V (-ctv); default: that of K').argParser(types),
-  new Option('--kernel <list>', `auto, or kernels to race: ${DECODE_KERNELS.join(',')}`)
+  new Option(
+    '--kernel <list>',
+    `auto, or kernels to race: ${DECODE_KERNELS.join(',')} (matrix is experimental)`,
+  )
     .argParser(kernels)
     .default(DEFAULTS.kernel, 'auto'),
+  new Option('--requests <list>', 'batches of unequal requests instead of -b and -d: 8q1s4k,2q1s32k_30q1s512')
+    .argParser((text) => text.split(','))
+    .conflicts(['batch', 'depth']),
+  new Option('--cache <list>', 'cold: copies of the caches in turn; hot: one again and again; or both')
+    .argParser((text) => choiceList(text, CACHE_STATES))
+    .default(DEFAULTS.cache, 'cold'),
+  new Option('--no-tuning', 'ignore what gqa tune found on this device'),
   new Option('-r, --reps <n>', 'samples per row; default: until settled').argParser(count),
   new Option('--max-time <s>', 'most seconds of sampling per depth')
     .argParser(count)
@@ -122,16 +137,18 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
   const shape = benchShape(flags);
   if (flags.exportJson) await checkExportTarget(flags.exportJson);
   const progress = new Progress();
-  const { device } = await openNode(flags, (line) => progress.line(line));
+  const { device } = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') }, (line) =>
+    progress.line(line),
+  );
   try {
     const { software } = device.facts;
     const depths = flags.depth ?? STANDARD_DEPTHS[software ? 'software' : 'gpu'];
-    if (software && !flags.depth) {
+    if (software && !flags.depth && !flags.requests) {
       progress.line(
         `note     on a software adapter the standard run shrinks to depths ${depths.join(', ')} (a GPU gets ${STANDARD_DEPTHS.gpu.join(', ')})`,
       );
     }
-    const result = await consume(runBench(device, benchOptions(flags, shape, depths)), progress);
+    const result = await consume(runBench(device, benchOptions(flags, shape, depths, software)), progress);
     if (flags.exportJson) await exportJson(flags.exportJson, result);
     // The Markdown report has them itself.
     if (flags.output !== 'md')
@@ -169,6 +186,7 @@ function benchOptions(
   flags: BenchFlags,
   shape: ReturnType<typeof benchShape>,
   depths: readonly number[],
+  software: boolean,
 ): BenchOptions {
   return {
     ...shape,
@@ -177,7 +195,11 @@ function benchOptions(
     batches: flags.batch,
     kTypes: flags.cacheTypeK,
     vTypes: flags.cacheTypeV ?? flags.cacheTypeK,
+    ...(flags.requests && { requests: flags.requests }),
+    caches: flags.cache,
     kernels: [...new Set(flags.kernel)],
+    ...(flags.tuning && { tuning: readTuning() }),
+    ...lastLevelCache(software),
     seed: flags.seed,
     check: flags.check,
     ...(flags.reps && { reps: flags.reps }),
@@ -205,6 +227,8 @@ function nonStandard(flags: BenchFlags): Record<string, string> {
     batch: [flags.batch, DEFAULTS.batch],
     'cache-type-k': [flags.cacheTypeK, DEFAULTS.types],
     'cache-type-v': [flags.cacheTypeV],
+    requests: [flags.requests],
+    cache: [flags.cache, DEFAULTS.cache],
     kernel: [flags.kernel, DEFAULTS.kernel],
     reps: [flags.reps],
     'max-time': [flags.maxTime, DEFAULTS.maxTime],

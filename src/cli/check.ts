@@ -32,6 +32,9 @@ export function registerCheck(program: Command): void {
   for (const option of [...OPTIONS, ...adapterOptions()]) check.addOption(option);
 }
 
+/** All but the experimental one, which needs a device opened for it. */
+const STANDARD_KERNELS = DECODE_KERNELS.filter((kernel) => kernel !== 'matrix');
+
 const OPTIONS: readonly Option[] = [
   new Option('--quick', 'every fifth case of the grid'),
   new Option('--full', 'the whole grid on a software adapter too (takes many minutes)').conflicts('quick'),
@@ -40,22 +43,22 @@ const OPTIONS: readonly Option[] = [
   ),
   new Option('--kernel <list>', 'kernels to check')
     .argParser((text) => choiceList(text, DECODE_KERNELS))
-    .default(DECODE_KERNELS, DECODE_KERNELS.join(',')),
+    .default(STANDARD_KERNELS, STANDARD_KERNELS.join(',')),
   new Option('-o, --output <format>', 'format').choices(['md', 'json']).default('md'),
 ];
 
 const HELP = `
 A control case, then one thing varied at a time: query heads per KV head 1 to 71, head dims 64 to 256, 1 to 1000 tokens,
-batches with an empty sequence, 1 to 8 queries, caches of f16 and f32; each by the fused kernel, with and without
-subgroups, and by the plain one. A software adapter needs seconds for each shader: it gets fewer combinations.
+batches with an empty sequence, 1 to 8 queries, every element type of a cache; each by every kernel that the device runs
+(--kernel adds the experimental one). A software adapter needs seconds for each shader: it gets fewer combinations.
 Bound: twice the error of a naive f32 implementation, plus 1e-6 of the largest expected value.
 
 Examples:
   gqa check --quick
-  gqa check --adapter swiftshader --kernel fused -o json > check.json`;
+  gqa check --adapter swiftshader --kernel tiles -o json > check.json`;
 
 async function run(command: Command, flags: CheckFlags): Promise<void> {
-  const opened = await openNode(flags);
+  const opened = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') });
   const cases = casesFor(opened.device.facts.software, flags);
   if (cases.length === 0) {
     opened.device.destroy();
@@ -117,5 +120,4 @@ function head(adapter: string, cases: readonly CheckCase[], seconds: number): st
 }
 
 const FEWER =
-  'Lengths, batches and heads: f16 and f32, every variant. Group sizes, head dims, query counts: f16, and of the fused\n' +
-  'kernel the variant this device takes (--full for the rest).';
+  'Lengths, batches and heads by every kernel. Group sizes, head dims, query counts: f16, by the one this device takes (--full: all).';

@@ -1,23 +1,26 @@
 // main.ts: the `gqa` command: its subcommands, and what becomes of their errors.
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { version } from '../../package.json';
-import { GqaError, NoAdapterError } from '../device/errors.ts';
 import { registerAttend } from './attend.ts';
 import { registerBench } from './bench.ts';
 import { registerCheck } from './check.ts';
+import { registerCompare } from './compare.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerKv } from './kv.ts';
-import { EXIT } from './usage.ts';
+import { reportError } from './reportError.ts';
+import { registerTune } from './tune.ts';
 
 const EXAMPLES = `
 Examples:
   gqa                                             MHA, GQA and MQA side by side on this device
+  gqa compare base.json new.json                  what changed between two results
+  gqa tune                                        find the fastest kernel variants for this device
   gqa doctor                                      which adapter, and what is missing
   gqa check --quick                               are the kernels right on this device?
   gqa kv llama-3.1-8b -d 8192                     size of a KV cache; needs no GPU
   gqa attend in.safetensors -o out.safetensors    attention of your own tensors
 
-Exit codes: 0 fine, 1 wrong usage, a failure or a wrong result, 3 no usable adapter`;
+Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 no usable adapter`;
 
 /**
  * Runs the command with the arguments that follow its name. Sets the process's exit code and returns: the process then
@@ -32,7 +35,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     checkCommandName(program, argv);
     await program.parseAsync(longNames(argv), { from: 'user' });
   } catch (error) {
-    process.exitCode = report(error);
+    process.exitCode = reportError(error);
   }
 }
 
@@ -48,7 +51,15 @@ function createProgram(): Command {
     .version(version)
     .exitOverride()
     .addHelpText('after', EXAMPLES);
-  for (const register of [registerBench, registerCheck, registerAttend, registerKv, registerDoctor]) {
+  for (const register of [
+    registerBench,
+    registerCompare,
+    registerTune,
+    registerCheck,
+    registerAttend,
+    registerKv,
+    registerDoctor,
+  ]) {
     register(program);
   }
   return program;
@@ -70,15 +81,4 @@ const LONG_NAMES: Readonly<Record<string, string>> = { '-ctk': '--cache-type-k',
 /** llama-bench has short options of three letters, which commander would take apart. */
 function longNames(argv: readonly string[]): string[] {
   return argv.map((argument) => argument.replace(/^-ct[kv](?=$|=)/, (short) => LONG_NAMES[short]!));
-}
-
-/** Says on stderr what went wrong and returns the exit code. Commander has said its own errors itself. */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode;
-  if (error instanceof GqaError) {
-    process.stderr.write(`error: ${error.message}\n`);
-    return error instanceof NoAdapterError ? EXIT.noAdapter : EXIT.failure;
-  }
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-  return EXIT.failure;
 }

@@ -18,6 +18,8 @@ export function adapterOptions(): Option[] {
   ];
 }
 
+const EXPERIMENTAL = ['enable-dawn-features=allow_unsafe_apis'];
+
 /** A device and how its adapter was found. Who opens it destroys the device. */
 export interface NodeDevice {
   readonly found: NodeGpu;
@@ -26,14 +28,16 @@ export interface NodeDevice {
 
 /**
  * Opens a device with all that the adapter has and the kernels can use. What a person should know of the choice (that
- * it is a software adapter, say) goes to `warn`, by default stderr, one line each. Throws NoAdapterError.
+ * it is a software adapter, say) goes to `warn`, by default stderr, one line each. `experimental`: with features that no
+ * browser offers, which the matrix kernel needs. Throws NoAdapterError.
  */
 export async function openNode(
-  { adapter, requireGpu }: AdapterOptions,
+  { adapter, requireGpu, experimental }: AdapterOptions & { readonly experimental?: boolean },
   warn: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
 ): Promise<NodeDevice> {
   const found = await nodeGpu({
     requireGpu: requireGpu === true,
+    dawnFlags: experimental ? EXPERIMENTAL : [],
     ...(adapter !== undefined && { adapter }),
   });
   for (const note of found.notes) warn(`warning  ${note}`);

@@ -1,5 +1,6 @@
 // runtimeContext.ts: what a result says of the tool and of the Node process that made it.
 import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -33,4 +34,20 @@ function commitOf(): string | undefined {
 function dawnVersion(): string {
   const { version } = createRequire(import.meta.url)('webgpu/package.json') as { version: string };
   return version;
+}
+
+const CPU_CACHES = '/sys/devices/system/cpu/cpu0/cache';
+
+/** The size of the processor's last-level cache, which a software adapter's buffers lie in; nothing where it is not told. */
+export function lastLevelCache(software: boolean): { lastLevelCacheBytes?: number } {
+  if (!software) return {};
+  try {
+    const sizes = readdirSync(CPU_CACHES)
+      .filter((name) => name.startsWith('index'))
+      .map((name) => /^(\d+)K$/.exec(readFileSync(`${CPU_CACHES}/${name}/size`, 'utf8').trim())?.[1]);
+    const largest = Math.max(...sizes.map((kib) => Number(kib ?? 0)));
+    return largest > 0 ? { lastLevelCacheBytes: largest * 1024 } : {};
+  } catch {
+    return {}; // another operating system
+  }
 }

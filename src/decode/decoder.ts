@@ -20,10 +20,13 @@ import {
   type PlanOptions,
 } from './plan.ts';
 import { createPlainPath } from './plainPath.ts';
+import { tunedFor, type Tuning } from './tuning.ts';
 
 /** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
 export interface DecoderOptions extends Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>, ContextOptions {
   readonly cache: KvCache;
+  /** What was measured on devices; `auto` takes this device's entry for this class of shapes, if there is one. */
+  readonly tuning?: Tuning;
 }
 
 /** The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm. */
@@ -45,7 +48,12 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
     throw new ShapeError(`decoder: kernel must be one of auto, ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
   }
   const shape = checkShape({ ...options, ...pickShape(cache) });
-  const context = planContext(shape, cache.layout, device.facts, options);
+  const { adapterInfo } = device.device;
+  const known = options.tuning && tunedFor(options.tuning, adapterInfo, shape, cache.layout);
+  const context = planContext(shape, cache.layout, device.facts, {
+    ...(known && { tuned: known }),
+    ...options,
+  });
   const plain = context.kernel === 'plain';
   if (!plain) checkVariant(shape, cache.layout, context.variant, device.facts);
   const path = await (plain ? createPlainPath(device, context) : createFusedPath(device, context));

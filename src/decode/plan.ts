@@ -5,13 +5,14 @@ import type { DeviceFacts } from '../device/gqaDevice.ts';
 import {
   chooseFused,
   chooseIn,
+  FUSED_TEMPLATES,
   workgroupsPerItem,
   type FusedTemplate,
   type FusedVariant,
 } from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
+import { profileOf } from '../kernels/profile.ts';
 import type { GqaShape } from '../kernels/shape.ts';
-import { slotsOf } from './profile.ts';
 import { chooseSplitLen, type SplitOptions } from './split.ts';
 import type { TunedEntry } from './tuning.ts';
 
@@ -21,7 +22,7 @@ export type DecodeKernel = FusedTemplate | 'plain';
 /** What callers choose from. `auto`: what was tuned, else what suits the device by its class. */
 export type KernelChoice = DecodeKernel | 'auto';
 
-export const DECODE_KERNELS: readonly DecodeKernel[] = ['registers', 'tiles', 'plain'];
+export const DECODE_KERNELS: readonly DecodeKernel[] = [...FUSED_TEMPLATES, 'plain'];
 
 /** Most splits of a sequence: the merge reads one partial state per split and row. */
 export const MAX_SPLITS = 128;
@@ -67,6 +68,8 @@ export interface PlanContext {
   readonly maxPartials: number;
   /** Workgroups that keep the device busy. */
   readonly slots: number;
+  /** Longest sequence that is not worth splitting. */
+  readonly wholeLen: number;
 }
 
 /** What a decoder may be told; the rest follows from device and shape. */
@@ -93,8 +96,9 @@ export function planContext(
   const maxSplits = Math.min(MAX_SPLITS, fitting, useful);
   // Items are workgroups of one dispatch: those with a state, and one for each sequence that is not split.
   const maxPartials = Math.min(fitting, shape.batch * maxSplits, facts.maxGrid - shape.batch);
-  const slots = options.tuned?.slots ?? slotsOf(facts);
-  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots };
+  const profile = profileOf(facts);
+  const slots = options.tuned?.slots ?? profile.slots;
+  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen: profile.wholeLen };
 }
 
 /** Fewest keys that a split may be asked to have. */

@@ -80,11 +80,12 @@ function checkPartials({ maxPartials }: PlanContext, kvLens: readonly number[], 
  * (FlashInfer's scheduler: include/flashinfer/attention/scheduler.cuh).
  */
 function smallestFitting(context: PlanContext, kvLens: readonly number[], longest: number): number {
-  const { shape, variant, slots, maxSplits, maxPartials } = context;
+  const { shape, variant, slots, wholeLen, maxSplits, maxPartials } = context;
   const perItem = workgroupsPerItem(shape, variant);
   const fits = (splitLen: number) =>
     itemsOf(kvLens, splitLen) * perItem <= slots && partialsOf(kvLens, splitLen) <= maxPartials;
-  const least = Math.max(roundUp(MIN_SPLIT_LEN), roundUp(Math.ceil(longest / maxSplits)));
+  if (longest <= wholeLen) return wholeLen;
+  const least = Math.max(MIN_SPLIT_LEN, roundUp(Math.ceil(longest / maxSplits)));
   let low = least / SPLIT_GRAIN;
   let high = Math.max(low, roundUp(longest) / SPLIT_GRAIN);
   while (low < high) {

@@ -1,9 +1,92 @@
-// tuning.ts: what was measured on a device: the variant and the slots that were fastest for a class of shapes. Plain data.
+// tuning.ts: what was measured on devices: for each class of shapes the variant and slots that were fastest. Plain data.
+//
+// Whoever measures (`gqa tune`, the page) keeps a Tuning in a file or in the browser's storage, and whoever makes decoders
+// hands it in; the library reads and writes nothing itself.
+import type { CacheLayout } from '../cache/layout.ts';
+import { ShapeError } from '../device/errors.ts';
 import type { FusedVariant } from '../kernels/fused.ts';
+import type { GqaShape } from '../kernels/shape.ts';
+import { powerOfTwoFrom } from '../kernels/sizes.ts';
+
+/** Bumped when older files cannot be read any more: another meaning of sizes or slots. */
+export const TUNING_SCHEMA = 'gqa-tuning/1';
 
 /** The fastest of what was tried for one class of shapes. */
 export interface TunedEntry {
   readonly variant: FusedVariant;
   /** Workgroups that a plan aims for. */
   readonly slots: number;
+}
+
+/** All that was measured, by device and class of shapes. */
+export interface Tuning {
+  readonly schema: typeof TUNING_SCHEMA;
+  readonly devices: Readonly<Record<string, Readonly<Record<string, TunedEntry>>>>;
+}
+
+export const NO_TUNING: Tuning = { schema: TUNING_SCHEMA, devices: {} };
+
+/** A device's name in a Tuning: all that its adapter tells of itself. */
+export function deviceKey(info: GPUAdapterInfo): string {
+  const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } = info;
+  const names = [vendor, architecture, device, description].filter((name) => name !== '');
+  return [...names, `subgroups ${subgroupMinSize}-${subgroupMaxSize}`].join(' | ');
+}
+
+/**
+ * The class a shape falls in, `d128_rows4_heads8_f16`: head dim, query rows of a KV head, KV heads of all sequences rounded
+ * up to a power of two, element types. Shapes of a class run the same shader and split alike.
+ */
+export function shapeClass(shape: GqaShape, layout: Pick<CacheLayout, 'kType' | 'vType'>): string {
+  const { headDim, rowsPerKvHead, batch, numKvHeads } = shape;
+  const types = layout.kType === layout.vType ? layout.kType : `${layout.kType}-${layout.vType}`;
+  return `d${headDim}_rows${rowsPerKvHead}_heads${powerOfTwoFrom(batch * numKvHeads)}_${types}`;
+}
+
+/** What was measured for a shape on a device, if anything was. */
+export function tunedFor(
+  tuning: Tuning,
+  info: GPUAdapterInfo,
+  shape: GqaShape,
+  layout: Pick<CacheLayout, 'kType' | 'vType'>,
+): TunedEntry | undefined {
+  return tuning.devices[deviceKey(info)]?.[shapeClass(shape, layout)];
+}
+
+/** The tuning with one more entry, or another one in its place. */
+export function withEntry(tuning: Tuning, device: string, shape: string, entry: TunedEntry): Tuning {
+  const devices = { ...tuning.devices, [device]: { ...tuning.devices[device], [shape]: entry } };
+  return { schema: TUNING_SCHEMA, devices };
+}
+
+/** Reads a Tuning from JSON text. Throws ShapeError, with `where` in front, for what is not one of this schema. */
+export function parseTuning(json: string, where: string): Tuning {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw new ShapeError(`${where}: not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (!isRecord(value) || value.schema !== TUNING_SCHEMA || !isRecord(value.devices)) {
+    const found = isRecord(value) ? JSON.stringify(value.schema) : typeof value;
+    throw new ShapeError(`${where}: expected a tuning of schema "${TUNING_SCHEMA}", got ${found}`);
+  }
+  for (const [device, entries] of Object.entries(value.devices)) {
+    if (!isRecord(entries)) throw new ShapeError(`${where}: "${device}": expected entries by shape`);
+    for (const [shape, entry] of Object.entries(entries)) {
+      if (!isEntry(entry))
+        throw new ShapeError(`${where}: "${device}", ${shape}: expected a variant and slots`);
+    }
+  }
+  return value as unknown as Tuning;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Sizes are checked where a decoder is made of them. */
+function isEntry(entry: unknown): boolean {
+  if (!isRecord(entry) || !isRecord(entry.variant)) return false;
+  return Number.isSafeInteger(entry.slots) && (entry.slots as number) > 0;
 }

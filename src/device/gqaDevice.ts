@@ -12,6 +12,8 @@ export interface DeviceFacts {
   readonly subgroups: boolean;
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;
+  /** Rows, columns and depth of its subgroup matrices of f16 with sums of f32; 0 where it has none of 8 or 16 alike. */
+  readonly matrixUnit: number;
   readonly maxInvocations: number;
   readonly maxWorkgroupStorage: number;
   readonly maxBindingBytes: number;
@@ -133,12 +135,36 @@ function factsOf(device: GPUDevice, hasSubgroupId: boolean): DeviceFacts {
     subgroups: features.has('subgroups') && hasSubgroupId,
     subgroupMinSize: adapterInfo.subgroupMinSize ?? 4,
     subgroupMaxSize: adapterInfo.subgroupMaxSize ?? 128,
+    matrixUnit: matrixUnitOf(device),
     maxInvocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
     maxWorkgroupStorage: limits.maxComputeWorkgroupStorageSize,
     maxBindingBytes: limits.maxStorageBufferBindingSize,
     maxBufferBytes: limits.maxBufferSize,
     maxGrid: limits.maxComputeWorkgroupsPerDimension,
   };
+}
+
+/** One kind of matrices that an adapter offers; Dawn's experimental extension of GPUAdapterInfo. */
+interface SubgroupMatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
+
+function matrixUnitOf({ features, adapterInfo }: GPUDevice): number {
+  if (![MATRIX_FEATURE, 'shader-f16', 'subgroups'].every((name) => features.has(name))) return 0;
+  const { subgroupMatrixConfigs = [] } = adapterInfo as {
+    subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[];
+  };
+  const config = subgroupMatrixConfigs.find(
+    ({ componentType, resultComponentType, M, N, K }) =>
+      componentType === 'f16' && resultComponentType === 'f32' && M === N && N === K && (M === 8 || M === 16),
+  );
+  return config?.M ?? 0;
 }
 
 /** Throws LimitExceededError when a storage buffer of `bytes` could not be made or bound whole. */

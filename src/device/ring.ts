@@ -10,7 +10,9 @@ import { BUFFER_USAGE } from './usage.ts';
 export const RING_SLOTS = 64;
 
 interface Slot {
-  readonly content: Uint32Array;
+  /** At least `length` words; kept for the slot's next content if that is no longer. */
+  content: Uint32Array;
+  length: number;
   owner: object | undefined;
   used: number;
 }
@@ -53,14 +55,19 @@ export class StepRing {
   #find(content: Uint32Array, owner: object | undefined): number {
     for (let i = 0; i < this.#slots.length; i++) {
       const slot = this.#slots[i]!;
-      if ((owner !== undefined && slot.owner === owner) || equal(slot.content, content)) return i;
+      if ((owner !== undefined && slot.owner === owner) || holds(slot, content)) return i;
     }
     return -1;
   }
 
   #write(content: Uint32Array<ArrayBuffer>): number {
-    const index = this.#slots.length < RING_SLOTS ? this.#slots.length : this.#oldest();
-    this.#slots[index] = { content: content.slice(), owner: undefined, used: 0 };
+    let index = this.#slots.length;
+    if (index === RING_SLOTS) index = this.#oldest();
+    else this.#slots.push({ content: new Uint32Array(0), length: 0, owner: undefined, used: 0 });
+    const slot = this.#slots[index]!;
+    if (slot.content.length < content.length) slot.content = new Uint32Array(content.length);
+    slot.content.set(content);
+    slot.length = content.length;
     this.#device.device.queue.writeBuffer(this.buffer, index * this.#stride, content);
     return index;
   }
@@ -78,8 +85,8 @@ export class StepRing {
   }
 }
 
-function equal(a: Uint32Array, b: Uint32Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+function holds({ content, length }: Slot, wanted: Uint32Array): boolean {
+  if (length !== wanted.length) return false;
+  for (let i = 0; i < length; i++) if (content[i] !== wanted[i]) return false;
   return true;
 }

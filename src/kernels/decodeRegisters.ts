@@ -7,6 +7,7 @@ import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from './elements.ts';
 import type { Kernel } from './kernel.ts';
 import { cacheLibs, NUMBERS, STEP, WORK, type CacheFormat } from './lib.ts';
+import { profileOf } from './profile.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, isPowerOfTwo, powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
 
@@ -85,10 +86,6 @@ export function hasRegisters({ subgroups, subgroupMinSize }: DeviceFacts): boole
   return subgroups && subgroupMinSize >= 2;
 }
 
-// Floats of q and o together that an invocation may keep. On a GPU 64 leave room for enough workgroups to hide the
-// latency of memory; a CPU has a stack for what does not fit.
-const KEPT_FLOATS = { gpu: 64, software: 256 };
-
 const GPU_LANES = 16;
 const GPU_WG_SIZE = 128;
 
@@ -108,7 +105,10 @@ function softwareSizes(
   facts: DeviceFacts,
   lanes: number,
 ): RegistersVariant {
-  const teamRows = evenBlocks(shape.rowsPerKvHead, mostRows(shape, cache, lanes, KEPT_FLOATS.software));
+  const teamRows = evenBlocks(
+    shape.rowsPerKvHead,
+    mostRows(shape, cache, lanes, profileOf(facts).keptFloats),
+  );
   const wgSize = powerOfTwoUpTo(facts.subgroupMinSize);
   return { template: 'registers', wgSize, lanes, tokens: 1, teamRows, blocks: 1 };
 }
@@ -116,7 +116,7 @@ function softwareSizes(
 /** A GPU: all rows of a KV head in one workgroup, as far as its teams reach, so that K and V come from memory once. */
 function gpuSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts, lanes: number): RegistersVariant {
   const rows = shape.rowsPerKvHead;
-  const wanted = powerOfTwoFrom(Math.ceil(rows / mostRows(shape, cache, lanes, KEPT_FLOATS.gpu)));
+  const wanted = powerOfTwoFrom(Math.ceil(rows / mostRows(shape, cache, lanes, profileOf(facts).keptFloats)));
   const limit = powerOfTwoUpTo(Math.min(256, facts.maxInvocations));
   const least = Math.min(limit, Math.max(GPU_WG_SIZE, wanted * lanes));
   const blocks = Math.min(wanted, least / lanes);

@@ -2,6 +2,13 @@
 import { LimitExceededError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import {
+  checkMatrix,
+  chooseMatrix,
+  decodeMatrix,
+  matrixWorkgroupBytes,
+  type MatrixVariant,
+} from './decodeMatrix.ts';
+import {
   checkRegisters,
   chooseRegisters,
   decodeRegisters,
@@ -21,10 +28,12 @@ import type { CacheFormat } from './lib.ts';
 import type { GqaShape } from './shape.ts';
 
 /** One variant of the fused kernel: a template and its sizes. */
-export type FusedVariant = RegistersVariant | TilesVariant;
+export type FusedVariant = RegistersVariant | TilesVariant | MatrixVariant;
 
-/** Templates of the fused kernel. */
+/** Templates of the fused kernel. `matrix` is experimental, and nothing chooses it by itself. */
 export type FusedTemplate = FusedVariant['template'];
+
+export const FUSED_TEMPLATES: readonly FusedTemplate[] = ['registers', 'tiles', 'matrix'];
 
 /** The template that suits a device and shape, as long as nothing was measured, with its sizes. */
 export function chooseFused(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): FusedVariant {
@@ -48,6 +57,7 @@ export function chooseIn(
   facts: DeviceFacts,
 ): FusedVariant {
   if (template === 'tiles') return chooseTiles(shape, cache, facts);
+  if (template === 'matrix') return chooseMatrix(shape, cache, facts);
   const variant = chooseRegisters(shape, cache, facts);
   checkRegisters(variant, facts);
   return variant;
@@ -55,14 +65,15 @@ export function chooseIn(
 
 /** The linked kernel of a variant. */
 export function fusedKernel(shape: GqaShape, cache: CacheFormat, variant: FusedVariant): Kernel {
-  return variant.template === 'tiles'
-    ? decodeTiles(shape, cache, variant)
+  if (variant.template === 'tiles') return decodeTiles(shape, cache, variant);
+  return variant.template === 'matrix'
+    ? decodeMatrix(shape, variant)
     : decodeRegisters(shape, cache, variant);
 }
 
 /** Query rows of a KV head that one workgroup serves. */
 export function rowsPerWorkgroup(variant: FusedVariant): number {
-  return variant.template === 'tiles' ? variant.rowBlock : variant.teamRows * variant.blocks;
+  return variant.template === 'registers' ? variant.teamRows * variant.blocks : variant.rowBlock;
 }
 
 /** Workgroups of one item of a plan: row blocks of all KV heads. */
@@ -75,6 +86,10 @@ export function variantName(variant: FusedVariant): string {
   if (variant.template === 'tiles') {
     const { wgSize, tile, rowBlock, mixWords } = variant;
     return `tiles wg${wgSize} tile${tile} rows${rowBlock} words${mixWords}`;
+  }
+  if (variant.template === 'matrix') {
+    const { wgSize, tile, rowBlock, unit } = variant;
+    return `matrix wg${wgSize} tile${tile} rows${rowBlock} unit${unit}`;
   }
   const { wgSize, lanes, tokens, teamRows, blocks } = variant;
   return `registers wg${wgSize} lanes${lanes} tokens${tokens} rows${teamRows}x${blocks}`;
@@ -90,33 +105,39 @@ export function checkVariant(
   variant: FusedVariant,
   facts: DeviceFacts,
 ): void {
-  if (variant.template === 'tiles') checkTiles(shape, cache, variant);
-  else if (variant.template === 'registers') checkRegisters(variant, facts);
-  else throw new ShapeError(`variant: template must be registers or tiles, got ${nameIn(variant)}`);
+  checkSizes(shape, cache, variant, facts);
   const { wgSize, template } = variant;
+  const where = `decode_${template}`;
   if (wgSize > facts.maxInvocations) {
-    throw new LimitExceededError(
-      `decode_${template}`,
-      'maxComputeInvocationsPerWorkgroup',
-      wgSize,
-      facts.maxInvocations,
-    );
+    throw new LimitExceededError(where, 'maxComputeInvocationsPerWorkgroup', wgSize, facts.maxInvocations);
   }
-  const bytes =
-    template === 'tiles'
-      ? tilesWorkgroupBytes(cache, variant)
-      : registersWorkgroupBytes(shape, cache, variant);
+  const bytes = workgroupBytes(shape, cache, variant);
   if (bytes > facts.maxWorkgroupStorage) {
-    throw new LimitExceededError(
-      `decode_${template}`,
-      'maxComputeWorkgroupStorageSize',
-      bytes,
-      facts.maxWorkgroupStorage,
-    );
+    throw new LimitExceededError(where, 'maxComputeWorkgroupStorageSize', bytes, facts.maxWorkgroupStorage);
   }
 }
 
-/** What an object that is no variant, whatever its type says, calls its template. */
-function nameIn(variant: { readonly template?: unknown }): string {
-  return String(variant.template);
+function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, facts: DeviceFacts): void {
+  switch (variant.template) {
+    case 'registers':
+      return checkRegisters(variant, facts);
+    case 'tiles':
+      return checkTiles(shape, cache, variant);
+    case 'matrix':
+      // Refuses the device or the cache; the sizes given are checked after.
+      chooseMatrix(shape, cache, facts);
+      return checkMatrix(shape, variant);
+    default: {
+      const { template } = variant as { template: unknown };
+      const known = FUSED_TEMPLATES.join(', ');
+      throw new ShapeError(`variant: template must be one of ${known}, got ${String(template)}`);
+    }
+  }
+}
+
+/** Workgroup memory of a variant in bytes. */
+export function workgroupBytes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant): number {
+  if (variant.template === 'tiles') return tilesWorkgroupBytes(cache, variant);
+  if (variant.template === 'matrix') return matrixWorkgroupBytes(shape, variant);
+  return registersWorkgroupBytes(shape, cache, variant);
 }

@@ -1,6 +1,6 @@
 // rows.test.ts: which shapes a benchmark compares, and what they are called.
 import { describe, expect, test } from 'vitest';
-import { rowGroups, rowId, spectrum, variantName, type RowOptions } from '../../bench/rows.ts';
+import { rowGroups, rowId, spectrum, testName, variantName, type RowOptions } from '../../bench/rows.ts';
 import { ShapeError } from '../../src/index.ts';
 
 const OPTIONS: RowOptions = {
@@ -12,7 +12,8 @@ const OPTIONS: RowOptions = {
   batches: [1],
   kTypes: ['f16'],
   vTypes: ['f16'],
-  kernels: ['fused'],
+  caches: ['cold'],
+  kernels: ['auto'],
 };
 
 describe('spectrum', () => {
@@ -48,6 +49,27 @@ describe('rowGroups', () => {
     ]);
   });
 
+  test('kernels and states of the cache multiply out beside each other', () => {
+    const one = { ...OPTIONS, depths: [64], kvHeads: [8], kernels: ['auto', 'plain'] } as const;
+    const [group] = rowGroups({ ...one, caches: ['cold', 'hot'] });
+    expect(group!.map(rowId)).toEqual([
+      'h32_kv8_d128_t64_f16',
+      'h32_kv8_d128_t64_f16_hot',
+      'h32_kv8_d128_t64_f16_plain',
+      'h32_kv8_d128_t64_f16_hot_plain',
+    ]);
+  });
+
+  test('requests take the place of batches and depths', () => {
+    const groups = rowGroups({ ...OPTIONS, kvHeads: [8], requests: ['8q1s4k', '1q1s2k_3q1s100'] });
+    expect(groups.map(([row]) => row)).toMatchObject([
+      { batch: 8, depth: 4096, capacity: 4096, requests: '8q1s4k' },
+      { batch: 4, depth: 2048, capacity: 2048, requests: '1q1s2k_3q1s100' },
+    ]);
+    expect(groups.flat().map(rowId)).toEqual(['h32_kv8_d128_8q1s4k_f16', 'h32_kv8_d128_1q1s2k_3q1s100_f16']);
+    expect(groups.flat().map(testName)).toEqual(['attn @ 8q1s4k', 'attn @ 1q1s2k_3q1s100']);
+  });
+
   test('lists of types for K and for V of the same length go in pairs', () => {
     const [group] = rowGroups({
       ...OPTIONS,
@@ -69,7 +91,7 @@ describe('rowGroups', () => {
     expect(() => rowGroups({ ...OPTIONS, capacity: 2048 })).toThrow(
       'bench: depth: expected at most the capacity of 2048, got 4096',
     );
-    expect(() => rowGroups({ ...OPTIONS, kernels: ['warp' as 'fused'] })).toThrow(ShapeError);
+    expect(() => rowGroups({ ...OPTIONS, kernels: ['warp' as 'plain'] })).toThrow(ShapeError);
   });
 });
 

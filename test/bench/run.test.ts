@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { runBench, type BenchEvent, type BenchOptions } from '../../bench/run.ts';
 import type { BenchResult } from '../../bench/schema.ts';
 import { PassTimer } from '../../bench/timer.ts';
+import { checkShape, deviceKey, NO_TUNING, shapeClass, withEntry } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
 
 const OPTIONS: BenchOptions = {
@@ -14,11 +15,13 @@ const OPTIONS: BenchOptions = {
   batches: [2],
   kTypes: ['f16'],
   vTypes: ['f16'],
-  kernels: ['fused'],
+  caches: ['cold'],
+  kernels: ['auto'],
   seed: 5,
   check: true,
   reps: 2,
   maxTimeMs: 1000,
+  lastLevelCacheBytes: 2 ** 19,
   context: { version: '0', runtime: { kind: 'test', version: '0' }, nonStandard: {} },
 };
 
@@ -47,6 +50,11 @@ describe('runBench', () => {
     );
     for (const row of result.results) {
       expect(row.check).toMatchObject({ ref: 'cpu-f64', pass: true });
+      expect(row.checkAfter).toMatchObject({ ref: 'cpu-f64', pass: true });
+      expect(['registers', 'tiles']).toContain(row.kernel);
+      expect(row.sizes).toContain(row.kernel);
+      expect(row.host!.planNs).toBeGreaterThan(0);
+      expect(row.host!.recordNs).toBeGreaterThan(0);
       expect(row.time!.samplesNs).toHaveLength(2);
       expect(row.time!.median).toBeGreaterThan(0);
       expect(row.time!.ci95[0]).toBeLessThanOrEqual(row.time!.median);
@@ -67,6 +75,37 @@ describe('runBench', () => {
     const [mha] = result.results;
     expect(mha!.time).toBeNull();
     expect(mha!.error).toMatch(/maxStorageBufferBindingSize needed 17179869184, available \d+/);
+  });
+
+  test('cold rows read copies past twice the last-level cache in turn, hot ones a single copy', async () => {
+    const { result } = await run({ ...OPTIONS, kvHeads: [1], caches: ['cold', 'hot'] });
+    const bytes = 2 * 96 * 64 * 4;
+    expect(result.context.coldBytes).toBe(2 ** 20);
+    expect(result.results.map((row) => [row.cold, row.workingSetBytes])).toEqual([
+      [true, Math.ceil(2 ** 20 / bytes) * bytes],
+      [false, bytes],
+    ]);
+  });
+
+  test('a batch of unequal requests, by several kernels on the same data', async () => {
+    const kernels = ['auto', 'plain'] as const;
+    const { result } = await run({ ...OPTIONS, kvHeads: [2], requests: ['1q1s96_2q1s5_1q1s0'], kernels });
+    expect(result.results.map((row) => [row.kernel === 'plain', row.check?.pass, row.bytes.kvRead])).toEqual([
+      [false, true, 106 * 2 * 64 * 4],
+      [true, true, 106 * 2 * 64 * 4],
+    ]);
+  });
+
+  test('auto takes what was tuned for the device and the shape, and says so', async () => {
+    const device = await testDevice();
+    const shape = checkShape({ batch: 2, numQHeads: 8, numKvHeads: 1, headDim: 64 });
+    const types = { kType: 'f16', vType: 'f16' } as const;
+    const variant = { template: 'tiles', wgSize: 16, tile: 16, rowBlock: 8, mixWords: 1 } as const;
+    const key = [deviceKey(device.device.adapterInfo), shapeClass(shape, types)] as const;
+    const tuning = withEntry(NO_TUNING, ...key, { variant, slots: 3 });
+    const { result } = await run({ ...OPTIONS, kvHeads: [1, 8], tuning });
+    expect(result.results.map((row) => row.tuned)).toEqual([true, false]);
+    expect(result.results[0]!.sizes).toBe('tiles wg16 tile16 rows8 words1');
   });
 
   test('an aborted run ends with the abort', async () => {

@@ -61,7 +61,8 @@ describe('openDevice', () => {
   test('without subgroup_id in the host’s WGSL it does without subgroups', async () => {
     using device = await ownDevice(['subgroups']);
     const has = device.device.features.has('subgroups');
-    const borrowed = (features?: ReadonlySet<string>) => borrowDevice(device.device, features).facts.subgroups;
+    const borrowed = (features?: ReadonlySet<string>) =>
+      borrowDevice(device.device, features).facts.subgroups;
     expect(borrowed()).toBe(has);
     expect(borrowed(new Set(['subgroup_id', 'packed_4x8_integer_dot_product']))).toBe(has);
     expect(borrowed(new Set(['packed_4x8_integer_dot_product']))).toBe(false);

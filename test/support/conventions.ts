@@ -30,6 +30,10 @@ const LAYERS: readonly (readonly [layer: RegExp, mayImport: RegExp])[] = [
   [/^src\/node(\/|\.ts)/, /^src\/(node\/|device\/)/],
   [/^src\/index\.ts/, /^src\/(device|kernels|cache|decode|models|checkpoint)\//],
   [/^src\/cli\//, /^(src\/(?!index)|bench\/(?!page)|package\.json)/],
+  [
+    /^bench\/peers\//,
+    /^(bench\/|test\/reference\/|src\/|scripts\/|vite\.config\.ts|onnxruntime-web\/webgpu|core-js\/)/,
+  ],
   [/^bench\//, /^(bench\/|test\/reference\/|package\.json|src\/(?!cli|node))/],
 ];
 

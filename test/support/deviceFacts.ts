@@ -8,6 +8,7 @@ export const GPU_FACTS: DeviceFacts = {
   subgroups: true,
   subgroupMinSize: 32,
   subgroupMaxSize: 32,
+  matrixUnit: 0,
   maxInvocations: 256,
   maxWorkgroupStorage: 16384,
   maxBindingBytes: 128 * 2 ** 20,

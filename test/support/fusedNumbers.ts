@@ -7,12 +7,16 @@ import { NEG_MAX } from '../reference/decodeTiles.ts';
 import { check, type Fused, type Given, problemOf } from './fusedCases.ts';
 import { itemsOf, runFused } from './runDecode.ts';
 
-/** Defines the tests for one linked shader: `given` in f32 with a head dim of 64. */
+/**
+ * Defines the tests for one linked shader: `given` with a head dim of 64. `far` stretches the queries of the test of scores
+ * far from zero: as far as the kernel's numbers keep to f32's bound.
+ */
 export function describeRunTimeNumbers(
   name: string,
   device: GqaDevice,
   given: Given,
   fusedOf: (problem: StoredProblem) => Fused,
+  far = 40,
 ): void {
   describe(`${name} at run-time numbers`, () => {
     test.each([190, 95, 64, 38, 32, 17, 7, 1])(
@@ -55,7 +59,7 @@ export function describeRunTimeNumbers(
 
     test('scores far from zero: the running maximum falls and rises from key to key', async () => {
       const problem = problemOf(given, [200, 161], 10);
-      problem.q.forEach((x, i) => (problem.q[i] = x * 40));
+      problem.q.forEach((x, i) => (problem.q[i] = x * far));
       await check(device, problem, itemsOf(problem.kvLens, 128), fusedOf(problem));
     });
 
@@ -73,6 +77,8 @@ export function describeRunTimeNumbers(
         headDim: 64,
         kvLens: [3, 40, 0, 33, 12],
         capacity: 41,
+        kType: given.types[0],
+        vType: given.types[1],
         seed: 11,
       });
       await check(device, problem, itemsOf(problem.kvLens, 32), fusedOf(problem));

@@ -1,0 +1,113 @@
+// bed.ts: what the kernels of one shape are timed on: a seeded problem, enough copies of its caches to stay cold, q and outputs.
+import { MAX_LAYERS } from '../src/cache/layout.ts';
+import { checkBufferBytes } from '../src/device/gqaDevice.ts';
+import {
+  cacheLayout,
+  createKvCache,
+  createStorage,
+  kvBytesRead,
+  uploadStorage,
+  type GqaDevice,
+  type KvCache,
+} from '../src/index.ts';
+import { randomProblem, type StoredProblem } from './problem.ts';
+import { kvLensOf } from './requests.ts';
+import type { RowParams } from './schema.ts';
+import { expect64, type Expected } from './verify.ts';
+
+/** The shape of a row without what differs between kernels on it. */
+export type BedParams = Omit<RowParams, 'kernel'>;
+
+/** The data of one shape. All kernels on it read the same caches in turn and write the same output. */
+export interface Bed {
+  readonly problem: StoredProblem;
+  readonly cache: KvCache;
+  /** Copies of the cache, as layers of it; they hold the same values. */
+  readonly copies: number;
+  readonly q: GPUBuffer;
+  readonly o: GPUBuffer;
+  readonly lse: GPUBuffer;
+  /** The float64 result, computed once when it is first asked for. */
+  expected(): Expected;
+  destroy(): void;
+}
+
+/**
+ * Allocates and fills a bed whose copies of the cache together exceed `coldBytes`; a hot one has a single copy. Whatever
+ * fails leaves nothing allocated.
+ */
+export async function createBed(
+  device: GqaDevice,
+  params: BedParams,
+  seed: number,
+  coldBytes: number,
+): Promise<Bed> {
+  const made: { destroy(): void }[] = [];
+  const keep = <T extends { destroy(): void }>(resource: T): T => {
+    made.push(resource);
+    return resource;
+  };
+  const destroy = () => {
+    for (const resource of made.splice(0).toReversed()) resource.destroy();
+    // WebGPU gives memory back with the next submit.
+    device.device.queue.submit([]);
+  };
+  try {
+    const copies = copiesOf(device, params, coldBytes);
+    const problem = problemOf(params, seed);
+    const cache = keep(await createKvCache(device, { ...problem, layers: copies }));
+    for (let layer = 0; layer < copies; layer++) {
+      cache.load({ layer, k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
+    }
+    let expected: Expected | undefined;
+    return {
+      problem,
+      cache,
+      copies,
+      q: keep(uploadStorage(device, 'q', problem.q)),
+      o: keep(createStorage(device, 'o', problem.q.byteLength)),
+      lse: keep(createStorage(device, 'lse', (problem.q.length / params.headDim) * 4)),
+      expected: () => (expected ??= expect64(problem)),
+      destroy,
+    };
+  } catch (error) {
+    destroy();
+    throw error;
+  }
+}
+
+const MIB = 2 ** 20;
+
+/**
+ * What the caches read in turn have to exceed: twice the last-level cache where its size is known; else 256 MiB, beyond
+ * that of all but the largest GPUs, or 64 MiB for an unknown CPU behind a software adapter.
+ */
+export function coldBytesOf(software: boolean, lastLevelCacheBytes?: number): number {
+  if (lastLevelCacheBytes !== undefined) return Math.min(2 * lastLevelCacheBytes, 1024 * MIB);
+  return software ? 64 * MIB : 256 * MIB;
+}
+
+/** Before any data is made: a shape beyond the device's limits would take gigabytes of host memory first. */
+function copiesOf(device: GqaDevice, params: BedParams, coldBytes: number): number {
+  const layout = cacheLayout({ ...params, numKvHeads: params.kvHeads });
+  checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
+  checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
+  if (params.cache === 'hot') return 1;
+  const read = kvBytesRead(layout, kvLensOf(params));
+  return Math.min(MAX_LAYERS, Math.max(1, Math.ceil(coldBytes / Math.max(1, read))));
+}
+
+function problemOf(params: BedParams, seed: number): StoredProblem {
+  const { batch, heads, kvHeads, headDim, capacity, kType, vType } = params;
+  return randomProblem({
+    batch,
+    numQHeads: heads,
+    numKvHeads: kvHeads,
+    headDim,
+    capacity,
+    kType,
+    vType,
+    kvLens: kvLensOf(params),
+    seed,
+  });
+}

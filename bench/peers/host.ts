@@ -1,0 +1,18 @@
+// host.ts: a place where contestants run, as the run sees it.
+import type { BenchContext, CeilingContext, PeerPlace } from '../schema.ts';
+import type { EngineName, Place } from './contestants.ts';
+import type { PeerInputs } from './inputs.ts';
+import type { Lane } from './lane.ts';
+
+/** Node or a browser, with its engines. */
+export interface Host {
+  readonly place: Place;
+  readonly runtime: BenchContext['runtime'];
+  /** Opens an engine, once, and says on which device it computes; null is the CPU. Throws where it cannot. */
+  open(engine: EngineName): Promise<Pick<PeerPlace, 'adapter' | 'features'> | null>;
+  /** Binds an open engine to data. `inputs` of one shape are the same object for every contestant. */
+  bind(engine: EngineName, inputs: PeerInputs, copies: number): Promise<Lane>;
+  /** How fast the place's device reads memory, where the host can measure it. */
+  ceiling?(): Promise<CeilingContext>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,64 @@
+// nodeHost.ts: the contestants of this process: the WebGPU engines on Dawn, and onnxruntime on the CPU.
+import { openDevice } from '../../src/index.ts';
+import { quietWait, type NodeGpu } from '../../src/node.ts';
+import { lastLevelCache } from '../../src/cli/runtimeContext.ts';
+import { coldBytesOf } from '../bed.ts';
+import { measureCeiling } from '../ceiling.ts';
+import { fullDescriptor } from '../deviceRequest.ts';
+import type { BenchContext } from '../schema.ts';
+import { PassTimer } from '../timer.ts';
+import { actAsBrowser } from './asBrowser.ts';
+import type { EngineName } from './contestants.ts';
+import type { Engine } from './engine.ts';
+import type { Host } from './host.ts';
+import { localLane } from './lane.ts';
+import { openWebgpuEngine } from './webgpuEngines.ts';
+
+/** All WebGPU engines get this GPU object, and so the same adapter. */
+export async function openNodeHost({ gpu }: NodeGpu, runtime: BenchContext['runtime']): Promise<Host> {
+  await actAsBrowser(gpu);
+  const engines = new Map<EngineName, Engine>();
+  return {
+    place: 'node',
+    runtime,
+    async open(name) {
+      const engine = await openEngine(name, gpu);
+      engines.set(name, engine);
+      await nextTurn();
+      return engine.on;
+    },
+    async bind(name, inputs, copies) {
+      return localLane(await engines.get(name)!.bind(inputs, copies), copies, quietWait);
+    },
+    ceiling: () => readCeiling(gpu),
+    async close() {
+      for (const engine of engines.values()) engine.close();
+    },
+  };
+}
+
+async function openEngine(name: EngineName, gpu: GPU): Promise<Engine> {
+  if (name === 'ort-cpu') return (await import('./onnxCpu.ts')).openOnnxCpu();
+  return openWebgpuEngine(name, gpu);
+}
+
+/**
+ * Node 20 optimises onnxruntime-web's module as a whole, in the turn of the event loop after its first use, for up to a
+ * minute of one core; Node 24 and Chromium do not. Nothing may be timed before that is over.
+ */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+async function readCeiling(gpu: GPU) {
+  const device = await openDevice(gpu, { powerPreference: 'high-performance', descriptor: fullDescriptor });
+  const timer = new PassTimer(device, { quiet: quietWait });
+  try {
+    await timer.calibrate();
+    const { lastLevelCacheBytes } = lastLevelCache(device.facts.software);
+    return await measureCeiling(device, timer, coldBytesOf(device.facts.software, lastLevelCacheBytes));
+  } finally {
+    timer.destroy();
+    device.destroy();
+  }
+}

@@ -1,0 +1,96 @@
+// ours.ts: this project's own kernels as a contestant: append the step's token, then attend.
+import {
+  createDecoder,
+  createKvCache,
+  createStorage,
+  openDevice,
+  readBack,
+  uploadStorage,
+  type BoundAppend,
+  type DecodeStep,
+  type GqaDevice,
+  type KernelChoice,
+} from '../../src/index.ts';
+import { fullDescriptor } from '../deviceRequest.ts';
+import type { Attention, Engine } from './engine.ts';
+import { fromElements, lastToken, withoutLastToken, type PeerInputs } from './inputs.ts';
+import { onDevice } from './onDevice.ts';
+
+/** Opens a device for one kernel, by default the decoder's own default. */
+export async function openOurs(gpu: GPU, kernel?: KernelChoice): Promise<Engine> {
+  const device = await openDevice(gpu, { powerPreference: 'high-performance', descriptor: fullDescriptor });
+  return {
+    on: onDevice(device.device),
+    bind: (inputs, copies) => bind(device, inputs, copies, kernel),
+    close: () => device.destroy(),
+  };
+}
+
+async function bind(
+  device: GqaDevice,
+  inputs: PeerInputs,
+  copies: number,
+  kernel: KernelChoice | undefined,
+): Promise<Attention> {
+  const { heads, kvHeads, headDim, depth, type } = inputs.shape;
+  const made: { destroy(): void }[] = [];
+  const keep = <T extends { destroy(): void }>(resource: T): T => {
+    made.push(resource);
+    return resource;
+  };
+  const release = () => {
+    for (const resource of made.splice(0).toReversed()) resource.destroy();
+    device.device.queue.submit([]); // memory comes back with the next submission
+  };
+  try {
+    const cache = keep(
+      await createKvCache(device, {
+        numKvHeads: kvHeads,
+        headDim,
+        capacity: depth,
+        layers: copies,
+        kType: type,
+      }),
+    );
+    const decoder = keep(await createDecoder(device, { cache, numQHeads: heads, ...(kernel && { kernel }) }));
+    const token = (stored: PeerInputs['k']) => fromElements(lastToken(stored, inputs.shape));
+    const q = keep(uploadStorage(device, 'q', inputs.q));
+    const k = keep(uploadStorage(device, 'k', token(inputs.k)));
+    const v = keep(uploadStorage(device, 'v', token(inputs.v)));
+    const o = keep(createStorage(device, 'o', inputs.q.byteLength));
+    const held = {
+      k: withoutLastToken(inputs.k, inputs.shape),
+      v: withoutLastToken(inputs.v, inputs.shape),
+      kvLens: [depth - 1],
+    };
+    const steps: [BoundAppend, DecodeStep][] = [];
+    for (let layer = 0; layer < copies; layer++) {
+      cache.load({ layer, ...held });
+      steps.push([await cache.bindAppend({ layer, k, v }), await decoder.step({ layer, q, o })]);
+    }
+    const plan = decoder.plan({ kvLens: [depth] });
+    const start = (copy: number) => {
+      // All copies at once, and so once in a whole round over them.
+      if (cache.kvLens(copy)[0] === depth) cache.truncate(depth - 1);
+      const [append, step] = steps[copy]!;
+      const encoder = device.device.createCommandEncoder({ label: 'decode step' });
+      append.record(encoder);
+      step.record(encoder, plan);
+      device.device.queue.submit([encoder.finish()]);
+    };
+    return {
+      step: `append_kv, ${plan.dispatches.join(', ')}`,
+      start,
+      finish: () => device.idle(),
+      output: async (copy) => {
+        device.device.queue.writeBuffer(o, 0, new Float32Array(inputs.q.length).fill(NaN));
+        start(copy);
+        return new Float32Array(await readBack(device, o));
+      },
+      release,
+    };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}

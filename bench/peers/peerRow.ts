@@ -1,0 +1,50 @@
+// peerRow.ts: what becomes of a contestant on a shape in the result, with a time or without.
+import { shapeName } from '../rows.ts';
+import type { PeerRow } from '../schema.ts';
+import type { Contestant } from './contestants.ts';
+import { kvBytes, peerParams, type PeerShape } from './inputs.ts';
+import type { Lane } from './lane.ts';
+import type { Stage } from './stage.ts';
+
+/** A contestant's row on a shape, with what is known of it in `more`; without that nothing was run. */
+export function peerRow({ engine, place }: Contestant, stage: Stage, more: Partial<PeerRow>): PeerRow {
+  const { shape, copies, workingSetBytes, cold } = stage;
+  return {
+    id: shapeId(shape),
+    place,
+    engine,
+    params: peerParams(shape),
+    step: '',
+    bytes: { kvRead: kvBytes(shape) },
+    copies,
+    workingSetBytes,
+    cold,
+    check: null,
+    time: null,
+    warnings: [],
+    ...more,
+  };
+}
+
+/** The row of a contestant whose output was wrong before or after timing: its error, and no time. */
+export function wrongRow(
+  contestant: Contestant,
+  stage: Stage,
+  lane: Lane,
+  check: NonNullable<PeerRow['check']>,
+): PeerRow {
+  const { maxAbsErr, bound } = check.after ?? check.before;
+  const when = check.after ? 'after' : 'before';
+  const error = `wrong result ${when} timing: error ${maxAbsErr.toExponential(2)}, bound ${bound.toExponential(2)}`;
+  return peerRow(contestant, stage, { step: lane.step, check, error });
+}
+
+/** `h32_kv8_d128_t4096_f16`. */
+export function shapeId(shape: PeerShape): string {
+  return shapeName({ ...peerParams(shape), kType: shape.type, vType: shape.type, cache: 'cold' });
+}
+
+/** The first line of an error's message: the rest of a peer's is its stack. */
+export function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.trim();
+}

@@ -1,0 +1,138 @@
+// report.ts: a comparison as people read it: what ran where, the table, and what to keep in mind.
+import { formatBytes, formatSignificant, markdownTable, type Column } from '../format.ts';
+import type { PeerPlace, PeerResult, PeerRow } from '../schema.ts';
+import { median } from '../stats.ts';
+
+const COLUMNS: readonly Column[] = [
+  { title: 'shape', align: 'left' },
+  { title: 'place', align: 'left' },
+  { title: 'contestant', align: 'left' },
+  { title: 'ms (median)', align: 'right' },
+  { title: 'of ours', align: 'right' },
+  { title: 'GB/s', align: 'right' },
+  { title: 'error vs float64', align: 'right' },
+  { title: 'rotated', align: 'right' },
+];
+
+/** Everything a person reads: header, table, notes. */
+export function peerReport(result: PeerResult): string {
+  // Two blanks at a line's end keep it a line of its own where Markdown is shown.
+  const lines = (texts: readonly string[]) => texts.join('  \n');
+  return [lines(peerHeader(result)), peerTable(result.results), lines(peerNotes(result))].join('\n\n');
+}
+
+/** The lines above the table: tool, packages, each place with its device, how it was timed. */
+export function peerHeader({ context }: PeerResult): string[] {
+  const { tool, places, packages, label, seed, timer } = context;
+  const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
+  return [
+    `${tool.name} ${tool.version}${tool.commit ? ` (${tool.commit})` : ''}${label ? ` · label "${label}"` : ''}`,
+    `peers    ${versions.join(' · ') || 'none installed'}`,
+    ...places.map(placeLine),
+    `timer    ${TIMERS[timer]}`,
+    `order    contestants of one shape interleaved sample by sample, shuffled · seed ${seed}`,
+    `caches   K and V rotated over copies of ${formatBytes(context.coldBytes)} and more, unless a row says "warm"`,
+  ];
+}
+
+const TIMERS: Readonly<Record<PeerResult['context']['timer'], string>> = {
+  wall: 'wall clock per step: the same number of steps in a row, one submission each at least, then one wait',
+  'cuda-event': 'CUDA events around steps in a row',
+};
+
+function placeLine({ name, runtime, adapter, features, ceiling }: PeerPlace): string {
+  const names = adapter ? [adapter.vendor, adapter.architecture, adapter.device, adapter.description] : [];
+  const device = names.filter(Boolean).join(' · ') || 'no WebGPU device';
+  const software = adapter?.software ? ' · SOFTWARE' : '';
+  const f16 = adapter ? ` · shader-f16 ${features.includes('shader-f16') ? 'yes' : 'no'}` : '';
+  const read = ceiling ? ` · reads ${formatSignificant(ceiling.readGBps, 3)} GB/s` : '';
+  const webgpu = runtime.webgpu ? `, ${runtime.webgpu}` : '';
+  return `${name.padEnd(8)} ${runtime.kind} ${runtime.version}${webgpu} · ${device}${software}${f16}${read}`;
+}
+
+/** The table of all rows, shape by shape. */
+export function peerTable(rows: readonly PeerRow[]): string {
+  return markdownTable(
+    COLUMNS,
+    rows.map((row, i) => cells(rows, row, i === 0 || rows[i - 1]!.id !== row.id)),
+  );
+}
+
+function cells(rows: readonly PeerRow[], row: PeerRow, first: boolean): string[] {
+  return [
+    first ? row.id : '',
+    row.place,
+    row.engine,
+    timeCell(row),
+    ratioCell(rows, row),
+    row.time ? formatSignificant(row.bytes.kvRead / row.time.median, 3) : '',
+    errorCell(row),
+    row.time ? `${row.cold ? '' : 'warm, '}${formatBytes(row.workingSetBytes)}` : '',
+  ];
+}
+
+function timeCell({ time, check }: PeerRow): string {
+  if (!time) return check && !(check.after ?? check.before).pass ? 'WRONG' : 'not run';
+  const [low, high] = time.ci95;
+  return `${formatSignificant(time.median / 1e6, 3)} ± ${formatSignificant((high - low) / 2e6, 2)}`;
+}
+
+/**
+ * Time over that of this project's default kernel in the same place, 2 took twice as long: the median over the rounds
+ * of sampling, each with a sample of both, so that what slows a whole round down does not count.
+ */
+export function ratioToOurs(rows: readonly PeerRow[], row: PeerRow): number | undefined {
+  const ours = rows.find(({ id, place, engine }) => {
+    return id === row.id && place === row.place && engine === 'ours';
+  });
+  if (!row.time || !ours?.time) return undefined;
+  const { samplesNs } = ours.time;
+  return median(row.time.samplesNs.map((ns, round) => ns / samplesNs[round]!));
+}
+
+function ratioCell(rows: readonly PeerRow[], row: PeerRow): string {
+  const ratio = ratioToOurs(rows, row);
+  return ratio === undefined ? '' : `${formatSignificant(ratio, 3)}×`;
+}
+
+function errorCell({ check }: PeerRow): string {
+  if (!check) return '';
+  return Math.max(check.before.maxAbsErr, check.after?.maxAbsErr ?? 0).toExponential(1);
+}
+
+/** The lines below the table: failures, each once with its shapes; warnings; what each contestant's step is. */
+export function peerNotes({ context, results }: PeerResult): string[] {
+  return [
+    ...grouped(results, (row) => row.error).map(
+      ([error, rows]) =>
+        `error    ${nameOf(rows[0]!)}: ${error} (${[...new Set(rows.map(({ id }) => id))].join(', ')})`,
+    ),
+    ...context.warnings.map(({ text }) => `warning  ${text}`),
+    ...grouped(results, (row) => row.step || undefined).map(
+      ([step, rows]) => `step     ${nameOf(rows[0]!)}: ${step}`,
+    ),
+    'note     ± is half the 95 % interval of the median. "of ours": time over that of this project\'s default kernel in the same place and round, the median of all rounds; 2× took twice as long.',
+    "note     errors are the worst absolute ones before and after timing, bounded by twice that of a simple implementation in the type the engine computes in, and that type's rounding.",
+  ];
+}
+
+function nameOf({ engine, place }: PeerRow): string {
+  return `${engine}@${place}`;
+}
+
+/** Rows of one contestant with the same text, in order of appearance. */
+function grouped(
+  rows: readonly PeerRow[],
+  textOf: (row: PeerRow) => string | undefined,
+): [string, PeerRow[]][] {
+  const groups = new Map<string, [string, PeerRow[]]>();
+  for (const row of rows) {
+    const text = textOf(row);
+    if (text === undefined) continue;
+    const key = `${nameOf(row)} ${text}`;
+    const group = groups.get(key);
+    if (group) group[1].push(row);
+    else groups.set(key, [text, [row]]);
+  }
+  return [...groups.values()];
+}

@@ -1,0 +1,118 @@
+// run.ts: a comparison: per shape bind, check, warm up, sample all contestants interleaved, check again.
+import { noiseOf, rowTime } from '../rowResult.ts';
+import { growSteps, sampleInterleaved, type Sampled, type SamplingOptions } from '../sampling.ts';
+import type { PeerRow, RowCheck, RowTime } from '../schema.ts';
+import { contestantName } from './contestants.ts';
+import type { Entry } from './entries.ts';
+import type { PeerShape } from './inputs.ts';
+import type { Lane } from './lane.ts';
+import { messageOf, peerRow, shapeId, wrongRow } from './peerRow.ts';
+import { checkLane, makeStage, type Rotation, type Stage } from './stage.ts';
+
+/** What to compare and for how long; `maxTimeMs` is for the samples of a shape. */
+export interface PeerOptions extends SamplingOptions, Rotation {
+  readonly shapes: readonly PeerShape[];
+}
+
+/** What a run reports while it goes on. */
+export type PeerEvent =
+  | { readonly type: 'progress'; readonly text: string }
+  | { readonly type: 'row'; readonly row: PeerRow };
+
+/** Compares shape by shape. An engine that fails, or whose output is wrong, gets a row that says so; the others go on. */
+export async function* comparePeers(
+  entries: readonly Entry[],
+  options: PeerOptions,
+): AsyncGenerator<PeerEvent, void> {
+  for (const shape of options.shapes) yield* compareShape(entries, shape, options);
+}
+
+/** A contestant on its way through a shape. */
+interface Running extends Sampled {
+  readonly entry: Entry;
+  readonly lane: Lane;
+  readonly before: RowCheck;
+  readonly firstNs: number;
+  readonly stepsPerSample: number;
+}
+
+async function* compareShape(
+  entries: readonly Entry[],
+  shape: PeerShape,
+  options: PeerOptions,
+): AsyncGenerator<PeerEvent, void> {
+  const progress = (text: string): PeerEvent => ({ type: 'progress', text: `${shapeId(shape)}: ${text}` });
+  yield progress('inputs and reference');
+  const stage = makeStage(shape, options.seed, options);
+  const finished = new Map<Entry, PeerRow>();
+  const running: Running[] = [];
+  try {
+    for (const entry of entries) {
+      options.signal?.throwIfAborted();
+      yield progress(`preparing ${contestantName(entry)}`);
+      const prepared = await prepare(entry, stage);
+      if ('lane' in prepared) running.push(prepared);
+      else finished.set(entry, prepared);
+    }
+    const sampling = sampleInterleaved(running, sampler(running, stage, finished), options);
+    let round = await sampling.next();
+    for (; !round.done; round = await sampling.next()) yield progress(round.value);
+    for (const run of running) finished.set(run.entry, await finish(run, stage, round.value));
+  } finally {
+    for (const { lane } of running) await lane.release().catch(() => {});
+  }
+  for (const entry of entries) yield { type: 'row', row: finished.get(entry)! };
+}
+
+/** A sample's span, so long that what a wait ends late (src/node/quiet.ts: up to 1 ms) is at most 1 % of it. */
+const SAMPLE_NS = 1e8;
+
+/** Binds, runs cold, checks and warms up; what cannot run or is wrong ends here, with a row. */
+async function prepare(entry: Entry, stage: Stage): Promise<Running | PeerRow> {
+  if ('error' in entry) return peerRow(entry, stage, { error: entry.error });
+  let lane: Lane | undefined;
+  try {
+    const bound = (lane = await entry.host.bind(entry.engine, stage.inputs, stage.copies));
+    const firstNs = await bound.time(1);
+    const before = await checkLane(entry, bound, stage);
+    if (before.pass) {
+      const stepsPerSample = await growSteps(SAMPLE_NS, (steps) => bound.time(steps));
+      return { entry, lane, before, firstNs, stepsPerSample, samplesNs: [] };
+    }
+    await lane.release();
+    return wrongRow(entry, stage, lane, { before, after: null });
+  } catch (error) {
+    await lane?.release().catch(() => {});
+    return peerRow(entry, stage, { step: lane?.step ?? '', error: messageOf(error) });
+  }
+}
+
+/** Takes a sample; a contestant that fails leaves the run with an error. */
+function sampler(running: Running[], stage: Stage, finished: Map<Entry, PeerRow>) {
+  return async (run: Running): Promise<void> => {
+    const { entry, lane, before, stepsPerSample, samplesNs } = run;
+    try {
+      samplesNs.push((await lane.time(stepsPerSample)) / stepsPerSample);
+    } catch (error) {
+      running.splice(running.indexOf(run), 1);
+      const check = { before, after: null };
+      finished.set(entry, peerRow(entry, stage, { step: lane.step, check, error: messageOf(error) }));
+      await lane.release().catch(() => {});
+    }
+  };
+}
+
+/** The second check, and the row. */
+async function finish(run: Running, stage: Stage, stop: RowTime['stop']): Promise<PeerRow> {
+  const { entry, lane, before, samplesNs } = run;
+  const { step } = lane;
+  try {
+    const after = await checkLane(entry, lane, stage);
+    const check = { before, after };
+    if (!after.pass) return wrongRow(entry, stage, lane, check);
+    const time = rowTime({ ...run, wallNs: samplesNs }, stop);
+    return peerRow(entry, stage, { step, check, time, warnings: noiseOf(samplesNs) });
+  } catch (error) {
+    return peerRow(entry, stage, { step, check: { before, after: null }, error: messageOf(error) });
+  }
+}

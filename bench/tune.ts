@@ -1,0 +1,262 @@
+// tune.ts: finds the variant and the slots that are fastest for a class of shapes on a device, by timing them.
+//
+// A search along one size at a time, from the best start: every neighbour in a size is checked against float64, then timed
+// against the best so far, sample by sample in turn, and takes its place if it is clearly faster on the depths together.
+import {
+  checkShape,
+  deviceKey,
+  GqaError,
+  planContext,
+  shapeClass,
+  variantName,
+  type FusedVariant,
+  type GqaDevice,
+  type TunedEntry,
+} from '../src/index.ts';
+import { neighbours, startVariants } from '../src/kernels/candidates.ts';
+import { coldBytesOf, createBed, type Bed, type BedParams } from './bed.ts';
+import { recordSteps, warmUp } from './sampling.ts';
+import { median } from './stats.ts';
+import { createSubject, type Subject } from './subject.ts';
+import { PassTimer, type TimerHooks } from './timer.ts';
+
+/** What to tune for. */
+export interface TuneOptions extends TimerHooks {
+  /** One class of shapes at several depths. */
+  readonly beds: readonly BedParams[];
+  readonly seed: number;
+  /** Size of the last-level cache, where the host knows it. */
+  readonly lastLevelCacheBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** One candidate: how its time compares with the start's, at each depth and together. */
+export interface Trial {
+  readonly variant: FusedVariant;
+  readonly slots: number;
+  readonly name: string;
+  /** Time over that of the start variant: the geometric mean over the depths. Absent when it gave no right result. */
+  readonly ratio?: number;
+  readonly error?: string;
+  /** Whether it took the place of the best so far. */
+  readonly taken: boolean;
+}
+
+/** What a search found. */
+export interface Tuned {
+  readonly device: string;
+  readonly shape: string;
+  readonly entry: TunedEntry;
+  readonly trials: readonly Trial[];
+  /** Time of the entry over that of what the device takes unmeasured. */
+  readonly ratio: number;
+}
+
+/** A candidate has to be this much faster to be taken: less is noise, and a simpler default is worth more. */
+const CLEARLY = 0.97;
+
+/** Samples of each of two contestants, in turn. */
+const SAMPLES = 5;
+
+const SLOT_FACTORS = [0.25, 0.5, 2, 4];
+
+/** Searches, yields every trial, and returns the best. Throws GqaError when not even the start runs. */
+export async function* tune(device: GqaDevice, options: TuneOptions): AsyncGenerator<Trial, Tuned> {
+  const search = await Search.create(device, options);
+  try {
+    for await (const trial of search.run()) yield trial;
+    return search.result();
+  } finally {
+    search.destroy();
+  }
+}
+
+type Entry = TunedEntry;
+
+class Search {
+  readonly #device: GqaDevice;
+  readonly #options: TuneOptions;
+  readonly #timer: PassTimer;
+  readonly #beds: Bed[] = [];
+  readonly #trials: Trial[] = [];
+  readonly #tried = new Set<string>();
+  #best!: Contestant;
+  #ratio = 1;
+
+  private constructor(device: GqaDevice, options: TuneOptions) {
+    this.#device = device;
+    this.#options = options;
+    this.#timer = new PassTimer(device, options);
+  }
+
+  static async create(device: GqaDevice, options: TuneOptions): Promise<Search> {
+    const search = new Search(device, options);
+    try {
+      await search.#timer.calibrate();
+      const coldBytes = coldBytesOf(device.facts.software, options.lastLevelCacheBytes);
+      for (const params of options.beds) {
+        search.#beds.push(await createBed(device, params, options.seed, coldBytes));
+      }
+      return search;
+    } catch (error) {
+      search.destroy();
+      throw error;
+    }
+  }
+
+  async *run(): AsyncGenerator<Trial> {
+    const { shape, layout } = this.#class();
+    const { facts } = this.#device;
+    const [first, ...others] = startVariants(shape, layout, facts);
+    const { slots } = planContext(shape, layout, facts);
+    this.#best = await Contestant.create(this.#device, this.#timer, this.#beds, { variant: first!, slots });
+    yield this.#note({ ...this.#best.entry, ratio: 1, taken: true });
+    yield* this.#tryAll(others.map((variant) => ({ variant, slots })));
+    const sizes = neighbours(this.#best.entry.variant, shape, layout, facts).length;
+    for (let size = 0; size < sizes; size++) {
+      const list = neighbours(this.#best.entry.variant, shape, layout, facts)[size]!;
+      yield* this.#tryAll(list.map((variant) => ({ variant, slots })));
+    }
+    yield* this.#tryAll(
+      SLOT_FACTORS.map((factor) => ({
+        variant: this.#best.entry.variant,
+        slots: Math.max(1, Math.round(slots * factor)),
+      })),
+    );
+  }
+
+  result(): Tuned {
+    const { shape, layout } = this.#class();
+    return {
+      device: deviceKey(this.#device.device.adapterInfo),
+      shape: shapeClass(shape, layout),
+      entry: this.#best.entry,
+      trials: this.#trials,
+      ratio: this.#ratio,
+    };
+  }
+
+  #class() {
+    const { problem, cache } = this.#beds[0]!;
+    return { shape: checkShape(problem), layout: cache.layout };
+  }
+
+  async *#tryAll(entries: readonly Entry[]): AsyncGenerator<Trial> {
+    for (const entry of entries) {
+      this.#options.signal?.throwIfAborted();
+      const key = JSON.stringify(entry);
+      if (this.#tried.has(key)) continue;
+      this.#tried.add(key);
+      yield this.#note(await this.#try(entry));
+    }
+  }
+
+  async #try(entry: Entry): Promise<Omit<Trial, 'name'>> {
+    let contestant: Contestant | undefined;
+    try {
+      contestant = await Contestant.create(this.#device, this.#timer, this.#beds, entry);
+      const against = await contestant.against(this.#best);
+      const taken = against < CLEARLY;
+      const ratio = this.#ratio * against;
+      if (taken) {
+        this.#best.destroy();
+        this.#best = contestant;
+        this.#ratio = ratio;
+      } else {
+        contestant.destroy();
+      }
+      return { ...entry, ratio, taken };
+    } catch (error) {
+      contestant?.destroy();
+      if (!(error instanceof GqaError) || error.code === 'device-lost') throw error;
+      return { ...entry, error: error.message, taken: false };
+    }
+  }
+
+  #note(trial: Omit<Trial, 'name'>): Trial {
+    this.#tried.add(JSON.stringify({ variant: trial.variant, slots: trial.slots }));
+    const named = { ...trial, name: `${variantName(trial.variant)} slots${trial.slots}` };
+    this.#trials.push(named);
+    return named;
+  }
+
+  destroy(): void {
+    this.#best?.destroy();
+    for (const bed of this.#beds) bed.destroy();
+    this.#timer.destroy();
+  }
+}
+
+/** A kernel on one bed, and how many of its steps make a sample. */
+interface Prepared {
+  readonly subject: Subject;
+  readonly steps: number;
+}
+
+/** An entry made ready on every bed, its results right. */
+class Contestant {
+  readonly entry: Entry;
+  readonly #timer: PassTimer;
+  readonly #subjects: readonly Prepared[];
+
+  private constructor(entry: Entry, timer: PassTimer, subjects: readonly Prepared[]) {
+    this.entry = entry;
+    this.#timer = timer;
+    this.#subjects = subjects;
+  }
+
+  static async create(
+    device: GqaDevice,
+    timer: PassTimer,
+    beds: readonly Bed[],
+    entry: Entry,
+  ): Promise<Contestant> {
+    const subjects: Prepared[] = [];
+    try {
+      for (const bed of beds) {
+        const subject = await createSubject(device, bed, { tuned: entry });
+        subjects.push({ subject, steps: 0 });
+        const { pass, maxAbsErr, bound } = await subject.check();
+        if (!pass) throw new GqaError('wrong-result', `wrong result: error ${maxAbsErr}, bound ${bound}`);
+        subjects[subjects.length - 1] = { subject, steps: await warmUp(device, timer, subject) };
+      }
+      return new Contestant(entry, timer, subjects);
+    } catch (error) {
+      for (const { subject } of subjects) subject.destroy();
+      throw error;
+    }
+  }
+
+  /** This one's time over the other's, geometric mean over the beds; medians of samples taken in turn. */
+  async against(other: Contestant): Promise<number> {
+    let logs = 0;
+    for (let bed = 0; bed < this.#subjects.length; bed++) {
+      const mine: number[] = [];
+      const theirs: number[] = [];
+      for (let i = 0; i < SAMPLES; i++) {
+        mine.push(await this.#sample(bed));
+        theirs.push(await other.#sample(bed));
+      }
+      logs += Math.log(median(mine) / median(theirs));
+    }
+    return Math.exp(logs / this.#subjects.length);
+  }
+
+  async #sample(bed: number): Promise<number> {
+    const { subject, steps } = this.#subjects[bed]!;
+    const { ns } = await this.#timer.time((pass) => recordSteps(subject, pass, steps));
+    return ns / steps;
+  }
+
+  destroy(): void {
+    for (const { subject } of this.#subjects) subject.destroy();
+  }
+}
+
+/** The beds of a class of shapes at several depths. */
+export function bedsAt(
+  shape: Omit<BedParams, 'depth' | 'capacity' | 'cache'>,
+  depths: readonly number[],
+): BedParams[] {
+  return depths.map((depth) => ({ ...shape, depth, capacity: depth, cache: 'cold' }));
+}

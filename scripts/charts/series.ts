@@ -1,0 +1,109 @@
+// series.ts: the rows of a result as the points of charts: which belong on one picture, on one line, and in which order.
+import { stateOf } from '../../bench/compare.ts';
+import type { BenchResult, BenchRow, RowParams } from '../../bench/schema.ts';
+import { median, medianInterval } from '../../bench/stats.ts';
+
+/** A point of a line: where it stands, its value, and the 95 % interval of the value. */
+export interface Point {
+  readonly line: string;
+  readonly x: number;
+  readonly y: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Rows that differ in KV heads and in load only, and what sets them apart from the other pictures of the result. */
+export interface Panel {
+  readonly title: string;
+  readonly rows: readonly BenchRow[];
+}
+
+/** The timed rows of a result, apart by element type, kernel, batch, capacity and cache state. */
+export function panelsOf({ results }: BenchResult): Panel[] {
+  const panels = new Map<string, BenchRow[]>();
+  for (const row of results) {
+    if (stateOf(row) !== 'timed') continue;
+    const key = panelKey(row.params).join(' · ');
+    panels.set(key, [...(panels.get(key) ?? []), row]);
+  }
+  return [...panels].map(([title, rows]) => ({ title, rows }));
+}
+
+/** What rows of one picture have in common, as words; the usual is left out. */
+function panelKey({
+  heads,
+  headDim,
+  batch,
+  requests,
+  depth,
+  capacity,
+  kType,
+  vType,
+  kernel,
+  cache,
+}: RowParams): string[] {
+  return [
+    `${heads} query heads × ${headDim}`,
+    kType === vType ? kType : `K ${kType}, V ${vType}`,
+    ...(batch > 1 && requests === undefined ? [`batch ${batch}`] : []),
+    ...(capacity === depth ? [] : [`capacity ${capacity}`]),
+    ...(kernel === 'auto' ? [] : [kernel]),
+    ...(cache === 'hot' ? ['hot caches'] : []),
+  ];
+}
+
+/** Microseconds against KV heads, a line per load. */
+export function timePoints({ rows }: Panel): Point[] {
+  return sorted(
+    rows.map((row) => ({
+      line: row.params.requests ?? `${row.params.depth.toLocaleString('en-US')} tokens`,
+      x: row.params.kvHeads,
+      ...scaled(row, (ns) => ns / 1000),
+    })),
+  );
+}
+
+/** Both ends of what each line would be if time shrank as KV heads do: from its point with the most of them. */
+export function idealLines(points: readonly Point[]): Pick<Point, 'line' | 'x' | 'y'>[] {
+  return linesOf(points).flatMap((line) => {
+    const own = points.filter((point) => point.line === line);
+    const [fewest, most] = [own[0]!, own.at(-1)!];
+    if (fewest === most) return [];
+    return [
+      { line, x: fewest.x, y: (most.y * fewest.x) / most.x },
+      { line, x: most.x, y: most.y },
+    ];
+  });
+}
+
+/** Decimal GB/s of K and V against tokens, a line per number of KV heads. Hot rows and ragged batches have no place there. */
+export function bandwidthPoints({ rows }: Panel): Point[] {
+  const fitting = rows.filter((row) => row.cold && row.params.requests === undefined);
+  return sorted(
+    fitting.map((row) => ({
+      line: `${row.params.kvHeads} KV heads`.replace(/^1 KV heads$/, '1 KV head'),
+      x: row.params.depth,
+      ...scaled(row, (ns) => row.bytes.kvRead / ns),
+    })),
+  );
+}
+
+function scaled({ time }: BenchRow, of: (ns: number) => number): Pick<Point, 'y' | 'low' | 'high'> {
+  const { samplesNs } = time!;
+  const ends = medianInterval(samplesNs).map(of);
+  return { y: of(median(samplesNs)), low: Math.min(...ends), high: Math.max(...ends) };
+}
+
+function sorted(points: readonly Point[]): Point[] {
+  return points.toSorted((a, b) => a.x - b.x);
+}
+
+/** Whether any line has two points. */
+export function hasLine(points: readonly Point[]): boolean {
+  return new Set(points.map(({ line }) => line)).size < points.length;
+}
+
+/** The lines of these points in the order of their first ones. */
+export function linesOf(points: readonly Point[]): string[] {
+  return [...new Set(points.map(({ line }) => line))];
+}

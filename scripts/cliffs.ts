@@ -1,0 +1,77 @@
+// cliffs.ts: `npm run bench:cliffs`, times decode steps on both sides of planning thresholds. Exit code 1 when time jumps.
+import { Command, Option } from 'commander';
+import { measureCliffs, type LoadCliffs } from '../bench/cliffs.ts';
+import { cliffsReport, hasCliff } from '../bench/cliffsReport.ts';
+import { loadShapes } from '../bench/thresholds.ts';
+import { adapterOptions, openNode, type AdapterOptions } from '../src/cli/openNode.ts';
+import { Progress } from '../src/cli/progress.ts';
+import { readTuning } from '../src/cli/tuningFile.ts';
+import { EXIT, wholeNumber } from '../src/cli/usage.ts';
+import { KV_TYPES, type KvType } from '../src/kernels/elements.ts';
+import { quietWait } from '../src/node.ts';
+import { runScript } from './runScript.ts';
+
+interface Flags extends AdapterOptions {
+  readonly depth?: number;
+  readonly cacheType: KvType;
+  readonly tuning: boolean;
+  readonly seed: number;
+}
+
+const DEPTHS = { gpu: 16384, software: 2048 };
+
+const COLD_BYTES = 256 * 2 ** 20;
+
+async function run(flags: Flags): Promise<void> {
+  const progress = new Progress();
+  const { found: adapter, device } = await openNode(flags, (line) => progress.line(line));
+  const { software } = device.facts;
+  const loads = loadShapes(flags.cacheType);
+  const found: LoadCliffs[] = [];
+  try {
+    const cliffs = measureCliffs(device, {
+      loads,
+      upTo: flags.depth ?? DEPTHS[software ? 'software' : 'gpu'],
+      // Arithmetic is the limit on a software adapter, wherever the caches lie.
+      cache: software ? 'hot' : 'cold',
+      coldBytes: COLD_BYTES,
+      seed: flags.seed,
+      quiet: quietWait,
+      ...(flags.tuning && { tuning: readTuning() }),
+    });
+    for await (const each of cliffs) {
+      found.push(each);
+      progress.show(`${found.length} of ${loads.length} shapes`);
+    }
+  } finally {
+    progress.end();
+    device.destroy();
+  }
+  process.stdout.write(`${adapter.adapterName}${software ? ' · SOFTWARE' : ''}\n\n${cliffsReport(found)}\n`);
+  if (hasCliff(found)) process.exitCode = EXIT.failure;
+}
+
+function command(): Command {
+  const program = new Command('npm run bench:cliffs --')
+    .description(
+      'times decode steps on both sides of lengths where the plan changes in kind; exit code 1 when time jumps',
+    )
+    .exitOverride()
+    .action((flags: Flags) => run(flags));
+  const options = [
+    new Option(
+      '-d, --depth <n>',
+      'longest length; default: 16384 on a GPU, 2048 on a software adapter',
+    ).argParser((text) => wholeNumber(text, 64, 2 ** 20)),
+    new Option('--cache-type <type>', 'stored type of K and V').choices(KV_TYPES).default('f16'),
+    new Option('--no-tuning', 'ignore what gqa tune found on this device'),
+    new Option('--seed <n>', 'of the random input')
+      .argParser((text) => wholeNumber(text, 0, 2 ** 31))
+      .default(42),
+    ...adapterOptions(),
+  ];
+  for (const option of options) program.addOption(option);
+  return program;
+}
+
+await runScript(() => command().parseAsync());

@@ -1,0 +1,48 @@
+// resultFiles.ts: the committed results of the benchmark: where they lie, what they are called, which ones there are.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ofThisSuite, parseResult } from '../bench/readResult.ts';
+import { SCHEMA, type BenchResult } from '../bench/schema.ts';
+
+export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+/** From the repository's root. */
+export const RESULTS = 'bench/results';
+
+/** A result and its file's name without `.json`. */
+export interface NamedResult {
+  readonly name: string;
+  readonly result: BenchResult;
+}
+
+/**
+ * All results of `gqa bench` in a folder, by name. Files of another schema are none of them. Throws GqaError for one that
+ * is damaged or of another suite.
+ */
+export function readResults(folder = join(ROOT, RESULTS)): NamedResult[] {
+  const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
+  return files.toSorted().flatMap((file): NamedResult[] => {
+    const text = readFileSync(join(folder, file), 'utf8');
+    if (!text.includes(`"${SCHEMA}"`)) return [];
+    const path = `${RESULTS}/${file}`;
+    return [{ name: file.slice(0, -'.json'.length), result: ofThisSuite(parseResult(text, path), path) }];
+  });
+}
+
+/**
+ * What a result's file is called: the user's label, or the adapter's name; of a software adapter its kind and the
+ * processor's cores, which are what computes.
+ */
+export function resultName({ context: { adapter, label } }: BenchResult, cores: number): string {
+  if (label) return slug(label);
+  if (adapter.software) return `${slug(adapter.device || adapter.description).split('-')[0]}-${cores}core`;
+  return slug(adapter.device || adapter.description || `${adapter.vendor} ${adapter.architecture}`);
+}
+
+function slug(text: string): string {
+  return text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9.]+/g, '-')
+    .replaceAll(/^[-.]+|[-.]+$/g, '');
+}

@@ -1,0 +1,11 @@
+// runScript.ts: what the scripts have in common: errors as the commands report them, with their exit codes.
+import { reportError } from '../src/cli/reportError.ts';
+
+/** Runs a script to its end. Never rejects. */
+export async function runScript(script: () => unknown): Promise<void> {
+  try {
+    await script();
+  } catch (error) {
+    process.exitCode = reportError(error);
+  }
+}

@@ -1,0 +1,166 @@
+// decode_matrix.wgsl: one KV head's query rows attend to one item of the plan, by subgroup matrices. Experimental.
+//
+// For large groups, where the products of scalars and not memory are the limit. A workgroup walks the item's keys in tiles:
+//   1. scores: subgroups multiply the queries with blocks of UNIT keys, K read as matrices from the cache itself
+//   2. weigh:  a team of LANES invocations owns a row: exp(score - m) with m the running maximum of the row
+//   3. values: subgroups multiply the weights with blocks of UNIT elements of V, read likewise
+//   4. mix:    invocations own words of o in registers and add the tile's product, which fragments of matrices cannot
+// The loops over blocks turn equally often for all subgroups, as the compiler demands: what is left over repeats the last.
+//
+// Matrices are f16. So that nothing is lost, each query and each weight is the sum of two: rows r of `queries` and `weights`
+// hold the nearest f16, rows ROW_BLOCK + r what is left of it; their products are added in f32.
+//
+// in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
+//      k_cache [B, Hkv, capacity, D] f16      lib matrix
+//      v_cache [B, Hkv, capacity, D] f16      lib matrix
+//      step    Step                           lib step
+// out  the state of each row                  lib work
+// grid (items, Hkv * ROW_BLOCKS, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
+// consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS
+// libs step numbers work matrix
+
+@group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> step: Step;
+
+const D4 = HEAD_DIM / 4u;
+const TEAMS = WG_SIZE / LANES;
+const BLOCKS = TILE / UNIT;     // of keys in a tile
+const D_BLOCKS = HEAD_DIM / UNIT;
+
+const_assert ROW_BLOCK <= TEAMS && 2u * ROW_BLOCK <= MATRIX_ROWS && MATRIX_ROWS % UNIT == 0u;
+const_assert HEAD_DIM % UNIT == 0u && TILE % UNIT == 0u && TEAM_KEYS * LANES == TILE;
+const_assert MIX_VEC4S * WG_SIZE >= ROW_BLOCK * D4;
+
+// The invocations that weigh a row together lie within one subgroup.
+struct Team {
+  row: u32,  // of the block; there may be more teams than rows
+  lane: u32, // number within the team
+}
+
+var<workgroup> products: array<f32, MATRIX_ROWS * max(TILE, HEAD_DIM)>; // of a tile: [row][key], then [row][element]
+var<workgroup> row_shrink: array<f32, ROW_BLOCK>;
+var<workgroup> row_m: array<f32, ROW_BLOCK>;
+var<workgroup> row_l: array<f32, ROW_BLOCK>;
+
+@compute @workgroup_size(WG_SIZE)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+  @builtin(num_subgroups) subgroups: u32,
+  @builtin(subgroup_id) subgroup: u32,
+  @builtin(subgroup_size) subgroup_size: u32,
+  @builtin(subgroup_invocation_id) subgroup_lane: u32,
+) {
+  let work = work_of(group, groups);
+  let first_key = work.kv_head * step.capacity;
+  let team = Team(subgroup * (subgroup_size / LANES) + subgroup_lane / LANES, subgroup_lane % LANES);
+  load_queries(work, index);
+  var m = NEG_MAX;
+  var l = 0.0; // of this invocation's keys
+  var o = array<vec4<f32>, MIX_VEC4S>();
+  for (var first = work.begin; first < work.end; first += TILE) {
+    let count = min(TILE, work.end - first);
+    stage_keys(first_key + first, count, index);
+    workgroupBarrier(); // queries and the staged block are there, nobody reads the products any more
+    for (var block = 0u; (block + 1u) * UNIT <= count; block += subgroups) {
+      multiply_keys(first_key + first, min(block + subgroup, count / UNIT - 1u), subgroup_lane);
+    }
+    if count % UNIT != 0u {
+      multiply_staged_keys(count / UNIT, subgroup_lane);
+    }
+    workgroupBarrier(); // scores are complete, nobody reads the staged keys any more
+    weigh(team, work, first, &m, &l);
+    stage_values(first_key + first, count, index);
+    workgroupBarrier(); // weights and the staged block are there, nobody reads the scores any more
+    for (var block = 0u; block < D_BLOCKS; block += subgroups) {
+      multiply_values(first_key + first, count, min(block + subgroup, D_BLOCKS - 1u), subgroup_lane);
+    }
+    workgroupBarrier(); // products are complete
+    mix(index, &o);
+  }
+  finish_rows(team, m, l);
+  workgroupBarrier(); // m and l of all rows are there
+  for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
+    let at = index + i * WG_SIZE;
+    let row = min(at / D4, ROW_BLOCK - 1u);
+    if at / D4 < ROW_BLOCK {
+      write_state(work, work.row_start + row, at % D4, o[i], row_m[row], row_l[row]);
+    }
+  }
+}
+
+// Scaled queries as two f16 each, rows that are not there as zeros, and no weights yet.
+fn load_queries(work: Work, index: u32) {
+  for (var at = index; at < MATRIX_ROWS * HEAD_DIM; at += WG_SIZE) {
+    let row = at / HEAD_DIM;
+    let d = at % HEAD_DIM;
+    let source = (work.kv_head * ROWS + min(work.row_start + row % ROW_BLOCK, ROWS - 1u)) * D4 + d / 4u;
+    let query = q[source][d % 4u] * step.sm_scale;
+    let rest = query - rounded(query);
+    put_query(at, select(select(0.0, rest, row < 2u * ROW_BLOCK), query, row < ROW_BLOCK));
+  }
+  for (var at = index; at < MATRIX_ROWS * TILE; at += WG_SIZE) {
+    put_weight(at, 0.0);
+  }
+}
+
+// A team turns its row's scores into weights, hidden keys into 0.
+fn weigh(team: Team, work: Work, first: u32, m: ptr<function, f32>, l: ptr<function, f32>) {
+  let row = min(team.row, ROW_BLOCK - 1u);
+  let visible = min(work.end, visible_keys(work.kv_len, min(work.row_start + row, ROWS - 1u)));
+  var scores = array<f32, TEAM_KEYS>();
+  var highest = *m;
+  for (var t = 0u; t < TEAM_KEYS; t++) { // unroll
+    let key = team.lane + t * LANES;
+    let score = products[row * TILE + key] + products[(ROW_BLOCK + row) * TILE + key];
+    scores[t] = select(NEG_MAX, score, first + key < visible);
+    highest = max(highest, scores[t]);
+  }
+  for (var mask = 1u; mask < LANES; mask *= 2u) {
+    highest = max(highest, subgroupShuffleXor(highest, mask));
+  }
+  let shrink = exp(*m - highest);
+  *m = highest;
+  *l *= shrink;
+  for (var t = 0u; t < TEAM_KEYS; t++) { // unroll
+    let weight = select(0.0, exp(scores[t] - highest), scores[t] > NEG_MAX);
+    *l += weight;
+    if team.row < ROW_BLOCK {
+      put_weight(row * TILE + team.lane + t * LANES, weight);
+      put_weight((ROW_BLOCK + row) * TILE + team.lane + t * LANES, weight - rounded(weight));
+    }
+  }
+  if team.row < ROW_BLOCK && team.lane == 0u {
+    row_shrink[row] = shrink;
+  }
+}
+
+// Adds the tile's products to the invocation's words of o.
+fn mix(index: u32, o: ptr<function, array<vec4<f32>, MIX_VEC4S>>) {
+  for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
+    let at = index + i * WG_SIZE;
+    let row = min(at / D4, ROW_BLOCK - 1u);
+    let near = row * HEAD_DIM + (at % D4) * 4u;
+    let rest = near + ROW_BLOCK * HEAD_DIM;
+    let added = vec4<f32>(
+      products[near] + products[rest],
+      products[near + 1u] + products[rest + 1u],
+      products[near + 2u] + products[rest + 2u],
+      products[near + 3u] + products[rest + 3u],
+    );
+    (*o)[i] = (*o)[i] * row_shrink[row] + added;
+  }
+}
+
+// m and l of the teams' rows, for all invocations to see.
+fn finish_rows(team: Team, m: f32, l: f32) {
+  var sum = l;
+  for (var mask = 1u; mask < LANES; mask *= 2u) {
+    sum += subgroupShuffleXor(sum, mask);
+  }
+  if team.row < ROW_BLOCK && team.lane == 0u {
+    row_m[team.row] = m;
+    row_l[team.row] = sum;
+  }
+}

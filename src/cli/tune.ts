@@ -1,0 +1,150 @@
+// tune.ts: `gqa tune`, finds the fastest variant and split for shapes on this device and keeps it for the other commands.
+import { Option, type Command } from 'commander';
+import { formatSignificant, markdownTable, type Column } from '../../bench/format.ts';
+import { spectrum } from '../../bench/rows.ts';
+import { bedsAt, tune, type Trial, type Tuned } from '../../bench/tune.ts';
+import { withEntry } from '../decode/tuning.ts';
+import type { GqaDevice } from '../device/gqaDevice.ts';
+import { KV_TYPES, type KvType } from '../kernels/elements.ts';
+import { quietWait } from '../node.ts';
+import { loadShape } from './loadShape.ts';
+import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
+import { Progress } from './progress.ts';
+import { lastLevelCache } from './runtimeContext.ts';
+import { readTuning, tuningPath, writeTuning } from './tuningFile.ts';
+import { choiceList, wholeNumber, wholeNumbers } from './usage.ts';
+
+interface TuneFlags extends AdapterOptions {
+  readonly model: string;
+  readonly kvHeads?: readonly number[];
+  readonly depth?: readonly number[];
+  readonly batch: number;
+  readonly cacheTypeK: readonly KvType[];
+  readonly seed: number;
+  readonly output: 'md' | 'json';
+}
+
+/** Adds the `tune` command. Results go to the program's `writeOut` and to the tuning file, progress to stderr. */
+export function registerTune(program: Command): void {
+  const command = program
+    .command('tune')
+    .description('find the fastest kernel variant for shapes on this device; bench and attend then use it')
+    .addHelpText('after', HELP)
+    .action((flags: TuneFlags) => run(command, flags));
+  for (const option of [...OPTIONS, ...adapterOptions()]) command.addOption(option);
+}
+
+const OPTIONS: readonly Option[] = [
+  new Option('-m, --model <name>', 'shape of a preset, a config.json or a folder with one').default(
+    'llama-3.1-8b',
+  ),
+  new Option('--kv-heads <list>', "KV heads; default: all, the model's, one").argParser(counts),
+  new Option('-d, --depth <list>', 'tokens in the cache; the times at all of them count alike').argParser(
+    counts,
+  ),
+  new Option('-b, --batch <n>', 'sequences').argParser(count).default(1),
+  new Option('--cache-type-k <list>', `stored type of K and V (-ctk): ${KV_TYPES.join(',')}`)
+    .argParser((text) => choiceList(text, KV_TYPES))
+    .default(['f16'], 'f16'),
+  new Option('--seed <n>', 'of the random input')
+    .argParser((text) => wholeNumber(text, 0, 2 ** 31))
+    .default(42),
+  new Option('-o, --output <format>', 'what goes to stdout').choices(['md', 'json']).default('md'),
+];
+
+const HELP = `
+Every variant is held against a float64 reference before it is timed, and timed in turn with the best so far. What wins is
+kept per device and class of shapes in a file (${tuningPath()}; GQA_TUNING names another), which gqa bench and
+gqa attend read. Without it the kernels take sizes that suit the kind of adapter.
+
+Examples:
+  gqa tune                                    MHA, GQA-8 and MQA of llama-3.1-8b, caches of f16
+  gqa tune -m qwen3-4b -ctk f16,int8 -d 1024,32768`;
+
+/** Depths that a search weighs, on a GPU and on a software adapter, which needs seconds for each shader. */
+const DEPTHS = { gpu: [4096, 32768], software: [512] };
+
+function count(text: string): number {
+  return wholeNumber(text, 1, 2 ** 24);
+}
+
+function counts(text: string): number[] {
+  return wholeNumbers(text, 1, 2 ** 24);
+}
+
+async function run(command: Command, flags: TuneFlags): Promise<void> {
+  const model = loadShape(flags.model);
+  const progress = new Progress();
+  const { device } = await openNode(flags, (line) => progress.line(line));
+  const found: Tuned[] = [];
+  try {
+    for (const type of flags.cacheTypeK) {
+      for (const kvHeads of flags.kvHeads ?? spectrum(model.numQHeads, model.numKvHeads)) {
+        found.push(await search(device, progress, flags, { ...model, numKvHeads: kvHeads, type }));
+      }
+    }
+  } finally {
+    progress.end();
+    device.destroy();
+  }
+  const text = flags.output === 'json' ? JSON.stringify(found, null, 2) : found.map(report).join('\n\n');
+  command.configureOutput().writeOut?.(`${text}\n`);
+}
+
+async function search(
+  device: GqaDevice,
+  progress: Progress,
+  flags: TuneFlags,
+  shape: { name: string; numQHeads: number; numKvHeads: number; headDim: number; type: KvType },
+): Promise<Tuned> {
+  const { software } = device.facts;
+  const beds = bedsAt(
+    {
+      model: shape.name,
+      heads: shape.numQHeads,
+      kvHeads: shape.numKvHeads,
+      headDim: shape.headDim,
+      batch: flags.batch,
+      kType: shape.type,
+      vType: shape.type,
+    },
+    flags.depth ?? DEPTHS[software ? 'software' : 'gpu'],
+  );
+  const trials = tune(device, { beds, seed: flags.seed, quiet: quietWait, ...lastLevelCache(software) });
+  const name = `${shape.numQHeads}/${shape.numKvHeads} ${shape.type}`;
+  for (;;) {
+    const { value, done } = await trials.next();
+    if (done) {
+      // After each class: what was found is kept when a later one fails or is interrupted.
+      writeTuning(withEntry(readTuning(), value.device, value.shape, value.entry));
+      return value;
+    }
+    progress.show(`${name}: ${value.name}: ${value.ratio === undefined ? 'failed' : value.ratio.toFixed(2)}`);
+  }
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'variant', align: 'left' },
+  { title: 'time vs default', align: 'right' },
+  { title: '', align: 'left' },
+];
+
+function report({ shape, ratio, trials, entry, device }: Tuned): string {
+  const rows = trials.map((trial) => [
+    trial.name,
+    timeCell(trial),
+    trial.taken ? 'taken' : (trial.error ?? ''),
+  ]);
+  const speed = formatSignificant(1 / ratio, 3);
+  return [
+    `${shape} on ${device}`,
+    '',
+    markdownTable(COLUMNS, rows),
+    '',
+    `best: ${entry.variant.template}, ${speed}× as fast as without tuning; kept in ${tuningPath()}`,
+  ].join('\n');
+}
+
+function timeCell({ ratio }: Trial): string {
+  return ratio === undefined ? '' : `${formatSignificant(ratio, 3)}×`;
+}

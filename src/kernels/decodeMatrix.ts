@@ -1,0 +1,93 @@
+// decodeMatrix.ts: the experimental fused kernel on subgroup matrices (shaders/decode_matrix.wgsl).
+import source from '../../shaders/decode_matrix.wgsl?raw';
+import matrix from '../../shaders/lib/matrix.wgsl?raw';
+import { FeatureMissingError, ShapeError } from '../device/errors.ts';
+import type { DeviceFacts } from '../device/gqaDevice.ts';
+import { link } from '../device/wgsl.ts';
+import type { Kernel } from './kernel.ts';
+import { NUMBERS, STEP, WORK, type CacheFormat } from './lib.ts';
+import { checkWhole, type GqaShape } from './shape.ts';
+import { evenBlocks, isPowerOfTwo } from './sizes.ts';
+
+/** The sizes of one variant of the kernel. */
+export interface MatrixVariant {
+  readonly template: 'matrix';
+  /** Invocations of a workgroup; a power of two. */
+  readonly wgSize: number;
+  /** Keys between two rounds of barriers; a multiple of `unit`. */
+  readonly tile: number;
+  /** Query rows of a KV head that one workgroup serves; each takes two rows of matrices. */
+  readonly rowBlock: number;
+  /** Rows, columns and depth of the device's matrices of f16 with sums of f32. */
+  readonly unit: number;
+}
+
+/** Invocations that weigh a row together. */
+const LANES = 8;
+
+/** The linked kernel. */
+export function decodeMatrix(shape: GqaShape, variant: MatrixVariant): Kernel {
+  return {
+    name: 'decode_matrix',
+    source: link({
+      kernel: source,
+      enables: ['subgroups', 'f16', 'chromium_experimental_subgroup_matrix'],
+      libs: [STEP, NUMBERS, WORK, matrix],
+      consts: matrixConsts(shape, variant),
+    }),
+  };
+}
+
+/** Constants of the shader. */
+export function matrixConsts(shape: GqaShape, { wgSize, tile, rowBlock, unit }: MatrixVariant) {
+  return {
+    HEAD_DIM: shape.headDim,
+    ROWS: shape.rowsPerKvHead,
+    ROW_BLOCK: rowBlock,
+    Q_LEN: shape.qLen,
+    CAUSAL: shape.causal,
+    WG_SIZE: wgSize,
+    LANES,
+    TILE: tile,
+    UNIT: unit,
+    MATRIX_ROWS: Math.ceil((2 * rowBlock) / unit) * unit,
+    MIX_VEC4S: Math.ceil((rowBlock * shape.headDim) / 4 / wgSize),
+    TEAM_KEYS: tile / LANES,
+  };
+}
+
+/** Workgroup memory of a variant in bytes: products, queries, weights, a staged block, and m, l and shrink of the rows. */
+export function matrixWorkgroupBytes({ headDim }: GqaShape, { tile, rowBlock, unit }: MatrixVariant): number {
+  const rows = Math.ceil((2 * rowBlock) / unit) * unit;
+  return rows * (4 * Math.max(tile, headDim) + 2 * headDim + 2 * tile) + 2 * unit * headDim + 12 * rowBlock;
+}
+
+/** The sizes for a device with matrices. Throws FeatureMissingError on one without, ShapeError for a cache not of f16. */
+export function chooseMatrix(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): MatrixVariant {
+  if (facts.matrixUnit === 0) {
+    throw new FeatureMissingError(
+      'chromium-experimental-subgroup-matrix',
+      'matrix: the kernel needs subgroup matrices of f16 with sums of f32, the device has none',
+    );
+  }
+  if (cache.kType !== 'f16' || cache.vType !== 'f16') {
+    throw new ShapeError(`matrix: expected a cache of f16, got K ${cache.kType} and V ${cache.vType}`);
+  }
+  const rowBlock = evenBlocks(shape.rowsPerKvHead, 16);
+  return { template: 'matrix', wgSize: 128, tile: 64, rowBlock, unit: facts.matrixUnit };
+}
+
+/** Throws ShapeError for sizes that the shader is not made for. */
+export function checkMatrix(shape: GqaShape, variant: MatrixVariant): void {
+  const { wgSize, tile, rowBlock, unit } = variant;
+  if (!isPowerOfTwo(wgSize)) throw new ShapeError(`matrix: wgSize: expected a power of two, got ${wgSize}`);
+  checkWhole('matrix: unit', unit, 8, 16);
+  checkWhole('matrix: rowBlock', rowBlock, 1, wgSize / LANES);
+  for (const [name, value] of [
+    ['tile', tile],
+    ['headDim', shape.headDim],
+  ] as const) {
+    if (value % unit !== 0)
+      throw new ShapeError(`matrix: ${name}: expected a multiple of ${unit}, got ${value}`);
+  }
+}

@@ -1,0 +1,41 @@
+// profile.ts: what WebGPU does not tell of a device, guessed from its vendor, as long as nothing was measured on it.
+import type { DeviceFacts } from '../device/gqaDevice.ts';
+
+/** What sizes and plans are chosen by. */
+export interface Profile {
+  /**
+   * Workgroups of 128 that are resident at once on the vendor's larger devices. Too many cost a little more merging on a
+   * small one, too few leave a large one idle.
+   */
+  readonly slots: number;
+  /**
+   * Floats of q and o together that an invocation of the registers kernel may keep: half of its registers, so that loads in
+   * flight and a second workgroup find room.
+   */
+  readonly keptFloats: number;
+  /** Longest sequence that is not worth splitting: merging costs what its parts would save (`npm run bench:cliffs`). */
+  readonly wholeLen: number;
+}
+
+const GPU_WHOLE_LEN = 256;
+
+const PROFILES: readonly (readonly [vendor: RegExp, profile: Profile])[] = [
+  [/nvidia|amd/i, { slots: 512, keptFloats: 128, wholeLen: GPU_WHOLE_LEN }],
+  [/apple/i, { slots: 256, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
+  [/intel/i, { slots: 128, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
+  [/qualcomm|arm|imgtec|samsung/i, { slots: 64, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
+];
+
+/**
+ * A CPU: as many workgroups as a small machine has cores, since merging costs it more than threads that finish apart, and a
+ * stack for what does not fit into registers.
+ */
+const SOFTWARE: Profile = { slots: 4, keptFloats: 256, wholeLen: 512 };
+
+const UNKNOWN: Profile = { slots: 256, keptFloats: 64, wholeLen: GPU_WHOLE_LEN };
+
+/** The profile of a device; `gqa tune` measures what it guesses. */
+export function profileOf({ software, vendor }: DeviceFacts): Profile {
+  if (software) return SOFTWARE;
+  return PROFILES.find(([pattern]) => pattern.test(vendor))?.[1] ?? UNKNOWN;
+}

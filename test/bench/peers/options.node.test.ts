@@ -1,0 +1,114 @@
+// options.node.test.ts: the command line of the comparison, and who and what it selects.
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import {
+  arithmeticOf,
+  CONTESTANTS,
+  contestantName,
+  selectContestants,
+} from '../../../bench/peers/contestants.ts';
+import { nonStandard, parseFlags, shapesOf } from '../../../bench/peers/options.ts';
+import { shapeId } from '../../../bench/peers/peerRow.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+test('the standard run', () => {
+  const flags = parseFlags([]);
+  expect(shapesOf(flags).map((shape) => shapeId(shape))).toEqual(
+    ['f32', 'f16'].flatMap((type) =>
+      [1024, 4096].flatMap((t) => [32, 8, 4, 1].map((kv) => `h32_kv${kv}_d128_t${t}_${type}`)),
+    ),
+  );
+  expect(nonStandard(flags)).toEqual({});
+  expect(selectContestants(flags.contestants)).toEqual(CONTESTANTS);
+});
+
+test('everybody is there once', () => {
+  expect(CONTESTANTS.map(contestantName)).toEqual([
+    'ours@node',
+    'plain@node',
+    'ort-web@node',
+    'jax-js@node',
+    'ort-cpu@node',
+    'ours@chromium',
+    'plain@chromium',
+    'ort-web@chromium',
+    'jax-js@chromium',
+  ]);
+});
+
+test.each([
+  [['ours'], ['ours@node', 'ours@chromium']],
+  [
+    ['jax-js@node', 'ort-cpu'],
+    ['jax-js@node', 'ort-cpu@node'],
+  ],
+  [
+    ['chromium', 'ours'],
+    ['ours@node', 'ours@chromium', 'plain@chromium', 'ort-web@chromium', 'jax-js@chromium'],
+  ],
+])('%j selects %j', (words, names) => {
+  expect(selectContestants(words).map(contestantName)).toEqual(names);
+});
+
+test('this project computes in f32 whatever the cache, peers in its type', () => {
+  expect(
+    (['ours', 'plain', 'ort-web', 'ort-cpu', 'jax-js'] as const).map((e) => arithmeticOf(e, 'f16')),
+  ).toEqual(['f32', 'f32', 'f16', 'f16', 'f16']);
+});
+
+test('flags, and those that make a run other than standard', () => {
+  const argv =
+    '--kv-heads 8,1 -d 256-1024*2 --types f16 --contestants ours,ort-web@node --reps 5 --max-time 3';
+  const flags = parseFlags([
+    ...argv.split(' '),
+    '--adapter',
+    'swiftshader',
+    '-o',
+    'json',
+    '--export-json',
+    'x.json',
+  ]);
+  expect(flags).toMatchObject({
+    kvHeads: [8, 1],
+    depth: [256, 512, 1024],
+    types: ['f16'],
+    contestants: ['ours', 'ort-web@node'],
+    reps: 5,
+    maxTime: 3,
+    adapter: 'swiftshader',
+    output: 'json',
+    exportJson: 'x.json',
+  });
+  expect(nonStandard(flags)).toEqual({
+    'kv-heads': '8,1',
+    depth: '256,512,1024',
+    types: 'f16',
+    contestants: 'ours,ort-web@node',
+    'max-time': '3',
+    reps: '5',
+  });
+});
+
+describe('refusals', () => {
+  test.each([
+    [['--types', 'f8'], 'expected f32, f16, got "f8"'],
+    [['--contestants', 'tfjs'], 'got "tfjs"'],
+    [['--depth', '0'], 'expected a whole number from 1'],
+    [['--output', 'csv'], 'csv'],
+    [['--depths', '3'], "unknown option '--depths'"],
+  ])('%j', (argv, message) => {
+    let err = '';
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));
+    expect(() => parseFlags(argv)).toThrow();
+    expect(err).toContain(message);
+  });
+
+  test('KV heads that do not divide the query heads, and head dims there are no kernels for', () => {
+    expect(() => shapesOf(parseFlags(['--kv-heads', '5']))).toThrow(
+      'heads (32) must be a multiple of kv-heads (5)',
+    );
+    expect(() => shapesOf(parseFlags(['--head-dim', '100']))).toThrow('headDim must be one of');
+  });
+});

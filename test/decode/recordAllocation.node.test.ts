@@ -1,0 +1,63 @@
+// recordAllocation.node.test.ts: recording a step or an append of a known plan makes no garbage, whatever the batch.
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test } from 'vitest';
+import { createDecoder, createKvCache, createStorage } from '../../src/index.ts';
+import { testDevice } from '../support/device.ts';
+
+const device = await testDevice();
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** A pass that keeps nothing: what the WebGPU implementation allocates is not ours. */
+const pass = {
+  setPipeline() {},
+  setBindGroup() {},
+  dispatchWorkgroups() {},
+} as unknown as GPUComputePassEncoder;
+
+const TIMES = 50_000;
+
+/** Bytes that the heap grew by over so many calls, the compiler having seen the code before. */
+function growth(act: () => void): number {
+  for (let i = 0; i < TIMES; i++) act();
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  for (let i = 0; i < TIMES; i++) act();
+  return process.memoryUsage().heapUsed - before;
+}
+
+// An object of 16 bytes in each call would be more than twice this.
+const NOISE = 8 * TIMES;
+
+describe('recording makes no garbage', () => {
+  test.each([1, 64])('a step of %i sequences, split and merged', async (batch) => {
+    using cache = await createKvCache(device, { batch, numKvHeads: 1, headDim: 64, capacity: 512 });
+    const stored = new Uint8Array(cache.layout.kBytes);
+    cache.load({ k: stored, v: stored, kvLens: Array.from({ length: batch }, () => 512) });
+    using decoder = await createDecoder(device, { cache, numQHeads: 2 });
+    const q = createStorage(device, 'q', batch * 2 * 64 * 4);
+    const o = createStorage(device, 'o', batch * 2 * 64 * 4);
+    const step = await decoder.step({ q, o });
+    const plan = decoder.plan({ numSplits: 4 });
+    expect(plan.merges).toBe(true);
+    expect(growth(() => step.record(pass, plan))).toBeLessThan(NOISE);
+    for (const buffer of [q, o]) buffer.destroy();
+  });
+
+  test('an append, at another length each time', async () => {
+    const capacity = 2 * TIMES;
+    using cache = await createKvCache(device, { numKvHeads: 1, headDim: 64, capacity, kType: 'int4' });
+    const k = createStorage(device, 'k', 64 * 4);
+    const v = createStorage(device, 'v', 64 * 4);
+    const append = await cache.bindAppend({ k, v });
+    expect(growth(() => append.record(pass))).toBeLessThan(NOISE);
+    for (const buffer of [k, v]) buffer.destroy();
+  });
+
+  test('the measurement sees a single small object', () => {
+    const kept: object[] = [{}];
+    expect(growth(() => (kept[0] = { x: kept.length }))).toBeGreaterThan(NOISE);
+  });
+});

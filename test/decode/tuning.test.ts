@@ -1,0 +1,122 @@
+// tuning.test.ts: what was measured, kept and found again; what is no tuning is refused.
+import { describe, expect, test } from 'vitest';
+import {
+  cacheLayout,
+  checkShape,
+  createDecoder,
+  createKvCache,
+  deviceKey,
+  NO_TUNING,
+  parseTuning,
+  planContext,
+  shapeClass,
+  ShapeError,
+  tunedFor,
+  withEntry,
+  type FusedVariant,
+} from '../../src/index.ts';
+import { testDevice } from '../support/device.ts';
+import { SOFTWARE_FACTS } from '../support/deviceFacts.ts';
+
+const TILES: FusedVariant = { template: 'tiles', wgSize: 16, tile: 16, rowBlock: 4, mixWords: 1 };
+const INFO = {
+  vendor: 'acme',
+  architecture: 'one',
+  device: '',
+  description: 'Acme One',
+  subgroupMinSize: 8,
+  subgroupMaxSize: 32,
+} as GPUAdapterInfo;
+
+const shape = checkShape({ batch: 3, numQHeads: 8, numKvHeads: 2, headDim: 64 });
+const layout = cacheLayout({ ...shape, capacity: 64, kType: 'f16' });
+
+describe('names', () => {
+  test('a device is all that its adapter tells', () => {
+    expect(deviceKey(INFO)).toBe('acme | one | Acme One | subgroups 8-32');
+  });
+
+  test('a class of shapes rounds its KV heads up to a power of two', () => {
+    expect(shapeClass(shape, layout)).toBe('d64_rows4_heads8_f16');
+    expect(shapeClass(checkShape({ ...shape, batch: 4 }), layout)).toBe('d64_rows4_heads8_f16');
+    expect(shapeClass(checkShape({ ...shape, batch: 5 }), layout)).toBe('d64_rows4_heads16_f16');
+    expect(shapeClass(checkShape({ ...shape, qLen: 2 }), layout)).toBe('d64_rows8_heads8_f16');
+    expect(shapeClass(shape, { kType: 'int8', vType: 'int4' })).toBe('d64_rows4_heads8_int8-int4');
+  });
+});
+
+describe('a tuning', () => {
+  const tuning = withEntry(NO_TUNING, deviceKey(INFO), shapeClass(shape, layout), {
+    variant: TILES,
+    slots: 5,
+  });
+
+  test('gives what was kept, for the device and the class alone', () => {
+    expect(tunedFor(tuning, INFO, shape, layout)).toEqual({ variant: TILES, slots: 5 });
+    expect(tunedFor(tuning, { ...INFO, device: 'two' } as GPUAdapterInfo, shape, layout)).toBeUndefined();
+    expect(tunedFor(tuning, INFO, shape, { kType: 'f32', vType: 'f16' })).toBeUndefined();
+    expect(tunedFor(NO_TUNING, INFO, shape, layout)).toBeUndefined();
+  });
+
+  test('keeps entries beside each other and replaces one of the same name', () => {
+    const more = withEntry(tuning, deviceKey(INFO), 'd64_rows1_heads1_f16', { variant: TILES, slots: 6 });
+    const again = withEntry(more, deviceKey(INFO), shapeClass(shape, layout), { variant: TILES, slots: 7 });
+    expect(Object.values(again.devices[deviceKey(INFO)]!).map((entry) => entry.slots)).toEqual([7, 6]);
+    expect(tunedFor(tuning, INFO, shape, layout)!.slots).toBe(5);
+  });
+
+  test('survives JSON', () => {
+    expect(parseTuning(JSON.stringify(tuning), 'here')).toEqual(tuning);
+  });
+
+  test.each([
+    ['{', 'tuning.json: not JSON: '],
+    ['[]', 'tuning.json: expected a tuning of schema "gqa-tuning/1", got object'],
+    [
+      '{"schema":"gqa-tuning/0","devices":{}}',
+      'tuning.json: expected a tuning of schema "gqa-tuning/1", got "gqa-tuning/0"',
+    ],
+    ['{"schema":"gqa-tuning/1","devices":{"a":[]}}', 'tuning.json: "a": expected entries by shape'],
+    [
+      '{"schema":"gqa-tuning/1","devices":{"a":{"b":{"slots":1}}}}',
+      'tuning.json: "a", b: expected a variant and slots',
+    ],
+    [
+      '{"schema":"gqa-tuning/1","devices":{"a":{"b":{"variant":{},"slots":0}}}}',
+      'tuning.json: "a", b: expected a variant and slots',
+    ],
+  ])('refuses %s', (json, message) => {
+    expect(() => parseTuning(json, 'tuning.json')).toThrow(ShapeError);
+    expect(() => parseTuning(json, 'tuning.json')).toThrow(message);
+  });
+});
+
+describe('planContext', () => {
+  const tuned = { variant: TILES, slots: 99 };
+
+  test('auto takes variant and slots as they were tuned', () => {
+    expect(planContext(shape, layout, SOFTWARE_FACTS, { tuned })).toMatchObject({
+      kernel: 'tiles',
+      ...tuned,
+    });
+  });
+
+  test('a template by name takes tuned sizes only if they are its own', () => {
+    const registers = planContext(shape, layout, SOFTWARE_FACTS, { kernel: 'registers', tuned });
+    expect(registers).toMatchObject({ kernel: 'registers', slots: 99 });
+    expect(registers.variant.template).toBe('registers');
+    expect(planContext(shape, layout, SOFTWARE_FACTS, { kernel: 'tiles', tuned }).variant).toBe(TILES);
+  });
+});
+
+test('a decoder finds its entry by itself', async () => {
+  const device = await testDevice();
+  using cache = await createKvCache(device, { numKvHeads: 2, headDim: 64, capacity: 8 });
+  const own = checkShape({ numQHeads: 8, numKvHeads: 2, headDim: 64 });
+  const key = deviceKey(device.device.adapterInfo);
+  const tuning = withEntry(NO_TUNING, key, shapeClass(own, cache.layout), { variant: TILES, slots: 2 });
+  using decoder = await createDecoder(device, { cache, numQHeads: 8, tuning });
+  expect(decoder.context).toMatchObject({ kernel: 'tiles', variant: TILES, slots: 2 });
+  using other = await createDecoder(device, { cache, numQHeads: 2, tuning });
+  expect(other.context.slots).not.toBe(2);
+});
