@@ -10,8 +10,8 @@ import { roundOf } from '../support/registersSizes.ts';
 
 const control = { numQHeads: 8, numKvHeads: 2, headDim: 64 };
 
-// A round of registers is 1 to 32 keys for this shape, a tile 32 or 64, a split at least 128; all with a key less and more.
-const BORDERS = [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257];
+// A round of registers is 1 to 32 keys for this shape, a tile 32 or 64, a whole sequence up to 256 or 512; all with a key less and more.
+const BORDERS = [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513];
 const PRIMES = [2, 7, 97, 509, 1021];
 
 describe.each(TEMPLATES)('h8_kv2_d64 by %s', (kernel) => {
@@ -24,8 +24,8 @@ describe.each(TEMPLATES)('h8_kv2_d64 by %s', (kernel) => {
     const cache = await createKvCache(device, { ...control, capacity: 1024 });
     const decoder = await createDecoder(device, { ...control, cache, kernel });
     const { variant } = decoder.context;
-    const step = variant.template === 'tiles' ? variant.tile : roundOf(variant);
-    const { splitLen } = decoder.plan({ kvLens: [256] });
+    const step = variant.template === 'registers' ? roundOf(variant) : variant.tile;
+    const { splitLen } = decoder.plan({ kvLens: [100] });
     // Rounds of one key begin and end everywhere.
     for (const border of step > 1 ? [step, splitLen] : [splitLen]) {
       expect(BORDERS).toEqual(expect.arrayContaining([border - 1, border, border + 1]));

@@ -58,20 +58,20 @@ const llama = { numQHeads: 32, numKvHeads: 8, headDim: 128, kType: 'f16' } as co
 
 describe('plans', () => {
   test('software adapter, 1,000 keys', () => {
-    // 16 slots, 2 workgroups to an item: 8 splits of 125 keys at least, in whole grains of 32: 128.
-    // K and V: 1,000 * 2 * 64 * (4 + 4). Partial: written and read, 8 rows * 8 splits * (64 * 4 + 8).
+    // 4 slots, 2 workgroups to an item: 2 splits of 500 keys at least, in whole grains of 32: 512.
+    // K and V: 1,000 * 2 * 64 * (4 + 4). Partial: written and read, 8 rows * 2 splits * (64 * 4 + 8).
     const plan = planDecode(context(small, SOFTWARE_FACTS), [1000]);
     expect(planText(plan)).toBe(
-      `registers over 1000: 8 x 128 keys, 8 items, scale 0.125
-decode_registers + decode_merge, grid 8 x 2 x 1
-bytes kv 1024000, q 2048, out 2080, partial 33792`,
+      `registers over 1000: 2 x 512 keys, 2 items, scale 0.125
+decode_registers + decode_merge, grid 2 x 2 x 1
+bytes kv 1024000, q 2048, out 2080, partial 8448`,
     );
   });
 
   test('short sequences are not split', () => {
     const plan = planDecode(context({ ...small, batch: 2 }, SOFTWARE_FACTS), [128, 0]);
     expect(planText(plan)).toBe(
-      `registers over 128, 0: 1 x 128 keys, 2 items, scale 0.125
+      `registers over 128, 0: 1 x 512 keys, 2 items, scale 0.125
 decode_registers, grid 2 x 2 x 1
 bytes kv 131072, q 4096, out 4160, partial 0`,
     );
@@ -107,17 +107,29 @@ bytes kv 1536000, q 6144, out 6240, partial 8448`,
     ] as const) {
       const plan = planDecode(context(small, facts, options), [1000]);
       expect(planText(plan).split('\n').slice(0, 2)).toEqual([
-        'tiles over 1000: 8 x 128 keys, 8 items, scale 0.125',
-        'decode_tiles + decode_merge, grid 8 x 2 x 1',
+        'tiles over 1000: 2 x 512 keys, 2 items, scale 0.125',
+        'decode_tiles + decode_merge, grid 2 x 2 x 1',
       ]);
     }
   });
 
   test('row blocks of a KV head are workgroups too', () => {
     // 20 rows in blocks of 7: 3 * 2 workgroups to an item, 16 slots: 2 items, of 500 keys, so 512.
-    const given = { ...small, numQHeads: 40 };
-    const plan = planDecode(context(given, SOFTWARE_FACTS), [1000]);
+    const variant = { template: 'tiles', wgSize: 64, tile: 32, rowBlock: 7, mixWords: 1 } as const;
+    const given = context({ ...small, numQHeads: 40 }, SOFTWARE_FACTS, { tuned: { variant, slots: 16 } });
+    const plan = planDecode(given, [1000]);
     expect([plan.splitLen, plan.grid]).toEqual([512, [2, 6, 1]]);
+  });
+
+  // Merging costs what the parts would save.
+  test.each([
+    ['GPU', GPU_FACTS, 256],
+    ['CPU', SOFTWARE_FACTS, 512],
+  ])('on a %s a batch is whole as long as its longest sequence is short: %i keys', (_, facts, wholeLen) => {
+    const given = { numQHeads: 1, numKvHeads: 1, headDim: 64, batch: 2, capacity: 1000 };
+    const plan = (...kvLens: number[]) => planDecode(context(given, facts), kvLens);
+    expect(plan(wholeLen, 0)).toMatchObject({ splitLen: wholeLen, numSplits: 1, merges: false });
+    expect(plan(1, wholeLen + 1).merges).toBe(true);
   });
 
   test('GPU, 131,072 tokens: 64 splits and no more', () => {
@@ -177,9 +189,9 @@ bytes kv 1536000, q 6144, out 6240, partial 8448`,
   test('the numbers that the shaders read', () => {
     const { stepWords } = planDecode(context({ ...small, batch: 2 }, SOFTWARE_FACTS), [1000, 7], {
       smScale: 0.1,
+      numSplits: 7,
     });
-    // 1,000 and 7 keys in 16 slots: 2 * (ceil(1000 / s) + 1) <= 16 from s = 160 on. No scales: they would begin at word
-    // 2 * 2 * 1,000 * 16.
+    // Splits of 143 keys, in whole grains of 32: 160. No scales: they would begin at word 2 * 2 * 1,000 * 16.
     const splits = [0, 160, 320, 480, 640, 800, 960].flatMap((begin, s) => [
       [0, begin, Math.min(begin + 160, 1000), s + 1],
     ]);
