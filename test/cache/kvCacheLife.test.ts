@@ -104,7 +104,9 @@ test('an append of more tokens than a dispatch has workgroups is refused, and no
   const cache = await createKvCache(own, options);
   // A workgroup writes two slots, and there is one more where the first is half old; the guaranteed most is 65,535.
   const rows = createStorage(own, 'rows', 131070 * 256);
-  const error = await failure(LimitExceededError, () => cache.append({ k: rows, v: rows, numTokens: 131070 }));
+  const error = await failure(LimitExceededError, () =>
+    cache.append({ k: rows, v: rows, numTokens: 131070 }),
+  );
   expect(error).toMatchObject({
     limit: 'maxComputeWorkgroupsPerDimension',
     needed: 65536,

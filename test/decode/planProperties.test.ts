@@ -234,11 +234,11 @@ describe('split lengths', () => {
         const made = plan(given, {});
         const { splitLen } = made;
         const longest = Math.max(1, ...kvLens);
-        if (made.merges) expect(busy(given, made, splitLen)).toBeLessThanOrEqual(context.slots);
         if (longest <= context.wholeLen) {
           expect([splitLen, made.merges]).toEqual([context.wholeLen, false]);
           return;
         }
+        if (made.merges) expect(busy(given, made, splitLen)).toBeLessThanOrEqual(context.slots);
         // One grain less is either too small to be worth a split, too many splits or states, or too many workgroups.
         const shorter = splitLen - 32;
         const tooMany =
@@ -248,7 +248,7 @@ describe('split lengths', () => {
           busy(given, made, shorter) > context.slots;
         expect(tooMany).toBe(true);
       }),
-      { seed: SEED, numRuns: 500 },
+      { seed: SEED, numRuns: 800 },
     );
   });
 
@@ -271,7 +271,7 @@ describe('split lengths', () => {
     expect(asked.splitLen).toBe(32);
   });
 
-  test('monotone: among batches that are worth splitting, longer sequences never give shorter splits', () => {
+  test('monotone: where splitting is worth it, longer sequences never give shorter splits', () => {
     const grown = cases.chain((given) =>
       lengths(given.context).map((more) => {
         const { capacity } = given.context.layout;

@@ -56,7 +56,8 @@ const FLAVOURS: readonly Flavour[] = [
 
 const CAN_RUN = FLAVOURS.filter(({ variant }) => {
   return (
-    variant.template === 'tiles' || (device.facts.subgroups && variant.lanes <= device.facts.subgroupMinSize)
+    variant.template !== 'registers' ||
+    (device.facts.subgroups && variant.lanes <= device.facts.subgroupMinSize)
   );
 });
 
@@ -206,7 +207,9 @@ describe.each(named)('%s', (_, flavour) => {
       const problem = problemOf(flavour, kvLens, anything, anything, constant);
       const { o } = await attend(flavour, problem, splitLen);
       const value = held(problem);
-      const order = flavour.variant.template === 'registers' ? Math.max(rounding, 2 ** -20) : rounding;
+      // The merge rescales its weights state by state, its values at once: where there are several, the two round apart.
+      const apart = flavour.variant.template === 'registers' || splitLen < Math.max(...kvLens);
+      const order = apart ? Math.max(rounding, 2 ** -20) : rounding;
       expectOutput(flavour, problem, o, (b, h) => value(b, kvHead(h), 0, 0), order);
       const distinct = new Set(Array.from(o, (x) => x.toPrecision(4)));
       expect(distinct.size).toBe(kvLens.length * NUM_KV_HEADS);

@@ -52,7 +52,7 @@ describe('shapeFromConfig', () => {
   });
 
   it('gives Qwen3-4B 144 KiB per token at f16, not the 90 KiB of hidden size / heads', () => {
-    expect(kvBytesPerToken(read(QWEN3_4B), 2)).toBe(144 * 1024);
+    expect(kvBytesPerToken(read(QWEN3_4B), 128 * 2)).toBe(144 * 1024);
     expect(read(QWEN3_4B).notes).toEqual([
       'head_dim 128 from "head_dim"; not hidden_size / num_attention_heads = 2560 / 32 = 80',
       'KV heads 8 from "num_key_value_heads"',

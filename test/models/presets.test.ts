@@ -92,9 +92,10 @@ describe('presets', () => {
   for (const [name, perToken, mha, at8k, at32k, full8k, full32k] of FIGURES) {
     it(`${name} has the published cache size`, () => {
       const preset = findPreset(name);
-      expect(kvBytesPerToken(preset, 2)).toBe(perToken);
-      expect(kvBytesPerToken({ ...preset, numKvHeads: preset.numQHeads }, 2)).toBe(mha);
-      const cache = (tokens: number, windowed: boolean) => kvCacheBytes(preset, tokens, 1, 2, { windowed });
+      expect(kvBytesPerToken(preset, preset.headDim * 2)).toBe(perToken);
+      expect(kvBytesPerToken({ ...preset, numKvHeads: preset.numQHeads }, preset.headDim * 2)).toBe(mha);
+      const cache = (tokens: number, windowed: boolean) =>
+        kvCacheBytes(preset, tokens, 1, preset.headDim * 2, { windowed });
       expect(distance(cache(8192, true), at8k)).toBeLessThan(0.501);
       expect(distance(cache(32768, true), at32k)).toBeLessThan(0.501);
       expect(distance(cache(8192, false), full8k ?? at8k)).toBeLessThan(0.501);
