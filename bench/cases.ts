@@ -2,55 +2,84 @@
 import type { KvType } from '../src/index.ts';
 import type { ProblemOptions } from './problem.ts';
 
-/** A problem with a name that says all of it: `h8_kv2_d128_t257_f16`, `b3_h8_kv2_d128_t257-0-63_f16`. */
+/** A problem with a name that says all of it: `h8_kv4_d64_t257_f16`, `b3_h8_kv4_d64_t257-0-63_f16`. */
 export interface CheckCase {
   readonly name: string;
   readonly problem: ProblemOptions;
-  /** Variants of the fused kernel to run: the one the device would take, or (default) that and the one without subgroups. */
+  /** Templates of the fused kernel to run: the one the device would take, or (default) all that it can run. */
   readonly variants?: 'chosen';
 }
 
-// Groups of 4, several splits, a last tile that holds one key.
-const CONTROL: ProblemOptions = { numQHeads: 8, numKvHeads: 2, headDim: 128, kvLens: [257] };
+// Groups of 2, a last round and a last tile that hold one key. Small, because software adapters compile a shader of
+// quantised elements the longer, the more rows and elements it has.
+const CONTROL: ProblemOptions = { numQHeads: 8, numKvHeads: 4, headDim: 64, kvLens: [257] };
 
 const CONTROL_GROUP = CONTROL.numQHeads / CONTROL.numKvHeads;
 
-const GROUPS = [1, 2, 3, 5, 6, 7, 8, 12, 16, 32];
-const DIMS = [64, 80, 96, 112, 192, 256];
-// One key; the tiles of all variants (32 to 128 keys) and the least split (128), one less and one more; odd primes.
-const LENGTHS = [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 131, 509, 997, 1000];
+const GROUPS = [1, 3, 4, 5, 6, 7, 8, 12, 16, 32];
+const DIMS = [80, 96, 112, 128, 192, 256];
+// One key; the rounds and tiles of all variants (1 to 128 keys), the least split (128) and the most that is not split (256 or
+// 512), one less and one more; odd primes.
+const LENGTHS = [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 131, 256, 509, 511, 512, 513, 997, 1000];
 
 const VARIED: readonly Partial<ProblemOptions>[] = [
   {},
-  ...GROUPS.map((group) => ({ numQHeads: 2 * group })),
+  ...GROUPS.map((group) => ({ numQHeads: 2 * group, numKvHeads: 2 })),
   { numQHeads: 71, numKvHeads: 1 },
-  { numQHeads: 32, numKvHeads: 8 },
   ...DIMS.map((headDim) => ({ headDim })),
+  { numQHeads: 32, numKvHeads: 8, headDim: 128 },
   ...LENGTHS.map((kvLen) => ({ kvLens: [kvLen] })),
   { batch: 3, kvLens: [257, 0, 63] },
+  { batch: 3, kvLens: [20, 1000, 600] },
   ...[2, 5, 8].map((qLen) => ({ qLen })),
   // The first rows of a causal step may see nothing at all.
   { batch: 3, qLen: 8, kvLens: [3, 65, 0] },
   { qLen: 5, causal: false },
 ];
 
-/** The whole grid: every problem with a cache of f16 and one of f32, by every variant of the fused kernel. */
-export const CHECK_CASES: readonly CheckCase[] = VARIED.flatMap((varied) =>
-  (['f16', 'f32'] as const).map((type) => checkCase({ ...CONTROL, ...varied, kType: type })),
-);
+/** Where all element types are tried: the control case, the least split and one key more, a long sequence, all head dims. */
+const TYPED: readonly Partial<ProblemOptions>[] = [
+  {},
+  { kvLens: [129] },
+  { kvLens: [1000] },
+  ...DIMS.map((headDim) => ({ headDim })),
+];
+
+const MIXED: readonly (readonly [KvType, KvType])[] = [
+  ['f32', 'bf16'],
+  ['f16', 'int8'],
+  ['int8', 'int4'],
+];
+
+/**
+ * The whole grid: every problem with a cache of f16 and one of f32, some of them with all other element types too, by every
+ * template of the fused kernel.
+ */
+export const CHECK_CASES: readonly CheckCase[] = [
+  ...VARIED.flatMap((varied) => casesIn(varied, 'f16', 'f32')),
+  ...TYPED.flatMap((varied) => casesIn(varied, 'bf16', 'int8', 'int4')),
+  ...MIXED.map(([kType, vType]) => checkCase({ ...CONTROL, kType, vType })),
+];
+
+function casesIn(varied: Partial<ProblemOptions>, ...types: KvType[]): CheckCase[] {
+  return types.map((kType) => checkCase({ ...CONTROL, ...varied, kType }));
+}
 
 /**
  * The grid for software adapters, which compile each shader for seconds: what runs the control case's shaders (lengths,
- * batches, heads) as in the whole grid; every other group size, head dim and query count with a cache of f16 alone, by
- * the variant of the fused kernel that the device would take.
+ * batches, element types) as in the whole grid, every other group size by all templates with a cache of f16 alone; every
+ * other head dim and query count with a cache of f16 alone, by the template that the device would take.
  */
 export const SOFTWARE_CASES: readonly CheckCase[] = CHECK_CASES.flatMap((each): CheckCase[] => {
-  if (sharesControl(each.problem)) return [each];
-  return each.problem.kType === 'f16' ? [{ ...each, variants: 'chosen' }] : [];
+  const { headDim, qLen = 1, kType } = each.problem;
+  const alike = headDim === CONTROL.headDim && qLen === 1;
+  if (alike && groupOf(each.problem) === CONTROL_GROUP) return [each];
+  if (kType !== 'f16') return [];
+  return [alike ? each : { ...each, variants: 'chosen' }];
 });
 
-function sharesControl({ numQHeads, numKvHeads, headDim, qLen = 1 }: ProblemOptions): boolean {
-  return headDim === CONTROL.headDim && numQHeads / numKvHeads === CONTROL_GROUP && qLen === 1;
+function groupOf({ numQHeads, numKvHeads }: ProblemOptions): number {
+  return numQHeads / numKvHeads;
 }
 
 /** A fifth of a grid: a look at each of the things varied. */

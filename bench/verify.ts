@@ -36,7 +36,10 @@ export function expect64(problem: AttentionProblem): Expected {
   };
 }
 
-/** Holds an output against what was expected. NaN, infinity and any value in a row that must be empty are failures. */
+/**
+ * Holds an output against what was expected. NaN, infinity and any value in a row that must be empty are failures, and so is
+ * everything where the expected values are no numbers themselves.
+ */
 export function verify(expected: Expected, o: Float32Array, lse: Float32Array): Verdict {
   const { truth, bound, lseBound } = expected;
   const out = worstError(o, truth.o);
@@ -44,7 +47,7 @@ export function verify(expected: Expected, o: Float32Array, lse: Float32Array): 
   const finite = Array.from(lse, (x) => (x === Math.fround(LSE_EMPTY) ? -Infinity : x));
   const sums = worstError(finite, truth.lse);
   return {
-    pass: out.error <= bound && sums.error <= lseBound,
+    pass: out.error <= bound && sums.error <= lseBound && Number.isFinite(bound + lseBound),
     maxAbsErr: out.error,
     bound,
     lseAbsErr: sums.error,

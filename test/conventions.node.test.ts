@@ -4,9 +4,12 @@ import { globals } from 'webgpu';
 import { LSE_EMPTY } from '../src/decode/mergeStates.ts';
 import { BUFFER_USAGE, MAP_MODE, SHADER_STAGE } from '../src/device/usage.ts';
 import { bindingsOf } from '../src/device/wgsl.ts';
+import { KV_TYPES, wordVec4s } from '../src/kernels/elements.ts';
 import {
   badBindings,
+  badUnrolls,
   barredImports,
+  declaredNames,
   forbiddenNames,
   importsOf,
   reachable,
@@ -92,6 +95,35 @@ describe('shaders', () => {
     expect(tests.get(`test/reference/${name}.ts`)).toContain(`twin of ${path}`);
   });
 
+  test.each([...shaders])('%s: loops to unroll have the one spelling that the linker reads', (_, text) => {
+    expect(badUnrolls(text)).toEqual([]);
+  });
+
+  test.each([...shaders])('%s: subgroup builtins only in libs that a test can replace, and in the experimental kernel', (path, text) => {
+    const used = withoutComments(text).match(/\bsubgroup[A-Z]\w*|@builtin\(subgroup_\w+\)/g) ?? [];
+    if (!/(lib\/(subgroup|matrix)|decode_matrix)\.wgsl$/.test(path)) expect(used).toEqual([]);
+  });
+
+  // Linked twice, for K and for V, by `qualified`, which finds functions, constants and variables.
+  describe.each([
+    ['elements', ['const ROW_WORDS', 'const WORD_VEC4S', 'fn row_scale', 'fn unpack', 'fn word_scale']],
+    ['store', ['fn store']],
+  ])('libs %s_*', (kind, wanted) => {
+    const twice = libs.filter(([path]) => nameOf(path).startsWith(`${kind}_`));
+
+    test('there is one for each element type', () => {
+      expect(twice.map(([path]) => nameOf(path)).toSorted()).toEqual(
+        KV_TYPES.map((type) => `${kind}_${type}`).toSorted(),
+      );
+    });
+
+    test.each(twice)('%s declares what kernels call, and nothing that cannot be renamed', (_, text) => {
+      const names = declaredNames(text);
+      expect(names).toEqual(expect.arrayContaining(wanted));
+      expect(names.filter((name) => !/^(fn|const|var) /.test(name))).toEqual([]);
+    });
+  });
+
   test.each(libs)('%s is linked by a kernel file', (path) => {
     const users = [...src].filter(
       ([file, text]) => file.startsWith('src/kernels/') && text.includes(`'../../${path}?raw'`),
@@ -174,10 +206,8 @@ describe('numbers written twice', () => {
     }
   });
 
-  test('rows of an invocation: planner and shader', () => {
-    const planner = constant(src.get('src/kernels/decodeSplit.ts'), 'ROWS_PER_INVOCATION');
-    expect(planner).toBeGreaterThan(0);
-    expect(constant(shaders.get('shaders/decode_split.wgsl'), 'MAX_MIX_ROWS')).toBe(planner);
+  test.each(KV_TYPES)('vectors in a word of %s: host and shader', (type) => {
+    expect(constant(shaders.get(`shaders/lib/elements_${type}.wgsl`), 'WORD_VEC4S')).toBe(wordVec4s(type));
   });
 
   test('the floor of the log-sum-exp: host and shader', () => {
@@ -204,6 +234,34 @@ describe('the checks find what they look for', () => {
     expect(
       badBindings(`${bad.join('\n')}\n@group(0) @binding(3) var<storage, read> d: array<u32>;\n`),
     ).toEqual(bad);
+  });
+
+  test('names at module scope, whatever stands in functions and comments', () => {
+    const text = `const A = 1u; // const B = 2u;
+alias Scores = array<f32, 4>;
+var<workgroup> sums: array<f32, A>;
+struct S {
+  x: u32,
+}
+@compute @workgroup_size(A)
+fn main() {
+  const inner = 1u;
+  for (var i = 0u; i < 4u; i++) { if x { let y = 1u; } }
+}
+`;
+    expect(declaredNames(text)).toEqual(['const A', 'alias Scores', 'var sums', 'struct S', 'fn main']);
+  });
+
+  test('loops that would not be unrolled', () => {
+    const good = ['  for (var r = 0u; r < ROWS; r++) { // unroll', '// an unrolled loop'];
+    const bad = [
+      'for (var r = 0u; r < ROWS; r++) { // unroll it',
+      'for (var r = 0u; r < ROWS; r++) { // Unroll',
+      'for (var r = 1u; r < ROWS; r++) { // unroll',
+      'for (var r = 0u; r < 4u; r++) { // unroll',
+      'for (var r = 0u; r < ROWS; r += 1u) { // unroll',
+    ];
+    expect(badUnrolls([...good, ...bad].join('\n'))).toEqual(bad);
   });
 
   test('imports that point up or aside', () => {

@@ -3,48 +3,57 @@ import { describe, expect, test } from 'vitest';
 import { borrowDevice, type DeviceFacts, type GqaDevice } from '../src/device/gqaDevice.ts';
 import { appendKv } from '../src/kernels/appendKv.ts';
 import { decodeMerge, mergeFinished } from '../src/kernels/decodeMerge.ts';
-import {
-  checkSplitVariant,
-  chooseSplitVariant,
-  decodeSplit,
-  type Reduce,
-} from '../src/kernels/decodeSplit.ts';
+import { decodeRegisters, registersWorkgroupBytes } from '../src/kernels/decodeRegisters.ts';
 import { KV_TYPES } from '../src/kernels/elements.ts';
+import { checkVariant, chooseIn, fusedKernel } from '../src/kernels/fused.ts';
 import type { Kernel } from '../src/kernels/kernel.ts';
+import type { CacheFormat } from '../src/kernels/lib.ts';
 import { plainMix, plainScores, plainSoftmax } from '../src/kernels/plain.ts';
 import { readStream } from '../src/kernels/readStream.ts';
 import { checkShape, type GqaShape, HEAD_DIMS } from '../src/kernels/shape.ts';
 import { validatorGpu } from '../src/node.ts';
-import { GPU_FACTS, SOFTWARE_FACTS } from './support/deviceFacts.ts';
+import { GPU_FACTS, GPUS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from './support/deviceFacts.ts';
+import { chosenRegisters } from './support/registersSizes.ts';
 
-const GROUP_SIZES = [1, 3, 4, 8, 16, 32, 71];
+/** Every type of K with every type of V. */
+const FORMATS: readonly CacheFormat[] = KV_TYPES.flatMap((kType) =>
+  KV_TYPES.map((vType) => ({ kType, vType })),
+);
 
-const FORMATS = KV_TYPES.flatMap((kType) => KV_TYPES.map((vType) => ({ kType, vType })));
+const F16: CacheFormat = { kType: 'f16', vType: 'f16' };
 
-function shapesOf(headDim: number): GqaShape[] {
-  const causal = GROUP_SIZES.flatMap((numQHeads) =>
-    [1, 5].map((qLen) => checkShape({ numQHeads, numKvHeads: 1, headDim, qLen })),
-  );
-  return [...causal, checkShape({ numQHeads: 4, numKvHeads: 1, headDim, qLen: 3, causal: false })];
+/** Groups of every size in f16, with several positions too; one group in every format. */
+function problemsOf(headDim: number): [GqaShape, CacheFormat][] {
+  const shapes = [
+    ...[1, 3, 4, 8, 16, 32, 71].map((numQHeads) => ({ numQHeads })),
+    ...[1, 4, 71].map((numQHeads) => ({ numQHeads, qLen: 5 })),
+    { numQHeads: 4, qLen: 3, causal: false },
+  ].map((options) => checkShape({ ...options, numKvHeads: 1, headDim }));
+  return [
+    ...shapes.map((shape): [GqaShape, CacheFormat] => [shape, F16]),
+    ...FORMATS.map((format): [GqaShape, CacheFormat] => [shapes[1]!, format]),
+  ];
 }
 
-/** All of decode_split for a shape, in the sizes that are chosen for such a device. */
-function splitKernels(shape: GqaShape, facts: DeviceFacts, reduce: Reduce): Kernel[] {
-  const variant = chooseSplitVariant(shape, facts, reduce);
-  if (reduce === 'subgroup' && variant.tile < variant.wgSize) return []; // refused by a const_assert, see below
-  checkSplitVariant(variant, shape.headDim, facts);
-  return FORMATS.flatMap((format) =>
-    (['partial', 'final'] as const).map((output) => decodeSplit(shape, format, variant, output)),
-  );
+/** A template in the sizes that are chosen for such a device. */
+function fusedKernels(template: 'registers' | 'tiles', headDim: number, facts: DeviceFacts): Kernel[] {
+  return problemsOf(headDim).map(([shape, format]) => {
+    const variant = chooseIn(template, shape, format, facts);
+    checkVariant(shape, format, variant, facts);
+    return fusedKernel(shape, format, variant);
+  });
 }
 
-function otherKernels(shape: GqaShape): Kernel[] {
-  const perFormat = FORMATS.flatMap((format) => [
+function otherKernels(headDim: number): Kernel[] {
+  return problemsOf(headDim).flatMap(([shape, format]) => [
     plainScores(shape, format),
     plainMix(shape, format),
-    appendKv(shape.headDim, format),
+    appendKv(headDim, format),
+    plainSoftmax(shape),
+    decodeMerge(shape, 1),
+    decodeMerge(shape, 4),
+    mergeFinished(headDim, shape.rows, 2),
   ]);
-  return [...perFormat, plainSoftmax(shape), decodeMerge(shape), mergeFinished(shape.headDim, shape.rows, 2)];
 }
 
 /** A device that compiles everything and runs nothing; held for the life of the process, as Dawn needs it. */
@@ -85,28 +94,47 @@ const bare = await validator('none');
 const full = await validator('all');
 
 describe.each(HEAD_DIMS)('head dim %i', (headDim) => {
-  const shapes = shapesOf(headDim);
-
   test.each([
     ['GPU', GPU_FACTS],
     ['CPU', SOFTWARE_FACTS],
-  ])('decode_split in sizes for a %s, without any feature', async (_, facts) => {
-    const kernels = shapes.flatMap((shape) => splitKernels(shape, facts, 'workgroup'));
-    expect(kernels.length).toBe(shapes.length * 8);
-    expect(await findings(bare, kernels)).toEqual([]);
+    ['CPU with subgroups of four', withSubgroups(SOFTWARE_FACTS, 4)],
+  ])('decode_tiles in sizes for a %s, without any feature', async (_, facts) => {
+    expect(await findings(bare, fusedKernels('tiles', headDim, facts))).toEqual([]);
   });
 
   test.each([
     ['GPU', GPU_FACTS],
     ['CPU', SOFTWARE_FACTS],
-  ])('decode_split in sizes for a %s, with subgroups', async (_, facts) => {
-    const kernels = shapes.flatMap((shape) => splitKernels(shape, facts, 'subgroup'));
-    expect(kernels.length).toBeGreaterThan(0);
+  ])('decode_registers in sizes for a %s, with subgroups', async (_, facts) => {
+    expect(await findings(full, fusedKernels('registers', headDim, facts))).toEqual([]);
+  });
+
+  test('all other kernels, without any feature', async () => {
+    expect(await findings(bare, otherKernels(headDim))).toEqual([]);
+  });
+});
+
+// Head dims and element types: above.
+describe('decode_registers in every combination of lanes, tokens, rows and blocks that is ever chosen', () => {
+  test.each([
+    ['GPUs', GPUS],
+    ['CPUs', [SOFTWARE_FACTS]],
+  ])('for %s', async (_, devices) => {
+    const facts = devices.flatMap((device) => SUBGROUP_SIZES.map((size) => withSubgroups(device, size)));
+    const variants = chosenRegisters(facts);
+    const kernels = variants.map((variant) => {
+      // 128 halves are 16 words; more lanes than that want more words. One row short of full teams.
+      const shape = checkShape({
+        numQHeads: Math.max(1, variant.teamRows * variant.blocks - 1),
+        numKvHeads: 1,
+        headDim: variant.lanes > 16 ? 256 : 128,
+      });
+      // Sizes of smaller rows may need more workgroup memory here than a device has: then those rows themselves.
+      const small = registersWorkgroupBytes(shape, F16, variant) > GPU_FACTS.maxWorkgroupStorage;
+      return decodeRegisters(small ? { ...shape, headDim: 64 } : shape, F16, variant);
+    });
+    expect(new Set(kernels.map(({ source }) => source)).size).toBe(variants.length);
     expect(await findings(full, kernels)).toEqual([]);
-  });
-
-  test('all other kernels', async () => {
-    expect(await findings(bare, shapes.flatMap(otherKernels))).toEqual([]);
   });
 });
 
@@ -118,11 +146,36 @@ describe('lint', () => {
     expect(await findings(bare, kernels)).toEqual([]);
   });
 
-  test('a subgroup needs all invocations on the same rows: the shader refuses other sizes', async () => {
-    const shape = checkShape({ numQHeads: 32, numKvHeads: 1, headDim: 64 });
-    const variant = chooseSplitVariant(shape, GPU_FACTS, 'subgroup');
-    const kernel = decodeSplit(shape, { kType: 'f32', vType: 'f32' }, variant, 'final');
-    expect(await findings(full, [kernel])).toEqual([expect.stringContaining('const assertion failed')]);
+  test('a forgotten lib is an unresolved name, one linked twice a redeclaration', async () => {
+    const shape = checkShape({ numQHeads: 4, numKvHeads: 1, headDim: 64 });
+    const { name, source } = plainScores(shape, F16);
+    const lib = source.slice(source.indexOf('// lib numbers'), source.indexOf('// lib elements'));
+    expect(lib).toContain('NEG_MAX');
+    expect(await findings(bare, [{ name, source: source.replace(lib, '') }])).toEqual([
+      expect.stringContaining("unresolved value 'NEG_MAX'"),
+    ]);
+    expect((await findings(bare, [{ name, source: source + lib }]))[0]).toContain('redeclaration');
+  });
+
+  test('sizes that do not fit each other are refused by the shaders themselves', async () => {
+    const shape = checkShape({ numQHeads: 4, numKvHeads: 1, headDim: 64 });
+    const registers = {
+      template: 'registers',
+      wgSize: 32,
+      lanes: 8,
+      tokens: 2,
+      teamRows: 4,
+      blocks: 1,
+    } as const;
+    const tiles = { template: 'tiles', wgSize: 16, tile: 32, rowBlock: 4, mixWords: 1 } as const;
+    for (const variant of [
+      { ...registers, wgSize: 36 },
+      { ...registers, blocks: 3 },
+      { ...tiles, wgSize: 32, tile: 24 },
+    ]) {
+      const said = await findings(full, [fusedKernel(shape, F16, variant)]);
+      expect(said, JSON.stringify(variant)).toEqual([expect.stringContaining('const assertion failed')]);
+    }
   });
 
   const twoLines = (body: string): Kernel => ({

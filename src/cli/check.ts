@@ -83,6 +83,11 @@ export async function checkDevice(
   format: 'md' | 'json',
 ): Promise<{ text: string; exitCode: number }> {
   const total = planChecks(device.facts, options).length;
+  if (total === 0) {
+    device.destroy();
+    const kernels = (options.kernels ?? DECODE_KERNELS).join(', ');
+    throw new ShapeError(`check: none of these cases runs on this device by ${kernels}`);
+  }
   const progress = new Progress();
   const rows: CheckRow[] = [];
   const began = performance.now();
@@ -120,4 +125,5 @@ function head(adapter: string, cases: readonly CheckCase[], seconds: number): st
 }
 
 const FEWER =
-  'Lengths, batches and heads by every kernel. Group sizes, head dims, query counts: f16, by the one this device takes (--full: all).';
+  'Lengths, batches, element types and group sizes by every kernel. Head dims and query counts: f16, by the kernel that this\n' +
+  'device takes (--full for the rest).';

@@ -114,10 +114,22 @@ bytes kv 1536000, q 6144, out 6240, partial 8448`,
   });
 
   test('row blocks of a KV head are workgroups too', () => {
-    // 20 rows in blocks of 7: 3 * 2 workgroups to an item, and with 16 slots 2 items, of 500 keys, so 512.
-    const given = { ...small, numQHeads: 40 };
-    const plan = planDecode({ ...context(given, SOFTWARE_FACTS), slots: 16 }, [1000]);
+    // 20 rows in blocks of 7: 3 * 2 workgroups to an item, 16 slots: 2 items, of 500 keys, so 512.
+    const variant = { template: 'tiles', wgSize: 64, tile: 32, rowBlock: 7, mixWords: 1 } as const;
+    const given = context({ ...small, numQHeads: 40 }, SOFTWARE_FACTS, { tuned: { variant, slots: 16 } });
+    const plan = planDecode(given, [1000]);
     expect([plan.splitLen, plan.grid]).toEqual([512, [2, 6, 1]]);
+  });
+
+  // Merging costs what the parts would save.
+  test.each([
+    ['GPU', GPU_FACTS, 256],
+    ['CPU', SOFTWARE_FACTS, 512],
+  ])('on a %s a batch is whole as long as its longest sequence is short: %i keys', (_, facts, wholeLen) => {
+    const given = { numQHeads: 1, numKvHeads: 1, headDim: 64, batch: 2, capacity: 1000 };
+    const plan = (...kvLens: number[]) => planDecode(context(given, facts), kvLens);
+    expect(plan(wholeLen, 0)).toMatchObject({ splitLen: wholeLen, numSplits: 1, merges: false });
+    expect(plan(1, wholeLen + 1).merges).toBe(true);
   });
 
   test('GPU, 131,072 tokens: 64 splits and no more', () => {
@@ -175,15 +187,11 @@ bytes kv 1536000, q 6144, out 6240, partial 8448`,
   });
 
   test('the numbers that the shaders read', () => {
-    const { stepWords } = planDecode(
-      { ...context({ ...small, batch: 2 }, SOFTWARE_FACTS), slots: 16 },
-      [1000, 7],
-      {
-        smScale: 0.1,
-      },
-    );
-    // 1,000 and 7 keys in 16 slots: 2 * (ceil(1000 / s) + 1) <= 16 from s = 160 on. No scales: they would begin at word
-    // 2 * 2 * 1,000 * 16.
+    const { stepWords } = planDecode(context({ ...small, batch: 2 }, SOFTWARE_FACTS), [1000, 7], {
+      smScale: 0.1,
+      numSplits: 7,
+    });
+    // Splits of 143 keys, in whole grains of 32: 160. No scales: they would begin at word 2 * 2 * 1,000 * 16.
     const splits = [0, 160, 320, 480, 640, 800, 960].flatMap((begin, s) => [
       [0, begin, Math.min(begin + 160, 1000), s + 1],
     ]);

@@ -235,7 +235,7 @@ describe('split lengths', () => {
         const { splitLen } = made;
         const longest = Math.max(1, ...kvLens);
         if (longest <= context.wholeLen) {
-          expect(made.merges).toBe(false);
+          expect([splitLen, made.merges]).toEqual([context.wholeLen, false]);
           return;
         }
         if (made.merges) expect(busy(given, made, splitLen)).toBeLessThanOrEqual(context.slots);

@@ -2,10 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { storeProblem, type StoredProblem } from '../../bench/problem.ts';
 import { normals } from '../../bench/random.ts';
-import { chooseTiles } from '../../src/kernels/decodeTiles.ts';
+import type { RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
+import { chooseTiles, type TilesVariant } from '../../src/kernels/decodeTiles.ts';
 import { decodeMerge as decodeMergeKernel } from '../../src/kernels/decodeMerge.ts';
 import type { KvType } from '../../src/kernels/elements.ts';
-import { type FusedVariant, fusedKernel, variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
+import { fusedKernel, variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
 import { rowGrid } from '../../src/kernels/plain.ts';
 import { checkShape } from '../../src/kernels/shape.ts';
 import { testDevice } from '../support/device.ts';
@@ -21,7 +22,7 @@ interface Flavour {
   readonly type: KvType;
   readonly headDim: number;
   readonly groupSize: number;
-  readonly variant: FusedVariant;
+  readonly variant: RegistersVariant | TilesVariant;
 }
 
 type Sizes = readonly [wgSize: number, lanes: number, tokens: number, teamRows: number, blocks?: number];

@@ -22,23 +22,30 @@ const DEVICES = [
 ] as const;
 
 describe('sizes', () => {
-  // A lane keeps 128 floats of q and o; a row of 128 halves in 16 lanes takes 8 of each: teams of eight rows.
+  // A lane keeps 128 floats of q and o; a row of 128 halves in 16 lanes takes 8 of each: teams of up to eight rows.
   test.each([
     [1, 128, 'f16', { wgSize: 128, lanes: 16, tokens: 4, teamRows: 1, blocks: 1 }],
     [4, 128, 'f16', { wgSize: 128, lanes: 16, tokens: 2, teamRows: 4, blocks: 1 }],
-    [8, 128, 'f16', { wgSize: 128, lanes: 16, tokens: 2, teamRows: 8, blocks: 1 }],
     [5, 128, 'f16', { wgSize: 128, lanes: 16, tokens: 2, teamRows: 5, blocks: 1 }],
-    // 9 teams, in powers of two 16: as many as a workgroup has.
+    [12, 128, 'f16', { wgSize: 128, lanes: 16, tokens: 2, teamRows: 6, blocks: 2 }],
+    // 9 teams, in powers of two 16.
     [71, 128, 'f16', { wgSize: 256, lanes: 16, tokens: 2, teamRows: 5, blocks: 16 }],
+    // 18 teams, in powers of two 32, of which 16 are a workgroup: two of those.
+    [142, 128, 'f16', { wgSize: 256, lanes: 16, tokens: 2, teamRows: 5, blocks: 16 }],
     // Eight rows and no more, however small they are.
     [16, 64, 'f32', { wgSize: 128, lanes: 16, tokens: 2, teamRows: 8, blocks: 2 }],
     // Eight words of int8, 16 floats each: four rows.
-    [4, 128, 'int8', { wgSize: 128, lanes: 8, tokens: 2, teamRows: 4, blocks: 1 }],
-    // Two words of int4: 128 invocations would need 16.5 KiB of workgroup memory.
+    [8, 128, 'int8', { wgSize: 128, lanes: 8, tokens: 2, teamRows: 4, blocks: 2 }],
+    // Two words of int4: two rows, and 128 invocations would need 17 KiB of workgroup memory.
     [4, 64, 'int4', { wgSize: 64, lanes: 2, tokens: 4, teamRows: 2, blocks: 2 }],
   ] as const)('on a GPU, %i rows of head dim %i in %s', (rows, headDim, type, sizes) => {
     const variant = chooseRegisters(shapeOf(rows, headDim), both(type), GPU_FACTS);
     expect(variant).toEqual({ template: 'registers', ...sizes });
+  });
+
+  test('teams of fewer rows on a GPU of another vendor', () => {
+    const variant = chooseRegisters(shapeOf(12, 128), both('f16'), { ...GPU_FACTS, vendor: 'apple' });
+    expect(variant).toMatchObject({ lanes: 16, teamRows: 3, blocks: 4 });
   });
 
   test.each([

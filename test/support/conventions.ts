@@ -26,7 +26,7 @@ const LAYERS: readonly (readonly [layer: RegExp, mayImport: RegExp])[] = [
   [/^src\/cache\//, /^src\/(device|kernels|cache)\//],
   [/^src\/decode\//, /^src\/(device|kernels|cache|decode)\//],
   [/^src\/models\//, /^src\/(models\/|device\/errors\.ts|kernels\/elements\.ts)/],
-  [/^src\/checkpoint\//, /^src\/(checkpoint\/|models\/|device\/errors\.ts|kernels\/elements\.ts)/],
+  [/^src\/checkpoint\//, /^src\/(checkpoint\/|models\/|device\/errors\.ts|kernels\/(elements|halves)\.ts)/],
   [/^src\/node(\/|\.ts)/, /^src\/(node\/|device\/)/],
   [/^src\/index\.ts/, /^src\/(device|kernels|cache|decode|models|checkpoint)\//],
   [/^src\/cli\//, /^(src\/(?!index)|bench\/(?!page)|package\.json)/],
@@ -74,6 +74,24 @@ export function forbiddenNames(path: string, text: string): string[] {
 export function uninitialisedVariables(wgsl: string): string[] {
   const declarations = withoutComments(wgsl).matchAll(/\bvar(?:<function>)?\s+(\w+)\s*(?::[^;={]*)?([;=])/g);
   return [...declarations].filter((match) => match[2] === ';').map((match) => match[1]!);
+}
+
+/** Names declared at module scope, as `kind name`: fn, const, var, struct, alias and so on. */
+export function declaredNames(wgsl: string): string[] {
+  const code = withoutComments(wgsl).replace(/\{[^{}]*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}[^{}]*)*\}/g, '{}');
+  const declarations = code.matchAll(
+    /^(?:@[\w()\s,]+\s)?(fn|const|var|struct|alias|override)\b(?:<[^>]*>)?\s+(\w+)/gm,
+  );
+  return [...declarations].map(([, kind, name]) => `${kind} ${name}`);
+}
+
+const UNROLLED = /^ *for \(var (\w+) = 0u; \1 < [A-Z]\w*; \1\+\+\) \{ \/\/ unroll$/;
+
+/** Lines that speak of unrolling in another spelling than the one the linker reads: it would leave the loop as it is. */
+export function badUnrolls(wgsl: string): string[] {
+  return wgsl
+    .split('\n')
+    .filter((line) => /\/\/.*unroll/i.test(line) && /\bfor\b/.test(line) && !UNROLLED.test(line));
 }
 
 const BINDING = /^@group\(0\) @binding\(\d+\) var<storage, (read|read_write)> [a-z_]+: [^;]+;\s*$/;

@@ -16,6 +16,9 @@ export const GPU_FACTS: DeviceFacts = {
   maxGrid: 65535,
 };
 
+/** GPUs that get unlike sizes: with many registers and with few. */
+export const GPUS: readonly DeviceFacts[] = [GPU_FACTS, { ...GPU_FACTS, vendor: 'apple' }];
+
 /** A software adapter with the same. */
 export const SOFTWARE_FACTS: DeviceFacts = {
   ...GPU_FACTS,

@@ -14,21 +14,45 @@ export function roundOf(variant: RegistersVariant): number {
   return runsOf(variant) * variant.tokens;
 }
 
-/** What a device of these facts is ever given: a variant for each combination of lanes, tokens, rows and blocks. */
-export function chosenRegisters(facts: DeviceFacts): RegistersVariant[] {
-  const found = new Map<string, RegistersVariant>();
+/** What devices of these facts are ever given: a variant for each combination of lanes, tokens, rows and blocks. */
+export function chosenRegisters(devices: readonly DeviceFacts[]): RegistersVariant[] {
+  const all = devices.flatMap(everyChoice);
+  return distinct(all, ({ lanes, tokens, teamRows, blocks }) => [lanes, tokens, teamRows, blocks].join());
+}
+
+/**
+ * Of these, one for each combination of lanes, tokens and rows, and each number of blocks at least once: blocks only count
+ * rows and runs, so that which of them meet does not matter.
+ */
+export function pairedRegisters(devices: readonly DeviceFacts[]): RegistersVariant[] {
+  const all = chosenRegisters(devices);
+  const rowsOf = ({ lanes, tokens, teamRows }: RegistersVariant) => [lanes, tokens, teamRows].join();
+  const seen = new Set<number>();
+  // From the most lanes on: those compile fastest, and meet most of the blocks.
+  const kinds = distinct(all, rowsOf).toSorted((a, b) => b.lanes - a.lanes);
+  return kinds.map((kind) => {
+    const alike = all.filter((variant) => rowsOf(variant) === rowsOf(kind));
+    const variant = alike.find(({ blocks }) => !seen.has(blocks)) ?? alike.at(-1)!;
+    seen.add(variant.blocks);
+    return variant;
+  });
+}
+
+function distinct<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
+  return [...new Map(items.map((item) => [keyOf(item), item])).values()];
+}
+
+function everyChoice(facts: DeviceFacts): RegistersVariant[] {
+  const variants: RegistersVariant[] = [];
   for (const headDim of HEAD_DIMS) {
     for (const kType of KV_TYPES) {
       for (const vType of KV_TYPES) {
         for (let rows = 1; rows <= 128; rows++) {
           const shape = checkShape({ numQHeads: rows, numKvHeads: 1, headDim });
-          const variant = chooseRegisters(shape, { kType, vType }, facts);
-          const { lanes, tokens, teamRows, blocks } = variant;
-          const key = [lanes, tokens, teamRows, blocks].join();
-          if (!found.has(key)) found.set(key, variant);
+          variants.push(chooseRegisters(shape, { kType, vType }, facts));
         }
       }
     }
   }
-  return [...found.values()];
+  return variants;
 }
