@@ -27,7 +27,8 @@ export function convertReport(
   { source, calibrated }: { readonly source: string; readonly calibrated: boolean },
 ): ConvertReport {
   const { attention, options } = plans[0]!;
-  const bytes = (numKvHeads: number) => kvBytesPerToken({ ...attention.shape, numKvHeads }, 2);
+  const bytes = (numKvHeads: number) =>
+    kvBytesPerToken({ ...attention.shape, numKvHeads }, 2 * attention.shape.headDim);
   const counts = [attention.numKvHeads, ...plans.map((plan) => plan.options.kvHeads)];
   return {
     schema: 'gqa-convert-report/1',

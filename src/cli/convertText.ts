@@ -38,7 +38,8 @@ function actionOf({ tensor, to, rewrite }: TensorPlan): string {
 
 /** Sizes before and after. Cache bytes are of decoder self-attention, one token, two-byte elements. */
 function sizes({ attention, tensors, options }: ConversionPlan) {
-  const cache = (numKvHeads: number) => kvBytesPerToken({ ...attention.shape, numKvHeads }, 2);
+  const cache = (numKvHeads: number) =>
+    kvBytesPerToken({ ...attention.shape, numKvHeads }, 2 * attention.shape.headDim);
   const bytes = (shapeOf: (planned: TensorPlan) => readonly number[]) =>
     [...tensors.values()].reduce(
       (sum, planned) => sum + tensorByteLength(planned.tensor.dtype, shapeOf(planned)),
