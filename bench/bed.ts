@@ -1,5 +1,4 @@
 // bed.ts: what the kernels of one shape are timed on: a seeded problem, enough copies of its caches to stay cold, q and outputs.
-import { MAX_LAYERS } from '../src/cache/layout.ts';
 import { checkBufferBytes } from '../src/device/gqaDevice.ts';
 import {
   cacheLayout,
@@ -33,14 +32,21 @@ export interface Bed {
 }
 
 /**
- * Allocates and fills a bed whose copies of the cache together exceed `coldBytes`; a hot one has a single copy. Whatever
- * fails leaves nothing allocated.
+ * Most copies of a cache, and so most steps of a kernel on it: a driver may map memory for each binding of each, and the
+ * collector takes them when it likes. Linux allows a process 65,530 maps.
+ */
+const MAX_COPIES = 2048;
+
+/**
+ * Allocates and fills a bed whose copies of the cache together exceed `coldBytes`, as far as `maxCopies` do; a hot one has a
+ * single copy. Whatever fails leaves nothing allocated.
  */
 export async function createBed(
   device: GqaDevice,
   params: BedParams,
   seed: number,
   coldBytes: number,
+  maxCopies = MAX_COPIES,
 ): Promise<Bed> {
   const made: { destroy(): void }[] = [];
   const keep = <T extends { destroy(): void }>(resource: T): T => {
@@ -53,7 +59,7 @@ export async function createBed(
     device.device.queue.submit([]);
   };
   try {
-    const copies = copiesOf(device, params, coldBytes);
+    const copies = Math.min(maxCopies, copiesOf(device, params, coldBytes));
     const problem = problemOf(params, seed);
     const cache = keep(await createKvCache(device, { ...problem, layers: copies }));
     for (let layer = 0; layer < copies; layer++) {
@@ -94,7 +100,7 @@ function copiesOf(device: GqaDevice, params: BedParams, coldBytes: number): numb
   checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
   if (params.cache === 'hot') return 1;
   const read = kvBytesRead(layout, kvLensOf(params));
-  return Math.min(MAX_LAYERS, Math.max(1, Math.ceil(coldBytes / Math.max(1, read))));
+  return Math.max(1, Math.ceil(coldBytes / Math.max(1, read)));
 }
 
 function problemOf(params: BedParams, seed: number): StoredProblem {

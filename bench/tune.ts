@@ -7,6 +7,7 @@ import {
   deviceKey,
   GqaError,
   planContext,
+  planDecode,
   shapeClass,
   variantName,
   type FusedVariant,
@@ -58,6 +59,9 @@ const CLEARLY = 0.97;
 /** Samples of each of two contestants, in turn. */
 const SAMPLES = 5;
 
+/** Fewer copies of a cache than a benchmark has: a search leaves the bound steps of dozens of kernels to the collector. */
+const MAX_COPIES = 256;
+
 const SLOT_FACTORS = [0.25, 0.5, 2, 4];
 
 /** Searches, yields every trial, and returns the best. Throws GqaError when not even the start runs. */
@@ -95,7 +99,7 @@ class Search {
       await search.#timer.calibrate();
       const coldBytes = coldBytesOf(device.facts.software, options.lastLevelCacheBytes);
       for (const params of options.beds) {
-        search.#beds.push(await createBed(device, params, options.seed, coldBytes));
+        search.#beds.push(await createBed(device, params, options.seed, coldBytes, MAX_COPIES));
       }
       return search;
     } catch (error) {
@@ -117,12 +121,26 @@ class Search {
       const list = neighbours(this.#best.entry.variant, shape, layout, facts)[size]!;
       yield* this.#tryAll(list.map((variant) => ({ variant, slots })));
     }
-    yield* this.#tryAll(
-      SLOT_FACTORS.map((factor) => ({
-        variant: this.#best.entry.variant,
-        slots: Math.max(1, Math.round(slots * factor)),
-      })),
-    );
+    yield* this.#tryAll(this.#otherSlots(slots));
+  }
+
+  /** The best variant with fewer and more slots, as far as they split any of the beds differently. */
+  #otherSlots(slots: number): Entry[] {
+    const { variant } = this.#best.entry;
+    const seen = new Set([this.#splitLens(this.#best.entry)]);
+    return SLOT_FACTORS.map((factor) => ({
+      variant,
+      slots: Math.max(1, Math.round(slots * factor)),
+    })).filter((entry) => seen.size < seen.add(this.#splitLens(entry)).size);
+  }
+
+  #splitLens(tuned: Entry): string {
+    return this.#beds
+      .map(({ problem, cache: { layout } }) => {
+        const context = planContext(checkShape(problem), layout, this.#device.facts, { tuned });
+        return planDecode(context, problem.kvLens).splitLen;
+      })
+      .join();
   }
 
   result(): Tuned {
