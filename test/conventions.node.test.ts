@@ -99,10 +99,13 @@ describe('shaders', () => {
     expect(badUnrolls(text)).toEqual([]);
   });
 
-  test.each([...shaders])('%s: subgroup builtins only in libs that a test can replace, and in the experimental kernel', (path, text) => {
-    const used = withoutComments(text).match(/\bsubgroup[A-Z]\w*|@builtin\(subgroup_\w+\)/g) ?? [];
-    if (!/(lib\/(subgroup|matrix)|decode_matrix)\.wgsl$/.test(path)) expect(used).toEqual([]);
-  });
+  test.each([...shaders])(
+    '%s: subgroup builtins only in libs that a test can replace, and in the experimental kernel',
+    (path, text) => {
+      const used = withoutComments(text).match(/\bsubgroup[A-Z]\w*|@builtin\(subgroup_\w+\)/g) ?? [];
+      if (!/(lib\/(subgroup|matrix)|decode_matrix)\.wgsl$/.test(path)) expect(used).toEqual([]);
+    },
+  );
 
   // Linked twice, for K and for V, by `qualified`, which finds functions, constants and variables.
   describe.each([
