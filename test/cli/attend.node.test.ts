@@ -4,7 +4,9 @@ import { normals } from '../../bench/random.ts';
 import { expect64, verify } from '../../bench/verify.ts';
 import { SafetensorsFile, writeSafetensors, type TensorData } from '../../src/checkpoint/file.ts';
 import type { SafetensorsDtype } from '../../src/checkpoint/safetensors.ts';
-import { f16Bits, f16Value } from '../../src/kernels/elements.ts';
+import { f16Bits, f16Value } from '../../src/kernels/halves.ts';
+import { decodeRows, encodeRows } from '../../src/kernels/storedRows.ts';
+import type { KvType } from '../../src/kernels/elements.ts';
 import type { AttentionProblem } from '../reference/attention.ts';
 import { attendFolder, gqaAttend } from './gqaAttend.ts';
 
@@ -68,9 +70,10 @@ async function writeExample({ dtypes, kvLens, ...shape }: Example): Promise<Atte
   };
 }
 
-/** k and v as a cache of f16 holds them. */
-function halves({ k, v }: AttentionProblem) {
-  const round = (values: Float32Array) => Float32Array.from(values, (x) => f16Value(f16Bits(x)));
+/** k and v as a cache of an element type holds them. */
+function held(type: KvType, { k, v, batch, numKvHeads, capacity }: AttentionProblem) {
+  const layout = { type, headDim: D, heads: batch * numKvHeads, capacity };
+  const round = (values: Float32Array) => decodeRows(layout, encodeRows(layout, values));
   return { k: round(k), v: round(v) };
 }
 
@@ -109,14 +112,14 @@ describe('results', () => {
     expect(error).toBe('');
     await expectRight(problem);
     expect(out).toMatch(
-      /^q \[2, 8, 1, 64\], k and v \[2, 2, 37, 64\] as f32, fused on ".+": o and lse are in .*out\.safetensors\n$/,
+      /^q \[2, 8, 1, 64\], k and v \[2, 2, 37, 64\] as f32, auto on ".+": o and lse are in .*out\.safetensors\n$/,
     );
     const { metadata, names } = await readOutput();
     expect(names.toSorted()).toEqual(['lse', 'o']);
     const { tool, adapter, ...rest } = metadata;
     expect(tool).toMatch(/^gqa-webgpu \d+\.\d+\.\d+/);
     expect(out).toContain(`on "${adapter}"`);
-    expect(rest).toEqual({ kernel: 'fused', kv_dtype: 'f32', scale: '0.125', causal: 'true' });
+    expect(rest).toEqual({ kernel: 'auto', kv_dtype: 'f32', scale: '0.125', causal: 'true' });
   });
 
   test('five queries, ragged lengths with an empty sequence, F16 and BF16: rows without keys get the floor', async () => {
@@ -158,7 +161,7 @@ describe('results', () => {
   test('--kv-dtype f16 rounds k and v, and says which values were cut', async () => {
     const problem = await writeExample(CONTROL);
     expect((await gqaAttend(input, '-o', output, '--kv-dtype', 'f16')).error).toBe('');
-    await expectRight({ ...problem, ...halves(problem) });
+    await expectRight({ ...problem, ...held('f16', problem) });
     const one = Float32Array.from({ length: D }, () => 1);
     await writeSafetensors(input, [
       { name: 'q', dtype: 'F32', shape: [1, 4, 1, D], data: new Float32Array(4 * D) },
@@ -168,6 +171,14 @@ describe('results', () => {
     const { err } = await gqaAttend(input, '-o', output, '--kv-dtype', 'f16');
     expect(err).toContain('warning  v: 2 values past 65504, the largest f16, were cut to it\n');
     expect((await readOutput()).o.data.slice(2, 6)).toEqual(Float32Array.of(1, 65504, -65504, 1));
+  });
+
+  test.each(['bf16', 'int8', 'int4'] as const)('--kv-dtype %s rounds k and v', async (type) => {
+    const problem = await writeExample(CONTROL);
+    const args = ['--kv-dtype', type, '--kernel', 'plain'];
+    expect((await gqaAttend(input, '-o', output, ...args)).error).toBe('');
+    await expectRight({ ...problem, ...held(type, problem) });
+    expect((await readOutput()).metadata).toMatchObject({ kernel: 'plain', kv_dtype: type });
   });
 
   test('one token gives v, bit for bit, and lse is its score; other tensors are ignored with a note', async () => {

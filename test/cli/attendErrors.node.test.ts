@@ -111,8 +111,16 @@ describe('bad input leaves the output as it was', () => {
   });
 
   test.each<[string, string[], string]>([
-    ['element type', ['--kv-dtype', 'bf16'], "argument 'bf16' is invalid. Allowed choices are f32, f16."],
-    ['kernel', ['--kernel', 'flash'], "argument 'flash' is invalid. Allowed choices are fused, plain."],
+    [
+      'element type',
+      ['--kv-dtype', 'f64'],
+      "argument 'f64' is invalid. Allowed choices are f32, f16, bf16, int8, int4.",
+    ],
+    [
+      'kernel',
+      ['--kernel', 'flash'],
+      "argument 'flash' is invalid. Allowed choices are auto, registers, tiles, matrix, plain.",
+    ],
     ['scale inf', ['--scale', 'Infinity'], 'expected a finite f32 number, got "Infinity".'],
     ['scale past f32', ['--scale', '1e39'], 'expected a finite f32 number, got "1e39".'],
     ['scale text', ['--scale', 'x'], 'expected a finite f32 number, got "x".'],

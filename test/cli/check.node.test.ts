@@ -56,7 +56,8 @@ describe('runChecks', () => {
       expect(rows).toHaveLength(planChecks(device.facts, { cases: TINY }).length);
       expect(rows.length).toBeGreaterThanOrEqual(4);
       expect(rows.map(({ verdict }) => verdict?.pass)).toEqual(rows.map(() => true));
-      expect(rows[0]).toMatchObject({ case: 'h8_kv2_d64_t9_f32', kernel: 'fused', elements: 'f32' });
+      const FIRST = device.facts.subgroups ? 'registers' : 'tiles';
+      expect(rows[0]).toMatchObject({ case: 'h8_kv2_d64_t9_f32', kernel: FIRST, elements: 'f32' });
       expect(rows.at(-1)).toMatchObject({
         case: 'b2_h8_kv2_d64_t0-65_f16',
         kernel: 'plain',
@@ -71,16 +72,16 @@ describe('runChecks', () => {
   test('each run gets its problem, kernel and variant', async () => {
     const seen: unknown[] = [];
     const run: Run = (device, problem, options) => {
-      seen.push([problem.kvLens, problem.kType, options?.kernel, options?.variant?.reduce]);
+      seen.push([problem.kvLens, problem.kType, options?.kernel, options?.variant?.template]);
       return right(device, problem, options);
     };
     expect((await rowsOf({ cases: TINY, run })).every(({ verdict }) => verdict?.pass)).toBe(true);
     expect(seen).toEqual([
-      [[9], 'f32', 'fused', 'subgroup'],
-      [[9], 'f32', 'fused', 'workgroup'],
+      [[9], 'f32', 'registers', 'registers'],
+      [[9], 'f32', 'tiles', 'tiles'],
       [[9], 'f32', 'plain', undefined],
-      [[0, 65], 'f16', 'fused', 'subgroup'],
-      [[0, 65], 'f16', 'fused', 'workgroup'],
+      [[0, 65], 'f16', 'registers', 'registers'],
+      [[0, 65], 'f16', 'tiles', 'tiles'],
       [[0, 65], 'f16', 'plain', undefined],
     ]);
   });
@@ -104,14 +105,14 @@ describe('runChecks', () => {
   test('a kernel that does not compile is a failed row, and the next one runs', async () => {
     const run: Run = async (...args) => {
       if (args[2]?.kernel === 'plain') return right(...args);
-      throw new ShaderError('decode_split', 'line 7:1: no such thing');
+      throw new ShaderError('decode_tiles', 'line 7:1: no such thing');
     };
     const rows = await rowsOf(
       { cases: TINY.slice(0, 1), run },
       standIn({ ...SOFTWARE_FACTS, subgroups: false }),
     );
     expect(rows.map(({ error, verdict }) => error ?? verdict?.pass)).toEqual([
-      'decode_split: line 7:1: no such thing',
+      'decode_tiles: line 7:1: no such thing',
       true,
     ]);
   });
@@ -145,7 +146,14 @@ const verdict = {
   worst: 'somewhere',
 };
 const plain = { kernel: 'plain', elements: 'f16' } as const;
-const variant = { reduce: 'subgroup', wgSize: 32, tile: 64, rowBlock: 4 } as const;
+const variant = {
+  template: 'registers',
+  wgSize: 128,
+  lanes: 16,
+  tokens: 2,
+  teamRows: 4,
+  blocks: 2,
+} as const;
 
 describe('report', () => {
   test('the worst is nearest to its own bound, of o or of lse', () => {
@@ -175,19 +183,19 @@ describe('report', () => {
       worst: '[b, h, i, d] = [0, 1, 0, 5]: expected 1, got 2',
     };
     const rows: CheckRow[] = [
-      { case: 'a_f16', kernel: 'fused', elements: 'f16', variant, verdict: bad },
+      { case: 'a_f16', kernel: 'registers', elements: 'f16', variant, verdict: bad },
       { case: 'a_f16', ...plain, verdict },
       { case: 'b_f32', kernel: 'plain', elements: 'f32', error: 'plain_mix: line 1: no' },
     ];
     expect(checkText(rows)).toBe(`\
-| kernel          | K/V | runs | failed | worst error |  bound | of bound | where      |
-| --------------- | --- | ---: | -----: | ----------: | -----: | -------: | ---------- |
-| fused, subgroup | f16 |    1 |      1 |      2.0e-6 | 1.0e-6 |    200 % | o of a_f16 |
-| plain           | f16 |    1 |      0 |      1.0e-7 | 1.0e-6 |     10 % | o of a_f16 |
-| plain           | f32 |    1 |      1 |             |        |          | no result  |
+| kernel    | K/V | runs | failed | worst error |  bound | of bound | where      |
+| --------- | --- | ---: | -----: | ----------: | -----: | -------: | ---------- |
+| registers | f16 |    1 |      1 |      2.0e-6 | 1.0e-6 |    200 % | o of a_f16 |
+| plain     | f16 |    1 |      0 |      1.0e-7 | 1.0e-6 |     10 % | o of a_f16 |
+| plain     | f32 |    1 |      1 |             |        |          | no result  |
 
 FAILED: 2 of 3 runs of 2 cases
-  a_f16, fused, subgroup (32 invocations, tile 64, 4 rows): o error 2.0e-6, bound 1.0e-6; \
+  a_f16, registers wg128 lanes16 tokens2 rows4x2: o error 2.0e-6, bound 1.0e-6; \
 lse error 0.0e+0, bound 1.0e-6; worst of o at [b, h, i, d] = [0, 1, 0, 5]: expected 1, got 2
   b_f32, plain: plain_mix: line 1: no`);
     expect(checkText(rows.slice(1, 2)).split('\n').at(-1)).toBe('ok: 1 run of 1 case, all within the bounds');
@@ -198,7 +206,7 @@ describe('checkDevice', () => {
   test('right kernels: exit code 0, and the report says what was covered', async () => {
     const { text, exitCode } = await checkDevice(opened(), { cases: TINY, run: right }, 'md');
     expect(exitCode).toBe(0);
-    expect(text).toMatch(/^gqa \S+ check on "Card", 2 of the grid's 78 cases, \d+\.\d s\n\n\| kernel/);
+    expect(text).toMatch(/^gqa \S+ check on "Card", 2 of the grid's 118 cases, \d+\.\d s\n\n\| kernel/);
     expect(text).not.toContain('--full');
     expect(text).toContain('\nok: 6 runs of 2 cases, all within the bounds');
     const { text: all } = await checkDevice(
@@ -206,7 +214,20 @@ describe('checkDevice', () => {
       { cases: SOFTWARE_CASES.slice(0, 3), run: right },
       'md',
     );
-    expect(all).toContain('(--full for the rest)');
+    expect(all).not.toContain('(--full for the rest)');
+    const chosen = SOFTWARE_CASES.filter(({ variants }) => variants);
+    const { text: fewer } = await checkDevice(opened(), { cases: chosen.slice(0, 1), run: right }, 'md');
+    expect(fewer).toContain('(--full for the rest)');
+  });
+
+  test('no run at all is an error, not an ok, and the device is destroyed', async () => {
+    let destroyed = 0;
+    const device = standIn({ ...SOFTWARE_FACTS, subgroups: false }, () => void destroyed++);
+    const options = { cases: TINY, kernels: ['registers'] as const, run: right };
+    await expect(checkDevice(opened(device), options, 'md')).rejects.toThrow(
+      'check: none of these cases runs on this device by registers',
+    );
+    expect(destroyed).toBe(1);
   });
 
   test('a wrong kernel: exit code 1, with the case and the place', async () => {
@@ -246,7 +267,7 @@ describe('checkDevice', () => {
 
 describe('usage errors', () => {
   test.each([
-    [['--kernel', 'plain,flash'], 'expected fused, plain, got "flash"'],
+    [['--kernel', 'plain,flash'], 'expected registers, tiles, matrix, plain, got "flash"'],
     [['-o', 'csv'], "argument 'csv' is invalid. Allowed choices are md, json."],
     [['--quick', '--full'], "option '--full' cannot be used with option '--quick'"],
     [['--qick'], "unknown option '--qick'"],

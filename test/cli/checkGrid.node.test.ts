@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { CHECK_CASES, checkCase, quickCases, SOFTWARE_CASES, type CheckCase } from '../../bench/cases.ts';
 import { planChecks, type CheckOptions } from '../../bench/check.ts';
 import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
-import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
+import { KV_TYPES } from '../../src/kernels/elements.ts';
+import { chooseIn } from '../../src/kernels/fused.ts';
+import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
+import { GPU_FACTS, SOFTWARE_FACTS, withSubgroups } from '../support/deviceFacts.ts';
 
 const SMALL = { numQHeads: 8, numKvHeads: 2, headDim: 64, kvLens: [9] };
 
@@ -21,62 +24,111 @@ describe('cases', () => {
     );
   });
 
+  const GROUPS = [1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 32, 71];
+  const group = (p: CheckCase['problem']) => p.numQHeads / p.numKvHeads;
+
   test('the grid has every group size, head dim, query count and kind of length, each with f16 and f32', () => {
-    expect(values((p) => p.numQHeads / p.numKvHeads)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 32, 71]);
-    expect(values((p) => p.headDim)).toEqual([64, 80, 96, 112, 128, 192, 256]);
-    expect(values((p) => p.qLen)).toEqual([1, 2, 5, 8]);
-    expect(values((p) => p.kvLens[0])).toEqual([
-      1, 3, 31, 32, 33, 63, 64, 65, 127, 128, 129, 131, 257, 509, 997, 1000,
-    ]);
-    expect(CHECK_CASES.map(({ name }) => name)).toContain('b3_h8_kv2_d128_t257-0-63_f32');
-    expect(CHECK_CASES.map(({ name }) => name)).toContain('h8_kv2_d128_t257_q5_full_f16');
-    expect(CHECK_CASES.filter(({ name }) => name.endsWith('_f16'))).toHaveLength(CHECK_CASES.length / 2);
-    expect(new Set(CHECK_CASES.map(({ name }) => name)).size).toBe(CHECK_CASES.length);
+    for (const type of ['f16', 'f32']) {
+      const grid = CHECK_CASES.filter(
+        ({ problem: { kType, vType = kType } }) => kType === type && vType === type,
+      );
+      expect(values(group, grid)).toEqual(GROUPS);
+      expect(values((p) => p.headDim, grid)).toEqual([64, 80, 96, 112, 128, 192, 256]);
+      expect(values((p) => p.qLen, grid)).toEqual([1, 2, 5, 8]);
+      expect(values((p) => p.kvLens[0], grid)).toEqual([
+        1, 3, 20, 31, 32, 33, 63, 64, 65, 127, 128, 129, 131, 256, 257, 509, 511, 512, 513, 997, 1000,
+      ]);
+    }
+    const names = CHECK_CASES.map(({ name }) => name);
+    expect(names).toContain('b3_h8_kv4_d64_t257-0-63_f32');
+    expect(names).toContain('h8_kv4_d64_t257_q5_full_f16');
+    expect(new Set(names).size).toBe(names.length);
+    expect(CHECK_CASES.every(({ variants }) => variants === undefined)).toBe(true);
+  });
+
+  test.each(KV_TYPES)('%s: the control case, a border, a long sequence and every head dim', (type) => {
+    const names = CHECK_CASES.map(({ name }) => name);
+    for (const length of [257, 129, 1000]) expect(names).toContain(`h8_kv4_d64_t${length}_${type}`);
+    for (const headDim of HEAD_DIMS) expect(names).toContain(`h8_kv4_d${headDim}_t257_${type}`);
+  });
+
+  test('K and V of different types', () => {
+    const mixed = CHECK_CASES.filter(({ problem: { kType, vType = kType } }) => kType !== vType);
+    expect(mixed.map(({ name }) => name.replace(/.*_/, ''))).toEqual(['f32-bf16', 'f16-int8', 'int8-int4']);
   });
 
   test('the grid for software adapters leaves out combinations, not values', () => {
     for (const pick of [
-      (p: CheckCase['problem']) => p.numQHeads / p.numKvHeads,
+      group,
       (p: CheckCase['problem']) => p.headDim,
       (p: CheckCase['problem']) => p.qLen,
       (p: CheckCase['problem']) => p.kvLens[0],
+      (p: CheckCase['problem']) => KV_TYPES.indexOf(p.kType!),
+      (p: CheckCase['problem']) => KV_TYPES.indexOf(p.vType ?? p.kType!),
     ]) {
       expect(values(pick, SOFTWARE_CASES)).toEqual(values(pick));
     }
     const names = SOFTWARE_CASES.map(({ name, variants = 'all' }) => `${name} ${variants}`);
-    expect(names).toContain('h8_kv2_d128_t997_f32 all');
-    expect(names).toContain('h16_kv2_d128_t257_f16 chosen');
-    expect(names.join()).not.toContain('h16_kv2_d128_t257_f32');
+    expect(names).toContain('h8_kv4_d64_t997_f32 all');
+    expect(names).toContain('h16_kv2_d64_t257_f16 all');
+    expect(names).toContain('h8_kv4_d128_t257_f16 chosen');
+    expect(names.join()).not.toContain('h16_kv2_d64_t257_f32');
+  });
+
+  test('on software adapters too every template runs every group size, and every type at control, border and long', () => {
+    const full = SOFTWARE_CASES.filter(({ variants }) => variants === undefined);
+    expect(values(group, full)).toEqual(GROUPS);
+    const names = full.map(({ name }) => name);
+    for (const type of KV_TYPES) {
+      for (const length of [257, 129, 1000]) expect(names).toContain(`h8_kv4_d64_t${length}_${type}`);
+    }
   });
 
   test('quick is a fifth, with the control case', () => {
     expect(quickCases(CHECK_CASES)).toHaveLength(Math.ceil(CHECK_CASES.length / 5));
-    expect(quickCases(CHECK_CASES)[0]!.name).toBe('h8_kv2_d128_t257_f16');
+    expect(quickCases(CHECK_CASES)[0]!.name).toBe('h8_kv4_d64_t257_f16');
   });
 });
 
 describe('planChecks', () => {
   const plan = (facts: DeviceFacts, problem: CheckCase['problem'], more: Partial<CheckOptions> = {}) =>
-    planChecks(facts, { cases: [checkCase(problem)], ...more }).map(
-      ({ kernel, variant }) => `${kernel} ${variant?.reduce ?? ''}`,
-    );
+    planChecks(facts, { cases: [checkCase(problem)], ...more }).map(({ kernel, variant }) => {
+      expect(variant?.template).toBe(kernel === 'plain' ? undefined : kernel);
+      return kernel;
+    });
 
-  test('with and without subgroups, and plain', () => {
-    expect(plan(SOFTWARE_FACTS, SMALL)).toEqual(['fused subgroup', 'fused workgroup', 'plain ']);
-    expect(plan({ ...GPU_FACTS, subgroups: false }, SMALL)).toEqual(['fused workgroup', 'plain ']);
-    expect(plan(GPU_FACTS, SMALL, { kernels: ['fused'] })).toEqual(['fused subgroup', 'fused workgroup']);
-    expect(plan(GPU_FACTS, SMALL, { kernels: ['plain'] })).toEqual(['plain ']);
-  });
-
-  test('no subgroups where invocations of a subgroup would have different rows', () => {
-    expect(plan(GPU_FACTS, { ...SMALL, numQHeads: 64 })).toEqual(['fused workgroup', 'plain ']);
-  });
-
-  test('the chosen variant alone where a case asks for it', () => {
-    const cases = [{ ...checkCase(SMALL), variants: 'chosen' as const }];
-    expect(planChecks(SOFTWARE_FACTS, { cases }).map(({ variant }) => variant?.reduce)).toEqual([
-      'subgroup',
-      undefined,
+  test('every template that the device can run, and plain', () => {
+    expect(plan(SOFTWARE_FACTS, SMALL)).toEqual(['registers', 'tiles', 'plain']);
+    expect(plan({ ...GPU_FACTS, subgroups: false }, SMALL)).toEqual(['tiles', 'plain']);
+    expect(plan(GPU_FACTS, { ...SMALL, numQHeads: 142, kType: 'int4' })).toEqual([
+      'registers',
+      'tiles',
+      'plain',
     ]);
+    expect(plan(GPU_FACTS, SMALL, { kernels: ['tiles', 'registers'] })).toEqual(['tiles', 'registers']);
+    expect(plan(GPU_FACTS, SMALL, { kernels: ['plain'] })).toEqual(['plain']);
+  });
+
+  test('matrices where the device has some, and for caches of f16 alone', () => {
+    const facts = { ...GPU_FACTS, matrixUnit: 16 };
+    const kernels = ['matrix'] as const;
+    expect(plan(facts, { ...SMALL, kType: 'f16' }, { kernels })).toEqual(['matrix']);
+    expect(plan(facts, { ...SMALL, kType: 'f16', vType: 'int8' }, { kernels })).toEqual([]);
+    expect(plan(GPU_FACTS, { ...SMALL, kType: 'f16' }, { kernels })).toEqual([]);
+  });
+
+  test('in the sizes that the device would take', () => {
+    const [registers, tiles] = planChecks(GPU_FACTS, { cases: [checkCase(SMALL)] });
+    const shape = checkShape(SMALL);
+    const cache = { kType: 'f32', vType: 'f32' } as const;
+    expect(registers!.variant).toEqual(chooseIn('registers', shape, cache, GPU_FACTS));
+    expect(tiles!.variant).toEqual(chooseIn('tiles', shape, cache, GPU_FACTS));
+  });
+
+  test('the chosen template alone where a case asks for it', () => {
+    const cases = [{ ...checkCase(SMALL), variants: 'chosen' as const }];
+    const kernels = (facts: DeviceFacts) => planChecks(facts, { cases }).map(({ kernel }) => kernel);
+    expect(kernels(SOFTWARE_FACTS)).toEqual(['registers', 'plain']);
+    expect(kernels(withSubgroups(SOFTWARE_FACTS, 4))).toEqual(['tiles', 'plain']);
   });
 });

@@ -75,7 +75,7 @@ shape from Lightning-AI/litgpt, litgpt/config.py
     const { out } = gqaKv('gemma-3-4b', '--cache-type-v', 'f32', '-b', '2', '--memory', '8');
     expect(out).toContain('head_dim 256 · K f16, V f32 · batch 2\n');
     expect(out).toContain(
-      'per token   34 layers × 4 heads × 256 × (2 B of K + 4 B of V) = 208 896 B = 204 KiB\n',
+      'per token   34 layers × 4 heads × (256 × 2 B of K + 256 × 4 B of V) = 208 896 B = 204 KiB\n',
     );
     expect(out).toContain('| variant   | depth | per token |     cache |      full | sequences in 8 GiB |');
     expect(out).toContain('| gqa (4) ← | 8 192 |   204 KiB |   828 MiB | 3.188 GiB |                 19 |');
@@ -114,6 +114,26 @@ shape from Lightning-AI/litgpt, litgpt/config.py
     expect(out).toMatch(/\| gqa \(2\) ← +\| +16 \| +128 B \| +2 KiB \|/);
     expect(out).toMatch(/\| gqa \(2\) ← +\| +64 \| +128 B \| +8 KiB \|/);
     expect(out.trimEnd().endsWith('head_dim 8 from --head-dim')).toBe(true);
+  });
+
+  it('counts the scales of quantised caches', () => {
+    // A row of 128 elements: 128 bytes and a scale of 2, or 64 bytes and four scales.
+    const { out } = gqaKv('llama-3.1-8b', '--cache-type-k', 'int8', '--cache-type-v', 'int4', '-d', '8192');
+    expect(out).toContain(
+      'per token   32 layers × 8 heads × (130 B (128 int8 with scales) of K + 72 B (128 int4 with scales) of V) = 51 712 B',
+    );
+    const { out: alike } = gqaKv(
+      'llama-3.1-8b',
+      '--cache-type-k',
+      'int8',
+      '--cache-type-v',
+      'int8',
+      '-d',
+      '8192',
+    );
+    expect(alike).toContain(
+      'per token   2 (K,V) × 32 layers × 8 heads × 130 B (128 int8 with scales) = 66 560 B',
+    );
   });
 
   it('lists every preset with its cache at each depth', () => {
@@ -234,7 +254,10 @@ describe('gqa kv, usage errors', () => {
       'error: --heads (30) must be a multiple of --kv-heads (8)',
     ],
     [['--layers', '1000000'], 'expected a whole number from 1 to 10000, got "1000000"'],
-    [['gpt-2', '--cache-type-k', 'q4'], "argument 'q4' is invalid. Allowed choices are f32, f16."],
+    [
+      ['gpt-2', '--cache-type-k', 'q4'],
+      "argument 'q4' is invalid. Allowed choices are f32, f16, bf16, int8, int4.",
+    ],
     [['gpt-2', '-o', 'csv'], "argument 'csv' is invalid. Allowed choices are md, json."],
     [['gpt-2', '--bogus'], "error: unknown option '--bogus'"],
     [['gpt-2', 'llama-2-7b'], 'too many arguments'],
