@@ -1,0 +1,121 @@
+// tune.node.test.ts: `gqa tune` as a command: what it prints and keeps, and that bench and attend then use it.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { BenchResult } from '../../bench/schema.ts';
+import type { Tuned } from '../../bench/tune.ts';
+import { main } from '../../src/cli/main.ts';
+import { parseTuning } from '../../src/decode/tuning.ts';
+
+let folder: string;
+let file: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gqa-tune-'));
+  file = join(folder, 'kept', 'tuning.json');
+  vi.stubEnv('GQA_TUNING', file);
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true, force: true });
+  process.exitCode = undefined;
+});
+
+async function gqa(...args: string[]) {
+  let [out, err] = ['', ''];
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true));
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));
+  await main(args);
+  vi.restoreAllMocks();
+  return { out, err, code: process.exitCode };
+}
+
+/** A model whose shaders compile fast. */
+function smallModel(): string {
+  const path = join(folder, 'config.json');
+  const config = {
+    model_type: 'llama',
+    num_attention_heads: 2,
+    num_key_value_heads: 1,
+    hidden_size: 128,
+    num_hidden_layers: 1,
+  };
+  writeFileSync(path, JSON.stringify(config));
+  return path;
+}
+
+const BENCH = [
+  '--heads',
+  '2',
+  '--kv-heads',
+  '1',
+  '--head-dim',
+  '64',
+  '-d',
+  '40',
+  '--reps',
+  '1',
+  '-o',
+  'json',
+];
+
+async function benchedRow(...args: string[]) {
+  const { out } = await gqa('bench', ...BENCH, ...args);
+  return (JSON.parse(out) as BenchResult).results[0]!;
+}
+
+describe('gqa tune', () => {
+  test('keeps what it finds in the file that bench reads', async () => {
+    const { out, err, code } = await gqa(
+      'tune',
+      '-m',
+      smallModel(),
+      '--kv-heads',
+      '1',
+      '-d',
+      '40',
+      '-o',
+      'json',
+    );
+    expect(code).toBeUndefined();
+    expect(err).toContain('2/1 f16: ');
+    const [found] = JSON.parse(out) as Tuned[];
+    expect(found!.shape).toBe('d64_rows2_heads1_f16');
+    expect(found!.trials.length).toBeGreaterThan(5);
+    expect(readdirSync(join(folder, 'kept'))).toEqual(['tuning.json']);
+    const kept = parseTuning(readFileSync(file, 'utf8'), file);
+    expect(kept.devices).toEqual({ [found!.device]: { [found!.shape]: found!.entry } });
+
+    const tuned = await benchedRow();
+    expect(tuned).toMatchObject({ tuned: true, kernel: found!.entry.variant.template });
+    expect((await benchedRow('--no-tuning')).tuned).toBeFalsy();
+    // Another class of shapes has nothing kept for it.
+    expect((await benchedRow('-ctk', 'f32')).tuned).toBeFalsy();
+  });
+
+  test('a file that is no tuning is named, by every command that reads it, and left as it was', async () => {
+    vi.stubEnv('GQA_TUNING', join(folder, 'broken.json'));
+    writeFileSync(join(folder, 'broken.json'), '{"schema": "gqa-tuning/0"}');
+    const { err, code } = await gqa('bench', ...BENCH);
+    expect(code).toBe(1);
+    expect(err).toContain(join(folder, 'broken.json'));
+    expect(readFileSync(join(folder, 'broken.json'), 'utf8')).toBe('{"schema": "gqa-tuning/0"}');
+    process.exitCode = undefined;
+    expect((await benchedRow('--no-tuning')).check).toMatchObject({ pass: true });
+  });
+
+  test.each([
+    [['-ctk', 'f64'], 'f64'],
+    [['-d', '0'], '0'],
+    [['-m', 'no-such-model'], 'no-such-model'],
+    [['--kv-heads', '5'], '5'],
+  ])('%j is refused', async (args, named) => {
+    const { err, code, out } = await gqa('tune', ...args);
+    expect(code).toBe(1);
+    expect(err).toContain(named);
+    expect(out).toBe('');
+  });
+});
