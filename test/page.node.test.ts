@@ -10,6 +10,8 @@ import { markdownReport, resultTable } from '../bench/report.ts';
 import type { BenchResult, BenchRow } from '../bench/schema.ts';
 import { CHROMIUM_ARGS, findChromium } from '../scripts/chromium.ts';
 
+// One KV head of few keys: a shader of it compiles fast.
+const TINY = '?heads=2&kv-heads=1&head-dim=64&depth=40&reps=1';
 const SMALL = '?heads=8&kv-heads=8,2,1&head-dim=64&depth=128&reps=3';
 
 let outDir: string;
@@ -55,8 +57,8 @@ async function open(
   return page;
 }
 
-async function waitForState(page: Page, state: string): Promise<void> {
-  await page.waitForSelector(`html[data-state=${state}]`, { state: 'attached', timeout: 45_000 });
+async function waitForState(page: Page, state: string, timeout = 45_000): Promise<void> {
+  await page.waitForSelector(`html[data-state=${state}]`, { state: 'attached', timeout });
 }
 
 function resultOf(page: Page): Promise<BenchResult | undefined> {
@@ -210,6 +212,36 @@ describe('the page with an adapter', () => {
     await page.click('#start');
     await waitForState(page, 'done');
     expect((await resultOf(page))!.context.label).toBe('my desk');
+    await page.context().close();
+  });
+
+  it('tunes, says what it found, remembers it, and runs with it from then on', async () => {
+    const page = await open(TINY);
+    await page.click('#tune');
+    await waitForState(page, 'tuned', 150_000);
+    expect(await page.textContent('#status')).toMatch(/^Tuned\./);
+    const found = await page.$$eval('#tuned li', (items) => items.map((item) => item.textContent));
+    expect(found).toEqual([
+      expect.stringMatching(/^d64_rows2_heads1_f16: (tiles|registers) .*× as fast as untuned/),
+    ]);
+    await page.reload();
+    await page.click('#start');
+    await waitForState(page, 'done');
+    const [row] = (await resultOf(page))!.results;
+    expect(row).toMatchObject({ tuned: true, check: { pass: true } });
+    expect(found[0]).toContain(row!.sizes);
+    expect(consoleErrors).toEqual([]);
+    await page.context().close();
+  }, 180_000);
+
+  it('stops tuning at once and remembers nothing', async () => {
+    const page = await open(TINY);
+    await page.click('#tune');
+    await waitForState(page, 'running');
+    await page.waitForSelector('#progress-text:not(:empty)');
+    await page.click('#stop');
+    await waitForState(page, 'stopped');
+    expect(await page.evaluate(() => localStorage.length)).toBe(0);
     await page.context().close();
   });
 
