@@ -19,13 +19,19 @@ const pass = {
 
 const TIMES = 50_000;
 
-/** Bytes that the heap grew by over so many calls, the compiler having seen the code before. */
+/**
+ * Bytes that the heap grows by over so many calls, the compiler having seen the code before. The least of several rounds:
+ * what the calls allocate they allocate in every one, what the runtime does beside them it does now and then.
+ */
 function growth(act: () => void): number {
   for (let i = 0; i < TIMES; i++) act();
-  collectGarbage();
-  const before = process.memoryUsage().heapUsed;
-  for (let i = 0; i < TIMES; i++) act();
-  return process.memoryUsage().heapUsed - before;
+  const rounds = Array.from({ length: 3 }, () => {
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < TIMES; i++) act();
+    return process.memoryUsage().heapUsed - before;
+  });
+  return Math.min(...rounds);
 }
 
 // An object of 16 bytes in each call would be more than twice this.
@@ -47,7 +53,7 @@ describe('recording makes no garbage', () => {
   });
 
   test('an append, at another length each time', async () => {
-    const capacity = 2 * TIMES;
+    const capacity = 4 * TIMES;
     using cache = await createKvCache(device, { numKvHeads: 1, headDim: 64, capacity, kType: 'int4' });
     const k = createStorage(device, 'k', 64 * 4);
     const v = createStorage(device, 'v', 64 * 4);
