@@ -4,6 +4,7 @@ import { jumpOf, keyGrowth, measureCliffs, type Cliff, type LoadCliffs } from '.
 import { cliffsReport, hasCliff } from '../../bench/cliffsReport.ts';
 import { findThresholds, loadAt, type LoadShape } from '../../bench/thresholds.ts';
 import { planContext } from '../../src/decode/plan.ts';
+import { profileOf } from '../../src/kernels/profile.ts';
 import { noisy, steady } from '../support/benchResult.ts';
 import { testDevice } from '../support/device.ts';
 import { GPU_FACTS } from '../support/deviceFacts.ts';
@@ -13,7 +14,7 @@ const LOAD: LoadShape = { heads: 8, kvHeads: 1, headDim: 64, type: 'f16', shares
 function thresholdsOf(load: LoadShape, upTo: number) {
   return findThresholds(load, upTo, (capacity) => {
     const { shape, layout } = loadAt(load, capacity);
-    return planContext(shape, layout, GPU_FACTS);
+    return { ...planContext(shape, layout, GPU_FACTS), wholeLen: 128 };
   });
 }
 
@@ -118,14 +119,21 @@ describe('the report', () => {
 describe('on the device', () => {
   test('both sides of the steepest thresholds are checked and timed', async () => {
     const device = await testDevice();
-    const options = { loads: [LOAD], upTo: 192, cache: 'hot', coldBytes: 2 ** 20, seed: 3 } as const;
+    const { wholeLen } = profileOf(device.facts);
+    const options = {
+      loads: [LOAD],
+      upTo: wholeLen + 32,
+      cache: 'hot',
+      coldBytes: 2 ** 20,
+      seed: 3,
+    } as const;
     const found: LoadCliffs[] = [];
     for await (const each of measureCliffs(device, options)) found.push(each);
     expect(found).toHaveLength(1);
     const { thresholds, cliffs } = found[0]!;
     expect([thresholds, cliffs.length]).toEqual([1, 1]);
     const [{ threshold, beforeNs, afterNs }] = cliffs as [Cliff];
-    expect([threshold.length, threshold.next]).toEqual([128, 160]);
+    expect([threshold.length, threshold.next]).toEqual([wholeLen, wholeLen + 32]);
     expect(beforeNs.length).toBeGreaterThanOrEqual(9);
     expect(afterNs).toHaveLength(beforeNs.length);
     for (const ns of [...beforeNs, ...afterNs]) expect(ns).toBeGreaterThan(0);
