@@ -1,5 +1,5 @@
 // decodeRegisters.test.ts: decode_registers against its twin, on the subgroups of the test device: every combination of
-// sizes that is ever chosen for it, all element types, odd sizes. Other subgroup sizes: subgroupSizes.test.ts.
+// sizes that is ever chosen for it, all element types, odd sizes. Other subgroup sizes: subgroupSizes.node.test.ts.
 import { describe, expect, test } from 'vitest';
 import type { StoredProblem } from '../../bench/problem.ts';
 import { ShaderError } from '../../src/device/errors.ts';

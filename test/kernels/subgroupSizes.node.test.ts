@@ -1,5 +1,5 @@
-// subgroupSizes.test.ts: decode_registers as devices with subgroups of 4 to 128 invocations run it, dealt in any order: on
-// emulated subgroups, so that every device shows it.
+// subgroupSizes.node.test.ts: decode_registers as devices with subgroups of 4 to 128 invocations run it, dealt in any order: on
+// emulated subgroups, so that every device shows it. In Node alone: Chromium ends a GPU process that takes so long.
 import { describe, expect, test } from 'vitest';
 import type { StoredProblem } from '../../bench/problem.ts';
 import { chooseRegisters, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
