@@ -61,7 +61,7 @@ export async function* measureCliffs(device: GqaDevice, options: CliffOptions): 
 
 function contextAt(device: GqaDevice, load: LoadShape, capacity: number, tuning: Tuning | undefined) {
   const { shape, layout } = loadAt(load, capacity);
-  const tuned = tuning && tunedFor(tuning, device.device.adapterInfo, shape, layout);
+  const tuned = tuning && tunedFor(tuning, device.device.adapterInfo, device.facts, shape, layout);
   return planContext(shape, layout, device.facts, tuned ? { tuned } : {});
 }
 

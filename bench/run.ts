@@ -151,7 +151,8 @@ class Group {
 
   #tunedFor({ problem, cache }: Bed) {
     const { tuning } = this.#options;
-    return tuning && tunedFor(tuning, this.#device.device.adapterInfo, checkShape(problem), cache.layout);
+    const { device, facts } = this.#device;
+    return tuning && tunedFor(tuning, device.adapterInfo, facts, checkShape(problem), cache.layout);
   }
 }
 

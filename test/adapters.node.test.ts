@@ -29,13 +29,9 @@ async function check(args: readonly string[], env: Record<string, string> = {}):
   return groups.map(({ kernel, elements }) => `${kernel} ${elements}`).toSorted();
 }
 
-/** Both templates in every element type. */
-const ALL = ['registers', 'tiles']
-  .flatMap((kernel) => KV_TYPES.map((type) => `${kernel} ${type}`))
-  .toSorted();
-
-/** A border length, the same shader for all of a type's lengths. */
-const BORDER = ['--case', '_t129_'];
+/** Both templates in these element types. */
+const both = (types: readonly string[]) =>
+  ['registers', 'tiles'].flatMap((kernel) => types.map((type) => `${kernel} ${type}`)).toSorted();
 
 let hasLavapipe: boolean;
 

@@ -1,6 +1,13 @@
 // kvCache.ts: a preallocated KV cache in GPU storage buffers: append in place, truncate, load from the host.
-import { checkRange, checkWritten, createStorage, validated, type BufferArg } from '../device/buffers.ts';
-import { DestroyedError, GpuError, LimitExceededError, ShapeError } from '../device/errors.ts';
+import {
+  allocated,
+  checkRange,
+  checkWritten,
+  createStorage,
+  validated,
+  type BufferArg,
+} from '../device/buffers.ts';
+import { DestroyedError, LimitExceededError, ShapeError } from '../device/errors.ts';
 import { checkBufferBytes, type GqaDevice } from '../device/gqaDevice.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import {
@@ -49,22 +56,13 @@ export async function createKvCache(device: GqaDevice, options: CacheOptions): P
   checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
   checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
   const append = await device.pipelines.get(appendKv(layout.headDim, layout));
-  device.device.pushErrorScope('out-of-memory');
-  const layers = Array.from({ length: layout.layers }, (_, layer) => ({
-    k: createStorage(device, `k_cache layer ${layer}`, layout.kBytes),
-    v: createStorage(device, `v_cache layer ${layer}`, layout.vBytes),
-  }));
-  const error = await device.device.popErrorScope();
-  if (error) {
-    for (const { k, v } of layers) destroyBoth(k, v);
-    throw new GpuError(`kv cache: ${layout.totalBytes} bytes could not be allocated: ${error.message}`);
-  }
-  return new KvCache(device, layout, layers, append);
-}
-
-function destroyBoth(k: GPUBuffer, v: GPUBuffer): void {
-  k.destroy();
-  v.destroy();
+  return allocated(device, `kv cache: ${layout.totalBytes} bytes`, () => {
+    const layers = Array.from({ length: layout.layers }, (_, layer) => ({
+      k: createStorage(device, `k_cache layer ${layer}`, layout.kBytes),
+      v: createStorage(device, `v_cache layer ${layer}`, layout.vBytes),
+    }));
+    return new KvCache(device, layout, layers, append);
+  });
 }
 
 /** A KV cache. Lengths are kept on the host, per layer; slots past a length may hold anything. */
@@ -197,7 +195,10 @@ export class KvCache {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    for (const { k, v } of this.layers) destroyBoth(k, v);
+    for (const { k, v } of this.layers) {
+      k.destroy();
+      v.destroy();
+    }
     this.#ring.destroy();
   }
 

@@ -1,13 +1,20 @@
 // decoder.ts: compiles the kernels of a decode step and records it into the caller's encoder or pass.
 import type { KvCache } from '../cache/kvCache.ts';
-import { checkRange, checkWritten, createStorage, validated, type BufferArg } from '../device/buffers.ts';
+import {
+  allocated,
+  checkRange,
+  checkWritten,
+  createStorage,
+  validated,
+  type BufferArg,
+} from '../device/buffers.ts';
 import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { checkVariant } from '../kernels/fused.ts';
 import { checkShape, checkWhole, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
-import { createFusedPath } from './fusedPath.ts';
+import { compileFusedPath } from './fusedPath.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
 import {
   DECODE_KERNELS,
@@ -19,7 +26,7 @@ import {
   type PlanContext,
   type PlanOptions,
 } from './plan.ts';
-import { createPlainPath } from './plainPath.ts';
+import { compilePlainPath } from './plainPath.ts';
 import { tunedFor, type Tuning } from './tuning.ts';
 
 /** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
@@ -37,7 +44,10 @@ export interface StepArgs {
   readonly lse?: BufferArg;
 }
 
-/** Compiles a decoder's kernels and allocates its scratch. All waiting happens here and in `step`. */
+/**
+ * Compiles a decoder's kernels and allocates its scratch. All waiting happens here and in `step`. Throws ShapeError and
+ * LimitExceededError for what cannot be, FeatureMissingError for a kernel the device cannot run, GpuError for want of memory.
+ */
 export async function createDecoder(device: GqaDevice, options: DecoderOptions): Promise<Decoder> {
   device.assertUsable();
   const { cache, kernel = 'auto' } = options;
@@ -49,15 +59,19 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
   }
   const shape = checkShape({ ...options, ...pickShape(cache) });
   const { adapterInfo } = device.device;
-  const known = options.tuning && tunedFor(options.tuning, adapterInfo, shape, cache.layout);
+  const known = options.tuning && tunedFor(options.tuning, adapterInfo, device.facts, shape, cache.layout);
   const context = planContext(shape, cache.layout, device.facts, {
     ...(known && { tuned: known }),
     ...options,
   });
   const plain = context.kernel === 'plain';
   if (!plain) checkVariant(shape, cache.layout, context.variant, device.facts);
-  const path = await (plain ? createPlainPath(device, context) : createFusedPath(device, context));
-  return new Decoder(device, cache, context, path);
+  const createPath = await (plain ? compilePlainPath(device, context) : compileFusedPath(device, context));
+  return allocated(
+    device,
+    'decoder: scratch memory',
+    () => new Decoder(device, cache, context, createPath()),
+  );
 }
 
 function pickShape(cache: KvCache): Pick<GqaShape, 'batch' | 'numKvHeads' | 'headDim'> {

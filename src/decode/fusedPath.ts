@@ -1,24 +1,34 @@
 // fusedPath.ts: the fused step: items, then a merge where a sequence has several.
 import { createStorage } from '../device/buffers.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
+import type { CompiledKernel } from '../device/pipelines.ts';
 import { bindKernel, dispatch } from '../device/record.ts';
 import { decodeMerge } from '../kernels/decodeMerge.ts';
 import { fusedKernel } from '../kernels/fused.ts';
 import { rowGrid } from '../kernels/plain.ts';
-import type { DecodePath } from './path.ts';
-import { type PlanContext } from './plan.ts';
+import type { CreatePath, DecodePath } from './path.ts';
+import type { PlanContext } from './plan.ts';
 
 /** Invocations that share the states of four elements of an output: many on a GPU, whose memory is far away. */
 const MERGE_SETS = { gpu: 4, software: 1 };
 
-/** Compiles the fused kernel and the merge, and allocates partial states for the most splits the context allows. */
-export async function createFusedPath(device: GqaDevice, context: PlanContext): Promise<DecodePath> {
-  const { shape, layout, variant, maxPartials } = context;
+/** Compiles the fused kernel and the merge; the path has partial states for the most splits that the context allows. */
+export async function compileFusedPath(device: GqaDevice, context: PlanContext): Promise<CreatePath> {
+  const { shape, layout, variant } = context;
   const sets = device.facts.software ? MERGE_SETS.software : MERGE_SETS.gpu;
   const [fused, merge] = await Promise.all([
     device.pipelines.get(fusedKernel(shape, layout, variant)),
     device.pipelines.get(decodeMerge(shape, sets)),
   ]);
+  return () => createPath(device, context, fused, merge);
+}
+
+function createPath(
+  device: GqaDevice,
+  { shape, maxPartials }: PlanContext,
+  fused: CompiledKernel,
+  merge: CompiledKernel,
+): DecodePath {
   const rows = maxPartials * shape.numQHeads * shape.qLen;
   const partialO = createStorage(device, 'partial_o', rows * shape.headDim * 4);
   const partialMl = createStorage(device, 'partial_ml', rows * 8);

@@ -9,6 +9,9 @@ export interface DecodePath {
   destroy(): void;
 }
 
+/** What is left once the pipelines are compiled: allocates the scratch. */
+export type CreatePath = () => DecodePath;
+
 /** The checked buffers of one step. */
 export interface StepBuffers {
   readonly q: BufferRange;

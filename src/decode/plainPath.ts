@@ -2,13 +2,14 @@
 import { createStorage } from '../device/buffers.ts';
 import { LimitExceededError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
+import type { CompiledKernel } from '../device/pipelines.ts';
 import { bindKernel, dispatch } from '../device/record.ts';
 import { plainMix, plainScores, plainScoresGrid, plainSoftmax, rowGrid } from '../kernels/plain.ts';
-import type { DecodePath } from './path.ts';
+import type { CreatePath, DecodePath } from './path.ts';
 import type { PlanContext } from './plan.ts';
 
-/** Compiles the three kernels and allocates scores [B, Hq, Lq, capacity] f32. */
-export async function createPlainPath(device: GqaDevice, context: PlanContext): Promise<DecodePath> {
+/** Compiles the three kernels; the path has scores [B, Hq, Lq, capacity] f32. */
+export async function compilePlainPath(device: GqaDevice, context: PlanContext): Promise<CreatePath> {
   const { shape, layout } = context;
   const [tiles] = plainScoresGrid(shape, layout.capacity);
   if (tiles > device.facts.maxGrid) {
@@ -19,11 +20,19 @@ export async function createPlainPath(device: GqaDevice, context: PlanContext): 
       device.facts.maxGrid,
     );
   }
-  const [scoresKernel, softmaxKernel, mixKernel] = await Promise.all([
+  const kernels = await Promise.all([
     device.pipelines.get(plainScores(shape, layout)),
     device.pipelines.get(plainSoftmax(shape)),
     device.pipelines.get(plainMix(shape, layout)),
   ]);
+  return () => createPath(device, context, kernels);
+}
+
+function createPath(
+  device: GqaDevice,
+  { shape, layout }: PlanContext,
+  [scoresKernel, softmaxKernel, mixKernel]: readonly [CompiledKernel, CompiledKernel, CompiledKernel],
+): DecodePath {
   const buffer = createStorage(device, 'scores', shape.rows * layout.capacity * 4);
   const scores = { buffer, offset: 0, size: buffer.size };
   const rows = rowGrid(shape);

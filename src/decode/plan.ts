@@ -13,7 +13,7 @@ import {
 import type { Grid } from '../kernels/kernel.ts';
 import { profileOf } from '../kernels/profile.ts';
 import type { GqaShape } from '../kernels/shape.ts';
-import { chooseSplitLen, type SplitOptions } from './split.ts';
+import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
 import type { TunedEntry } from './tuning.ts';
 
 /** A template of the fused kernel (one dispatch and, where sequences are split, a merge) or `plain`: three simple steps, the yardstick. */
@@ -24,8 +24,14 @@ export type KernelChoice = DecodeKernel | 'auto';
 
 export const DECODE_KERNELS: readonly DecodeKernel[] = [...FUSED_TEMPLATES, 'plain'];
 
+/**
+ * Most memory for partial states, where bindings could be larger: the deterministic mode of 64 sequences of an 8B model
+ * with 128k tokens each needs half of it. A step that is split to fill a device needs a few MB.
+ */
+const PARTIAL_BYTES = 128 * 2 ** 20;
+
 /** Most splits of a sequence: the merge reads one partial state per split and row. */
-export const MAX_SPLITS = 128;
+const MAX_SPLITS = 128;
 
 /** How to split the keys. Without options: as many workgroups as the device needs to be busy, no more. */
 export interface PlanOptions extends SplitOptions {
@@ -91,7 +97,10 @@ export function planContext(
 ): PlanContext {
   const variant = chooseVariant(shape, layout, facts, options);
   const kernel = options.kernel === 'plain' ? 'plain' : variant.template;
-  const fitting = Math.max(1, Math.floor(facts.maxBindingBytes / partialBytes(shape, 1)));
+  const fitting = Math.max(
+    1,
+    Math.floor(Math.min(facts.maxBindingBytes, PARTIAL_BYTES) / partialBytes(shape, 1)),
+  );
   const useful = Math.max(1, Math.ceil(layout.capacity / LEAST_KEYS));
   const maxSplits = Math.min(MAX_SPLITS, fitting, useful);
   // Items are workgroups of one dispatch: those with a state, and one for each sequence that is not split.
@@ -118,7 +127,7 @@ function chooseVariant(
 }
 
 /** Bytes of `states` partial states of a sequence's rows: o, m and l in f32. */
-export function partialBytes(shape: GqaShape, states: number): number {
+function partialBytes(shape: GqaShape, states: number): number {
   return states * shape.numQHeads * shape.qLen * (shape.headDim * 4 + 8);
 }
 
@@ -156,12 +165,6 @@ export function planDecode(
     },
     stepWords: words,
   };
-}
-
-export function longestOf(kvLens: readonly number[]): number {
-  let longest = 0;
-  for (const kvLen of kvLens) longest = Math.max(longest, kvLen);
-  return longest;
 }
 
 function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {

@@ -25,13 +25,19 @@ const MIN_SPLIT_LEN = 128;
 const FIXED_SPLIT_LEN = 256;
 const FIXED_SPLITS = 64;
 
+export function longestOf(kvLens: readonly number[]): number {
+  let longest = 0;
+  for (const kvLen of kvLens) longest = Math.max(longest, kvLen);
+  return longest;
+}
+
 /** Keys per split. */
 export function chooseSplitLen(
   context: PlanContext,
   kvLens: readonly number[],
   { numSplits, deterministic }: SplitOptions,
 ): number {
-  const longest = Math.max(1, ...kvLens);
+  const longest = Math.max(1, longestOf(kvLens));
   if (numSplits !== undefined && deterministic) {
     throw new ShapeError('plan: expected numSplits or deterministic, got both');
   }

@@ -2,9 +2,10 @@
 //
 // Whoever measures (`gqa tune`, the page) keeps a Tuning in a file or in the browser's storage, and whoever makes decoders
 // hands it in; the library reads and writes nothing itself.
-import type { CacheLayout } from '../cache/layout.ts';
-import { ShapeError } from '../device/errors.ts';
-import type { FusedVariant } from '../kernels/fused.ts';
+import { GqaError, ShapeError } from '../device/errors.ts';
+import type { DeviceFacts } from '../device/gqaDevice.ts';
+import { checkVariant, type FusedVariant } from '../kernels/fused.ts';
+import type { CacheFormat } from '../kernels/lib.ts';
 import type { GqaShape } from '../kernels/shape.ts';
 import { powerOfTwoFrom } from '../kernels/sizes.ts';
 
@@ -37,20 +38,35 @@ export function deviceKey(info: GPUAdapterInfo): string {
  * The class a shape falls in, `d128_rows4_heads8_f16`: head dim, query rows of a KV head, KV heads of all sequences rounded
  * up to a power of two, element types. Shapes of a class run the same shader and split alike.
  */
-export function shapeClass(shape: GqaShape, layout: Pick<CacheLayout, 'kType' | 'vType'>): string {
+export function shapeClass(shape: GqaShape, layout: CacheFormat): string {
   const { headDim, rowsPerKvHead, batch, numKvHeads } = shape;
   const types = layout.kType === layout.vType ? layout.kType : `${layout.kType}-${layout.vType}`;
   return `d${headDim}_rows${rowsPerKvHead}_heads${powerOfTwoFrom(batch * numKvHeads)}_${types}`;
 }
 
-/** What was measured for a shape on a device, if anything was. */
+/**
+ * What was measured for a shape on an adapter, if anything was and a device of these facts can run it: one that was opened
+ * with lower limits or fewer features than the one that was measured may not.
+ */
 export function tunedFor(
   tuning: Tuning,
   info: GPUAdapterInfo,
+  facts: DeviceFacts,
   shape: GqaShape,
-  layout: Pick<CacheLayout, 'kType' | 'vType'>,
+  layout: CacheFormat,
 ): TunedEntry | undefined {
-  return tuning.devices[deviceKey(info)]?.[shapeClass(shape, layout)];
+  const entry = tuning.devices[deviceKey(info)]?.[shapeClass(shape, layout)];
+  return entry && canRun(shape, layout, entry.variant, facts) ? entry : undefined;
+}
+
+function canRun(shape: GqaShape, layout: CacheFormat, variant: FusedVariant, facts: DeviceFacts): boolean {
+  try {
+    checkVariant(shape, layout, variant, facts);
+    return true;
+  } catch (error) {
+    if (error instanceof GqaError) return false;
+    throw error;
+  }
 }
 
 /** The tuning with one more entry, or another one in its place. */

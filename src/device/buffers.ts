@@ -124,6 +124,30 @@ export function checkWritten(
 }
 
 /**
+ * Runs `create`, which makes buffers, in an out-of-memory error scope. Throws GpuError when the memory cannot be had; what
+ * was made is destroyed then.
+ */
+export async function allocated<T extends { destroy(): void }>(
+  device: GqaDevice,
+  what: string,
+  create: () => T,
+): Promise<T> {
+  device.device.pushErrorScope('out-of-memory');
+  let made: T;
+  let reported: Promise<GPUError | null>;
+  try {
+    made = create();
+  } finally {
+    // Also when `create` throws: an open scope would swallow every later error.
+    reported = device.device.popErrorScope();
+  }
+  const error = await reported;
+  if (!error) return made;
+  made.destroy();
+  throw new GpuError(`${what} could not be allocated: ${error.message}`, { cause: error });
+}
+
+/**
  * Runs `create` in a validation error scope and turns what it reports into a typed error: a buffer of another
  * device gives ForeignDeviceError, everything else GpuError. Without this such a buffer would read as zeros.
  */

@@ -291,14 +291,18 @@ describe('deterministic', () => {
     expect(splitLen({ ...mqa, batch }, full(batch))).toBe(256);
   });
 
-  // A partial state takes 32 * 8 rows * 520 bytes; 1,008 of them fit a binding of 128 MiB, 7 a binding of 1 MiB.
-  test('refused, not changed, where a batch leaves no room for its partial states', async () => {
-    const plan = () => splitLen({ ...mqa, batch: 64 }, full(64));
-    expect(await message(ShapeError, plan)).toBe(
-      'plan: partial states of splits of 256 keys: expected a whole number from 0 to 1008, got 1024',
-    );
-    expect(splitLen({ ...mqa, batch: 64 }, [...full(63), 1])).toBe(256);
-  });
+  // A partial state takes 32 * 8 rows * 520 bytes; 1,008 of them fit in 128 MiB, however large a binding may be, 7 a binding of 1 MiB.
+  test.each([2 ** 27, 2 ** 31])(
+    'refused, not changed, where a batch leaves no room for its partial states: bindings of %d',
+    async (maxBindingBytes) => {
+      const facts = { ...GPU_FACTS, maxBindingBytes };
+      const plan = () => splitLen({ ...mqa, batch: 64 }, full(64), facts);
+      expect(await message(ShapeError, plan)).toBe(
+        'plan: partial states of splits of 256 keys: expected a whole number from 0 to 1008, got 1024',
+      );
+      expect(splitLen({ ...mqa, batch: 64 }, [...full(63), 1], facts)).toBe(256);
+    },
+  );
 
   test('refused where not even one sequence has room for its splits', async () => {
     const plan = () => splitLen({ ...mqa, batch: 1 }, full(1), { ...GPU_FACTS, maxBindingBytes: 2 ** 20 });

@@ -55,17 +55,22 @@ describe('a tuning', () => {
   });
 
   test('gives what was kept, for the device and the class alone', () => {
-    expect(tunedFor(tuning, INFO, shape, layout)).toEqual({ variant: TILES, slots: 5 });
-    expect(tunedFor(tuning, infoOf('two'), shape, layout)).toBeUndefined();
-    expect(tunedFor(tuning, INFO, shape, { kType: 'f32', vType: 'f16' })).toBeUndefined();
-    expect(tunedFor(NO_TUNING, INFO, shape, layout)).toBeUndefined();
+    expect(tunedFor(tuning, INFO, SOFTWARE_FACTS, shape, layout)).toEqual({ variant: TILES, slots: 5 });
+    expect(tunedFor(tuning, infoOf('two'), SOFTWARE_FACTS, shape, layout)).toBeUndefined();
+    expect(tunedFor(tuning, INFO, SOFTWARE_FACTS, shape, { kType: 'f32', vType: 'f16' })).toBeUndefined();
+    expect(tunedFor(NO_TUNING, INFO, SOFTWARE_FACTS, shape, layout)).toBeUndefined();
+  });
+
+  test('gives nothing that the device, as it was opened, cannot run', () => {
+    const small = { ...SOFTWARE_FACTS, maxInvocations: TILES.wgSize - 1 };
+    expect(tunedFor(tuning, INFO, small, shape, layout)).toBeUndefined();
   });
 
   test('keeps entries beside each other and replaces one of the same name', () => {
     const more = withEntry(tuning, deviceKey(INFO), 'd64_rows1_heads1_f16', { variant: TILES, slots: 6 });
     const again = withEntry(more, deviceKey(INFO), shapeClass(shape, layout), { variant: TILES, slots: 7 });
     expect(Object.values(again.devices[deviceKey(INFO)]!).map((entry) => entry.slots)).toEqual([7, 6]);
-    expect(tunedFor(tuning, INFO, shape, layout)!.slots).toBe(5);
+    expect(tunedFor(tuning, INFO, SOFTWARE_FACTS, shape, layout)!.slots).toBe(5);
   });
 
   test('survives JSON', () => {
@@ -122,4 +127,16 @@ test('a decoder finds its entry by itself', async () => {
   expect(decoder.context).toMatchObject({ kernel: 'tiles', variant: TILES, slots: 2 });
   using other = await createDecoder(device, { cache, numQHeads: 2, tuning });
   expect(other.context.slots).not.toBe(2);
+});
+
+test('a decoder takes the default where its entry cannot run on the device', async () => {
+  const device = await testDevice();
+  using cache = await createKvCache(device, { numKvHeads: 2, headDim: 64, capacity: 8 });
+  const own = checkShape({ numQHeads: 8, numKvHeads: 2, headDim: 64 });
+  const variant = { ...TILES, wgSize: 2 * device.facts.maxInvocations };
+  const key = deviceKey(device.device.adapterInfo);
+  const tuning = withEntry(NO_TUNING, key, shapeClass(own, cache.layout), { variant, slots: 2 });
+  using tuned = await createDecoder(device, { cache, numQHeads: 8, tuning });
+  using plain = await createDecoder(device, { cache, numQHeads: 8 });
+  expect(tuned.context).toEqual(plain.context);
 });

@@ -93,24 +93,18 @@ describe('the template this device does not choose', () => {
 });
 
 describe('sizes for GPUs', () => {
-  // Between them: one and several sets of rows, sets that share keys, invocations left over (D 80), two row blocks.
-  test.each<[string, ProblemOptions]>([
-    ['4 rows, D 80', { ...control, headDim: 80, kvLens: [150, 65] }],
-    ['24 rows', { ...control, numQHeads: 24, numKvHeads: 1, kvLens: [150, 33] }],
-    ['100 rows', { ...control, numQHeads: 50, numKvHeads: 1, qLen: 2, kvLens: [140, 1] }],
-  ])('tiles, %s', async (_name, problem) => {
-    const variant = chooseTiles(checkShape(problem), { kType: 'f32', vType: 'f32' }, GPU_FACTS);
+  // All sizes: kernels/decodeTiles.test.ts and kernels/decodeRegisters.test.ts.
+  const problem = { ...control, numQHeads: 4, headDim: 80, kType: 'f16', kvLens: [150, 65] } as const;
+  const cache = { kType: 'f16', vType: 'f16' } as const;
+
+  test('tiles, with invocations left over', async () => {
+    const variant = chooseTiles(checkShape(problem), cache, GPU_FACTS);
     await expectRight(problem, { variant, numSplits: 2 });
   });
 
-  // One block and two runs, several of both, two workgroups to a KV head.
-  test.runIf(hasRegisters(device.facts)).each<[string, ProblemOptions]>([
-    ['4 rows, D 80', { ...control, headDim: 80, kType: 'f16', kvLens: [150, 65] }],
-    ['24 rows', { ...control, numQHeads: 24, numKvHeads: 1, kType: 'f16', kvLens: [150, 33] }],
-    ['130 rows', { ...control, numQHeads: 65, numKvHeads: 1, qLen: 2, kType: 'f16', kvLens: [140, 1] }],
-  ])('registers, %s', async (_name, problem) => {
+  test.runIf(hasRegisters(device.facts))('registers, several runs', async () => {
     const facts = withSubgroups(GPU_FACTS, device.facts.subgroupMinSize);
-    const variant = chooseRegisters(checkShape(problem), { kType: 'f16', vType: 'f16' }, facts);
+    const variant = chooseRegisters(checkShape(problem), cache, facts);
     await expectRight(problem, { variant, numSplits: 2 });
   });
 });

@@ -101,10 +101,8 @@ const CASES: readonly Case[] = [
   { ...ONE_ROW, types: f16, ...sizes(256, 8, 1, 1) },
   // Query positions: teams that begin and end within a head's positions; several blocks of rows to a KV head.
   { ...CONTROL, groupSize: 3, qLen: 5, types: f16, ...sizes(32, 8, 1, 4, 2) },
-  { ...CONTROL, groupSize: 1, qLen: 5, types: f16, ...sizes(16, 8, 2, 5) },
   { ...CONTROL, groupSize: 1, qLen: 5, types: f16, ...sizes(8, 4, 1, 2, 2) },
   { ...CONTROL, groupSize: 1, qLen: 5, types: f16, causal: false, ...sizes(8, 4, 1, 3) },
-  { ...CONTROL, groupSize: 71, types: f16, ...sizes(32, 4, 1, 3, 4) },
 ];
 
 describe.runIf(subgroups)('decode_registers', () => {
