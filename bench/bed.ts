@@ -35,7 +35,7 @@ export interface Bed {
  * Most copies of a cache, and so most steps of a kernel on it: a driver may map memory for each binding of each, and the
  * collector takes them when it likes. Linux allows a process 65,530 maps.
  */
-const MAX_COPIES = 2048;
+const MAX_COPIES = 3072;
 
 /**
  * Allocates and fills a bed whose copies of the cache together exceed `coldBytes`, as far as `maxCopies` do; a hot one has a

@@ -4,12 +4,12 @@ import { rangeOf } from '../src/device/buffers.ts';
 import { bindKernel, dispatch } from '../src/device/record.ts';
 import { readStream } from '../src/kernels/readStream.ts';
 import { normals } from './random.ts';
+import { growSteps, sampleSpan } from './sampling.ts';
 import type { CeilingContext } from './schema.ts';
 import type { PassTimer } from './timer.ts';
 
 const MIB = 2 ** 20;
 const SAMPLES = 9;
-const WARM_UP = 2;
 
 /** Workgroup sizes and counts that are tried. */
 const SIZES = { gpu: [64, 256], software: [8, 64, 256] };
@@ -58,11 +58,17 @@ async function readRate(
     const bound = sources.map((source) =>
       bindKernel(device.device, compiled, { source: rangeOf(source), sums: rangeOf(sums) }),
     );
+    let turn = 0;
+    const time = async (reads: number) => {
+      const { ns } = await timer.time((pass) => {
+        for (let i = 0; i < reads; i++) dispatch(pass, bound[turn++ % bound.length]!, [groups, 1, 1]);
+      });
+      return ns;
+    };
+    await time(1); // some drivers compile at the first dispatch
+    const reads = await growSteps(sampleSpan(device, timer), time);
     const samplesNs: number[] = [];
-    for (let i = 0; i < WARM_UP + SAMPLES; i++) {
-      const { ns } = await timer.time((pass) => dispatch(pass, bound[i % bound.length]!, [groups, 1, 1]));
-      if (i >= WARM_UP) samplesNs.push(ns);
-    }
+    for (let i = 0; i < SAMPLES; i++) samplesNs.push((await time(reads)) / reads);
     // The best of a few: a ceiling is what the device can do, and noise only ever takes from it.
     const readGBps = bytes / Math.max(1, Math.min(...samplesNs));
     return { readGBps, bytes, wgSize, groups, samplesNs };

@@ -2,6 +2,7 @@
 import { GqaError } from '../src/index.ts';
 import { contextFacts, rowFacts, type Facts } from './compareFacts.ts';
 import type { StoredResult } from './readResult.ts';
+import { isWrong } from './rowResult.ts';
 import type { BenchRow } from './schema.ts';
 import { ENOUGH_SAMPLES, median, ratioInterval } from './stats.ts';
 
@@ -108,11 +109,9 @@ export function verdictOf([low, high]: readonly [number, number], margin: number
 /** What came of a row: a time; a wrong result; or nothing, because it could not run. */
 export type RowState = 'timed' | 'wrong' | 'not run';
 
-export function stateOf({ check, checkAfter, time }: BenchRow): RowState {
-  if (check?.pass === false || checkAfter?.pass === false) return 'wrong';
-  if (time) return 'timed';
-  // The result was right before it was timed, and wrong afterwards.
-  return check ? 'wrong' : 'not run';
+export function stateOf(row: BenchRow): RowState {
+  if (isWrong(row)) return 'wrong';
+  return row.time ? 'timed' : 'not run';
 }
 
 /** What a comparison can be held to: no row slower or lost; or every row shown to be as before. */

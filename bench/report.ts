@@ -1,5 +1,6 @@
 // report.ts: a result as people read it: the header, the Markdown table, the notes; and as CSV.
 import { formatBytes, formatSignificant, markdownTable, type Column } from './format.ts';
+import { isWrong } from './rowResult.ts';
 import type { BenchResult, BenchRow, CeilingContext, RowParams } from './schema.ts';
 import { median } from './stats.ts';
 
@@ -94,7 +95,7 @@ export const HOT = 'hot';
 
 /** Time, rate, share of the ceiling and speed-up of a row. */
 export function timeCells(rows: readonly BenchRow[], ceiling: CeilingContext, row: BenchRow): string[] {
-  if (!row.time) return [row.check ? 'WRONG' : 'not run', '', '', ''];
+  if (!row.time) return [isWrong(row) ? 'WRONG' : 'not run', '', '', ''];
   const [low, high] = row.time.ci95;
   const share = ceilingShare(ceiling, row);
   return [
@@ -112,20 +113,25 @@ function speedUpCell(rows: readonly BenchRow[], row: BenchRow): string {
   return `${formatSignificant(ratio.real, 3)}× (${formatSignificant(ratio.ideal, 3)}×)`;
 }
 
+/** The largest error of a row's output, before it was timed and after. */
+function worstCheck({ check, checkAfter }: BenchRow): number {
+  return Math.max(check?.maxAbsErr ?? 0, checkAfter?.maxAbsErr ?? 0);
+}
+
 /** The lines above the table: tool, device, runtime, timer, ceiling, seed, check. */
 export function headerLines(result: BenchResult): string[] {
   const { context, results } = result;
   const { adapter, timer, ceiling, tool, runtime } = context;
   const names = [adapter.vendor, adapter.architecture, adapter.device, adapter.description].filter(Boolean);
   const checked = results.filter((row) => row.check);
-  const passed = checked.filter((row) => row.check!.pass).length;
+  const passed = checked.filter((row) => !isWrong(row)).length;
   const f16 = context.features.includes('shader-f16') ? 'yes' : 'no';
   const subgroups = context.features.includes('subgroups')
     ? `${adapter.subgroupMinSize}–${adapter.subgroupMaxSize}`
     : 'no';
   const software = adapter.software ? ' · SOFTWARE' : '';
   const label = context.label ? ` · label "${context.label}"` : '';
-  const worst = Math.max(0, ...checked.map((row) => row.check!.maxAbsErr));
+  const worst = Math.max(0, ...checked.map(worstCheck));
   return [
     `${tool.name} ${tool.version}${tool.commit ? ` (${tool.commit})` : ''}`,
     `device   ${names.join(' · ') || 'unnamed by the browser'}${software} · shader-f16 ${f16} · subgroups ${subgroups}${label}`,
@@ -235,7 +241,7 @@ export function csvReport(result: BenchResult): string {
       ceilingShare(result.context.ceiling, row),
       ratio?.real,
       ratio?.ideal,
-      row.check?.maxAbsErr,
+      row.check ? worstCheck(row) : undefined,
       row.check?.bound,
       row.error,
     ];

@@ -27,6 +27,19 @@ export function failedRow(params: RowParams, error: string): BenchRow {
   };
 }
 
+/** A row whose output was wrong, before it was timed or after: it has no time. */
+export function wrongRow(params: RowParams, checks: Pick<BenchRow, 'check' | 'checkAfter'>): BenchRow {
+  const { maxAbsErr, bound } = checks.checkAfter ?? checks.check!;
+  const when = checks.checkAfter ? ' after it was timed' : '';
+  const text = `wrong result${when}: error ${maxAbsErr.toExponential(2)}, bound ${bound.toExponential(2)}`;
+  return { ...failedRow(params, text), ...checks };
+}
+
+/** Whether a check of the row's output failed. */
+export function isWrong({ check, checkAfter }: BenchRow): boolean {
+  return check?.pass === false || checkAfter?.pass === false;
+}
+
 /** A row with its samples and what its output was afterwards. */
 export function timedRow(
   run: Running,

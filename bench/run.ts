@@ -4,7 +4,7 @@ import { coldBytesOf, createBed, type Bed } from './bed.ts';
 import { measureCeiling } from './ceiling.ts';
 import { describeContext, type RunContext } from './context.ts';
 import { plan64Cost, planCost, recordCost } from './hostCost.ts';
-import { failedRow, timedRow } from './rowResult.ts';
+import { failedRow, timedRow, wrongRow } from './rowResult.ts';
 import { rowGroups, variantName, type RowOptions } from './rows.ts';
 import { sampleInterleaved, takeSample, warmUp, type Running, type SamplingOptions } from './sampling.ts';
 import {
@@ -13,7 +13,6 @@ import {
   type BenchResult,
   type BenchRow,
   type CeilingContext,
-  type RowCheck,
   type RowParams,
 } from './schema.ts';
 import { createSubject, type Subject } from './subject.ts';
@@ -97,11 +96,11 @@ class Group {
       for (; !step.done; step = await sampling.next()) yield progress(`${load}: ${step.value}`);
       for (const run of running) {
         const after = this.#options.check ? await run.subject.check() : undefined;
-        const row = timedRow(run, step.value, this.#coldBytes, after);
-        finished.set(
-          run.params,
-          after && !after.pass ? { ...wrongRow(run.params, after), check: run.check } : row,
-        );
+        const row =
+          after?.pass === false
+            ? wrongRow(run.params, { check: run.check, checkAfter: after })
+            : timedRow(run, step.value, this.#coldBytes, after);
+        finished.set(run.params, row);
       }
     } finally {
       for (const { subject } of running) subject.destroy();
@@ -125,7 +124,7 @@ class Group {
       const check = this.#options.check ? await subject.check() : null;
       if (check && !check.pass) {
         subject.destroy();
-        return wrongRow(params, check);
+        return wrongRow(params, { check });
       }
       const stepsPerSample = await warmUp(this.#device, this.#timer, subject);
       const host = { planNs: planCost(subject), recordNs: recordCost(this.#device, subject) };
@@ -158,9 +157,4 @@ class Group {
 
 function progress(text: string): BenchEvent {
   return { type: 'progress', text, done: 0, total: 0 };
-}
-
-function wrongRow(params: RowParams, check: RowCheck): BenchRow {
-  const text = `wrong result: error ${check.maxAbsErr.toExponential(2)}, bound ${check.bound.toExponential(2)}`;
-  return { ...failedRow(params, text), check };
 }

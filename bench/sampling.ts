@@ -19,7 +19,6 @@ export interface SamplingOptions {
 const SETTLED = 0.02;
 const MIN_SAMPLES = 7;
 
-/** A sample's span: long enough that the clock's step and fixed costs of a submission do not matter. */
 const SAMPLE_NS = { gpu: 2e6, software: 2e7 };
 
 /** What is known of a row while it is sampled: nanoseconds per step. */
@@ -41,10 +40,17 @@ export interface Running extends Sampled {
 
 const MAX_STEPS = 4096;
 
-/** Grows the steps of a sample until it spans long enough, at least 100 of the clock's steps; also warms up. */
+/** The least nanoseconds of a sample: many of the clock's steps, and long against the fixed cost of a submission. */
+export function sampleSpan(device: GqaDevice, timer: PassTimer): number {
+  return Math.max(device.facts.software ? SAMPLE_NS.software : SAMPLE_NS.gpu, 100 * timer.stepNs);
+}
+
+/** Grows the steps of a sample until it spans long enough; also warms up. */
 export function warmUp(device: GqaDevice, timer: PassTimer, subject: Subject): Promise<number> {
-  const span = Math.max(device.facts.software ? SAMPLE_NS.software : SAMPLE_NS.gpu, 100 * timer.stepNs);
-  return growSteps(span, async (steps) => (await timer.time((pass) => recordSteps(subject, pass, steps))).ns);
+  return growSteps(
+    sampleSpan(device, timer),
+    async (steps) => (await timer.time((pass) => recordSteps(subject, pass, steps))).ns,
+  );
 }
 
 /** The number of steps whose time, by `time`, is at least `span`; all in nanoseconds. */

@@ -1,6 +1,7 @@
 // main.ts: the page: shows what would run on what, runs it at a click, and shows what came of it.
 import { isSoftware } from '../../src/index.ts';
 import { version } from '../../package.json';
+import { isWrong } from '../rowResult.ts';
 import { rowGroups } from '../rows.ts';
 import type { BenchEvent } from '../run.ts';
 import type { BenchResult, BenchRow, CeilingContext, RowParams } from '../schema.ts';
@@ -146,7 +147,7 @@ function statusOf(outcome: Outcome, rows: readonly BenchRow[]): string {
   if (outcome.state === 'error') return 'The run failed; see above.';
   if (outcome.state === 'tuned') return 'Tuned. Runs in this browser use what was found.';
   const timed = rows.filter((row) => row.time).length;
-  const checked = rows.filter((row) => row.check?.pass).length;
+  const checked = rows.filter((row) => row.check && !isWrong(row)).length;
   return `Done: ${timed} of ${rows.length} rows timed, ${checked} checked against float64.`;
 }
 

@@ -1,6 +1,7 @@
 // notices.ts: what a reader must know beside the numbers: bad or changed parameters, warnings, failures.
 import { isSoftware, variantName } from '../../src/index.ts';
 import { formatSignificant } from '../format.ts';
+import { isWrong } from '../rowResult.ts';
 import type { BenchResult, Warning } from '../schema.ts';
 import type { Tuned } from '../tune.ts';
 import type { Gpu } from './browser.ts';
@@ -100,7 +101,7 @@ function resultNotices({ context, results }: BenchResult): HTMLElement[] {
   const list = context.warnings
     .filter(({ code }) => code !== 'software-adapter' && code !== 'non-standard')
     .map(({ code, text }) => notice('', TITLES[code], el('p', {}, text)));
-  const wrong = results.filter((row) => row.check && !row.check.pass);
+  const wrong = results.filter(isWrong);
   if (wrong.length > 0) {
     const text =
       'They have no time. Please report this with the JSON file: it is a fault of the kernels or of the driver.';

@@ -1,6 +1,7 @@
 // deviceDescriptor.ts: the features and limits that a shape needs of a device.
 import { cacheLayout, type CacheOptions } from '../cache/layout.ts';
 import { LimitExceededError } from '../device/errors.ts';
+import { computeRequest, type AdapterOffer, type DeviceRequest } from '../device/request.ts';
 import { checkShape, type ShapeOptions } from '../kernels/shape.ts';
 
 /** A decode shape with the cache it runs on. */
@@ -10,18 +11,15 @@ export type DeviceNeeds = ShapeOptions & CacheOptions;
 const GUARANTEED = { maxStorageBufferBindingSize: 128 * 2 ** 20, maxBufferSize: 256 * 2 ** 20 };
 
 /**
- * What to pass to `adapter.requestDevice()` for this shape: subgroups where the adapter has them (they make it
- * faster, never more right) and the limits that exceed WebGPU's guaranteed ones. Throws ShapeError for bad numbers
- * and LimitExceededError when the adapter cannot serve the shape.
+ * What to pass to `adapter.requestDevice()` for this shape: subgroups and large workgroups where the adapter has them (they
+ * make it faster, never more right) and the buffer limits that exceed WebGPU's guaranteed ones. Throws ShapeError for bad
+ * numbers and LimitExceededError when the adapter cannot serve the shape.
  */
-export function deviceDescriptor(
-  adapter: Pick<GPUAdapter, 'features' | 'limits'>,
-  needs: DeviceNeeds,
-): { requiredFeatures: GPUFeatureName[]; requiredLimits: Record<string, number> } {
+export function deviceDescriptor(adapter: AdapterOffer, needs: DeviceNeeds): DeviceRequest {
   checkShape(needs);
   const layout = cacheLayout(needs);
   const largest = Math.max(layout.kBytes, layout.vBytes);
-  const requiredLimits: Record<string, number> = {};
+  const request = computeRequest(adapter);
   for (const limit of ['maxStorageBufferBindingSize', 'maxBufferSize'] as const) {
     if (largest > adapter.limits[limit]) {
       throw new LimitExceededError(
@@ -31,7 +29,7 @@ export function deviceDescriptor(
         adapter.limits[limit],
       );
     }
-    if (largest > GUARANTEED[limit]) requiredLimits[limit] = largest;
+    if (largest > GUARANTEED[limit]) request.requiredLimits[limit] = largest;
   }
-  return { requiredFeatures: adapter.features.has('subgroups') ? ['subgroups'] : [], requiredLimits };
+  return request;
 }

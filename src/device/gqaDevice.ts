@@ -1,6 +1,7 @@
 // gqaDevice.ts: a GPUDevice, our own or borrowed, with what the library keeps beside it: facts, pipelines, errors.
 import { DestroyedError, DeviceLostError, GpuError, LimitExceededError, NoAdapterError } from './errors.ts';
 import { Pipelines } from './pipelines.ts';
+import { fullRequest } from './request.ts';
 
 /** What planning needs to know of a device; plain data, so that plans can be made and tested without one. */
 export interface DeviceFacts {
@@ -22,8 +23,11 @@ export interface DeviceFacts {
   readonly maxGrid: number;
 }
 
-/** Features and limits to ask an adapter for; see `deviceDescriptor`. */
 export interface OpenOptions {
+  /**
+   * Features and limits to ask the adapter for. Default: subgroups, where it has them, and its limits of buffers and
+   * workgroups. `deviceDescriptor` asks for no larger buffers than a shape needs.
+   */
   readonly descriptor?: (adapter: GPUAdapter) => GPUDeviceDescriptor;
   readonly powerPreference?: GPUPowerPreference;
 }
@@ -104,7 +108,7 @@ export async function openDevice(gpu: GPU, options: OpenOptions = {}): Promise<G
   );
   if (!adapter)
     throw new NoAdapterError('openDevice: requestAdapter() found no WebGPU adapter on this machine');
-  const device = await adapter.requestDevice(options.descriptor?.(adapter) ?? {});
+  const device = await adapter.requestDevice((options.descriptor ?? fullRequest)(adapter));
   const opened = new GqaDevice(device, true, gpu.wgslLanguageFeatures);
   alive.add(opened);
   keepWith.set(opened, [gpu, adapter]);

@@ -139,6 +139,14 @@ describe('the report', () => {
     ]);
   });
 
+  test('counts an output as wrong that was right only before it was timed', () => {
+    const late = row(32, 0, { time: null, checkAfter: { ...mha.check!, pass: false, maxAbsErr: 0.5 } });
+    expect(headerLines(result(mha, late)).at(-1)).toBe(
+      'check    1/2 outputs within bound of the float64 reference, before and after, worst error 5.0e-1',
+    );
+    expect(markdownReport(result(mha, late))).toContain('WRONG');
+  });
+
   test('says when nothing was checked', () => {
     expect(headerLines(result(row(32, 1, { check: null }))).at(-1)).toBe(
       'check    off: nothing here is known to be right',

@@ -1,10 +1,12 @@
 // run.test.ts: a small benchmark run on the device, and a run that cannot be.
 import { describe, expect, test } from 'vitest';
+import { isWrong } from '../../bench/rowResult.ts';
 import { runBench, type BenchEvent, type BenchOptions } from '../../bench/run.ts';
 import type { BenchResult } from '../../bench/schema.ts';
 import { PassTimer } from '../../bench/timer.ts';
 import { checkShape, deviceKey, NO_TUNING, shapeClass, withEntry } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
+import { ownDevice } from '../support/ownDevice.ts';
 
 const OPTIONS: BenchOptions = {
   model: 'test',
@@ -62,6 +64,30 @@ describe('runBench', () => {
     expect(result.context.ceiling.readGBps).toBeGreaterThan(0);
     expect(events.filter((event) => event.type === 'row')).toHaveLength(3);
     expect(events.findIndex((event) => event.type === 'ceiling')).toBe(1);
+  });
+
+  test('a row that was right before it was timed and is wrong after it has no time', async () => {
+    using device = await ownDevice(['subgroups']);
+    const values: GPUBuffer[] = [];
+    const create = device.device.createBuffer.bind(device.device);
+    device.device.createBuffer = (descriptor) => {
+      const buffer = create(descriptor);
+      if (buffer.label.startsWith('v_cache')) values.push(buffer);
+      return buffer;
+    };
+    const bench = runBench(device, { ...OPTIONS, kvHeads: [8, 1] });
+    let step = await bench.next();
+    for (; !step.done; step = await bench.next()) {
+      if (step.value.type !== 'progress' || !step.value.text.includes('round 1')) continue;
+      const mqa = Math.min(...values.map(({ size }) => size));
+      for (const buffer of values.filter(({ size }) => size === mqa))
+        device.device.queue.writeBuffer(buffer, 0, new Uint32Array(mqa / 4).fill(0x3c00_3c00)); // all ones
+    }
+    const [right, wrong] = step.value.results;
+    expect(isWrong(right!)).toBe(false);
+    expect(isWrong(wrong!)).toBe(true);
+    expect(wrong).toMatchObject({ time: null, check: { pass: true }, checkAfter: { pass: false } });
+    expect(wrong!.error).toMatch(/^wrong result after it was timed: error .*, bound /);
   });
 
   test('a shape past the limits is a row without a time, and the others run', async () => {

@@ -13,13 +13,20 @@ import { failure, message } from '../support/failure.ts';
 
 const MIB = 2 ** 20;
 
+const WORKGROUPS = {
+  maxComputeWorkgroupStorageSize: 49_152,
+  maxComputeInvocationsPerWorkgroup: 1024,
+  maxComputeWorkgroupSizeX: 1024,
+};
+
 /** What deviceDescriptor reads of an adapter. */
 function adapter(
   maxStorageBufferBindingSize: number,
   maxBufferSize: number,
   features: GPUFeatureName[] = [],
 ) {
-  const parts = { features: new Set(features), limits: { maxStorageBufferBindingSize, maxBufferSize } };
+  const limits = { maxStorageBufferBindingSize, maxBufferSize, ...WORKGROUPS, maxBindGroups: 8 };
+  const parts = { features: new Set(features), limits };
   return parts as unknown as Pick<GPUAdapter, 'features' | 'limits'>;
 }
 
@@ -35,43 +42,49 @@ const needs = (capacity: number, more: Partial<DeviceNeeds> = {}): DeviceNeeds =
   ...more,
 });
 
-test('a small shape needs nothing but subgroups, where there are some', () => {
-  expect(deviceDescriptor(bare, needs(4096))).toEqual({ requiredFeatures: [], requiredLimits: {} });
+const buffersOf = (given: DeviceNeeds) => {
+  const { requiredLimits } = deviceDescriptor(roomy, given);
+  expect(requiredLimits).toMatchObject(WORKGROUPS);
+  return Object.fromEntries(Object.entries(requiredLimits).filter(([name]) => !(name in WORKGROUPS)));
+};
+
+test('a small shape asks for large workgroups, and subgroups where there are some', () => {
+  expect(deviceDescriptor(bare, needs(4096))).toEqual({ requiredFeatures: [], requiredLimits: WORKGROUPS });
   expect(deviceDescriptor(roomy, needs(4096))).toEqual({
     requiredFeatures: ['subgroups'],
-    requiredLimits: {},
+    requiredLimits: WORKGROUPS,
   });
 });
 
 test('exactly the guaranteed limit is still nothing', () => {
-  expect(deviceDescriptor(bare, needs(32768)).requiredLimits).toEqual({});
+  expect(buffersOf(needs(32768))).toEqual({});
 });
 
 test('a slot more asks for exactly the bytes of K', () => {
-  expect(deviceDescriptor(roomy, needs(32769)).requiredLimits).toEqual({
+  expect(buffersOf(needs(32769))).toEqual({
     maxStorageBufferBindingSize: 128 * MIB + 4096,
   });
 });
 
 test('past 256 MiB the buffer limit is asked for as well; layers have buffers of their own', () => {
   const large = needs(70_000, { layers: 80 });
-  expect(deviceDescriptor(roomy, large).requiredLimits).toEqual({
+  expect(buffersOf(large)).toEqual({
     maxStorageBufferBindingSize: 286_720_000,
     maxBufferSize: 286_720_000,
   });
 });
 
 test('the larger of K and V counts, in its element type', () => {
-  expect(deviceDescriptor(roomy, needs(60_000, { kType: 'f16' })).requiredLimits).toEqual({});
-  expect(deviceDescriptor(roomy, needs(60_000, { kType: 'f16', vType: 'f32' })).requiredLimits).toEqual({
+  expect(buffersOf(needs(60_000, { kType: 'f16' }))).toEqual({});
+  expect(buffersOf(needs(60_000, { kType: 'f16', vType: 'f32' }))).toEqual({
     maxStorageBufferBindingSize: 245_760_000,
   });
   // 8 heads * 200,000 slots of 128 bytes and a scale of 2: scales count too.
-  expect(deviceDescriptor(roomy, needs(200_000, { kType: 'int8' })).requiredLimits).toEqual({
+  expect(buffersOf(needs(200_000, { kType: 'int8' }))).toEqual({
     maxStorageBufferBindingSize: 208_000_000,
   });
   // 64 bytes and four scales.
-  expect(deviceDescriptor(roomy, needs(200_000, { kType: 'int4' })).requiredLimits).toEqual({});
+  expect(buffersOf(needs(200_000, { kType: 'int4' }))).toEqual({});
 });
 
 test('more than the adapter has: the limit, what is needed, what is available', async () => {

@@ -11,6 +11,7 @@ import {
   uploadStorage,
   type GqaDevice,
 } from '../../src/index.ts';
+import { allocated } from '../../src/device/buffers.ts';
 import { testDevice } from '../support/device.ts';
 import { failure } from '../support/failure.ts';
 import { ownDevice } from '../support/ownDevice.ts';
@@ -111,6 +112,24 @@ describe('readBack refuses', () => {
     expect(error.message).toContain('x');
     await own.idle();
   });
+});
+
+test('memory that cannot be had is an error, and what was made of it is destroyed', async () => {
+  using own = await ownDevice();
+  // No machine refuses memory at a test's call: the scope is this test's, the rest is real.
+  const full = { message: 'no memory left' } as GPUOutOfMemoryError;
+  const { device: gpu } = own;
+  const scopes: string[] = [];
+  gpu.pushErrorScope = (filter) => void scopes.push(filter);
+  gpu.popErrorScope = () => Promise.resolve(scopes.pop() ? full : null);
+  let destroyed = 0;
+  const create = () => ({ destroy: () => void destroyed++ });
+  const error = await failure(GpuError, () => allocated(own, 'cache: 12 bytes', create));
+  expect(error.message).toBe('cache: 12 bytes could not be allocated: no memory left');
+  expect([destroyed, scopes]).toEqual([1, []]);
+  const thrown = () => allocated(own, 'cache', () => createStorage(own, 'huge', 2 ** 40));
+  await failure(LimitExceededError, thrown);
+  expect(scopes).toEqual([]);
 });
 
 test('uploadStorage refuses bytes that are not whole words', async () => {

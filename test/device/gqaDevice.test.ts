@@ -68,6 +68,22 @@ describe('openDevice', () => {
     expect(borrowed(new Set(['packed_4x8_integer_dot_product']))).toBe(false);
   });
 
+  test('without a descriptor asks for all that makes kernels faster', async () => {
+    const gpu = await openGpu();
+    const adapter = (await gpu.requestAdapter())!;
+    using device = await openDevice(gpu);
+    expect(device.device.features.has('subgroups')).toBe(adapter.features.has('subgroups'));
+    for (const limit of [
+      'maxBufferSize',
+      'maxStorageBufferBindingSize',
+      'maxComputeWorkgroupStorageSize',
+      'maxComputeInvocationsPerWorkgroup',
+      'maxComputeWorkgroupSizeX',
+    ] as const) {
+      expect(device.device.limits[limit]).toBe(adapter.limits[limit]);
+    }
+  });
+
   test('asks for what the descriptor names, from the adapter it will open', async () => {
     const gpu = await openGpu();
     let seen: GPUAdapter | undefined;
