@@ -124,7 +124,7 @@ fn weigh(team: Team, work: Work, first: u32, m: ptr<function, f32>, l: ptr<funct
   *m = highest;
   *l *= shrink;
   for (var t = 0u; t < TEAM_KEYS; t++) { // unroll
-    let weight = select(0.0, exp(scores[t] - highest), scores[t] > NEG_MAX);
+    let weight = select(exp(scores[t] - highest), 0.0, is_hidden(scores[t]));
     *l += weight;
     if team.row < ROW_BLOCK {
       put_weight(row * TILE + team.lane + t * LANES, weight);

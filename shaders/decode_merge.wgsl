@@ -41,16 +41,16 @@ fn main(
   var total = merge_every(states, select(lane, 0u, SETS == 1u), select(WG_SIZE, 1u, SETS == 1u));
   if SETS > 1u {
     lane_ml[lane] = total;
-    workgroupBarrier(); // m and l of all invocations are there
-    total = merge_lanes(min(states.count, WG_SIZE));
+    total = merge_lanes(lane, min(states.count, WG_SIZE));
   }
   let i = lane % D4;
   var sum = vec4<f32>();
   for (var s = lane / D4; s < states.count; s += SETS) {
     let ml = state_ml(states.first + s * states.stride);
-    if ml.y > 0.0 { // an empty state's o is never read: it may be anything
-      sum += state_o(states.first + s * states.stride, i) * exp(ml.x - total.x);
+    if ml.y == 0.0 {
+      continue; // an empty state's o is never read: it may be anything
     }
+    sum += state_o(states.first + s * states.stride, i) * exp(ml.x - total.x);
   }
   if SETS > 1u {
     set_o[lane] = sum;
@@ -60,7 +60,7 @@ fn main(
     for (var other = 1u; other < SETS; other++) {
       sum += set_o[lane + other * D4];
     }
-    o[states.row * D4 + i] = select(vec4<f32>(), sum / total.y, total.y > 0.0);
+    o[states.row * D4 + i] = select(sum / total.y, vec4<f32>(), total.y == 0.0);
   }
   if lane == 0u {
     lse[states.row] = lse_of(total.x, total.y);
@@ -76,21 +76,25 @@ fn merge_every(states: States, first: u32, step_by: u32) -> vec2<f32> {
   return merged;
 }
 
-// m and l of what the first `count` invocations merged.
-fn merge_lanes(count: u32) -> vec2<f32> {
-  var m = NEG_MAX;
-  for (var lane = 0u; lane < count; lane++) {
-    m = max(m, select(NEG_MAX, lane_ml[lane].x, lane_ml[lane].y > 0.0));
+// m and l of what the first `count` invocations merged, by halves: given to every invocation.
+fn merge_lanes(lane: u32, count: u32) -> vec2<f32> {
+  workgroupBarrier(); // m and l of all invocations are there
+  for (var half = half_of(count); half > 0u; half /= 2u) {
+    if lane < half && lane + half < count {
+      lane_ml[lane] = merge_ml(lane_ml[lane], lane_ml[lane + half]);
+    }
+    workgroupBarrier(); // before the next half reads it
   }
-  var l = 0.0;
-  for (var lane = 0u; lane < count; lane++) {
-    l += select(0.0, lane_ml[lane].y * exp(lane_ml[lane].x - m), lane_ml[lane].y > 0.0);
-  }
-  return vec2<f32>(m, l);
+  return lane_ml[0];
+}
+
+// The largest power of two below `count`, 0 for one.
+fn half_of(count: u32) -> u32 {
+  return (1u << (32u - countLeadingZeros(count - 1u))) / 2u;
 }
 
 fn merge_ml(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
-  if b.y <= 0.0 {
+  if b.y == 0.0 {
     return a;
   }
   let m = max(a.x, b.x);

@@ -199,7 +199,7 @@ fn weigh(me: Invocation, work: Work, at: Lane, first: u32, scores: ptr<function,
     (*state).l[h] *= shrink[h];
     for (var t = 0u; t < HELD_TOKENS; t++) { // unroll
       let held = (*scores)[h * HELD_TOKENS + t];
-      let weight = select(0.0, exp(held - m), held > NEG_MAX);
+      let weight = select(exp(held - m), 0.0, is_hidden(held));
       (*state).l[h] += weight;
       let key = key_of(work, at, first, at.held_key + t);
       (*scores)[h * HELD_TOKENS + t] = weight * v_row_scale(step.v_scales, scale_row(work.kv_head, key));

@@ -160,7 +160,7 @@ fn weigh_tile(work: Work, first: u32, lane: u32, scores: ptr<function, Scores>) 
       let m = max_so_far(row);
       for (var j = 0u; j < KEYS; j++) { // unroll
         let score = (*scores)[r][j];
-        weights[row * TILE + lane % KEY_LANES + j * KEY_LANES] = select(0.0, exp(score - m), score > NEG_MAX);
+        weights[row * TILE + lane % KEY_LANES + j * KEY_LANES] = select(exp(score - m), 0.0, is_hidden(score));
       }
     }
   }
@@ -192,16 +192,17 @@ fn mix_tile(state: ptr<function, State>, work: Work, first: u32, lane: u32) {
     for (var w = 0u; w < MIX_WORDS; w++) { // unroll
       let at = min(lane % WIDTH + w * WIDTH, V_ROW_WORDS - 1u);
       let word = v_cache[row * V_ROW_WORDS + at];
-      let scale = row_scale * v_word_scale(step.v_scales, row, at);
+      let scale = v_word_scale(step.v_scales, row, at);
       for (var i = 0u; i < V_WORD_VEC4S; i++) { // unroll
         v[w * V_WORD_VEC4S + i] = v_unpack(word, i) * scale;
       }
     }
     for (var r = 0u; r < MIX_ROWS; r++) { // unroll
       let weight = weights[min(mix_row(lane) + r, ROW_BLOCK - 1u) * TILE + key];
+      let share = weight * row_scale;
       (*state).l[r] += weight;
       for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
-        (*state).o[r][i] += weight * v[i];
+        (*state).o[r][i] += share * v[i];
       }
     }
   }

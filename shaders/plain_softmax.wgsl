@@ -33,14 +33,14 @@ fn main(
   var sum = 0.0;
   for (var t = lane; t < kv_len; t += WG_SIZE) {
     let score = scores[row * step.capacity + t];
-    let weight = select(0.0, exp(score - m), score > NEG_MAX);
+    let weight = select(exp(score - m), 0.0, is_hidden(score));
     scores[row * step.capacity + t] = weight;
     sum += weight;
   }
   let l = row_sum(sum, lane);
 
   for (var t = lane; t < kv_len; t += WG_SIZE) {
-    scores[row * step.capacity + t] = select(0.0, scores[row * step.capacity + t] / l, l > 0.0);
+    scores[row * step.capacity + t] = select(scores[row * step.capacity + t] / l, 0.0, l == 0.0);
   }
   if lane == 0u {
     lse[row] = lse_of(m, l);

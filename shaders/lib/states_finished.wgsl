@@ -13,7 +13,7 @@ fn states_of(group: vec3<u32>, groups: vec3<u32>) -> States {
 
 fn state_ml(at: u32) -> vec2<f32> {
   let lse = states_lse[at];
-  return vec2<f32>(lse, select(0.0, 1.0, lse > LSE_EMPTY));
+  return vec2<f32>(lse, select(1.0, 0.0, lse <= LSE_EMPTY));
 }
 
 fn state_o(at: u32, i: u32) -> vec4<f32> {

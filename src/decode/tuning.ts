@@ -2,9 +2,9 @@
 //
 // Whoever measures (`gqa tune`, the page) keeps a Tuning in a file or in the browser's storage, and whoever makes decoders
 // hands it in; the library reads and writes nothing itself.
-import { GqaError, ShapeError } from '../device/errors.ts';
+import { ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
-import { checkVariant, type FusedVariant } from '../kernels/fused.ts';
+import { canRun, type FusedVariant } from '../kernels/fused.ts';
 import type { CacheFormat } from '../kernels/lib.ts';
 import type { GqaShape } from '../kernels/shape.ts';
 import { powerOfTwoFrom } from '../kernels/sizes.ts';
@@ -57,16 +57,6 @@ export function tunedFor(
 ): TunedEntry | undefined {
   const entry = tuning.devices[deviceKey(info)]?.[shapeClass(shape, layout)];
   return entry && canRun(shape, layout, entry.variant, facts) ? entry : undefined;
-}
-
-function canRun(shape: GqaShape, layout: CacheFormat, variant: FusedVariant, facts: DeviceFacts): boolean {
-  try {
-    checkVariant(shape, layout, variant, facts);
-    return true;
-  } catch (error) {
-    if (error instanceof GqaError) return false;
-    throw error;
-  }
 }
 
 /** The tuning with one more entry, or another one in its place. */

@@ -1,12 +1,11 @@
 // candidates.ts: variants worth timing against each other on a device: a start, and its neighbours in one size each.
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { GqaError } from '../device/errors.ts';
-import type { MatrixVariant } from './decodeMatrix.ts';
 import type { RegistersVariant } from './decodeRegisters.ts';
 import type { TilesVariant } from './decodeTiles.ts';
 import { rowWords } from './elements.ts';
 import {
-  checkVariant,
+  canRun,
   chooseFused,
   chooseIn,
   FUSED_TEMPLATES,
@@ -15,12 +14,15 @@ import {
 } from './fused.ts';
 import type { CacheFormat } from './lib.ts';
 import type { GqaShape } from './shape.ts';
-import { evenBlocks, powerOfTwoUpTo } from './sizes.ts';
+import { evenBlocks, powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
 
-/** Where to start: every template that runs on the device, in the sizes it would take unmeasured; the default first. */
+/**
+ * Where to start: every template that runs on the device, in the sizes it would take unmeasured; the default first. Not
+ * `matrix`, which is experimental: whoever wants it asks for it.
+ */
 export function startVariants(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): FusedVariant[] {
   const first = chooseFused(shape, cache, facts);
-  const others = FUSED_TEMPLATES.filter((template) => template !== first.template);
+  const others = FUSED_TEMPLATES.filter((template) => template !== first.template && template !== 'matrix');
   return [first, ...others.flatMap((template) => chosenOrNone(template, shape, cache, facts))];
 }
 
@@ -32,8 +34,7 @@ function chosenOrNone(
 ): FusedVariant[] {
   try {
     const variant = chooseIn(template, shape, cache, facts);
-    checkVariant(shape, cache, variant, facts);
-    return [variant];
+    return canRun(shape, cache, variant, facts) ? [variant] : [];
   } catch (error) {
     if (error instanceof GqaError) return [];
     throw error;
@@ -48,7 +49,9 @@ export function neighbours(
   facts: DeviceFacts,
 ): FusedVariant[][] {
   return around(from, shape, cache, facts).map((list) =>
-    list.filter((variant) => runs(variant, from, shape, cache, facts)),
+    list.filter(
+      (variant) => JSON.stringify(variant) !== JSON.stringify(from) && canRun(shape, cache, variant, facts),
+    ),
   );
 }
 
@@ -58,25 +61,10 @@ function around(
   cache: CacheFormat,
   facts: DeviceFacts,
 ): FusedVariant[][] {
-  if (from.template === 'tiles') return tilesAround(from, shape, cache);
-  return from.template === 'matrix' ? matrixAround(from, shape) : registersAround(from, shape, cache, facts);
-}
-
-function runs(
-  variant: FusedVariant,
-  from: FusedVariant,
-  shape: GqaShape,
-  cache: CacheFormat,
-  facts: DeviceFacts,
-): boolean {
-  if (JSON.stringify(variant) === JSON.stringify(from)) return false;
-  try {
-    checkVariant(shape, cache, variant, facts);
-    return true;
-  } catch (error) {
-    if (error instanceof GqaError) return false;
-    throw error;
-  }
+  if (from.template === 'matrix') return [];
+  return from.template === 'tiles'
+    ? tilesAround(from, shape, cache)
+    : registersAround(from, shape, cache, facts);
 }
 
 const POWERS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
@@ -103,7 +91,7 @@ function registersAround(
 function fitted(variant: RegistersVariant, { rowsPerKvHead }: GqaShape): RegistersVariant {
   const wgSize = Math.max(variant.wgSize, variant.lanes);
   const wanted = Math.ceil(rowsPerKvHead / variant.teamRows);
-  const blocks = Math.min(wgSize / variant.lanes, 2 ** Math.ceil(Math.log2(wanted)));
+  const blocks = Math.min(wgSize / variant.lanes, powerOfTwoFrom(wanted));
   const perBlock = evenBlocks(rowsPerKvHead, variant.teamRows * blocks) / blocks;
   return { ...variant, wgSize, blocks, teamRows: Math.ceil(perBlock) };
 }
@@ -116,14 +104,5 @@ function tilesAround(from: TilesVariant, shape: GqaShape, cache: CacheFormat): T
     [16, 32, 64, 128, 256].map((tile) => ({ ...from, tile })),
     [...new Set(rows)].map((rowBlock) => ({ ...from, rowBlock })),
     [1, 2, 4, 8].filter((n) => n <= words).map((mixWords) => ({ ...from, mixWords })),
-  ];
-}
-
-function matrixAround(from: MatrixVariant, shape: GqaShape): MatrixVariant[][] {
-  const rows = [8, 16, 32].map((most) => evenBlocks(shape.rowsPerKvHead, most));
-  return [
-    [32, 64, 128, 256].map((wgSize) => ({ ...from, wgSize })),
-    [32, 64, 128, 256].map((tile) => ({ ...from, tile })),
-    [...new Set(rows)].map((rowBlock) => ({ ...from, rowBlock })),
   ];
 }

@@ -62,8 +62,18 @@ export function matrixWorkgroupBytes({ headDim }: GqaShape, { tile, rowBlock, un
   return rows * (4 * Math.max(tile, headDim) + 2 * headDim + 2 * tile) + 2 * unit * headDim + 12 * rowBlock;
 }
 
-/** The sizes for a device with matrices. Throws FeatureMissingError on one without, ShapeError for a cache not of f16. */
+/** The sizes for a device with matrices, as many rows as fit its workgroup memory (D 256 needs more than 32 KiB). Throws FeatureMissingError on one without, ShapeError for a cache not of f16. */
 export function chooseMatrix(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): MatrixVariant {
+  checkMatrices(cache, facts);
+  const withRows = (most: number): MatrixVariant => {
+    const rowBlock = evenBlocks(shape.rowsPerKvHead, most);
+    return { template: 'matrix', wgSize: 128, tile: 64, rowBlock, unit: facts.matrixUnit };
+  };
+  const fits = (most: number) => matrixWorkgroupBytes(shape, withRows(most)) <= facts.maxWorkgroupStorage;
+  return withRows([16, 12, 8, 4].find(fits) ?? 2);
+}
+
+function checkMatrices(cache: CacheFormat, facts: DeviceFacts): void {
   if (facts.matrixUnit === 0) {
     throw new FeatureMissingError(
       'chromium-experimental-subgroup-matrix',
@@ -73,21 +83,25 @@ export function chooseMatrix(shape: GqaShape, cache: CacheFormat, facts: DeviceF
   if (cache.kType !== 'f16' || cache.vType !== 'f16') {
     throw new ShapeError(`matrix: expected a cache of f16, got K ${cache.kType} and V ${cache.vType}`);
   }
-  const rowBlock = evenBlocks(shape.rowsPerKvHead, 16);
-  return { template: 'matrix', wgSize: 128, tile: 64, rowBlock, unit: facts.matrixUnit };
 }
 
-/** Throws ShapeError for sizes that the shader is not made for. */
-export function checkMatrix(shape: GqaShape, variant: MatrixVariant): void {
+/** Throws FeatureMissingError and ShapeError as `chooseMatrix`, and ShapeError for sizes that the shader is not made for. */
+export function checkMatrix(
+  shape: GqaShape,
+  cache: CacheFormat,
+  variant: MatrixVariant,
+  facts: DeviceFacts,
+): void {
+  checkMatrices(cache, facts);
   const { wgSize, tile, rowBlock, unit } = variant;
   if (!isPowerOfTwo(wgSize)) throw new ShapeError(`matrix: wgSize: expected a power of two, got ${wgSize}`);
-  checkWhole('matrix: unit', unit, 8, 16);
+  checkWhole('matrix: unit', unit, facts.matrixUnit, facts.matrixUnit);
   checkWhole('matrix: rowBlock', rowBlock, 1, wgSize / LANES);
-  for (const [name, value] of [
-    ['tile', tile],
-    ['headDim', shape.headDim],
+  for (const [name, value, factor] of [
+    ['tile', tile, Math.max(unit, LANES)],
+    ['headDim', shape.headDim, unit],
   ] as const) {
-    if (value % unit !== 0)
-      throw new ShapeError(`matrix: ${name}: expected a multiple of ${unit}, got ${value}`);
+    if (value % factor !== 0)
+      throw new ShapeError(`matrix: ${name}: expected a multiple of ${factor}, got ${value}`);
   }
 }

@@ -1,5 +1,5 @@
 // fused.ts: the fused kernel in its templates: which one suits a device and shape, whether it can run there, its text.
-import { LimitExceededError, ShapeError } from '../device/errors.ts';
+import { GqaError, LimitExceededError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import {
   checkMatrix,
@@ -117,6 +117,22 @@ export function checkVariant(
   }
 }
 
+/** Whether `checkVariant` lets it pass. */
+export function canRun(
+  shape: GqaShape,
+  cache: CacheFormat,
+  variant: FusedVariant,
+  facts: DeviceFacts,
+): boolean {
+  try {
+    checkVariant(shape, cache, variant, facts);
+    return true;
+  } catch (error) {
+    if (error instanceof GqaError) return false;
+    throw error;
+  }
+}
+
 function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, facts: DeviceFacts): void {
   switch (variant.template) {
     case 'registers':
@@ -124,9 +140,7 @@ function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, 
     case 'tiles':
       return checkTiles(shape, cache, variant);
     case 'matrix':
-      // Refuses the device or the cache; the sizes given are checked after.
-      chooseMatrix(shape, cache, facts);
-      return checkMatrix(shape, variant);
+      return checkMatrix(shape, cache, variant, facts);
     default: {
       const { template } = variant as { template: unknown };
       const known = FUSED_TEMPLATES.join(', ');
@@ -136,7 +150,7 @@ function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, 
 }
 
 /** Workgroup memory of a variant in bytes. */
-export function workgroupBytes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant): number {
+function workgroupBytes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant): number {
   if (variant.template === 'tiles') return tilesWorkgroupBytes(cache, variant);
   if (variant.template === 'matrix') return matrixWorkgroupBytes(shape, variant);
   return registersWorkgroupBytes(shape, cache, variant);

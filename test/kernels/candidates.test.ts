@@ -33,6 +33,12 @@ describe.each([
   });
 });
 
+test('never begins with matrices, which are experimental', () => {
+  const facts = { ...GPU_FACTS, matrixUnit: 16 };
+  for (const shape of shapes)
+    expect(startVariants(shape, F16, facts)).toEqual(startVariants(shape, F16, GPU_FACTS));
+});
+
 test('rows are spread evenly over blocks, and no team serves more than the whole group', () => {
   const shape = checkShape({ numQHeads: 12, numKvHeads: 1, headDim: 128 });
   const from = chooseIn('registers', shape, F16, GPU_FACTS);

@@ -89,6 +89,19 @@ describe('sizes', () => {
     expect(() => checkVariant(shape, f16, variant, facts)).not.toThrow();
   });
 
+  test.each([
+    [64, 16384],
+    [128, 32768],
+    [256, 49152],
+  ])('as many rows as fit the workgroup: D %i, %i bytes', (headDim, maxWorkgroupStorage) => {
+    for (const numQHeads of [1, 8, 16, 71]) {
+      const given = checkShape({ numQHeads, numKvHeads: 1, headDim });
+      const small = { ...facts, maxWorkgroupStorage };
+      const variant = chooseMatrix(given, f16, small);
+      expect(() => checkVariant(given, f16, variant, small)).not.toThrow();
+    }
+  });
+
   test('a device without matrices, another cache, and odd sizes are refused', () => {
     expect(() => chooseMatrix(shape, f16, GPU_FACTS)).toThrow(FeatureMissingError);
     expect(() => chooseMatrix(shape, { kType: 'f16', vType: 'int8' }, facts)).toThrow(
@@ -97,6 +110,7 @@ describe('sizes', () => {
     const variant = chooseMatrix(shape, f16, facts);
     const check = (wrong: Partial<MatrixVariant>) => () =>
       checkVariant(shape, f16, { ...variant, ...wrong }, facts);
+    expect(check({ unit: 8 })).toThrow('matrix: unit: expected a whole number from 16 to 16, got 8');
     expect(check({ wgSize: 96 })).toThrow('matrix: wgSize: expected a power of two, got 96');
     expect(check({ rowBlock: 17 })).toThrow(ShapeError);
     expect(check({ tile: 40 })).toThrow('matrix: tile: expected a multiple of 16, got 40');
