@@ -1,7 +1,8 @@
 // tune.ts: finds the variant and the slots that are fastest for a class of shapes on a device, by timing them.
 //
 // A search along one size at a time, from the best start: every neighbour in a size is checked against float64, then timed
-// against the best so far, sample by sample in turn, and takes its place if it is clearly faster on the depths together.
+// against the best so far, sample by sample in turn, and takes its place if it is clearly faster on the depths together. At
+// the end the best is timed against the start once more: the fastest of many noisy times is too often a lucky one.
 import {
   checkShape,
   deviceKey,
@@ -17,7 +18,7 @@ import {
 import { neighbours, startVariants } from '../src/kernels/candidates.ts';
 import { coldBytesOf, createBed, type Bed, type BedParams } from './bed.ts';
 import { recordSteps, warmUp } from './sampling.ts';
-import { median } from './stats.ts';
+import { median, medianInterval } from './stats.ts';
 import { createSubject, type Subject } from './subject.ts';
 import { PassTimer, type TimerHooks } from './timer.ts';
 
@@ -49,15 +50,15 @@ export interface Tuned {
   readonly shape: string;
   readonly entry: TunedEntry;
   readonly trials: readonly Trial[];
-  /** Time of the entry over that of what the device takes unmeasured. */
+  /** Time of the entry over that of what the device takes unmeasured, timed against each other at the end. */
   readonly ratio: number;
 }
 
 /** A candidate has to be this much faster to be taken: less is noise, and a simpler default is worth more. */
 const CLEARLY = 0.97;
 
-/** Samples of each of two contestants, in turn. */
-const SAMPLES = 5;
+/** Rounds of samples of two contestants in turn: the fewest, and the most where the fewest do not decide. */
+const ROUNDS = { least: 7, most: 21 };
 
 /** Fewer copies of a cache than a benchmark has: a search leaves the bound steps of dozens of kernels to the collector. */
 const MAX_COPIES = 256;
@@ -84,7 +85,9 @@ class Search {
   readonly #beds: Bed[] = [];
   readonly #trials: Trial[] = [];
   readonly #tried = new Set<string>();
+  #start!: Contestant;
   #best!: Contestant;
+  /** Of the best against the start, as the trials have it. */
   #ratio = 1;
 
   private constructor(device: GqaDevice, options: TuneOptions) {
@@ -113,7 +116,8 @@ class Search {
     const { facts } = this.#device;
     const [first, ...others] = startVariants(shape, layout, facts);
     const { slots } = planContext(shape, layout, facts);
-    this.#best = await Contestant.create(this.#device, this.#timer, this.#beds, { variant: first!, slots });
+    this.#start = await Contestant.create(this.#device, this.#timer, this.#beds, { variant: first!, slots });
+    this.#best = this.#start;
     yield this.#note({ ...this.#best.entry, ratio: 1, taken: true });
     yield* this.#tryAll(others.map((variant) => ({ variant, slots })));
     const sizes = neighbours(this.#best.entry.variant, shape, layout, facts).length;
@@ -122,6 +126,21 @@ class Search {
       yield* this.#tryAll(list.map((variant) => ({ variant, slots })));
     }
     yield* this.#tryAll(this.#otherSlots(slots));
+    await this.#confirm();
+  }
+
+  /** Times the best against the start once more, and goes back to the start where it is not faster after all. */
+  async #confirm(): Promise<void> {
+    if (this.#best === this.#start) return;
+    const { ratio, high } = comparison(await this.#best.against(this.#start, ROUNDS.most));
+    const holds = high < 1;
+    this.#ratio = holds ? ratio : 1;
+    if (!holds) this.#take(this.#start);
+  }
+
+  #take(contestant: Contestant): void {
+    if (this.#best !== this.#start) this.#best.destroy();
+    this.#best = contestant;
   }
 
   /** The best variant with fewer and more slots, as far as they split any of the beds differently. */
@@ -173,12 +192,11 @@ class Search {
     let contestant: Contestant | undefined;
     try {
       contestant = await Contestant.create(this.#device, this.#timer, this.#beds, entry);
-      const against = await contestant.against(this.#best);
-      const taken = against < CLEARLY;
-      const ratio = this.#ratio * against;
+      const against = await this.#decide(contestant);
+      const taken = against.high < CLEARLY;
+      const ratio = this.#ratio * against.ratio;
       if (taken) {
-        this.#best.destroy();
-        this.#best = contestant;
+        this.#take(contestant);
         this.#ratio = ratio;
       } else {
         contestant.destroy();
@@ -191,6 +209,17 @@ class Search {
     }
   }
 
+  /** Compares a contestant with the best so far, in as many rounds as it takes to say whether it is clearly faster. */
+  async #decide(contestant: Contestant): Promise<Comparison> {
+    const logs = await contestant.against(this.#best, ROUNDS.least);
+    for (;;) {
+      const result = comparison(logs);
+      const open = result.low <= CLEARLY && result.high >= CLEARLY;
+      if (!open || logs.length >= ROUNDS.most) return result;
+      logs.push(...(await contestant.against(this.#best, 2)));
+    }
+  }
+
   #note(trial: Omit<Trial, 'name'>): Trial {
     this.#tried.add(JSON.stringify({ variant: trial.variant, slots: trial.slots }));
     const named = { ...trial, name: `${variantName(trial.variant)} slots${trial.slots}` };
@@ -199,10 +228,23 @@ class Search {
   }
 
   destroy(): void {
-    this.#best?.destroy();
+    if (this.#best !== this.#start) this.#best?.destroy();
+    this.#start?.destroy();
     for (const bed of this.#beds) bed.destroy();
     this.#timer.destroy();
   }
+}
+
+/** A ratio of times and its 95 % interval. */
+interface Comparison {
+  readonly ratio: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+function comparison(logs: readonly number[]): Comparison {
+  const [low, high] = medianInterval(logs).map(Math.exp) as [number, number];
+  return { ratio: Math.exp(median(logs)), low, high };
 }
 
 /** A kernel on one bed, and how many of its steps make a sample. */
@@ -245,19 +287,17 @@ class Contestant {
     }
   }
 
-  /** This one's time over the other's, geometric mean over the beds; medians of samples taken in turn. */
-  async against(other: Contestant): Promise<number> {
-    let logs = 0;
-    for (let bed = 0; bed < this.#subjects.length; bed++) {
-      const mine: number[] = [];
-      const theirs: number[] = [];
-      for (let i = 0; i < SAMPLES; i++) {
-        mine.push(await this.#sample(bed));
-        theirs.push(await other.#sample(bed));
+  /** Logarithms of this one's time over the other's, mean over the beds, one of each round of samples taken in turn. */
+  async against(other: Contestant, rounds: number): Promise<number[]> {
+    const logs: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      let sum = 0;
+      for (let bed = 0; bed < this.#subjects.length; bed++) {
+        sum += Math.log((await this.#sample(bed)) / (await other.#sample(bed)));
       }
-      logs += Math.log(median(mine) / median(theirs));
+      logs.push(sum / this.#subjects.length);
     }
-    return Math.exp(logs / this.#subjects.length);
+    return logs;
   }
 
   async #sample(bed: number): Promise<number> {

@@ -11,7 +11,7 @@ import { loadShape } from './loadShape.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
 import { Progress } from './progress.ts';
 import { lastLevelCache } from './runtimeContext.ts';
-import { readTuning, tuningPath, writeTuning } from './tuningFile.ts';
+import { checkTuningWritable, readTuning, tuningPath, writeTuning } from './tuningFile.ts';
 import { choiceList, wholeNumber, wholeNumbers } from './usage.ts';
 
 interface TuneFlags extends AdapterOptions {
@@ -74,6 +74,8 @@ function counts(text: string): number[] {
 
 async function run(command: Command, flags: TuneFlags): Promise<void> {
   const model = loadShape(flags.model);
+  checkTuningWritable();
+  readTuning(); // a file that cannot be read now cannot be added to in the end
   const progress = new Progress();
   const { device } = await openNode(flags, (line) => progress.line(line));
   const found: Tuned[] = [];

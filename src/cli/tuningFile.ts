@@ -1,7 +1,8 @@
 // tuningFile.ts: where `gqa tune` keeps what it found, and how the other commands read it.
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { GqaError } from '../device/errors.ts';
 import { NO_TUNING, parseTuning, type Tuning } from '../decode/tuning.ts';
 
 /** The file that GQA_TUNING names, else one in the user's cache folder. */
@@ -10,7 +11,7 @@ export function tuningPath(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'gqa-webgpu', 'tuning.json');
 }
 
-/** What was measured so far; nothing where there is no file. Throws ShapeError, naming the file, when it is not a tuning. */
+/** What was measured so far; nothing where there is no file. Throws GqaError, naming the file, when it is not a tuning. */
 export function readTuning(path = tuningPath()): Tuning {
   let text: string;
   try {
@@ -19,7 +20,24 @@ export function readTuning(path = tuningPath()): Tuning {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NO_TUNING;
     throw error;
   }
-  return parseTuning(text, path);
+  try {
+    return parseTuning(text, path);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const advice = 'remove it, or name another file in GQA_TUNING (gqa bench --no-tuning reads none)';
+    throw new GqaError('tuning', `${message}; ${advice}`, { cause: error });
+  }
+}
+
+/** Throws GqaError unless `writeTuning` will find a folder to write to: minutes of measuring would be lost otherwise. */
+export function checkTuningWritable(path = tuningPath()): void {
+  const folder = dirname(path);
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw new GqaError('output', `${path}: cannot be written: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** Replaces the file, whole or not at all. */

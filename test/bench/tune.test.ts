@@ -1,6 +1,6 @@
 // tune.test.ts: the search for the fastest variant: every step of it on a real device, and what it leaves behind.
 import { describe, expect, test } from 'vitest';
-import { bedsAt, tune, type Trial, type Tuned } from '../../bench/tune.ts';
+import { bedsAt, tune, type Trial } from '../../bench/tune.ts';
 import { createDecoder, createKvCache, NO_TUNING, parseTuning, withEntry } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
 
@@ -32,14 +32,7 @@ async function search(signal?: AbortSignal) {
   }
 }
 
-/** What a search says of itself, worked out again from its trials. */
-function recount(trials: readonly Trial[]): Pick<Tuned, 'entry' | 'ratio'> {
-  let best: Pick<Tuned, 'entry' | 'ratio'> | undefined;
-  for (const { taken, ratio, variant, slots } of trials) {
-    if (taken) best = { entry: { variant, slots }, ratio: ratio! };
-  }
-  return best!;
-}
+const lastTaken = (trials: readonly Trial[]) => trials.findLast(({ taken }) => taken);
 
 describe('a search', () => {
   test('begins with the default, times others against the best, and keeps what was clearly faster, for decoders to take', async () => {
@@ -48,7 +41,13 @@ describe('a search', () => {
     expect(trials.length).toBeGreaterThan(5);
     expect(new Set(trials.map(({ name }) => name)).size).toBe(trials.length);
     expect(tuned.trials).toEqual(trials);
-    expect(tuned).toMatchObject(recount(trials));
+    // What was kept is the last that was taken, or the default where it was not faster when timed again.
+    const kept = [lastTaken(trials), trials[0]].map((trial) => ({
+      variant: trial!.variant,
+      slots: trial!.slots,
+    }));
+    expect(kept).toContainEqual(tuned.entry);
+    expect(tuned.ratio).toBeLessThanOrEqual(1);
     let best = 1;
     for (const { taken, ratio } of trials.slice(1)) {
       if (!taken) continue;

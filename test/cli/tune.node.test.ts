@@ -102,9 +102,20 @@ describe('gqa tune', () => {
     const { err, code } = await gqa('bench', ...BENCH);
     expect(code).toBe(1);
     expect(err).toContain(join(folder, 'broken.json'));
+    expect(err).toContain('--no-tuning');
+    process.exitCode = undefined;
+    expect((await gqa('tune', '-m', smallModel(), '-d', '40')).err).toContain('gqa-tuning/1');
     expect(readFileSync(join(folder, 'broken.json'), 'utf8')).toBe('{"schema": "gqa-tuning/0"}');
     process.exitCode = undefined;
     expect((await benchedRow('--no-tuning')).check).toMatchObject({ pass: true });
+  });
+
+  test('a file that could not be written in the end is refused before anything is measured', async () => {
+    writeFileSync(join(folder, 'kept'), 'a file where the folder should be');
+    const { err, code } = await gqa('tune', '-m', smallModel(), '-d', '40');
+    expect(code).toBe(1);
+    expect(err).toContain(`${file}: cannot be written: `);
+    expect(err).not.toContain('2/1 f16: ');
   });
 
   test.each([
