@@ -17,7 +17,7 @@ import { runScript } from './runScript.ts';
 
 /** From all heads to one, over several lengths: what both charts need. Sizes of the kernels are the untuned ones. */
 const COMMON = ['--kv-heads', '32,16,8,4,2,1', '--no-tuning'];
-const DEPTHS = { gpu: '1024-32768*2', software: '256-4096*2' };
+const DEPTHS = { gpu: '1024-32768*2', software: '512-4096*2' };
 
 const HELP = `
 Runs gqa bench on the adapters given; without any, on the best there is and, on a machine without a GPU, on the embedded
