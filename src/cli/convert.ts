@@ -4,15 +4,10 @@ import { version } from '../../package.json';
 import { findAttention, type Attention } from '../checkpoint/attention.ts';
 import { Calibration } from '../checkpoint/disk/calibration.ts';
 import { finishConversion } from '../checkpoint/disk/finish.ts';
-import {
-  checkTarget,
-  convertShards,
-  partialFolder,
-  type ConversionJob,
-  type Share,
-} from '../checkpoint/disk/job.ts';
+import { checkTarget, convertShards, type ConversionJob, type Share } from '../checkpoint/disk/job.ts';
 import { openModelFolder, type ModelFolder } from '../checkpoint/disk/modelFolder.ts';
 import { ModelReader } from '../checkpoint/disk/modelReader.ts';
+import { partialFolder } from '../checkpoint/disk/partial.ts';
 import { HEAD_MAPS, type HeadMap } from '../checkpoint/heads.ts';
 import type { MapperSources } from '../checkpoint/mapper.ts';
 import {
@@ -28,6 +23,7 @@ import { GqaError } from '../device/errors.ts';
 import { SHAPE_LIMITS } from '../models/config.ts';
 import {
   familyOf,
+  folder,
   mapEntry,
   positionsOf,
   rope,
@@ -81,7 +77,7 @@ const OPTIONS: readonly Option[] = [
   new Option('--kv-heads <n>', 'KV heads of the result; a list for --report')
     .argParser((text: string) => wholeNumbers(text, 1, SHAPE_LIMITS.heads))
     .makeOptionMandatory(),
-  new Option('--out <folder>', 'folder to make; it appears when it is whole'),
+  new Option('--out <folder>', 'folder to make; it appears when it is whole').argParser(folder),
   new Option('--method <name>', 'how heads are merged').choices(METHODS).default('mean'),
   new Option('--grouping <name>', 'which heads are merged').choices(GROUPINGS).default('neighbours'),
   new Option('--no-renorm', 'aligned: leave the mean as small as it comes out'),

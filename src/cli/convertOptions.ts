@@ -5,6 +5,11 @@ import type { Family, PartSpec, Positions } from '../checkpoint/families.ts';
 import type { SlotOrder } from '../checkpoint/layout.ts';
 import { GqaError, ShapeError } from '../device/errors.ts';
 
+/** A folder to make, without the slashes that shells and people put behind it: more is put there to name its neighbour. */
+export function folder(text: string): string {
+  return text.replace(/(?<=.)[\\/]+$/, '');
+}
+
 /** Parses "i/n", worker i of n, counted from 0 as schedulers do. */
 export function share(text: string): Share {
   const [, index, of] = /^(\d+)\/(\d+)$/.exec(text.trim()) ?? [];

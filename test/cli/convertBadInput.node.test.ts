@@ -1,12 +1,23 @@
 // convertBadInput.node.test.ts: broken checkpoints, full disks, wrong targets: a clear error, the source untouched, nothing half made.
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CheckpointError } from '../../src/checkpoint/checkpointError.ts';
-import { checkSpace } from '../../src/checkpoint/disk/job.ts';
+import { checkSpace, writeWhole } from '../../src/checkpoint/disk/partial.ts';
 import { writeSafetensors, type TensorData } from '../../src/checkpoint/file.ts';
 import { main } from '../../src/cli/main.ts';
 import {
@@ -59,10 +70,7 @@ async function refusal(...args: string[]): Promise<string> {
   const { err, code } = await gqa('convert', source, '--kv-heads', '2', '--out', out, ...args);
   expect(code).toBe(1);
   expect(await snapshot(source)).toEqual(before);
-  const left = (await readdir(folder)).filter((name) => !beside.includes(name) && name !== 'out.partial');
-  expect(left).toEqual([]);
-  const partial = await readdir(join(folder, 'out.partial')).catch(() => []);
-  expect(partial.filter((name) => !name.endsWith('.json'))).toEqual([]);
+  expect(await readdir(folder)).toEqual(beside);
   return err.split('\n').find((line) => line.startsWith('error: '))!;
 }
 
@@ -314,6 +322,53 @@ describe('the target', () => {
     expect(await refusal('--out', target())).toContain(expected);
   });
 
+  test('gathers in the source, by its name or by a link', async () => {
+    await write();
+    const before = await snapshot(source);
+    const beside = join(folder, 'result');
+    await symlink(source, `${beside}.partial`);
+    expect(await refusal('--out', beside)).toContain(
+      `${beside}.partial: the folder that the result gathers in is the source; expected another folder`,
+    );
+    await rename(source, `${out}.partial`);
+    const { err, code } = await gqa('convert', `${out}.partial`, '--kv-heads', '2', '--out', out);
+    expect(err).toContain('out.partial: the folder that the result gathers in is the source');
+    expect(code).toBe(1);
+    expect(await snapshot(`${out}.partial`)).toEqual(before);
+    expect((await readdir(folder)).toSorted()).toEqual(['out.partial', 'result.partial']);
+  });
+
+  test('gathers in a folder of something else', async () => {
+    await write();
+    await mkdir(`${out}.partial`);
+    await writeFile(join(`${out}.partial`, 'mine'), 'x');
+    const beside = await snapshot(`${out}.partial`);
+    const { err, code } = await gqa('convert', source, '--kv-heads', '2', '--out', out);
+    expect(err).toContain('out.partial: is there, but is not of a conversion');
+    expect(code).toBe(1);
+    expect(await snapshot(`${out}.partial`)).toEqual(beside);
+  });
+
+  test('has slashes behind it, which do not matter', async () => {
+    await write();
+    expect((await gqa('convert', source, '--kv-heads', '2', '--out', `${out}//`)).code).toBeUndefined();
+    expect((await readdir(folder)).toSorted()).toEqual(['out', 'source']);
+  });
+
+  test('lies in a file', async () => {
+    await write();
+    await writeFile(join(folder, 'file'), 'x');
+    const target = join(folder, 'file', 'out');
+    expect(await refusal('--out', target)).toContain(`${target}.partial: cannot be made: ENOTDIR`);
+  });
+
+  test('is a link that leads nowhere', async () => {
+    await write();
+    await symlink(join(folder, 'nowhere'), out);
+    expect(await refusal()).toContain(`${out}: is there already; expected a name that is free`);
+    expect(await readdir(folder)).toEqual(['out', 'source']);
+  });
+
   test('is there already', async () => {
     await write();
     await mkdir(out);
@@ -333,11 +388,10 @@ describe('while it runs', () => {
     const line = `ulimit -f 12; exec "${process.execPath}" "${BIN}" convert "${source}" --kv-heads 2 --out "${out}"`;
     const { stderr, status } = spawnSync('bash', ['-c', line], { encoding: 'utf8' });
     expect(stderr).toMatch(
-      /error: .*out\.partial.model-00001-of-00002\.safetensors\.\w+\.tmp: could not be written: EFBIG/,
+      /error: .*out\.partial.model-00001-of-00002\.safetensors: could not be written: EFBIG/,
     );
     expect(status).toBe(1);
-    expect((await readdir(folder)).toSorted()).toEqual(['out.partial', 'source']);
-    expect(await readdir(join(folder, 'out.partial'))).toEqual([]);
+    expect(await readdir(folder)).toEqual(['source']);
     expect(await snapshot(source)).toEqual(before);
     expect((await gqa('convert', source, '--kv-heads', '2', '--out', out)).code).toBeUndefined();
     expect((await readdir(folder)).toSorted()).toEqual(['out', 'source']);
@@ -348,5 +402,28 @@ describe('while it runs', () => {
       /: needs 1000000000000000000 bytes, but its disk has \d+ left$/,
     );
     await checkSpace(folder, 1);
+    // A run that was killed left a file behind: it may be what takes the room.
+    await writeFile(join(folder, 'model.safetensors.0123abcd.tmp'), 'x'.repeat(77));
+    expect(await message(CheckpointError, () => checkSpace(folder, 1e18))).toContain(
+      'left; 77 bytes are in its *.tmp, which can be removed if no other worker is writing',
+    );
+  });
+
+  test('a finish that was killed before the folder had its name goes on without converting again', async () => {
+    await write(LLAMA, { shards: 2 });
+    expect((await gqa('convert', source, '--kv-heads', '2', '--out', out)).code).toBeUndefined();
+    const whole = await snapshot(out);
+    await rename(out, `${out}.partial`);
+    for (const more of [['--shards', '0/1'], ['--finish']]) {
+      expect((await gqa('convert', source, '--kv-heads', '2', '--out', out, ...more)).code).toBeUndefined();
+    }
+    expect(await snapshot(out)).toEqual(whole);
+    expect((await readdir(folder)).toSorted()).toEqual(['out', 'source']);
+  });
+
+  test('a small file that cannot be written leaves nothing behind', async () => {
+    await mkdir(join(folder, 'taken', 'by'), { recursive: true });
+    await expect(writeWhole(join(folder, 'taken'), 'text')).rejects.toThrow(/EISDIR|ENOTEMPTY|EEXIST/);
+    expect(await readdir(folder)).toEqual(['taken']);
   });
 });

@@ -1,6 +1,5 @@
 // copier.ts: copies stretches of one file into another in threads of their own, while the main thread computes.
 import { Worker } from 'node:worker_threads';
-import { CheckpointError } from '../checkpointError.ts';
 
 /** Bytes from `begin` of the source that go to `to` of the target. */
 export interface Stretch {
@@ -85,10 +84,9 @@ export class Copier {
         worker.off('message', receive).off('error', fail).off('exit', ended);
         settle();
       };
-      const fail = (cause: unknown) => {
+      const fail = (cause: Error) => {
         this.stop();
-        const reason = cause instanceof Error ? cause.message : String(cause);
-        end(() => reject(new CheckpointError(`${job.to}: could not be written: ${reason}`, { cause })));
+        end(() => reject(cause));
       };
       const ended = () => fail(new Error('the copying thread ended'));
       const receive = (message: Message) => {

@@ -5,46 +5,30 @@ import { CheckpointError, fail, isObject } from '../checkpointError.ts';
 import { updateConfig } from '../configUpdate.ts';
 import { provenance, type SourceHashes } from '../provenance.ts';
 import { tensorByteLength } from '../safetensors.ts';
+import { changesNothing, fingerprintOf, isDone } from './job.ts';
+import type { ConversionJob } from './job.ts';
+import { INDEX, reason } from './modelFolder.ts';
 import {
-  changesNothing,
-  fingerprintOf,
-  isDone,
+  checkClaim,
+  exists,
   JOURNAL,
+  MARK,
   partialFolder,
   readJournal,
   RECORD,
+  recordedFingerprint,
+  TEMPORARY,
   writeWhole,
-} from './job.ts';
-import type { ConversionJob } from './job.ts';
-import { INDEX, reason } from './modelFolder.ts';
+} from './partial.ts';
 
 /** Adds index, config and the other files to the finished shards, and gives the folder its name. */
 export async function finishConversion(job: ConversionJob): Promise<void> {
-  const { model, plan, out, origin } = job;
+  const { out } = job;
   const partial = partialFolder(out);
   const fingerprint = fingerprintOf(job);
-  const missing: string[] = [];
-  for (const shard of model.shards) if (!(await isDone(job, shard, fingerprint))) missing.push(shard.name);
-  if (missing.length > 0) {
-    const some = missing.slice(0, 5).join(', ');
-    fail(`${partial}: ${missing.length} of ${model.shards.length} shards are not converted yet: ${some}`);
-  }
+  await checkShards(job, partial, fingerprint);
   try {
-    for (const name of model.others) {
-      await mkdir(dirname(join(partial, name)), { recursive: true });
-      await copyFile(join(model.path, name), join(partial, name));
-    }
-    const hashes: Record<string, SourceHashes> = {};
-    for (const { name } of model.shards) hashes[name] = (await readJournal(join(partial, name)))!.hashes;
-    if (changesNothing(plan)) {
-      for (const name of ['config.json', ...(model.index ? [INDEX] : [])])
-        await copyFile(join(model.path, name), join(partial, name));
-    } else {
-      await writeWhole(join(partial, 'config.json'), pretty(updateConfig(model.config, plan)));
-      if (model.index) await writeWhole(join(partial, INDEX), pretty(updateIndex(model.index, job)));
-    }
-    const record = { fingerprint, ...provenance(plan, origin), source_shards_sha256: hashes };
-    await writeWhole(join(partial, RECORD), pretty(record));
+    if ((await recordedFingerprint(partial)) !== fingerprint) await addFiles(job, partial, fingerprint);
     await removeLeftovers(partial);
     await rename(partial, out);
     await syncFolder(dirname(resolve(out)));
@@ -52,6 +36,36 @@ export async function finishConversion(job: ConversionJob): Promise<void> {
     if (cause instanceof CheckpointError) throw cause;
     fail(`${out}: could not be finished: ${reason(cause)}`, { cause });
   }
+}
+
+async function checkShards(job: ConversionJob, partial: string, fingerprint: string): Promise<void> {
+  const { shards } = job.model;
+  if (await exists(partial)) await checkClaim(partial, fingerprint);
+  const missing: string[] = [];
+  for (const shard of shards) if (!(await isDone(job, shard, fingerprint))) missing.push(shard.name);
+  if (missing.length === 0) return;
+  const some = missing.slice(0, 5).join(', ');
+  fail(`${partial}: ${missing.length} of ${shards.length} shards are not converted yet: ${some}`);
+}
+
+/** Everything but the shards; the record comes last. */
+async function addFiles(job: ConversionJob, partial: string, fingerprint: string): Promise<void> {
+  const { model, plan, origin } = job;
+  const copy = (name: string) => copyFile(join(model.path, name), join(partial, name));
+  for (const name of model.others) {
+    await mkdir(dirname(join(partial, name)), { recursive: true });
+    await copy(name);
+  }
+  if (changesNothing(plan)) {
+    for (const name of ['config.json', ...(model.index ? [INDEX] : [])]) await copy(name);
+  } else {
+    await writeWhole(join(partial, 'config.json'), pretty(updateConfig(model.config, plan)));
+    if (model.index) await writeWhole(join(partial, INDEX), pretty(updateIndex(model.index, job)));
+  }
+  const hashes: Record<string, SourceHashes> = {};
+  for (const { name } of model.shards) hashes[name] = (await readJournal(join(partial, name)))!;
+  const record = { fingerprint, ...provenance(plan, origin), source_shards_sha256: hashes };
+  await writeWhole(join(partial, RECORD), pretty(record));
 }
 
 function pretty(value: unknown): string {
@@ -72,14 +86,16 @@ function updateIndex(index: Record<string, unknown>, { plan }: ConversionJob): R
   return { ...index, metadata };
 }
 
-/** Journals, and temporary files of workers that were killed. */
+/** Journals, temporary files of workers that were killed, and last the mark, without which no run goes on. */
 async function removeLeftovers(partial: string): Promise<void> {
-  for (const name of await readdir(partial)) {
-    if (name.endsWith(JOURNAL) || TEMPORARY.test(name)) await rm(join(partial, name));
-  }
+  const names = await readdir(partial);
+  const [marks, rest] = [names.filter((name) => name.startsWith(MARK)), names.filter(isLeftover)];
+  for (const name of [...rest, ...marks]) await rm(join(partial, name), { force: true });
 }
 
-const TEMPORARY = /\.[0-9a-f]{8}\.tmp$/;
+function isLeftover(name: string): boolean {
+  return name.endsWith(JOURNAL) || TEMPORARY.test(name);
+}
 
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');

@@ -1,7 +1,6 @@
 // shardWriter.ts: writes one shard of the result: what is unchanged is copied by other threads while the rest is computed.
 import { open, type FileHandle } from 'node:fs/promises';
 import type { AttentionModule } from '../attention.ts';
-import { CheckpointError } from '../checkpointError.ts';
 import { SafetensorsFile } from '../file.ts';
 import { mixTensor } from '../headMix.ts';
 import type { ModuleMaps } from '../mapper.ts';
@@ -10,7 +9,7 @@ import { NO_HASH, type SourceHashes } from '../provenance.ts';
 import { serializeHeader, tensorByteLength } from '../safetensors.ts';
 import type { Copier, Stretch } from './copier.ts';
 import { hashInWorker, type FileRange } from './hash.ts';
-import { reason, type Shard } from './modelFolder.ts';
+import type { Shard } from './modelFolder.ts';
 
 export interface ShardJob {
   readonly shard: Shard;
@@ -36,7 +35,7 @@ export interface WrittenShard {
 
 /**
  * Writes a shard. The disk may be waited for while the next one is computed. After a failure, here or in `settle`, the
- * file is not whole, and it is the caller's to remove.
+ * file is not whole, and it is the caller's to remove and to name: errors of the system come as they are.
  */
 export async function writeShard(job: ShardJob): Promise<WrittenShard> {
   const source = await SafetensorsFile.open(job.shard.path);
@@ -44,29 +43,22 @@ export async function writeShard(job: ShardJob): Promise<WrittenShard> {
     const handle = await open(job.target, 'wx');
     try {
       const hashes = await write(job, source, handle);
-      return { hashes, settle: () => settle(job, handle) };
+      return { hashes, settle: () => settle(handle) };
     } catch (cause) {
       await handle.close();
-      throw writeError(job, cause);
+      throw cause;
     }
   } finally {
     await source.close();
   }
 }
 
-async function settle(job: ShardJob, handle: FileHandle): Promise<void> {
+async function settle(handle: FileHandle): Promise<void> {
   try {
     await handle.sync();
-  } catch (cause) {
-    throw writeError(job, cause);
   } finally {
     await handle.close();
   }
-}
-
-function writeError({ target }: ShardJob, cause: unknown): CheckpointError {
-  if (cause instanceof CheckpointError) return cause;
-  return new CheckpointError(`${target}: could not be written: ${reason(cause)}`, { cause });
 }
 
 async function write(job: ShardJob, source: SafetensorsFile, handle: FileHandle): Promise<SourceHashes> {
