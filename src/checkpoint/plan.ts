@@ -63,7 +63,7 @@ export function planConversion(
   checkKvHeads(attention, options.kvHeads);
   const reduces = options.kvHeads < attention.numKvHeads;
   const turnsHeads = reduces && (options.method === 'aligned' || options.method === 'pca');
-  if (turnsHeads || (reduces && options.grouping === 'similar')) checkPositions(attention, options, where);
+  if (turnsHeads) checkPositions(attention, options, where);
   const regrouping = regroup(attention, options.kvHeads, options.headMap);
   const touched = touchedRoles(regrouping, { reduces, turnsHeads, options });
   const parts = new Map(
@@ -112,21 +112,20 @@ function isTouched(part: Part, touched: ReadonlySet<Role>, { headMap }: Conversi
 
 function checkPositions(
   { positions, config }: Attention,
-  { method, grouping }: ConversionOptions,
+  { method }: ConversionOptions,
   where: string,
 ): void {
   if (positions) {
     if (positions.rotaryDims % 2 === 0) return;
     throw new ShapeError(`${where}: rotary dims (${positions.rotaryDims}) must be even`);
   }
-  const what = method === 'aligned' || method === 'pca' ? `--method ${method}` : `--grouping ${grouping}`;
   throw new ShapeError(
-    `${where}: ${what} turns keys, and must know how positions rotate them, which model_type ${quote(String(config['model_type']))} does not say; give --rope half, interleaved or none`,
+    `${where}: --method ${method} turns keys, and must know how positions rotate them, which model_type ${quote(String(config['model_type']))} does not say; give --rope half, interleaved or none`,
   );
 }
 
 function checkDtype(part: Part, { reduces, turnsHeads, options }: Change, where: string): void {
-  const computes = turnsHeads || (reduces && options.method !== 'first') || options.grouping === 'similar';
+  const computes = turnsHeads || (reduces && (options.method !== 'first' || options.grouping === 'similar'));
   if (computes) floatDtype(part.tensor.dtype, `${where}: tensor ${quote(part.tensor.name)}`);
 }
 

@@ -119,16 +119,16 @@ function noise(hidden: number, name: string): Inputs {
   return { q: tokens, kv: tokens };
 }
 
-/** T5's table of biases by distance, which the first layer keeps for all. */
+/** T5's table of biases by distance: the layer's own (umT5), or the first layer's, which it keeps for all. */
 async function positionBias(
   attention: Attention,
-  { kind }: AttentionModule,
+  module: AttentionModule,
   { readFloats }: MapperSources,
 ): Promise<OutputOptions['bias']> {
-  const tables = attention.modules
-    .filter((module) => module.kind === kind)
-    .flatMap(({ parts }) => parts.filter((part) => part.kind === 'table' && part.order === 'q'));
-  const [table] = tables;
+  const alike = attention.modules.filter(({ kind }) => kind === module.kind);
+  const [table] = [module, ...alike].flatMap(({ parts }) =>
+    parts.filter(({ kind, order }) => kind === 'table' && order === 'q'),
+  );
   if (!table) return () => 0;
   const values = await readFloats(table.tensor.name);
   const buckets = table.view.outer;

@@ -140,7 +140,10 @@ async function runConvert(command: Command, path: string, options: ConvertOption
   for (const text of plan.notes) note(text);
   await withSources(model, attention, options, async (sources, calibration) => {
     if (options.report)
-      await runReport({ model, plans, sources, calibrated: calibration !== undefined }, options, write);
+      await runReport({ model, plans, sources, calibrated: calibration !== undefined }, options, {
+        write,
+        note,
+      });
     if (options.out === undefined) return;
     if (model.leftOut.length > 0) note(`weights in other forms are not copied: ${model.leftOut.join(', ')}`);
     const origin = { tool: `gqa-webgpu ${version}`, source: model.name, calibration: calibration?.sha256 };
@@ -163,7 +166,10 @@ async function checkUsage({
   kvHeads,
   out,
   dryRun,
+  shards,
+  finish,
   report,
+  layers,
   plot,
   exportJson: json,
 }: ConvertOptions): Promise<void> {
@@ -175,8 +181,10 @@ async function checkUsage({
   if (kvHeads.length > 1 && (out !== undefined || !report)) {
     refuse(`expected one number of KV heads, or --report without --out, got ${kvHeads.join(', ')}`);
   }
-  if ((plot ?? json) !== undefined && !report)
-    refuse('--plot and --export-json are of the report: expected --report too');
+  if ((shards ?? finish) !== undefined && out === undefined)
+    refuse('--shards and --finish make parts of a result: expected --out too');
+  if ((plot ?? json ?? layers) !== undefined && !report)
+    refuse('--plot, --export-json and --layers are of the report: expected --report too');
   if (plot !== undefined) await checkExportTarget(plot, '--plot');
   if (json !== undefined) await checkExportTarget(json);
 }
@@ -202,11 +210,12 @@ interface ReportJob {
 async function runReport(
   { model, plans, sources, calibrated }: ReportJob,
   options: ConvertOptions,
-  write: (text: string) => void,
+  { write, note }: Record<'write' | 'note', (text: string) => void>,
 ): Promise<void> {
   const { attention } = plans[0]!;
   checkReportable(plans, options);
   const modules = attention.modules.filter(({ layer }) => options.layers?.includes(layer) ?? true);
+  if (!attention.positions) note(UNKNOWN_POSITIONS);
   const progress = new Progress();
   const found: ModuleReport[] = [];
   try {
@@ -222,6 +231,9 @@ async function runReport(
   if (options.exportJson !== undefined) await exportJson(options.exportJson, report);
   if (options.plot !== undefined) await exportText(options.plot, reportSvg(report), '--plot');
 }
+
+const UNKNOWN_POSITIONS =
+  'how positions rotate q and k is not known, so the output is judged without; say with --rope half, interleaved or none';
 
 function checkReportable(plans: readonly ConversionPlan[], { layers, method }: ConvertOptions): void {
   const { attention } = plans[0]!;

@@ -63,11 +63,16 @@ function difference(
 
 describe.each(NAMES)('%s', (family) => {
   test.each(METHODS)('%s: the result is a checkpoint of the family with 2 KV heads', async (method) => {
-    const out = await convertFolder(await source(family), join(folder, 'out'), { kvHeads: 2, method });
-    const model = await openModelFolder(out);
-    const attention = findAttention(model.tensors, model.config, out);
+    const from = await source(family);
+    const attentionOf = async (path: string) => {
+      const { tensors, config } = await openModelFolder(path);
+      return findAttention(tensors, config, path);
+    };
+    const out = await convertFolder(from, join(folder, 'out'), { kvHeads: 2, method });
+    const attention = await attentionOf(out);
     expect(attention.numKvHeads).toBe(2);
-    expect(attention.family.name).toBe(findAttention(model.tensors, model.config, out).family.name);
+    expect(attention.family.name).toBe((await attentionOf(from)).family.name);
+    expect(attention.positions).toEqual((await attentionOf(from)).positions);
     expect(attention.modules).toHaveLength(LAYERS * FAMILY_PLACES[family]!.kinds.length);
     expect((await readdir(out)).toSorted()).toEqual(
       ['config.json', 'extra', 'gqa-conversion.json', 'model.safetensors', 'tokenizer.json'].toSorted(),

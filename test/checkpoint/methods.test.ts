@@ -2,9 +2,10 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { gram, rowProducts } from '../../src/checkpoint/linear/dense.ts';
-import { alignedTransforms } from '../../src/checkpoint/methods/aligned.ts';
+import type { Positions } from '../../src/checkpoint/families.ts';
+import { alignedTransforms, keyRotations } from '../../src/checkpoint/methods/aligned.ts';
 import { similarGroups } from '../../src/checkpoint/methods/grouping.ts';
-import { keyBasis, type KeyBasis } from '../../src/checkpoint/methods/keyBasis.ts';
+import { keyBasis, type KeyBasis, type QkNorm } from '../../src/checkpoint/methods/keyBasis.ts';
 import { momentsOf, relativeErrors, type Moments } from '../../src/checkpoint/methods/moments.ts';
 import { pcaTransforms } from '../../src/checkpoint/methods/pca.ts';
 import {
@@ -196,6 +197,90 @@ describe('the freedom of keys', () => {
           expect(x).toBeCloseTo(i % (D + 1) === 0 ? 1 : 0, 6),
         );
       }
+    }
+  });
+});
+
+describe('a rotation alone', () => {
+  const POSITIONS: readonly Positions[] = [
+    { pairing: 'half', rotaryDims: 6 },
+    { pairing: 'interleaved', rotaryDims: 6 },
+    { pairing: 'half', rotaryDims: 4 },
+    { pairing: 'interleaved', rotaryDims: 2 },
+    { pairing: 'none', rotaryDims: 0 },
+  ];
+  const NORMS: readonly (readonly [string, QkNorm])[] = [
+    ['no norm', 'none'],
+    ['a norm without weights', 'plain'],
+    ['a norm of one weight', { q: [2, 2, 2, 2, 2, 2], k: [3, 3, 3, 3, 3, 3] }],
+    // Of the planes (0, 3), (1, 4), (2, 5), or (0, 1), (2, 3), (4, 5), some have equal weights in both and some not.
+    ['a norm of unlike weights', { q: [1, 2, 3, 1, 5, 3], k: [4, 5, 6, 4, 6, 6] }],
+  ];
+  const CASES = POSITIONS.flatMap((positions) =>
+    NORMS.map(
+      ([what, norm]) => [`${positions.pairing} ${positions.rotaryDims}, ${what}`, positions, norm] as const,
+    ),
+  );
+
+  /** x as it meets the other side: normalised, then rotated by position t. Complex powers, plane by plane. */
+  function met(
+    x: readonly number[],
+    t: number,
+    positions: Positions,
+    weights?: ArrayLike<number> | 'plain',
+  ): number[] {
+    const size = weights === undefined ? 1 : Math.sqrt(x.reduce((sum, y) => sum + y * y, 0) / D + 1e-6);
+    const out = x.map((y, r) => (y / size) * (typeof weights === 'object' ? weights[r]! : 1));
+    const { pairing, rotaryDims: n } = positions;
+    for (let p = 0; p < n / 2; p++) {
+      const [i, j] = pairing === 'half' ? [p, p + n / 2] : [2 * p, 2 * p + 1];
+      const angle = t / 10 ** p;
+      const [a, b] = [out[i]!, out[j]!];
+      out[i] = a * Math.cos(angle) - b * Math.sin(angle);
+      out[j] = b * Math.cos(angle) + a * Math.sin(angle);
+    }
+    return out;
+  }
+
+  const random = (seed: number, n: number) => Array.from(seededNormals(seed, n));
+  const applied = (matrix: Float64Array, x: readonly number[]) =>
+    x.map((_, r) => x.reduce((sum, y, c) => sum + matrix[r * D + c]! * y, 0));
+  const dot = (a: readonly number[], b: readonly number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+
+  test.each(CASES)('leaves every score as it was: %s', (_, positions, norm) => {
+    const { moments } = randomHeads(11);
+    const basis = keyBasis(D, positions, norm);
+    const turns = keyRotations(moments, basis);
+    let turned = 0;
+    turns.forEach((turn, s) => {
+      const weights = (of: 'q' | 'k') => (norm === 'none' ? undefined : norm === 'plain' ? norm : norm[of]);
+      const [q, k] = [random(20 + s, D), random(30 + s, D)];
+      for (const [m, n] of [
+        [0, 0],
+        [9, 2],
+        [100, 37],
+      ] as const) {
+        const before = dot(met(q, m, positions, weights('q')), met(k, n, positions, weights('k')));
+        const after = dot(
+          met(applied(turn, q), m, positions, weights('q')),
+          met(applied(turn, k), n, positions, weights('k')),
+        );
+        expect(after).toBeCloseTo(before, 10);
+      }
+      turned = Math.max(turned, ...applied(turn, k).map((x, r) => Math.abs(x - k[r]!)));
+    });
+    // It did turn something, unless at most signs may change.
+    if (basis.free.length > 0 || basis.planes.some(({ turn }) => turn === 'any'))
+      expect(turned).toBeGreaterThan(0.1);
+  });
+
+  test('leaves what each value adds to the output as it was', () => {
+    const { moments } = randomHeads(12);
+    const wo = random(40, D);
+    for (const { vIn, vOut } of alignedTransforms(moments, ROPE, { renorm: false })) {
+      const v = random(41, D);
+      // The mean divides by the number of heads; without it the value comes back.
+      expect(dot(wo, applied(vOut, applied(vIn, v))) * G).toBeCloseTo(dot(wo, v), 10);
     }
   });
 });

@@ -215,6 +215,12 @@ describe('--map', () => {
         `${from}: --method aligned turns keys, and must know how positions rotate them, which model_type "novel" does not say; give --rope half, interleaved or none`,
     );
     expect((await convert(...args, '--rope', 'interleaved')).out).toContain('is whole');
+    // Heads that are only put in another order stay what they are; the report's output is said to be without rotation.
+    const similar = [from, '--kv-heads', '2', '--grouping', 'similar'];
+    expect((await convert(...similar, '--out', join(folder, 'out2'))).out).toContain('is whole');
+    const unknown = 'note     how positions rotate q and k is not known';
+    expect((await convert(...similar, '--report')).err).toContain(unknown);
+    expect((await convert(...similar, '--report', '--rope', 'half')).err).not.toContain(unknown);
   });
 });
 
@@ -381,7 +387,10 @@ describe('usage errors', () => {
     [['--kv-heads', '8', '--dry-run'], 'KV heads (8) must be at most the number of query heads (4)'],
     [['--kv-heads', '2', '--report', '--method', 'random'], 'random heads keep nothing of the source'],
     [['--kv-heads', '2', '--report', '--layers', '2'], '--layers: expected layers from 0 to 1, got 2'],
-    [['--kv-heads', '2', '--dry-run', '--plot', 'x.svg'], '--plot and --export-json are of the report'],
+    [['--kv-heads', '2', '--dry-run', '--plot', 'x.svg'], '--layers are of the report'],
+    [['--kv-heads', '2', '--dry-run', '--layers', '0'], '--layers are of the report'],
+    [['--kv-heads', '2', '--report', '--shards', '0/2'], 'make parts of a result: expected --out too'],
+    [['--kv-heads', '2', '--dry-run', '--finish'], 'make parts of a result: expected --out too'],
     [
       ['--kv-heads', '2', '--report', '--plot', '/no/x.svg'],
       '--plot: the folder of "/no/x.svg" does not exist',

@@ -169,10 +169,12 @@ describe('tensors', () => {
     expect(await refusal()).toContain(
       `tensor "${K}": dtype I8 cannot be averaged; F64, F32, F16, BF16, F8_E4M3, F8_E5M2 can.`,
     );
-    // Taking a head as it is needs no arithmetic.
+    // Taking a head as it is needs no arithmetic, nor does repeating it.
     expect(
       (await gqa('convert', source, '--kv-heads', '2', '--out', out, '--method', 'first')).code,
     ).toBeUndefined();
+    const again = ['convert', out, '--kv-heads', '4', '--out', `${out}2`, '--grouping', 'similar'];
+    expect((await gqa(...again)).code).toBeUndefined();
   });
 });
 

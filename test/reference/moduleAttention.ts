@@ -19,7 +19,8 @@ export interface ModuleQuestion {
 /** The module's output for each token, [width]. Self-attention is causal, cross-attention sees every token. */
 export function moduleOutput(question: ModuleQuestion, values: TensorValues): number[][] {
   const { family, tokens, kvHeadOf, kind } = question;
-  const { width, scale } = FAMILY_PLACES[family]!;
+  const { width, scale, softcap, biasTable } = FAMILY_PLACES[family]!;
+  const biases = kind === 'self' && biasTable !== undefined ? values(biasTable)! : undefined;
   const out = tokens.map(() => Array.from({ length: width }, () => 0));
   for (let h = 0; h < HQ; h++) {
     const q = tokens.map((x, t) =>
@@ -31,7 +32,11 @@ export function moduleOutput(question: ModuleQuestion, values: TensorValues): nu
     const v = tokens.map((x, t) => valueOf(question, values, kvHeadOf(h), x, t));
     tokens.forEach((_, t) => {
       const seen = kind === 'self' ? t + 1 : tokens.length;
-      const scores = k.slice(0, seen).map((key) => scale * dot(q[t]!, key));
+      const scores = k.slice(0, seen).map((key, at) => {
+        const score = scale * dot(q[t]!, key);
+        const capped = softcap === undefined ? score : softcap * Math.tanh(score / softcap);
+        return capped + (biases ? biases[(t - at) * HQ + h]! : 0);
+      });
       const largest = Math.max(...scores);
       const weights = scores.map((s) => Math.exp(s - largest));
       const sum = weights.reduce((a, b) => a + b, 0);
@@ -98,14 +103,14 @@ function positioned(
   values: TensorValues,
   role: 'q' | 'k',
 ): number[] {
-  const { rope, norm } = FAMILY_PLACES[family]!;
+  const { rope, norm, normFrom = 0 } = FAMILY_PLACES[family]!;
   const factor = norm === 'none' ? 1 : 1 / Math.sqrt(dot(a, a) / D + 1e-6);
   const weights =
     norm === 'weights' ? values(`model.layers.${layer}.self_attn.${role}_norm.weight`)! : undefined;
-  const out = a.map((x, r) => x * factor * (weights ? weights[r]! : 1));
+  const out = a.map((x, r) => x * factor * (weights ? normFrom + weights[r]! : 1));
   const planes = rope ? rope.dims / 2 : 0;
   for (let p = 0; p < planes; p++) {
-    const angle = t * rope!.theta ** ((-2 * p) / rope!.dims);
+    const angle = t * rope!.theta[layer]! ** ((-2 * p) / rope!.dims);
     const [x, y] = [out[p]!, out[p + planes]!];
     out[p] = x * Math.cos(angle) - y * Math.sin(angle);
     out[p + planes] = x * Math.sin(angle) + y * Math.cos(angle);

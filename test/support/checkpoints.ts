@@ -194,6 +194,20 @@ export const CHECKPOINTS: Readonly<Record<string, CheckpointSpec>> = {
   qwen2: llama('qwen2', BIASES),
   qwen3: llama('qwen3', NORMS, { head_dim: HEAD_DIM }),
   gemma: llama('gemma', [], { head_dim: HEAD_DIM }),
+  gemma2: llama('gemma2', [], {
+    head_dim: HEAD_DIM,
+    query_pre_attn_scalar: 4,
+    // Far below a real one's 50, so that it bends the scores of so small a model.
+    attn_logit_softcapping: 2,
+  }),
+  gemma3: llama('gemma3_text', NORMS, {
+    head_dim: HEAD_DIM,
+    query_pre_attn_scalar: 16,
+    layer_types: ['full_attention', 'sliding_attention'],
+    sliding_window: 512,
+    rope_theta: 1_000_000,
+    rope_local_base_freq: 100,
+  }),
   phi3: phi3(),
   'nanochat-hf': llama('nanochat'),
   'gpt-neox': neox(),

@@ -22,9 +22,15 @@ export interface FamilyPlaces {
   readonly place: (element: Element, numKvHeads: number) => Place;
   /** Where the bias of row r is; undefined where the family has none. */
   readonly bias?: (element: Element, numKvHeads: number) => Place;
-  readonly rope: { readonly dims: number; readonly theta: number } | undefined;
+  /** `theta` by layer. */
+  readonly rope: { readonly dims: number; readonly theta: readonly number[] } | undefined;
   readonly scale: number;
+  readonly softcap?: number;
   readonly norm: 'none' | 'plain' | 'weights';
+  /** What a norm's weights count from: Gemma's are added to 1. */
+  readonly normFrom?: number;
+  /** Added to the scores: a table [buckets, Hq] by distance, exact up to 15. */
+  readonly biasTable?: string;
 }
 
 function linear(names: (element: Element) => string, width: number): FamilyPlaces['place'] {
@@ -35,7 +41,7 @@ function linear(names: (element: Element) => string, width: number): FamilyPlace
 }
 
 const llamaName = ({ layer, role }: Element) => `model.layers.${layer}.self_attn.${role}_proj.weight`;
-const ROPE = { dims: D, theta: 10_000 };
+const ROPE = { dims: D, theta: [10_000, 10_000] };
 const SCALE = 1 / Math.sqrt(D);
 const LLAMA: FamilyPlaces = {
   width: HIDDEN,
@@ -67,6 +73,14 @@ export const FAMILY_PLACES: Readonly<Record<string, FamilyPlaces>> = {
     bias: (e) => [llamaName(e).replace('weight', 'bias'), e.head * D + e.r],
   },
   qwen3: { ...LLAMA, norm: 'weights' },
+  gemma2: { ...LLAMA, scale: 1 / 2, softcap: 2 },
+  gemma3: {
+    ...LLAMA,
+    norm: 'weights',
+    normFrom: 1,
+    scale: 1 / 4,
+    rope: { dims: D, theta: [1_000_000, 100] },
+  },
   'nanochat-hf': { ...LLAMA, norm: 'plain' },
   phi3: {
     ...LLAMA,
@@ -77,7 +91,7 @@ export const FAMILY_PLACES: Readonly<Record<string, FamilyPlaces>> = {
   },
   'gpt-neox': {
     ...LLAMA,
-    rope: { dims: D / 2, theta: 10_000 },
+    rope: { dims: D / 2, theta: [10_000, 10_000] },
     place: (e, kv) => {
       const at = `gpt_neox.layers.${e.layer}.attention`;
       if (e.role === 'o') return [`${at}.dense.weight`, e.c * HQ * D + e.head * D + e.r];
@@ -105,7 +119,7 @@ export const FAMILY_PLACES: Readonly<Record<string, FamilyPlaces>> = {
   },
   nanochat: {
     ...LLAMA,
-    rope: { dims: D, theta: 100_000 },
+    rope: { dims: D, theta: [100_000, 100_000] },
     scale: 1.44 * SCALE,
     norm: 'plain',
     place: linear(
@@ -119,6 +133,7 @@ export const FAMILY_PLACES: Readonly<Record<string, FamilyPlaces>> = {
     kinds: ['self', 'cross'],
     rope: undefined,
     scale: 1,
+    biasTable: 'decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight',
     place: linear(
       ({ layer, kind, role }) =>
         `decoder.block.${layer}.layer.${kind === 'self' ? '0.SelfAttention' : '1.EncDecAttention'}.${role}.weight`,
