@@ -36,6 +36,8 @@ export interface Attention extends HeadCounts {
   readonly headDim: number;
   /** The fields of config.json that describe the text model. */
   readonly config: Fields;
+  /** The field of config.json that they stand in; undefined where they stand at the top. */
+  readonly inside: string | undefined;
   /** Undefined when the model type is not one whose rotation of q and k is known. */
   readonly positions: Positions | undefined;
   readonly modules: readonly AttentionModule[];
@@ -74,16 +76,19 @@ export function findAttention(
   const known = modelType === undefined ? !options.family : family.modelTypes.includes(modelType);
   const positions =
     options.positions?.(shape.headDim) ?? (known ? positionsOf(family, fields, shape) : undefined);
-  return { family, shape, headDim: shape.headDim, config: fields, positions, modules, ...counts };
+  const inside = fields === config ? undefined : TEXT_CONFIG;
+  return { family, shape, headDim: shape.headDim, config: fields, inside, positions, modules, ...counts };
 }
 
+const TEXT_CONFIG = 'text_config';
+
 /** The fields of the text model: those of `text_config` where there is one that has the head counts. */
-export function textFields(config: unknown, where: string): Fields {
+function textFields(config: unknown, where: string): Fields {
   const top = asFields(config, `${where}/config.json`);
-  const nested = top['text_config'];
+  const nested = top[TEXT_CONFIG];
   const heads = ['num_attention_heads', 'n_head', 'num_heads'];
   if (nested === undefined || nested === null || heads.some((name) => top[name] !== undefined)) return top;
-  return asFields(nested, `${where}/config.json: text_config`);
+  return asFields(nested, `${where}/config.json: ${TEXT_CONFIG}`);
 }
 
 function positionsOf(family: Family, config: Fields, { headDim }: ModelShape): Positions {

@@ -59,7 +59,7 @@ async function addFiles(job: ConversionJob, partial: string, fingerprint: string
   if (changesNothing(plan)) {
     for (const name of ['config.json', ...(model.index ? [INDEX] : [])]) await copy(name);
   } else {
-    await writeWhole(join(partial, 'config.json'), pretty(updateConfig(model.config, plan)));
+    await writeWhole(join(partial, 'config.json'), updateConfig(model.configText, plan));
     if (model.index) await writeWhole(join(partial, INDEX), pretty(updateIndex(model.index, job)));
   }
   const hashes: Record<string, SourceHashes> = {};
