@@ -94,7 +94,7 @@ describe('gqa tune', () => {
     expect((await benchedRow('--no-tuning')).tuned).toBeFalsy();
     // Another class of shapes has nothing kept for it.
     expect((await benchedRow('-ctk', 'f32')).tuned).toBeFalsy();
-  });
+  }, 180_000);
 
   test('a file that is no tuning is named, by every command that reads it, and left as it was', async () => {
     vi.stubEnv('GQA_TUNING', join(folder, 'broken.json'));
