@@ -62,15 +62,19 @@ export function resultTable(result: BenchResult): string {
   );
 }
 
+/** Element types of K and V, one where they are the same. */
+function typesOf({ kType, vType }: RowParams): string {
+  return kType === vType ? kType : `${kType}/${vType}`;
+}
+
 function cells(result: BenchResult, row: BenchRow): string[] {
   const { params } = row;
-  const types = params.kType === params.vType ? params.kType : `${params.kType}/${params.vType}`;
   const batch = params.batch > 1 && !params.requests ? ` × ${params.batch}` : '';
   return [
     params.model,
     row.variant,
     `${params.heads}/${params.kvHeads}`,
-    types,
+    typesOf(params),
     row.time ? formatBytes(row.bytes.kvRead) : '',
     kernelCell(row),
     `${row.test}${batch}`,
@@ -189,7 +193,7 @@ export function fixedCostSentence(rows: readonly BenchRow[], ceiling: CeilingCon
   const total = row.time!.median;
   const reading = Math.min(total, row.bytes.kvRead / ceiling.readGBps);
   const rest = total - reading;
-  const name = `${row.variant}${kernel === 'auto' ? '' : ` (${kernel})`} @ ${row.test.replace('attn @ ', '')}`;
+  const name = `${row.variant} ${typesOf(row.params)}${kernel === 'auto' ? '' : ` (${kernel})`} @ ${row.test.replace('attn @ ', '')}`;
   return (
     `${name} reads only ${formatBytes(row.bytes.kvRead)}, ${us(reading)} µs at the ceiling; the other ` +
     `${us(rest)} µs (${Math.round((100 * rest) / total)} %) is cost that does not shrink with KV heads (scores, softmax and sums of all ` +

@@ -1,11 +1,13 @@
 // readme.ts: `npm run readme`, makes the README's tables anew from the results that they name.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readResults, ROOT } from './resultFiles.ts';
+import { withPeers } from './peerTable.ts';
+import { readPeerResults, readResults, ROOT } from './resultFiles.ts';
 import { withResults } from './readmeTable.ts';
 import { runScript } from './runScript.ts';
 
 await runScript(() => {
   const path = join(ROOT, 'README.md');
-  writeFileSync(path, withResults(readFileSync(path, 'utf8'), readResults()));
+  const tables = withResults(readFileSync(path, 'utf8'), readResults());
+  writeFileSync(path, withPeers(tables, readPeerResults()));
 });

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ofThisSuite, parseResult } from '../bench/readResult.ts';
-import { SCHEMA, type BenchResult } from '../bench/schema.ts';
+import { PEER_SCHEMA, SCHEMA, SUITE, type BenchResult, type PeerResult } from '../bench/schema.ts';
+import { GqaError } from '../src/index.ts';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -14,6 +15,12 @@ export const RESULTS = 'bench/results';
 export interface NamedResult {
   readonly name: string;
   readonly result: BenchResult;
+}
+
+/** A run of several engines, likewise. */
+export interface NamedPeers {
+  readonly name: string;
+  readonly result: PeerResult;
 }
 
 /**
@@ -27,6 +34,20 @@ export function readResults(folder = join(ROOT, RESULTS)): NamedResult[] {
     if (!text.includes(`"${SCHEMA}"`)) return [];
     const path = `${RESULTS}/${file}`;
     return [{ name: file.slice(0, -'.json'.length), result: ofThisSuite(parseResult(text, path), path) }];
+  });
+}
+
+/** All results of `npm run bench:peers` and of torch_decode.py in a folder. Throws GqaError for one of another suite. */
+export function readPeerResults(folder = join(ROOT, RESULTS)): NamedPeers[] {
+  const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
+  return files.toSorted().flatMap((file): NamedPeers[] => {
+    const text = readFileSync(join(folder, file), 'utf8');
+    if (!text.includes(`"${PEER_SCHEMA}"`)) return [];
+    const result = JSON.parse(text) as Omit<PeerResult, 'suite'> & { suite: string };
+    if (result.suite !== SUITE) {
+      throw new GqaError('result', `${RESULTS}/${file}: suite: expected "${SUITE}", got "${result.suite}"`);
+    }
+    return [{ name: file.slice(0, -'.json'.length), result: result as PeerResult }];
   });
 }
 

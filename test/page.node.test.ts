@@ -172,7 +172,7 @@ describe('the page with an adapter', () => {
     );
     expect(changes).toContainEqual(['kv-heads', '8, 2, 1', '32, 8, 1']);
     expect(changes).toContainEqual(['reps', '3', 'until settled']);
-    expect(text).toMatch(/mqa @ d128 reads only 32 KiB, .* is cost that does not shrink with KV heads/);
+    expect(text).toMatch(/mqa f16 @ d128 reads only 32 KiB, .* is cost that does not shrink with KV heads/);
     expect(text).toContain('Done: 3 of 3 rows timed, 3 checked against float64.');
   });
 

@@ -119,7 +119,7 @@ test('one sentence says what keeps the row with the fewest KV heads from its ide
   expect(farFromIdeal(rows)).toEqual([mqa]);
   // 2 MiB at 512 bytes per ns are 4096 ns; 40,960 - 4096 = 36,864 ns, 90 %.
   expect(fixedCostSentence(rows, result().context.ceiling, mqa)).toBe(
-    'mqa @ d4096 reads only 2 MiB, 4.10 µs at the ceiling; the other 36.9 µs (90 %) is cost that does not shrink with KV heads ' +
+    'mqa f16 @ d4096 reads only 2 MiB, 4.10 µs at the ceiling; the other 36.9 µs (90 %) is cost that does not shrink with KV heads ' +
       '(scores, softmax and sums of all 32 query heads, dispatch, merge), so it gets 6.40× and not 32.0×.',
   );
 });
