@@ -136,7 +136,7 @@ async function prepare(
 }
 
 /** After so many rounds the verdict is looked at; seldom, because every look is a chance to be misled by noise. */
-const LOOKS = [9, 18, 36];
+const LOOKS = [9, 18, 36, 72, 144];
 
 /** A sample of each side per round, in shuffled order, until a look finds the verdict clear. */
 async function sample(

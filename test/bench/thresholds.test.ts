@@ -45,9 +45,9 @@ test('lengths of a batch are shares of the longest, at least one key', () => {
 describe('findThresholds', () => {
   test.each([
     ['GPU', GPU_FACTS, 256, 3],
-    ['CPU', SOFTWARE_FACTS, 512, 4],
+    ['CPU', SOFTWARE_FACTS, 1024, 4],
   ])('on a %s, the first is where one dispatch becomes two', (_, facts, wholeLen, numSplits) => {
-    const [first] = findThresholds(MQA, 1024, contextOf(MQA, facts));
+    const [first] = findThresholds(MQA, 2048, contextOf(MQA, facts));
     expect([first!.length, first!.next]).toEqual([wholeLen, wholeLen + 32]);
     expect([first!.before.numSplits, first!.after.numSplits]).toEqual([1, numSplits]);
     expect(first!.before.dispatches).toHaveLength(1);

@@ -10,9 +10,9 @@ import { roundOf } from '../support/registersSizes.ts';
 
 const control = { numQHeads: 8, numKvHeads: 2, headDim: 64 };
 
-// A round of registers is 1 to 32 keys for this shape, a tile 32 or 64, a sequence split beyond 256 or 512 keys; all with a key
+// A round of registers is 1 to 32 keys for this shape, a tile 32 or 64, a sequence split beyond 128, 256 or 1,024 keys; all with a key
 // less and more.
-const BORDERS = [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513];
+const BORDERS = [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513, 1023, 1024, 1025];
 const PRIMES = [2, 7, 97, 509, 1021];
 
 describe.each(TEMPLATES)('h8_kv2_d64 by %s', (kernel) => {
@@ -43,8 +43,8 @@ describe.each(TEMPLATES)('h8_kv2_d64 by %s', (kernel) => {
     ['three sequences, one empty', { ...control, batch: 3, kvLens: [129, 0, 300] }],
     ['three sequences, all empty', { ...control, batch: 3, kvLens: [0, 0, 0], capacity: 7 }],
     ['the longest first', { ...control, batch: 3, kvLens: [400, 1, 32] }],
-    ['the longest last', { ...control, batch: 4, kvLens: [5, 128, 33, 513], capacity: 600 }],
-    ['one sequence in one split, others in several', { ...control, batch: 3, kvLens: [600, 20, 1000] }],
+    ['the longest last', { ...control, batch: 4, kvLens: [5, 128, 33, 1025], capacity: 1100 }],
+    ['one sequence in one split, others in several', { ...control, batch: 3, kvLens: [1600, 20, 2000] }],
     ['many KV heads', { ...control, numQHeads: 28, numKvHeads: 7, batch: 2, kvLens: [40, 150] }],
   ])('%s', async (_name, problem) => {
     await expectRight(problem, { kernel });

@@ -54,24 +54,25 @@ const MANY_SLOTS = {
 } as const;
 
 const small = { numQHeads: 8, numKvHeads: 2, headDim: 64, capacity: 1000 };
+const long = { ...small, capacity: 2000 };
 const llama = { numQHeads: 32, numKvHeads: 8, headDim: 128, kType: 'f16' } as const;
 
 describe('plans', () => {
-  test('software adapter, 1,000 keys', () => {
-    // 4 slots, 2 workgroups to an item: 2 splits of 500 keys at least, in whole grains of 32: 512.
-    // K and V: 1,000 * 2 * 64 * (4 + 4). Partial: written and read, 8 rows * 2 splits * (64 * 4 + 8).
-    const plan = planDecode(context(small, SOFTWARE_FACTS), [1000]);
+  test('software adapter, 2,000 keys', () => {
+    // 4 slots, 2 workgroups to an item: 2 splits of 1,000 keys at least, in whole grains of 32: 1,024.
+    // K and V: 2,000 * 2 * 64 * (4 + 4). Partial: written and read, 8 rows * 2 splits * (64 * 4 + 8).
+    const plan = planDecode(context(long, SOFTWARE_FACTS), [2000]);
     expect(planText(plan)).toBe(
-      `registers over 1000: 2 x 512 keys, 2 items, scale 0.125
+      `registers over 2000: 2 x 1024 keys, 2 items, scale 0.125
 decode_registers + decode_merge, grid 2 x 2 x 1
-bytes kv 1024000, q 2048, out 2080, partial 8448`,
+bytes kv 2048000, q 2048, out 2080, partial 8448`,
     );
   });
 
   test('short sequences are not split', () => {
     const plan = planDecode(context({ ...small, batch: 2 }, SOFTWARE_FACTS), [128, 0]);
     expect(planText(plan)).toBe(
-      `registers over 128, 0: 1 x 512 keys, 2 items, scale 0.125
+      `registers over 128, 0: 1 x 1024 keys, 2 items, scale 0.125
 decode_registers, grid 2 x 2 x 1
 bytes kv 131072, q 4096, out 4160, partial 0`,
     );
@@ -105,28 +106,29 @@ bytes kv 1536000, q 6144, out 6240, partial 8448`,
       [{ ...SOFTWARE_FACTS, subgroups: false }, {}],
       [SOFTWARE_FACTS, { kernel: 'tiles' }],
     ] as const) {
-      const plan = planDecode(context(small, facts, options), [1000]);
+      const plan = planDecode(context(long, facts, options), [2000]);
       expect(planText(plan).split('\n').slice(0, 2)).toEqual([
-        'tiles over 1000: 2 x 512 keys, 2 items, scale 0.125',
+        'tiles over 2000: 2 x 1024 keys, 2 items, scale 0.125',
         'decode_tiles + decode_merge, grid 2 x 2 x 1',
       ]);
     }
   });
 
   test('row blocks of a KV head are workgroups too', () => {
-    // 20 rows in blocks of 7: 3 * 2 workgroups to an item, 16 slots: 2 items, of 500 keys, so 512.
+    // 20 rows in blocks of 7: 3 * 2 workgroups to an item, 16 slots: 2 items, of 1,000 keys, so 1,024.
     const variant = { template: 'tiles', wgSize: 64, tile: 32, rowBlock: 7, mixWords: 1 } as const;
-    const given = context({ ...small, numQHeads: 40 }, SOFTWARE_FACTS, { tuned: { variant, slots: 16 } });
-    const plan = planDecode(given, [1000]);
-    expect([plan.splitLen, plan.grid]).toEqual([512, [2, 6, 1]]);
+    const given = context({ ...long, numQHeads: 40 }, SOFTWARE_FACTS, { tuned: { variant, slots: 16 } });
+    const plan = planDecode(given, [2000]);
+    expect([plan.splitLen, plan.grid]).toEqual([1024, [2, 6, 1]]);
   });
 
   // Merging costs what the parts would save.
   test.each([
     ['GPU', GPU_FACTS, 256],
-    ['CPU', SOFTWARE_FACTS, 512],
+    ['CPU', SOFTWARE_FACTS, 1024],
+    ['slow CPU', { ...SOFTWARE_FACTS, vendor: 'google' }, 128],
   ])('on a %s a batch is whole as long as its longest sequence is short: %i keys', (_, facts, wholeLen) => {
-    const given = { numQHeads: 1, numKvHeads: 1, headDim: 64, batch: 2, capacity: 1000 };
+    const given = { numQHeads: 1, numKvHeads: 1, headDim: 64, batch: 2, capacity: 2000 };
     const plan = (...kvLens: number[]) => planDecode(context(given, facts), kvLens);
     expect(plan(wholeLen, 0)).toMatchObject({ splitLen: wholeLen, numSplits: 1, merges: false });
     expect(plan(1, wholeLen + 1).merges).toBe(true);
