@@ -18,9 +18,11 @@ const CONTROL_GROUP = CONTROL.numQHeads / CONTROL.numKvHeads;
 
 const GROUPS = [1, 3, 4, 5, 6, 7, 8, 12, 16, 32];
 const DIMS = [80, 96, 112, 128, 192, 256];
-// One key; the rounds and tiles of all variants (1 to 128 keys), the least split (128) and the most that is not split (256 or
-// 512), one less and one more; odd primes.
-const LENGTHS = [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 131, 256, 509, 511, 512, 513, 997, 1000];
+// One key; the rounds and tiles of all variants (1 to 128 keys), the least split (128) and the most that is not split (128, 256
+// or 1,024), one less and one more; odd primes.
+const LENGTHS = [
+  1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 131, 255, 256, 509, 997, 1000, 1023, 1024, 1025,
+];
 
 const VARIED: readonly Partial<ProblemOptions>[] = [
   {},
@@ -30,7 +32,7 @@ const VARIED: readonly Partial<ProblemOptions>[] = [
   { numQHeads: 32, numKvHeads: 8, headDim: 128 },
   ...LENGTHS.map((kvLen) => ({ kvLens: [kvLen] })),
   { batch: 3, kvLens: [257, 0, 63] },
-  { batch: 3, kvLens: [20, 1000, 600] },
+  { batch: 3, kvLens: [20, 1100, 600] },
   ...[2, 5, 8].map((qLen) => ({ qLen })),
   // The first rows of a causal step may see nothing at all.
   { batch: 3, qLen: 8, kvLens: [3, 65, 0] },

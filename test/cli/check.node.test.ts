@@ -206,7 +206,7 @@ describe('checkDevice', () => {
   test('right kernels: exit code 0, and the report says what was covered', async () => {
     const { text, exitCode } = await checkDevice(opened(), { cases: TINY, run: right }, 'md');
     expect(exitCode).toBe(0);
-    expect(text).toMatch(/^gqa \S+ check on "Card", 2 of the grid's 118 cases, \d+\.\d s\n\n\| kernel/);
+    expect(text).toMatch(/^gqa \S+ check on "Card", 2 of the grid's 120 cases, \d+\.\d s\n\n\| kernel/);
     expect(text).not.toContain('--full');
     expect(text).toContain('\nok: 6 runs of 2 cases, all within the bounds');
     const { text: all } = await checkDevice(

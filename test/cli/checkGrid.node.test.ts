@@ -36,7 +36,7 @@ describe('cases', () => {
       expect(values((p) => p.headDim, grid)).toEqual([64, 80, 96, 112, 128, 192, 256]);
       expect(values((p) => p.qLen, grid)).toEqual([1, 2, 5, 8]);
       expect(values((p) => p.kvLens[0], grid)).toEqual([
-        1, 3, 20, 31, 32, 33, 63, 64, 65, 127, 128, 129, 131, 256, 257, 509, 511, 512, 513, 997, 1000,
+        1, 3, 20, 31, 32, 33, 63, 64, 65, 127, 128, 129, 131, 255, 256, 257, 509, 997, 1000, 1023, 1024, 1025,
       ]);
     }
     const names = CHECK_CASES.map(({ name }) => name);
