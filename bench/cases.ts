@@ -20,9 +20,7 @@ const GROUPS = [1, 3, 4, 5, 6, 7, 8, 12, 16, 32];
 const DIMS = [80, 96, 112, 128, 192, 256];
 // One key; the rounds and tiles of all variants (1 to 128 keys), the least split (128) and the most that is not split (128, 256
 // or 1,024), one less and one more; odd primes.
-const LENGTHS = [
-  1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 131, 255, 256, 509, 997, 1000, 1023, 1024, 1025,
-];
+const LENGTHS = [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 131, 255, 256, 509, 997, 1000, 1023, 1024, 1025];
 
 const VARIED: readonly Partial<ProblemOptions>[] = [
   {},

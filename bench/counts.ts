@@ -15,7 +15,7 @@ import { rowBytes } from '../src/kernels/elements.ts';
 import { markdownTable, type Column } from './format.ts';
 
 /** A GPU of subgroups of 32 and WebGPU's guaranteed limits, as plans see it. */
-const NVIDIA_LIKE: DeviceFacts = {
+export const NVIDIA_LIKE: DeviceFacts = {
   software: false,
   vendor: 'nvidia',
   subgroups: true,

@@ -31,7 +31,7 @@ const MODEL = findPreset('llama-3.1-8b');
 const MAX_COUNT = 2 ** 24;
 
 /** The standard run of a device. */
-export function standardRun(software: boolean): RunSettings {
+function standardRun(software: boolean): RunSettings {
   return {
     model: MODEL.name,
     heads: MODEL.numQHeads,

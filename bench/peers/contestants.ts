@@ -15,8 +15,6 @@ export interface Contestant {
   readonly package?: string;
 }
 
-export const PLACES: readonly Place[] = ['node', 'chromium'];
-
 const PACKAGES: Readonly<Partial<Record<EngineName, string>>> = {
   'ort-web': 'onnxruntime-web',
   'ort-cpu': 'onnxruntime-node',

@@ -48,7 +48,7 @@ export interface CacheLayout extends CacheFormat {
 const MAX_CAPACITY = 2 ** 24;
 
 /** Most layers of a cache. No model has nearly as many; a benchmark keeps copies of a small one as layers. */
-export const MAX_LAYERS = 8192;
+const MAX_LAYERS = 8192;
 
 /** Checks cache options and counts their bytes. Throws ShapeError naming the field, what it must be and what was given. */
 export function cacheLayout(options: CacheOptions): CacheLayout {

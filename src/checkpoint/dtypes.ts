@@ -8,7 +8,7 @@ export type FloatDtype = 'F64' | 'F32' | 'F16' | 'BF16' | 'F8_E4M3' | 'F8_E5M2';
 
 const FLOATS: readonly string[] = ['F64', 'F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2'];
 
-export function isFloat(dtype: SafetensorsDtype): dtype is FloatDtype {
+function isFloat(dtype: SafetensorsDtype): dtype is FloatDtype {
   return FLOATS.includes(dtype);
 }
 

@@ -49,7 +49,7 @@ export interface SafetensorsHeader {
 export const PREFIX_BYTES = 8;
 
 /** Longest header that is read or written, in bytes: the reference implementation's limit. */
-export const MAX_HEADER_BYTES = 100_000_000;
+const MAX_HEADER_BYTES = 100_000_000;
 
 const METADATA = '__metadata__';
 const DTYPES = Object.keys(DTYPE_BYTES);

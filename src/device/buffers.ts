@@ -132,16 +132,7 @@ export async function allocated<T extends { destroy(): void }>(
   what: string,
   create: () => T,
 ): Promise<T> {
-  device.device.pushErrorScope('out-of-memory');
-  let made: T;
-  let reported: Promise<GPUError | null>;
-  try {
-    made = create();
-  } finally {
-    // Also when `create` throws: an open scope would swallow every later error.
-    reported = device.device.popErrorScope();
-  }
-  const error = await reported;
+  const { made, error } = await scoped(device, 'out-of-memory', create);
   if (!error) return made;
   made.destroy();
   throw new GpuError(`${what} could not be allocated: ${error.message}`, { cause: error });
@@ -153,19 +144,27 @@ export async function allocated<T extends { destroy(): void }>(
  */
 export async function validated<T>(device: GqaDevice, what: string, create: () => T): Promise<T> {
   device.assertUsable();
-  device.device.pushErrorScope('validation');
+  const { made, error } = await scoped(device, 'validation', create);
+  if (!error) return made;
+  if (/associated with|another device|different device/i.test(error.message)) {
+    throw new ForeignDeviceError(`${what}: expected buffers of this device: ${error.message}`);
+  }
+  throw new GpuError(`${what}: ${error.message}`, { cause: error });
+}
+
+async function scoped<T>(
+  { device }: GqaDevice,
+  filter: GPUErrorFilter,
+  create: () => T,
+): Promise<{ made: T; error: GPUError | null }> {
+  device.pushErrorScope(filter);
   let made: T;
   let reported: Promise<GPUError | null>;
   try {
     made = create();
   } finally {
     // Also when `create` throws: an open scope would swallow every later error.
-    reported = device.device.popErrorScope();
+    reported = device.popErrorScope();
   }
-  const error = await reported;
-  if (!error) return made;
-  if (/associated with|another device|different device/i.test(error.message)) {
-    throw new ForeignDeviceError(`${what}: expected buffers of this device: ${error.message}`);
-  }
-  throw new GpuError(`${what}: ${error.message}`, { cause: error });
+  return { made, error: await reported };
 }

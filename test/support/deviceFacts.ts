@@ -1,20 +1,9 @@
 // deviceFacts.ts: facts of devices that need not be there: WebGPU's guaranteed limits, on a GPU and on a CPU.
+import { NVIDIA_LIKE } from '../../bench/counts.ts';
 import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
 
 /** A GPU with subgroups and nothing but the limits that every WebGPU device has. */
-export const GPU_FACTS: DeviceFacts = {
-  software: false,
-  vendor: 'nvidia',
-  subgroups: true,
-  subgroupMinSize: 32,
-  subgroupMaxSize: 32,
-  matrixUnit: 0,
-  maxInvocations: 256,
-  maxWorkgroupStorage: 16384,
-  maxBindingBytes: 128 * 2 ** 20,
-  maxBufferBytes: 256 * 2 ** 20,
-  maxGrid: 65535,
-};
+export const GPU_FACTS: DeviceFacts = NVIDIA_LIKE;
 
 /** GPUs that get unlike sizes: with many registers and with few. */
 export const GPUS: readonly DeviceFacts[] = [GPU_FACTS, { ...GPU_FACTS, vendor: 'apple' }];

@@ -72,7 +72,7 @@ const SETTLED = 1e-9;
  * Orthogonal matrices [D, D] on the elements `indices` (0 elsewhere) that make the heads' sum as large as they can:
  * starting from all turned onto the first, each in turn is fitted to the sum of the others.
  */
-export function procrustes(moments: Moments, a: Float64Array, indices: readonly number[]): Float64Array[] {
+function procrustes(moments: Moments, a: Float64Array, indices: readonly number[]): Float64Array[] {
   const g = moments.heads.length;
   const f = indices.length;
   const pair = (s: number, t: number) => subBlock(pairBlock(a, moments, s, t), moments.headDim, indices);
