@@ -9,10 +9,11 @@ const END = '<!-- end of results -->';
 
 const PART = /^<!-- results: (.*) -->\n(?:[\s\S]*?\n)?<!-- end of results -->$/gm;
 
-/** How a part begins: the file, and which of its rows the table shows. */
-const FORM = 'NAME.json, kv-heads LIST, depth LIST; made by npm run readme';
+/** How a part begins: the file, which of its rows the table shows, and whether charts follow. */
+const FORM = 'NAME.json, kv-heads LIST, depth LIST, no charts; made by npm run readme';
 
-const START = /^(\S+)\.json(?:, kv-heads ([\d,]+))?(?:, depth ([\d,]+))?; made by npm run readme$/;
+const START =
+  /^(\S+)\.json(?:, kv-heads ([\d,]+))?(?:, depth ([\d,]+))?(, no charts)?; made by npm run readme$/;
 
 /**
  * The text with all its parts made anew. Throws GqaError for a part that names no result or no rows, and where there is
@@ -34,7 +35,7 @@ export function withResults(readme: string, results: readonly NamedResult[]): st
 }
 
 function part(what: string, results: readonly NamedResult[]): string {
-  const [, name, kvHeads, depths] = START.exec(what) ?? [];
+  const [, name, kvHeads, depths, noCharts] = START.exec(what) ?? [];
   if (name === undefined)
     throw new GqaError('readme', `README: expected "results: ${FORM}", got "results: ${what}"`);
   const found = results.find((each) => each.name === name);
@@ -42,7 +43,9 @@ function part(what: string, results: readonly NamedResult[]): string {
     const known = results.map((each) => `${each.name}.json`).join(', ') || 'none';
     throw new GqaError('readme', `README: expected a file of ${RESULTS} (${known}), got "${name}.json"`);
   }
-  return report(name, found.result, chosen(what, found.result, listed(kvHeads), listed(depths)));
+  const text = report(name, found.result, chosen(what, found.result, listed(kvHeads), listed(depths)));
+  const charts = noCharts ? [] : chartFiles(name, found.result);
+  return [text, ...charts.map(({ title, file }) => `![${title}](${RESULTS}/${file})`)].join('\n\n');
 }
 
 function listed(text: string | undefined): number[] | undefined {
@@ -62,7 +65,7 @@ function chosen(
   return rows;
 }
 
-/** Header, table, notes and charts. */
+/** Header, table and notes. */
 function report(name: string, result: BenchResult, rows: readonly BenchRow[]): string {
   const shown = { ...result, results: rows };
   const count = `${rows.length} of the ${result.results.length} rows of \`${RESULTS}/${name}.json\`.`;
@@ -71,6 +74,5 @@ function report(name: string, result: BenchResult, rows: readonly BenchRow[]): s
     resultTable(shown),
     // Two blanks at a line's end keep it a line of its own.
     [count, ...noteLines(shown)].map((line) => `> ${line}`).join('  \n'),
-    ...chartFiles(name, result).map(({ title, file }) => `![${title}](${RESULTS}/${file})`),
   ].join('\n\n');
 }

@@ -41,6 +41,12 @@ describe('a part', () => {
     expect(text).not.toContain('desk.length.svg');
   });
 
+  test('shows no chart where it says so', () => {
+    const text = withResults(readme('desk.json, no charts; made by npm run readme'), [desk]);
+    expect(text).toContain(resultTable(desk.result));
+    expect(text).not.toContain('.svg');
+  });
+
   test('made twice is the same', () => {
     expect(withResults(made, [desk])).toBe(made);
     expect(withResults(readme('desk.json; made by npm run readme', ''), [desk])).toBe(made);
