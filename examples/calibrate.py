@@ -7,6 +7,7 @@
 One tensor for each attention module, called as the module is, [sequences, tokens, hidden size]; for the keys and values of
 cross-attention (T5) one more, with `.kv` behind its name. A few thousand tokens are enough: 16 sequences of 128 here.
 """
+import os
 import sys
 
 import torch
@@ -16,6 +17,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 SEQUENCES, TOKENS = 16, 128
 ATTENTION = (".self_attn", ".attention", ".attn", ".SelfAttention", ".EncDecAttention")
 
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
 name, text_file, out_file = sys.argv[1:]
 encoder_decoder = AutoConfig.from_pretrained(name).is_encoder_decoder
 model_class = AutoModelForSeq2SeqLM if encoder_decoder else AutoModelForCausalLM
@@ -33,7 +36,8 @@ states = {}
 def keep(module_name):
     def hook(module, args, kwargs):
         hidden = args[0] if args else kwargs["hidden_states"]
-        states[module_name] = hidden.detach().to(torch.bfloat16).contiguous()
+        # A clone: safetensors refuses tensors that share memory, and modules may be given the same one.
+        states[module_name] = hidden.detach().to(torch.bfloat16).contiguous().clone()
         other = kwargs.get("key_value_states")
         if other is not None:
             states[f"{module_name}.kv"] = other.detach().to(torch.bfloat16).contiguous().clone()
@@ -48,5 +52,8 @@ for module_name, module in model.named_modules():
 with torch.no_grad():
     model(input_ids=ids, decoder_input_ids=ids) if encoder_decoder else model(input_ids=ids)
 
-save_file(states, out_file)
+if not states:
+    sys.exit(f"{name}: no module whose name ends in one of {', '.join(ATTENTION)}")
+save_file(states, f"{out_file}.partial")
+os.replace(f"{out_file}.partial", out_file)  # a file that is there is whole
 print(f"{len(states)} tensors of {SEQUENCES} x {TOKENS} tokens in {out_file}")
