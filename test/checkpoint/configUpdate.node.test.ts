@@ -1,4 +1,4 @@
-// configUpdate.test.ts: config.json with other numbers of heads, and every other character as it was.
+// configUpdate.node.test.ts: config.json with other numbers of heads, and every other character as it was.
 import { describe, expect, test } from 'vitest';
 import { findAttention } from '../../src/checkpoint/attention.ts';
 import { updateConfig } from '../../src/checkpoint/configUpdate.ts';
