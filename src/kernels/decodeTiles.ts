@@ -99,7 +99,7 @@ function gpuSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts, mostR
 /**
  * A CPU runs invocations one after the other and a barrier as a switch between them: as few as cover a row of V, at most
  * eight rows, all of them scored by every invocation. Subgroups of four mean SwiftShader, which compiles long bodies
- * quickly and gains most from few barriers; others (lavapipe) take seconds for them.
+ * quickly and gains most from few barriers, the more rows meet at one the more; others (lavapipe) take seconds for them.
  */
 function softwareSizes(
   { rowsPerKvHead, headDim }: GqaShape,
@@ -109,7 +109,8 @@ function softwareSizes(
   const words = rowWords(vType, headDim);
   const rowBlock = evenBlocks(rowsPerKvHead, 8);
   if (facts.subgroupMaxSize <= 4) {
-    return { template: 'tiles', wgSize: 8, tile: 32, rowBlock, mixWords: Math.ceil(words / 8) };
+    const tile = rowBlock > 4 ? 128 : 32;
+    return { template: 'tiles', wgSize: 8, tile, rowBlock, mixWords: Math.ceil(words / 8) };
   }
   const wgSize = Math.max(16, words);
   return { template: 'tiles', wgSize, tile: 2 * wgSize, rowBlock, mixWords: 1 };

@@ -58,6 +58,7 @@ const CASES: readonly Case[] = [
   { ...CONTROL, headDim: 256, groupSize: 1, types: ['bf16', 'f16'] },
   // Sizes for SwiftShader: an invocation mixes several words.
   { ...CONTROL, ...swiftshader },
+  { ...CONTROL, ...swiftshader, groupSize: 6 },
   { ...CONTROL, ...swiftshader, headDim: 112, groupSize: 3, types: f16 },
   { ...CONTROL, ...swiftshader, groupSize: 1, types: ['int8', 'int4'] },
   // Sizes for GPUs: invocations left over when 64 is no multiple of a row's words; two to sixteen sets share keys and rows.

@@ -50,15 +50,15 @@ describe('sizes', () => {
   });
 
   test.each([
-    [4, 64, 'f32', { rowBlock: 4, mixWords: 2 }],
-    [9, 112, 'f16', { rowBlock: 5, mixWords: 2 }],
-    [8, 256, 'f32', { rowBlock: 8, mixWords: 8 }],
-    [1, 64, 'int4', { rowBlock: 1, mixWords: 1 }],
+    [4, 64, 'f32', { tile: 32, rowBlock: 4, mixWords: 2 }],
+    [9, 112, 'f16', { tile: 128, rowBlock: 5, mixWords: 2 }],
+    [8, 256, 'f32', { tile: 128, rowBlock: 8, mixWords: 8 }],
+    [1, 64, 'int4', { tile: 32, rowBlock: 1, mixWords: 1 }],
   ] as const)(
     'on a CPU with subgroups of four, %i rows of head dim %i in %s',
     (rows, headDim, type, sizes) => {
       const variant = chooseTiles(shapeOf(rows, headDim), both(type), SWIFTSHADER);
-      expect(variant).toEqual({ template: 'tiles', wgSize: 8, tile: 32, ...sizes });
+      expect(variant).toEqual({ template: 'tiles', wgSize: 8, ...sizes });
     },
   );
 
