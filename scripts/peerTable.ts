@@ -3,40 +3,26 @@ import { formatSignificant, markdownTable, type Column } from '../bench/format.t
 import { peerHeader, ratioToOurs } from '../bench/peers/report.ts';
 import type { PeerRow } from '../bench/schema.ts';
 import { GqaError } from '../src/index.ts';
-import { RESULTS, type NamedPeers } from './resultFiles.ts';
+import { named, withParts } from './readmeParts.ts';
+import type { NamedPeers } from './resultFiles.ts';
 
-const END = '<!-- end of peers -->';
+const FORM = 'NAME.json, place NAME';
 
-const PART =
-  /^<!-- peers: (\S+)\.json, place (\w+); made by npm run readme -->\n(?:[\s\S]*?\n)?<!-- end of peers -->$/gm;
+const WHAT = /^(\S+)\.json, place (\w+)$/;
 
-/** The text with all its parts made anew. Throws GqaError for a part that names no file or no rows, or is none. */
+/** The text with all tables of engines made anew. Throws GqaError for a part that names no file or no rows. */
 export function withPeers(readme: string, results: readonly NamedPeers[]): string {
-  let parts = 0;
-  const text = readme.replace(PART, (_, name: string, place: string) => {
-    parts++;
-    const begin = `<!-- peers: ${name}.json, place ${place}; made by npm run readme -->`;
-    return [begin, '', part(name, place, results), '', END].join('\n');
-  });
-  if (parts !== readme.split('<!-- peers: ').length - 1) {
-    const form = '<!-- peers: NAME.json, place NAME; made by npm run readme -->';
-    throw new GqaError('readme', `README: expected parts from ${form} to ${END}, got ${parts} whole ones`);
-  }
-  return text;
+  return withParts(readme, { kind: 'peers', form: FORM, make: (what) => part(what, results) });
 }
 
-function part(name: string, place: string, results: readonly NamedPeers[]): string {
-  const found = results.find((each) => each.name === name);
-  const rows = found?.result.results.filter((row) => row.place === place && row.engine !== 'plain') ?? [];
-  if (!found || rows.length === 0) {
-    const known = results.map((each) => `${each.name}.json`).join(', ') || 'none';
-    throw new GqaError(
-      'readme',
-      `README: expected a file of ${RESULTS} (${known}) with rows of "${place}", got "${name}.json"`,
-    );
-  }
-  const [tool, peers, ...others] = peerHeader(found.result);
-  const places = found.result.context.places.map(({ name: each }) => each);
+function part(what: string, results: readonly NamedPeers[]): string | undefined {
+  const [, name, place] = WHAT.exec(what) ?? [];
+  if (name === undefined) return undefined;
+  const { result } = named(results, name);
+  const rows = result.results.filter((row) => row.place === place && row.engine !== 'plain');
+  if (rows.length === 0) throw new GqaError('readme', `README: expected rows of "${what}", found none`);
+  const [tool, peers, ...others] = peerHeader(result);
+  const places = result.context.places.map(({ name: each }) => each);
   const here = others.filter((line) => places.every((each) => each === place || !line.startsWith(each)));
   return `\`\`\`\n${[tool, peers, ...here].join('\n')}\n\`\`\`\n\n${table(rows)}`;
 }

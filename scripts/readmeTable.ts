@@ -1,50 +1,27 @@
-// readmeTable.ts: the parts of the README that are made from results: each stands between two comments that say from which.
+// readmeTable.ts: the parts of the README that hold results of the benchmark.
 import { headerLines, noteLines, resultTable } from '../bench/report.ts';
 import type { BenchResult, BenchRow } from '../bench/schema.ts';
 import { GqaError } from '../src/index.ts';
 import { chartFiles } from './charts/specs.ts';
+import { named, withParts } from './readmeParts.ts';
 import { RESULTS, type NamedResult } from './resultFiles.ts';
 
-const END = '<!-- end of results -->';
+/** What a part names: the file, which of its rows the table shows, and whether charts follow. */
+const FORM = 'NAME.json, kv-heads LIST, depth LIST, no charts';
 
-const PART = /^<!-- results: (.*) -->\n(?:[\s\S]*?\n)?<!-- end of results -->$/gm;
+const WHAT = /^(\S+)\.json(?:, kv-heads ([\d,]+))?(?:, depth ([\d,]+))?(, no charts)?$/;
 
-/** How a part begins: the file, which of its rows the table shows, and whether charts follow. */
-const FORM = 'NAME.json, kv-heads LIST, depth LIST, no charts; made by npm run readme';
-
-const START =
-  /^(\S+)\.json(?:, kv-heads ([\d,]+))?(?:, depth ([\d,]+))?(, no charts)?; made by npm run readme$/;
-
-/**
- * The text with all its parts made anew. Throws GqaError for a part that names no result or no rows, and where there is
- * no part at all.
- */
+/** The text with all tables of results made anew. Throws GqaError for a part that names no result or no rows. */
 export function withResults(readme: string, results: readonly NamedResult[]): string {
-  let parts = 0;
-  const text = readme.replace(PART, (_, what: string) => {
-    parts++;
-    return [`<!-- results: ${what} -->`, '', part(what, results), '', END].join('\n');
-  });
-  if (parts === 0 || parts !== readme.split('<!-- results: ').length - 1) {
-    throw new GqaError(
-      'readme',
-      `README: expected parts from <!-- results: ${FORM} --> to ${END}, got ${parts} whole ones`,
-    );
-  }
-  return text;
+  return withParts(readme, { kind: 'results', form: FORM, make: (what) => part(what, results) });
 }
 
-function part(what: string, results: readonly NamedResult[]): string {
-  const [, name, kvHeads, depths, noCharts] = START.exec(what) ?? [];
-  if (name === undefined)
-    throw new GqaError('readme', `README: expected "results: ${FORM}", got "results: ${what}"`);
-  const found = results.find((each) => each.name === name);
-  if (!found) {
-    const known = results.map((each) => `${each.name}.json`).join(', ') || 'none';
-    throw new GqaError('readme', `README: expected a file of ${RESULTS} (${known}), got "${name}.json"`);
-  }
-  const text = report(name, found.result, chosen(what, found.result, listed(kvHeads), listed(depths)));
-  const charts = noCharts ? [] : chartFiles(name, found.result);
+function part(what: string, results: readonly NamedResult[]): string | undefined {
+  const [, name, kvHeads, depths, noCharts] = WHAT.exec(what) ?? [];
+  if (name === undefined) return undefined;
+  const { result } = named(results, name);
+  const text = report(name, result, chosen(what, result, listed(kvHeads), listed(depths)));
+  const charts = noCharts ? [] : chartFiles(name, result);
   return [text, ...charts.map(({ title, file }) => `![${title}](${RESULTS}/${file})`)].join('\n\n');
 }
 

@@ -12,42 +12,43 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const RESULTS = 'bench/results';
 
 /** A result and its file's name without `.json`. */
-export interface NamedResult {
+export interface Named<Result> {
   readonly name: string;
-  readonly result: BenchResult;
+  readonly result: Result;
 }
 
-/** A run of several engines, likewise. */
-export interface NamedPeers {
-  readonly name: string;
-  readonly result: PeerResult;
-}
+export type NamedResult = Named<BenchResult>;
+
+export type NamedPeers = Named<PeerResult>;
 
 /**
  * All results of `gqa bench` in a folder, by name. Files of another schema are none of them. Throws GqaError for one that
  * is damaged or of another suite.
  */
 export function readResults(folder = join(ROOT, RESULTS)): NamedResult[] {
-  const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
-  return files.toSorted().flatMap((file): NamedResult[] => {
-    const text = readFileSync(join(folder, file), 'utf8');
-    if (!text.includes(`"${SCHEMA}"`)) return [];
-    const path = `${RESULTS}/${file}`;
-    return [{ name: file.slice(0, -'.json'.length), result: ofThisSuite(parseResult(text, path), path) }];
-  });
+  return readFiles(folder, SCHEMA, (text, path) => ofThisSuite(parseResult(text, path), path));
 }
 
 /** All results of `npm run bench:peers` and of torch_decode.py in a folder. Throws GqaError for one of another suite. */
 export function readPeerResults(folder = join(ROOT, RESULTS)): NamedPeers[] {
-  const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
-  return files.toSorted().flatMap((file): NamedPeers[] => {
-    const text = readFileSync(join(folder, file), 'utf8');
-    if (!text.includes(`"${PEER_SCHEMA}"`)) return [];
+  return readFiles(folder, PEER_SCHEMA, (text, path) => {
     const result = JSON.parse(text) as Omit<PeerResult, 'suite'> & { suite: string };
-    if (result.suite !== SUITE) {
-      throw new GqaError('result', `${RESULTS}/${file}: suite: expected "${SUITE}", got "${result.suite}"`);
-    }
-    return [{ name: file.slice(0, -'.json'.length), result: result as PeerResult }];
+    if (result.suite === SUITE) return result as PeerResult;
+    throw new GqaError('result', `${path}: suite: expected "${SUITE}", got "${result.suite}"`);
+  });
+}
+
+/** The files of a schema, read by `read`, which is given their text and what to call them in errors. */
+function readFiles<Result>(
+  folder: string,
+  schema: string,
+  read: (text: string, path: string) => Result,
+): Named<Result>[] {
+  const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
+  return files.toSorted().flatMap((file): Named<Result>[] => {
+    const text = readFileSync(join(folder, file), 'utf8');
+    if (!text.includes(`"${schema}"`)) return [];
+    return [{ name: file.slice(0, -'.json'.length), result: read(text, `${RESULTS}/${file}`) }];
   });
 }
 

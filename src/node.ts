@@ -1,5 +1,5 @@
 // node.ts: WebGPU in Node through Dawn. The only file that imports the package `webgpu`.
-import { NoAdapterError } from './device/errors.ts';
+import { messageOf, NoAdapterError } from './device/errors.ts';
 import {
   createHeld,
   type CreateGpu,
@@ -70,7 +70,7 @@ async function loadDawn(): Promise<CreateGpu> {
 
 /** Says why the package `webgpu` did not load: it is absent, or its binary does not run on this platform. */
 export function dawnMissing(cause: unknown): NoAdapterError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = messageOf(cause);
   const absent = /'webgpu'|__vite-optional-peer-dep:webgpu/.test(why);
   const message = absent
     ? 'the package "webgpu" is not installed.\nTo mend it: npm install webgpu@0.6'

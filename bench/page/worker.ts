@@ -1,4 +1,5 @@
 // worker.ts: the run itself, off the page's thread: making and checking inputs takes seconds and would freeze the page.
+import { messageOf } from '../../src/device/errors.ts';
 import { GqaError, openDevice, type GqaDevice } from '../../src/index.ts';
 import { runBench, type BenchEvent } from '../run.ts';
 import { tune, type Tuned } from '../tune.ts';
@@ -98,6 +99,6 @@ function lossOf(device: GqaDevice | undefined): Promise<GqaError | undefined> {
 }
 
 function failure(error: unknown): FromWorker {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return { type: 'failed', code: error instanceof GqaError ? error.code : 'unexpected', message };
 }

@@ -2,7 +2,7 @@
 import type { PeerPlace } from '../schema.ts';
 import type { Contestant } from './contestants.ts';
 import type { Host } from './host.ts';
-import { messageOf } from './peerRow.ts';
+import { firstLineOf } from './peerRow.ts';
 
 /** A contestant with the host of its place, or why it cannot take part at all. */
 export type Entry = Contestant & ({ readonly host: Host } | { readonly error: string });
@@ -27,7 +27,7 @@ export async function openEntries(entries: readonly Entry[]): Promise<Opened> {
       places.set(host, await openOn(host, contestant, places.get(host)));
       opened.push(entry);
     } catch (error) {
-      opened.push({ ...contestant, error: messageOf(error) });
+      opened.push({ ...contestant, error: firstLineOf(error) });
     }
   }
   return { entries: opened, places: [...places.values()] };

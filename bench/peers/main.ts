@@ -13,7 +13,7 @@ import { openEntries, type Entry } from './entries.ts';
 import type { Host } from './host.ts';
 import { openNodeHost } from './nodeHost.ts';
 import { parseFlags, shapesOf, type PeerFlags } from './options.ts';
-import { messageOf } from './peerRow.ts';
+import { firstLineOf } from './peerRow.ts';
 import { peerReport } from './report.ts';
 import { comparePeers } from './run.ts';
 
@@ -88,7 +88,7 @@ async function openHosts(
   }
   if (wanted.has('chromium')) {
     progress.show('starting Chromium');
-    hosts.set('chromium', await openChromium().catch((error: unknown) => new Error(messageOf(error))));
+    hosts.set('chromium', await openChromium().catch((error: unknown) => new Error(firstLineOf(error))));
   }
   return hosts;
 }

@@ -1,4 +1,5 @@
 // peerRow.ts: what becomes of a contestant on a shape in the result, with a time or without.
+import { messageOf } from '../../src/device/errors.ts';
 import { shapeName } from '../rows.ts';
 import type { PeerRow } from '../schema.ts';
 import type { Contestant } from './contestants.ts';
@@ -45,6 +46,6 @@ export function shapeId(shape: PeerShape): string {
 }
 
 /** The first line of an error's message: the rest of a peer's is its stack. */
-export function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.trim();
+export function firstLineOf(error: unknown): string {
+  return messageOf(error).split('\n')[0]!.trim();
 }

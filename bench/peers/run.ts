@@ -6,7 +6,7 @@ import { contestantName } from './contestants.ts';
 import type { Entry } from './entries.ts';
 import type { PeerShape } from './inputs.ts';
 import type { Lane } from './lane.ts';
-import { messageOf, peerRow, shapeId, wrongRow } from './peerRow.ts';
+import { firstLineOf, peerRow, shapeId, wrongRow } from './peerRow.ts';
 import { checkLane, makeStage, type Rotation, type Stage } from './stage.ts';
 
 /** What to compare and for how long; `maxTimeMs` is for the samples of a shape. */
@@ -83,7 +83,7 @@ async function prepare(entry: Entry, stage: Stage): Promise<Running | PeerRow> {
     return wrongRow(entry, stage, lane, { before, after: null });
   } catch (error) {
     await lane?.release().catch(() => {});
-    return peerRow(entry, stage, { step: lane?.step ?? '', error: messageOf(error) });
+    return peerRow(entry, stage, { step: lane?.step ?? '', error: firstLineOf(error) });
   }
 }
 
@@ -96,7 +96,7 @@ function sampler(running: Running[], stage: Stage, finished: Map<Entry, PeerRow>
     } catch (error) {
       running.splice(running.indexOf(run), 1);
       const check = { before, after: null };
-      finished.set(entry, peerRow(entry, stage, { step: lane.step, check, error: messageOf(error) }));
+      finished.set(entry, peerRow(entry, stage, { step: lane.step, check, error: firstLineOf(error) }));
       await lane.release().catch(() => {});
     }
   };
@@ -113,6 +113,6 @@ async function finish(run: Running, stage: Stage, stop: RowTime['stop']): Promis
     const time = rowTime({ ...run, wallNs: samplesNs }, stop);
     return peerRow(entry, stage, { step, check, time, warnings: noiseOf(samplesNs) });
   } catch (error) {
-    return peerRow(entry, stage, { step, check: { before, after: null }, error: messageOf(error) });
+    return peerRow(entry, stage, { step, check: { before, after: null }, error: firstLineOf(error) });
   }
 }

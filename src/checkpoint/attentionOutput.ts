@@ -1,6 +1,7 @@
 // attentionOutput.ts: attention of a module before and after its heads are merged, in float64, for the report.
 import type { AttentionRule } from './attentionRule.ts';
 import { Projection, type Inputs, type LayerSource, type Tokens } from './layerData.ts';
+import { addProduct, multiply } from './linear/dense.ts';
 import type { QkNorm } from './methods/keyBasis.ts';
 import type { HeadTransform } from './methods/transform.ts';
 
@@ -51,7 +52,7 @@ export async function outputErrors(
     merges.forEach(({ transforms }, i) => {
       const { qOut, vOut } = transforms.get(s)!;
       const shared = merged[i]!.get(s)!;
-      const kept = times(vOut, attend(times(qOut, queries, d), shared.k, shared.v, h, d, options), d);
+      const kept = multiply(vOut, attend(multiply(qOut, queries, d), shared.k, shared.v, h, d, options), d);
       const difference = y.map((x, at) => x - kept[at]!);
       addProjected(lost[i]!, difference, rows, d);
     });
@@ -77,24 +78,10 @@ function mergedHeads(
     const v = new Float64Array(heads[0]!.v.length);
     for (const s of members) {
       const { kIn, vIn } = transforms.get(s)!;
-      times(kIn, heads[s]!.k, d).forEach((x, at) => (k[at]! += x));
-      times(vIn, heads[s]!.v, d).forEach((x, at) => (v[at]! += x));
+      addProduct(k, kIn, heads[s]!.k, d);
+      addProduct(v, vIn, heads[s]!.v, d);
     }
     for (const s of members) out.set(s, { k, v });
-  }
-  return out;
-}
-
-/** matrix [d, d] . a [d, n] */
-function times(matrix: Float64Array, a: Float64Array, d: number): Float64Array {
-  const n = a.length / d;
-  const out = new Float64Array(a.length);
-  for (let i = 0; i < d; i++) {
-    for (let j = 0; j < d; j++) {
-      const x = matrix[i * d + j]!;
-      if (x === 0) continue;
-      for (let c = 0; c < n; c++) out[i * n + c]! += x * a[j * n + c]!;
-    }
   }
   return out;
 }

@@ -1,5 +1,6 @@
 // file.ts: safetensors files on disk, in Node: read tensor by tensor, written whole or not at all.
 
+import { messageOf } from '../device/errors.ts';
 import { open, rename, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { CheckpointError, quote } from './checkpointError.ts';
@@ -201,7 +202,7 @@ async function fill(handle: FileHandle, bytes: Uint8Array, begin: number, where:
 }
 
 function failure(where: string, what: string, cause: unknown): CheckpointError {
-  return new CheckpointError(`${where}: ${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+  return new CheckpointError(`${where}: ${what}: ${messageOf(cause)}`, {
     cause,
   });
 }

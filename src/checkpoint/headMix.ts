@@ -2,6 +2,7 @@
 import { FloatView, floatDtype, NOTHING } from './dtypes.ts';
 import type { Regrouping } from './heads.ts';
 import { slotsOf, type Role, type Slot, type View } from './layout.ts';
+import { addProduct } from './linear/dense.ts';
 import { DTYPE_BYTES } from './safetensors.ts';
 import { seededNormals, seedOf } from './seeded.ts';
 import type { Part } from './attention.ts';
@@ -113,7 +114,7 @@ function transformSlot(
   { part, bytes, out, from, to, slots, run }: SlotJob,
   matrices: readonly Float64Array[],
 ): void {
-  const { outer, rows, inner, slots: sourceSlots }: View = part.view;
+  const { outer, rows, slots: sourceSlots }: View = part.view;
   const { source, target } = viewsOf(part, bytes, out);
   const values = new Float64Array(run);
   const sum = new Float64Array(run);
@@ -121,36 +122,9 @@ function transformSlot(
     sum.fill(0);
     from.forEach((slot, i) => {
       source.read((o * sourceSlots + slot) * run, values);
-      addTransformed(sum, matrices[i]!, values, rows, inner);
+      addProduct(sum, matrices[i]!, values, rows);
     });
     target.write((o * slots + to) * run, sum);
-  }
-}
-
-/** sum [rows, inner] += matrix [rows, rows] . values [rows, inner] */
-function addTransformed(
-  sum: Float64Array,
-  matrix: Float64Array,
-  values: Float64Array,
-  rows: number,
-  inner: number,
-): void {
-  if (inner === 1) {
-    for (let r = 0; r < rows; r++) {
-      let total = 0;
-      for (let j = 0; j < rows; j++) total += matrix[r * rows + j]! * values[j]!;
-      sum[r]! += total;
-    }
-    return;
-  }
-  for (let r = 0; r < rows; r++) {
-    const to = sum.subarray(r * inner, (r + 1) * inner);
-    for (let j = 0; j < rows; j++) {
-      const x = matrix[r * rows + j]!;
-      if (x === 0) continue;
-      const from = j * inner;
-      for (let c = 0; c < inner; c++) to[c]! += x * values[from + c]!;
-    }
   }
 }
 

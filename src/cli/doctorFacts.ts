@@ -1,4 +1,5 @@
 // doctorFacts.ts: what `gqa doctor` looks at, as plain data.
+import { messageOf } from '../device/errors.ts';
 import { createRequire } from 'node:module';
 import { release } from 'node:os';
 import { version } from '../../package.json';
@@ -58,7 +59,7 @@ export async function gatherFacts(options: NodeGpuOptions): Promise<DoctorFacts>
   try {
     chosen = await gatherChosen(await nodeGpu(options));
   } catch (cause) {
-    error = cause instanceof Error ? cause.message : String(cause);
+    error = messageOf(cause);
   }
   return { machine, chosen, error };
 }

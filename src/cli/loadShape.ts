@@ -1,7 +1,7 @@
 // loadShape.ts: a model's shape from what people type: a preset name, a config.json, or a folder with one.
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { GqaError } from '../device/errors.ts';
+import { GqaError, messageOf } from '../device/errors.ts';
 import { shapeFromConfig, type ConfigShape } from '../models/config.ts';
 import { findPreset, isPreset, nearestPresets, type ModelShape } from '../models/presets.ts';
 
@@ -29,7 +29,7 @@ function readJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     throw new GqaError('config', `${path}: expected a readable JSON file: ${reason}`, { cause });
   }
 }

@@ -2,7 +2,7 @@
 import { accessSync, constants, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { GqaError } from '../device/errors.ts';
+import { GqaError, messageOf } from '../device/errors.ts';
 import { NO_TUNING, parseTuning, type Tuning } from '../decode/tuning.ts';
 
 /** The file that GQA_TUNING names, else one in the user's cache folder. */
@@ -23,7 +23,7 @@ export function readTuning(path = tuningPath()): Tuning {
   try {
     return parseTuning(text, path);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const advice = 'remove it, or name another file in GQA_TUNING (gqa bench --no-tuning reads none)';
     throw new GqaError('tuning', `${message}; ${advice}`, { cause: error });
   }

@@ -2,7 +2,7 @@
 //
 // Whoever measures (`gqa tune`, the page) keeps a Tuning in a file or in the browser's storage, and whoever makes decoders
 // hands it in; the library reads and writes nothing itself.
-import { ShapeError } from '../device/errors.ts';
+import { messageOf, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { canRun, type FusedVariant } from '../kernels/fused.ts';
 import type { CacheFormat } from '../kernels/lib.ts';
@@ -71,7 +71,7 @@ export function parseTuning(json: string, where: string): Tuning {
   try {
     value = JSON.parse(json);
   } catch (error) {
-    throw new ShapeError(`${where}: not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ShapeError(`${where}: not JSON: ${messageOf(error)}`);
   }
   if (!isRecord(value) || value.schema !== TUNING_SCHEMA || !isRecord(value.devices)) {
     const found = isRecord(value) ? JSON.stringify(value.schema) : typeof value;

@@ -10,6 +10,11 @@ export class GqaError extends Error {
   }
 }
 
+/** What a caught value says: of anything may be thrown, not errors alone. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
 /** The caller's numbers are wrong: a shape, a length, an option. */
 export class ShapeError extends GqaError {
   constructor(message: string) {

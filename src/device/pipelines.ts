@@ -1,5 +1,5 @@
 // pipelines.ts: compiles each distinct linked shader once, with an explicit bind group layout read from its text.
-import { GpuError, ShaderError } from './errors.ts';
+import { GpuError, messageOf, ShaderError } from './errors.ts';
 import { SHADER_STAGE } from './usage.ts';
 import { bindingsOf, type Binding } from './wgsl.ts';
 
@@ -53,12 +53,9 @@ async function compile(device: GPUDevice, name: string, source: string): Promise
       compute: { module, entryPoint: 'main' },
     })
     .catch((cause: unknown) => {
-      throw new GpuError(
-        `${name}: pipeline creation failed: ${cause instanceof Error ? cause.message : String(cause)}`,
-        {
-          cause,
-        },
-      );
+      throw new GpuError(`${name}: pipeline creation failed: ${messageOf(cause)}`, {
+        cause,
+      });
     });
   return { name, pipeline, layout, bindings };
 }

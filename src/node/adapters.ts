@@ -1,5 +1,5 @@
 // adapters.ts: which adapter Dawn is to use in Node: the one asked for, a GPU, a system or the embedded software adapter.
-import { NoAdapterError } from '../device/errors.ts';
+import { messageOf, NoAdapterError } from '../device/errors.ts';
 import { isSoftware } from '../device/gqaDevice.ts';
 import {
   EMBEDDED_INSTALL,
@@ -163,7 +163,7 @@ async function embeddedDriver(tried: readonly string[]): Promise<EmbeddedDriver>
   try {
     return await unpackDriver(archive);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw noAdapter([...tried, why], 'set XDG_CACHE_HOME to a writable folder', { cause });
   }
 }

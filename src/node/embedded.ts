@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { brotliDecompress, createBrotliDecompress } from 'node:zlib';
-import { GqaError } from '../device/errors.ts';
+import { GqaError, messageOf } from '../device/errors.ts';
 import { unpackTar } from './tar.ts';
 
 const PACKAGE = '@sparticuz/chromium';
@@ -135,7 +135,7 @@ export async function unpackOnce(
     if (working) await rm(working, { recursive: true, force: true });
     // Another process was faster: a rename onto its full folder fails, and its folder is as good as ours.
     if (!existsSync(final)) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       throw new GqaError('archive', `cannot unpack ${final} (XDG_CACHE_HOME names another folder): ${why}`, {
         cause: error,
       });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { BenchResult } from '../../bench/schema.ts';
-import { main } from '../../src/cli/main.ts';
+import { gqaMain } from '../support/gqaMain.ts';
 
 let folder: string;
 
@@ -18,14 +18,7 @@ afterEach(() => {
   process.exitCode = undefined;
 });
 
-async function bench(...args: string[]) {
-  let [out, err] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true));
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));
-  await main(['bench', ...args]);
-  vi.restoreAllMocks();
-  return { out, err, code: process.exitCode };
-}
+const bench = (...args: string[]) => gqaMain('bench', ...args);
 
 const SMALL = ['--heads', '8', '--kv-heads', '8,2,1', '--head-dim', '64', '-d', '64', '--reps', '2'];
 

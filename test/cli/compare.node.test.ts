@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { SUITE, type BenchResult } from '../../bench/schema.ts';
-import { main } from '../../src/cli/main.ts';
 import { noisy, result, row, steady, WRONG } from '../support/benchResult.ts';
+import { gqaMain } from '../support/gqaMain.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gqa-compare-'));
 
@@ -22,14 +22,7 @@ function file(name: string, content: string | object): string {
   return path;
 }
 
-async function compare(...args: string[]) {
-  let [out, err] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true));
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));
-  await main(['compare', ...args]);
-  vi.restoreAllMocks();
-  return { out, err, code: process.exitCode };
-}
+const compare = (...args: string[]) => gqaMain('compare', ...args);
 
 const mha = row(32, 1024, steady(2000));
 const base = file('base.json', result([mha, row(8, 1024, steady(500))]));

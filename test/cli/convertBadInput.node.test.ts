@@ -19,7 +19,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CheckpointError } from '../../src/checkpoint/checkpointError.ts';
 import { checkSpace, writeWhole } from '../../src/checkpoint/disk/partial.ts';
 import { writeSafetensors, type TensorData } from '../../src/checkpoint/file.ts';
-import { main } from '../../src/cli/main.ts';
 import {
   CHECKPOINTS,
   noise,
@@ -28,6 +27,7 @@ import {
   type WriteOptions,
 } from '../support/checkpoints.ts';
 import { message } from '../support/failure.ts';
+import { gqaMain } from '../support/gqaMain.ts';
 
 let folder = '';
 let source = '';
@@ -41,17 +41,6 @@ afterEach(async () => {
   process.exitCode = undefined;
   await rm(folder, { recursive: true });
 });
-
-/** Runs `gqa ...args` in this process; stderr and the exit code. */
-async function gqa(...args: string[]): Promise<{ err: string; code: unknown }> {
-  let err = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation(() => true);
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));
-  process.exitCode = undefined;
-  await main(args);
-  vi.restoreAllMocks();
-  return { err, code: process.exitCode };
-}
 
 /** Every file of a folder with its bytes and time. */
 async function snapshot(path: string): Promise<Map<string, string>> {
@@ -67,7 +56,7 @@ async function snapshot(path: string): Promise<Map<string, string>> {
 /** Converts the source to 2 KV heads and expects an error; the source and what lies beside it stay as they were. */
 async function refusal(...args: string[]): Promise<string> {
   const [before, beside] = [await snapshot(source), await readdir(folder)];
-  const { err, code } = await gqa('convert', source, '--kv-heads', '2', '--out', out, ...args);
+  const { err, code } = await gqaMain('convert', source, '--kv-heads', '2', '--out', out, ...args);
   expect(code).toBe(1);
   expect(await snapshot(source)).toEqual(before);
   expect(await readdir(folder)).toEqual(beside);
@@ -171,10 +160,10 @@ describe('tensors', () => {
     );
     // Taking a head as it is needs no arithmetic, nor does repeating it.
     expect(
-      (await gqa('convert', source, '--kv-heads', '2', '--out', out, '--method', 'first')).code,
+      (await gqaMain('convert', source, '--kv-heads', '2', '--out', out, '--method', 'first')).code,
     ).toBeUndefined();
     const again = ['convert', out, '--kv-heads', '4', '--out', `${out}2`, '--grouping', 'similar'];
-    expect((await gqa(...again)).code).toBeUndefined();
+    expect((await gqaMain(...again)).code).toBeUndefined();
   });
 });
 
@@ -219,7 +208,7 @@ describe('header lies', () => {
     await file.truncate(11_000_000_000);
     await file.close();
     const [before] = [process.memoryUsage().rss];
-    const { err } = await gqa('convert', source, '--kv-heads', '2', '--out', out);
+    const { err } = await gqaMain('convert', source, '--kv-heads', '2', '--out', out);
     expect(err).toContain('header length 10000000000 is over the limit');
     expect(process.memoryUsage().rss - before).toBeLessThan(50e6);
   });
@@ -333,7 +322,7 @@ describe('the target', () => {
       `${beside}.partial: the folder that the result gathers in is the source; expected another folder`,
     );
     await rename(source, `${out}.partial`);
-    const { err, code } = await gqa('convert', `${out}.partial`, '--kv-heads', '2', '--out', out);
+    const { err, code } = await gqaMain('convert', `${out}.partial`, '--kv-heads', '2', '--out', out);
     expect(err).toContain('out.partial: the folder that the result gathers in is the source');
     expect(code).toBe(1);
     expect(await snapshot(`${out}.partial`)).toEqual(before);
@@ -345,7 +334,7 @@ describe('the target', () => {
     await mkdir(`${out}.partial`);
     await writeFile(join(`${out}.partial`, 'mine'), 'x');
     const beside = await snapshot(`${out}.partial`);
-    const { err, code } = await gqa('convert', source, '--kv-heads', '2', '--out', out);
+    const { err, code } = await gqaMain('convert', source, '--kv-heads', '2', '--out', out);
     expect(err).toContain('out.partial: is there, but is not of a conversion');
     expect(code).toBe(1);
     expect(await snapshot(`${out}.partial`)).toEqual(beside);
@@ -353,7 +342,7 @@ describe('the target', () => {
 
   test('has slashes behind it, which do not matter', async () => {
     await write();
-    expect((await gqa('convert', source, '--kv-heads', '2', '--out', `${out}//`)).code).toBeUndefined();
+    expect((await gqaMain('convert', source, '--kv-heads', '2', '--out', `${out}//`)).code).toBeUndefined();
     expect((await readdir(folder)).toSorted()).toEqual(['out', 'source']);
   });
 
@@ -395,7 +384,7 @@ describe('while it runs', () => {
     expect(status).toBe(1);
     expect(await readdir(folder)).toEqual(['source']);
     expect(await snapshot(source)).toEqual(before);
-    expect((await gqa('convert', source, '--kv-heads', '2', '--out', out)).code).toBeUndefined();
+    expect((await gqaMain('convert', source, '--kv-heads', '2', '--out', out)).code).toBeUndefined();
     expect((await readdir(folder)).toSorted()).toEqual(['out', 'source']);
   });
 
@@ -413,11 +402,13 @@ describe('while it runs', () => {
 
   test('a finish that was killed before the folder had its name goes on without converting again', async () => {
     await write(LLAMA, { shards: 2 });
-    expect((await gqa('convert', source, '--kv-heads', '2', '--out', out)).code).toBeUndefined();
+    expect((await gqaMain('convert', source, '--kv-heads', '2', '--out', out)).code).toBeUndefined();
     const whole = await snapshot(out);
     await rename(out, `${out}.partial`);
     for (const more of [['--shards', '0/1'], ['--finish']]) {
-      expect((await gqa('convert', source, '--kv-heads', '2', '--out', out, ...more)).code).toBeUndefined();
+      expect(
+        (await gqaMain('convert', source, '--kv-heads', '2', '--out', out, ...more)).code,
+      ).toBeUndefined();
     }
     expect(await snapshot(out)).toEqual(whole);
     expect((await readdir(folder)).toSorted()).toEqual(['out', 'source']);

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import packageJson from '../../package.json';
 import { writeSafetensors } from '../../src/checkpoint/file.ts';
 import { main } from '../../src/cli/main.ts';
+import { gqaMain } from '../support/gqaMain.ts';
 
 interface Outcome {
   readonly out: string;
@@ -20,44 +21,33 @@ afterEach(() => {
   process.exitCode = undefined;
 });
 
-/** Runs `gqa ...args` in this process. */
-async function gqa(...args: string[]): Promise<Outcome> {
-  let [out, err] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true));
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));
-  await main(args);
-  const code = process.exitCode === undefined ? undefined : Number(process.exitCode);
-  vi.restoreAllMocks();
-  return { out, err, code };
-}
-
 describe('names', () => {
   test('--version is that of the package', async () => {
-    expect(await gqa('--version')).toEqual({ out: `${packageJson.version}\n`, err: '', code: 0 });
+    expect(await gqaMain('--version')).toEqual({ out: `${packageJson.version}\n`, err: '', code: 0 });
   });
 
   test('--help names every command and the exit codes', async () => {
-    const { out, code } = await gqa('--help');
+    const { out, code } = await gqaMain('--help');
     for (const name of ['bench', 'check', 'attend', 'kv', 'convert', 'doctor']) {
       expect(out).toMatch(new RegExp(`^  ${name} \\[`, 'm'));
     }
     expect(out).toContain('gqa attend in.safetensors -o out.safetensors');
     expect(out).toContain('3 no usable adapter');
     expect(code).toBe(0);
-    expect((await gqa('help', 'kv')).out).toContain('Usage: gqa kv [options] [model]');
+    expect((await gqaMain('help', 'kv')).out).toContain('Usage: gqa kv [options] [model]');
   });
 
   test('without a command it is bench', async () => {
-    const { err, code } = await gqa('--max-time', 'long');
+    const { err, code } = await gqaMain('--max-time', 'long');
     expect(err).toContain("option '--max-time <s>' argument 'long' is invalid");
     expect(code).toBe(1);
   });
 
   test('-ctk and -ctv are --cache-type-k and --cache-type-v', async () => {
-    const { out, code } = await gqa('kv', 'llama-3.1-8b', '-ctk', 'f32', '-ctv=f16');
+    const { out, code } = await gqaMain('kv', 'llama-3.1-8b', '-ctk', 'f32', '-ctv=f16');
     expect(out).toContain('· K f32, V f16 ·');
     expect(code).toBeUndefined();
-    expect((await gqa('kv', 'llama-3.1-8b', '-ctx', 'f32')).err).toContain("unknown option '-ctx'");
+    expect((await gqaMain('kv', 'llama-3.1-8b', '-ctx', 'f32')).err).toContain("unknown option '-ctx'");
   });
 });
 
@@ -73,11 +63,11 @@ describe('errors', () => {
       'error: --output "/no/out": the folder "/no" does not exist\n',
     ],
   ])('%j: exit code 1', async (args, message) => {
-    expect(await gqa(...args)).toEqual({ out: '', err: message, code: 1 });
+    expect(await gqaMain(...args)).toEqual({ out: '', err: message, code: 1 });
   });
 
   test('no adapter: exit code 3, and what mends it', async () => {
-    const { out, err, code } = await gqa('check', '--adapter', 'no such card');
+    const { out, err, code } = await gqaMain('check', '--adapter', 'no such card');
     expect(err).toMatch(/^error: nodeGpu: .*"no such card".*\nTo mend it: .+\n$/);
     expect([out, code]).toEqual(['', 3]);
   });

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { BenchResult } from '../../bench/schema.ts';
 import type { Tuned } from '../../bench/tune.ts';
-import { main } from '../../src/cli/main.ts';
 import { parseTuning } from '../../src/decode/tuning.ts';
+import { gqaMain } from '../support/gqaMain.ts';
 
 let folder: string;
 let file: string;
@@ -23,15 +23,6 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
   process.exitCode = undefined;
 });
-
-async function gqa(...args: string[]) {
-  let [out, err] = ['', ''];
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true));
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));
-  await main(args);
-  vi.restoreAllMocks();
-  return { out, err, code: process.exitCode };
-}
 
 /** A model whose shaders compile fast. */
 function smallModel(): string {
@@ -63,13 +54,13 @@ const BENCH = [
 ];
 
 async function benchedRow(...args: string[]) {
-  const { out } = await gqa('bench', ...BENCH, ...args);
+  const { out } = await gqaMain('bench', ...BENCH, ...args);
   return (JSON.parse(out) as BenchResult).results[0]!;
 }
 
 describe('gqa tune', () => {
   test('keeps what it finds in the file that bench reads', async () => {
-    const { out, err, code } = await gqa(
+    const { out, err, code } = await gqaMain(
       'tune',
       '-m',
       smallModel(),
@@ -99,12 +90,12 @@ describe('gqa tune', () => {
   test('a file that is no tuning is named, by every command that reads it, and left as it was', async () => {
     vi.stubEnv('GQA_TUNING', join(folder, 'broken.json'));
     writeFileSync(join(folder, 'broken.json'), '{"schema": "gqa-tuning/0"}');
-    const { err, code } = await gqa('bench', ...BENCH);
+    const { err, code } = await gqaMain('bench', ...BENCH);
     expect(code).toBe(1);
     expect(err).toContain(join(folder, 'broken.json'));
     expect(err).toContain('--no-tuning');
     process.exitCode = undefined;
-    expect((await gqa('tune', '-m', smallModel(), '-d', '40')).err).toContain('gqa-tuning/1');
+    expect((await gqaMain('tune', '-m', smallModel(), '-d', '40')).err).toContain('gqa-tuning/1');
     expect(readFileSync(join(folder, 'broken.json'), 'utf8')).toBe('{"schema": "gqa-tuning/0"}');
     process.exitCode = undefined;
     expect((await benchedRow('--no-tuning')).check).toMatchObject({ pass: true });
@@ -112,7 +103,7 @@ describe('gqa tune', () => {
 
   test('a file that could not be written in the end is refused before anything is measured', async () => {
     writeFileSync(join(folder, 'kept'), 'a file where the folder should be');
-    const { err, code } = await gqa('tune', '-m', smallModel(), '-d', '40');
+    const { err, code } = await gqaMain('tune', '-m', smallModel(), '-d', '40');
     expect(code).toBe(1);
     expect(err).toContain(`${file}: cannot be written: `);
     expect(err).not.toContain('2/1 f16: ');
@@ -124,7 +115,7 @@ describe('gqa tune', () => {
     [['-m', 'no-such-model'], 'no-such-model'],
     [['--kv-heads', '5'], '5'],
   ])('%j is refused', async (args, named) => {
-    const { err, code, out } = await gqa('tune', ...args);
+    const { err, code, out } = await gqaMain('tune', ...args);
     expect(code).toBe(1);
     expect(err).toContain(named);
     expect(out).toBe('');

@@ -29,9 +29,9 @@ beforeEach(() => {
 });
 
 test('cacheFolder: XDG_CACHE_HOME, else .cache, then project and archive version', () => {
-  expect(cacheFolder('1.2.3', {}, '/home/a')).toBe('/home/a/.cache/gqa-webgpu/1.2.3');
-  expect(cacheFolder('1.2.3', { XDG_CACHE_HOME: '' }, '/home/a')).toBe('/home/a/.cache/gqa-webgpu/1.2.3');
-  expect(cacheFolder('1.2.3', { XDG_CACHE_HOME: '/c' }, '/home/a')).toBe('/c/gqa-webgpu/1.2.3');
+  expect(cacheFolder('1.2.3', {}, '/someone')).toBe('/someone/.cache/gqa-webgpu/1.2.3');
+  expect(cacheFolder('1.2.3', { XDG_CACHE_HOME: '' }, '/someone')).toBe('/someone/.cache/gqa-webgpu/1.2.3');
+  expect(cacheFolder('1.2.3', { XDG_CACHE_HOME: '/c' }, '/someone')).toBe('/c/gqa-webgpu/1.2.3');
 });
 
 describe('unpackOnce', () => {

@@ -29,12 +29,12 @@ describe.runIf(process.platform === 'linux')('pinLibrary', () => {
 });
 
 test('manifestFolders: the standard order, without doubles', () => {
-  expect(manifestFolders({}, '/home/a')).toEqual([
-    '/home/a/.config/vulkan/icd.d',
+  expect(manifestFolders({}, '/someone')).toEqual([
+    '/someone/.config/vulkan/icd.d',
     '/etc/xdg/vulkan/icd.d',
     '/usr/local/etc/vulkan/icd.d',
     '/etc/vulkan/icd.d',
-    '/home/a/.local/share/vulkan/icd.d',
+    '/someone/.local/share/vulkan/icd.d',
     '/usr/local/share/vulkan/icd.d',
     '/usr/share/vulkan/icd.d',
   ]);

@@ -34,7 +34,11 @@ describe('a part', () => {
 
   test.each([
     ['nothing', 'node', 'got "nothing.json"'],
-    ['peers-llvmpipe-2core', 'nowhere', 'with rows of "nowhere"'],
+    [
+      'peers-llvmpipe-2core',
+      'nowhere',
+      'expected rows of "peers-llvmpipe-2core.json, place nowhere", found none',
+    ],
   ])('%s at %s is refused', (name, place, message) => {
     expect(() => withPeers(part(name, place), peers)).toThrow(message);
   });

@@ -65,25 +65,24 @@ export async function convertFolder(source: string, out: string, options: Option
 }
 
 /** All floating-point tensors of a folder, by name. */
-export async function readAll(folder: string): Promise<Map<string, Float64Array>> {
-  const model = await openModelFolder(folder);
-  const reader = new ModelReader(model);
-  try {
-    const all = new Map<string, Float64Array>();
-    for (const name of model.tensors.keys()) all.set(name, await reader.readFloats(name));
-    return all;
-  } finally {
-    await reader.close();
-  }
+export function readAll(folder: string): Promise<Map<string, Float64Array>> {
+  return readEach(folder, (reader, name) => reader.readFloats(name));
 }
 
 /** Stored bytes of every tensor of a folder, by name. */
-export async function readAllBytes(folder: string): Promise<Map<string, Uint8Array>> {
+export function readAllBytes(folder: string): Promise<Map<string, Uint8Array>> {
+  return readEach(folder, (reader, name) => reader.read(name));
+}
+
+async function readEach<T>(
+  folder: string,
+  read: (reader: ModelReader, name: string) => Promise<T>,
+): Promise<Map<string, T>> {
   const model = await openModelFolder(folder);
   const reader = new ModelReader(model);
   try {
-    const all = new Map<string, Uint8Array>();
-    for (const name of model.tensors.keys()) all.set(name, await reader.read(name));
+    const all = new Map<string, T>();
+    for (const name of model.tensors.keys()) all.set(name, await read(reader, name));
     return all;
   } finally {
     await reader.close();

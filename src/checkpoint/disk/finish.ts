@@ -1,4 +1,5 @@
 // finish.ts: makes a whole model of converted shards: index, config, the other files, and the name of the target.
+import { messageOf } from '../../device/errors.ts';
 import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { CheckpointError, fail, isObject } from '../checkpointError.ts';
@@ -7,7 +8,7 @@ import { provenance, type SourceHashes } from '../provenance.ts';
 import { tensorByteLength } from '../safetensors.ts';
 import { changesNothing, fingerprintOf, isDone } from './job.ts';
 import type { ConversionJob } from './job.ts';
-import { INDEX, reason } from './modelFolder.ts';
+import { INDEX } from './modelFolder.ts';
 import {
   checkClaim,
   exists,
@@ -34,7 +35,7 @@ export async function finishConversion(job: ConversionJob): Promise<void> {
     await syncFolder(dirname(resolve(out)));
   } catch (cause) {
     if (cause instanceof CheckpointError) throw cause;
-    fail(`${out}: could not be finished: ${reason(cause)}`, { cause });
+    fail(`${out}: could not be finished: ${messageOf(cause)}`, { cause });
   }
 }
 

@@ -1,7 +1,7 @@
 // hash.ts: the SHA-256 of a file or of parts of it, computed in a thread of its own.
+import { messageOf } from '../../device/errors.ts';
 import { Worker } from 'node:worker_threads';
 import { CheckpointError } from '../checkpointError.ts';
-import { reason } from './modelFolder.ts';
 
 /** Bytes [begin, begin + length) of a file. */
 export interface FileRange {
@@ -38,7 +38,7 @@ export function hashInWorker(
   const sha256 = new Promise<string>((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', (cause) =>
-      reject(new CheckpointError(`${path}: cannot be read: ${reason(cause)}`, { cause })),
+      reject(new CheckpointError(`${path}: cannot be read: ${messageOf(cause)}`, { cause })),
     );
     worker.once('exit', () => reject(new CheckpointError(`${path}: was not hashed to its end`)));
   });

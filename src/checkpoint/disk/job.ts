@@ -1,4 +1,5 @@
 // job.ts: a whole conversion on disk: shard by shard into a folder beside the target, which takes its name when it is whole.
+import { messageOf } from '../../device/errors.ts';
 import { createHash, randomUUID } from 'node:crypto';
 import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import type { ConversionPlan } from '../plan.ts';
 import { NO_HASH, shardMetadata, type Origin, type SourceHashes } from '../provenance.ts';
 import { serializeHeader, tensorByteLength } from '../safetensors.ts';
 import { Copier } from './copier.ts';
-import { reason, type ModelFolder, type Shard } from './modelFolder.ts';
+import { type ModelFolder, type Shard } from './modelFolder.ts';
 import {
   checkApart,
   checkSpace,
@@ -151,7 +152,7 @@ async function convertShard({ job, shard, mapsOf, copier, onBytes }: OneShard): 
       // The first failure is the one to report.
       await rm(target, { force: true }).catch(() => undefined);
       if (cause instanceof CheckpointError) throw cause;
-      return fail(`${final}: could not be written: ${reason(cause)}`, { cause });
+      return fail(`${final}: could not be written: ${messageOf(cause)}`, { cause });
     }
   };
   const metadata = (hashes: SourceHashes) => metadataOf(job, shard, hashes);

@@ -1,4 +1,5 @@
 // modelFolder.ts: a model folder on disk: its config, its shards with their tensors, and the other files that belong to it.
+import { messageOf } from '../../device/errors.ts';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fail, isObject, quote } from '../checkpointError.ts';
@@ -38,7 +39,7 @@ const WEIGHTS =
 /** Opens a folder with config.json and one or several safetensors files, and checks all headers against each other. */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
   const found = await stat(path).catch((cause: unknown) =>
-    fail(`${path}: cannot be read: ${reason(cause)}`, { cause }),
+    fail(`${path}: cannot be read: ${messageOf(cause)}`, { cause }),
   );
   if (!found.isDirectory()) fail(`${path}: expected a folder with config.json and safetensors files`);
   const configText = await readText(join(path, 'config.json'));
@@ -69,7 +70,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
 
 async function readText(path: string): Promise<string> {
   return readFile(path, 'utf8').catch((cause: unknown) =>
-    fail(`${path}: cannot be read: ${reason(cause)}`, { cause }),
+    fail(`${path}: cannot be read: ${messageOf(cause)}`, { cause }),
   );
 }
 
@@ -77,12 +78,8 @@ function parse(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    return fail(`${path}: expected JSON: ${reason(cause)}`, { cause });
+    return fail(`${path}: expected JSON: ${messageOf(cause)}`, { cause });
   }
-}
-
-export function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** Files of the folder and its subfolders, without those that begin with a dot; links count as what they lead to. */
@@ -92,7 +89,7 @@ async function listFiles(folder: string, under = ''): Promise<string[]> {
     if (name.startsWith('.')) continue;
     const relative = under === '' ? name : `${under}/${name}`;
     const found = await stat(join(folder, relative)).catch((cause: unknown) =>
-      fail(`${join(folder, relative)}: cannot be read: ${reason(cause)}`, { cause }),
+      fail(`${join(folder, relative)}: cannot be read: ${messageOf(cause)}`, { cause }),
     );
     if (found.isDirectory()) out.push(...(await listFiles(folder, relative)));
     else if (found.isFile()) out.push(relative);

@@ -1,4 +1,5 @@
 // partial.ts: the folder that the shards of a conversion gather in until the result is whole, and what lies in it besides.
+import { messageOf } from '../../device/errors.ts';
 import { randomUUID } from 'node:crypto';
 import {
   lstat,
@@ -16,7 +17,6 @@ import {
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { CheckpointError, fail, isObject } from '../checkpointError.ts';
 import type { SourceHashes } from '../provenance.ts';
-import { reason } from './modelFolder.ts';
 
 /** File in the result that says how it was made, and to a later run that it is whole. */
 export const RECORD = 'gqa-conversion.json';
@@ -44,7 +44,7 @@ export async function checkApart(source: string, target: string, what: string): 
 async function realTarget(out: string): Promise<string> {
   const parent = dirname(resolve(out));
   const real = await realpath(parent).catch((cause: unknown) =>
-    fail(`${out}: the folder ${parent} cannot be used: ${reason(cause)}`, { cause }),
+    fail(`${out}: the folder ${parent} cannot be used: ${messageOf(cause)}`, { cause }),
   );
   const target = join(real, basename(resolve(out)));
   return realpath(target).catch(() => target);
@@ -77,14 +77,14 @@ export async function claimPartial(partial: string, fingerprint: string): Promis
     await mkdir(partial);
   } catch (cause) {
     if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'))
-      fail(`${partial}: cannot be made: ${reason(cause)}`, { cause });
+      fail(`${partial}: cannot be made: ${messageOf(cause)}`, { cause });
   }
   try {
     if ((await readdir(partial)).length > 0) await checkClaim(partial, fingerprint);
     await writeFile(join(partial, MARK + fingerprint), '');
   } catch (cause) {
     if (cause instanceof CheckpointError) throw cause;
-    fail(`${partial}: could not be written: ${reason(cause)}`, { cause });
+    fail(`${partial}: could not be written: ${messageOf(cause)}`, { cause });
   }
   // Two workers that come at once both get here; if they differ, neither goes on.
   await checkClaim(partial, fingerprint);
@@ -103,7 +103,7 @@ export async function releasePartial(partial: string, fingerprint: string): Prom
 /** Throws unless the folder is one that this conversion's shards gather in. */
 export async function checkClaim(partial: string, fingerprint: string): Promise<void> {
   const names = await readdir(partial).catch((cause: unknown) =>
-    fail(`${partial}: cannot be read: ${reason(cause)}`, { cause }),
+    fail(`${partial}: cannot be read: ${messageOf(cause)}`, { cause }),
   );
   const marks = names.filter((name) => name.startsWith(MARK));
   // The mark is the last thing that the finish removes before the folder gets its name.

@@ -6,6 +6,7 @@ import {
   SingularValueDecomposition,
 } from 'ml-matrix';
 import { seededNormals } from '../seeded.ts';
+import { inner, multiply } from './dense.ts';
 
 function toMatrix(a: Float64Array, rows: number): Matrix {
   const columns = a.length / rows;
@@ -110,38 +111,23 @@ function fromIteration(a: Float64Array, m: number, count: number): Float64Array 
   let basis = orthonormal(startOf(a, m, width), m, width);
   let held = 0;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const image = times(a, basis, m, width);
+    const image = multiply(a, basis, m);
     const { values, vectors } = sortedEigen(transposeTimes(basis, image, m, width), width);
     const sum = values.slice(0, count).reduce((total, value) => total + value, 0);
     const settled = sum - held <= SETTLED * sum;
     held = sum;
-    if (settled) return firstColumns(times(basis, vectors, width, width), m, count);
-    basis = orthonormal(times(image, vectors, width, width), m, width);
+    if (settled) return firstColumns(multiply(basis, vectors, width), m, count);
+    basis = orthonormal(multiply(image, vectors, width), m, width);
   }
   return firstColumns(basis, m, count);
 }
 
 /** The matrix times seeded random columns: they lie in the space that is looked for, and are the same in every run. */
 function startOf(a: Float64Array, m: number, width: number): Float64Array {
-  return times(a, seededNormals(START_SEED, m * width), m, width);
+  return multiply(a, seededNormals(START_SEED, m * width), m);
 }
 
 const START_SEED = 1;
-
-/** a [rows, n] . b [n, width], rows from a's length. */
-function times(a: Float64Array, b: Float64Array, n: number, width: number): Float64Array {
-  const rows = a.length / n;
-  const out = new Float64Array(rows * width);
-  for (let i = 0; i < rows; i++) {
-    const row = out.subarray(i * width, (i + 1) * width);
-    for (let l = 0; l < n; l++) {
-      const x = a[i * n + l]!;
-      const from = l * width;
-      for (let j = 0; j < width; j++) row[j]! += x * b[from + j]!;
-    }
-  }
-  return out;
-}
 
 /** a^T . b, both [m, width]. */
 function transposeTimes(a: Float64Array, b: Float64Array, m: number, width: number): Float64Array {
@@ -161,26 +147,20 @@ function orthonormal(a: Float64Array, m: number, width: number): Float64Array {
     Float64Array.from({ length: m }, (_unused, i) => a[i * width + j]!),
   );
   vectors.forEach((vector, j) => {
-    const before = Math.sqrt(dot(vector, vector));
+    const before = Math.sqrt(inner(vector, vector));
     for (let pass = 0; pass < 2; pass++) {
       for (const other of vectors.slice(0, j)) {
-        const share = dot(vector, other);
+        const share = inner(vector, other);
         for (let i = 0; i < m; i++) vector[i]! -= share * other[i]!;
       }
     }
-    const norm = Math.sqrt(dot(vector, vector));
+    const norm = Math.sqrt(inner(vector, vector));
     const factor = norm > 1e-10 * before ? 1 / norm : 0;
     for (let i = 0; i < m; i++) vector[i]! *= factor;
   });
   const out = new Float64Array(m * width);
   vectors.forEach((vector, j) => vector.forEach((x, i) => (out[i * width + j] = x)));
   return out;
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
 }
 
 /** A Hermitian matrix [m, m] of complex numbers. */

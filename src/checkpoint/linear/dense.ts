@@ -101,20 +101,32 @@ function addOne(
   out[i * k + j]! += sum;
 }
 
-// Below: small square matrices [d, d], those that turn a head's elements into others.
-
-/** a . b */
-export function multiply(a: Float64Array, b: Float64Array, d: number): Float64Array {
-  const out = new Float64Array(d * d);
-  for (let i = 0; i < d; i++) {
-    for (let l = 0; l < d; l++) {
-      const x = a[i * d + l]!;
-      if (x === 0) continue;
-      for (let j = 0; j < d; j++) out[i * d + j]! += x * b[l * d + j]!;
-    }
-  }
+/** a [m, n] . b [n, width] -> [m, width] */
+export function multiply(a: Float64Array, b: Float64Array, n: number): Float64Array {
+  const out = new Float64Array((a.length / n) * (b.length / n));
+  addProduct(out, a, b, n);
   return out;
 }
+
+/** out [m, width] += a [m, n] . b [n, width] */
+export function addProduct(out: Float64Array, a: Float64Array, b: Float64Array, n: number): void {
+  const [m, width] = [a.length / n, b.length / n];
+  if (width === 1) {
+    for (let i = 0; i < m; i++) out[i]! += inner(a.subarray(i * n, (i + 1) * n), b);
+    return;
+  }
+  for (let i = 0; i < m; i++) {
+    const row = out.subarray(i * width, (i + 1) * width);
+    for (let l = 0; l < n; l++) {
+      const x = a[i * n + l]!;
+      if (x === 0) continue; // most of a rotation
+      const from = l * width;
+      for (let j = 0; j < width; j++) row[j]! += x * b[from + j]!;
+    }
+  }
+}
+
+// Below: small square matrices [d, d], those that turn a head's elements into others.
 
 export function transpose(a: Float64Array, d: number): Float64Array {
   const out = new Float64Array(d * d);
