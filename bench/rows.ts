@@ -41,8 +41,17 @@ export function rowGroups(options: RowOptions): RowParams[][] {
       throw new ShapeError(`bench: kernel must be one of auto, ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
     }
   }
-  if (options.requests) return options.requests.map((requests) => rowsAt(options, loadOf(requests)));
-  return options.batches.flatMap((batch) => options.depths.map((depth) => rowsAt(options, { batch, depth })));
+  const loads = options.requests
+    ? options.requests.map(loadOf)
+    : options.batches.flatMap((batch) => options.depths.map((depth) => ({ batch, depth })));
+  return withoutDoubles(loads.map((load) => rowsAt(options, load)));
+}
+
+/** A value that a list has twice gives no second row of the same name. */
+function withoutDoubles(groups: readonly RowParams[][]): RowParams[][] {
+  const seen = new Set<string>();
+  const single = groups.map((group) => group.filter((row) => seen.size < seen.add(rowId(row)).size));
+  return single.filter((group) => group.length > 0);
 }
 
 type Load = Pick<RowParams, 'batch' | 'depth' | 'requests'>;

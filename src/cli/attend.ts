@@ -11,7 +11,7 @@ import { KV_TYPES, type KvType } from '../kernels/elements.ts';
 import { readAttendInput, type AttendInput } from './attendInput.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
 import { runQuietly } from './runQuietly.ts';
-import { readTuning } from './tuningFile.ts';
+import { readTuningFor } from './tuningFile.ts';
 
 interface AttendOptions extends AdapterOptions {
   readonly output: string;
@@ -63,7 +63,8 @@ async function runAttend(command: Command, path: string, options: AttendOptions)
   const problem = problemOf(input, options);
   const { found, device } = await openNode({ ...options, experimental: options.kernel === 'matrix' }, note);
   try {
-    const { o, lse } = await runQuietly(device, problem, { kernel: options.kernel, tuning: readTuning() });
+    const tuning = readTuningFor(device, note);
+    const { o, lse } = await runQuietly(device, problem, { kernel: options.kernel, tuning });
     await device.idle();
     const metadata = metadataOf(problem, options, found.adapterName);
     await writeSafetensors(options.output, resultTensors(input, o, lse), metadata);

@@ -1,7 +1,8 @@
 // bench.ts: `gqa bench`, the main job: MHA, GQA and MQA side by side on this device, every row checked before it is timed.
 import { Option, type Command } from 'commander';
 import { CACHE_STATES, STANDARD_DEPTHS, spectrum } from '../../bench/rows.ts';
-import { csvReport, markdownReport } from '../../bench/report.ts';
+import { csvReport } from '../../bench/csvReport.ts';
+import { markdownReport } from '../../bench/report.ts';
 import { runBench, type BenchOptions } from '../../bench/run.ts';
 import type { BenchResult, RowParams } from '../../bench/schema.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../decode/plan.ts';
@@ -13,7 +14,7 @@ import { loadShape } from './loadShape.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
 import { Progress } from './progress.ts';
 import { lastLevelCache, runtimeContext } from './runtimeContext.ts';
-import { readTuning } from './tuningFile.ts';
+import { readTuning, tuningPath } from './tuningFile.ts';
 import { choiceList, EXIT, wholeNumber, wholeNumbers } from './usage.ts';
 
 interface BenchFlags extends AdapterOptions {
@@ -198,7 +199,7 @@ function benchOptions(
     ...(flags.requests && { requests: flags.requests }),
     caches: flags.cache,
     kernels: [...new Set(flags.kernel)],
-    ...(flags.tuning && { tuning: readTuning() }),
+    ...(flags.tuning && { tuning: readTuning(), tuningSource: tuningPath() }),
     ...lastLevelCache(software),
     seed: flags.seed,
     check: flags.check,

@@ -36,7 +36,7 @@ export function registerCheck(program: Command): void {
 const STANDARD_KERNELS = DECODE_KERNELS.filter((kernel) => kernel !== 'matrix');
 
 const OPTIONS: readonly Option[] = [
-  new Option('--quick', 'every fifth case of the grid'),
+  new Option('--quick', 'of each element type every fifth case of the grid'),
   new Option('--full', 'the whole grid on a software adapter too (takes many minutes)').conflicts('quick'),
   new Option('--case <text>', 'only cases whose name contains this, such as one that failed').conflicts(
     'quick',
@@ -125,5 +125,4 @@ function head(adapter: string, cases: readonly CheckCase[], seconds: number): st
 }
 
 const FEWER =
-  'Lengths, batches, element types and group sizes by every kernel. Head dims and query counts: f16, by the kernel that this\n' +
-  'device takes (--full for the rest).';
+  'Cases of other head dims and query counts: f16 only, by the kernel that this device takes (--full for the rest).';
