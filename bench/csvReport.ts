@@ -11,7 +11,9 @@ const CSV_COLUMNS =
 export function csvReport(result: BenchResult): string {
   const lines = result.results.map((row) => {
     const p = row.params;
-    const ratio = speedUp(result.results, row);
+    // Columns have no place for the table's mark of a speed-up that is only roughly known.
+    const speedUps = speedUp(result.results, row);
+    const ratio = speedUps?.settled ? speedUps : undefined;
     const interval = row.time && medianInterval(row.time.samplesNs);
     const fields = [
       row.id,

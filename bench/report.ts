@@ -3,7 +3,14 @@ import { formatBytes, formatSignificant, markdownTable, type Column } from './fo
 import { isUntimed, isWrong } from './rowResult.ts';
 import { halfWidth } from './sampling.ts';
 import type { BenchContext, BenchResult, BenchRow, CeilingContext, TimerContext } from './schema.ts';
-import { farFromIdeal, missingBases, speedUpCell, timePartsSentence, typesOf } from './speedUp.ts';
+import {
+  farFromIdeal,
+  missingBases,
+  roughSpeedUps,
+  speedUpCell,
+  timePartsSentence,
+  typesOf,
+} from './speedUp.ts';
 import { ENOUGH_SAMPLES, median } from './stats.ts';
 
 /** Decimal GB/s of K and V, each byte counted once. */
@@ -177,7 +184,7 @@ export function noteLines(result: BenchResult, shown: readonly BenchRow[] = resu
   return [
     ...shown.flatMap(({ id, error }) => (error ? [`error    ${id}: ${error}`] : [])),
     ...context.warnings.map(({ text }) => `warning  ${text}`),
-    ...missingBases(results, shown).map((text) => `note     ${text}`),
+    ...[...missingBases(results, shown), ...roughSpeedUps(results, shown)].map((text) => `note     ${text}`),
     ...far.map((row) => `note     ${timePartsSentence(results, context.ceiling, row)}`),
     ...timeNotes(shown).map((text) => `note     ${text}`),
   ];

@@ -16,12 +16,11 @@ export function baseOf(rows: readonly BenchRow[], row: BenchRow): BenchRow | und
   return rows.find(({ params }) => params.kvHeads === heads && family(params) === family(row.params));
 }
 
-/** Why no row of a family can be held against its MHA row; undefined when that one has a time to rely on. */
-export function baseFault(rows: readonly BenchRow[], row: BenchRow): string | undefined {
+/** Why no row of a family can be held against its MHA row; undefined when that one has a time. */
+function baseFault(rows: readonly BenchRow[], row: BenchRow): string | undefined {
   const base = baseOf(rows, row);
   if (!base) return 'this run has none';
-  if (!base.time) return 'it has no time';
-  return base.warnings.includes('noisy') ? 'it did not settle' : undefined;
+  return base.time ? undefined : 'it has no time';
 }
 
 /** A row's time beside that of its MHA row. */
@@ -30,29 +29,41 @@ export interface SpeedUp {
   readonly real: number;
   /** What equal bytes per second would give. */
   readonly ideal: number;
+  /** Whether both times settled. */
+  readonly settled: boolean;
 }
 
-/** Undefined without a time, and without an MHA row whose time can be relied on. */
+/** Undefined without a time, and without an MHA row that has one. */
 export function speedUp(rows: readonly BenchRow[], row: BenchRow): SpeedUp | undefined {
   const baseline = baseOf(rows, row);
-  if (!row.time || !baseline?.time || baseFault(rows, row) !== undefined) return undefined;
-  if (row.bytes.kvRead === 0) return undefined;
+  if (!row.time || !baseline?.time || row.bytes.kvRead === 0) return undefined;
   return {
     baseline,
     real: baseline.time.median / row.time.median,
     ideal: baseline.bytes.kvRead / row.bytes.kvRead,
+    settled: ![row, baseline].some(({ warnings }) => warnings.includes('noisy')),
   };
 }
 
 /** What stands in the column of speed-ups of a timed row that has none. */
 const NO_RATIO = '—';
 
-/** `4.00× (4.00×)`; of the MHA row itself `1.00×`. */
+/** `4.00× (4.00×)`, `~4.00× (4.00×)` where a time did not settle; of the MHA row itself `1.00×`. */
 export function speedUpCell(rows: readonly BenchRow[], row: BenchRow): string {
   const ratio = speedUp(rows, row);
   if (!ratio) return NO_RATIO;
   if (ratio.baseline === row) return '1.00×';
-  return `${formatSignificant(ratio.real, 3)}× (${formatSignificant(ratio.ideal, 3)}×)`;
+  const mark = ratio.settled ? '' : '~';
+  return `${mark}${formatSignificant(ratio.real, 3)}× (${formatSignificant(ratio.ideal, 3)}×)`;
+}
+
+/** What the mark of a speed-up says, where one has it. */
+export function roughSpeedUps(rows: readonly BenchRow[], shown: readonly BenchRow[]): string[] {
+  const rough = shown.some((row) => {
+    const ratio = speedUp(rows, row);
+    return ratio !== undefined && ratio.baseline !== row && !ratio.settled;
+  });
+  return rough ? ['~ marks a speed-up of which one of the two times did not settle.'] : [];
 }
 
 /** Why rows have no speed-up, a line for each reason. */
@@ -73,7 +84,7 @@ export function farFromIdeal(rows: readonly BenchRow[]): BenchRow[] {
   for (const row of rows) {
     const ratio = speedUp(rows, row);
     // The read ceiling says nothing of what a last-level cache may hold.
-    if (!ratio || !row.cold || !ratio.baseline.cold) continue;
+    if (!ratio?.settled || !row.cold || !ratio.baseline.cold) continue;
     if (ratio.real >= FAR_FROM_IDEAL * ratio.ideal) continue;
     const found = fewest.get(family(row.params));
     if (!found || row.params.kvHeads < found.params.kvHeads) fewest.set(family(row.params), row);

@@ -5,7 +5,7 @@ import { HOT, timeCells } from '../report.ts';
 import { kvLensOf } from '../requests.ts';
 import { rowId, variantName } from '../rows.ts';
 import type { BenchRow, CeilingContext, RowParams } from '../schema.ts';
-import { farFromIdeal, missingBases, timePartsSentence, typesOf } from '../speedUp.ts';
+import { farFromIdeal, missingBases, roughSpeedUps, timePartsSentence, typesOf } from '../speedUp.ts';
 import { barOf } from './bar.ts';
 import { el } from './dom.ts';
 
@@ -109,6 +109,7 @@ function notes({ rows, ceiling }: Shown, group: readonly RowParams[]): HTMLEleme
   const whole = finished.length === group.length;
   const reasons = [
     ...(whole ? missingBases(finished, finished) : []),
+    ...roughSpeedUps(finished, finished),
     ...(ceiling ? farFromIdeal(finished).map((row) => timePartsSentence(finished, ceiling, row)) : []),
   ].map((text) => el('li', {}, text));
   const all = [...warnings, ...reasons];

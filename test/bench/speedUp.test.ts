@@ -1,7 +1,7 @@
 // speedUp.test.ts: which rows have a base to be held against, and what is said of rows far from their ideal.
 import { describe, expect, test } from 'vitest';
 import type { BenchRow } from '../../bench/schema.ts';
-import { farFromIdeal, speedUp, speedUpCell, timePartsSentence } from '../../bench/speedUp.ts';
+import { farFromIdeal, roughSpeedUps, speedUp, speedUpCell, timePartsSentence } from '../../bench/speedUp.ts';
 import { NO_TIME, NOT_RUN, result, row, steady, WRONG } from '../support/benchResult.ts';
 
 const at = (kvHeads: number, ns: number, more: Partial<BenchRow> = {}) =>
@@ -14,7 +14,7 @@ const mqa = at(1, 40_960);
 describe('a speed-up', () => {
   test('is against the MHA row of the same depth, kernel and types', () => {
     const other = row(32, 64, steady(1));
-    expect(speedUp([other, gqa, mha], gqa)).toEqual({ baseline: mha, real: 4, ideal: 4 });
+    expect(speedUp([other, gqa, mha], gqa)).toEqual({ baseline: mha, real: 4, ideal: 4, settled: true });
     expect([mha, gqa, mqa].map((each) => speedUpCell([mha, gqa, mqa], each))).toEqual([
       '1.00×',
       '4.00× (4.00×)',
@@ -30,11 +30,23 @@ describe('a speed-up', () => {
     ['is wrong', WRONG],
     ['did not run', NOT_RUN],
     ['has no time that its clock could tell', NO_TIME],
-    ['did not settle', { warnings: ['noisy'] }],
   ])('is not against an MHA row that %s', (_, more) => {
     const base = at(32, 262_144, more);
     expect(speedUp([base, gqa], gqa)).toBeUndefined();
     expect(speedUp([base, gqa], base)).toBeUndefined();
+  });
+
+  test.each([
+    [{ warnings: ['noisy'] }, {}],
+    [{}, { warnings: ['noisy'] }],
+  ] as const)('is marked where one of the two times did not settle', (base, own) => {
+    const rows = [at(32, 262_144, base as Partial<BenchRow>), at(8, 65_536, own as Partial<BenchRow>)];
+    expect(speedUpCell(rows, rows[1]!)).toBe('~4.00× (4.00×)');
+    expect(roughSpeedUps(rows, rows)).toEqual([
+      '~ marks a speed-up of which one of the two times did not settle.',
+    ]);
+    expect(roughSpeedUps([mha, gqa], [mha, gqa])).toEqual([]);
+    expect(farFromIdeal([...rows, mqa]).filter((row) => rows.includes(row))).toEqual([]);
   });
 
   test('is not against another model, batch, capacity, type, kernel or state of the caches', () => {
