@@ -4,10 +4,12 @@ import { version } from '../../package.json';
 import { findAttention, type Attention } from '../checkpoint/attention.ts';
 import { Calibration } from '../checkpoint/disk/calibration.ts';
 import { finishConversion } from '../checkpoint/disk/finish.ts';
-import { checkTarget, convertShards, type ConversionJob, type Share } from '../checkpoint/disk/job.ts';
+import { checkConfigOf, convertShards, type ConversionJob, type Share } from '../checkpoint/disk/job.ts';
+import { withLock } from '../checkpoint/disk/lock.ts';
 import { openModelFolder, type ModelFolder } from '../checkpoint/disk/modelFolder.ts';
 import { ModelReader } from '../checkpoint/disk/modelReader.ts';
 import { partialFolder } from '../checkpoint/disk/partial.ts';
+import { checkTarget } from '../checkpoint/disk/target.ts';
 import { HEAD_MAPS, type HeadMap } from '../checkpoint/heads.ts';
 import type { MapperSources } from '../checkpoint/mapper.ts';
 import {
@@ -133,6 +135,8 @@ async function runConvert(command: Command, path: string, options: ConvertOption
   });
   const plans = options.kvHeads.map((kvHeads) => planFor(model, attention, kvHeads, options));
   const plan = plans[0]!;
+  if (options.dryRun ?? options.out !== undefined)
+    for (const each of plans) checkConfigOf({ model, plan: each });
   if (options.dryRun) {
     write(options.output === 'json' ? dryRunJson(model, plan) : dryRunText(model, plan));
     return;
@@ -280,16 +284,21 @@ async function withSources(
 }
 
 async function convert(job: ConversionJob, options: ConvertOptions): Promise<string> {
-  if (await checkTarget(job)) return `${job.out} is whole already, of this very conversion`;
-  if (options.finish) {
-    await finishConversion(job);
-    return resultText(job);
-  }
-  const { converted, skipped } = await convertShards(job, options.shards ?? { index: 0, of: 1 });
+  if (await checkTarget(job)) return wholeAlready(job);
   if (options.shards) {
     const { index, of } = options.shards;
+    const { converted, skipped } = await convertShards(job, options.shards);
     return `worker ${index}/${of}: ${converted} shards converted, ${skipped} were done before, in ${partialFolder(job.out)}`;
   }
-  await finishConversion(job);
-  return resultText(job);
+  return withLock(job.out, async () => {
+    // It may have been finished by the run that had the lock before.
+    if (await checkTarget(job)) return wholeAlready(job);
+    if (!options.finish) await convertShards(job, { index: 0, of: 1 });
+    await finishConversion(job);
+    return resultText(job);
+  });
+}
+
+function wholeAlready({ out }: ConversionJob): string {
+  return `${out} is whole already, of this very conversion`;
 }
