@@ -60,8 +60,7 @@ export interface Family {
 /** True when the config is known to be one of this family. Tensor names are not asked: families share them. */
 export function isOf({ modelTypes, when }: Family, config: Fields): boolean {
   const type = config['model_type'];
-  const typed =
-    type === undefined || type === null ? modelTypes.length === 0 : modelTypes.includes(String(type));
+  const typed = typeof type === 'string' ? modelTypes.includes(type) : modelTypes.length === 0;
   return typed && when(config);
 }
 

@@ -2,7 +2,7 @@
 import { ShapeError } from '../device/errors.ts';
 import type { Attention, AttentionModule, Part } from './attention.ts';
 import { elementBytes, floatDtype } from './dtypes.ts';
-import { quote } from './checkpointError.ts';
+import { fail, quote } from './checkpointError.ts';
 import { targetShape } from './headMix.ts';
 import { checkKvHeads, keepsQueries, regroup, type HeadMap, type Regrouping } from './heads.ts';
 import { slotsOf, type Role } from './layout.ts';
@@ -65,7 +65,10 @@ export function planConversion(
   checkKvHeads(attention, options.kvHeads);
   const reduces = options.kvHeads < attention.numKvHeads;
   const turnsHeads = reduces && (options.method === 'aligned' || options.method === 'pca');
-  if (turnsHeads) checkPositions(attention, options, where);
+  if (turnsHeads) {
+    checkPositions(attention, options, where);
+    checkNorms(attention, tensors, options, where);
+  }
   const regrouping = regroup(attention, options.kvHeads, options.headMap);
   const touched = touchedRoles(regrouping, { reduces, turnsHeads, options });
   const parts = new Map(
@@ -127,6 +130,26 @@ function checkPositions(
   );
 }
 
+/** Names given by --map say nothing of norms between projection and scores, which do not commute with turning heads. */
+function checkNorms(
+  { modules }: Attention,
+  tensors: ReadonlyMap<string, TensorSpec>,
+  { method }: ConversionOptions,
+  where: string,
+): void {
+  const known = new Set(modules.flatMap(({ norms }) => (norms ? [norms.q, norms.k] : [])));
+  const norm = [...tensors.keys()].find(
+    (name) =>
+      /norm|ln/i.test(name.split('.').at(-2) ?? '') &&
+      !known.has(name) &&
+      modules.some((module) => name.startsWith(`${module.name}.`)),
+  );
+  if (norm === undefined) return;
+  fail(
+    `${where}: tensor ${quote(norm)} normalises queries or keys in a way that is not known, which --method ${method} would have to heed; use --method mean`,
+  );
+}
+
 function checkDtype(part: Part, { reduces, turnsHeads, options }: Change, where: string): void {
   const computes = turnsHeads || (reduces && (options.method !== 'first' || options.grouping === 'similar'));
   const check = computes ? floatDtype : elementBytes;
@@ -169,7 +192,7 @@ function notesOf(
 
 /** Names of layers that differ in their numbers alone are one. */
 function othersNote(names: readonly string[]): string {
-  const kinds = [...new Set(names.map((name) => name.replace(/\.\d+\./g, '.{n}.')))];
+  const kinds = [...new Set(names.map((name) => name.replace(/\.\d+\./, '.{n}.')))];
   const some = kinds.slice(0, 4).join(', ') + (kinds.length > 4 ? ' ...' : '');
   return `${names.length} tensors of attention outside the converted layers keep their heads: ${some}`;
 }

@@ -50,7 +50,7 @@ const valueOf = ([role, head]: Head) => ({ q: 100, k: 200, v: 400 })[role] + hea
 function source(name: string, config = FUSED[name]!.config): Promise<string> {
   const spec = FUSED[name]!;
   const rows = ORDERS[name]!(HEADS).map(valueOf);
-  const fill = (_: string, shape: readonly number[]) => {
+  const fill = (_name: string, shape: readonly number[]) => {
     const size = shape.reduce((a, b) => a * b, 1);
     const width = HEAD_DIM * (shape[1] ?? 1);
     const isFused = shape[0] === 3 * HEADS * HEAD_DIM;

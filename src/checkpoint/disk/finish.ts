@@ -8,7 +8,7 @@ import { checkConfig, updateConfig } from '../configUpdate.ts';
 import { provenance, type SourceHashes } from '../provenance.ts';
 import { changesNothing, fingerprintOf, isDone } from './job.ts';
 import type { ConversionJob } from './job.ts';
-import { INDEX, openModelFolder } from './modelFolder.ts';
+import { INDEX, openModelFolder, type ModelFolder } from './modelFolder.ts';
 import {
   checkClaim,
   checkState,
@@ -59,7 +59,7 @@ async function checkShards(job: ConversionJob, partial: string, fingerprint: str
 async function addFiles(job: ConversionJob, partial: string, fingerprint: string): Promise<void> {
   const { model, plan, origin } = job;
   const copy = (name: string) => copyFile(join(model.path, name), join(partial, name));
-  for (const { name } of model.others) {
+  for (const name of otherNames(model)) {
     await mkdir(dirname(join(partial, name)), { recursive: true });
     await copy(name);
   }
@@ -81,10 +81,15 @@ async function addFiles(job: ConversionJob, partial: string, fingerprint: string
   await writeWhole(join(partial, RECORD), pretty(record));
 }
 
+/** Names of the files to copy. The record of an earlier conversion gives way to that of this one. */
+function otherNames({ others }: ModelFolder): string[] {
+  return others.map(({ name }) => name).filter((name) => name !== RECORD);
+}
+
 /** Bytes of every file of the result but the record. */
 async function resultSizes({ model }: ConversionJob, partial: string): Promise<Record<string, number>> {
-  const names = [...model.shards, ...model.others].map(({ name }) => name);
-  const all = ['config.json', ...(model.index ? [INDEX] : []), ...names];
+  const shards = model.shards.map(({ name }) => name);
+  const all = ['config.json', ...(model.index ? [INDEX] : []), ...shards, ...otherNames(model)];
   const sizes = all.map(async (name) => [name, (await stat(join(partial, name))).size] as const);
   return Object.fromEntries(await Promise.all(sizes));
 }

@@ -15,6 +15,7 @@ import {
   checkSpace,
   claimPartial,
   claimState,
+  exists,
   JOURNAL,
   partialFolder,
   readJournal,
@@ -82,6 +83,8 @@ export async function convertShards(
   checkConfigOf(job);
   await claimPartial(partial, fingerprint);
   try {
+    // A worker that comes late must not begin anew beside the result.
+    if (await exists(job.out)) fail(`${job.out}: was finished by another run meanwhile`);
     await claimState(partial, stateOf(job.model));
     await checkHashes(job, (name) => readJournal(join(partial, name)), partial);
     const own = job.model.shards.filter((_, i) => i % share.of === share.index);
@@ -95,6 +98,8 @@ export async function convertShards(
     return { converted: todo.length, skipped: own.length - todo.length };
   } catch (cause) {
     await releasePartial(partial, fingerprint);
+    const isFinished = !(await exists(partial)) && (await recordedFingerprint(job.out)) === fingerprint;
+    if (isFinished) fail(`${job.out}: was finished by another run meanwhile`, { cause });
     throw cause;
   }
 }

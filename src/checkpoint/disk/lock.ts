@@ -61,6 +61,9 @@ async function create(path: string, text: string): Promise<boolean> {
 /** Removes a lock whose holder is dead. */
 async function takeOver(path: string, out: string): Promise<void> {
   const holder = await readHolder(path);
+  // One that was just made is empty for a moment.
+  if (!holder && (await readFile(path, 'utf8').catch(() => '')) !== '')
+    fail(`${path}: is there, but is no lock of this program; rename it, or choose another --out`);
   if (await isAlive(path, holder)) refuse(path, out, holder);
   const aside = `${path}.${randomUUID().slice(0, 8)}.tmp`;
   // By renaming, so that of two that come at once only one goes on.
