@@ -166,6 +166,22 @@ describe('a result that is there', () => {
   });
 });
 
+test('a result that does not read as what was planned does not get its name', async () => {
+  await write();
+  await convert();
+  // As a finish leaves it that was killed just before the end.
+  await rename(out, `${out}.partial`);
+  const config = join(`${out}.partial`, 'config.json');
+  const text = await readFile(config, 'utf8');
+  await writeFile(config, text.replace('"num_key_value_heads": 2', '"num_key_value_heads": 4'));
+  expect(await refusal('--finish')).toContain(
+    'out.partial: tensor "model.layers.0.self_attn.k_proj.weight": expected [32, 32]',
+  );
+  expect(await readdir(folder)).not.toContain('out');
+  await writeFile(config, text);
+  expect((await convert('--finish')).code).toBeUndefined();
+});
+
 describe('two sets of weights', () => {
   const whole = () =>
     writeSafetensors(
@@ -208,10 +224,11 @@ describe('two sets of weights', () => {
     );
     await rm(join(source, 'model.safetensors.index.json'));
     await copyFile(join(source, 'model.safetensors'), join(source, 'consolidated.safetensors'));
+    await writeFile(join(source, 'params.json'), '{"n_kv_heads": 4}');
     const { err, code } = await convert();
     expect(code).toBeUndefined();
     expect(err).toContain(
-      'weights in other forms are not copied: consolidated.safetensors, pytorch_model.bin',
+      'weights in other forms are not copied: consolidated.safetensors, params.json, pytorch_model.bin',
     );
   });
 

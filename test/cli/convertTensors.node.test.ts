@@ -46,6 +46,7 @@ describe('attention elsewhere', () => {
     ['its bias', 'mtp.self_attn.v_proj.bias', [32]],
     ['a draft head of other names', 'eagle.attn.wk.weight', [32, 32]],
     ['cross-attention', 'model.layers.0.cross_attn.v_proj.weight', [32, 32]],
+    ['attention to an encoder', 'model.decoder.layers.0.encoder_attn.v_proj.weight', [32, 32]],
   ] as const)('%s of the same shape: refused', async (_, name, shape) => {
     const biased = name.endsWith('bias') ? CHECKPOINTS['qwen2']! : LLAMA;
     await writeCheckpoint(source, { ...biased, tensors: [...biased.tensors, [name, shape]] });

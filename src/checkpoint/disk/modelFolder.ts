@@ -45,8 +45,9 @@ export interface ModelFolder {
 
 export const INDEX = 'model.safetensors.index.json';
 const SINGLE = 'model.safetensors';
+/** Weights, and what describes them: the number of heads in a params.json is that of the weights that Meta's code reads. */
 const WEIGHTS =
-  /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|onnx|onnx_data|ot|tflite|npz)$|\.index\.json$/;
+  /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|onnx|onnx_data|ot|tflite|npz)$|\.index\.json$|(^|\/)params\.json$/;
 
 /** Opens a folder with config.json and one or several safetensors files, and checks all headers against each other. */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
