@@ -3,6 +3,7 @@ import { shapeFromConfig } from '../models/config.ts';
 import { asFields, type Fields } from '../models/configFields.ts';
 import type { ModelShape } from '../models/presets.ts';
 import { fail, list, quote } from './checkpointError.ts';
+import { objectAt, textPath, type Path } from './configHeads.ts';
 import { detect, inLayer, matchOf, shapeError, type ModelTensors } from './detect.ts';
 import { isFused, isOf, type Family, type ModuleSpec, type PartSpec, type Positions } from './family.ts';
 import { FAMILIES } from './families.ts';
@@ -40,8 +41,8 @@ export interface Attention extends HeadCounts {
   readonly headDim: number;
   /** The fields of config.json that describe the text model. */
   readonly config: Fields;
-  /** The field of config.json that they stand in; undefined where they stand at the top. */
-  readonly inside: string | undefined;
+  /** The keys that lead to them; none where they stand at the top. */
+  readonly inside: Path;
   /** Undefined when the model type is not one whose rotation of q and k is known. */
   readonly positions: Positions | undefined;
   readonly modules: readonly AttentionModule[];
@@ -66,8 +67,10 @@ export function findAttention(
   where: string,
   options: AttentionOptions = {},
 ): Attention {
-  const fields = textFields(config, where);
-  refuseQuantised(new Set(tensors.keys()), asFields(config, `${where}/config.json`), where);
+  const top = asFields(config, `${where}/config.json`);
+  refuseQuantised(new Set(tensors.keys()), top, where);
+  const inside = textPath(top);
+  const fields = objectAt(top, inside);
   const shape = shapeFromConfig(config, `${where}/config.json`);
   const counts = { numQHeads: shape.numQHeads, numKvHeads: shape.numKvHeads };
   if (options.family) checkOrder(options.family, fields, where);
@@ -82,7 +85,6 @@ export function findAttention(
   const positions =
     options.positions?.(shape.headDim) ??
     (isOf(family, fields) ? positionsOf(family, fields, shape) : undefined);
-  const inside = fields === config ? undefined : TEXT_CONFIG;
   return {
     family,
     shape,
@@ -96,31 +98,33 @@ export function findAttention(
   };
 }
 
-/** What --map says of a fused projection must not contradict what is known of the model type. */
+/** What --map says of a tensor must not contradict what is known of the model type. */
 function checkOrder(given: Family, config: Fields, where: string): void {
-  const known = FAMILIES.find((family) => isFused(family) && isOf(family, config));
-  if (!known || !isFused(given)) return;
-  const orderOf = ({ modules }: Family) => modules[0]!.parts[0]!.order;
-  if (orderOf(known) === orderOf(given)) return;
-  fail(
-    `${where}: --map says that the fused projection is ${orderOf(given)}, but that of ${known.name} is ${orderOf(known)}`,
-  );
+  if (
+    typeof config['model_type'] === 'string' &&
+    OTHER_ORDERS.includes(config['model_type']) &&
+    isFused(given)
+  )
+    fail(`${where}: the order of the fused projection of ${config['model_type']} is none that --map knows`);
+  const known = FAMILIES.filter((family) => isOf(family, config)).flatMap(({ modules }) => modules);
+  for (const part of given.modules.flatMap(({ parts }) => parts)) {
+    const same = known
+      .flatMap(({ parts }) => parts)
+      .find(({ name }) => part.name === name || part.name.endsWith(`.${name}`));
+    if (!same || (same.order === part.order && same.axis === part.axis)) continue;
+    const say = ({ order, axis }: PartSpec) => `${order} along axis ${axis}`;
+    fail(
+      `${where}: --map says that ${quote(part.name)} is ${say(part)}, but in a model of type ${String(config['model_type'])} it is ${say(same)}`,
+    );
+  }
 }
+
+/** CodeGen has queries, values and keys in four blocks. */
+const OTHER_ORDERS = ['codegen'];
 
 function noSuchNames({ modules }: Family, where: string): string {
   const names = modules[0]!.parts.filter(({ optional }) => !optional).map(({ name }) => quote(name));
   return `${where}: --map: no layer has the tensors ${names.join(', ')}`;
-}
-
-const TEXT_CONFIG = 'text_config';
-
-/** The fields of the text model: those of `text_config` where there is one that has the head counts. */
-function textFields(config: unknown, where: string): Fields {
-  const top = asFields(config, `${where}/config.json`);
-  const nested = top[TEXT_CONFIG];
-  const heads = ['num_attention_heads', 'n_head', 'num_heads'];
-  if (nested === undefined || nested === null || heads.some((name) => top[name] !== undefined)) return top;
-  return asFields(nested, `${where}/config.json: ${TEXT_CONFIG}`);
 }
 
 function positionsOf(family: Family, config: Fields, { headDim }: ModelShape): Positions | undefined {

@@ -44,19 +44,24 @@ const TEXT =
 const OTHER =
   /vision|visual|vit|image|video|audio|speech|encoder|project|resampl|adapter|talker|codec|draft|assistant|mtp|quant|rope/i;
 
+/** Names for the number of query heads, and for objects that hold the text model where they are not at the top. */
+const Q_HEADS = ['num_attention_heads', 'n_head', 'num_heads', 'n_heads'];
+const NESTED = ['text_config', 'language_config', 'llm_config', 'thinker_config'];
+
+/** The keys that lead from the top to the object that has the text model's head counts. */
+export function textPath(config: Fields): Path {
+  if (Q_HEADS.some((name) => typeof config[name] === 'number')) return [];
+  const name = NESTED.find((nested) => isObject(config[nested]));
+  return name === undefined ? [] : [name, ...textPath(config[name] as Fields)];
+}
+
 /**
  * All fields of `config` that follow the number of KV heads, at the top and in nested objects about the same model.
- * `inside` names the object that the model was read from, `counts` is what was read. Two places that differ are a
+ * `inside` leads to the object that the model was read from, `counts` is what was read. Two places that differ are a
  * CheckpointError with both values.
  */
-export function headFields(
-  config: unknown,
-  inside: string | undefined,
-  counts: HeadCounts,
-  where: string,
-): HeadField[] {
-  const main = inside === undefined ? [] : [inside];
-  const objects = modelObjects(config, main, where);
+export function headFields(config: unknown, inside: Path, counts: HeadCounts, where: string): HeadField[] {
+  const objects = modelObjects(config, inside, where);
   return objects.flatMap((object) => fieldsOf(object, counts, where));
 }
 

@@ -53,9 +53,8 @@ function newValues(
   where: string,
 ): (readonly [Path, number | boolean])[] {
   const { attention, options } = plan;
-  const { family, headDim, inside } = attention;
-  const main = inside === undefined ? [] : [inside];
-  const fields = headFields(config, inside, attention, where);
+  const { family, headDim, inside: main } = attention;
+  const fields = headFields(config, main, attention, where);
   const changed = fields.map(({ path, valueFor }) => [path, valueFor(options.kvHeads)] as const);
   const own = objectAt(config, main);
   const implied = own['head_dim'] === undefined || own['head_dim'] === null;

@@ -80,6 +80,9 @@ export function familyOf(entries: readonly MapEntry[]): Family {
       `--map: expected q, k, v and o, or qkv and o, or grouped and o, got ${given}`,
     );
   }
+  const twice = entries.find(({ name }, i) => entries.findIndex((other) => other.name === name) !== i);
+  if (twice)
+    throw new GqaError('usage', `--map: expected a name of its own for each role, got ${twice.name} twice`);
   const output = entries.find(({ order }) => order === 'o')!.name;
   // A bias of the output projection has no heads.
   const unchanged = [output.replace(/\.weight$/, '.bias')];

@@ -27,21 +27,21 @@ function updated(text: string, family = 'llama'): string {
   return updateConfig(text, planConversion(attention, tensors, options, 'model'), 'model');
 }
 
-const REST = '"hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2';
+const REST = '"model_type": "llama", "hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2';
 
 describe('config.json', () => {
   test('keeps the form of every number, string and space', () => {
     const text = `{
   "final_logit_softcapping": 30.0, "rms_norm_eps": 1e-06,
   "num_key_value_heads": 4, "note": "a \\"}{,: \\\\", "list": [1.0, {"num_key_value_heads": 7}],
-  "model_type": "llama", "head_dim": 8, ${REST}
+  "head_dim": 8, ${REST}
 }
 `;
     expect(updated(text)).toBe(text.replace('"num_key_value_heads": 4', '"num_key_value_heads": 2'));
   });
 
   test('gets what it lacked, on lines of their own where the others are', () => {
-    const lines = ['{', '  "model_type": "llama",', ...REST.split(', ').map((line) => `  ${line},`)];
+    const lines = ['{', ...REST.split(', ').map((line) => `  ${line},`)];
     const without = [...lines.slice(0, -1), lines.at(-1)!.slice(0, -1), '}'].join('\n');
     const added = ['  "num_key_value_heads": 2,', '  "head_dim": 8', '}'];
     expect(updated(without)).toBe([...lines, ...added].join('\n'));
@@ -79,25 +79,25 @@ describe('config.json', () => {
     ['n_head_kv', 'n_head_kv'],
     ['multi_query_group_num', 'multi_query_group_num'],
   ])('%s is written where it was read', (name) => {
-    const text = `{${REST}, "model_type": "novel", "head_dim": 8, "${name}": 4}`;
+    const text = `{${REST}, "head_dim": 8, "${name}": 4}`;
     expect(updated(text)).toBe(text.replace(`"${name}": 4`, `"${name}": 2`));
   });
 
   test.each([
     [
       'two numbers of KV heads',
-      `{${REST}, "num_key_value_heads": 4, "text_config": {${REST}, "num_key_value_heads": 2}}`,
-      'model/config.json: text_config.num_key_value_heads is 2, but the number of KV heads was read as 4: expected 4 here too',
+      `{${REST}, "num_key_value_heads": 4, "decoder": {${REST}, "num_key_value_heads": 2}}`,
+      'model/config.json: decoder.num_key_value_heads is 2, but the number of KV heads was read as 4: expected 4 here too',
     ],
     [
       'a number beside none',
-      `{${REST}, "text_config": {${REST}, "num_key_value_heads": 2}}`,
-      'text_config.num_key_value_heads is 2, but the number of KV heads was read as 4',
+      `{${REST}, "decoder": {${REST}, "num_key_value_heads": 2}}`,
+      'decoder.num_key_value_heads is 2, but the number of KV heads was read as 4',
     ],
     [
       'two numbers of query heads',
-      `{${REST}, "text_config": {"num_attention_heads": 8}}`,
-      'model/config.json: num_attention_heads (4) and text_config.num_attention_heads (8) contradict each other',
+      `{${REST}, "decoder": {"num_attention_heads": 8}}`,
+      'model/config.json: num_attention_heads (4) and decoder.num_attention_heads (8) contradict each other',
     ],
     [
       'a number of groups that does not fit',
@@ -117,7 +117,7 @@ describe('config.json', () => {
 
   test('one that would read as something else is refused', () => {
     // The flag turns the count off, and the projections are not fused, so that it cannot be turned on.
-    const text = `{${REST}, "model_type": "novel", "multi_query_attention": false, "multi_query_group_num": 4}`;
+    const text = `{${REST}, "multi_query_attention": false, "multi_query_group_num": 4}`;
     expect(() => updated(text)).toThrow(
       'with 2 KV heads written to it, it reads as numKvHeads 4 where 2 is expected; these fields cannot describe the result',
     );

@@ -83,7 +83,8 @@ describe.each(Object.keys(FUSED))('%s', (name) => {
   );
 
   test('a model type that nobody knows: refused, with the options to choose from', async () => {
-    const from = await source(name, { ...FUSED[name]!.config, model_type: 'novel' });
+    const novel = { num_key_value_heads: HEADS, ...FUSED[name]!.config, model_type: 'novel' };
+    const from = await source(name, novel);
     const { err, code } = await gqaMain('convert', from, '--kv-heads', '2', '--out', join(folder, 'out'));
     expect(code).toBe(1);
     expect(err).toContain(
@@ -101,25 +102,45 @@ describe.each(Object.keys(FUSED))('%s', (name) => {
   });
 });
 
-test.each([
-  ['gpt-bigcode', 'qkv', 'gpt-bigcode is grouped'],
-  ['glm-2021', 'grouped', 'glm-2021 is qkv'],
-])('--map that contradicts the model type: %s, %s', async (name, order, expected) => {
-  const from = await source(name);
-  const [qkv, o] = FUSED[name]!.tensors.map(([tensor]) => tensor).filter((tensor) =>
-    /0.*(attn|attention).*weight/.test(tensor),
-  );
-  const args = [`${order}=${qkv!.replace('.0.', '.{layer}.')}`, `o=${o!.replace('.0.', '.{layer}.')}`];
-  const { err } = await gqaMain(
-    'convert',
-    from,
-    '--kv-heads',
-    '2',
-    '--out',
-    join(folder, 'out'),
-    ...args.flatMap((x) => ['--map', x]),
-  );
-  expect(err).toContain(`--map says that the fused projection is ${order}, but that of ${expected}`);
+describe('--map', () => {
+  const dryRun = async (name: string, entries: readonly string[], config = FUSED[name]!.config) => {
+    const args = entries.flatMap((entry) => ['--map', entry]);
+    return gqaMain('convert', await source(name, config), '--kv-heads', '2', '--dry-run', ...args);
+  };
+  const C_ATTN = 'transformer.h.{layer}.attn.c_attn.weight';
+  const C_PROJ = 'transformer.h.{layer}.attn.c_proj.weight';
+  const GLM = 'transformer.layers.{layer}.attention';
+
+  test.each([
+    [
+      'gpt-bigcode',
+      [`qkv=${C_ATTN}`, `o=${C_PROJ}`],
+      `${C_ATTN}" is qkv along axis 0, but in a model of type gpt_bigcode it is grouped`,
+    ],
+    [
+      'glm-2021',
+      [`grouped=${GLM}.query_key_value.weight`, `o=${GLM}.dense.weight`],
+      'is grouped along axis 0, but in a model of type glm it is qkv along axis 0',
+    ],
+    [
+      'qwen',
+      [`qkv=${C_ATTN}`, `o=${C_PROJ}:transposed`],
+      `${C_PROJ}" is o along axis 0, but in a model of type qwen it is o along axis 1`,
+    ],
+  ])('that contradicts the model type: %s', async (name, entries, expected) => {
+    expect((await dryRun(name, entries)).err).toContain(expected);
+  });
+
+  test('one tensor in two roles; an order that it does not know', async () => {
+    const twice = ['q', 'k', 'v', 'o'].map((role) => `${role}=${C_PROJ}`);
+    expect((await dryRun('qwen', twice)).err).toContain(
+      `--map: expected a name of its own for each role, got ${C_PROJ} twice`,
+    );
+    const codegen = { ...FUSED['qwen']!.config, num_key_value_heads: HEADS, model_type: 'codegen' };
+    expect((await dryRun('qwen', [`qkv=${C_ATTN}`, `o=${C_PROJ}`], codegen)).err).toContain(
+      'the order of the fused projection of codegen is none that --map knows',
+    );
+  });
 });
 
 describe('config.json of the result', () => {
