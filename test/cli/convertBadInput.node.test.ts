@@ -141,7 +141,7 @@ describe('tensors', () => {
     await write(LLAMA, { fill });
     for (const method of ['aligned', 'pca']) {
       expect(await refusal('--method', method)).toContain(
-        `tensor "${K}": expected finite numbers, which turning heads needs`,
+        `tensor "${K}": expected finite numbers, which turning and judging heads needs`,
       );
     }
   });

@@ -202,7 +202,7 @@ describe('numbers that are not finite', () => {
       expect(await refusal('--method', method)).toMatch(
         method === 'mean' || method === 'random'
           ? `tensor "${K}": 3 of 1024 numbers are NaN or infinity, which merging would spread to other heads; expected finite weights`
-          : `tensor "${K}": expected finite numbers, which turning heads needs`,
+          : `tensor "${K}": expected finite numbers, which turning and judging heads needs`,
       );
     },
   );
