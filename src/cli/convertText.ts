@@ -4,7 +4,7 @@ import type { ConversionJob } from '../checkpoint/disk/job.ts';
 import type { ModelFolder } from '../checkpoint/disk/modelFolder.ts';
 import { list } from '../checkpoint/checkpointError.ts';
 import type { ConversionPlan, TensorPlan } from '../checkpoint/plan.ts';
-import { tensorByteLength } from '../checkpoint/safetensors.ts';
+import { specByteLength } from '../checkpoint/safetensors.ts';
 import { kvBytesPerToken } from '../models/kvBytes.ts';
 
 /** A tensor of a plan, as `-o json` prints it. */
@@ -40,15 +40,13 @@ function actionOf({ tensor, to, rewrite }: TensorPlan): string {
 function sizes({ attention, tensors, options }: ConversionPlan) {
   const cache = (numKvHeads: number) =>
     kvBytesPerToken({ ...attention.shape, numKvHeads }, 2 * attention.shape.headDim);
-  const bytes = (shapeOf: (planned: TensorPlan) => readonly number[]) =>
-    [...tensors.values()].reduce(
-      (sum, planned) => sum + tensorByteLength(planned.tensor.dtype, shapeOf(planned)),
-      0,
-    );
+  const all = [...tensors.values()];
+  const before = all.reduce((sum, { tensor }) => sum + specByteLength(tensor)!, 0);
+  const after = all.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     kvHeads: { from: attention.numKvHeads, to: options.kvHeads },
     cacheBytesPerToken: { from: cache(attention.numKvHeads), to: cache(options.kvHeads) },
-    tensorBytes: { from: bytes(({ tensor }) => tensor.shape), to: bytes(({ to }) => to) },
+    tensorBytes: { from: before, to: after },
   };
 }
 
