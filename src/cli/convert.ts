@@ -20,7 +20,7 @@ import {
 } from '../checkpoint/plan.ts';
 import { reportModule, type ModuleReport } from '../checkpoint/report.ts';
 import { GqaError } from '../device/errors.ts';
-import { SHAPE_LIMITS } from '../models/config.ts';
+import { SHAPE_LIMITS } from '../models/limits.ts';
 import {
   familyOf,
   folder,

@@ -2,7 +2,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { GqaError, ShapeError } from '../device/errors.ts';
 import { KV_TYPES, type KvType } from '../kernels/elements.ts';
-import { SHAPE_LIMITS, type ConfigShape } from '../models/config.ts';
+import type { ConfigShape } from '../models/config.ts';
+import { SHAPE_LIMITS } from '../models/limits.ts';
 import { PRESETS } from '../models/presets.ts';
 import { kvReport, presetTable, reportText, type KvReportRequest } from './kvReport.ts';
 import { loadShape } from './loadShape.ts';
@@ -113,6 +114,7 @@ function shapeByHand({ layers, heads, kvHeads, headDim }: KvOptions): ConfigShap
     numQHeads: heads,
     numKvHeads: kvHeads,
     headDim,
+    kvLayers: [{ kind: 'global', count: layers, numKvHeads: kvHeads, headDim }],
     source: 'command line',
     notes: [`head_dim ${headDim} from --head-dim`],
   };
