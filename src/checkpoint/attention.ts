@@ -1,6 +1,7 @@
 // attention.ts: finds a model's attention modules in its tensor names, and checks every one of their shapes.
 import { shapeFromConfig } from '../models/config.ts';
 import { asFields, type Fields } from '../models/configFields.ts';
+import { areAlike } from '../models/kvLayers.ts';
 import type { ModelShape } from '../models/presets.ts';
 import { fail, list, quote } from './checkpointError.ts';
 import { FAMILIES, type Family, type ModuleSpec, type PartSpec, type Positions } from './families.ts';
@@ -61,6 +62,10 @@ export function findAttention(
   options: AttentionOptions = {},
 ): Attention {
   const shape = shapeFromConfig(config, `${where}/config.json`);
+  if (!areAlike(shape.kvLayers))
+    fail(
+      `${where}: config.json has layers without KV heads of their own, or with other numbers of them: expected layers that are alike`,
+    );
   const fields = textFields(config, where);
   const counts = { numQHeads: shape.numQHeads, numKvHeads: shape.numKvHeads };
   const modelType = typeof fields['model_type'] === 'string' ? fields['model_type'] : undefined;

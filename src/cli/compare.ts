@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { compareResults, failures, type FailOn, type Side } from '../../bench/compare.ts';
 import { compareJson, compareMarkdown, compareWarnings } from '../../bench/compareReport.ts';
+import { formatOption } from './options.ts';
 import { readResultFile } from './readResultFile.ts';
 import { EXIT } from './usage.ts';
 
@@ -34,7 +35,7 @@ const OPTIONS: readonly Option[] = [
     '--fail-on <what>',
     'exit code 1 for a regression, or for any row not shown to be equivalent',
   ).choices(['regression', 'any']),
-  new Option('-o, --output <format>', 'what goes to stdout').choices(['md', 'json']).default('md'),
+  formatOption(),
 ];
 
 const HELP = `

@@ -36,8 +36,9 @@ import { reportSvg } from './convertPlot.ts';
 import { convertReport, reportTable } from './convertReport.ts';
 import { dryRunJson, dryRunText, resultText } from './convertText.ts';
 import { checkExportTarget, exportJson, exportText } from './exportJson.ts';
+import { formatOption, seedOption } from './options.ts';
 import { Progress } from './progress.ts';
-import { wholeNumber, wholeNumbers } from './usage.ts';
+import { wholeNumbers } from './usage.ts';
 
 export interface ConvertOptions {
   readonly kvHeads: readonly number[];
@@ -55,7 +56,7 @@ export interface ConvertOptions {
   readonly finish?: true;
   readonly hash?: true;
   readonly report?: true;
-  readonly layers?: readonly number[];
+  readonly reportLayers?: readonly number[];
   readonly plot?: string;
   readonly exportJson?: string;
   readonly output: 'md' | 'json';
@@ -81,9 +82,7 @@ const OPTIONS: readonly Option[] = [
   new Option('--method <name>', 'how heads are merged').choices(METHODS).default('mean'),
   new Option('--grouping <name>', 'which heads are merged').choices(GROUPINGS).default('neighbours'),
   new Option('--no-renorm', 'aligned: leave the mean as small as it comes out'),
-  new Option('--seed <n>', 'random: seed')
-    .argParser((text: string) => wholeNumber(text, 0, 2 ** 32 - 1))
-    .default(42),
+  seedOption('of --method random'),
   new Option('--calibration <file>', 'hidden states of calibration text, for aligned, pca and the report'),
   new Option('--head-map <name>', "the source's: query head h reads KV head floor(h / G), or h mod Hkv")
     .choices(HEAD_MAPS)
@@ -99,14 +98,12 @@ const OPTIONS: readonly Option[] = [
   new Option('--finish', 'make the whole of what the workers of --shards converted').conflicts('shards'),
   new Option('--hash', 'put the SHA-256 of whole source files into the metadata too (slower than copying)'),
   new Option('--report', 'how much of each head survives, layer by layer; writes no model without --out'),
-  new Option('--layers <list>', 'layers that the report looks at: 0,8-15 (default: all)').argParser(
+  new Option('--report-layers <list>', 'layers that the report looks at: 0,8-15 (default: all)').argParser(
     (text: string) => wholeNumbers(text, 0, SHAPE_LIMITS.layers),
   ),
   new Option('--plot <file>', 'the report as a picture (SVG)'),
   new Option('--export-json <file>', 'the report as JSON'),
-  new Option('-o, --output <format>', 'format of --dry-run and --report')
-    .choices(['md', 'json'])
-    .default('md'),
+  formatOption(['md', 'json'], 'format of --dry-run and --report'),
 ];
 
 const HELP = `
@@ -169,7 +166,7 @@ async function checkUsage({
   shards,
   finish,
   report,
-  layers,
+  reportLayers,
   plot,
   exportJson: json,
 }: ConvertOptions): Promise<void> {
@@ -183,8 +180,8 @@ async function checkUsage({
   }
   if ((shards ?? finish) !== undefined && out === undefined)
     refuse('--shards and --finish make parts of a result: expected --out too');
-  if ((plot ?? json ?? layers) !== undefined && !report)
-    refuse('--plot, --export-json and --layers are of the report: expected --report too');
+  if ((plot ?? json ?? reportLayers) !== undefined && !report)
+    refuse('--plot, --export-json and --report-layers are of the report: expected --report too');
   if (plot !== undefined) await checkExportTarget(plot, '--plot');
   if (json !== undefined) await checkExportTarget(json);
 }
@@ -214,7 +211,7 @@ async function runReport(
 ): Promise<void> {
   const { attention } = plans[0]!;
   checkReportable(plans, options);
-  const modules = attention.modules.filter(({ layer }) => options.layers?.includes(layer) ?? true);
+  const modules = attention.modules.filter(({ layer }) => options.reportLayers?.includes(layer) ?? true);
   if (!attention.positions) note(UNKNOWN_POSITIONS);
   const progress = new Progress();
   const found: ModuleReport[] = [];
@@ -235,7 +232,7 @@ async function runReport(
 const UNKNOWN_POSITIONS =
   'how positions rotate q and k is not known, so the output is judged without; say with --rope half, interleaved or none';
 
-function checkReportable(plans: readonly ConversionPlan[], { layers, method }: ConvertOptions): void {
+function checkReportable(plans: readonly ConversionPlan[], { reportLayers, method }: ConvertOptions): void {
   const { attention } = plans[0]!;
   const more = plans.find(({ options }) => options.kvHeads > attention.numKvHeads);
   if (more) {
@@ -245,11 +242,11 @@ function checkReportable(plans: readonly ConversionPlan[], { layers, method }: C
     );
   }
   if (method === 'random') throw new GqaError('usage', '--report: random heads keep nothing of the source');
-  const beyond = layers?.find((layer) => layer >= attention.shape.layers);
+  const beyond = reportLayers?.find((layer) => layer >= attention.shape.layers);
   if (beyond !== undefined) {
     throw new GqaError(
       'usage',
-      `--layers: expected layers from 0 to ${attention.shape.layers - 1}, got ${beyond}`,
+      `--report-layers: expected layers from 0 to ${attention.shape.layers - 1}, got ${beyond}`,
     );
   }
 }

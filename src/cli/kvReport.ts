@@ -68,7 +68,7 @@ function shapeWords({ shape, typeK, typeV, batch }: KvReport): string {
   return [
     plural(shape.layers, 'layer'),
     plural(shape.numQHeads, 'query head'),
-    plural(shape.numKvHeads, 'KV head'),
+    `${rowGroups(shape.kvLayers).length === 1 ? '' : 'up to '}${plural(shape.numKvHeads, 'KV head')}`,
     `head_dim ${shape.headDim}`,
     typeK === typeV ? typeK : `K ${typeK}, V ${typeV}`,
     `batch ${groupDigits(batch)}`,

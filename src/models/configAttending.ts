@@ -130,7 +130,7 @@ function hybridPattern(file: ConfigFile, layers: number): LayerRule | undefined 
   const name = 'hybrid_override_pattern';
   const text = field(file, name);
   if (text === undefined) return undefined;
-  const kinds = typeof text === 'string' ? [...text].map((letter) => PATTERN[letter]) : [];
+  const kinds = typeof text === 'string' ? text.split('').map((letter) => PATTERN[letter]) : [];
   if (kinds.length !== layers || !kinds.every((kind) => kind !== undefined)) {
     throw new ShapeError(
       `${file.where}: ${name} expected ${layers} characters of *, M, - and E (one for each layer), got ${show(text)}`,

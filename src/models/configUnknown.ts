@@ -44,7 +44,7 @@ export function checkUnknown(file: ConfigFile): string[] {
     ...(isFields(nested) ? notUnderstood(nested, ATTN_CONFIG) : []),
   ];
   const isWindow = ([name, value]: [string, unknown]) =>
-    /window|chunk/i.test(name) && typeof value === 'number';
+    /window|chunk/i.test(name) && (typeof value === 'number' || isShortAndLong(name, value));
   const refused = unknown.find((entry) => !isWindow(entry));
   if (refused) {
     const [name, value] = refused;
@@ -70,9 +70,15 @@ function notUnderstood(fields: Fields, understood: ReadonlySet<string>): [name: 
 
 function speaksOfLayers(name: string, value: unknown): boolean {
   if (OTHER.test(name) || isNeutral(value)) return false;
+  if (isShortAndLong(name, value) && !String(value).includes('S')) return false;
   if (typeof value === 'object') return SPEAKS.test(name) || LISTED.test(name);
   const speaks = SPEAKS.test(name) || (typeof value === 'string' && LISTED.test(name));
   return speaks && !HARMLESS.test(name);
+}
+
+/** nanochat's letters, S for layers with a window whose length the file does not give, L for the others. */
+function isShortAndLong(name: string, value: unknown): boolean {
+  return name === 'window_pattern' && typeof value === 'string' && /^[SL]+$/.test(value);
 }
 
 function isNeutral(value: unknown): boolean {

@@ -63,6 +63,15 @@ export function countLayers(groups: readonly KvLayers[], ...kinds: readonly Laye
   return groups.reduce((sum, group) => sum + (kinds.includes(group.kind) ? group.count : 0), 0);
 }
 
+/** Whether every layer has K and V of its own, all of as many heads of one size. Cross-attention is beside it. */
+export function areAlike(groups: readonly KvLayers[]): boolean {
+  const layers = groups.filter(({ kind }) => kind !== 'cross');
+  const [first] = layers;
+  return layers.every(
+    (group) => keepsKv(group) && group.numKvHeads === first?.numKvHeads && group.headDim === first.headDim,
+  );
+}
+
 /** The same layers with another number of KV heads in each that has a cache. */
 export function withKvHeads(groups: readonly KvLayers[], numKvHeads: number): KvLayers[] {
   return groups.map((group) => (keepsKv(group) ? { ...group, numKvHeads } : group));

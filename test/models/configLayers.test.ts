@@ -470,6 +470,15 @@ describe('local and chunked layers', () => {
     );
   });
 
+  it("nanochat's letters: windows of a length that the file does not give", () => {
+    const config = { n_embd: 768, n_head: 6, n_kv_head: 6, n_layer: 12, window_pattern: 'SSSL' };
+    expect(layersOf(config)).toBe('12 global 6x128');
+    expect(read(config).notes).toContain(
+      'every layer counts as global: nothing says which layers "window_pattern" ("SSSL") is for',
+    );
+    expect(read({ ...config, window_pattern: 'L' }).notes).toHaveLength(2);
+  });
+
   it('refuses letters and rules that contradict each other', () => {
     expect(() => read({ ...windowed, sliding_window_pattern: 'LLXG' })).toThrow(
       'm/config.json: sliding_window_pattern expected letters L and G, got "LLXG"',

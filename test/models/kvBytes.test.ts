@@ -24,18 +24,18 @@ const local: KvLayers[] = [
 ];
 
 /** Rows of so many bytes, whatever their elements. */
-function rows(k: number, v = k): RowBytes {
+function rowsOf(k: number, v = k): RowBytes {
   return () => ({ k, v });
 }
 
 describe('kvBytesPerToken', () => {
   it('is layers * heads * (bytes of a K row + bytes of a V row)', () => {
     expect(kvBytesPerToken(small, halves)).toBe(420);
-    expect(kvBytesPerToken(small, rows(28))).toBe(840);
-    expect(kvBytesPerToken(small, rows(28, 14))).toBe(630);
+    expect(kvBytesPerToken(small, rowsOf(28))).toBe(840);
+    expect(kvBytesPerToken(small, rowsOf(28, 14))).toBe(630);
     expect(kvBytesPerToken(findPreset('llama-3-8b').kvLayers, halves)).toBe(131_072);
     // 128 elements of int8 and a scale of two bytes
-    expect(kvBytesPerToken(findPreset('llama-3-8b').kvLayers, rows(130))).toBe(66_560);
+    expect(kvBytesPerToken(findPreset('llama-3-8b').kvLayers, rowsOf(130))).toBe(66_560);
   });
 
   it('refuses what is not a whole number above zero, by name', () => {
@@ -44,16 +44,16 @@ describe('kvBytesPerToken', () => {
       'kvBytes: count expected a whole number of at least 1, got 0',
     );
     expect(() => kvBytesPerToken([{ ...small[0]!, numKvHeads: -5 }], halves)).toThrow('numKvHeads expected');
-    expect(() => kvBytesPerToken(small, rows(NaN))).toThrow('rowBytes expected');
-    expect(() => kvBytesPerToken(small, rows(14, 0.5))).toThrow('rowBytes expected');
+    expect(() => kvBytesPerToken(small, rowsOf(NaN))).toThrow('rowBytes expected');
+    expect(() => kvBytesPerToken(small, rowsOf(14, 0.5))).toThrow('rowBytes expected');
   });
 
   it('refuses sizes that a number cannot hold exactly', () => {
     const huge: KvLayers[] = [{ kind: 'global', count: 2 ** 20, numKvHeads: 2 ** 20, headDim: 1 }];
-    expect(() => kvBytesPerToken(huge, rows(2 ** 12))).toThrow(
+    expect(() => kvBytesPerToken(huge, rowsOf(2 ** 12))).toThrow(
       'kvBytesPerToken: expected fewer than 2^53 bytes, got about 9.01e+15',
     );
-    expect(kvBytesPerToken(huge, rows(2 ** 11))).toBe(2 ** 52);
+    expect(kvBytesPerToken(huge, rowsOf(2 ** 11))).toBe(2 ** 52);
   });
 });
 
