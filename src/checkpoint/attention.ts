@@ -1,6 +1,7 @@
 // attention.ts: finds a model's attention modules in its tensor names, and checks every one of their shapes.
 import { shapeFromConfig } from '../models/config.ts';
 import { asFields, type Fields } from '../models/configFields.ts';
+import { areAlike } from '../models/kvLayers.ts';
 import type { ModelShape } from '../models/presets.ts';
 import { fail, list, quote } from './checkpointError.ts';
 import { objectAt, textPath, type Path } from './configHeads.ts';
@@ -72,6 +73,10 @@ export function findAttention(
   const inside = textPath(top);
   const fields = objectAt(top, inside);
   const shape = shapeFromConfig(config, `${where}/config.json`);
+  if (!areAlike(shape.kvLayers))
+    fail(
+      `${where}: config.json has layers without KV heads of their own, or with other numbers of them: expected layers that are alike`,
+    );
   const counts = { numQHeads: shape.numQHeads, numKvHeads: shape.numKvHeads };
   if (options.family) checkOrder(options.family, fields, where);
   const { family, prefix } = options.family

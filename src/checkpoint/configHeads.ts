@@ -1,5 +1,6 @@
 // configHeads.ts: every place of a config.json that says how many KV heads the text model has, and whether all agree.
 import type { Fields } from '../models/configFields.ts';
+import { HEADS, NESTED } from '../models/configText.ts';
 import { describe, fail, isObject } from './checkpointError.ts';
 import type { HeadCounts } from './layout.ts';
 
@@ -44,13 +45,9 @@ const TEXT =
 const OTHER =
   /vision|visual|vit|image|video|audio|speech|encoder|project|resampl|adapter|talker|codec|draft|assistant|mtp|quant|rope/i;
 
-/** Names for the number of query heads, and for objects that hold the text model where they are not at the top. */
-const Q_HEADS = ['num_attention_heads', 'n_head', 'num_heads', 'n_heads'];
-const NESTED = ['text_config', 'language_config', 'llm_config', 'thinker_config'];
-
 /** The keys that lead from the top to the object that has the text model's head counts. */
 export function textPath(config: Fields): Path {
-  if (Q_HEADS.some((name) => typeof config[name] === 'number')) return [];
+  if (HEADS.some((name) => typeof config[name] === 'number')) return [];
   const name = NESTED.find((nested) => isObject(config[nested]));
   return name === undefined ? [] : [name, ...textPath(config[name] as Fields)];
 }

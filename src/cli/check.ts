@@ -7,6 +7,7 @@ import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
 import { ShapeError } from '../device/errors.ts';
 import { checkText, groupChecks, passed } from './checkReport.ts';
 import { adapterOptions, openNode, type AdapterOptions, type NodeDevice } from './openNode.ts';
+import { formatOption } from './options.ts';
 import { Progress } from './progress.ts';
 import { runQuietly } from './runQuietly.ts';
 import { choiceList, EXIT } from './usage.ts';
@@ -44,7 +45,7 @@ const OPTIONS: readonly Option[] = [
   new Option('--kernel <list>', 'kernels to check')
     .argParser((text) => choiceList(text, DECODE_KERNELS))
     .default(STANDARD_KERNELS, STANDARD_KERNELS.join(',')),
-  new Option('-o, --output <format>', 'format').choices(['md', 'json']).default('md'),
+  formatOption(),
 ];
 
 const HELP = `

@@ -9,6 +9,7 @@ import {
   type Side,
 } from '../../bench/compare.ts';
 import { compareJson, compareMarkdown, compareWarnings } from '../../bench/compareReport.ts';
+import { formatOption } from './options.ts';
 import { readResultFile } from './readResultFile.ts';
 import { EXIT } from './usage.ts';
 
@@ -41,7 +42,7 @@ const OPTIONS: readonly Option[] = [
     '--fail-on <what>',
     'exit code 1 for a regression, or for any row not shown to be equivalent',
   ).choices(['regression', 'any']),
-  new Option('-o, --output <format>', 'what goes to stdout').choices(['md', 'json']).default('md'),
+  formatOption(),
 ];
 
 const HELP = `

@@ -85,7 +85,7 @@ async function checkUsage({
   shards,
   finish,
   report,
-  layers,
+  reportLayers,
   plot,
   exportJson: json,
 }: ConvertOptions): Promise<void> {
@@ -99,8 +99,8 @@ async function checkUsage({
   }
   if ((shards ?? finish) !== undefined && out === undefined)
     refuse('--shards and --finish make parts of a result: expected --out too');
-  if ((plot ?? json ?? layers) !== undefined && !report)
-    refuse('--plot, --export-json and --layers are of the report: expected --report too');
+  if ((plot ?? json ?? reportLayers) !== undefined && !report)
+    refuse('--plot, --export-json and --report-layers are of the report: expected --report too');
   if (plot !== undefined) await checkExportTarget(plot, '--plot');
   if (json !== undefined) await checkExportTarget(json);
 }
@@ -130,7 +130,7 @@ async function runReport(
 ): Promise<void> {
   const { attention } = plans[0]!;
   checkReportable(plans, options);
-  const modules = attention.modules.filter(({ layer }) => options.layers?.includes(layer) ?? true);
+  const modules = attention.modules.filter(({ layer }) => options.reportLayers?.includes(layer) ?? true);
   if (!attention.positions) note(UNKNOWN_POSITIONS);
   const progress = new Progress();
   const found: ModuleReport[] = [];
@@ -151,7 +151,7 @@ async function runReport(
 const UNKNOWN_POSITIONS =
   'how positions rotate q and k is not known, so the output is judged without; say with --rope half, interleaved or none';
 
-function checkReportable(plans: readonly ConversionPlan[], { layers, method }: ConvertOptions): void {
+function checkReportable(plans: readonly ConversionPlan[], { reportLayers, method }: ConvertOptions): void {
   const { attention } = plans[0]!;
   const more = plans.find(({ options }) => options.kvHeads > attention.numKvHeads);
   if (more) {
@@ -161,11 +161,11 @@ function checkReportable(plans: readonly ConversionPlan[], { layers, method }: C
     );
   }
   if (method === 'random') throw new GqaError('usage', '--report: random heads keep nothing of the source');
-  const beyond = layers?.find((layer) => layer >= attention.shape.layers);
+  const beyond = reportLayers?.find((layer) => layer >= attention.shape.layers);
   if (beyond !== undefined) {
     throw new GqaError(
       'usage',
-      `--layers: expected layers from 0 to ${attention.shape.layers - 1}, got ${beyond}`,
+      `--report-layers: expected layers from 0 to ${attention.shape.layers - 1}, got ${beyond}`,
     );
   }
 }

@@ -3,9 +3,10 @@ import { Option } from 'commander';
 import type { Share } from '../checkpoint/disk/job.ts';
 import { HEAD_MAPS, type HeadMap } from '../checkpoint/heads.ts';
 import { GROUPINGS, METHODS, type Grouping, type Method } from '../checkpoint/plan.ts';
-import { SHAPE_LIMITS } from '../models/config.ts';
+import { SHAPE_LIMITS } from '../models/limits.ts';
 import { folder, mapEntry, rope, share, type MapEntry, type RopeOption } from './convertOptions.ts';
-import { wholeNumber, wholeNumbers } from './usage.ts';
+import { formatOption, seedOption } from './options.ts';
+import { wholeNumbers } from './usage.ts';
 
 export interface ConvertOptions {
   readonly kvHeads: readonly number[];
@@ -23,7 +24,7 @@ export interface ConvertOptions {
   readonly finish?: true;
   readonly hash?: true;
   readonly report?: true;
-  readonly layers?: readonly number[];
+  readonly reportLayers?: readonly number[];
   readonly plot?: string;
   readonly exportJson?: string;
   readonly output: 'md' | 'json';
@@ -37,9 +38,7 @@ export const OPTIONS: readonly Option[] = [
   new Option('--method <name>', 'how heads are merged').choices(METHODS).default('mean'),
   new Option('--grouping <name>', 'which heads are merged').choices(GROUPINGS).default('neighbours'),
   new Option('--no-renorm', 'aligned: leave the mean as small as it comes out'),
-  new Option('--seed <n>', 'random: seed')
-    .argParser((text: string) => wholeNumber(text, 0, 2 ** 32 - 1))
-    .default(42),
+  seedOption('of --method random'),
   new Option('--calibration <file>', 'hidden states of calibration text, for aligned, pca and the report'),
   new Option('--head-map <name>', "the source's: query head h reads KV head floor(h / G), or h mod Hkv")
     .choices(HEAD_MAPS)
@@ -58,14 +57,12 @@ export const OPTIONS: readonly Option[] = [
     'keep the SHA-256 of whole source files, and compare it when a run goes on (slower than copying)',
   ),
   new Option('--report', 'how much of each head survives, layer by layer; writes no model without --out'),
-  new Option('--layers <list>', 'layers that the report looks at: 0,8-15 (default: all)').argParser(
+  new Option('--report-layers <list>', 'layers that the report looks at: 0,8-15 (default: all)').argParser(
     (text: string) => wholeNumbers(text, 0, SHAPE_LIMITS.layers),
   ),
   new Option('--plot <file>', 'the report as a picture (SVG)'),
   new Option('--export-json <file>', 'the report as JSON'),
-  new Option('-o, --output <format>', 'format of --dry-run and --report')
-    .choices(['md', 'json'])
-    .default('md'),
+  formatOption(['md', 'json'], 'format of --dry-run and --report'),
 ];
 
 export const HELP = `

@@ -40,7 +40,7 @@ describe('a speed-up', () => {
     [{ warnings: ['noisy'] }, {}],
     [{}, { warnings: ['noisy'] }],
   ] as const)('is marked where one of the two times did not settle', (base, own) => {
-    const rows = [at(32, 262_144, base as Partial<BenchRow>), at(8, 65_536, own as Partial<BenchRow>)];
+    const rows = [at(32, 262_144, base), at(8, 65_536, own)];
     expect(speedUpCell(rows, rows[1]!)).toBe('~4.00× (4.00×)');
     expect(roughSpeedUps(rows, rows)).toEqual([
       '~ marks a speed-up of which one of the two times did not settle.',
