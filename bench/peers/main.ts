@@ -1,10 +1,10 @@
 // main.ts: `npm run bench:peers`: this project and other engines side by side, in one run.
-import { CommanderError } from 'commander';
-import { checkExportTarget, exportJson } from '../../src/cli/exportJson.ts';
+import { checkOutputOption, exportJson } from '../../src/cli/outputOption.ts';
 import { Progress } from '../../src/cli/progress.ts';
+import { reportError } from '../../src/cli/reportError.ts';
 import { runtimeContext } from '../../src/cli/runtimeContext.ts';
+import { watchStandardStreams } from '../../src/cli/standardStreams.ts';
 import { EXIT } from '../../src/cli/usage.ts';
-import { GqaError, NoAdapterError } from '../../src/index.ts';
 import { nodeGpu } from '../../src/node.ts';
 import { PEER_SCHEMA, SUITE, type PeerPlace, type PeerResult, type PeerRow } from '../schema.ts';
 import { selectContestants, type Contestant, type Place } from './contestants.ts';
@@ -19,11 +19,12 @@ import { comparePeers } from './run.ts';
 
 /** Runs and sets the process's exit code: 1 also when one of this project's own kernels has no time. */
 async function main(argv: readonly string[]): Promise<void> {
+  watchStandardStreams();
   const progress = new Progress();
   try {
     const flags = parseFlags(argv);
     const shapes = shapesOf(flags);
-    if (flags.exportJson) await checkExportTarget(flags.exportJson);
+    if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
     const result = await run(flags, shapes, progress);
     progress.end();
     if (flags.exportJson) await exportJson(flags.exportJson, result);
@@ -31,20 +32,11 @@ async function main(argv: readonly string[]): Promise<void> {
     if (result.results.some((row) => OWN.includes(row.engine) && !row.time)) process.exitCode = EXIT.failure;
   } catch (error) {
     progress.end();
-    process.exitCode = report(error);
+    process.exitCode = reportError(error);
   }
 }
 
 const OWN: readonly string[] = ['ours', 'plain'];
-
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode;
-  const known = error instanceof GqaError;
-  process.stderr.write(
-    known ? `error: ${error.message}\n` : `${error instanceof Error ? error.stack : String(error)}\n`,
-  );
-  return error instanceof NoAdapterError ? EXIT.noAdapter : EXIT.failure;
-}
 
 async function run(
   flags: PeerFlags,

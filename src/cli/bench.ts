@@ -8,9 +8,9 @@ import { DECODE_KERNELS, type KernelChoice } from '../decode/plan.ts';
 import { ShapeError } from '../device/errors.ts';
 import { KV_TYPES, type KvType } from '../kernels/elements.ts';
 import { quietWait } from '../node.ts';
-import { checkExportTarget, exportJson } from './exportJson.ts';
 import { loadShape } from './loadShape.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
+import { checkOutputOption, exportJson, outputPath } from './outputOption.ts';
 import { Progress } from './progress.ts';
 import { lastLevelCache, runtimeContext } from './runtimeContext.ts';
 import { readTuning } from './tuningFile.ts';
@@ -106,7 +106,9 @@ const OPTIONS: readonly Option[] = [
   new Option('-o, --output <format>', 'what goes to stdout')
     .choices(['md', 'json', 'jsonl', 'csv'])
     .default('md'),
-  new Option('--export-json <file>', 'also write the whole result, samples included, to a file'),
+  new Option('--export-json <file>', 'also write the whole result, samples included, to a file').argParser(
+    outputPath,
+  ),
 ];
 
 const EXAMPLES = `
@@ -135,7 +137,7 @@ function kernels(text: string): KernelChoice[] {
 
 async function run(command: Command, flags: BenchFlags): Promise<void> {
   const shape = benchShape(flags);
-  if (flags.exportJson) await checkExportTarget(flags.exportJson);
+  if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
   const progress = new Progress();
   const { device } = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') }, (line) =>
     progress.line(line),

@@ -35,7 +35,7 @@ import { progressLine } from './convertProgress.ts';
 import { reportSvg } from './convertPlot.ts';
 import { convertReport, reportTable } from './convertReport.ts';
 import { dryRunJson, dryRunText, resultText } from './convertText.ts';
-import { checkExportTarget, exportJson, exportText } from './exportJson.ts';
+import { checkOutputOption, exportJson, outputPath, writeOutputOption } from './outputOption.ts';
 import { Progress } from './progress.ts';
 import { wholeNumber, wholeNumbers } from './usage.ts';
 
@@ -102,8 +102,8 @@ const OPTIONS: readonly Option[] = [
   new Option('--layers <list>', 'layers that the report looks at: 0,8-15 (default: all)').argParser(
     (text: string) => wholeNumbers(text, 0, SHAPE_LIMITS.layers),
   ),
-  new Option('--plot <file>', 'the report as a picture (SVG)'),
-  new Option('--export-json <file>', 'the report as JSON'),
+  new Option('--plot <file>', 'the report as a picture (SVG)').argParser(outputPath),
+  new Option('--export-json <file>', 'the report as JSON').argParser(outputPath),
   new Option('-o, --output <format>', 'format of --dry-run and --report')
     .choices(['md', 'json'])
     .default('md'),
@@ -185,8 +185,8 @@ async function checkUsage({
     refuse('--shards and --finish make parts of a result: expected --out too');
   if ((plot ?? json ?? layers) !== undefined && !report)
     refuse('--plot, --export-json and --layers are of the report: expected --report too');
-  if (plot !== undefined) await checkExportTarget(plot, '--plot');
-  if (json !== undefined) await checkExportTarget(json);
+  if (plot !== undefined) await checkOutputOption('--plot', plot);
+  if (json !== undefined) await checkOutputOption('--export-json', json);
 }
 
 function planFor(
@@ -227,9 +227,9 @@ async function runReport(
     progress.end();
   }
   const report = convertReport(plans, found, { source: model.name, calibrated });
-  write(options.output === 'json' ? JSON.stringify(report, null, 2) : reportTable(report));
   if (options.exportJson !== undefined) await exportJson(options.exportJson, report);
-  if (options.plot !== undefined) await exportText(options.plot, reportSvg(report), '--plot');
+  if (options.plot !== undefined) await writeOutputOption('--plot', options.plot, reportSvg(report));
+  write(options.output === 'json' ? JSON.stringify(report, null, 2) : reportTable(report));
 }
 
 const UNKNOWN_POSITIONS =

@@ -29,7 +29,7 @@ export function registerTune(program: Command): void {
   const command = program
     .command('tune')
     .description('find the fastest kernel variant for shapes on this device; bench and attend then use it')
-    .addHelpText('after', HELP)
+    .addHelpText('after', help)
     .action((flags: TuneFlags) => run(command, flags));
   for (const option of [...OPTIONS, ...adapterOptions()]) command.addOption(option);
 }
@@ -52,10 +52,11 @@ const OPTIONS: readonly Option[] = [
   new Option('-o, --output <format>', 'what goes to stdout').choices(['md', 'json']).default('md'),
 ];
 
-const HELP = `
+const help = () => `
 Every variant is held against a float64 reference before it is timed, and timed in turn with the best so far. What wins is
-kept per device and class of shapes in a file (${tuningPath()}; GQA_TUNING names another), which gqa bench and
-gqa attend read. Without it the kernels take sizes that suit the kind of adapter.
+kept per device and class of shapes in a file, which gqa bench and gqa attend read: ${tuningPath() ?? 'none here, without a home folder'}
+(gqa-webgpu/tuning.json in XDG_CACHE_HOME, else in ~/.cache; GQA_TUNING names another). Without it the kernels take
+sizes that suit the kind of adapter.
 
 Examples:
   gqa tune                                    MHA, GQA-8 and MQA of llama-3.1-8b, caches of f16
@@ -74,7 +75,7 @@ function counts(text: string): number[] {
 
 async function run(command: Command, flags: TuneFlags): Promise<void> {
   const model = loadShape(flags.model);
-  checkTuningWritable();
+  await checkTuningWritable();
   readTuning(); // a file that cannot be read now cannot be added to in the end
   const progress = new Progress();
   const { device } = await openNode(flags, (line) => progress.line(line));
@@ -118,7 +119,7 @@ async function search(
     const { value, done } = await trials.next();
     if (done) {
       // After each class: what was found is kept when a later one fails or is interrupted.
-      writeTuning(withEntry(readTuning(), value.device, value.shape, value.entry));
+      await writeTuning(withEntry(readTuning(), value.device, value.shape, value.entry));
       return value;
     }
     progress.show(`${name}: ${value.name}: ${value.ratio === undefined ? 'failed' : value.ratio.toFixed(2)}`);

@@ -13,7 +13,7 @@ let file: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gqa-tune-'));
-  file = join(folder, 'kept', 'tuning.json');
+  file = join(folder, 'kept.json');
   vi.stubEnv('GQA_TUNING', file);
 });
 
@@ -76,7 +76,7 @@ describe('gqa tune', () => {
     const [found] = JSON.parse(out) as Tuned[];
     expect(found!.shape).toBe('d64_rows2_heads1_f16');
     expect(found!.trials.length).toBeGreaterThan(5);
-    expect(readdirSync(join(folder, 'kept'))).toEqual(['tuning.json']);
+    expect(readdirSync(folder)).toEqual(['config.json', 'kept.json']);
     const kept = parseTuning(readFileSync(file, 'utf8'), file);
     expect(kept.devices).toEqual({ [found!.device]: { [found!.shape]: found!.entry } });
 
@@ -102,11 +102,13 @@ describe('gqa tune', () => {
   });
 
   test('a file that could not be written in the end is refused before anything is measured', async () => {
-    writeFileSync(join(folder, 'kept'), 'a file where the folder should be');
+    vi.stubEnv('GQA_TUNING', join(folder, 'none', 'kept.json'));
     const { err, code } = await gqaMain('tune', '-m', smallModel(), '-d', '40');
     expect(code).toBe(1);
-    expect(err).toContain(`${file}: cannot be written: `);
-    expect(err).not.toContain('2/1 f16: ');
+    expect(err).toBe(
+      `error: ${join(folder, 'none', 'kept.json')}: cannot be written: the folder "${join(folder, 'none')}" does not exist\n`,
+    );
+    expect(readdirSync(folder)).toEqual(['config.json']);
   });
 
   test.each([

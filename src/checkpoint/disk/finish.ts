@@ -2,6 +2,7 @@
 import { messageOf } from '../../device/errors.ts';
 import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { TEMPORARY } from '../../files/replaceFile.ts';
 import { CheckpointError, fail, isObject } from '../checkpointError.ts';
 import { updateConfig } from '../configUpdate.ts';
 import { provenance, type SourceHashes } from '../provenance.ts';
@@ -18,7 +19,6 @@ import {
   readJournal,
   RECORD,
   recordedFingerprint,
-  TEMPORARY,
   writeWhole,
 } from './partial.ts';
 
