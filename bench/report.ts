@@ -3,6 +3,7 @@ import { formatBytes, formatSignificant, markdownTable, type Column } from './fo
 import { isWrong } from './rowResult.ts';
 import type { BenchResult, BenchRow, CeilingContext, RowParams } from './schema.ts';
 import { median } from './stats.ts';
+import { warmthNotes, warmthOf } from './warmth.ts';
 
 /** Below this share of the ideal speed-up a note says what keeps it from there. */
 const FAR_FROM_IDEAL = 0.8;
@@ -94,9 +95,6 @@ function kernelCell({ kernel, params, tuned }: BenchRow): string {
   return `${kernel ?? params.kernel}${tuned ? ' (tuned)' : ''}`;
 }
 
-/** What a row without a share of the ceiling has in its place: its caches fit into a last-level cache. */
-export const HOT = 'hot';
-
 /** Time, rate, share of the ceiling and speed-up of a row. */
 export function timeCells(rows: readonly BenchRow[], ceiling: CeilingContext, row: BenchRow): string[] {
   if (!row.time) return [isWrong(row) ? 'WRONG' : 'not run', '', '', ''];
@@ -105,7 +103,7 @@ export function timeCells(rows: readonly BenchRow[], ceiling: CeilingContext, ro
   return [
     `${formatSignificant(row.time.median / 1000, 4)} ± ${formatSignificant((high - low) / 2000, 2)}`,
     formatSignificant(gbPerSecond(row)!, 3),
-    share === undefined ? HOT : `${formatSignificant(share * 100, 2)} %`,
+    share === undefined ? warmthOf(row) : `${formatSignificant(share * 100, 2)} %`,
     speedUpCell(rows, row),
   ];
 }
@@ -158,6 +156,7 @@ export function noteLines(result: BenchResult): string[] {
     if (row.error) lines.push(`error    ${row.id}: ${row.error}`);
   }
   for (const { text } of result.context.warnings) lines.push(`warning  ${text}`);
+  lines.push(...warmthNotes(result));
   for (const row of farFromIdeal(result.results)) {
     lines.push(`note     ${fixedCostSentence(result.results, result.context.ceiling, row)}`);
   }

@@ -28,12 +28,24 @@ export interface BenchContext {
   readonly host: HostContext;
   /** Bytes that the rotated caches of a cold row exceed. */
   readonly coldBytes: number;
+  /** Where the host knows it. */
+  readonly lastLevelCacheBytes?: number;
   readonly seed: number;
   readonly order: 'interleaved';
   readonly crossOriginIsolated?: boolean;
   /** Parameters that differ from the suite's own, by long flag; empty for the standard run. */
   readonly nonStandard: Readonly<Record<string, string>>;
   readonly warnings: readonly Warning[];
+  /** Why rows are missing; absent when the run came to its end. */
+  readonly partial?: PartialRun;
+}
+
+/** A run that has not come to its end: `interrupted`, `running` (written while it went on), or the code of an error. */
+export interface PartialRun {
+  readonly code: string;
+  readonly reason: string;
+  /** Of the whole run. */
+  readonly rows: number;
 }
 
 export interface AdapterContext {
@@ -71,7 +83,14 @@ export interface HostContext {
 
 /** A warning's code is stable; its text says what to do. */
 export interface Warning {
-  readonly code: 'software-adapter' | 'timer-coarse' | 'timer-broken' | 'noisy' | 'hidden' | 'non-standard';
+  readonly code:
+    | 'software-adapter'
+    | 'timer-coarse'
+    | 'timer-broken'
+    | 'noisy'
+    | 'hidden'
+    | 'non-standard'
+    | 'partial';
   readonly text: string;
 }
 
@@ -145,7 +164,7 @@ export interface RowTime {
   readonly median: number;
   readonly ci95: readonly [number, number];
   readonly min: number;
-  readonly stop: 'converged' | 'reps' | 'time';
+  readonly stop: 'converged' | 'reps' | 'time' | 'interrupted';
 }
 
 /** Bumped as SCHEMA is; a run of several engines has a result of its own kind. */
@@ -161,7 +180,7 @@ export interface PeerResult {
 
 export interface PeerContext extends Pick<
   BenchContext,
-  'date' | 'tool' | 'runtime' | 'label' | 'seed' | 'order' | 'nonStandard' | 'warnings'
+  'date' | 'tool' | 'runtime' | 'label' | 'seed' | 'order' | 'nonStandard' | 'warnings' | 'partial'
 > {
   /** Exact versions of the engines' packages, by name. */
   readonly packages: Readonly<Record<string, string>>;

@@ -1,12 +1,13 @@
 // tables.ts: the rows of a run, a table per depth: planned, finished, or wrong.
 import { cacheLayout, kvBytesRead } from '../../src/index.ts';
 import { formatBytes } from '../format.ts';
-import { farFromIdeal, fixedCostSentence, HOT, timeCells } from '../report.ts';
+import { farFromIdeal, fixedCostSentence, timeCells } from '../report.ts';
 import { kvLensOf } from '../requests.ts';
 import { rowId, variantName } from '../rows.ts';
 import type { BenchRow, CeilingContext, RowParams } from '../schema.ts';
 import { barOf } from './bar.ts';
 import { el } from './dom.ts';
+import { warmthOf, warmthReason } from '../warmth.ts';
 
 /** What there is to show: all planned rows, those finished so far, and the ceiling, which is measured before any of them. */
 export interface Shown {
@@ -97,8 +98,10 @@ function typesOf({ kType, vType }: RowParams): string {
 /** Time, rate, share of the ceiling and speed-up, worded as in the text report. */
 function numbers({ rows, ceiling }: Shown, row: BenchRow | undefined): (Node | string)[] {
   if (!row || !ceiling) return ['–', '–', '–', '–'];
-  const why = 'these caches fit into a last-level cache, so the memory ceiling does not apply';
-  return timeCells(rows, ceiling, row).map((text) => (text === HOT ? el('abbr', { title: why }, HOT) : text));
+  const word = warmthOf(row);
+  return timeCells(rows, ceiling, row).map((text) =>
+    text === word ? el('abbr', { title: warmthReason(row) }, word) : text,
+  );
 }
 
 /** What kept rows from settling, and what keeps them from the ideal where the report says so too. */

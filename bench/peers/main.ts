@@ -1,4 +1,5 @@
 // main.ts: `npm run bench:peers`: this project and other engines side by side, in one run.
+import { interruptible } from '../../src/cli/interrupt.ts';
 import { checkOutputOption, exportJson } from '../../src/cli/outputOption.ts';
 import { Progress } from '../../src/cli/progress.ts';
 import { reportError } from '../../src/cli/reportError.ts';
@@ -6,7 +7,15 @@ import { runtimeContext } from '../../src/cli/runtimeContext.ts';
 import { watchStandardStreams } from '../../src/cli/standardStreams.ts';
 import { EXIT } from '../../src/cli/usage.ts';
 import { nodeGpu } from '../../src/node.ts';
-import { PEER_SCHEMA, SUITE, type PeerPlace, type PeerResult, type PeerRow } from '../schema.ts';
+import { partialOf } from '../endedEarly.ts';
+import {
+  PEER_SCHEMA,
+  SUITE,
+  type PartialRun,
+  type PeerPlace,
+  type PeerResult,
+  type PeerRow,
+} from '../schema.ts';
 import { selectContestants, type Contestant, type Place } from './contestants.ts';
 import { peerContext, peerVersion, rotationFor } from './context.ts';
 import { openEntries, type Entry } from './entries.ts';
@@ -15,7 +24,7 @@ import { openNodeHost } from './nodeHost.ts';
 import { parseFlags, shapesOf, type PeerFlags } from './options.ts';
 import { firstLineOf } from './peerRow.ts';
 import { peerReport } from './report.ts';
-import { comparePeers } from './run.ts';
+import { comparePeers, type PeerOptions } from './run.ts';
 
 /** Runs and sets the process's exit code: 1 also when one of this project's own kernels has no time. */
 async function main(argv: readonly string[]): Promise<void> {
@@ -27,8 +36,8 @@ async function main(argv: readonly string[]): Promise<void> {
     if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
     const result = await run(flags, shapes, progress);
     progress.end();
-    if (flags.exportJson) await exportJson(flags.exportJson, result);
     process.stdout.write(`${flags.output === 'md' ? peerReport(result) : JSON.stringify(result, null, 2)}\n`);
+    if (flags.exportJson) await exportJson(flags.exportJson, result);
     if (result.results.some((row) => OWN.includes(row.engine) && !row.time)) process.exitCode = EXIT.failure;
   } catch (error) {
     progress.end();
@@ -52,15 +61,36 @@ async function run(
     const rotation = rotationFor(measured, entries.length);
     const { seed, reps, maxTime } = flags;
     const options = { shapes, seed, ...(reps && { reps }), maxTimeMs: maxTime * 1000, ...rotation };
-    const results: PeerRow[] = [];
-    for await (const event of comparePeers(entries, options)) {
-      if (event.type === 'row') results.push(event.row);
-      else progress.show(event.text);
-    }
-    const context = peerContext(flags, measured, rotation, results);
+    const { results, partial } = await compareAll(entries, options, progress);
+    const context = peerContext(flags, measured, rotation, { results, ...(partial && { partial }) });
     return { schema: PEER_SCHEMA, suite: SUITE, context, results };
   } finally {
     for (const host of hosts.values()) if (!(host instanceof Error)) await host.close();
+  }
+}
+
+/** All rows, or those before an interrupt or an error, with why there are no more; rejects with that where there are none. */
+async function compareAll(
+  entries: readonly Entry[],
+  options: PeerOptions,
+  progress: Progress,
+): Promise<{ results: PeerRow[]; partial?: PartialRun }> {
+  const results: PeerRow[] = [];
+  try {
+    await interruptible('ending the run, finished rows are kept', async (signal) => {
+      for await (const event of comparePeers(entries, { ...options, signal })) {
+        if (event.type === 'row') results.push(event.row);
+        else progress.show(event.text);
+      }
+      // In the samples of the last shape: its rows are there, of fewer samples.
+      signal.throwIfAborted();
+    });
+    return { results };
+  } catch (error) {
+    if (results.length === 0) throw error;
+    progress.end();
+    process.exitCode = reportError(error);
+    return { results, partial: partialOf(error, entries.length * options.shapes.length) };
   }
 }
 

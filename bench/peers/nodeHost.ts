@@ -2,7 +2,7 @@
 import { openDevice } from '../../src/index.ts';
 import { quietWait, type NodeGpu } from '../../src/node.ts';
 import { lastLevelCache } from '../../src/cli/runtimeContext.ts';
-import { coldBytesOf } from '../bed.ts';
+import { coldBytesOf, rotatedBytesOf } from '../coldCaches.ts';
 import { measureCeiling } from '../ceiling.ts';
 import { fullDescriptor } from '../deviceRequest.ts';
 import type { BenchContext } from '../schema.ts';
@@ -56,7 +56,9 @@ async function readCeiling(gpu: GPU) {
   try {
     await timer.calibrate();
     const { lastLevelCacheBytes } = lastLevelCache(device.facts.software);
-    return await measureCeiling(device, timer, coldBytesOf(device.facts.software, lastLevelCacheBytes));
+    const { software } = device.facts;
+    const rotated = rotatedBytesOf(software, coldBytesOf(software, lastLevelCacheBytes));
+    return await measureCeiling(device, timer, rotated);
   } finally {
     timer.destroy();
     device.destroy();

@@ -18,7 +18,6 @@ import {
   type Grouping,
   type Method,
 } from '../checkpoint/plan.ts';
-import { reportModule, type ModuleReport } from '../checkpoint/report.ts';
 import { GqaError } from '../device/errors.ts';
 import { SHAPE_LIMITS } from '../models/config.ts';
 import {
@@ -32,10 +31,10 @@ import {
   type RopeOption,
 } from './convertOptions.ts';
 import { progressLine } from './convertProgress.ts';
-import { reportSvg } from './convertPlot.ts';
-import { convertReport, reportTable } from './convertReport.ts';
 import { dryRunJson, dryRunText, resultText } from './convertText.ts';
-import { checkOutputOption, exportJson, outputPath, writeOutputOption } from './outputOption.ts';
+import { runReport } from './convertStudy.ts';
+import { leaving } from './interrupt.ts';
+import { checkOutputOption, outputPath } from './outputOption.ts';
 import { Progress } from './progress.ts';
 import { wholeNumber, wholeNumbers } from './usage.ts';
 
@@ -152,7 +151,7 @@ async function runConvert(command: Command, path: string, options: ConvertOption
       const onProgress = progressLine(progress);
       const hashFiles = options.hash === true;
       const job = { model, plan, sources, origin, out: options.out, hashFiles, onProgress };
-      const said = await convert(job, options);
+      const said = await leaving(LEFT, () => convert(job, options));
       progress.end();
       write(said);
     } finally {
@@ -199,61 +198,6 @@ function planFor(
   return planConversion(attention, model.tensors, options, model.path);
 }
 
-interface ReportJob {
-  readonly model: ModelFolder;
-  readonly plans: readonly ConversionPlan[];
-  readonly sources: MapperSources;
-  readonly calibrated: boolean;
-}
-
-/** Studies module by module; table or JSON to stdout, picture and JSON to files. */
-async function runReport(
-  { model, plans, sources, calibrated }: ReportJob,
-  options: ConvertOptions,
-  { write, note }: Record<'write' | 'note', (text: string) => void>,
-): Promise<void> {
-  const { attention } = plans[0]!;
-  checkReportable(plans, options);
-  const modules = attention.modules.filter(({ layer }) => options.layers?.includes(layer) ?? true);
-  if (!attention.positions) note(UNKNOWN_POSITIONS);
-  const progress = new Progress();
-  const found: ModuleReport[] = [];
-  try {
-    for (const [i, module] of modules.entries()) {
-      progress.show(`report: ${module.name} (${i + 1} of ${modules.length})`);
-      found.push(...(await reportModule(plans, module, sources)));
-    }
-  } finally {
-    progress.end();
-  }
-  const report = convertReport(plans, found, { source: model.name, calibrated });
-  if (options.exportJson !== undefined) await exportJson(options.exportJson, report);
-  if (options.plot !== undefined) await writeOutputOption('--plot', options.plot, reportSvg(report));
-  write(options.output === 'json' ? JSON.stringify(report, null, 2) : reportTable(report));
-}
-
-const UNKNOWN_POSITIONS =
-  'how positions rotate q and k is not known, so the output is judged without; say with --rope half, interleaved or none';
-
-function checkReportable(plans: readonly ConversionPlan[], { layers, method }: ConvertOptions): void {
-  const { attention } = plans[0]!;
-  const more = plans.find(({ options }) => options.kvHeads > attention.numKvHeads);
-  if (more) {
-    throw new GqaError(
-      'usage',
-      `--report: ${more.options.kvHeads} KV heads repeat those there are and lose nothing`,
-    );
-  }
-  if (method === 'random') throw new GqaError('usage', '--report: random heads keep nothing of the source');
-  const beyond = layers?.find((layer) => layer >= attention.shape.layers);
-  if (beyond !== undefined) {
-    throw new GqaError(
-      'usage',
-      `--layers: expected layers from 0 to ${attention.shape.layers - 1}, got ${beyond}`,
-    );
-  }
-}
-
 /** Opens the weights and the calibration file for `use`, and closes them. */
 async function withSources(
   model: ModelFolder,
@@ -278,6 +222,8 @@ async function withSources(
     await reader.close();
   }
 }
+
+const LEFT = 'the conversion stops; the same command again goes on after the last whole shard';
 
 async function convert(job: ConversionJob, options: ConvertOptions): Promise<string> {
   if (await checkTarget(job)) return `${job.out} is whole already, of this very conversion`;

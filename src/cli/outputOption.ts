@@ -21,6 +21,11 @@ export function isStdout(file: string): boolean {
   return target.kind === 'descriptor' && target.fd === 1;
 }
 
+/** Whether the path is, or would become, a regular file, which can be replaced again and again. */
+export function isRegularFile(file: string): boolean {
+  return outputTarget(file).kind === 'file';
+}
+
 /** Writes the file that `option` names; a regular one whole or not at all. Throws GqaError `output`. */
 export async function writeOutputOption(option: string, file: string, text: string): Promise<void> {
   await writeOutput(file, [text]).catch((cause: unknown) => refuse(option, file, cause));

@@ -10,6 +10,7 @@ export function watchStandardStreams(): void {
   if (process.stdout.listeners('error').includes(outputFailed)) return;
   process.stdout.on('error', outputFailed);
   process.stderr.on('error', () => {});
+  // oxlint-disable-next-line no-underscore-dangle -- what a stream's implementation provides, by Node's own name
   if (fstatSync(process.stdout.fd).isFile()) process.stdout._write = writeWholeChunk;
 }
 

@@ -7,9 +7,12 @@ import { withEntry } from '../decode/tuning.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { KV_TYPES, type KvType } from '../kernels/elements.ts';
 import { quietWait } from '../node.ts';
+import { collectGarbage } from '../node/collect.ts';
+import { interruptible } from './interrupt.ts';
 import { loadShape } from './loadShape.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
 import { Progress } from './progress.ts';
+import { reportError } from './reportError.ts';
 import { lastLevelCache } from './runtimeContext.ts';
 import { checkTuningWritable, readTuning, tuningPath, writeTuning } from './tuningFile.ts';
 import { choiceList, wholeNumber, wholeNumbers } from './usage.ts';
@@ -81,11 +84,18 @@ async function run(command: Command, flags: TuneFlags): Promise<void> {
   const { device } = await openNode(flags, (line) => progress.line(line));
   const found: Tuned[] = [];
   try {
-    for (const type of flags.cacheTypeK) {
-      for (const kvHeads of flags.kvHeads ?? spectrum(model.numQHeads, model.numKvHeads)) {
-        found.push(await search(device, progress, flags, { ...model, numKvHeads: kvHeads, type }));
+    await interruptible('ending the search, classes of shapes that are finished are kept', async (signal) => {
+      for (const type of flags.cacheTypeK) {
+        for (const kvHeads of flags.kvHeads ?? spectrum(model.numQHeads, model.numKvHeads)) {
+          const shape = { ...model, numKvHeads: kvHeads, type };
+          found.push(await search({ device, progress, signal }, flags, shape));
+        }
       }
-    }
+    });
+  } catch (error) {
+    if (found.length === 0) throw error;
+    progress.end();
+    process.exitCode = reportError(error);
   } finally {
     progress.end();
     device.destroy();
@@ -94,9 +104,14 @@ async function run(command: Command, flags: TuneFlags): Promise<void> {
   command.configureOutput().writeOut?.(`${text}\n`);
 }
 
+interface SearchPlace {
+  readonly device: GqaDevice;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
 async function search(
-  device: GqaDevice,
-  progress: Progress,
+  { device, progress, signal }: SearchPlace,
   flags: TuneFlags,
   shape: { name: string; numQHeads: number; numKvHeads: number; headDim: number; type: KvType },
 ): Promise<Tuned> {
@@ -113,7 +128,8 @@ async function search(
     },
     flags.depth ?? DEPTHS[software ? 'software' : 'gpu'],
   );
-  const trials = tune(device, { beds, seed: flags.seed, quiet: quietWait, ...lastLevelCache(software) });
+  const host = { quiet: quietWait, collect: collectGarbage, ...lastLevelCache(software) };
+  const trials = tune(device, { beds, seed: flags.seed, signal, ...host });
   const name = `${shape.numQHeads}/${shape.numKvHeads} ${shape.type}`;
   for (;;) {
     const { value, done } = await trials.next();

@@ -16,7 +16,7 @@ const NAME_CHARACTERS = 60;
 
 /** A new name in the same folder, for a file until it is whole. */
 export function temporaryName(path: string): string {
-  const name = [...basename(path)].slice(0, NAME_CHARACTERS).join('');
+  const name = Array.from(basename(path)).slice(0, NAME_CHARACTERS).join('');
   return join(dirname(path), `${name}.${randomUUID().slice(0, 8)}.tmp`);
 }
 
