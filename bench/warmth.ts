@@ -34,7 +34,7 @@ function warmSentence(rows: readonly BenchRow[], context: BenchResult['context']
   const sizes = rows.map(({ workingSetBytes }) => workingSetBytes);
   const sets = [...new Set([Math.min(...sizes), Math.max(...sizes)])].map(formatBytes).join(' to ');
   const most = Math.max(...sizes);
-  let reason = `less than the ${formatBytes(coldBytes)} that count as cold here`;
+  let reason = `are less than the ${formatBytes(coldBytes)} that count as cold here`;
   if (lastLevelCacheBytes !== undefined) {
     const fits = most <= lastLevelCacheBytes ? 'fit' : 'are less than twice';
     reason = `${fits} the last-level cache (${formatBytes(lastLevelCacheBytes)})`;

@@ -3,7 +3,7 @@
 // Each adapter is measured in a process of its own, and nothing is written before the last is done: a result names the
 // commit it was made from, and says if anything was changed since.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -35,8 +35,13 @@ async function run(bench: readonly string[], { adapter }: { readonly adapter?: s
       await writeOutput(join(ROOT, RESULTS, `${name}.json`), [readFileSync(file)]);
     for (const script of ['charts', 'readme']) gqa('inherit', ['scripts/runTs.mjs', `scripts/${script}.ts`]);
     process.stdout.write(`made ${made.map(({ name }) => `${RESULTS}/${name}.json`).join(', ')}\n`);
-  } finally {
     rmSync(folder, { recursive: true });
+  } catch (error) {
+    // What was measured before is not measured again for a failure of what came after.
+    if (readdirSync(folder).length > 0)
+      process.stderr.write(`note     results so far are kept in ${folder}\n`);
+    else rmSync(folder, { recursive: true });
+    throw error;
   }
 }
 

@@ -76,6 +76,7 @@ class BenchOutput {
     const format = this.#places.flags.output;
     if (format !== 'jsonl' && format !== 'csv') return;
     const rows = results.slice(this.#written);
+    if (rows.length === 0) return;
     const first = this.#written === 0;
     this.#written = results.length;
     if (format === 'jsonl')

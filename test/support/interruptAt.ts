@@ -1,0 +1,19 @@
+// interruptAt.ts: presses Ctrl-C, as far as a command in this process can tell, when its progress says something.
+import { vi } from 'vitest';
+import { Progress } from '../../src/cli/progress.ts';
+
+/** Calls the newest listener of the signal, as the process would. */
+export function interruptNow(signal: NodeJS.Signals = 'SIGINT'): void {
+  const [newest] = process.listeners(signal).slice(-1);
+  newest!(signal);
+}
+
+/** Interrupts when progress is shown that contains the text, once. Undone by `vi.restoreAllMocks()`. */
+export function interruptAt(text: string, signal: NodeJS.Signals = 'SIGINT'): void {
+  let done = false;
+  vi.spyOn(Progress.prototype, 'show').mockImplementation((shown) => {
+    if (done || !shown.includes(text)) return;
+    done = true;
+    interruptNow(signal);
+  });
+}
