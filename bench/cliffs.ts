@@ -12,7 +12,7 @@ import { PassTimer, type TimerHooks } from './timer.ts';
 /** Time may grow by so much more than the keys do, or shrink by so much while they grow. */
 export const MOST_JUMP = 1.15;
 
-/** As in a search (tune.ts): many short-lived kernels, whose bound steps the collector takes when it likes. */
+/** As in a search (tune.ts): many short-lived kernels, each with as many bound steps. */
 const MOST_COPIES = 256;
 
 export interface CliffOptions extends TimerHooks {
@@ -26,6 +26,8 @@ export interface CliffOptions extends TimerHooks {
   readonly tuning?: Tuning;
   /** Aborts between two thresholds. */
   readonly signal?: AbortSignal;
+  /** Called after each threshold, as in a search (tune.ts). */
+  readonly collect?: () => Promise<void>;
 }
 
 /** What was found for a load: how many thresholds there are, and the steepest ones timed. */
@@ -58,6 +60,7 @@ export async function* measureCliffs(device: GqaDevice, options: CliffOptions): 
       for (const threshold of steepest(found)) {
         options.signal?.throwIfAborted();
         cliffs.push(await measureThreshold(device, timer, threshold, options));
+        await options.collect?.();
       }
       yield { load, thresholds: found.length, cliffs };
     }

@@ -13,7 +13,9 @@ export function coldBytesOf(software: boolean, lastLevelCacheBytes?: number): nu
 
 /**
  * What is read in turn at most. A GPU reads a gigabyte in milliseconds. A software adapter takes it from the memory and the
- * time of the machine that it runs on, once for each row, and computes for longer than it reads.
+ * time of the machine that it runs on, once for each row, and computes for longer than it reads: on lavapipe, on two cores
+ * with 32 MiB of cache, MHA of 32 heads at 1,024 tokens took 4.3 to 4.6 ms (best of 15) over 2 and over 16 MiB, 4.6 to
+ * 4.7 ms over 64 and over 256 MiB.
  */
 const MOST_ROTATED = { gpu: 1024 * MIB, software: 256 * MIB };
 

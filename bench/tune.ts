@@ -63,7 +63,7 @@ const CLEARLY = 0.97;
 /** Rounds of samples of two contestants in turn: the fewest, and the most where the fewest do not decide. */
 const ROUNDS = { least: 7, most: 21 };
 
-/** Fewer copies of a cache than a benchmark has: a search leaves the bound steps of dozens of kernels to the collector. */
+/** Fewer copies of a cache than a benchmark has: dozens of kernels are bound in a search (`collect`). */
 const MOST_COPIES = 256;
 
 const SLOT_FACTORS = [0.25, 0.5, 2, 4];

@@ -11,6 +11,7 @@ import { readTuning } from '../src/cli/tuningFile.ts';
 import { EXIT, wholeNumber } from '../src/cli/usage.ts';
 import { KV_TYPES, type KvType } from '../src/kernels/elements.ts';
 import { quietWait } from '../src/node.ts';
+import { collectGarbage } from '../src/node/collect.ts';
 import { runScript } from './runScript.ts';
 
 interface Flags extends AdapterOptions {
@@ -43,6 +44,7 @@ async function run(flags: Flags): Promise<void> {
         rotatedBytes: ROTATED_BYTES,
         seed: flags.seed,
         quiet: quietWait,
+        collect: collectGarbage,
         ...(flags.tuning && { tuning: readTuning() }),
       });
       for await (const each of cliffs) {

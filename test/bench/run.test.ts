@@ -1,5 +1,6 @@
 // run.test.ts: a small benchmark run on the device, and a run that cannot be.
 import { describe, expect, test } from 'vitest';
+import { copiesPerKernel } from '../../bench/coldCaches.ts';
 import { isWrong } from '../../bench/rowResult.ts';
 import { runBench, type BenchEvent, type BenchOptions } from '../../bench/run.ts';
 import type { BenchResult } from '../../bench/schema.ts';
@@ -120,6 +121,24 @@ describe('runBench', () => {
       [true, Math.ceil(2 ** 20 / bytes) * bytes],
       [false, bytes],
     ]);
+  });
+
+  test('the copies of all rows together are bound as far as memory maps last, whatever the cache', async () => {
+    using device = await ownDevice(['subgroups']);
+    let bound = 0;
+    const create = device.device.createBindGroup.bind(device.device);
+    device.device.createBindGroup = (descriptor) => (bound++, create(descriptor));
+    const kernels = ['auto', 'plain'] as const;
+    const options = { ...OPTIONS, kvHeads: [1], batches: [1, 2, 3], depths: [8], kernels, reps: 1 };
+    const bench = runBench(device, { ...options, lastLevelCacheBytes: 480 * 2 ** 20 });
+    let step = await bench.next();
+    while (!step.done) step = await bench.next();
+    const { results, context } = step.value;
+    const copies = results.map(({ workingSetBytes, bytes }) => workingSetBytes / bytes.kvRead);
+    expect(copies).toEqual(results.map(() => copiesPerKernel(6)));
+    expect(bound).toBeLessThan(65_530 / 2);
+    expect(context.lastLevelCacheBytes).toBe(480 * 2 ** 20);
+    expect(results.map(({ cold, check }) => [cold, check?.pass])).toEqual(results.map(() => [false, true]));
   });
 
   test('a batch of unequal requests, by several kernels on the same data', async () => {
