@@ -7,6 +7,7 @@ import type { BenchResult } from '../../bench/schema.ts';
 import type { Tuned } from '../../bench/tune.ts';
 import { parseTuning } from '../../src/decode/tuning.ts';
 import { gqaMain } from '../support/gqaMain.ts';
+import { interruptAt } from '../support/interruptAt.ts';
 
 let folder: string;
 let file: string;
@@ -59,21 +60,24 @@ async function benchedRow(...args: string[]) {
 }
 
 describe('gqa tune', () => {
-  test('keeps what it finds in the file that bench reads', async () => {
+  test('keeps what it finds in the file that bench reads, also when a later class is interrupted', async () => {
+    interruptAt('2/2 f16: ');
     const { out, err, code } = await gqaMain(
       'tune',
       '-m',
       smallModel(),
       '--kv-heads',
-      '1',
+      '1,2',
       '-d',
       '40',
       '-o',
       'json',
     );
-    expect(code).toBeUndefined();
+    expect(code).toBe(130);
     expect(err).toContain('2/1 f16: ');
-    const [found] = JSON.parse(out) as Tuned[];
+    expect(err).toContain('error: interrupted (SIGINT)\n');
+    const [found, ...others] = JSON.parse(out) as Tuned[];
+    expect(others).toEqual([]);
     expect(found!.shape).toBe('d64_rows2_heads1_f16');
     expect(found!.trials.length).toBeGreaterThan(5);
     expect(readdirSync(folder)).toEqual(['config.json', 'kept.json']);

@@ -11,7 +11,10 @@ export function interruptNow(signal: NodeJS.Signals = 'SIGINT'): void {
 /** Interrupts when progress is shown that contains the text, once. Undone by `vi.restoreAllMocks()`. */
 export function interruptAt(text: string, signal: NodeJS.Signals = 'SIGINT'): void {
   let done = false;
-  vi.spyOn(Progress.prototype, 'show').mockImplementation((shown) => {
+  // oxlint-disable-next-line unbound-method -- called on the progress that the spy is called on
+  const { show } = Progress.prototype;
+  vi.spyOn(Progress.prototype, 'show').mockImplementation(function (this: Progress, shown) {
+    show.call(this, shown);
     if (done || !shown.includes(text)) return;
     done = true;
     interruptNow(signal);
