@@ -18,7 +18,8 @@ const node: TestProjectInlineConfiguration = {
     pool: 'forks',
     isolate: false,
     // No file: what was tuned on this machine decides no test.
-    env: { GQA_TUNING: here('node_modules/.vite/no-tuning.json') },
+    // A small cache: no test is about times, and caches beyond a large one take seconds to fill.
+    env: { GQA_TUNING: here('node_modules/.vite/no-tuning.json'), GQA_LLC_MIB: '4' },
     fileParallelism: false,
   },
 };

@@ -31,22 +31,23 @@ export interface Bed {
   destroy(): void;
 }
 
-/**
- * Most copies of a cache, and so most steps of a kernel on it: a driver may map memory for each binding of each, and the
- * collector takes them when it likes. Linux allows a process 65,530 maps.
- */
-const MAX_COPIES = 3072;
+/** How far a bed's caches are to be from the last-level cache, and what limits that. */
+export interface Rotation {
+  /** What the copies of a cache are to exceed together, as far as `mostCopies` do. */
+  readonly rotatedBytes: number;
+  /** Each copy is a bound step of every kernel on the bed (`copiesPerKernel`). */
+  readonly mostCopies: number;
+}
 
 /**
- * Allocates and fills a bed whose copies of the cache together exceed `coldBytes`, as far as `maxCopies` do; a hot one has a
- * single copy. Whatever fails leaves nothing allocated.
+ * Allocates and fills a bed whose copies of the cache are read in turn; a hot one has a single copy. Whatever fails leaves
+ * nothing allocated.
  */
 export async function createBed(
   device: GqaDevice,
   params: BedParams,
   seed: number,
-  coldBytes: number,
-  maxCopies = MAX_COPIES,
+  { rotatedBytes, mostCopies }: Rotation,
 ): Promise<Bed> {
   const made: { destroy(): void }[] = [];
   const keep = <T extends { destroy(): void }>(resource: T): T => {
@@ -59,7 +60,7 @@ export async function createBed(
     device.device.queue.submit([]);
   };
   try {
-    const copies = Math.min(maxCopies, copiesOf(device, params, coldBytes));
+    const copies = Math.min(mostCopies, copiesOf(device, params, rotatedBytes));
     const problem = problemOf(params, seed);
     const cache = keep(await createKvCache(device, { ...problem, layers: copies }));
     for (let layer = 0; layer < copies; layer++) {
@@ -82,25 +83,14 @@ export async function createBed(
   }
 }
 
-const MIB = 2 ** 20;
-
-/**
- * What the caches read in turn have to exceed: twice the last-level cache where its size is known; else 256 MiB, beyond
- * that of all but the largest GPUs, or 64 MiB for an unknown CPU behind a software adapter.
- */
-export function coldBytesOf(software: boolean, lastLevelCacheBytes?: number): number {
-  if (lastLevelCacheBytes !== undefined) return Math.min(2 * lastLevelCacheBytes, 1024 * MIB);
-  return software ? 64 * MIB : 256 * MIB;
-}
-
 /** Before any data is made: a shape beyond the device's limits would take gigabytes of host memory first. */
-function copiesOf(device: GqaDevice, params: BedParams, coldBytes: number): number {
+function copiesOf(device: GqaDevice, params: BedParams, rotatedBytes: number): number {
   const layout = cacheLayout({ ...params, numKvHeads: params.kvHeads });
   checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
   checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
   if (params.cache === 'hot') return 1;
   const read = kvBytesRead(layout, kvLensOf(params));
-  return Math.max(1, Math.ceil(coldBytes / Math.max(1, read)));
+  return Math.max(1, Math.ceil(rotatedBytes / Math.max(1, read)));
 }
 
 function problemOf(params: BedParams, seed: number): StoredProblem {

@@ -9,7 +9,14 @@ import type { CeilingContext } from './schema.ts';
 import type { PassTimer } from './timer.ts';
 
 const MIB = 2 ** 20;
-const SAMPLES = 9;
+
+/** Samples of a size and count: the most, and the fewest, after which a clearly slower one is given up. */
+const SAMPLES = { most: 9, least: 3 };
+/** For all of them together; the fewest samples of each are taken at any rate. */
+const BUDGET_MS = 2000;
+
+/** Below this share of the best so far more samples would not make a size and count the best. */
+const CLEARLY_SLOWER = 0.8;
 
 /** Workgroup sizes and counts that are tried. */
 const SIZES = { gpu: [64, 256], software: [8, 64, 256] };
@@ -17,26 +24,29 @@ const GROUPS = { gpu: [1024, 4096, 16384], software: [64, 512] };
 
 /**
  * Reads buffers with several workgroup sizes and counts, and keeps the best. Each is as large as one binding may be, at most
- * a gigabyte, and there are so many that together they exceed `coldBytes` and are read in turn.
+ * a gigabyte, and there are so many that together they exceed `rotatedBytes` and are read in turn. An abort rejects with
+ * its reason.
  */
 export async function measureCeiling(
   device: GqaDevice,
   timer: PassTimer,
-  coldBytes: number,
+  rotatedBytes: number,
+  signal?: AbortSignal,
 ): Promise<CeilingContext> {
   const { software, maxBindingBytes } = device.facts;
-  const wanted = Math.min(software ? coldBytes : 1024 * MIB, maxBindingBytes);
+  const wanted = Math.min(software ? rotatedBytes : 1024 * MIB, maxBindingBytes);
   const bytes = wanted - (wanted % 256);
   const sources: GPUBuffer[] = [];
   try {
-    for (let total = 0; total < coldBytes; total += bytes) sources.push(filled(device, bytes));
+    for (let total = 0; total < rotatedBytes; total += bytes) sources.push(filled(device, bytes));
     let best: CeilingContext | undefined;
     const kind = software ? 'software' : 'gpu';
-    for (const wgSize of SIZES[kind]) {
-      for (const groups of GROUPS[kind]) {
-        const candidate = await readRate(device, timer, sources, wgSize, groups);
-        if (!best || candidate.readGBps > best.readGBps) best = candidate;
-      }
+    const shapes = SIZES[kind].flatMap((wgSize) => GROUPS[kind].map((groups) => ({ wgSize, groups })));
+    for (const shape of shapes) {
+      signal?.throwIfAborted();
+      const bar = { readGBps: best?.readGBps ?? 0, mostMs: BUDGET_MS / shapes.length };
+      const candidate = await readRate(device, timer, sources, { ...shape, ...bar });
+      if (!best || candidate.readGBps > best.readGBps) best = candidate;
     }
     return best!;
   } finally {
@@ -44,12 +54,19 @@ export async function measureCeiling(
   }
 }
 
+/** A workgroup size and count, the rate that it has to beat, and the time for it. */
+interface Trial {
+  readonly wgSize: number;
+  readonly groups: number;
+  readonly readGBps: number;
+  readonly mostMs: number;
+}
+
 async function readRate(
   device: GqaDevice,
   timer: PassTimer,
   sources: readonly GPUBuffer[],
-  wgSize: number,
-  groups: number,
+  { wgSize, groups, readGBps: best, mostMs }: Trial,
 ): Promise<CeilingContext> {
   const bytes = sources[0]!.size;
   const sums = createStorage(device, 'read sums', groups * wgSize * 4);
@@ -67,10 +84,16 @@ async function readRate(
     };
     await time(1); // some drivers compile at the first dispatch
     const reads = await growSteps(sampleSpan(device, timer), time);
-    const samplesNs: number[] = [];
-    for (let i = 0; i < SAMPLES; i++) samplesNs.push((await time(reads)) / reads);
     // The best of a few: a ceiling is what the device can do, and noise only ever takes from it.
-    const readGBps = bytes / Math.max(1, Math.min(...samplesNs));
+    const rateOf = (samplesNs: readonly number[]) => bytes / Math.max(1, Math.min(...samplesNs));
+    const samplesNs: number[] = [];
+    const start = performance.now();
+    while (samplesNs.length < SAMPLES.most) {
+      samplesNs.push((await time(reads)) / reads);
+      if (samplesNs.length < SAMPLES.least) continue;
+      if (rateOf(samplesNs) < CLEARLY_SLOWER * best || performance.now() - start > mostMs) break;
+    }
+    const readGBps = rateOf(samplesNs);
     return { readGBps, bytes, wgSize, groups, samplesNs };
   } finally {
     sums.destroy();

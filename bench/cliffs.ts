@@ -12,14 +12,22 @@ import { PassTimer, type TimerHooks } from './timer.ts';
 /** Time may grow by so much more than the keys do, or shrink by so much while they grow. */
 export const MOST_JUMP = 1.15;
 
+/** As in a search (tune.ts): many short-lived kernels, each with as many bound steps. */
+const MOST_COPIES = 256;
+
 export interface CliffOptions extends TimerHooks {
   readonly loads: readonly LoadShape[];
   /** Longest length of a sequence. */
   readonly upTo: number;
   readonly cache: RowParams['cache'];
-  readonly coldBytes: number;
+  /** What the copies of a cache exceed together. */
+  readonly rotatedBytes: number;
   readonly seed: number;
   readonly tuning?: Tuning;
+  /** Aborts between two thresholds. */
+  readonly signal?: AbortSignal;
+  /** Called after each threshold, as in a search (tune.ts). */
+  readonly collect?: () => Promise<void>;
 }
 
 /** What was found for a load: how many thresholds there are, and the steepest ones timed. */
@@ -50,7 +58,9 @@ export async function* measureCliffs(device: GqaDevice, options: CliffOptions): 
       );
       const cliffs: Cliff[] = [];
       for (const threshold of steepest(found)) {
+        options.signal?.throwIfAborted();
         cliffs.push(await measureThreshold(device, timer, threshold, options));
+        await options.collect?.();
       }
       yield { load, thresholds: found.length, cliffs };
     }
@@ -72,7 +82,8 @@ async function measureThreshold(
   options: CliffOptions,
 ): Promise<Cliff> {
   const { load, next } = threshold;
-  const bed = await createBed(device, bedParams(load, next, options.cache), options.seed, options.coldBytes);
+  const rotation = { rotatedBytes: options.rotatedBytes, mostCopies: MOST_COPIES };
+  const bed = await createBed(device, bedParams(load, next, options.cache), options.seed, rotation);
   const sides: Prepared[] = [];
   try {
     for (const length of [threshold.length, next]) {

@@ -3,6 +3,7 @@ import { differentSettings } from './compareSettings.ts';
 import { formatBytes, formatSignificant } from './format.ts';
 import type { StoredContext, StoredResult } from './readResult.ts';
 import type { BenchRow } from './schema.ts';
+import { warmthOf } from './warmth.ts';
 
 /** A condition that differs: its name, and what it was in A and in B. */
 export interface Difference {
@@ -93,7 +94,7 @@ const PROPERTIES: Values<BenchRow> = {
   tuning: ({ tuned }) => (tuned === undefined ? undefined : tuned ? 'tuned' : 'not tuned'),
   splits: ({ splits, splitLen }) => `${splits} of ${splitLen}`,
   'KV read': ({ bytes }) => formatBytes(bytes.kvRead),
-  caches: ({ cold }) => (cold ? 'cold' : 'hot'),
+  caches: warmthOf,
 };
 
 /** What rows of the same name have in common and what not; only rows that both ran say anything. */

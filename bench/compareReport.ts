@@ -2,9 +2,10 @@
 import { stateOf, type Change, type ComparedRow, type Comparison, type Side } from './compare.ts';
 import type { Difference } from './compareFacts.ts';
 import { formatSignificant, markdownTable, type Column } from './format.ts';
-import { ceilingShare, HOT } from './report.ts';
+import { ceilingShare } from './report.ts';
 import type { BenchRow } from './schema.ts';
 import { median } from './stats.ts';
+import { warmthOf } from './warmth.ts';
 
 /** Everything a person reads: the two runs, the table, what differs and what does not, rows of one run only. */
 export function compareMarkdown(comparison: Comparison): string {
@@ -107,7 +108,7 @@ function percent(share: number): string {
 function shareCell({ result }: Side, row: BenchRow): string {
   if (stateOf(row) !== 'timed') return '';
   const share = ceilingShare(result.context.ceiling, row);
-  return share === undefined ? HOT : `${formatSignificant(100 * share, 2)} %`;
+  return share === undefined ? warmthOf(row) : `${formatSignificant(100 * share, 2)} %`;
 }
 
 function factLines({ differs, same, rows }: Comparison): string[] {

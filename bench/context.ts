@@ -1,7 +1,7 @@
 // context.ts: where and how a run was made, as every result states it.
 import { isSoftware, type GqaDevice } from '../src/index.ts';
 import type { BenchOptions } from './run.ts';
-import type { BenchContext, Warning } from './schema.ts';
+import type { BenchContext, PartialRun, Warning } from './schema.ts';
 import type { PassTimer } from './timer.ts';
 
 /** What only the host knows. */
@@ -25,8 +25,8 @@ export function describeContext(
   device: GqaDevice,
   options: BenchOptions,
   timer: PassTimer,
-  measured: Pick<BenchContext, 'ceiling' | 'host' | 'coldBytes'>,
-  warnings: readonly Warning[],
+  measured: Pick<BenchContext, 'ceiling' | 'host' | 'coldBytes' | 'lastLevelCacheBytes'>,
+  { warnings, partial }: { readonly warnings: readonly Warning[]; readonly partial?: PartialRun },
 ): BenchContext {
   const { version, commit, runtime, label, nonStandard, crossOriginIsolated } = options.context;
   return {
@@ -50,6 +50,7 @@ export function describeContext(
     ...(crossOriginIsolated !== undefined && { crossOriginIsolated }),
     nonStandard,
     warnings: [...contextWarnings(device, nonStandard), ...warnings],
+    ...(partial && { partial }),
   };
 }
 

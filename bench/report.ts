@@ -12,6 +12,7 @@ import {
   typesOf,
 } from './speedUp.ts';
 import { ENOUGH_SAMPLES, median } from './stats.ts';
+import { warmthNotes, warmthOf } from './warmth.ts';
 
 /** Decimal GB/s of K and V, each byte counted once. */
 export function gbPerSecond(row: BenchRow): number | undefined {
@@ -76,9 +77,6 @@ export function kernelCell({ kernel, params, tuned }: BenchRow): string {
   return `${kernel ?? params.kernel}${tuned ? ' (tuned)' : ''}`;
 }
 
-/** What a row without a share of the ceiling has in its place: its caches fit into a last-level cache. */
-export const HOT = 'hot';
-
 /** Time, rate, share of the ceiling and speed-up of a row. */
 export function timeCells(rows: readonly BenchRow[], ceiling: CeilingContext, row: BenchRow): string[] {
   if (!row.time) return [isWrong(row) ? 'WRONG' : isUntimed(row) ? 'no time' : 'not run', '', '', ''];
@@ -86,7 +84,7 @@ export function timeCells(rows: readonly BenchRow[], ceiling: CeilingContext, ro
   return [
     timeCell(row.time.samplesNs, row.clockNs),
     formatSignificant(gbPerSecond(row)!, 3),
-    share === undefined ? HOT : `${formatSignificant(share * 100, 2)} %`,
+    share === undefined ? warmthOf(row) : `${formatSignificant(share * 100, 2)} %`,
     speedUpCell(rows, row),
   ];
 }
@@ -154,24 +152,12 @@ function planText({ host: { plan64Ns } }: BenchContext): string {
   return plan64Ns === null ? '' : `plan of 64 sequences ${us(plan64Ns)} µs; `;
 }
 
-/** What "cold" and "hot" came to in this run. */
+/** What counts as cold, and whether any row is. */
 function cacheText({ context, results }: BenchResult): string {
-  const timed = results.filter(({ time }) => time);
-  const hot = timed.filter(({ cold }) => !cold).length;
-  const bytes = formatBytes(context.coldBytes);
-  return [
-    ...(hot < timed.length || hot === 0
-      ? [`cold rows read copies in turn, more than ${bytes} together`]
-      : []),
-    ...(hot > 0
-      ? [`${hot} of ${timed.length} rows are ${HOT}: ${HOT_MEANS} of less than ${bytes} together`]
-      : []),
-  ].join('; ');
+  const bytes = `more than ${formatBytes(context.coldBytes)} together`;
+  const isAny = results.some(({ time, cold }) => time && cold);
+  return isAny ? `cold rows read copies in turn, ${bytes}` : `no row is cold: its copies would be ${bytes}`;
 }
-
-/** What "hot" stands for; a size follows. */
-export const HOT_MEANS =
-  'a last-level cache may hold what they read, a single copy of their caches again and again, or copies';
 
 function ms(ns: number): string {
   return formatSignificant(ns / 1e6, 3);
@@ -184,6 +170,7 @@ export function noteLines(result: BenchResult, shown: readonly BenchRow[] = resu
   return [
     ...shown.flatMap(({ id, error }) => (error ? [`error    ${id}: ${error}`] : [])),
     ...context.warnings.map(({ text }) => `warning  ${text}`),
+    ...warmthNotes(result, shown),
     ...[...missingBases(results, shown), ...roughSpeedUps(results, shown)].map((text) => `note     ${text}`),
     ...far.map((row) => `note     ${timePartsSentence(results, context.ceiling, row)}`),
     ...timeNotes(shown).map((text) => `note     ${text}`),

@@ -1,21 +1,22 @@
-// run.ts: a benchmark run: check every row, time the rows of a group interleaved, sample by sample, and check them again.
-import { checkShape, GqaError, tunedFor, type GqaDevice, type Tuning } from '../src/index.ts';
-import { coldBytesOf, createBed, type Bed } from './bed.ts';
+// run.ts: a benchmark run, group by group of rows; what is finished when it ends early is its result.
+import type { GqaDevice, Tuning } from '../src/index.ts';
 import { measureCeiling } from './ceiling.ts';
+import { coldBytesOf, copiesPerKernel, rotatedBytesOf } from './coldCaches.ts';
 import { describeContext, type RunContext } from './context.ts';
-import { plan64Cost, planCost, recordCost } from './hostCost.ts';
-import { failedRow, timedRow, wrongRow } from './rowResult.ts';
-import { rowGroups, variantName, type RowOptions } from './rows.ts';
-import { sampleInterleaved, takeSample, warmUp, type Running, type SamplingOptions } from './sampling.ts';
+import { lossOr, partialFields, partialOf } from './endedEarly.ts';
+import { plan64Cost } from './hostCost.ts';
+import { RowGroup, type GroupContext } from './rowGroup.ts';
+import { rowGroups, type RowOptions } from './rows.ts';
+import type { SamplingOptions } from './sampling.ts';
 import {
   SCHEMA,
   SUITE,
   type BenchResult,
   type BenchRow,
   type CeilingContext,
+  type PartialRun,
   type RowParams,
 } from './schema.ts';
-import { createSubject, type Subject } from './subject.ts';
 import { PassTimer, type TimerHooks } from './timer.ts';
 import { runWarnings, tuningWarnings } from './warnings.ts';
 
@@ -31,135 +32,111 @@ export interface BenchOptions extends RowOptions, SamplingOptions, TimerHooks {
   readonly context: RunContext;
 }
 
-/** What a run reports while it goes on. */
+/**
+ * What a run reports while it goes on. `soFar` comes after each group but the last, with the result if it ended there;
+ * `failed` before a result that an error has cut short.
+ */
 export type BenchEvent =
   | { readonly type: 'progress'; readonly text: string; readonly done: number; readonly total: number }
   | { readonly type: 'ceiling'; readonly ceiling: CeilingContext }
-  | { readonly type: 'row'; readonly row: BenchRow };
+  | { readonly type: 'row'; readonly row: BenchRow }
+  | { readonly type: 'soFar'; readonly result: BenchResult }
+  | { readonly type: 'failed'; readonly error: unknown };
 
-/** Runs the benchmark, yields progress and rows as they finish, and returns the whole result. */
+/**
+ * Runs the benchmark, yields progress and rows as they finish, and returns the whole result. An abort, a lost device or
+ * another error ends it with the rows that are finished, marked as partial; it rejects where there are none.
+ */
 export async function* runBench(
   device: GqaDevice,
   options: BenchOptions,
 ): AsyncGenerator<BenchEvent, BenchResult> {
   const groups = rowGroups(options);
   const timer = new PassTimer(device, options);
-  const rows: BenchRow[] = [];
-  const coldBytes = coldBytesOf(device.facts.software, options.lastLevelCacheBytes);
   try {
     yield { type: 'progress', text: 'measuring the read ceiling', done: 0, total: groups.length };
     await timer.calibrate();
-    const ceiling = await measureCeiling(device, timer, coldBytes);
+    const context = groupContext(device, timer, options, groups.flat().length);
+    const ceiling = await measureCeiling(device, timer, context.rotation.rotatedBytes, options.signal);
     yield { type: 'ceiling', ceiling };
-    const host = { plan64Ns: plan64Cost(device) };
-    for (const [index, group] of groups.entries()) {
-      for await (const event of new Group(device, timer, options, coldBytes).run(group)) {
-        if (event.type === 'row') rows.push(event.row);
-        yield event.type === 'progress' ? { ...event, done: index, total: groups.length } : event;
-      }
-    }
-    const measured = { ceiling, host, coldBytes };
-    const context = describeContext(device, options, timer, measured, [
-      ...tuningWarnings(device, options),
-      ...runWarnings(timer, ceiling, rows),
-    ]);
-    return { schema: SCHEMA, suite: SUITE, context, results: rows };
+    return yield* new Run(context, ceiling).run(groups);
   } finally {
     timer.destroy();
   }
 }
 
-/** The rows that are timed interleaved. Kernels on the same shape share one bed. */
-class Group {
-  readonly #device: GqaDevice;
-  readonly #timer: PassTimer;
-  readonly #options: BenchOptions;
-  readonly #coldBytes: number;
-  readonly #beds = new Map<string, Bed>();
+function groupContext(
+  device: GqaDevice,
+  timer: PassTimer,
+  options: BenchOptions,
+  rows: number,
+): GroupContext {
+  const { software } = device.facts;
+  const coldBytes = coldBytesOf(software, options.lastLevelCacheBytes);
+  const rotation = { rotatedBytes: rotatedBytesOf(software, coldBytes), mostCopies: copiesPerKernel(rows) };
+  return { device, timer, options, coldBytes, rotation };
+}
 
-  constructor(device: GqaDevice, timer: PassTimer, options: BenchOptions, coldBytes: number) {
-    this.#device = device;
-    this.#timer = timer;
-    this.#options = options;
-    this.#coldBytes = coldBytes;
+/** The rows of a run, once its ceiling is known. */
+class Run {
+  readonly #context: GroupContext;
+  readonly #ceiling: CeilingContext;
+  readonly #host: BenchResult['context']['host'];
+  readonly #rows: BenchRow[] = [];
+
+  constructor(context: GroupContext, ceiling: CeilingContext) {
+    this.#context = context;
+    this.#ceiling = ceiling;
+    this.#host = { plan64Ns: plan64Cost(context.device) };
   }
 
-  async *run(group: readonly RowParams[]): AsyncGenerator<BenchEvent> {
-    const running: Running[] = [];
-    const finished = new Map<RowParams, BenchRow>();
-    const load = group[0]!.requests ?? `d${group[0]!.depth}`;
-    try {
-      for (const params of group) {
-        yield progress(`preparing ${variantName(params)} @ ${load}`);
-        this.#options.signal?.throwIfAborted();
-        const prepared = await this.#prepare(params);
-        if ('samplesNs' in prepared) running.push(prepared);
-        else finished.set(params, prepared);
+  async *run(groups: readonly (readonly RowParams[])[]): AsyncGenerator<BenchEvent, BenchResult> {
+    const { device, options } = this.#context;
+    const [rows, total] = [groups.flat().length, groups.length];
+    for (const [done, group] of groups.entries()) {
+      try {
+        options.signal?.throwIfAborted();
+        for await (const event of new RowGroup(this.#context).run(group)) {
+          if (event.type === 'row') this.#rows.push(event.row);
+          yield event.type === 'progress' ? { ...event, done, total } : event;
+        }
+      } catch (thrown) {
+        const aborted = options.signal?.aborted === true && thrown === options.signal.reason;
+        const error = aborted ? thrown : await lossOr(device, thrown);
+        if (this.#rows.length === 0) throw error;
+        if (!aborted) yield { type: 'failed', error };
+        return this.#result(partialOf(error, rows));
       }
-      const sampling = sampleInterleaved(running, (run) => takeSample(this.#timer, run), this.#options);
-      let step = await sampling.next();
-      for (; !step.done; step = await sampling.next()) yield progress(`${load}: ${step.value}`);
-      for (const run of running) {
-        const after = this.#options.check ? await run.subject.check() : undefined;
-        const row =
-          after?.pass === false
-            ? wrongRow(run.params, { check: run.check, checkAfter: after })
-            : timedRow(run, step.value, this.#coldBytes, after);
-        finished.set(run.params, row);
-      }
-    } finally {
-      for (const { subject } of running) subject.destroy();
-      for (const bed of this.#beds.values()) bed.destroy();
+      if (done < total - 1) yield { type: 'soFar', result: this.#result({ ...RUNNING, rows }) };
     }
-    for (const params of group) yield { type: 'row', row: finished.get(params)! };
+    return this.#result(this.#interrupted(rows));
   }
 
-  /** Allocates, runs cold, checks and warms up one row; a row that cannot run or is wrong ends here, without a time. */
-  async #prepare(params: RowParams): Promise<Running | BenchRow> {
-    let made: { subject: Subject; tuned: boolean };
-    try {
-      made = await this.#subject(params);
-    } catch (error) {
-      if (error instanceof GqaError && error.code !== 'device-lost') return failedRow(params, error.message);
-      throw error;
-    }
-    const { subject, tuned } = made;
-    try {
-      const { wallNs: firstNs } = await this.#timer.time((pass) => subject.record(pass));
-      const check = this.#options.check ? await subject.check() : null;
-      if (check && !check.pass) {
-        subject.destroy();
-        return wrongRow(params, { check });
-      }
-      const stepsPerSample = await warmUp(this.#device, this.#timer, subject);
-      const host = { planNs: planCost(subject), recordNs: recordCost(this.#device, subject) };
-      return { params, subject, tuned, check, host, firstNs, stepsPerSample, samplesNs: [], wallNs: [] };
-    } catch (error) {
-      subject.destroy();
-      throw error;
-    }
+  /** An abort in the last group's samples: all rows are there, of fewer samples than they would have. */
+  #interrupted(rows: number): PartialRun | undefined {
+    const { signal } = this.#context.options;
+    return signal?.aborted ? partialOf(signal.reason, rows) : undefined;
   }
 
-  async #subject(params: RowParams): Promise<{ subject: Subject; tuned: boolean }> {
-    const { kernel, ...shape } = params;
-    const key = JSON.stringify(shape);
-    let bed = this.#beds.get(key);
-    if (!bed) {
-      bed = await createBed(this.#device, shape, this.#options.seed, this.#coldBytes);
-      this.#beds.set(key, bed);
-    }
-    const tuned = kernel === 'auto' ? this.#tunedFor(bed) : undefined;
-    const subject = await createSubject(this.#device, bed, { kernel, ...(tuned && { tuned }) });
-    return { subject, tuned: tuned !== undefined };
-  }
-
-  #tunedFor({ problem, cache }: Bed) {
-    const { tuning } = this.#options;
-    const { device, facts } = this.#device;
-    return tuning && tunedFor(tuning, device.adapterInfo, facts, checkShape(problem), cache.layout);
+  #result(partial?: PartialRun): BenchResult {
+    const { device, timer, options, coldBytes } = this.#context;
+    const { lastLevelCacheBytes } = options;
+    const measured = {
+      ceiling: this.#ceiling,
+      host: this.#host,
+      coldBytes,
+      ...(lastLevelCacheBytes !== undefined && { lastLevelCacheBytes }),
+    };
+    const rows = [...this.#rows];
+    const fields = partialFields(partial, rows.length);
+    const warnings = [
+      ...fields.warnings,
+      ...tuningWarnings(device, options),
+      ...runWarnings(timer, this.#ceiling, rows),
+    ];
+    const context = describeContext(device, options, timer, measured, { ...fields, warnings });
+    return { schema: SCHEMA, suite: SUITE, context, results: rows };
   }
 }
 
-function progress(text: string): BenchEvent {
-  return { type: 'progress', text, done: 0, total: 0 };
-}
+const RUNNING = { code: 'running', reason: 'written while the run went on' };

@@ -90,7 +90,8 @@ export function recordSteps(subject: Subject, pass: GPUComputePassEncoder, steps
 
 /**
  * One sample of every row per round, in shuffled order, until all have settled, or time or the wanted count is up.
- * `take` adds a sample to its row; it may also take a row out of `running`.
+ * `take` adds a sample to its row; it may also take a row out of `running`. An abort ends it after the round under way, or
+ * in the first round, when nothing is worth keeping yet, with the abort's reason.
  */
 export async function* sampleInterleaved<Row extends Sampled>(
   running: readonly Row[],
@@ -101,10 +102,12 @@ export async function* sampleInterleaved<Row extends Sampled>(
   const start = performance.now();
   for (let round = 1; ; round++) {
     for (const run of shuffled(running, next)) {
-      options.signal?.throwIfAborted();
+      // Later a round is finished first: the rows of a group have the same number of samples.
+      if (round === 1) options.signal?.throwIfAborted();
       await take(run);
     }
     yield `round ${round}`;
+    if (options.signal?.aborted) return 'interrupted';
     if (running.length === 0 || (options.reps !== undefined && round >= options.reps)) return 'reps';
     if (options.reps === undefined && round >= MIN_SAMPLES && running.every(settled)) return 'converged';
     if (options.reps === undefined && round >= MIN_SAMPLES && performance.now() - start > options.maxTimeMs)

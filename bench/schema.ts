@@ -28,12 +28,24 @@ export interface BenchContext {
   readonly host: HostContext;
   /** Bytes that the rotated caches of a cold row exceed. */
   readonly coldBytes: number;
+  /** Where the host knows it. */
+  readonly lastLevelCacheBytes?: number;
   readonly seed: number;
   readonly order: 'interleaved';
   readonly crossOriginIsolated?: boolean;
   /** Parameters that differ from the suite's own, by long flag; empty for the standard run. */
   readonly nonStandard: Readonly<Record<string, string>>;
   readonly warnings: readonly Warning[];
+  /** Why rows are missing; absent when the run came to its end. */
+  readonly partial?: PartialRun;
+}
+
+/** A run that has not come to its end: `interrupted`, `running` (written while it went on), or the code of an error. */
+export interface PartialRun {
+  readonly code: string;
+  readonly reason: string;
+  /** Of the whole run. */
+  readonly rows: number;
 }
 
 export interface AdapterContext {
@@ -91,7 +103,8 @@ export interface Warning {
     | 'noisy'
     | 'hidden'
     | 'tuning'
-    | 'non-standard';
+    | 'non-standard'
+    | 'partial';
   readonly text: string;
 }
 
@@ -171,7 +184,7 @@ export interface RowTime {
   /** 95 % interval of the median; null for fewer than six samples, which have none. */
   readonly ci95: readonly [number, number] | null;
   readonly min: number;
-  readonly stop: 'converged' | 'reps' | 'time';
+  readonly stop: 'converged' | 'reps' | 'time' | 'interrupted';
 }
 
 /** Bumped as SCHEMA is; a run of several engines has a result of its own kind. */
@@ -187,7 +200,7 @@ export interface PeerResult {
 
 export interface PeerContext extends Pick<
   BenchContext,
-  'date' | 'tool' | 'runtime' | 'label' | 'seed' | 'order' | 'nonStandard' | 'warnings'
+  'date' | 'tool' | 'runtime' | 'label' | 'seed' | 'order' | 'nonStandard' | 'warnings' | 'partial'
 > {
   /** Exact versions of the engines' packages, by name. */
   readonly packages: Readonly<Record<string, string>>;

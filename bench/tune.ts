@@ -16,7 +16,8 @@ import {
   type TunedEntry,
 } from '../src/index.ts';
 import { neighbours, startVariants } from '../src/kernels/candidates.ts';
-import { coldBytesOf, createBed, type Bed, type BedParams } from './bed.ts';
+import { createBed, type Bed, type BedParams } from './bed.ts';
+import { coldBytesOf, rotatedBytesOf } from './coldCaches.ts';
 import { timePerStep, warmUp } from './sampling.ts';
 import { median, medianInterval } from './stats.ts';
 import { createSubject, type Subject } from './subject.ts';
@@ -30,6 +31,8 @@ export interface TuneOptions extends TimerHooks {
   /** Size of the last-level cache, where the host knows it. */
   readonly lastLevelCacheBytes?: number;
   readonly signal?: AbortSignal;
+  /** Called after each candidate: a host can have its collector take what was bound for it. */
+  readonly collect?: () => Promise<void>;
 }
 
 /** One candidate: how its time compares with the start's, at each depth and together. */
@@ -60,8 +63,8 @@ const CLEARLY = 0.97;
 /** Rounds of samples of two contestants in turn: the fewest, and the most where the fewest do not decide. */
 const ROUNDS = { least: 7, most: 21 };
 
-/** Fewer copies of a cache than a benchmark has: a search leaves the bound steps of dozens of kernels to the collector. */
-const MAX_COPIES = 256;
+/** Fewer copies of a cache than a benchmark has: dozens of kernels are bound in a search (`collect`). */
+const MOST_COPIES = 256;
 
 const SLOT_FACTORS = [0.25, 0.5, 2, 4];
 
@@ -100,9 +103,11 @@ class Search {
     const search = new Search(device, options);
     try {
       await search.#timer.calibrate();
-      const coldBytes = coldBytesOf(device.facts.software, options.lastLevelCacheBytes);
+      const { software } = device.facts;
+      const coldBytes = coldBytesOf(software, options.lastLevelCacheBytes);
+      const rotation = { rotatedBytes: rotatedBytesOf(software, coldBytes), mostCopies: MOST_COPIES };
       for (const params of options.beds) {
-        search.#beds.push(await createBed(device, params, options.seed, coldBytes, MAX_COPIES));
+        search.#beds.push(await createBed(device, params, options.seed, rotation));
       }
       return search;
     } catch (error) {
@@ -185,6 +190,7 @@ class Search {
       if (this.#tried.has(key)) continue;
       this.#tried.add(key);
       yield this.#note(await this.#try(entry));
+      await this.#options.collect?.();
     }
   }
 

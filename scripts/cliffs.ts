@@ -4,11 +4,14 @@ import { measureCliffs, type LoadCliffs } from '../bench/cliffs.ts';
 import { cliffsReport, hasCliff } from '../bench/cliffsReport.ts';
 import { loadShapes } from '../bench/thresholds.ts';
 import { adapterOptions, openNode, type AdapterOptions } from '../src/cli/openNode.ts';
+import { interruptible } from '../src/cli/interrupt.ts';
 import { Progress } from '../src/cli/progress.ts';
+import { reportError } from '../src/cli/reportError.ts';
 import { readTuningFor } from '../src/cli/tuningFile.ts';
 import { EXIT, wholeNumber } from '../src/cli/usage.ts';
 import { KV_TYPES, type KvType } from '../src/kernels/elements.ts';
 import { quietWait } from '../src/node.ts';
+import { collectGarbage } from '../src/node/collect.ts';
 import { runScript } from './runScript.ts';
 
 interface Flags extends AdapterOptions {
@@ -20,7 +23,7 @@ interface Flags extends AdapterOptions {
 
 const DEPTHS = { gpu: 16384, software: 2048 };
 
-const COLD_BYTES = 256 * 2 ** 20;
+const ROTATED_BYTES = 256 * 2 ** 20;
 
 async function run(flags: Flags): Promise<void> {
   const progress = new Progress();
@@ -28,27 +31,39 @@ async function run(flags: Flags): Promise<void> {
   const { software } = device.facts;
   const loads = loadShapes(flags.cacheType);
   const found: LoadCliffs[] = [];
+  const depth = flags.depth ?? DEPTHS[software ? 'software' : 'gpu'];
+  let cut: unknown;
   try {
-    const cliffs = measureCliffs(device, {
-      loads,
-      upTo: flags.depth ?? DEPTHS[software ? 'software' : 'gpu'],
-      // Arithmetic is the limit on a software adapter, wherever the caches lie.
-      cache: software ? 'hot' : 'cold',
-      coldBytes: COLD_BYTES,
-      seed: flags.seed,
-      quiet: quietWait,
-      ...(flags.tuning && { tuning: readTuningFor(device, (line) => progress.line(line)) }),
+    await interruptible('ending the run, finished shapes are kept', async (signal) => {
+      const cliffs = measureCliffs(device, {
+        loads,
+        signal,
+        upTo: depth,
+        // Arithmetic is the limit on a software adapter, wherever the caches lie.
+        cache: software ? 'hot' : 'cold',
+        rotatedBytes: ROTATED_BYTES,
+        seed: flags.seed,
+        quiet: quietWait,
+        collect: collectGarbage,
+        ...(flags.tuning && { tuning: readTuningFor(device, (line) => progress.line(line)) }),
+      });
+      for await (const each of cliffs) {
+        found.push(each);
+        progress.show(`${found.length} of ${loads.length} shapes`);
+      }
     });
-    for await (const each of cliffs) {
-      found.push(each);
-      progress.show(`${found.length} of ${loads.length} shapes`);
-    }
+  } catch (error) {
+    if (found.length === 0) throw error;
+    cut = error;
   } finally {
     progress.end();
     device.destroy();
   }
-  process.stdout.write(`${adapter.adapterName}${software ? ' · SOFTWARE' : ''}\n\n${cliffsReport(found)}\n`);
+  const partial = cut === undefined ? '' : ` · PARTIAL: ${found.length} of ${loads.length} shapes`;
+  const head = `${adapter.adapterName}${software ? ' · SOFTWARE' : ''}${partial}`;
+  process.stdout.write(`${head}\n\n${cliffsReport(found)}\n`);
   if (hasCliff(found)) process.exitCode = EXIT.failure;
+  if (cut !== undefined) process.exitCode = reportError(cut);
 }
 
 function command(): Command {

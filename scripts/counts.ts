@@ -1,4 +1,5 @@
 // counts.ts: prints what a round of the registers kernel costs for groups of a model's sizes; needs no device.
 import { countsTable } from '../bench/counts.ts';
+import { runScript } from './runScript.ts';
 
-process.stdout.write(`${countsTable()}\n`);
+await runScript(() => process.stdout.write(`${countsTable()}\n`));

@@ -3,13 +3,14 @@
 // Each adapter is measured in a process of its own, and nothing is written before the last is done: a result names the
 // commit it was made from, and says if anything was changed since.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { ofThisSuite } from '../bench/readResult.ts';
 import type { DoctorFacts } from '../src/cli/doctorFacts.ts';
 import { readResultFile } from '../src/cli/readResultFile.ts';
+import { writeOutput } from '../src/files/outputFile.ts';
 import { GqaError } from '../src/index.ts';
 import { EMBEDDED } from '../src/node/adapters.ts';
 import { resultName, RESULTS, ROOT } from './resultFiles.ts';
@@ -24,17 +25,23 @@ Runs gqa bench on the adapters given; without any, on the best there is and, on 
 software one too. Then \`npm run charts\` and \`npm run readme\`. Options after -- go to gqa bench:
   npm run results -- --adapter llvmpipe -- --label desk --max-time 20`;
 
-function run(bench: readonly string[], { adapter }: { readonly adapter?: string }): void {
+async function run(bench: readonly string[], { adapter }: { readonly adapter?: string }): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'gqa-results-'));
   try {
     const made = adaptersOf(adapter?.split(',')).map((each, i) =>
       measure(each, join(folder, `${i}.json`), bench),
     );
-    for (const { file, name } of made) copyFileSync(file, join(ROOT, RESULTS, `${name}.json`));
+    for (const { file, name } of made)
+      await writeOutput(join(ROOT, RESULTS, `${name}.json`), [readFileSync(file)]);
     for (const script of ['charts', 'readme']) gqa('inherit', ['scripts/runTs.mjs', `scripts/${script}.ts`]);
     process.stdout.write(`made ${made.map(({ name }) => `${RESULTS}/${name}.json`).join(', ')}\n`);
-  } finally {
     rmSync(folder, { recursive: true });
+  } catch (error) {
+    // What was measured before is not measured again for a failure of what came after.
+    if (readdirSync(folder).length > 0)
+      process.stderr.write(`note     results so far are kept in ${folder}\n`);
+    else rmSync(folder, { recursive: true });
+    throw error;
   }
 }
 
@@ -89,4 +96,4 @@ const program = new Command('npm run results --')
   .exitOverride()
   .action(run);
 
-await runScript(() => program.parse());
+await runScript(() => program.parseAsync());

@@ -298,6 +298,30 @@ describe('the page with an adapter', () => {
     await page.context().close();
   });
 
+  it('keeps the rows of finished depths when the device is lost after them', async () => {
+    const lose = `let device;
+      const ask = GPUAdapter.prototype.requestDevice;
+      GPUAdapter.prototype.requestDevice = async function (...args) {
+        return (device = await ask.apply(this, args));
+      };
+      const post = globalThis.postMessage;
+      globalThis.postMessage = (message) => {
+        if (message.type === 'progress' && message.text.startsWith('d128: round')) device.destroy();
+        post.call(globalThis, message);
+      };`;
+    const address = `${SMALL}&run`.replace('depth=128', 'depth=64,128');
+    const page = await open(address, { patchWorker: (text) => lose + text });
+    await waitForState(page, 'error');
+    expect(await page.innerText('#outcome')).toMatch(
+      /device was lost[^]*Not the whole run[^]*partial: 3 of 6 rows/,
+    );
+    const { context, results } = (await resultOf(page))!;
+    expect(context.partial).toMatchObject({ code: 'device-lost', rows: 6 });
+    expect(results.map(({ params }) => params.depth)).toEqual([64, 64, 64]);
+    expect(await page.isVisible('#share')).toBe(true);
+    await page.context().close();
+  });
+
   it('lists bad parameters and runs nothing', async () => {
     const page = await open('?depth=abc&colour=blue&run');
     await waitForState(page, 'error');

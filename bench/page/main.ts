@@ -102,10 +102,12 @@ async function runOnce(settings: PageSettings, groups: readonly (readonly RowPar
     else ceiling = event.ceiling;
     drawRows();
   });
-  if (outcome.state === 'done') {
-    globalThis.gqaResult = outcome.result;
-    showMeasuredTimer(outcome.result);
-    showSharing(outcome.result);
+  // Of a run that failed too, with the rows that it finished.
+  const result = 'result' in outcome ? outcome.result : undefined;
+  if (result) {
+    globalThis.gqaResult = result;
+    showMeasuredTimer(result);
+    showSharing(result);
   }
   byId('outcome').replaceChildren(...outcomeNotices(outcome));
   setState(outcome.state, runEnd(outcome, rows, groups.flat().length));

@@ -24,7 +24,10 @@ export function startNotices(gpu: Gpu, settings: PageSettings, tuningFault?: str
 
 /** What to know of a run that has ended. */
 export function outcomeNotices(outcome: Outcome): HTMLElement[] {
-  if (outcome.state === 'error') return [failureNotice(outcome.code, outcome.message)];
+  if (outcome.state === 'error') {
+    const { code, message, result } = outcome;
+    return [failureNotice(code, message), ...(result ? resultNotices(result) : [])];
+  }
   if (outcome.state === 'tuned') return [tunedNotice(outcome.found)];
   return outcome.state === 'done' ? resultNotices(outcome.result) : [];
 }
@@ -99,6 +102,7 @@ const TITLES: Readonly<Record<Warning['code'], string>> = {
   noisy: 'Noisy times',
   hidden: 'The tab was hidden',
   'non-standard': 'Non-standard parameters',
+  partial: 'Not the whole run',
 };
 
 /** The result's own warnings, less those that the page gives from the start; and wrong rows. */

@@ -4,6 +4,9 @@ import type { BenchEvent, BenchOptions } from '../run.ts';
 import type { BenchResult } from '../schema.ts';
 import type { Tuned } from '../tune.ts';
 
+/** What a run reports to the page: not the result so far, whose rows it has, and errors as text. */
+export type PageEvent = Exclude<BenchEvent, { type: 'soFar' | 'failed' }>;
+
 /** A run without what cannot travel between threads. */
 export type RunRequest = Omit<BenchOptions, 'signal' | 'quiet' | 'guard'>;
 
@@ -22,7 +25,13 @@ export type ToWorker =
 
 /** From the worker. `done`, `tuned` and `failed` are its last words. */
 export type FromWorker =
-  | BenchEvent
+  | PageEvent
   | { readonly type: 'done'; readonly result: BenchResult }
   | { readonly type: 'tuned'; readonly found: readonly Tuned[] }
-  | { readonly type: 'failed'; readonly code: string; readonly message: string };
+  | {
+      readonly type: 'failed';
+      readonly code: string;
+      readonly message: string;
+      /** Of the rows that were finished, if any were. */
+      readonly result?: BenchResult;
+    };

@@ -1,15 +1,19 @@
 // runner.ts: the page's side of a run: starts the worker, tells it whether the tab is visible, ends it.
-import type { BenchEvent } from '../run.ts';
 import type { BenchResult } from '../schema.ts';
 import type { Tuned } from '../tune.ts';
-import type { FromWorker, RunRequest, ToWorker, TuneRequest } from './protocol.ts';
+import type { FromWorker, PageEvent, RunRequest, ToWorker, TuneRequest } from './protocol.ts';
 
 /** How a run or a tuning ended. */
 export type Outcome =
   | { readonly state: 'done'; readonly result: BenchResult }
   | { readonly state: 'tuned'; readonly found: readonly Tuned[] }
   | { readonly state: 'stopped' }
-  | { readonly state: 'error'; readonly code: string; readonly message: string };
+  | {
+      readonly state: 'error';
+      readonly code: string;
+      readonly message: string;
+      readonly result?: BenchResult;
+    };
 
 /** What to do: the worker's first message, less what the runner adds. */
 export type Job =
@@ -23,7 +27,7 @@ export type Job =
 export function runInWorker(
   job: Job,
   signal: AbortSignal,
-  draw: (event: BenchEvent) => void,
+  draw: (event: PageEvent) => void,
 ): Promise<Outcome> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin to name
@@ -49,7 +53,10 @@ export function runInWorker(
       if (ended.signal.aborted) return;
       if (data.type === 'done') return end({ state: 'done', result: data.result });
       if (data.type === 'tuned') return end({ state: 'tuned', found: data.found });
-      if (data.type === 'failed') return end({ state: 'error', code: data.code, message: data.message });
+      if (data.type === 'failed') {
+        const { type: _, ...failure } = data;
+        return end({ state: 'error', ...failure });
+      }
       try {
         draw(data);
       } catch (error) {

@@ -1,13 +1,14 @@
 // tables.ts: the rows of a run, a table per depth: planned, finished, or wrong.
 import { cacheLayout, kvBytesRead } from '../../src/index.ts';
 import { formatBytes } from '../format.ts';
-import { HOT, timeCells } from '../report.ts';
+import { timeCells } from '../report.ts';
 import { kvLensOf } from '../requests.ts';
 import { rowId, variantName } from '../rows.ts';
 import type { BenchRow, CeilingContext, RowParams } from '../schema.ts';
 import { farFromIdeal, missingBases, roughSpeedUps, timePartsSentence, typesOf } from '../speedUp.ts';
 import { barOf } from './bar.ts';
 import { el } from './dom.ts';
+import { warmthOf, warmthReason } from '../warmth.ts';
 
 /** What there is to show: all planned rows, those finished so far, and the ceiling, which is measured before any of them. */
 export interface Shown {
@@ -94,9 +95,10 @@ function kvBytes(params: RowParams): number {
 /** Time, rate, share of the ceiling and speed-up, worded as in the text report. */
 function numbers({ rows, ceiling }: Shown, row: BenchRow | undefined): (Node | string)[] {
   if (!row || !ceiling) return ['–', '–', '–', '–'];
-  const why =
-    'A last-level cache may hold what this row reads, a single copy of its caches or few of them, so the read ceiling does not apply.';
-  return timeCells(rows, ceiling, row).map((text) => (text === HOT ? el('abbr', { title: why }, HOT) : text));
+  const word = warmthOf(row);
+  return timeCells(rows, ceiling, row).map((text) =>
+    text === word ? el('abbr', { title: warmthReason(row) }, word) : text,
+  );
 }
 
 /** Which rows did not settle, and what the report says of the speed-ups. */

@@ -1,10 +1,11 @@
 // worker.ts: the run itself, off the page's thread: making and checking inputs takes seconds and would freeze the page.
 import { messageOf } from '../../src/device/errors.ts';
-import { GqaError, openDevice, type GqaDevice } from '../../src/index.ts';
+import { openDevice, type GqaDevice } from '../../src/index.ts';
+import { codeOf, lossOr } from '../endedEarly.ts';
 import { runBench, type BenchEvent } from '../run.ts';
 import { tune, type Tuned } from '../tune.ts';
 import { fullDescriptor } from '../deviceRequest.ts';
-import type { FromWorker, RunRequest, ToWorker, TuneRequest } from './protocol.ts';
+import type { FromWorker, PageEvent, RunRequest, ToWorker, TuneRequest } from './protocol.ts';
 
 /** Is the tab visible, and was it hidden at any time since the last question? */
 class TabGuard {
@@ -54,14 +55,14 @@ async function work(job: (device: GqaDevice) => Promise<FromWorker>): Promise<vo
     });
     post(await job(device));
   } catch (error) {
-    post(failure((await lossOf(device)) ?? error));
+    post(failure(await lossOr(device, error)));
   } finally {
     device?.destroy();
   }
 }
 
 /** Says it and waits until the page has drawn it. */
-async function say(event: BenchEvent): Promise<void> {
+async function say(event: PageEvent): Promise<void> {
   const drawn = new Promise<void>((resolve) => (next = resolve));
   post(event);
   await drawn;
@@ -69,10 +70,12 @@ async function say(event: BenchEvent): Promise<void> {
 
 async function run(device: GqaDevice, request: RunRequest): Promise<FromWorker> {
   const events = runBench(device, { ...request, guard });
+  let failed: Extract<BenchEvent, { type: 'failed' }> | undefined;
   for (;;) {
     const { done, value } = await events.next();
-    if (done) return { type: 'done', result: value };
-    await say(value);
+    if (done) return failed ? { ...failure(failed.error), result: value } : { type: 'done', result: value };
+    if (value.type === 'failed') failed = value;
+    else if (value.type !== 'soFar') await say(value);
   }
 }
 
@@ -92,13 +95,6 @@ async function tuneAll(device: GqaDevice, { classes, seed }: TuneRequest): Promi
   return { type: 'tuned', found };
 }
 
-/** A lost device makes other calls fail first, with worse messages; its own is then on its way. */
-function lossOf(device: GqaDevice | undefined): Promise<GqaError | undefined> {
-  const soon = new Promise<undefined>((resolve) => setTimeout(resolve, 300));
-  return Promise.race([device?.lost, soon]);
-}
-
-function failure(error: unknown): FromWorker {
-  const message = messageOf(error);
-  return { type: 'failed', code: error instanceof GqaError ? error.code : 'unexpected', message };
+function failure(error: unknown): Extract<FromWorker, { type: 'failed' }> {
+  return { type: 'failed', code: codeOf(error), message: messageOf(error) };
 }

@@ -18,7 +18,9 @@ export async function openChromiumHost(): Promise<Host> {
   const server = await serve(() => packInputs(inputs!));
   let browser: Browser | undefined;
   try {
-    browser = await chromium.launch({ ...(await findChromium()), args: CHROMIUM_ARGS });
+    // An interrupt is this program's to handle: Playwright would end it, finished rows and all.
+    const signals = { handleSIGINT: false, handleSIGTERM: false };
+    browser = await chromium.launch({ ...(await findChromium()), args: CHROMIUM_ARGS, ...signals });
     const page = await (await browser.newContext({ locale: 'en-US' })).newPage();
     await page.goto(server.resolvedUrls!.local[0]!);
     await page.waitForFunction(() => 'peers' in globalThis);

@@ -4,8 +4,9 @@ import { freemem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { lastLevelCache, runtimeContext } from '../../src/cli/runtimeContext.ts';
 import { SOFTWARE_WARNING } from '../context.ts';
-import type { PeerContext, PeerPlace, PeerRow, Warning } from '../schema.ts';
-import { coldBytesOf } from '../bed.ts';
+import { partialFields } from '../endedEarly.ts';
+import type { PartialRun, PeerContext, PeerPlace, PeerResult, PeerRow, Warning } from '../schema.ts';
+import { coldBytesOf } from '../coldCaches.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { nonStandard, type PeerFlags } from './options.ts';
 import type { Rotation } from './stage.ts';
@@ -41,7 +42,7 @@ export function peerContext(
   flags: PeerFlags,
   places: readonly PeerPlace[],
   rotation: Rotation,
-  rows: readonly PeerRow[],
+  { results, partial }: Pick<PeerResult, 'results'> & { readonly partial?: PartialRun },
 ): PeerContext {
   const { version, commit, runtime } = runtimeContext();
   return {
@@ -56,7 +57,8 @@ export function peerContext(
     seed: flags.seed,
     order: 'interleaved',
     nonStandard: nonStandard(flags),
-    warnings: warnings(flags, places, rows),
+    warnings: [...warnings(flags, places, results), ...partialFields(partial, results.length).warnings],
+    ...(partial && { partial }),
   };
 }
 

@@ -1,12 +1,21 @@
 // main.ts: `npm run bench:peers`: this project and other engines side by side, in one run.
-import { CommanderError } from 'commander';
-import { checkExportTarget, exportJson } from '../../src/cli/exportJson.ts';
+import { interruptible } from '../../src/cli/interrupt.ts';
+import { checkOutputOption, exportJson } from '../../src/cli/outputOption.ts';
 import { Progress } from '../../src/cli/progress.ts';
+import { reportError } from '../../src/cli/reportError.ts';
 import { runtimeContext } from '../../src/cli/runtimeContext.ts';
+import { watchStandardStreams } from '../../src/cli/standardStreams.ts';
 import { EXIT } from '../../src/cli/usage.ts';
-import { GqaError, NoAdapterError } from '../../src/index.ts';
 import { nodeGpu } from '../../src/node.ts';
-import { PEER_SCHEMA, SUITE, type PeerPlace, type PeerResult, type PeerRow } from '../schema.ts';
+import { partialOf } from '../endedEarly.ts';
+import {
+  PEER_SCHEMA,
+  SUITE,
+  type PartialRun,
+  type PeerPlace,
+  type PeerResult,
+  type PeerRow,
+} from '../schema.ts';
 import { selectContestants, type Contestant, type Place } from './contestants.ts';
 import { peerContext, peerVersion, rotationFor } from './context.ts';
 import { openEntries, type Entry } from './entries.ts';
@@ -15,36 +24,28 @@ import { openNodeHost } from './nodeHost.ts';
 import { parseFlags, shapesOf, type PeerFlags } from './options.ts';
 import { firstLineOf } from './peerRow.ts';
 import { peerReport } from './report.ts';
-import { comparePeers } from './run.ts';
+import { comparePeers, type PeerOptions } from './run.ts';
 
 /** Runs and sets the process's exit code: 1 also when one of this project's own kernels has no time. */
 async function main(argv: readonly string[]): Promise<void> {
+  watchStandardStreams();
   const progress = new Progress();
   try {
     const flags = parseFlags(argv);
     const shapes = shapesOf(flags);
-    if (flags.exportJson) await checkExportTarget(flags.exportJson);
+    if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
     const result = await run(flags, shapes, progress);
     progress.end();
-    if (flags.exportJson) await exportJson(flags.exportJson, result);
     process.stdout.write(`${flags.output === 'md' ? peerReport(result) : JSON.stringify(result, null, 2)}\n`);
+    if (flags.exportJson) await exportJson(flags.exportJson, result);
     if (result.results.some((row) => OWN.includes(row.engine) && !row.time)) process.exitCode = EXIT.failure;
   } catch (error) {
     progress.end();
-    process.exitCode = report(error);
+    process.exitCode = reportError(error);
   }
 }
 
 const OWN: readonly string[] = ['ours', 'plain'];
-
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode;
-  const known = error instanceof GqaError;
-  process.stderr.write(
-    known ? `error: ${error.message}\n` : `${error instanceof Error ? error.stack : String(error)}\n`,
-  );
-  return error instanceof NoAdapterError ? EXIT.noAdapter : EXIT.failure;
-}
 
 async function run(
   flags: PeerFlags,
@@ -60,15 +61,36 @@ async function run(
     const rotation = rotationFor(measured, entries.length);
     const { seed, reps, maxTime } = flags;
     const options = { shapes, seed, ...(reps && { reps }), maxTimeMs: maxTime * 1000, ...rotation };
-    const results: PeerRow[] = [];
-    for await (const event of comparePeers(entries, options)) {
-      if (event.type === 'row') results.push(event.row);
-      else progress.show(event.text);
-    }
-    const context = peerContext(flags, measured, rotation, results);
+    const { results, partial } = await compareAll(entries, options, progress);
+    const context = peerContext(flags, measured, rotation, { results, ...(partial && { partial }) });
     return { schema: PEER_SCHEMA, suite: SUITE, context, results };
   } finally {
     for (const host of hosts.values()) if (!(host instanceof Error)) await host.close();
+  }
+}
+
+/** All rows, or those before an interrupt or an error, with why there are no more; rejects with that where there are none. */
+async function compareAll(
+  entries: readonly Entry[],
+  options: PeerOptions,
+  progress: Progress,
+): Promise<{ results: PeerRow[]; partial?: PartialRun }> {
+  const results: PeerRow[] = [];
+  try {
+    await interruptible('ending the run, finished rows are kept', async (signal) => {
+      for await (const event of comparePeers(entries, { ...options, signal })) {
+        if (event.type === 'row') results.push(event.row);
+        else progress.show(event.text);
+      }
+      // In the samples of the last shape: its rows are there, of fewer samples.
+      signal.throwIfAborted();
+    });
+    return { results };
+  } catch (error) {
+    if (results.length === 0) throw error;
+    progress.end();
+    process.exitCode = reportError(error);
+    return { results, partial: partialOf(error, entries.length * options.shapes.length) };
   }
 }
 

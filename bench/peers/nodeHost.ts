@@ -1,8 +1,9 @@
 // nodeHost.ts: the contestants of this process: the WebGPU engines on Dawn, and onnxruntime on the CPU.
 import { openDevice } from '../../src/index.ts';
 import { quietWait, type NodeGpu } from '../../src/node.ts';
+import { collectGarbage } from '../../src/node/collect.ts';
 import { lastLevelCache } from '../../src/cli/runtimeContext.ts';
-import { coldBytesOf } from '../bed.ts';
+import { coldBytesOf, rotatedBytesOf } from '../coldCaches.ts';
 import { measureCeiling } from '../ceiling.ts';
 import { fullDescriptor } from '../deviceRequest.ts';
 import type { BenchContext } from '../schema.ts';
@@ -28,7 +29,10 @@ export async function openNodeHost({ gpu }: NodeGpu, runtime: BenchContext['runt
       return engine.on;
     },
     async bind(name, inputs, copies) {
-      return localLane(await engines.get(name)!.bind(inputs, copies), copies, quietWait);
+      const lane = localLane(await engines.get(name)!.bind(inputs, copies), copies, quietWait);
+      // Copies bound for shape after shape would come to more memory maps than a process may have.
+      const release = () => lane.release().then(collectGarbage);
+      return { ...lane, release };
     },
     ceiling: () => readCeiling(gpu),
     async close() {
@@ -55,8 +59,10 @@ async function readCeiling(gpu: GPU) {
   const timer = new PassTimer(device, { quiet: quietWait });
   try {
     await timer.calibrate();
-    const { lastLevelCacheBytes } = lastLevelCache(device.facts.software);
-    return await measureCeiling(device, timer, coldBytesOf(device.facts.software, lastLevelCacheBytes));
+    const { software } = device.facts;
+    const { lastLevelCacheBytes } = lastLevelCache(software);
+    const rotated = rotatedBytesOf(software, coldBytesOf(software, lastLevelCacheBytes));
+    return await measureCeiling(device, timer, rotated);
   } finally {
     timer.destroy();
     device.destroy();

@@ -1,5 +1,6 @@
 // options.ts: what `npm run bench:peers` takes on its command line, and the shapes it comes to.
 import { Command, Option } from 'commander';
+import { outputPath } from '../../src/cli/outputOption.ts';
 import { choiceList, wholeNumber, wholeNumbers } from '../../src/cli/usage.ts';
 import { checkShape, ShapeError } from '../../src/index.ts';
 import { CONTESTANT_WORDS } from './contestants.ts';
@@ -76,7 +77,9 @@ const OPTIONS: readonly Option[] = [
     .default(STANDARD.seed),
   new Option('--label <text>', 'your name for this machine, kept in the result'),
   new Option('-o, --output <format>', 'what goes to stdout').choices(['md', 'json']).default('md'),
-  new Option('--export-json <file>', 'also write the whole result, samples included, to a file'),
+  new Option('--export-json <file>', 'also write the whole result, samples included, to a file').argParser(
+    outputPath,
+  ),
 ];
 
 const EXAMPLES = `

@@ -24,7 +24,10 @@ export async function* comparePeers(
   entries: readonly Entry[],
   options: PeerOptions,
 ): AsyncGenerator<PeerEvent, void> {
-  for (const shape of options.shapes) yield* compareShape(entries, shape, options);
+  for (const shape of options.shapes) {
+    options.signal?.throwIfAborted();
+    yield* compareShape(entries, shape, options);
+  }
 }
 
 /** A contestant on its way through a shape. */

@@ -384,10 +384,14 @@ def context(device, place, args, changed):
 
 
 def export(path, result):
-    """Writes beside the target and renames: a file that is there is whole."""
-    with open(f"{path}.partial", "w") as file:
+    """Replaces a regular file whole, through links; anything else, such as a FIFO, gets the text."""
+    whole = os.path.isfile(path) or not os.path.exists(path)
+    path = os.path.realpath(path) if whole else path
+    written = f"{path}.partial" if whole else path
+    with open(written, "w") as file:
         json.dump({"schema": "gqa-peers/1", "suite": "2", **result}, file, indent=2)
-    os.replace(f"{path}.partial", path)
+    if whole:
+        os.replace(written, path)
 
 
 if __name__ == "__main__":

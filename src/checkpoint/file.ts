@@ -1,8 +1,9 @@
 // file.ts: safetensors files on disk, in Node: read tensor by tensor, written whole or not at all.
 
 import { messageOf } from '../device/errors.ts';
-import { open, rename, unlink } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { writeOutput } from '../files/outputFile.ts';
 import { CheckpointError, quote } from './checkpointError.ts';
 import { DTYPE_BYTES, PREFIX_BYTES } from './safetensors.ts';
 import {
@@ -99,9 +100,9 @@ export class SafetensorsFile {
 }
 
 /**
- * Writes a safetensors file. The tensors are laid out by falling element size, else in the order given. The bytes go to a
- * temporary file in the same folder that takes the name `path` once it is whole and on disk: after a failure `path` is
- * as it was before. Throws a CheckpointError, before anything is written if names, shapes or data lengths are wrong.
+ * Writes a safetensors file, as `writeOutput` does: a regular file is replaced whole or stays as it was. The tensors are
+ * laid out by falling element size, else in the order given. Throws a CheckpointError, before anything is written if
+ * names, shapes or data lengths are wrong.
  */
 export async function writeSafetensors(
   path: string,
@@ -111,46 +112,18 @@ export async function writeSafetensors(
   // Wide elements first: every tensor then begins on a multiple of its element size, as readers that map the file need.
   const ordered = tensors.toSorted((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]);
   const header = serializeHeader(ordered, metadata, path);
-  let fileSize = header.byteLength;
   for (const { name, dtype, shape, data } of ordered) {
     const bytes = tensorByteLength(dtype, shape);
     if (data.byteLength !== bytes) {
       const given = `${dtype} [${shape.join(', ')}] takes ${bytes} bytes, but its data has ${data.byteLength}`;
       throw new CheckpointError(`${path}: tensor ${quote(name)}: ${given}`);
     }
-    fileSize += bytes;
   }
   try {
-    await replaceFile(path, [header, ...ordered.map(({ data }) => data)], fileSize);
+    await writeOutput(path, [header, ...ordered.map(({ data }) => data)]);
   } catch (cause) {
     throw failure(path, 'could not be written', cause);
   }
-}
-
-async function replaceFile(path: string, parts: readonly ArrayBufferView[], fileSize: number): Promise<void> {
-  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
-  const handle = await open(temporary, 'wx');
-  try {
-    try {
-      for (const part of parts) await handle.writeFile(bytesOf(part));
-      const { size } = await handle.stat();
-      // The caller's buffers can be detached or resized while we wait for the disk.
-      if (size !== fileSize)
-        throw new Error(`data changed while it was written: ${fileSize} bytes expected, ${size} written`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    // The first failure is the one to report.
-    await unlink(temporary).catch(() => undefined);
-    throw error;
-  }
-}
-
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
 interface Opened {

@@ -1,6 +1,5 @@
 // attend.ts: `gqa attend`, attention of tensors in a file, so that anyone can compare with another implementation.
 import { statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
 import { storeProblem, type StoredProblem } from '../../bench/problem.ts';
@@ -10,6 +9,7 @@ import { GqaError } from '../device/errors.ts';
 import { KV_TYPES, type KvType } from '../kernels/elements.ts';
 import { readAttendInput, type AttendInput } from './attendInput.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
+import { checkOutputOption, isStdout, outputPath } from './outputOption.ts';
 import { runQuietly } from './runQuietly.ts';
 import { readTuningFor } from './tuningFile.ts';
 
@@ -35,7 +35,7 @@ export function registerAttend(program: Command): void {
 }
 
 const OPTIONS: readonly Option[] = [
-  new Option('--out <file>', 'safetensors file to write').makeOptionMandatory(),
+  new Option('--out <file>', 'safetensors file to write').argParser(outputPath).makeOptionMandatory(),
   // -o is a format in every command; here it was the file.
   new Option('-o, --output <file>').hideHelp().argParser((text: string) => {
     throw new InvalidArgumentError(`-o is the format of a report; expected --out ${text} for the file.`);
@@ -60,7 +60,7 @@ Examples:
 async function runAttend(command: Command, path: string, options: AttendOptions): Promise<void> {
   const output = command.configureOutput();
   const note = (line: string) => output.writeErr?.(`${line}\n`);
-  checkTarget(path, options.out);
+  await checkTarget(path, options.out);
   const input = await readAttendInput(path);
   if (input.unused.length > 0) note(`note     tensors without use here: ${input.unused.join(', ')}`);
   if (options.kvDtype === 'f16') noteCut(input, note);
@@ -75,24 +75,19 @@ async function runAttend(command: Command, path: string, options: AttendOptions)
   } finally {
     device.destroy();
   }
-  output.writeOut?.(
-    `${summary(problem, options)} on "${found.adapterName}": o and lse are in ${options.out}\n`,
-  );
+  const line = `${summary(problem, options)} on "${found.adapterName}": o and lse are in ${options.out}\n`;
+  // Behind the tensors it would be a part of them.
+  if (isStdout(options.out)) output.writeErr?.(line);
+  else output.writeOut?.(line);
 }
 
 /** Refuses, before any work, a path that could not be written or would overwrite the input. */
-function checkTarget(input: string, output: string): void {
-  const folder = dirname(output);
-  const refuse = (why: string): never => {
-    throw new GqaError('output', `--out "${output}": ${why}`);
-  };
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
-    refuse(`the folder "${folder}" does not exist`);
-  const target = statSync(output, { throwIfNoEntry: false });
-  if (target && !target.isFile()) refuse('expected a file, it is something else');
+async function checkTarget(input: string, output: string): Promise<void> {
+  await checkOutputOption('--out', output);
   const source = statSync(input, { throwIfNoEntry: false });
+  const target = statSync(output, { throwIfNoEntry: false });
   if (target && source && target.dev === source.dev && target.ino === source.ino) {
-    refuse('expected another file than the input');
+    throw new GqaError('output', `--out "${output}": expected another file than the input`);
   }
 }
 

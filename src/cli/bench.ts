@@ -1,15 +1,14 @@
 // bench.ts: `gqa bench`, the main job: MHA, GQA and MQA side by side on this device, every row checked before it is timed.
 import { Option, type Command } from 'commander';
 import { CACHE_STATES, STANDARD_DEPTHS, spectrum } from '../../bench/rows.ts';
-import { csvReport } from '../../bench/csvReport.ts';
-import { markdownReport } from '../../bench/report.ts';
 import { runBench, type BenchOptions } from '../../bench/run.ts';
-import type { BenchResult, RowParams } from '../../bench/schema.ts';
+import type { RowParams } from '../../bench/schema.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../decode/plan.ts';
 import { ShapeError } from '../device/errors.ts';
 import type { KvType } from '../kernels/elements.ts';
 import { quietWait } from '../node.ts';
-import { checkExportTarget, exportJson } from './exportJson.ts';
+import { putOut, type BenchFormat } from './benchOutput.ts';
+import { interruptible } from './interrupt.ts';
 import { loadShape } from './loadShape.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
 import {
@@ -21,10 +20,11 @@ import {
   seedOption,
   type CacheTypes,
 } from './options.ts';
+import { checkOutputOption, outputPath } from './outputOption.ts';
 import { Progress } from './progress.ts';
 import { lastLevelCache, runtimeContext } from './runtimeContext.ts';
 import { readTuning, tuningPath } from './tuningFile.ts';
-import { choiceList, EXIT, tokenCount, wholeNumber, wholeNumbers } from './usage.ts';
+import { choiceList, tokenCount, wholeNumber, wholeNumbers } from './usage.ts';
 
 interface BenchFlags extends AdapterOptions, CacheTypes<readonly KvType[]> {
   readonly model: string;
@@ -43,7 +43,7 @@ interface BenchFlags extends AdapterOptions, CacheTypes<readonly KvType[]> {
   readonly seed: number;
   readonly check: boolean;
   readonly label?: string;
-  readonly output: 'md' | 'json' | 'jsonl' | 'csv';
+  readonly output: BenchFormat;
   readonly exportJson?: string;
 }
 
@@ -108,8 +108,13 @@ const OPTIONS: readonly Option[] = [
   new Option('--check', 'hold every row against a float64 reference first').default(true),
   new Option('--no-check', 'do not'),
   new Option('--label <text>', 'your name for this machine, kept in the result'),
-  formatOption(['md', 'json', 'jsonl', 'csv']),
-  new Option('--export-json <file>', 'also write the whole result, samples included, to a file'),
+  formatOption(
+    ['md', 'json', 'jsonl', 'csv'],
+    'what goes to stdout; jsonl and csv row by row as they finish',
+  ),
+  new Option('--export-json <file>', 'also write the whole result, samples included, to a file').argParser(
+    outputPath,
+  ),
 ];
 
 const EXAMPLES = `
@@ -118,7 +123,11 @@ Examples:
   gqa bench -m qwen3-4b -d 1024-65536*4              another model, a sweep over depths
   gqa bench --heads 32 --kv-heads 32,16,8,4,2,1 --head-dim 128 -d 8192
   gqa bench --kernel auto,plain -ctk f16,int8,int4   race kernels and cache types
-  gqa bench -o json > run.json`;
+  gqa bench -o json > run.json
+
+Ctrl-C ends a run early: rows that are finished are printed and exported, marked as partial; once more ends at once.
+Environment: GQA_LLC_MIB is the size of the last-level cache that cold rows have to exceed twice, in MiB (default: of this
+processor, for a software adapter); GQA_TUNING the file of gqa tune.`;
 
 function count(text: string): number {
   return wholeNumber(text, 1, MAX_COUNT);
@@ -134,7 +143,7 @@ function kernels(text: string): KernelChoice[] {
 
 async function run(command: Command, flags: BenchFlags): Promise<void> {
   const shape = benchShape(flags);
-  if (flags.exportJson) await checkExportTarget(flags.exportJson);
+  if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
   const progress = new Progress();
   const { device } = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') }, (line) =>
     progress.line(line),
@@ -147,25 +156,15 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
         `note     on a software adapter the standard run shrinks to depths ${depths.join(', ')} (a GPU gets ${STANDARD_DEPTHS.gpu.join(', ')})`,
       );
     }
-    const result = await consume(runBench(device, benchOptions(flags, shape, depths, software)), progress);
-    if (flags.exportJson) await exportJson(flags.exportJson, result);
-    // The Markdown report has them itself.
-    if (flags.output !== 'md')
-      for (const { text } of result.context.warnings) progress.line(`warning  ${text}`);
-    command.configureOutput().writeOut?.(`${FORMATS[flags.output](result)}\n`);
-    if (result.results.some((row) => !row.time)) process.exitCode = EXIT.failure;
+    const options = benchOptions(flags, shape, depths, software);
+    await interruptible('ending the run, finished rows are kept', (signal) =>
+      putOut(runBench(device, { ...options, signal }), { command, flags, progress }),
+    );
   } finally {
     progress.end();
     device.destroy();
   }
 }
-
-const FORMATS: Readonly<Record<BenchFlags['output'], (result: BenchResult) => string>> = {
-  md: markdownReport,
-  json: (result) => JSON.stringify(result, null, 2),
-  jsonl: ({ results, ...rest }) => results.map((row) => JSON.stringify({ ...rest, ...row })).join('\n'),
-  csv: csvReport,
-};
 
 /** Name, query heads, KV heads and head dim from the flags, or from the model where they are silent. */
 function benchShape(flags: BenchFlags) {
@@ -197,7 +196,7 @@ function benchOptions(
     ...(flags.requests && { requests: flags.requests }),
     caches: flags.cache,
     kernels: [...new Set(flags.kernel)],
-    ...(flags.tuning && { tuning: readTuning(), tuningSource: tuningPath() }),
+    ...(flags.tuning && tuningOf()),
     ...lastLevelCache(software),
     seed: flags.seed,
     check: flags.check,
@@ -210,6 +209,11 @@ function benchOptions(
       nonStandard: nonStandard(flags),
     },
   };
+}
+
+function tuningOf(): Pick<BenchOptions, 'tuning' | 'tuningSource'> {
+  const path = tuningPath();
+  return { tuning: readTuning(), ...(path !== undefined && { tuningSource: path }) };
 }
 
 type Flag = string | number | boolean | readonly (string | number)[] | undefined;
@@ -238,12 +242,4 @@ function nonStandard(flags: BenchFlags): Record<string, string> {
     ([, [value, standard]]) => value !== undefined && String(value) !== String(standard),
   );
   return Object.fromEntries(changed.map(([name, [value]]) => [name, String(value)]));
-}
-
-async function consume(events: ReturnType<typeof runBench>, progress: Progress): Promise<BenchResult> {
-  for (;;) {
-    const { value, done } = await events.next();
-    if (done) return value;
-    if (value.type === 'progress') progress.show(`[${value.done + 1}/${value.total}] ${value.text}`);
-  }
 }

@@ -3,9 +3,12 @@ import { type Command, Option } from 'commander';
 import { version } from '../../package.json';
 import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../../bench/cases.ts';
 import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../bench/check.ts';
+import { partialOf } from '../../bench/endedEarly.ts';
+import type { PartialRun } from '../../bench/schema.ts';
 import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
 import { ShapeError } from '../device/errors.ts';
 import { checkText, groupChecks, passed } from './checkReport.ts';
+import { interruptible, InterruptedError } from './interrupt.ts';
 import { adapterOptions, openNode, type AdapterOptions, type NodeDevice } from './openNode.ts';
 import { formatOption } from './options.ts';
 import { Progress } from './progress.ts';
@@ -89,30 +92,53 @@ export async function checkDevice(
     const kernels = (options.kernels ?? DECODE_KERNELS).join(', ');
     throw new ShapeError(`check: none of these cases runs on this device by ${kernels}`);
   }
+  const began = performance.now();
+  const { rows, cut } = await runAll(device, options, total);
+  const seconds = (performance.now() - began) / 1000;
+  const partial = cut === undefined ? undefined : partialOf(cut, total);
+  const facts = { version, adapter: found.adapterName, software: found.software, seconds };
+  const text =
+    format === 'md'
+      ? [
+          head(found.adapterName, options.cases, seconds),
+          ...partialLine(partial, rows),
+          '',
+          checkText(rows),
+        ].join('\n')
+      : JSON.stringify({ ...facts, ...(partial && { partial }), groups: groupChecks(rows), rows }, null, 2);
+  if (cut !== undefined)
+    return { text, exitCode: cut instanceof InterruptedError ? cut.exitCode : EXIT.failure };
+  return { text, exitCode: rows.every(passed) ? EXIT.ok : EXIT.failure };
+}
+
+/** All rows, or those before an interrupt or a lost device cut the check short; rejects with that where there are none. */
+async function runAll(
+  device: NodeDevice['device'],
+  options: CheckOptions,
+  total: number,
+): Promise<{ rows: CheckRow[]; cut?: unknown }> {
   const progress = new Progress();
   const rows: CheckRow[] = [];
-  const began = performance.now();
   try {
-    for await (const row of runChecks(device, { run: runQuietly, ...options })) {
-      rows.push(row);
-      const tenths = Math.floor((10 * rows.length) / total);
-      progress.show(`checked ${tenths * 10} %: ${rows.length} of ${total}, ${row.case}`);
-    }
+    await interruptible('ending the check, results so far are kept', async (signal) => {
+      for await (const row of runChecks(device, { run: runQuietly, signal, ...options })) {
+        rows.push(row);
+        const tenths = Math.floor((10 * rows.length) / total);
+        progress.show(`checked ${tenths * 10} %: ${rows.length} of ${total}, ${row.case}`);
+      }
+    });
+    return { rows };
+  } catch (error) {
+    if (rows.length === 0) throw error;
+    return { rows, cut: error };
   } finally {
     progress.end();
     device.destroy();
   }
-  const seconds = (performance.now() - began) / 1000;
-  const adapter = found.adapterName;
-  const text =
-    format === 'md'
-      ? `${head(adapter, options.cases, seconds)}\n\n${checkText(rows)}`
-      : JSON.stringify(
-          { version, adapter, software: found.software, seconds, groups: groupChecks(rows), rows },
-          null,
-          2,
-        );
-  return { text, exitCode: rows.every(passed) ? EXIT.ok : EXIT.failure };
+}
+
+function partialLine(partial: PartialRun | undefined, rows: readonly CheckRow[]): string[] {
+  return partial ? [`PARTIAL: ${rows.length} of ${partial.rows} runs; ${partial.reason}`] : [];
 }
 
 function head(adapter: string, cases: readonly CheckCase[], seconds: number): string {

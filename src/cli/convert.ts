@@ -12,15 +12,14 @@ import { partialFolder } from '../checkpoint/disk/partial.ts';
 import { checkTarget } from '../checkpoint/disk/target.ts';
 import type { MapperSources } from '../checkpoint/mapper.ts';
 import { planConversion, type ConversionPlan } from '../checkpoint/plan.ts';
-import { reportModule, type ModuleReport } from '../checkpoint/report.ts';
 import { GqaError } from '../device/errors.ts';
 import { HELP, OPTIONS, type ConvertOptions } from './convertArguments.ts';
 import { familyOf, positionsOf } from './convertOptions.ts';
 import { progressLine } from './convertProgress.ts';
-import { reportSvg } from './convertPlot.ts';
-import { convertReport, reportTable } from './convertReport.ts';
 import { dryRunJson, dryRunText, resultText } from './convertText.ts';
-import { checkExportTarget, exportJson, exportText } from './exportJson.ts';
+import { runReport } from './convertStudy.ts';
+import { leaving } from './interrupt.ts';
+import { checkOutputOption } from './outputOption.ts';
 import { Progress } from './progress.ts';
 
 /** Adds the `convert` command. Results go to the program's `writeOut`, progress and notes to stderr. */
@@ -68,7 +67,7 @@ async function runConvert(command: Command, path: string, options: ConvertOption
       const onProgress = progressLine(progress);
       const hashFiles = options.hash === true;
       const job = { model, plan, sources, origin, out: options.out, hashFiles, onProgress };
-      const said = await convert(job, options);
+      const said = await leaving(LEFT, () => convert(job, options));
       progress.end();
       write(said);
     } finally {
@@ -101,8 +100,8 @@ async function checkUsage({
     refuse('--shards and --finish make parts of a result: expected --out too');
   if ((plot ?? json ?? reportLayers) !== undefined && !report)
     refuse('--plot, --export-json and --report-layers are of the report: expected --report too');
-  if (plot !== undefined) await checkExportTarget(plot, '--plot');
-  if (json !== undefined) await checkExportTarget(json);
+  if (plot !== undefined) await checkOutputOption('--plot', plot);
+  if (json !== undefined) await checkOutputOption('--export-json', json);
 }
 
 function planFor(
@@ -113,61 +112,6 @@ function planFor(
 ): ConversionPlan {
   const options = { kvHeads, method, grouping, renorm, seed, headMap };
   return planConversion(attention, model.tensors, options, model.path);
-}
-
-interface ReportJob {
-  readonly model: ModelFolder;
-  readonly plans: readonly ConversionPlan[];
-  readonly sources: MapperSources;
-  readonly calibrated: boolean;
-}
-
-/** Studies module by module; table or JSON to stdout, picture and JSON to files. */
-async function runReport(
-  { model, plans, sources, calibrated }: ReportJob,
-  options: ConvertOptions,
-  { write, note }: Record<'write' | 'note', (text: string) => void>,
-): Promise<void> {
-  const { attention } = plans[0]!;
-  checkReportable(plans, options);
-  const modules = attention.modules.filter(({ layer }) => options.reportLayers?.includes(layer) ?? true);
-  if (!attention.positions) note(UNKNOWN_POSITIONS);
-  const progress = new Progress();
-  const found: ModuleReport[] = [];
-  try {
-    for (const [i, module] of modules.entries()) {
-      progress.show(`report: ${module.name} (${i + 1} of ${modules.length})`);
-      found.push(...(await reportModule(plans, module, sources)));
-    }
-  } finally {
-    progress.end();
-  }
-  const report = convertReport(plans, found, { source: model.name, calibrated });
-  write(options.output === 'json' ? JSON.stringify(report, null, 2) : reportTable(report));
-  if (options.exportJson !== undefined) await exportJson(options.exportJson, report);
-  if (options.plot !== undefined) await exportText(options.plot, reportSvg(report), '--plot');
-}
-
-const UNKNOWN_POSITIONS =
-  'how positions rotate q and k is not known, so the output is judged without; say with --rope half, interleaved or none';
-
-function checkReportable(plans: readonly ConversionPlan[], { reportLayers, method }: ConvertOptions): void {
-  const { attention } = plans[0]!;
-  const more = plans.find(({ options }) => options.kvHeads > attention.numKvHeads);
-  if (more) {
-    throw new GqaError(
-      'usage',
-      `--report: ${more.options.kvHeads} KV heads repeat those there are and lose nothing`,
-    );
-  }
-  if (method === 'random') throw new GqaError('usage', '--report: random heads keep nothing of the source');
-  const beyond = reportLayers?.find((layer) => layer >= attention.shape.layers);
-  if (beyond !== undefined) {
-    throw new GqaError(
-      'usage',
-      `--report-layers: expected layers from 0 to ${attention.shape.layers - 1}, got ${beyond}`,
-    );
-  }
 }
 
 /** Opens the weights and the calibration file for `use`, and closes them. */
@@ -194,6 +138,8 @@ async function withSources(
     await reader.close();
   }
 }
+
+const LEFT = 'the conversion stops; the same command again goes on after the last whole shard';
 
 async function convert(job: ConversionJob, options: ConvertOptions): Promise<string> {
   if (await checkTarget(job)) return wholeAlready(job);

@@ -5,6 +5,7 @@ import { HEAD_MAPS, type HeadMap } from '../checkpoint/heads.ts';
 import { GROUPINGS, METHODS, type Grouping, type Method } from '../checkpoint/plan.ts';
 import { SHAPE_LIMITS } from '../models/limits.ts';
 import { folder, mapEntry, rope, share, type MapEntry, type RopeOption } from './convertOptions.ts';
+import { outputPath } from './outputOption.ts';
 import { formatOption, seedOption } from './options.ts';
 import { wholeNumbers } from './usage.ts';
 
@@ -60,8 +61,8 @@ export const OPTIONS: readonly Option[] = [
   new Option('--report-layers <list>', 'layers that the report looks at: 0,8-15 (default: all)').argParser(
     (text: string) => wholeNumbers(text, 0, SHAPE_LIMITS.layers),
   ),
-  new Option('--plot <file>', 'the report as a picture (SVG)'),
-  new Option('--export-json <file>', 'the report as JSON'),
+  new Option('--plot <file>', 'the report as a picture (SVG)').argParser(outputPath),
+  new Option('--export-json <file>', 'the report as JSON').argParser(outputPath),
   formatOption(['md', 'json'], 'format of --dry-run and --report'),
 ];
 
@@ -77,5 +78,6 @@ Examples:
   gqa convert ./llama-2-7b --kv-heads 8 --out ./llama-2-7b-gqa8 --dry-run
   gqa convert ./llama-2-7b --kv-heads 8 --out ./llama-2-7b-gqa8 --method pca --calibration hidden.safetensors
   gqa convert ./llama-2-7b --kv-heads 16,8,4,2,1 --report
-  gqa convert ./model --kv-heads 4 --out ./gqa4 --map q=layers.{layer}.attention.wq.weight --map k=... (and v, o)
+  gqa convert ./model --kv-heads 4 --out ./gqa4 --map q=layers.{layer}.attn.wq.weight --map k=layers.{layer}.attn.wk.weight \\
+    --map v=layers.{layer}.attn.wv.weight --map o=layers.{layer}.attn.wo.weight
   gqa convert ./big --kv-heads 8 --out ./big-gqa8 --shards 0/8        (then 1/8 ... 7/8, anywhere, then --finish)`;

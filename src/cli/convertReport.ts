@@ -19,13 +19,19 @@ export interface ConvertReport {
   /** KV cache bytes of a token, two-byte elements, by the number of KV heads. */
   readonly cacheBytesPerToken: Readonly<Record<string, number>>;
   readonly modules: readonly ModuleReport[];
+  /** Why there are not all, and how many that would be. */
+  readonly partial?: { readonly reason: string; readonly modules: number };
 }
 
 /** Puts a report together. `plans` differ in the number of KV heads alone. */
 export function convertReport(
   plans: readonly ConversionPlan[],
   modules: readonly ModuleReport[],
-  { source, calibrated }: { readonly source: string; readonly calibrated: boolean },
+  {
+    source,
+    calibrated,
+    partial,
+  }: Pick<ConvertReport, 'source' | 'partial'> & { readonly calibrated: boolean },
 ): ConvertReport {
   const { attention, options } = plans[0]!;
   const bytes = (numKvHeads: number) =>
@@ -42,6 +48,7 @@ export function convertReport(
     numKvHeads: attention.numKvHeads,
     cacheBytesPerToken: Object.fromEntries(counts.map((count) => [count, bytes(count)])),
     modules,
+    ...(partial && { partial }),
   };
 }
 
@@ -75,7 +82,11 @@ export function reportTable(report: ConvertReport): string {
     ];
   });
   const all = ['all', ...counts.flatMap((count) => cells(report.modules.filter((m) => m.kvHeads === count)))];
-  return [heading(report), '', markdownTable(columns, [...rows, all]), '', explanation(report)].join('\n');
+  const { partial } = report;
+  const cut = partial ? [`PARTIAL: ${names.length} of ${partial.modules} modules; ${partial.reason}`] : [];
+  return [heading(report), ...cut, '', markdownTable(columns, [...rows, all]), '', explanation(report)].join(
+    '\n',
+  );
 }
 
 export function labelOf({ layer, kind }: ModuleReport): string {

@@ -9,6 +9,7 @@ import { registerConvert } from './convert.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerKv } from './kv.ts';
 import { reportError } from './reportError.ts';
+import { watchStandardStreams } from './standardStreams.ts';
 import { registerTune } from './tune.ts';
 
 const EXAMPLES = `
@@ -29,9 +30,7 @@ Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 
  * ends by itself, its output written. Never rejects.
  */
 export async function main(argv: readonly string[]): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) {
-    if (!stream.listeners('error').includes(ignoreClosedPipe)) stream.on('error', ignoreClosedPipe);
-  }
+  watchStandardStreams();
   try {
     const program = createProgram();
     checkCommandName(program, argv);
@@ -39,11 +38,6 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = reportError(error);
   }
-}
-
-/** `| head` closes the pipe when it has seen enough: what is still written then goes nowhere, and that is fine. */
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
 }
 
 function createProgram(): Command {

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { RunContext } from '../../bench/context.ts';
+import { GqaError } from '../device/errors.ts';
 
 /** Version and commit of the tool, version of Node and of Dawn's package. */
 export function runtimeContext(): Omit<RunContext, 'nonStandard'> {
@@ -38,9 +39,21 @@ function dawnVersion(): string {
 
 const CPU_CACHES = '/sys/devices/system/cpu/cpu0/cache';
 
-/** The size of the processor's last-level cache, which a software adapter's buffers lie in; nothing where it is not told. */
+/**
+ * The size of the last-level cache: what GQA_LLC_MIB says, else that of the processor, which a software adapter's buffers
+ * lie in; nothing where it is not told. Throws GqaError for a GQA_LLC_MIB that is no number of MiB.
+ */
 export function lastLevelCache(software: boolean): { lastLevelCacheBytes?: number } {
-  if (!software) return {};
+  const given = process.env.GQA_LLC_MIB;
+  if (given) {
+    if (!/^[1-9]\d{0,5}$/.test(given))
+      throw new GqaError('usage', `GQA_LLC_MIB: expected a whole number of MiB from 1, got "${given}"`);
+    return { lastLevelCacheBytes: Number(given) * 2 ** 20 };
+  }
+  return software ? processorCache() : {};
+}
+
+function processorCache(): { lastLevelCacheBytes?: number } {
   try {
     const sizes = readdirSync(CPU_CACHES)
       .filter((name) => name.startsWith('index'))

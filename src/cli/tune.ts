@@ -7,6 +7,8 @@ import { withEntry } from '../decode/tuning.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import type { KvType } from '../kernels/elements.ts';
 import { quietWait } from '../node.ts';
+import { collectGarbage } from '../node/collect.ts';
+import { interruptible } from './interrupt.ts';
 import { loadShape } from './loadShape.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
 import {
@@ -18,6 +20,7 @@ import {
   type CacheTypes,
 } from './options.ts';
 import { Progress } from './progress.ts';
+import { reportError } from './reportError.ts';
 import { lastLevelCache } from './runtimeContext.ts';
 import { checkTuningWritable, readTuning, tuningPath, writeTuning } from './tuningFile.ts';
 import { wholeNumber, wholeNumbers } from './usage.ts';
@@ -36,7 +39,7 @@ export function registerTune(program: Command): void {
   const command = program
     .command('tune')
     .description('find the fastest kernel variant for shapes on this device; bench and attend then use it')
-    .addHelpText('after', HELP)
+    .addHelpText('after', help)
     .action((flags: TuneFlags) => run(command, flags));
   for (const option of [...OPTIONS, ...adapterOptions()]) command.addOption(option);
 }
@@ -53,10 +56,11 @@ const OPTIONS: readonly Option[] = [
   formatOption(),
 ];
 
-const HELP = `
+const help = () => `
 Every variant is held against a float64 reference before it is timed, and timed in turn with the best so far. What wins is
-kept per device and class of shapes in a file (${tuningPath()}; GQA_TUNING names another), which gqa bench and
-gqa attend read. Without it the kernels take sizes that suit the kind of adapter.
+kept per device and class of shapes in a file, which gqa bench and gqa attend read: ${tuningPath() ?? 'none here, without a home folder'}
+(gqa-webgpu/tuning.json in XDG_CACHE_HOME, else in ~/.cache; GQA_TUNING names another). Without it the kernels take
+sizes that suit the kind of adapter.
 
 Examples:
   gqa tune                                    MHA, GQA-8 and MQA of llama-3.1-8b, caches of f16
@@ -75,17 +79,24 @@ function counts(text: string): number[] {
 
 async function run(command: Command, flags: TuneFlags): Promise<void> {
   const model = loadShape(flags.model);
-  checkTuningWritable();
+  await checkTuningWritable();
   readTuning(); // a file that cannot be read now cannot be added to in the end
   const progress = new Progress();
   const { device } = await openNode(flags, (line) => progress.line(line));
   const found: Tuned[] = [];
   try {
-    for (const types of typePairs(flags.cacheTypeK, flags.cacheTypeV)) {
-      for (const kvHeads of flags.kvHeads ?? spectrum(model.numQHeads, model.numKvHeads)) {
-        found.push(await search(device, progress, flags, { ...model, numKvHeads: kvHeads, ...types }));
+    await interruptible('ending the search, classes of shapes that are finished are kept', async (signal) => {
+      for (const types of typePairs(flags.cacheTypeK, flags.cacheTypeV)) {
+        for (const kvHeads of flags.kvHeads ?? spectrum(model.numQHeads, model.numKvHeads)) {
+          const shape = { ...model, numKvHeads: kvHeads, ...types };
+          found.push(await search({ device, progress, signal }, flags, shape));
+        }
       }
-    }
+    });
+  } catch (error) {
+    if (found.length === 0) throw error;
+    progress.end();
+    process.exitCode = reportError(error);
   } finally {
     progress.end();
     device.destroy();
@@ -94,9 +105,14 @@ async function run(command: Command, flags: TuneFlags): Promise<void> {
   command.configureOutput().writeOut?.(`${text}\n`);
 }
 
+interface SearchPlace {
+  readonly device: GqaDevice;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
 async function search(
-  device: GqaDevice,
-  progress: Progress,
+  { device, progress, signal }: SearchPlace,
   flags: TuneFlags,
   shape: {
     name: string;
@@ -120,14 +136,15 @@ async function search(
     },
     flags.depth ?? DEPTHS[software ? 'software' : 'gpu'],
   );
-  const trials = tune(device, { beds, seed: flags.seed, quiet: quietWait, ...lastLevelCache(software) });
+  const host = { quiet: quietWait, collect: collectGarbage, ...lastLevelCache(software) };
+  const trials = tune(device, { beds, seed: flags.seed, signal, ...host });
   const types = shape.kType === shape.vType ? shape.kType : `${shape.kType}/${shape.vType}`;
   const name = `${shape.numQHeads}/${shape.numKvHeads} ${types}`;
   for (;;) {
     const { value, done } = await trials.next();
     if (done) {
       // After each class: what was found is kept when a later one fails or is interrupted.
-      writeTuning(withEntry(readTuning(), value.device, value.shape, value.entry));
+      await writeTuning(withEntry(readTuning(), value.device, value.shape, value.entry));
       return value;
     }
     progress.show(`${name}: ${value.name}: ${value.ratio === undefined ? 'failed' : value.ratio.toFixed(2)}`);

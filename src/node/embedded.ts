@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { brotliDecompress, createBrotliDecompress } from 'node:zlib';
 import { GqaError, messageOf } from '../device/errors.ts';
 import { unpackTar } from './tar.ts';
+import { userCache } from './userCache.ts';
 
 const PACKAGE = '@sparticuz/chromium';
 
@@ -75,9 +76,12 @@ function resolveOrUndefined(start: string): string | undefined {
   }
 }
 
-/** The folder that holds what was unpacked: under XDG_CACHE_HOME or ~/.cache, one per archive version. */
+/** The folder that holds what was unpacked: in the user's cache, one per archive version. Throws GqaError `archive`. */
 export function cacheFolder(version: string, env: NodeJS.ProcessEnv = process.env, home = homedir()): string {
-  return join(env.XDG_CACHE_HOME || join(home, '.cache'), 'gqa-webgpu', version);
+  const cache = userCache(env, home);
+  if (!cache)
+    throw new GqaError('archive', `no home folder to unpack into, got "${home}"; name one in XDG_CACHE_HOME`);
+  return join(cache, 'gqa-webgpu', version);
 }
 
 /** Unpacks SwiftShader (about 20 MB, 0.2 s) unless it is there already. Throws GqaError `archive`. */

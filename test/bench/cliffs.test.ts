@@ -124,7 +124,7 @@ describe('on the device', () => {
       loads: [LOAD],
       upTo: wholeLen + 32,
       cache: 'hot',
-      coldBytes: 2 ** 20,
+      rotatedBytes: 2 ** 20,
       seed: 3,
     } as const;
     const found: LoadCliffs[] = [];

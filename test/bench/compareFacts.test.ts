@@ -166,7 +166,7 @@ describe('rows', () => {
     ['tuning', { tuned: true }, 'not tuned', 'tuned'],
     ['splits', { splits: 2, splitLen: 512 }, '4 of 256', '2 of 512'],
     ['KV read', { bytes: { kvRead: 2048, partial: 0 } }, '4 MiB', '2 KiB'],
-    ['caches', { cold: false }, 'cold', 'hot'],
+    ['caches', { cold: false }, 'cold', 'warm'],
   ])('%s', (name, more, a, b) => {
     const facts = rowFacts([{ a: rows[0]!, b: { ...rows[0]!, ...more } }]);
     expect(facts.differs).toEqual([{ name, a, b, rows: 1, ways: 1 }]);

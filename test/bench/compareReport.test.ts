@@ -79,7 +79,7 @@ describe('the table', () => {
     expect(titles('C:\\runs\\old.json', 'new.json').slice(2, 4)).toEqual(['old µs', 'new µs']);
   });
 
-  test("of two devices has each row's share of its own ceiling, but not of a hot row", () => {
+  test("of two devices has each row's share of its own ceiling, but not of a warm row", () => {
     const other = { adapter: { ...result([]).context.adapter, device: '0x02' } };
     // 4 MiB at 512 bytes per ns take 8192 ns.
     const b = [row(8, 1024, steady(16_384)), row(1, 1024, steady(10_000), { cold: false })];
@@ -88,7 +88,7 @@ describe('the table', () => {
     expect(cells).toEqual([
       ['base % ceiling', 'new % ceiling'],
       ['25 %', '50 %'],
-      ['4.5 %', 'hot'],
+      ['4.5 %', 'warm'],
     ]);
   });
 });

@@ -129,9 +129,9 @@ describe('the table', () => {
     expect(cells.map((line) => line[SPEED_UP])).toEqual(['4.00× (4.00×)']);
   });
 
-  test('gives a hot row no share of the ceiling', () => {
+  test('gives a warm row no share of the ceiling', () => {
     const line = resultTable(result(row(1, 40_960, { cold: false }))).split('\n')[2];
-    expect(line).toMatch(/\| {7}hot \|/);
+    expect(line).toMatch(/\| {6}warm \|/);
   });
 });
 

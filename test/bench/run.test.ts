@@ -1,10 +1,20 @@
 // run.test.ts: a small benchmark run on the device, and a run that cannot be.
 import { describe, expect, test } from 'vitest';
+import { copiesPerKernel } from '../../bench/coldCaches.ts';
 import { isWrong } from '../../bench/rowResult.ts';
 import { runBench, type BenchEvent, type BenchOptions } from '../../bench/run.ts';
 import type { BenchResult } from '../../bench/schema.ts';
+import { parseResult } from '../../bench/readResult.ts';
 import { PassTimer } from '../../bench/timer.ts';
-import { checkShape, deviceKey, NO_TUNING, shapeClass, withEntry } from '../../src/index.ts';
+import {
+  checkShape,
+  deviceKey,
+  GqaError,
+  NO_TUNING,
+  shapeClass,
+  withEntry,
+  type GqaDevice,
+} from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
 import { ownDevice } from '../support/ownDevice.ts';
 
@@ -114,6 +124,24 @@ describe('runBench', () => {
     ]);
   });
 
+  test('the copies of all rows together are bound as far as memory maps last, whatever the cache', async () => {
+    using device = await ownDevice(['subgroups']);
+    let bound = 0;
+    const create = device.device.createBindGroup.bind(device.device);
+    device.device.createBindGroup = (descriptor) => (bound++, create(descriptor));
+    const kernels = ['auto', 'plain'] as const;
+    const options = { ...OPTIONS, kvHeads: [1], batches: [1, 2, 3], depths: [8], kernels, reps: 1 };
+    const bench = runBench(device, { ...options, lastLevelCacheBytes: 480 * 2 ** 20 });
+    let step = await bench.next();
+    while (!step.done) step = await bench.next();
+    const { results, context } = step.value;
+    const copies = results.map(({ workingSetBytes, bytes }) => workingSetBytes / bytes.kvRead);
+    expect(copies).toEqual(results.map(() => copiesPerKernel(6)));
+    expect(bound).toBeLessThan(65_530 / 2);
+    expect(context.lastLevelCacheBytes).toBe(480 * 2 ** 20);
+    expect(results.map(({ cold, check }) => [cold, check?.pass])).toEqual(results.map(() => [false, true]));
+  });
+
   test('a batch of unequal requests, by several kernels on the same data', async () => {
     const kernels = ['auto', 'plain'] as const;
     const { result } = await run({ ...OPTIONS, kvHeads: [2], requests: ['1q1s96_2q1s5_1q1s0'], kernels });
@@ -139,6 +167,70 @@ describe('runBench', () => {
     await expect(run({ ...OPTIONS, signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow(
       'enough',
     );
+  });
+});
+
+/** Runs two groups of a row each and calls `cut` at the progress that contains the text. */
+async function cutAt(text: string, cut: () => void, device: GqaDevice, signal?: AbortSignal) {
+  const options = { ...OPTIONS, kvHeads: [1], depths: [64, 96], reps: 5, ...(signal && { signal }) };
+  const events: BenchEvent[] = [];
+  const bench = runBench(device, options);
+  for (;;) {
+    const { done, value } = await bench.next();
+    if (done) return { events, result: value };
+    events.push(value);
+    if (value.type === 'progress' && value.text.includes(text)) cut();
+  }
+}
+
+describe('a run that ends early', () => {
+  const FIRST = 'h8_kv1_d64_b2_t64_f16';
+  const SECOND = 'h8_kv1_d64_b2_t96_f16';
+  const enough = new GqaError('interrupted', 'enough');
+
+  async function aborted(text: string) {
+    const stop = new AbortController();
+    return cutAt(text, () => stop.abort(enough), await testDevice(), stop.signal);
+  }
+
+  test('aborted before the second group is sampled: the first one is the result, and says what it lacks', async () => {
+    const { result, events } = await aborted('preparing mqa @ d96');
+    expect(result.results.map(({ id }) => id)).toEqual([FIRST]);
+    expect(result.context.partial).toEqual({ code: 'interrupted', reason: 'enough', rows: 2 });
+    expect(result.context.warnings).toContainEqual({ code: 'partial', text: 'partial: 1 of 2 rows; enough' });
+    expect(parseResult(JSON.stringify(result), 'cut.json').context.partial).toEqual(result.context.partial);
+    expect(events.filter(({ type }) => type === 'failed')).toEqual([]);
+  });
+
+  test('aborted between samples: the rows under way keep those they have, checked as ever', async () => {
+    const { result } = await aborted('d96: round 2');
+    expect(result.results.map(({ id }) => id)).toEqual([FIRST, SECOND]);
+    expect(result.results[0]!.time).toMatchObject({ stop: 'reps', samplesNs: { length: 5 } });
+    expect(result.results[1]!.time).toMatchObject({ stop: 'interrupted', samplesNs: { length: 2 } });
+    expect(result.results[1]!.checkAfter).toMatchObject({ pass: true });
+    expect(result.context.partial).toMatchObject({ code: 'interrupted' });
+  });
+
+  test('the result so far comes after each group but the last; a whole run is not partial', async () => {
+    const { result, events } = await cutAt('nothing', () => {}, await testDevice());
+    const soFar = events.flatMap((event) => (event.type === 'soFar' ? [event.result] : []));
+    expect(soFar.map(({ results }) => results.map(({ id }) => id))).toEqual([[FIRST]]);
+    expect(soFar[0]!.context.partial).toMatchObject({ code: 'running', rows: 2 });
+    expect(result.context).not.toHaveProperty('partial');
+    expect(result.context.warnings.map(({ code }) => code)).not.toContain('partial');
+  });
+
+  test('a device that is lost in the second group: the error, and the rows of the first', async () => {
+    using device = await ownDevice();
+    const { result, events } = await cutAt('d96: round 1', () => device.device.destroy(), device);
+    expect(result.results.map(({ id }) => id)).toEqual([FIRST]);
+    expect(result.context.partial).toMatchObject({ code: 'device-lost', rows: 2 });
+    expect(events.at(-1)).toMatchObject({ type: 'failed', error: { code: 'device-lost' } });
+  });
+
+  test('a device that is lost before any row is finished: the error alone', async () => {
+    using device = await ownDevice();
+    await expect(cutAt('d64: round 1', () => device.device.destroy(), device)).rejects.toThrow('device lost');
   });
 });
 

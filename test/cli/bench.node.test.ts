@@ -115,7 +115,10 @@ describe('refusals', () => {
     [['-o', 'xml'], 'xml'],
     [['--repz', '3'], "unknown option '--repz'"],
     [['extra'], 'too many arguments'],
-    [['--export-json', '/nowhere/at/all/x.json'], 'the folder of "/nowhere/at/all/x.json" does not exist'],
+    [
+      ['--export-json', '/nowhere/at/all/x.json'],
+      '"/nowhere/at/all/x.json": the folder "/nowhere/at/all" does not exist',
+    ],
   ])('%j', async (args, message) => {
     const { out, err, code } = await bench(...args);
     expect(err).toContain(message);

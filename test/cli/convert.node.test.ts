@@ -407,7 +407,7 @@ describe('usage errors', () => {
     [['--kv-heads', '2', '--dry-run', '--finish'], 'make parts of a result: expected --out too'],
     [
       ['--kv-heads', '2', '--report', '--plot', '/no/x.svg'],
-      '--plot: the folder of "/no/x.svg" does not exist',
+      '--plot "/no/x.svg": the folder "/no" does not exist',
     ],
     [
       ['--kv-heads', '2', '--out', '/x', '--shards', '2/2'],

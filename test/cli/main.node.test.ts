@@ -1,20 +1,13 @@
 // main.node.test.ts: the `gqa` command as a whole: names, errors and exit codes, and the process that it runs in.
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import packageJson from '../../package.json';
 import { writeSafetensors } from '../../src/checkpoint/file.ts';
 import { main } from '../../src/cli/main.ts';
 import { gqaMain } from '../support/gqaMain.ts';
-
-interface Outcome {
-  readonly out: string;
-  readonly err: string;
-  readonly code: number | undefined;
-}
+import { shell } from '../support/shell.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -59,7 +52,7 @@ describe('errors', () => {
     [['--bogus'], "error: unknown option '--bogus'\n"],
     [['attend'], "error: required option '--out <file>' not specified\n"],
     [
-      ['attend', '/no/such/file', '-o', 'out.safetensors'],
+      ['attend', '/no/such/file', '--out', 'out.safetensors'],
       "error: option '-o, --output <file>' argument 'out.safetensors' is invalid. -o is the format of a report; expected --out out.safetensors for the file.\n",
     ],
     [
@@ -87,21 +80,6 @@ describe('errors', () => {
     expect(process.exitCode).toBe(1);
   });
 });
-
-const BIN = fileURLToPath(new URL('../../bin/gqa.mjs', import.meta.url));
-
-/** Runs a shell line in which `gqa` is the command, to the end of all its processes. */
-function shell(line: string): Promise<Outcome> {
-  const gqaFunction = `gqa() { "${process.execPath}" "${BIN}" "$@"; }`;
-  const child = spawn('bash', ['-o', 'pipefail', '-c', `${gqaFunction}; ${line}`]);
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (data: Buffer) => (out += data.toString()));
-  child.stderr.on('data', (data: Buffer) => (err += data.toString()));
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ out, err, code: code ?? undefined }));
-  });
-}
 
 describe('the process', () => {
   test('ends by itself with the exit code, results on stdout, errors on stderr', async () => {

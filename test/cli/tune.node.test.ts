@@ -7,13 +7,14 @@ import type { BenchResult } from '../../bench/schema.ts';
 import type { Tuned } from '../../bench/tune.ts';
 import { parseTuning } from '../../src/decode/tuning.ts';
 import { gqaMain } from '../support/gqaMain.ts';
+import { interruptAt } from '../support/interruptAt.ts';
 
 let folder: string;
 let file: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'gqa-tune-'));
-  file = join(folder, 'kept', 'tuning.json');
+  file = join(folder, 'kept.json');
   vi.stubEnv('GQA_TUNING', file);
 });
 
@@ -59,24 +60,27 @@ async function benchedRow(...args: string[]) {
 }
 
 describe('gqa tune', () => {
-  test('keeps what it finds in the file that bench reads', async () => {
+  test('keeps what it finds in the file that bench reads, also when a later class is interrupted', async () => {
+    interruptAt('2/2 f16: ');
     const { out, err, code } = await gqaMain(
       'tune',
       '-m',
       smallModel(),
       '--kv-heads',
-      '1',
+      '1,2',
       '-d',
       '40',
       '-o',
       'json',
     );
-    expect(code).toBeUndefined();
+    expect(code).toBe(130);
     expect(err).toContain('2/1 f16: ');
-    const [found] = JSON.parse(out) as Tuned[];
+    expect(err).toContain('error: interrupted (SIGINT)\n');
+    const [found, ...others] = JSON.parse(out) as Tuned[];
+    expect(others).toEqual([]);
     expect(found!.shape).toBe('d64_rows2_heads1_f16');
     expect(found!.trials.length).toBeGreaterThan(5);
-    expect(readdirSync(join(folder, 'kept'))).toEqual(['tuning.json']);
+    expect(readdirSync(folder)).toEqual(['config.json', 'kept.json']);
     const kept = parseTuning(readFileSync(file, 'utf8'), file);
     expect(kept.devices).toEqual({ [found!.device]: { [found!.shape]: found!.entry } });
 
@@ -102,11 +106,13 @@ describe('gqa tune', () => {
   });
 
   test('a file that could not be written in the end is refused before anything is measured', async () => {
-    writeFileSync(join(folder, 'kept'), 'a file where the folder should be');
+    vi.stubEnv('GQA_TUNING', join(folder, 'none', 'kept.json'));
     const { err, code } = await gqaMain('tune', '-m', smallModel(), '-d', '40');
     expect(code).toBe(1);
-    expect(err).toContain(`${file}: cannot be written: `);
-    expect(err).not.toContain('2/1 f16: ');
+    expect(err).toBe(
+      `error: ${join(folder, 'none', 'kept.json')}: cannot be written: the folder "${join(folder, 'none')}" does not exist\n`,
+    );
+    expect(readdirSync(folder)).toEqual(['config.json']);
   });
 
   test.each([

@@ -26,7 +26,11 @@ const LAYERS: readonly (readonly [layer: RegExp, mayImport: RegExp])[] = [
   [/^src\/cache\//, /^src\/(device|kernels|cache)\//],
   [/^src\/decode\//, /^src\/(device|kernels|cache|decode)\//],
   [/^src\/models\//, /^src\/(models\/|device\/errors\.ts|kernels\/elements\.ts)/],
-  [/^src\/checkpoint\//, /^src\/(checkpoint\/|models\/|device\/errors\.ts|kernels\/(elements|halves)\.ts)/],
+  [/^src\/files\//, /^src\/files\//],
+  [
+    /^src\/checkpoint\//,
+    /^src\/(checkpoint\/|files\/|models\/|device\/errors\.ts|kernels\/(elements|halves)\.ts)/,
+  ],
   [/^src\/node(\/|\.ts)/, /^src\/(node\/|device\/)/],
   [/^src\/index\.ts/, /^src\/(device|kernels|cache|decode|models|checkpoint)\//],
   [/^src\/cli\//, /^(src\/(?!index)|bench\/(?!page)|package\.json)/],

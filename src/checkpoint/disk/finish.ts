@@ -2,6 +2,7 @@
 import { messageOf } from '../../device/errors.ts';
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { TEMPORARY } from '../../files/replaceFile.ts';
 import { CheckpointError, fail, isObject } from '../checkpointError.ts';
 import { findAttention } from '../attention.ts';
 import { checkConfig, updateConfig } from '../configUpdate.ts';
@@ -20,7 +21,6 @@ import {
   RECORD,
   STATE,
   recordedFingerprint,
-  TEMPORARY,
   writeWhole,
 } from './partial.ts';
 import { checkUnchanged, stateOf } from './sourceState.ts';

@@ -1,8 +1,9 @@
 // job.ts: a whole conversion on disk: shard by shard into a folder beside the target, which takes its name when it is whole.
 import { messageOf } from '../../device/errors.ts';
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { temporaryName } from '../../files/replaceFile.ts';
 import { CheckpointError, fail } from '../checkpointError.ts';
 import { updateConfig } from '../configUpdate.ts';
 import { createMapper, type MapperSources } from '../mapper.ts';
@@ -142,7 +143,7 @@ interface OneShard {
 async function convertShard({ job, shard, mapsOf, copier, onBytes }: OneShard): Promise<() => Promise<void>> {
   const { plan, hashFiles: hashFile } = job;
   const final = join(partialFolder(job.out), shard.name);
-  const target = `${final}.${randomUUID().slice(0, 8)}.tmp`;
+  const target = temporaryName(final);
   const orRemove = async <T>(act: () => Promise<T>): Promise<T> => {
     try {
       return await act();

@@ -1,13 +1,11 @@
 // partial.ts: the folder that the shards of a conversion gather in until the result is whole, and what lies in it besides.
 import { messageOf } from '../../device/errors.ts';
-import { randomUUID } from 'node:crypto';
 import {
   lstat,
   mkdir,
   readdir,
   readFile,
   realpath,
-  rename,
   rm,
   rmdir,
   stat,
@@ -15,6 +13,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
+import { replaceFile, TEMPORARY } from '../../files/replaceFile.ts';
 import { CheckpointError, fail, isObject } from '../checkpointError.ts';
 import type { SourceHashes } from '../provenance.ts';
 import { changeBetween, parseState, type SourceState } from './sourceState.ts';
@@ -26,8 +25,6 @@ export const JOURNAL = '.gqa-done.json';
 export const MARK = '.gqa-of-';
 /** Says which state of the source the shards beside it are of. */
 export const STATE = '.gqa-source.json';
-/** Ends the names of files that are being written, by this run or by one that was killed. */
-export const TEMPORARY = /\.[0-9a-f]{8}\.tmp$/;
 
 /** Where the shards gather until the result is whole. */
 export function partialFolder(out: string): string {
@@ -182,13 +179,5 @@ export async function checkSpace(folder: string, needed: number): Promise<void> 
 
 /** Writes a small file under its name only when it is whole and on disk. */
 export async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
-  try {
-    await writeFile(temporary, text, { flush: true });
-    await rename(temporary, path);
-  } catch (cause) {
-    // The first failure is the one to report.
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw cause;
-  }
+  await replaceFile({ kind: 'file', path }, [text]);
 }

@@ -77,6 +77,22 @@ test('an engine that fails while it is sampled leaves, the others take all their
   expect(failing.log).toEqual(['bound', 'released']);
 });
 
+test('an abort ends it after the round under way, with the rows of its shape', async () => {
+  const stop = new AbortController();
+  const host = fakeHost({
+    ours: { onSample: (samples) => samples === 2 && stop.abort(new Error('enough')) },
+  });
+  const options = { ...OPTIONS, shapes: [SHAPE, { ...SHAPE, depth: 10 }], signal: stop.signal };
+  const rows: PeerRow[] = [];
+  const compared = async () => {
+    for await (const event of comparePeers([{ engine: 'ours', place: 'node', host }], options))
+      if (event.type === 'row') rows.push(event.row);
+  };
+  await expect(compared()).rejects.toThrow('enough');
+  expect(rows.map(({ params, time }) => [params.depth, time?.stop])).toEqual([[9, 'interrupted']]);
+  expect(rows[0]!.time!.samplesNs.length).toBeLessThan(OPTIONS.reps);
+});
+
 test('an engine that is not there has its error in every row', async () => {
   const entries: Entry[] = [{ engine: 'jax-js', place: 'node', error: 'not installed' }];
   const rows: PeerRow[] = [];

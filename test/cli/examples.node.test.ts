@@ -1,0 +1,103 @@
+// examples.node.test.ts: every example of a help text and of the README is run, with small budgets.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { parseFlags, shapesOf } from '../../bench/peers/options.ts';
+import packageJson from '../../package.json';
+import readme from '../../README.md?raw';
+import { writeExampleFiles } from '../support/exampleFiles.ts';
+import { gqaMain } from '../support/gqaMain.ts';
+import { interruptAt } from '../support/interruptAt.ts';
+
+/** The lines of a help text's examples, each without what stands behind it. */
+function examplesIn(help: string): string[] {
+  const text = help.replaceAll(/ \\\n\s+/g, ' ');
+  const lines = text.split('\n').filter((line) => /^ {2}(gqa|npm run) ?/.test(line));
+  return lines.map((line) => line.trim().split(/ {2,}/)[0]!);
+}
+
+const main = (await gqaMain('--help')).out;
+const commands = [...main.matchAll(/^ {2}(\w+) \[/gm)]
+  .map(([, name]) => name!)
+  .filter((name) => name !== 'help');
+const helps = await Promise.all(commands.map(async (name) => (await gqaMain(name, '--help')).out));
+const inHelp = [main, ...helps].flatMap(examplesIn);
+const blocks = [...readme.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block]) => block!);
+const inReadme = blocks.flatMap((block) =>
+  block
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' #')[0]!.trim()),
+);
+
+// What makes a command short. Options given twice: the last one holds.
+const SMALL: Readonly<Record<string, readonly string[]>> = {
+  // Two query heads: their shaders compile fastest.
+  bench: ['-r', '1', '--heads', '2', '--head-dim', '64', '--kv-heads', '1', '-d', '64'],
+  tune: ['--kv-heads', '32', '-d', '40'],
+};
+/** Commands that search or check for minutes: Ctrl-C when they show this ends them after they have begun. */
+const CUT: Readonly<Record<string, string>> = { tune: 'slots', check: '2 of ' };
+
+let before: string;
+let folder: string;
+
+beforeEach(() => {
+  before = process.cwd();
+  folder = mkdtempSync(join(tmpdir(), 'gqa-examples-'));
+  process.chdir(folder);
+  vi.stubEnv('GQA_TUNING', join(folder, 'tuning.json'));
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  process.chdir(before);
+  rmSync(folder, { recursive: true, force: true });
+  process.exitCode = undefined;
+});
+
+test('there are examples of every command but doctor, which needs none', () => {
+  const named = new Set(inHelp.map((line) => line.split(' ')[1] ?? 'bench'));
+  expect([...named].toSorted()).toEqual([...commands].toSorted());
+  expect(inReadme.length).toBeGreaterThan(3);
+});
+
+const gqaExamples = [...new Set([...inHelp, ...inReadme].filter((line) => line.startsWith('gqa')))];
+
+test.each(gqaExamples)('%s', { timeout: 120_000 }, async (line) => {
+  await writeExampleFiles();
+  const words = line
+    .replace(/ > \S+$/, '')
+    .split(' ')
+    .slice(1);
+  const [command = 'bench'] = words;
+  const cut = CUT[command];
+  if (cut) interruptAt(cut);
+  const { out, err, code } = await gqaMain(...words, ...(SMALL[command] ?? []));
+  expect(err.match(/^error: .*/gm) ?? []).toEqual(command === 'tune' ? ['error: interrupted (SIGINT)'] : []);
+  expect(code ?? 0).toBe(cut ? 130 : 0);
+  if (command !== 'tune') expect(out).not.toBe('');
+});
+
+describe('of npm', () => {
+  test.each(inReadme.filter((line) => line.startsWith('npm')))('%s: scripts that there are', (line) => {
+    for (const part of line.split('&&').map((each) => each.trim())) {
+      const [, script] = /^npm (?:run )?(\w+)/.exec(part)!;
+      const known = part.startsWith('npm run') ? Object.keys(packageJson.scripts) : ['ci', 'cit'];
+      expect(known).toContain(script);
+    }
+  });
+
+  test('those of bench:peers are options that it knows', () => {
+    const source = readFileSync(new URL('../../bench/peers/options.ts', import.meta.url), 'utf8');
+    const lines = examplesIn(source).filter((line) => line.startsWith('npm run bench:peers'));
+    expect(lines.length).toBeGreaterThan(2);
+    for (const line of lines) {
+      const words = line.replaceAll(/[`;]/g, '').split(' ').slice(4);
+      const flags = parseFlags(words.filter((word) => word !== '--no-install')); // the starter's own
+      expect(shapesOf(flags).length).toBeGreaterThan(0);
+    }
+  });
+});

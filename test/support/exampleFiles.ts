@@ -1,0 +1,59 @@
+// exampleFiles.ts: the files that the examples of help texts and of the README name, small.
+import { writeFile } from 'node:fs/promises';
+import { writeSafetensors, type TensorData } from '../../src/checkpoint/file.ts';
+import { result, row, steady } from './benchResult.ts';
+import {
+  CHECKPOINTS,
+  HEAD_DIM,
+  HIDDEN,
+  LAYERS,
+  noise,
+  writeCheckpoint,
+  type CheckpointSpec,
+} from './checkpoints.ts';
+
+const HEADS = 32;
+
+/** Writes them into the working directory. */
+export async function writeExampleFiles(): Promise<void> {
+  for (const name of ['base', 'new', 'node', 'chrome', 'laptop', 'desktop']) {
+    const text = JSON.stringify(result([row(32, 512, steady(200)), row(8, 512, steady(100))]));
+    await writeFile(`${name}.json`, text);
+  }
+  const model = manyHeads();
+  await writeFile('config.json', JSON.stringify(model.config));
+  await writeSafetensors(
+    'in.safetensors',
+    ['q', 'k', 'v'].map((name) => tensor(name, [1, 1, 1, 64])),
+  );
+  await writeSafetensors(
+    'hidden.safetensors',
+    Array.from({ length: LAYERS }, (_, n) => tensor(`model.layers.${n}.self_attn`, [48, HIDDEN])),
+  );
+  for (const name of ['llama', 'llama-2-7b']) await writeCheckpoint(name, model);
+  await writeCheckpoint('big', model, { shards: 8 });
+  await writeCheckpoint('model', underOtherNames(model));
+}
+
+function tensor(name: string, shape: readonly number[]): TensorData {
+  return { name, dtype: 'F32', shape, data: Float32Array.from(noise(name, shape)) };
+}
+
+/** Llama with as many heads as the examples speak of. */
+function manyHeads(): CheckpointSpec {
+  const { config, tensors } = CHECKPOINTS['llama']!;
+  const inner = HEADS * HEAD_DIM;
+  return {
+    config: { ...config, num_attention_heads: HEADS, num_key_value_heads: HEADS, head_dim: HEAD_DIM },
+    tensors: tensors.map(([name, shape]) => {
+      if (/self_attn\.[qkv]_proj/.test(name)) return [name, [inner, HIDDEN]] as const;
+      return [name, /self_attn\.o_proj/.test(name) ? [HIDDEN, inner] : shape] as const;
+    }),
+  };
+}
+
+function underOtherNames({ config, tensors }: CheckpointSpec): CheckpointSpec {
+  const renamed = (name: string) =>
+    name.replace(/model\.layers\.(\d+)\.self_attn\.(\w)_proj/, 'layers.$1.attn.w$2');
+  return { config, tensors: tensors.map(([name, shape]) => [renamed(name), shape] as const) };
+}

@@ -1,0 +1,22 @@
+// interruptAt.ts: presses Ctrl-C, as far as a command in this process can tell, when its progress says something.
+import { vi } from 'vitest';
+import { Progress } from '../../src/cli/progress.ts';
+
+/** Calls the newest listener of the signal, as the process would. */
+export function interruptNow(signal: NodeJS.Signals = 'SIGINT'): void {
+  const [newest] = process.listeners(signal).slice(-1);
+  newest!(signal);
+}
+
+/** Interrupts when progress is shown that contains the text, once. Undone by `vi.restoreAllMocks()`. */
+export function interruptAt(text: string, signal: NodeJS.Signals = 'SIGINT'): void {
+  let done = false;
+  // oxlint-disable-next-line unbound-method -- called on the progress that the spy is called on
+  const { show } = Progress.prototype;
+  vi.spyOn(Progress.prototype, 'show').mockImplementation(function (this: Progress, shown) {
+    show.call(this, shown);
+    if (done || !shown.includes(text)) return;
+    done = true;
+    interruptNow(signal);
+  });
+}
