@@ -124,11 +124,11 @@ describe('refused before any work', () => {
   });
 });
 
-test('gqa attend -o /dev/stdout: the tensors alone', async () => {
+test('gqa attend --out /dev/stdout: the tensors alone', async () => {
   const data = new Float32Array(64).fill(0.5);
   const tensor = (name: string) => ({ name, dtype: 'F32', shape: [1, 1, 1, 64], data }) as const;
   await writeSafetensors(at('in'), [tensor('q'), tensor('k'), tensor('v')]);
-  const { out, err, code } = await shell(`gqa attend "${at('in')}" -o /dev/stdout | cat > "${at('out')}"`);
+  const { out, err, code } = await shell(`gqa attend "${at('in')}" --out /dev/stdout | cat > "${at('out')}"`);
   expect([out, code]).toEqual(['', 0]);
   expect(err).toMatch(/^q \[1, 1, 1, 64\], .*o and lse are in \/dev\/stdout$/m);
   const file = await SafetensorsFile.open(at('out'));
