@@ -23,6 +23,7 @@ import { appendGrid, appendKv } from '../kernels/appendKv.ts';
 import type { Grid } from '../kernels/kernel.ts';
 import { checkWhole } from '../kernels/shape.ts';
 import { cacheLayout, checkKvLens, type CacheLayout, type CacheOptions } from './layout.ts';
+import { CacheLengths } from './lengths.ts';
 
 /** K and V buffers of one layer: rows [B, Hkv, capacity, D] in the cache's element types, then their scales. */
 export interface CacheLayer {
@@ -74,7 +75,7 @@ export class KvCache {
   readonly #ring: StepRing;
   /** The `step` binding's words: struct AppendStep of shaders/append_kv.wgsl. */
   readonly #stepWords: Uint32Array<ArrayBuffer>;
-  readonly #kvLens: number[][];
+  readonly #lengths: CacheLengths;
   #destroyed = false;
 
   /** @internal Use createKvCache. */
@@ -86,18 +87,23 @@ export class KvCache {
     this.#stepWords = new Uint32Array(4 + layout.batch);
     this.#stepWords.set([0, layout.capacity, layout.kScales * 4, layout.vScales * 4]);
     this.#ring = new StepRing(device, 'append step', this.#stepWords.length);
-    this.#kvLens = layers.map(() => Array.from({ length: layout.batch }, () => 0));
+    this.#lengths = new CacheLengths(layout);
   }
 
   /** Tokens each sequence holds in a layer, as of now. */
   kvLens(layer = 0): number[] {
     this.#checkLayer('kvLens', layer);
-    return [...this.#kvLens[layer]!];
+    return [...this.#lengths.live(layer)];
   }
 
   /** @internal The lengths themselves, which change with every append; for checks that must not allocate. */
   liveKvLens(layer: number): readonly number[] {
-    return this.#kvLens[layer]!;
+    return this.#lengths.live(layer);
+  }
+
+  /** @internal Appends recorded into a layer, without those that were taken back: what the GPU should have executed. */
+  appendsRecorded(layer: number): number {
+    return this.#lengths.appends(layer);
   }
 
   /**
@@ -140,22 +146,14 @@ export class KvCache {
   /** @internal Checks that the tokens fit before anything is recorded, then records and counts them. */
   recordAppend(target: RecordTarget, { kernel, layer, numTokens, grid }: BoundRows): void {
     this.assertUsable();
-    const { batch, capacity } = this.layout;
-    const lens = this.#kvLens[layer]!;
-    for (let b = 0; b < batch; b++) {
-      if (lens[b]! + numTokens > capacity) {
-        throw new ShapeError(
-          `append: sequence ${b} of layer ${layer} holds ${lens[b]} tokens; ${numTokens} more exceed the capacity of ${capacity}`,
-        );
-      }
-    }
+    this.#lengths.checkRoom(layer, numTokens);
     this.#stepWords[0] = numTokens;
-    this.#stepWords.set(lens, 4);
+    this.#stepWords.set(this.#lengths.live(layer), 4);
     const offset = this.#ring.place(this.#stepWords);
     const pass = beginPass(target);
     dispatch(pass, kernel, grid, offset);
     endPass(target, pass);
-    for (let b = 0; b < batch; b++) lens[b]! += numTokens;
+    this.#lengths.count(layer, numTokens);
   }
 
   /** Forgets tokens from the end: all layers keep at most `kvLens` tokens per sequence. Longer than held is an error. */
@@ -164,8 +162,7 @@ export class KvCache {
     const wanted =
       typeof kvLens === 'number' ? Array.from({ length: this.layout.batch }, () => kvLens) : kvLens;
     checkKvLens('truncate', wanted, this.layout.batch, this.layout.capacity);
-    this.#kvLens.forEach((lens, layer) => checkShorter(layer, lens, wanted));
-    for (const lens of this.#kvLens) lens.splice(0, lens.length, ...wanted);
+    this.#lengths.truncate(wanted);
   }
 
   /** Replaces a layer's stored bytes and lengths by the host's: a restored snapshot, a prefill made elsewhere, a test. */
@@ -177,7 +174,7 @@ export class KvCache {
     const { queue } = this.device.device;
     queue.writeBuffer(this.layers[layer]!.k, 0, k.buffer, k.byteOffset, k.byteLength);
     queue.writeBuffer(this.layers[layer]!.v, 0, v.buffer, v.byteOffset, v.byteLength);
-    this.#kvLens[layer]!.splice(0, this.layout.batch, ...kvLens);
+    this.#lengths.replace(layer, kvLens);
   }
 
   /** Throws when the cache or its device cannot be used any more. */
@@ -205,16 +202,6 @@ export class KvCache {
   [Symbol.dispose](): void {
     this.destroy();
   }
-}
-
-function checkShorter(layer: number, held: readonly number[], wanted: readonly number[]): void {
-  wanted.forEach((kvLen, b) => {
-    if (kvLen > held[b]!) {
-      throw new ShapeError(
-        `truncate: sequence ${b} of layer ${layer} holds ${held[b]} tokens, cannot keep ${kvLen}`,
-      );
-    }
-  });
 }
 
 function checkBytes(what: string, data: ArrayBufferView, bytes: number): void {

@@ -1,5 +1,6 @@
 // gqaDevice.ts: a GPUDevice, our own or borrowed, with what the library keeps beside it: facts, pipelines, errors.
-import { DestroyedError, DeviceLostError, GpuError, LimitExceededError, NoAdapterError } from './errors.ts';
+import { ErrorLog } from './errorLog.ts';
+import { DestroyedError, DeviceLostError, LimitExceededError, NoAdapterError } from './errors.ts';
 import { Pipelines } from './pipelines.ts';
 import { fullRequest } from './request.ts';
 
@@ -39,6 +40,12 @@ const alive = new Set<object>();
 /** What a host's WGSL knows: the type of `gpu.wgslLanguageFeatures`, or any set of names. */
 export type WgslLanguageFeatures = Pick<ReadonlySet<string>, 'has'>;
 
+/**
+ * Asked by `idle()` once all submitted work is done: what went wrong in it that the device did not see, a sentence each.
+ * It may read buffers back. What it has said it does not say again.
+ */
+export type IdleCheck = () => Promise<readonly string[]>;
+
 /** A device to run kernels on. Owned ones are destroyed by `destroy()`, borrowed ones are left as they are. */
 export class GqaDevice {
   readonly device: GPUDevice;
@@ -49,10 +56,11 @@ export class GqaDevice {
   readonly lost: Promise<DeviceLostError>;
   #lostError: DeviceLostError | undefined;
   #destroyed = false;
-  readonly #uncaptured: GpuError[] = [];
+  readonly #errors = new ErrorLog();
+  readonly #idleChecks = new Set<IdleCheck>();
   readonly #onError = (event: GPUUncapturedErrorEvent) => {
     event.preventDefault();
-    this.#uncaptured.push(new GpuError(cleanMessage(event.error.message), { cause: event.error }));
+    this.#errors.add(cleanMessage(event.error.message), event.error);
   };
 
   constructor(device: GPUDevice, owned: boolean, languageFeatures?: WgslLanguageFeatures) {
@@ -68,19 +76,39 @@ export class GqaDevice {
     if (owned) device.addEventListener('uncapturederror', this.#onError);
   }
 
-  /** Throws when the device was destroyed or lost, or an error was reported since the last call. */
+  /** Throws when the device was destroyed or lost, or errors were reported since the last call: one GpuError tells of all. */
   assertUsable(): void {
-    if (this.#destroyed) throw new DestroyedError('the device');
-    if (this.#lostError) throw this.#lostError;
-    const error = this.#uncaptured.shift();
+    this.#assertAlive();
+    const error = this.#errors.take();
     if (error) throw error;
   }
 
-  /** Waits for all submitted work, then throws what went wrong in it, if anything did. */
+  #assertAlive(): void {
+    if (this.#destroyed) throw new DestroyedError('the device');
+    if (this.#lostError) throw this.#lostError;
+  }
+
+  /** Waits for all submitted work, then throws what went wrong in it, if anything did: one GpuError tells of all. */
   async idle(): Promise<void> {
     this.assertUsable();
     await this.device.queue.onSubmittedWorkDone();
+    this.#assertAlive();
+    const reported = this.#errors.take();
+    const found = await Promise.all(Array.from(this.#idleChecks, (check) => check()));
+    if (reported) this.#errors.add(reported.message, reported.cause);
+    for (const sentence of found.flat()) this.#errors.add(sentence);
     this.assertUsable();
+  }
+
+  /** @internal Has `idle()` ask `check` too, until the function that is returned is called. */
+  onIdle(check: IdleCheck): () => void {
+    this.#idleChecks.add(check);
+    return () => void this.#idleChecks.delete(check);
+  }
+
+  /** @internal A sentence for every error that is reported from now on: what may be wrong after it, and what to do. */
+  advise(advice: string): void {
+    this.#errors.advise(advice);
   }
 
   /** Destroys an owned device; a borrowed one stays as it is. Idempotent. Later calls on this object throw. */
