@@ -135,7 +135,11 @@ test.each<[string, object, string]>([
   ],
   ['load', { kvLens: 3 }, 'got 3'],
   ['load', { kvLens: ['3'] }, 'load: length of sequence 0: expected a whole number from 0 to 8, got "3"'],
-  ['load', { kvLens: [,] }, 'load: length of sequence 0: expected a whole number from 0 to 8, got undefined'],
+  [
+    'load',
+    { kvLens: new Array(1) },
+    'load: length of sequence 0: expected a whole number from 0 to 8, got undefined',
+  ],
   ['step', { q: undefined }, 'step: q: expected a GPUBuffer or a part of one, got undefined'],
   ['step', { lse: 4 }, 'step: lse: expected a GPUBuffer or a part of one, got 4'],
   ['step', { layer: 0.5 }, 'step: layer: expected a whole number from 0 to 0, got 0.5'],

@@ -115,5 +115,5 @@ export function checkKvLens(where: string, kvLens: readonly number[], batch: num
     throw new ShapeError(`${where}: expected ${batch} lengths, one per sequence, got ${kvLens.length}`);
   }
   // Not forEach, which passes over holes.
-  for (let b = 0; b < batch; b++) checkWhole(`${where}: length of sequence ${b}`, kvLens[b]!, 0, most);
+  for (let b = 0; b < batch; b++) checkWhole(`${where}: length of sequence ${b}`, kvLens[b], 0, most);
 }

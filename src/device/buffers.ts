@@ -37,9 +37,7 @@ const STORAGE_BOTH_WAYS = BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_SRC | BUFFER_
  */
 export function createStorage(device: GqaDevice, label: string, bytes: number): GPUBuffer {
   checkDevice('createStorage', device);
-  if (typeof label !== 'string') {
-    throw new ShapeError(`createStorage: label: expected a string, got ${describe(label)}`);
-  }
+  checkLabel('createStorage', label);
   device.assertUsable();
   if (!Number.isSafeInteger(bytes) || bytes <= 0 || bytes % 4 !== 0) {
     throw new ShapeError(`${label}: expected a positive multiple of 4 bytes, got ${describe(bytes)}`);
@@ -53,10 +51,17 @@ export function createStorage(device: GqaDevice, label: string, bytes: number): 
  * is converted, so an array of 64-bit numbers, which no shader would read as such, is a ShapeError.
  */
 export function uploadStorage(device: GqaDevice, label: string, data: StorageData): GPUBuffer {
+  checkDevice('uploadStorage', device);
+  checkLabel('uploadStorage', label);
   checkData(label, data);
   const buffer = createStorage(device, label, data.byteLength);
   writeData(device, { buffer, offset: 0 }, data);
   return buffer;
+}
+
+function checkLabel(where: string, label: string): void {
+  if (typeof label === 'string') return;
+  throw new ShapeError(`${where}: label: expected a string, got ${describe(label)}`);
 }
 
 /** Writes all bytes of `data` into a buffer. */
@@ -81,7 +86,7 @@ export function checkData(what: string, data: StorageData): void {
   const kind = ArrayBuffer.isView(data) ? data[Symbol.toStringTag] : '';
   if (kind !== '' && !/64/.test(kind)) return;
   throw new ShapeError(
-    `${String(what)}: expected a typed array of numbers of at most 32 bits or a DataView, got ${describe(data)}`,
+    `${what}: expected a typed array of numbers of at most 32 bits or a DataView, got ${describe(data)}`,
   );
 }
 

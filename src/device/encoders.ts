@@ -34,12 +34,17 @@ const watched = new WeakSet<GPUDevice>();
 export function watchEncoders(device: GPUDevice): void {
   if (watched.has(device)) return;
   watched.add(device);
-  const create = device.createCommandEncoder;
+  const create = device.createCommandEncoder.bind(device);
   device.createCommandEncoder = (descriptor) => {
-    const encoder = create.call(device, descriptor);
-    const { beginComputePass, beginRenderPass, finish } = encoder;
-    const methods = { beginComputePass, beginRenderPass, finish };
-    encoders.set(encoder, { device, ended: false, pass: undefined, ...methods });
+    const encoder = create(descriptor);
+    encoders.set(encoder, {
+      device,
+      ended: false,
+      pass: undefined,
+      beginComputePass: encoder.beginComputePass.bind(encoder),
+      beginRenderPass: encoder.beginRenderPass.bind(encoder),
+      finish: encoder.finish.bind(encoder),
+    });
     return Object.assign(encoder, WATCHED_ENCODER);
   };
 }
@@ -47,16 +52,16 @@ export function watchEncoders(device: GPUDevice): void {
 const WATCHED_ENCODER = {
   beginComputePass(this: GPUCommandEncoder, descriptor?: GPUComputePassDescriptor): GPUComputePassEncoder {
     const encoder = encoders.get(this)!;
-    return watchPass(encoder, encoder.beginComputePass.call(this, descriptor));
+    return watchPass(encoder, encoder.beginComputePass(descriptor));
   },
   beginRenderPass(this: GPUCommandEncoder, descriptor: GPURenderPassDescriptor): GPURenderPassEncoder {
     const encoder = encoders.get(this)!;
-    return watchPass(encoder, encoder.beginRenderPass.call(this, descriptor));
+    return watchPass(encoder, encoder.beginRenderPass(descriptor));
   },
   finish(this: GPUCommandEncoder, descriptor?: GPUCommandBufferDescriptor): GPUCommandBuffer {
     const encoder = encoders.get(this)!;
     encoder.ended = true;
-    return encoder.finish.call(this, descriptor);
+    return encoder.finish(descriptor);
   },
 };
 
@@ -64,7 +69,7 @@ const WATCHED_PASS = {
   end(this: GPUComputePassEncoder | GPURenderPassEncoder): undefined {
     const pass = passes.get(this)!;
     pass.ended = true;
-    pass.end.call(this);
+    pass.end();
   },
 };
 
@@ -72,7 +77,7 @@ function watchPass<P extends GPUComputePassEncoder | GPURenderPassEncoder>(
   encoder: EncoderRecording,
   pass: P,
 ): P {
-  encoder.pass = { device: encoder.device, ended: false, end: pass.end };
+  encoder.pass = { device: encoder.device, ended: false, end: pass.end.bind(pass) };
   passes.set(pass, encoder.pass);
   return Object.assign(pass, WATCHED_PASS);
 }

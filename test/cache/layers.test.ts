@@ -57,7 +57,7 @@ describe('createLayers', () => {
       { ...v, bytes: layout.vBytes },
     ]);
     const ends = new Map<GPUBuffer, number>();
-    for (const { buffer, offset, size, bytes } of [...ranges].sort((a, b) => a.offset - b.offset)) {
+    for (const { buffer, offset, size, bytes } of ranges.toSorted((a, b) => a.offset - b.offset)) {
       expect(size).toBe(bytes);
       expect(offset % 256).toBe(0);
       expect(offset).toBeGreaterThanOrEqual(ends.get(buffer) ?? 0);

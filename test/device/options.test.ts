@@ -49,7 +49,9 @@ describe('checkOptions', () => {
   });
 });
 
-class Engine {}
+class Engine {
+  readonly name = 'one';
+}
 
 test.each([
   ['8', '"8"'],

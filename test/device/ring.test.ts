@@ -36,8 +36,8 @@ function ringOf(words: number, alignment = 256) {
     },
   };
   const ring = new StepRing({ device } as unknown as GqaDevice, 'step', words);
-  const place = (words: Uint32Array<ArrayBuffer>, owner?: object) => {
-    const offset = ring.place(words, owner);
+  const place = (given: Uint32Array<ArrayBuffer>, owner?: object) => {
+    const offset = ring.place(given, owner);
     const chunk = ring.buffer as unknown as Chunk;
     return { chunk, offset, read: () => chunk.written.get(offset) };
   };
