@@ -2,7 +2,7 @@
 // that GPUs get, which a software adapter runs all the same; and which of them a decoder takes.
 import { describe, expect, test } from 'vitest';
 import { type ProblemOptions, shapeOf } from '../../bench/problem.ts';
-import { checkShape, createDecoder, createKvCache, type DecoderOptions } from '../../src/index.ts';
+import { createDecoder, createKvCache, type DecoderOptions } from '../../src/index.ts';
 import { chooseRegisters, hasRegisters } from '../../src/kernels/decodeRegisters.ts';
 import { chooseTiles } from '../../src/kernels/decodeTiles.ts';
 import { chooseFused } from '../../src/kernels/fused.ts';
@@ -52,7 +52,7 @@ describe('a decoder takes', () => {
   }
 
   test('the template that suits the device, by default and as auto', async () => {
-    const chosen = chooseFused(checkShape(control), { kType: 'f32', vType: 'f32' }, device.facts);
+    const chosen = chooseFused(shapeOf(control), { kType: 'f32', vType: 'f32' }, device.facts);
     for (const options of [{}, { kernel: 'auto' }] as const) {
       const { kernel, variant } = await contextOf(options);
       expect({ kernel, variant }).toEqual({ kernel: chosen.template, variant: chosen });
@@ -65,7 +65,7 @@ describe('a decoder takes', () => {
   });
 
   test('plain when asked, and then still plans with what auto would take', async () => {
-    const chosen = chooseFused(checkShape(control), { kType: 'f32', vType: 'f32' }, device.facts);
+    const chosen = chooseFused(shapeOf(control), { kType: 'f32', vType: 'f32' }, device.facts);
     expect(await contextOf({ kernel: 'plain' })).toMatchObject({ kernel: 'plain', variant: chosen });
   });
 
@@ -82,13 +82,13 @@ describe('a decoder takes', () => {
     if (!TEMPLATES.includes('registers')) return;
     const other = await contextOf({ tuned, kernel: 'registers' });
     expect(other.variant).toEqual(
-      chooseRegisters(checkShape(control), { kType: 'f32', vType: 'f32' }, device.facts),
+      chooseRegisters(shapeOf(control), { kType: 'f32', vType: 'f32' }, device.facts),
     );
   });
 });
 
 describe('the template this device does not choose', () => {
-  const chosen = chooseFused(checkShape(control), { kType: 'f32', vType: 'f32' }, device.facts).template;
+  const chosen = chooseFused(shapeOf(control), { kType: 'f32', vType: 'f32' }, device.facts).template;
 
   test.each(TEMPLATES.filter((kernel) => kernel !== chosen))('%s', async (kernel) => {
     await expectRight(control, { kernel });
