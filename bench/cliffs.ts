@@ -2,7 +2,7 @@
 import { GqaError, planContext, tunedFor, type GqaDevice, type Tuning } from '../src/index.ts';
 import { createBed, type Bed } from './bed.ts';
 import { shuffled, uniform } from './random.ts';
-import { recordSteps, warmUp } from './sampling.ts';
+import { timePerStep, warmUp } from './sampling.ts';
 import type { RowParams } from './schema.ts';
 import { median, ratioInterval } from './stats.ts';
 import { createSubject, type Subject } from './subject.ts';
@@ -148,8 +148,7 @@ async function sample(
   const next = uniform(seed);
   for (let round = 1; round <= LOOKS.at(-1)!; round++) {
     for (const { subject, steps, samplesNs } of shuffled(sides, next)) {
-      const { ns } = await timer.time((pass) => recordSteps(subject, pass, steps));
-      samplesNs.push(ns / steps);
+      samplesNs.push(await timePerStep(timer, subject, steps));
     }
     const [before, after] = sides.map(({ samplesNs }) => samplesNs);
     if (LOOKS.includes(round) && jumpOf(before!, after!, growth).verdict !== 'unclear') return;
@@ -179,7 +178,7 @@ export interface Jump {
  */
 export function jumpOf(beforeNs: readonly number[], afterNs: readonly number[], growth: number): Jump {
   const ratio = median(afterNs) / median(beforeNs);
-  const [low, high] = ratioInterval(beforeNs, afterNs);
+  const [low, high] = ratioInterval(beforeNs, afterNs) ?? [0, Infinity];
   const least = Math.max(low / growth, 1 / high);
   const most = Math.max(high / growth, 1 / low);
   return {

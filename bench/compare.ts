@@ -2,9 +2,9 @@
 import { GqaError } from '../src/index.ts';
 import { contextFacts, rowFacts, type Facts } from './compareFacts.ts';
 import type { StoredResult } from './readResult.ts';
-import { isWrong } from './rowResult.ts';
+import { isUntimed, isWrong } from './rowResult.ts';
 import type { BenchRow } from './schema.ts';
-import { ENOUGH_SAMPLES, median, ratioInterval } from './stats.ts';
+import { ENOUGH_SAMPLES, median, ratioInterval, type Interval } from './stats.ts';
 
 /** What can be said of a change from A to B. */
 export type Verdict = 'faster' | 'slower' | 'equivalent' | 'inconclusive';
@@ -23,12 +23,15 @@ export interface ComparedRow {
   readonly change?: Change;
 }
 
-/** Medians of B's over A's samples, less 1: 0.03 is 3 % slower; the 95 % interval; and what that comes to. */
+/** Medians of B's over A's samples, less 1: 0.03 is 3 % slower; the 95 % interval and what the clocks may be off; the verdict. */
 export interface Change {
   readonly change: number;
-  readonly interval: readonly [number, number];
+  /** Null where either has too few samples to have one. */
+  readonly interval: Interval | null;
   /** Absent when the results are of different suites: their times are not of the same thing. */
   readonly verdict?: Verdict;
+  /** Why the verdict is `inconclusive` whatever the interval. */
+  readonly why?: string;
 }
 
 export interface Comparison extends Facts {
@@ -85,15 +88,34 @@ function deviceName({ result }: Side): string | undefined {
 function compareRow(a: BenchRow, b: BenchRow, margin: number | undefined): ComparedRow {
   const row = { id: a.id, a, b };
   if (stateOf(a) !== 'timed' || stateOf(b) !== 'timed') return row;
-  return { ...row, change: changeOf(a.time!.samplesNs, b.time!.samplesNs, margin) };
+  return { ...row, change: changeOf(a, b, margin) };
 }
 
-function changeOf(a: readonly number[], b: readonly number[], margin: number | undefined): Change {
-  const [low, high] = ratioInterval(a, b);
-  const change = { change: median(b) / median(a) - 1, interval: [low - 1, high - 1] as const };
+function changeOf(a: BenchRow, b: BenchRow, margin: number | undefined): Change {
+  const [samplesA, samplesB] = [a.time!.samplesNs, b.time!.samplesNs];
+  const ratios = ratioInterval(samplesA, samplesB);
+  const off = clockShare(a) + clockShare(b);
+  const interval: Interval | null = ratios && [ratios[0] * (1 - off) - 1, ratios[1] * (1 + off) - 1];
+  const change = { change: median(samplesB) / median(samplesA) - 1, interval };
   if (margin === undefined) return change;
-  const enough = Math.min(a.length, b.length) >= ENOUGH_SAMPLES;
-  return { ...change, verdict: enough ? verdictOf(change.interval, margin) : 'inconclusive' };
+  const why = whyInconclusive(a, b);
+  if (why !== undefined || interval === null)
+    return { ...change, verdict: 'inconclusive', ...(why && { why }) };
+  return { ...change, verdict: verdictOf(interval, margin) };
+}
+
+/** What a row's clock may be off, which equal samples do not show, as a share of its time. */
+function clockShare({ time, clockNs = 0 }: BenchRow): number {
+  return clockNs / median(time!.samplesNs);
+}
+
+/** What the interval cannot know: times too few to have one, and times that drifted while they were taken. */
+function whyInconclusive(a: BenchRow, b: BenchRow): string | undefined {
+  const few = [a, b].some(({ time }) => time!.samplesNs.length < ENOUGH_SAMPLES);
+  if (few) return `fewer than ${ENOUGH_SAMPLES} samples`;
+  const [inA, inB] = [a, b].map(({ warnings }) => warnings.includes('noisy'));
+  if (!inA && !inB) return undefined;
+  return `did not settle in ${inA && inB ? 'A and B' : inA ? 'A' : 'B'}`;
 }
 
 /**
@@ -106,12 +128,13 @@ export function verdictOf([low, high]: readonly [number, number], margin: number
   return high < 0 ? 'faster' : 'inconclusive';
 }
 
-/** What came of a row: a time; a wrong result; or nothing, because it could not run. */
-export type RowState = 'timed' | 'wrong' | 'not run';
+/** What came of a row: a time; a wrong result; no time that its clock could tell; or nothing, because it could not run. */
+export type RowState = 'timed' | 'wrong' | 'no time' | 'not run';
 
 export function stateOf(row: BenchRow): RowState {
   if (isWrong(row)) return 'wrong';
-  return row.time ? 'timed' : 'not run';
+  if (row.time) return 'timed';
+  return isUntimed(row) ? 'no time' : 'not run';
 }
 
 /** What a comparison can be held to: no row slower or lost; or every row shown to be as before. */
@@ -136,8 +159,20 @@ export function failures(comparison: Comparison, failOn: FailOn): string[] {
   ];
 }
 
-/** Why a row without a change breaks it: under `regression` only one that had a time in A. */
+/** Rows in both results of which nothing can be concluded, and the number of all. */
+export function openRows({ rows }: Comparison): { open: number; all: number } {
+  const open = rows.filter(
+    ({ a, b, change }) =>
+      change?.verdict === 'inconclusive' || [a, b].some((row) => stateOf(row) === 'no time'),
+  );
+  return { open: open.length, all: rows.length };
+}
+
+/**
+ * Why a row without a change breaks it: under `regression` only one that had a time in A. A clock that cannot tell a time
+ * says nothing of the row.
+ */
 function lost({ a, b }: ComparedRow, failOn: FailOn): string | undefined {
-  if (failOn === 'regression' && stateOf(a) !== 'timed') return undefined;
+  if (failOn === 'regression' && (stateOf(a) !== 'timed' || stateOf(b) === 'no time')) return undefined;
   return stateOf(b) === 'timed' ? stateOf(a) : stateOf(b);
 }

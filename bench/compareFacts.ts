@@ -1,4 +1,5 @@
 // compareFacts.ts: what two results have in common and what not: the conditions under which they were measured.
+import { differentSettings } from './compareSettings.ts';
 import { formatBytes, formatSignificant } from './format.ts';
 import type { StoredContext, StoredResult } from './readResult.ts';
 import type { BenchRow } from './schema.ts';
@@ -31,6 +32,7 @@ const CONDITIONS: Values<StoredContext> = {
   device: ({ adapter }) => join(adapter.device),
   driver: ({ adapter }) => join(adapter.description),
   label: ({ label }) => label,
+  'kind of adapter': ({ adapter }) => (adapter.software ? 'software' : 'GPU'),
   'subgroup sizes': ({ adapter }) => `${adapter.subgroupMinSize}–${adapter.subgroupMaxSize}`,
   timer: ({ timer }) => (timer.source === 'wall' ? 'wall clock' : 'GPU timestamps'),
   'timer step': ({ timer }) => `${timer.stepNs} ns`,
@@ -51,7 +53,8 @@ export function contextFacts(a: StoredResult, b: StoredResult): Facts {
   for (const [name, valueOf] of Object.entries(CONDITIONS)) {
     facts.push(fact(name, valueOf(a.context), valueOf(b.context)));
   }
-  for (const special of [featureFact, ceilingFact, parameterFacts]) facts.push(special(a.context, b.context));
+  for (const special of [featureFact, ceilingFact]) facts.push(special(a.context, b.context));
+  facts.push(parameterFacts(a, b));
   return joined(facts);
 }
 
@@ -72,12 +75,8 @@ function ceilingFact({ ceiling: a }: StoredContext, { ceiling: b }: StoredContex
   return { differs: [{ name: 'ceiling', a: text(a.readGBps), b: text(b.readGBps) }], same: [] };
 }
 
-/** Parameters that are not those of the standard run, by their flags. */
-function parameterFacts({ nonStandard: a }: StoredContext, { nonStandard: b }: StoredContext): Facts {
-  const flags = [...new Set([...Object.keys(a), ...Object.keys(b)])];
-  const differs = flags
-    .filter((flag) => a[flag] !== b[flag])
-    .map((flag) => ({ name: `--${flag}`, a: a[flag] ?? 'standard', b: b[flag] ?? 'standard' }));
+function parameterFacts(a: StoredResult, b: StoredResult): Facts {
+  const differs = differentSettings(a, b);
   return { differs, same: differs.length === 0 ? ['parameters'] : [] };
 }
 
@@ -100,7 +99,13 @@ const PROPERTIES: Values<BenchRow> = {
 /** What rows of the same name have in common and what not; only rows that both ran say anything. */
 export function rowFacts(pairs: readonly { readonly a: BenchRow; readonly b: BenchRow }[]): Facts {
   const ran = pairs.filter(({ a, b }) => a.time && b.time);
-  return joined(Object.entries(PROPERTIES).map(([name, valueOf]) => propertyFact(name, valueOf, ran)));
+  // A shape by hand has no model's name, and rows of the same name have the same shape.
+  const named = ran.filter(({ a, b }) => ![a, b].some(({ params }) => params.model === 'custom'));
+  return joined(
+    Object.entries(PROPERTIES).map(([name, valueOf]) =>
+      propertyFact(name, valueOf, name === 'model' ? named : ran),
+    ),
+  );
 }
 
 function propertyFact(

@@ -4,7 +4,7 @@ import type { Difference } from './compareFacts.ts';
 import { formatSignificant, markdownTable, type Column } from './format.ts';
 import { ceilingShare, HOT } from './report.ts';
 import type { BenchRow } from './schema.ts';
-import { ENOUGH_SAMPLES, median } from './stats.ts';
+import { median } from './stats.ts';
 
 /** Everything a person reads: the two runs, the table, what differs and what does not, rows of one run only. */
 export function compareMarkdown(comparison: Comparison): string {
@@ -66,10 +66,15 @@ function cells(comparison: Comparison, { id, a, b, change }: ComparedRow): strin
     timeCell(a),
     timeCell(b),
     change ? changeCell(change) : '',
-    change ? (change.verdict ?? 'none: another suite') : outcomeCell(a, b),
+    change ? verdictCell(change) : outcomeCell(a, b),
   ];
   if (comparison.sameDevice) return own;
   return [...own, shareCell(comparison.a, a), shareCell(comparison.b, b)];
+}
+
+function verdictCell({ verdict, why }: Change): string {
+  if (verdict === undefined) return 'none: another suite';
+  return why === undefined ? verdict : `${verdict}: ${why}`;
 }
 
 function timeCell(row: BenchRow): string {
@@ -87,7 +92,9 @@ function outcomeCell(a: BenchRow, b: BenchRow): string {
   ].join(', ');
 }
 
-function changeCell({ change, interval: [low, high] }: Change): string {
+function changeCell({ change, interval }: Change): string {
+  if (!interval) return `${percent(change)} % [none]`;
+  const [low, high] = interval;
   return `${percent(change)} % [${percent(low)}, ${percent(high)}]`;
 }
 
@@ -145,17 +152,11 @@ function errorLine(letter: string, { id, error }: BenchRow): string[] {
   return error ? [`error    ${letter}: ${id}: ${error}`] : [];
 }
 
-function verdictNote({ margin, rows }: Comparison): string {
-  const few = rows.some(({ a, b, change }) => change && fewSamples(a, b));
+function verdictNote({ margin }: Comparison): string {
   return (
     `note     change is of the median, B against A; equivalent: the whole interval within ±${Number((100 * margin).toFixed(3))} %. ` +
-    'The interval knows the noise within each run, not what changed between the two.' +
-    (few ? ` Rows with fewer than ${ENOUGH_SAMPLES} samples are inconclusive.` : '')
+    'The interval knows the noise within each run, not what changed between the two.'
   );
-}
-
-function fewSamples(...rows: readonly BenchRow[]): boolean {
-  return rows.some(({ time }) => time && time.samplesNs.length < ENOUGH_SAMPLES);
 }
 
 /** What a reader must know before anything else. */
@@ -197,13 +198,14 @@ export function compareJson(comparison: Comparison) {
 }
 
 function sideJson({ name, result: { suite, context } }: Side) {
-  const { date, tool, runtime, adapter, label } = context;
-  return { file: name, suite, date, tool, runtime, adapter, ...(label && { label }) };
+  const { date, tool, runtime, adapter, label, warnings } = context;
+  return { file: name, suite, date, tool, runtime, adapter, ...(label && { label }), warnings };
 }
 
 function rowJson({ result }: Side, row: BenchRow) {
   const state = stateOf(row);
-  if (state !== 'timed') return { state, ...(row.error && { error: row.error }) };
+  const warnings = row.warnings.length > 0 && { warnings: row.warnings };
+  if (state !== 'timed') return { state, ...(row.error && { error: row.error }), ...warnings };
   const { samplesNs } = row.time!;
   const share = ceilingShare(result.context.ceiling, row);
   return {
@@ -211,5 +213,6 @@ function rowJson({ result }: Side, row: BenchRow) {
     medianNs: median(samplesNs),
     samples: samplesNs.length,
     ...(share !== undefined && { ceilingShare: share }),
+    ...warnings,
   };
 }

@@ -40,6 +40,7 @@ export function describeContext(
     timer: {
       source: timer.source,
       stepNs: timer.stepNs,
+      wallLateNs: timer.wallLateNs,
       wallRatio: timer.wallRatio,
       demoted: timer.demoted,
     },
@@ -67,7 +68,7 @@ export function describeAdapter(device: GqaDevice): BenchContext['adapter'] {
 }
 
 export const SOFTWARE_WARNING =
-  'software adapter: these times describe this CPU, not a GPU; ratios between rows still show what sharing KV heads saves';
+  'software adapter: these times, and their ratios, describe this CPU, not a GPU';
 
 function contextWarnings(device: GqaDevice, nonStandard: Readonly<Record<string, string>>): Warning[] {
   const warnings: Warning[] = [];

@@ -98,6 +98,7 @@ const ROW: Readonly<Record<string, Expectation>> = {
   cold: FLAG,
   check: OBJECT_OR_NULL,
   time: OBJECT_OR_NULL,
+  warnings: LIST,
 };
 
 const TIME: Readonly<Record<string, Expectation>> = { samplesNs: TIMES };

@@ -1,34 +1,20 @@
-// report.ts: a result as people read it: the header, the Markdown table, the notes; and as CSV.
+// report.ts: a result as people read it: the header, the Markdown table, the notes.
 import { formatBytes, formatSignificant, markdownTable, type Column } from './format.ts';
-import { isWrong } from './rowResult.ts';
-import type { BenchResult, BenchRow, CeilingContext, RowParams } from './schema.ts';
-import { median } from './stats.ts';
-
-/** Below this share of the ideal speed-up a note says what keeps it from there. */
-const FAR_FROM_IDEAL = 0.8;
-
-/** Rows that differ only in KV heads. */
-function family(params: RowParams): string {
-  return JSON.stringify({ ...params, kvHeads: 0 });
-}
-
-/**
- * Speed-up against the row of the same family with the most KV heads that has a time, and the one that equal bytes
- * per second would give. Undefined without times.
- */
-export function speedUp(rows: readonly BenchRow[], row: BenchRow) {
-  const related = rows.filter((r) => r.time && family(r.params) === family(row.params));
-  const baseline = related.toSorted((a, b) => b.params.kvHeads - a.params.kvHeads)[0];
-  if (!row.time || !baseline?.time) return undefined;
-  return {
-    baseline,
-    real: baseline.time.median / row.time.median,
-    ideal: baseline.bytes.kvRead / row.bytes.kvRead,
-  };
-}
+import { isUntimed, isWrong } from './rowResult.ts';
+import { halfWidth } from './sampling.ts';
+import type { BenchContext, BenchResult, BenchRow, CeilingContext, TimerContext } from './schema.ts';
+import {
+  farFromIdeal,
+  missingBases,
+  roughSpeedUps,
+  speedUpCell,
+  timePartsSentence,
+  typesOf,
+} from './speedUp.ts';
+import { ENOUGH_SAMPLES, median } from './stats.ts';
 
 /** Decimal GB/s of K and V, each byte counted once. */
-function gbPerSecond(row: BenchRow): number | undefined {
+export function gbPerSecond(row: BenchRow): number | undefined {
   return row.time ? row.bytes.kvRead / row.time.median : undefined;
 }
 
@@ -54,17 +40,12 @@ const COLUMNS: readonly Column[] = [
   { title: 'record µs', align: 'right' },
 ];
 
-/** The table of all rows. */
-export function resultTable(result: BenchResult): string {
+/** The table of all rows, or of those to show; rows are held against all of the result. */
+export function resultTable(result: BenchResult, shown: readonly BenchRow[] = result.results): string {
   return markdownTable(
     COLUMNS,
-    result.results.map((row) => cells(result, row)),
+    shown.map((row) => cells(result, row)),
   );
-}
-
-/** Element types of K and V, one where they are the same. */
-function typesOf({ kType, vType }: RowParams): string {
-  return kType === vType ? kType : `${kType}/${vType}`;
 }
 
 function cells(result: BenchResult, row: BenchRow): string[] {
@@ -86,11 +67,12 @@ function cells(result: BenchResult, row: BenchRow): string[] {
 /** Wall time of a step, and CPU time of recording it for one layer. */
 function costCells({ time, host }: BenchRow): string[] {
   if (!time || !host) return ['', ''];
-  return [formatSignificant(median(time.wallNs) / 1000, 4), formatSignificant(host.recordNs / 1000, 2)];
+  const { recordNs } = host;
+  return [us(median(time.wallNs), 4), recordNs === null ? '' : us(recordNs, 2)];
 }
 
 /** The kernel that ran; what was asked for where none did. */
-function kernelCell({ kernel, params, tuned }: BenchRow): string {
+export function kernelCell({ kernel, params, tuned }: BenchRow): string {
   return `${kernel ?? params.kernel}${tuned ? ' (tuned)' : ''}`;
 }
 
@@ -99,26 +81,27 @@ export const HOT = 'hot';
 
 /** Time, rate, share of the ceiling and speed-up of a row. */
 export function timeCells(rows: readonly BenchRow[], ceiling: CeilingContext, row: BenchRow): string[] {
-  if (!row.time) return [isWrong(row) ? 'WRONG' : 'not run', '', '', ''];
-  const [low, high] = row.time.ci95;
+  if (!row.time) return [isWrong(row) ? 'WRONG' : isUntimed(row) ? 'no time' : 'not run', '', '', ''];
   const share = ceilingShare(ceiling, row);
   return [
-    `${formatSignificant(row.time.median / 1000, 4)} ± ${formatSignificant((high - low) / 2000, 2)}`,
+    timeCell(row.time.samplesNs, row.clockNs),
     formatSignificant(gbPerSecond(row)!, 3),
     share === undefined ? HOT : `${formatSignificant(share * 100, 2)} %`,
     speedUpCell(rows, row),
   ];
 }
 
-function speedUpCell(rows: readonly BenchRow[], row: BenchRow): string {
-  const ratio = speedUp(rows, row);
-  if (!ratio) return '';
-  if (ratio.baseline === row) return '1.00×';
-  return `${formatSignificant(ratio.real, 3)}× (${formatSignificant(ratio.ideal, 3)}×)`;
+/** `262.1 ± 1.0`; of samples too few for an interval their range, `262.1 [260.0–264.0]`; of a single one itself. */
+function timeCell(samplesNs: readonly number[], clockNs = 0): string {
+  const middle = us(median(samplesNs), 4);
+  const half = halfWidth(samplesNs, clockNs);
+  if (half !== null) return `${middle} ± ${us(half, 2)}`;
+  if (samplesNs.length === 1) return middle;
+  return `${middle} [${us(Math.min(...samplesNs), 4)}–${us(Math.max(...samplesNs), 4)}]`;
 }
 
 /** The largest error of a row's output, before it was timed and after. */
-function worstCheck({ check, checkAfter }: BenchRow): number {
+export function worstCheck({ check, checkAfter }: BenchRow): number {
   return Math.max(check?.maxAbsErr ?? 0, checkAfter?.maxAbsErr ?? 0);
 }
 
@@ -140,65 +123,95 @@ export function headerLines(result: BenchResult): string[] {
     `${tool.name} ${tool.version}${tool.commit ? ` (${tool.commit})` : ''}`,
     `device   ${names.join(' · ') || 'unnamed by the browser'}${software} · shader-f16 ${f16} · subgroups ${subgroups}${label}`,
     `runtime  ${runtime.kind} ${runtime.version}${runtime.webgpu ? ` · ${runtime.webgpu}` : ''}`,
-    `timer    ${timer.source === 'wall' ? 'wall clock' : 'GPU timestamps'}, step ${timer.stepNs} ns; wall clock / timer = ${formatSignificant(timer.wallRatio, 3)}`,
+    `timer    ${timerText(timer)}`,
     `ceiling  ${formatSignificant(ceiling.readGBps, 3)} GB/s read, measured (${formatBytes(ceiling.bytes)}, best of ${ceiling.samplesNs.length})`,
-    `caches   cold rows read copies in turn, more than ${formatBytes(context.coldBytes)} together`,
-    `host     plan of 64 sequences ${us(context.host.plan64Ns)} µs; "record" is CPU time per layer and step`,
+    `caches   ${cacheText(result)}`,
+    `host     ${planText(context)}"record" is CPU time per layer and step`,
     `order    rows of one depth interleaved sample by sample, shuffled · seed ${context.seed}`,
     checked.length > 0
-      ? `check    ${passed}/${checked.length} outputs within bound of the float64 reference, before and after, worst error ${worst.toExponential(1)}`
+      ? `check    ${passed}/${checked.length} outputs within bound of the float64 reference${before(checked)}, worst error ${worst.toExponential(1)}`
       : 'check    off: nothing here is known to be right',
   ];
 }
 
-/** The lines below the table: wrong rows, what keeps rows from the ideal, first runs, warnings of rows. */
-export function noteLines(result: BenchResult): string[] {
-  const lines: string[] = [];
-  for (const row of result.results) {
-    if (row.error) lines.push(`error    ${row.id}: ${row.error}`);
-  }
-  for (const { text } of result.context.warnings) lines.push(`warning  ${text}`);
-  for (const row of farFromIdeal(result.results)) {
-    lines.push(`note     ${fixedCostSentence(result.results, result.context.ceiling, row)}`);
-  }
-  const firsts = result.results.flatMap((row) => (row.time ? [row.time.firstNs] : []));
-  if (firsts.length > 0) {
-    lines.push(
-      `note     ± is half the 95 % interval of the median. Slowest first run, shader compile included: ${formatSignificant(Math.max(...firsts) / 1e6, 3)} ms.`,
-    );
-  }
-  return lines;
+/** Whether outputs were checked after they were timed too, as far as rows got to that. */
+function before(checked: readonly BenchRow[]): string {
+  const timed = checked.filter(({ time }) => time);
+  return timed.length > 0 && timed.every(({ checkAfter }) => checkAfter) ? ', before and after' : '';
 }
 
-/** Of each family the row with the fewest KV heads that stays far from its ideal speed-up. */
-export function farFromIdeal(rows: readonly BenchRow[]): BenchRow[] {
-  const fewest = new Map<string, BenchRow>();
-  for (const row of rows) {
-    const ratio = speedUp(rows, row);
-    if (!ratio || ratio.real >= FAR_FROM_IDEAL * ratio.ideal) continue;
-    const held = fewest.get(family(row.params));
-    if (!held || row.params.kvHeads < held.params.kvHeads) fewest.set(family(row.params), row);
+/** The clock of a run: how fine it is, and how it agrees with the other one. */
+function timerText({ source, stepNs, wallLateNs, wallRatio }: TimerContext): string {
+  if (source === 'wall') {
+    const late = wallLateNs === undefined ? '' : `, up to ${ms(wallLateNs)} ms late`;
+    return `wall clock, step ${formatSignificant(stepNs, 3)} ns${late}`;
   }
-  return [...fewest.values()];
+  const ratio = wallRatio === null ? 'not judged' : `= ${formatSignificant(wallRatio, 3)}`;
+  return `GPU timestamps, step ${stepNs} ns; wall clock / timer ${ratio}`;
 }
 
-function us(ns: number): string {
-  return formatSignificant(ns / 1000, 3);
+function planText({ host: { plan64Ns } }: BenchContext): string {
+  return plan64Ns === null ? '' : `plan of 64 sequences ${us(plan64Ns)} µs; `;
 }
 
-/** What of a timed row's time is reading KV at the ceiling and what is not. */
-export function fixedCostSentence(rows: readonly BenchRow[], ceiling: CeilingContext, row: BenchRow): string {
-  const { real, ideal } = speedUp(rows, row)!;
-  const { heads, kernel } = row.params;
-  const total = row.time!.median;
-  const reading = Math.min(total, row.bytes.kvRead / ceiling.readGBps);
-  const rest = total - reading;
-  const name = `${row.variant} ${typesOf(row.params)}${kernel === 'auto' ? '' : ` (${kernel})`} @ ${row.test.replace('attn @ ', '')}`;
-  return (
-    `${name} reads only ${formatBytes(row.bytes.kvRead)}, ${us(reading)} µs at the ceiling; the other ` +
-    `${us(rest)} µs (${Math.round((100 * rest) / total)} %) is cost that does not shrink with KV heads (scores, softmax and sums of all ` +
-    `${heads} query heads, dispatch, merge), so it gets ${formatSignificant(real, 3)}× and not ${formatSignificant(ideal, 3)}×.`
-  );
+/** What "cold" and "hot" came to in this run. */
+function cacheText({ context, results }: BenchResult): string {
+  const timed = results.filter(({ time }) => time);
+  const hot = timed.filter(({ cold }) => !cold).length;
+  const bytes = formatBytes(context.coldBytes);
+  return [
+    ...(hot < timed.length || hot === 0
+      ? [`cold rows read copies in turn, more than ${bytes} together`]
+      : []),
+    ...(hot > 0
+      ? [`${hot} of ${timed.length} rows are ${HOT}: ${HOT_MEANS} of less than ${bytes} together`]
+      : []),
+  ].join('; ');
+}
+
+/** What "hot" stands for; a size follows. */
+export const HOT_MEANS =
+  'a last-level cache may hold what they read, a single copy of their caches again and again, or copies';
+
+function ms(ns: number): string {
+  return formatSignificant(ns / 1e6, 3);
+}
+
+/** The lines below the table: errors, warnings, where the time of rows far from their ideal goes, how to read it. */
+export function noteLines(result: BenchResult, shown: readonly BenchRow[] = result.results): string[] {
+  const { results, context } = result;
+  const far = farFromIdeal(results).filter((row) => shown.includes(row));
+  return [
+    ...shown.flatMap(({ id, error }) => (error ? [`error    ${id}: ${error}`] : [])),
+    ...context.warnings.map(({ text }) => `warning  ${text}`),
+    ...[...missingBases(results, shown), ...roughSpeedUps(results, shown)].map((text) => `note     ${text}`),
+    ...far.map((row) => `note     ${timePartsSentence(results, context.ceiling, row)}`),
+    ...timeNotes(shown).map((text) => `note     ${text}`),
+  ];
+}
+
+/** What the figures beside the medians are, as far as there are such, and the slowest first run. */
+function timeNotes(rows: readonly BenchRow[]): string[] {
+  const times = rows.flatMap(({ time }) => (time ? [time] : []));
+  if (times.length === 0) return [];
+  const counts = times.map(({ samplesNs }) => samplesNs.length);
+  const clock = rows.some(({ time, clockNs }) => time && clockNs !== undefined && clockNs > 0);
+  return [
+    ...(counts.some((n) => n >= ENOUGH_SAMPLES)
+      ? [
+          `± is half the 95 % interval of the median${clock ? ', or what the clock may be off if that is more' : ''}.`,
+        ]
+      : []),
+    ...(counts.some((n) => n > 1 && n < ENOUGH_SAMPLES)
+      ? [`[ ] is the range of the samples: fewer than ${ENOUGH_SAMPLES} have no 95 % interval of the median.`]
+      : []),
+    ...(counts.includes(1) ? ['a time alone is a single sample: nothing is known of its noise.'] : []),
+    `slowest first run, shader compile included: ${ms(Math.max(...times.map(({ firstNs }) => firstNs)))} ms.`,
+  ];
+}
+
+function us(ns: number, digits = 3): string {
+  return formatSignificant(ns / 1000, digits);
 }
 
 /** Everything a person reads: header, table, notes. */
@@ -206,55 +219,4 @@ export function markdownReport(result: BenchResult): string {
   // Two blanks at a line's end keep it a line of its own where Markdown is shown.
   const lines = (texts: readonly string[]) => texts.join('  \n');
   return [lines(headerLines(result)), resultTable(result), lines(noteLines(result))].join('\n\n');
-}
-
-const CSV_COLUMNS =
-  'id,variant,model,heads,kvHeads,headDim,batch,depth,requests,capacity,kType,vType,kernel,sizes,splits,kvRead,medianNs,wallNs,planNs,recordNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,maxAbsErr,bound,error';
-
-/** One line per row, with a header line; times in nanoseconds, bytes whole. */
-export function csvReport(result: BenchResult): string {
-  const lines = result.results.map((row) => {
-    const p = row.params;
-    const ratio = speedUp(result.results, row);
-    const fields = [
-      row.id,
-      row.variant,
-      p.model,
-      p.heads,
-      p.kvHeads,
-      p.headDim,
-      p.batch,
-      p.depth,
-      p.requests,
-      p.capacity,
-      p.kType,
-      p.vType,
-      kernelCell(row),
-      row.sizes,
-      row.splits,
-      row.bytes.kvRead,
-      row.time?.median,
-      row.time ? median(row.time.wallNs) : undefined,
-      row.host?.planNs,
-      row.host?.recordNs,
-      row.time?.ci95[0],
-      row.time?.ci95[1],
-      row.time?.min,
-      row.time?.samplesNs.length,
-      gbPerSecond(row),
-      ceilingShare(result.context.ceiling, row),
-      ratio?.real,
-      ratio?.ideal,
-      row.check ? worstCheck(row) : undefined,
-      row.check?.bound,
-      row.error,
-    ];
-    return fields.map((field) => csvField(field)).join(',');
-  });
-  return [CSV_COLUMNS, ...lines].join('\n');
-}
-
-function csvField(value: string | number | undefined): string {
-  const text = value === undefined ? '' : String(value);
-  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,8 +1,9 @@
 // requests.ts: batches of unequal requests in vLLM's grammar: `8q1s4k` is 8 requests of 1 query each over 4096 tokens.
 import { ShapeError } from '../src/index.ts';
 import type { RowParams } from './schema.ts';
+import { TOKENS, tokensOf } from './tokens.ts';
 
-const GROUP = /^(\d+)q(\d+)s(\d+)(k?)$/;
+const GROUP = new RegExp(String.raw`^(\d+)q(\d+)s${TOKENS}$`);
 
 const MOST_REQUESTS = 4096;
 
@@ -16,13 +17,14 @@ export function parseRequests(text: string): number[] {
     if (!match) {
       throw new ShapeError(`requests: expected groups such as 8q1s4k, joined by _, got "${part}"`);
     }
-    const [count, queries, tokens] = match.slice(1, 4).map(Number) as [number, number, number];
+    const [count, queries] = match.slice(1, 3).map(Number) as [number, number];
+    const tokens = tokensOf(match[3]!, match[4]!);
     if (queries !== 1)
       throw new ShapeError(`requests: expected 1 query per request, got ${queries} in "${part}"`);
     if (count < 1 || count > MOST_REQUESTS) {
       throw new ShapeError(`requests: expected 1 to ${MOST_REQUESTS} requests, got ${count} in "${part}"`);
     }
-    return Array.from({ length: count }, () => tokens * (match[4] ? 1024 : 1));
+    return Array.from({ length: count }, () => tokens);
   });
   if (lens.length > MOST_REQUESTS) {
     throw new ShapeError(`requests: expected at most ${MOST_REQUESTS} in all, got ${lens.length}`);

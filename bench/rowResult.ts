@@ -1,6 +1,6 @@
 // rowResult.ts: what a row's samples, or the error that kept it from any, come to in the result.
 import { rowId, testName, variantName } from './rows.ts';
-import { spread, type Running } from './sampling.ts';
+import { clockFault, spread, type Running } from './sampling.ts';
 import type { BenchRow, RowCheck, RowParams, RowTime } from './schema.ts';
 import { median, medianInterval } from './stats.ts';
 
@@ -40,7 +40,12 @@ export function isWrong({ check, checkAfter }: BenchRow): boolean {
   return check?.pass === false || checkAfter?.pass === false;
 }
 
-/** A row with its samples and what its output was afterwards. */
+/** Whether a row ran, and its clock could not tell how long it took. */
+export function isUntimed({ warnings }: BenchRow): boolean {
+  return warnings.includes('below-clock');
+}
+
+/** A row with its samples and what its output was afterwards; without a time where the clock could not tell one. */
 export function timedRow(
   run: Running,
   stop: RowTime['stop'],
@@ -48,6 +53,7 @@ export function timedRow(
   checkAfter?: RowCheck,
 ): BenchRow {
   const { plan, sizes, workingSetBytes } = run.subject;
+  const fault = clockFault(run);
   return {
     ...rowBase(run.params),
     kernel: plan.kernel,
@@ -59,9 +65,11 @@ export function timedRow(
     workingSetBytes,
     check: run.check,
     ...(checkAfter && { checkAfter }),
-    time: rowTime(run, stop),
+    ...(run.clockNs !== undefined && { clockNs: run.clockNs }),
+    time: fault === undefined ? rowTime(run, stop) : null,
     host: run.host,
-    warnings: noiseOf(run.samplesNs),
+    ...(fault !== undefined && { error: fault }),
+    warnings: fault === undefined ? noiseOf(run.samplesNs, run.clockNs) : ['below-clock'],
   };
 }
 
@@ -83,7 +91,7 @@ export function rowTime(
   };
 }
 
-/** The warning that a row's samples call for, if any. */
-export function noiseOf(samplesNs: readonly number[]): BenchRow['warnings'] {
-  return spread(samplesNs) > NOISY ? ['noisy'] : [];
+/** The warning that a row's samples call for, if any. Too few to have an interval say nothing of themselves. */
+export function noiseOf(samplesNs: readonly number[], clockNs?: number): BenchRow['warnings'] {
+  return (spread(samplesNs, clockNs) ?? 0) > NOISY ? ['noisy'] : [];
 }

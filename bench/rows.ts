@@ -41,8 +41,17 @@ export function rowGroups(options: RowOptions): RowParams[][] {
       throw new ShapeError(`bench: kernel must be one of auto, ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
     }
   }
-  if (options.requests) return options.requests.map((requests) => rowsAt(options, loadOf(requests)));
-  return options.batches.flatMap((batch) => options.depths.map((depth) => rowsAt(options, { batch, depth })));
+  const loads = options.requests
+    ? options.requests.map(loadOf)
+    : options.batches.flatMap((batch) => options.depths.map((depth) => ({ batch, depth })));
+  return withoutDoubles(loads.map((load) => rowsAt(options, load)));
+}
+
+/** A value that a list has twice gives no second row of the same name. */
+function withoutDoubles(groups: readonly RowParams[][]): RowParams[][] {
+  const seen = new Set<string>();
+  const single = groups.map((group) => group.filter((row) => seen.size < seen.add(rowId(row)).size));
+  return single.filter((group) => group.length > 0);
 }
 
 type Load = Pick<RowParams, 'batch' | 'depth' | 'requests'>;
@@ -66,14 +75,30 @@ function rowsAt(options: RowOptions, load: Load): RowParams[] {
       }
     }
   };
-  for (const kType of options.kTypes) {
-    for (const vType of options.vTypes) {
-      // -ctk and -ctv lists of equal length are pairs in spirit: equal types unless only one list has several.
-      if (options.kTypes.length > 1 && options.vTypes.length > 1 && kType !== vType) continue;
-      for (const kvHeads of options.kvHeads) add(kvHeads, kType, vType);
-    }
+  for (const { kType, vType } of typePairs(options.kTypes, options.vTypes)) {
+    for (const kvHeads of options.kvHeads) add(kvHeads, kType, vType);
   }
   return rows;
+}
+
+/**
+ * Types of K and V together: V as K where it has no list; every type of a list with the one of the other; two lists of
+ * several types are pairs. Those of different lengths are a ShapeError.
+ */
+export function typePairs(
+  kTypes: readonly KvType[],
+  vTypes: readonly KvType[] = kTypes,
+): { kType: KvType; vType: KvType }[] {
+  const [k, v] = [kTypes.length, vTypes.length];
+  if (k > 1 && v > 1 && k !== v) {
+    throw new ShapeError(
+      `cache types: expected a list for V of 1 or ${k} types, as many as for K, got ${v}: they are pairs`,
+    );
+  }
+  return Array.from({ length: Math.max(k, v) }, (_, i) => ({
+    kType: kTypes[k === 1 ? 0 : i]!,
+    vType: vTypes[v === 1 ? 0 : i]!,
+  }));
 }
 
 /** What a row measures, apart from the shape: `attn @ d4096`, `attn @ 8q1s4k`. */

@@ -18,13 +18,15 @@ import {
 } from './schema.ts';
 import { createSubject, type Subject } from './subject.ts';
 import { PassTimer, type TimerHooks } from './timer.ts';
-import { runWarnings } from './warnings.ts';
+import { runWarnings, tuningWarnings } from './warnings.ts';
 
 /** What to run and for how long. */
 export interface BenchOptions extends RowOptions, SamplingOptions, TimerHooks {
   readonly check: boolean;
   /** What was measured on devices before; `auto` uses it. */
   readonly tuning?: Tuning;
+  /** Where that was read from, for warnings. */
+  readonly tuningSource?: string;
   /** Size of the last-level cache, where the host knows it: of the CPU behind a software adapter. */
   readonly lastLevelCacheBytes?: number;
   readonly context: RunContext;
@@ -58,7 +60,10 @@ export async function* runBench(
       }
     }
     const measured = { ceiling, host, coldBytes };
-    const context = describeContext(device, options, timer, measured, runWarnings(timer, rows));
+    const context = describeContext(device, options, timer, measured, [
+      ...tuningWarnings(device, options),
+      ...runWarnings(timer, ceiling, rows),
+    ]);
     return { schema: SCHEMA, suite: SUITE, context, results: rows };
   } finally {
     timer.destroy();

@@ -1,10 +1,11 @@
 // sampling.ts: how the rows of a group are timed: interleaved sample by sample, until all have settled.
-import type { GqaDevice } from '../src/index.ts';
+import { GqaError, type GqaDevice } from '../src/index.ts';
+import { formatSignificant } from './format.ts';
 import { shuffled, uniform } from './random.ts';
 import type { RowCheck, RowHost, RowParams, RowTime } from './schema.ts';
 import { median, medianInterval } from './stats.ts';
 import type { Subject } from './subject.ts';
-import type { PassTimer } from './timer.ts';
+import type { PassTimer, TimerSource } from './timer.ts';
 
 /** When to take samples and when to stop. */
 export interface SamplingOptions {
@@ -16,14 +17,23 @@ export interface SamplingOptions {
 }
 
 /** Half the interval of the median may be this share of it when a row counts as settled. */
-const SETTLED = 0.02;
+export const SETTLED = 0.02;
 const MIN_SAMPLES = 7;
 
 const SAMPLE_NS = { gpu: 2e6, software: 2e7 };
 
+/** A sample has to be so many times as long as its clock may be off, or it has no time. */
+export const LEAST_CLOCKS = 20;
+
+/** And is so many times as long where that takes no more than LONG_NS. */
+const GOOD_CLOCKS = 100;
+const LONG_NS = 1e9;
+
 /** What is known of a row while it is sampled: nanoseconds per step. */
 export interface Sampled {
   readonly samplesNs: number[];
+  /** How far off the clock may put each of them. */
+  clockNs?: number;
 }
 
 /** A row on its way: its subject and its samples. */
@@ -36,13 +46,20 @@ export interface Running extends Sampled {
   readonly host: RowHost;
   readonly stepsPerSample: number;
   readonly wallNs: number[];
+  /** The clock that took the samples. */
+  source?: TimerSource;
 }
 
 const MAX_STEPS = 4096;
 
-/** The least nanoseconds of a sample: many of the clock's steps, and long against the fixed cost of a submission. */
-export function sampleSpan(device: GqaDevice, timer: PassTimer): number {
-  return Math.max(device.facts.software ? SAMPLE_NS.software : SAMPLE_NS.gpu, 100 * timer.stepNs);
+/** The least nanoseconds of a sample: long against what the clock may be off and the fixed cost of a submission. */
+export function sampleSpan(
+  { facts }: { readonly facts: Pick<GqaDevice['facts'], 'software'> },
+  { resolutionNs }: Pick<PassTimer, 'resolutionNs'>,
+): number {
+  const usual = facts.software ? SAMPLE_NS.software : SAMPLE_NS.gpu;
+  const good = Math.min(GOOD_CLOCKS * resolutionNs, LONG_NS);
+  return Math.max(usual, good, LEAST_CLOCKS * resolutionNs);
 }
 
 /** Grows the steps of a sample until it spans long enough; also warms up. */
@@ -97,17 +114,63 @@ export async function* sampleInterleaved<Row extends Sampled>(
 
 /** Times one sample of a row and adds it. */
 export async function takeSample(timer: PassTimer, run: Running): Promise<void> {
-  const { ns, wallNs } = await timer.time((pass) => recordSteps(run.subject, pass, run.stepsPerSample));
-  run.samplesNs.push(ns / run.stepsPerSample);
-  run.wallNs.push(wallNs / run.stepsPerSample);
+  const { subject, stepsPerSample, samplesNs, wallNs } = run;
+  const sample = await timer.time((pass) => recordSteps(subject, pass, stepsPerSample));
+  // Timestamps that were given up meanwhile are not to be mixed with what the wall clock says.
+  if (run.source !== undefined && run.source !== sample.source) samplesNs.length = wallNs.length = 0;
+  run.source = sample.source;
+  run.clockNs = timer.resolutionNs / stepsPerSample;
+  samplesNs.push(sample.ns / stepsPerSample);
+  wallNs.push(sample.wallNs / stepsPerSample);
 }
 
-/** Half the 95 % interval of the median, as a share of it. */
-export function spread(samplesNs: readonly number[]): number {
-  const [low, high] = medianInterval(samplesNs);
-  return (high - low) / 2 / median(samplesNs);
+/** Times so many steps of a subject; ns per step. Throws GqaError when that is too short for the timer's clock to tell. */
+export async function timePerStep(timer: PassTimer, subject: Subject, steps: number): Promise<number> {
+  const { ns } = await timer.time((pass) => recordSteps(subject, pass, steps));
+  const fault = clockFault({
+    stepsPerSample: steps,
+    samplesNs: [ns / steps],
+    clockNs: timer.resolutionNs / steps,
+  });
+  if (fault !== undefined) throw new GqaError('timer', fault);
+  return ns / steps;
 }
 
-function settled({ samplesNs }: Sampled): boolean {
-  return spread(samplesNs) <= SETTLED;
+/** Why samples have no time, if their clock cannot tell one. */
+export function clockFault({
+  stepsPerSample,
+  samplesNs,
+  clockNs = 0,
+}: Pick<Running, 'stepsPerSample' | 'samplesNs' | 'clockNs'>): string | undefined {
+  const below = samplesNs.filter((ns) => !(ns > 0 && Number.isFinite(ns))).length;
+  const span = median(samplesNs) * stepsPerSample;
+  const off = clockNs * stepsPerSample;
+  if (below === 0 && span >= LEAST_CLOCKS * off) return undefined;
+  const what = 'below what this clock can tell';
+  if (below > 0) return `${what}: it gave no time above 0 in ${below} of ${samplesNs.length} samples`;
+  const ms = (ns: number) => `${formatSignificant(ns / 1e6, 3)} ms`;
+  const sample = `a sample of ${stepsPerSample} steps takes ${ms(span)}`;
+  return `${what}: ${sample}, less than ${LEAST_CLOCKS} times the ${ms(off)} that it may be off`;
+}
+
+/**
+ * Half the 95 % interval of the median, or what its clock may be off, as a share of it; infinite where the median is no
+ * time, null without an interval.
+ */
+export function spread(samplesNs: readonly number[], clockNs = 0): number | null {
+  const half = halfWidth(samplesNs, clockNs);
+  if (half === null) return null;
+  const middle = median(samplesNs);
+  return middle > 0 ? half / middle : Infinity;
+}
+
+/** Half the 95 % interval of the median, and at least what the clock may be off; null without an interval. */
+export function halfWidth(samplesNs: readonly number[], clockNs = 0): number | null {
+  const interval = medianInterval(samplesNs);
+  return interval && Math.max((interval[1] - interval[0]) / 2, clockNs);
+}
+
+function settled({ samplesNs, clockNs }: Sampled): boolean {
+  const share = spread(samplesNs, clockNs);
+  return share !== null && share <= SETTLED;
 }

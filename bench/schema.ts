@@ -46,11 +46,18 @@ export interface AdapterContext {
   readonly subgroupMaxSize: number;
 }
 
-/** `stepNs` is the common divisor of measured differences; `wallRatio` the median of wall time (less that of an empty submission) over timer time. */
+/** The clock of all times, and how far it can be trusted; all measured in the run. */
 export interface TimerContext {
   readonly source: 'gpu-timestamp' | 'wall';
+  /** Of timestamps the common divisor of their differences, of the wall clock the smallest difference. */
   readonly stepNs: number;
-  readonly wallRatio: number;
+  /** How far off a wall time may be: its step, or how late the host may learn that work is done. Older results lack it. */
+  readonly wallLateNs?: number;
+  /**
+   * Median of wall time (less that of an empty submission) over timestamps' time; null without timestamps, and where no
+   * sample was long enough for the wall clock to judge.
+   */
+  readonly wallRatio: number | null;
   /** Timestamps were given up in favour of the wall clock in the course of the run. */
   readonly demoted: boolean;
 }
@@ -64,14 +71,27 @@ export interface CeilingContext {
   readonly samplesNs: readonly number[];
 }
 
-/** What one step costs the thread that prepares it, in ns of its time: planning 64 sequences of unequal length. */
+/**
+ * What one step costs the thread that prepares it, in ns of its time: planning 64 sequences of unequal length. Null where
+ * its clock cannot tell.
+ */
 export interface HostContext {
-  readonly plan64Ns: number;
+  readonly plan64Ns: number | null;
 }
 
 /** A warning's code is stable; its text says what to do. */
 export interface Warning {
-  readonly code: 'software-adapter' | 'timer-coarse' | 'timer-broken' | 'noisy' | 'hidden' | 'non-standard';
+  readonly code:
+    | 'software-adapter'
+    | 'timer-coarse'
+    | 'timer-broken'
+    | 'timers-disagree'
+    | 'below-clock'
+    | 'above-ceiling'
+    | 'noisy'
+    | 'hidden'
+    | 'tuning'
+    | 'non-standard';
   readonly text: string;
 }
 
@@ -114,7 +134,9 @@ export interface BenchRow {
   readonly check: RowCheck | null;
   /** After it was timed, on the same buffers. */
   readonly checkAfter?: RowCheck;
-  /** Null when the check failed or the shape could not run: no time then. */
+  /** How far off the clock may put each of the samples, in ns per step. Older results lack it. */
+  readonly clockNs?: number;
+  /** Null when the check failed, the shape could not run, or the clock could not tell: no time then. */
   readonly time: RowTime | null;
   readonly host?: RowHost;
   readonly error?: string;
@@ -122,10 +144,13 @@ export interface BenchRow {
   readonly warnings: readonly Warning['code'][];
 }
 
-/** What a step costs the thread that prepares it, in ns of its time: to plan it, and to record it for one layer. */
+/**
+ * What a step costs the thread that prepares it, in ns of its time: to plan it, and to record it for one layer. Null where
+ * its clock cannot tell.
+ */
 export interface RowHost {
-  readonly planNs: number;
-  readonly recordNs: number;
+  readonly planNs: number | null;
+  readonly recordNs: number | null;
 }
 
 export interface RowCheck {
@@ -143,7 +168,8 @@ export interface RowTime {
   /** Wall time of the very first step, shader compilation included. */
   readonly firstNs: number;
   readonly median: number;
-  readonly ci95: readonly [number, number];
+  /** 95 % interval of the median; null for fewer than six samples, which have none. */
+  readonly ci95: readonly [number, number] | null;
   readonly min: number;
   readonly stop: 'converged' | 'reps' | 'time';
 }

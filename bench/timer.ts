@@ -1,23 +1,26 @@
 // timer.ts: how long recorded work takes on the device: timestamp queries, or the wall clock where there are none.
 import { readBack, type GqaDevice } from '../src/index.ts';
 import { commonStep, median } from './stats.ts';
+import { WallClock, type WaitHooks } from './wallClock.ts';
 
 const QUERY_RESOLVE = 0x0200;
 const COPY_SRC = 0x0004;
 
 /** One sample: nanoseconds by the timer in use, and by the wall clock to the end of the queue. */
 export interface Sample {
+  /** By the wall clock less what an empty submission takes. Not above 0 when the timer could tell nothing. */
   readonly ns: number;
   readonly wallNs: number;
+  readonly source: TimerSource;
 }
+
+export type TimerSource = 'gpu-timestamp' | 'wall';
 
 /** Records into a compute pass. */
 export type RecordPass = (pass: GPUComputePassEncoder) => void;
 
 /** What a host does around a measurement. */
-export interface TimerHooks {
-  /** Called around every wait for the device: a host whose waiting costs CPU time can lessen that there. */
-  readonly quiet?: () => () => void;
+export interface TimerHooks extends WaitHooks {
   /** In a browser: waits while the tab is hidden, and says whether it was hidden since the last call. */
   readonly guard?: { wait(): Promise<void>; interrupted(): boolean };
 }
@@ -25,24 +28,30 @@ export interface TimerHooks {
 /** Samples in a row that must look wrong before timestamps are given up. */
 const DOUBTS = 3;
 
+/** Timestamps and wall clock differ by more than a factor of two, and by more than this. */
+const DOUBTFUL_NS = 2e6;
+
+/** A sample judges timestamps by the wall clock when it is so many times as long as the wall clock may be off. */
+const JUDGED = 10;
+
 /** Times whole compute passes; timestamps exist at pass borders only. */
 export class PassTimer {
   readonly #device: GqaDevice;
   readonly #queries: GPUQuerySet | undefined;
   readonly #resolved: GPUBuffer | undefined;
-  readonly #hooks: TimerHooks;
+  readonly #guard: TimerHooks['guard'];
+  readonly #wall: WallClock;
   #useWall: boolean;
   #demoted = false;
   #doubts = 0;
   #hidden = 0;
-  /** Wall time of a submission that does nothing; not known before `calibrate`. */
-  #overheadNs: number | undefined;
   readonly #ratios: number[] = [];
   readonly #deltas: number[] = [];
 
   constructor(device: GqaDevice, hooks: TimerHooks = {}) {
     this.#device = device;
-    this.#hooks = hooks;
+    this.#guard = hooks.guard;
+    this.#wall = new WallClock(device.device.queue, hooks);
     this.#useWall = !device.device.features.has('timestamp-query');
     if (this.#useWall) return;
     this.#queries = device.device.createQuerySet({ label: 'timer', type: 'timestamp', count: 2 });
@@ -53,7 +62,7 @@ export class PassTimer {
     });
   }
 
-  get source(): 'gpu-timestamp' | 'wall' {
+  get source(): TimerSource {
     return this.#useWall ? 'wall' : 'gpu-timestamp';
   }
 
@@ -62,24 +71,32 @@ export class PassTimer {
     return this.#demoted;
   }
 
-  /** Median of wall time, less that of an empty submission, over timer time. 1 when both are the wall clock. */
-  get wallRatio(): number {
-    return this.#ratios.length > 0 ? median(this.#ratios) : 1;
-  }
-
   /**
-   * The clock's step in ns: the common divisor of the differences seen so far, 1 for exact clocks. The wall clock's
-   * step is taken as 0.1 ms, the coarsest that browsers give.
+   * Median of wall time, less that of an empty submission, over timestamps' time. Null when there is nothing to compare:
+   * without timestamps, or with samples too short for this wall clock to judge.
    */
-  get stepNs(): number {
-    return this.#useWall ? 100_000 : Math.max(1, commonStep(this.#deltas));
+  get wallRatio(): number | null {
+    return this.#useWall || this.#ratios.length === 0 ? null : median(this.#ratios);
   }
 
-  /** Times empty passes: the fixed cost of a submission, and differences that show the clock's step. */
+  /** The clock's step in ns: of timestamps the common divisor of the differences seen so far; 1 for exact clocks. */
+  get stepNs(): number {
+    return this.#useWall ? this.#wall.stepNs : Math.max(1, commonStep(this.#deltas));
+  }
+
+  /** How far off the wall clock may be, in ns: its step, or how late the host may learn that work is done. */
+  get wallLateNs(): number {
+    return this.#wall.lateNs;
+  }
+
+  /** How far off a time of this timer may be, in ns. */
+  get resolutionNs(): number {
+    return this.#useWall ? this.wallLateNs : this.stepNs;
+  }
+
+  /** Measures the wall clock, and with the same empty passes the step of the timestamps. */
   async calibrate(): Promise<void> {
-    const walls: number[] = [];
-    for (let i = 0; i < 9; i++) walls.push((await this.time(() => {})).wallNs);
-    this.#overheadNs = median(walls);
+    await this.#wall.calibrate(async () => (await this.time(() => {})).wallNs);
   }
 
   /** Samples that a hidden tab touched and that were taken again. */
@@ -92,7 +109,7 @@ export class PassTimer {
    * taken again.
    */
   async time(record: RecordPass): Promise<Sample> {
-    const { guard } = this.#hooks;
+    const guard = this.#guard;
     for (;;) {
       await guard?.wait();
       guard?.interrupted();
@@ -111,21 +128,15 @@ export class PassTimer {
     pass.end();
     if (!this.#useWall) encoder.resolveQuerySet(this.#queries!, 0, 2, this.#resolved!, 0);
     const commands = encoder.finish();
-    const start = performance.now();
-    device.queue.submit([commands]);
-    await this.#done();
-    const wallNs = (performance.now() - start) * 1e6;
+    const wallNs = await this.#wall.time(() => device.queue.submit([commands]));
     this.#device.assertUsable();
-    return { ns: this.#useWall ? wallNs : await this.#gpuNs(wallNs), wallNs };
+    const ns = this.#useWall ? this.#busyNs(wallNs) : await this.#gpuNs(wallNs);
+    return { ns, wallNs, source: this.source };
   }
 
-  async #done(): Promise<void> {
-    const loud = this.#hooks.quiet?.();
-    try {
-      await this.#device.device.queue.onSubmittedWorkDone();
-    } finally {
-      loud?.();
-    }
+  /** Wall time less that of an empty submission. */
+  #busyNs(wallNs: number): number {
+    return wallNs - (this.#wall.overheadNs ?? 0);
   }
 
   #writes(): Pick<GPUComputePassDescriptor, 'timestampWrites'> {
@@ -139,14 +150,16 @@ export class PassTimer {
     const [begin, end] = new BigUint64Array(await readBack(this.#device, this.#resolved!));
     const ns = Number(end! - begin!);
     this.#deltas.push(ns);
-    if (this.#overheadNs === undefined) return ns;
-    const busyNs = wallNs - this.#overheadNs;
-    if (ns > 0 && busyNs > 0) this.#ratios.push(busyNs / ns);
-    this.#doubts = busyNs > 2 * ns + 2e6 ? this.#doubts + 1 : 0;
+    if (this.#wall.overheadNs === undefined) return ns;
+    const busyNs = this.#busyNs(wallNs);
+    if (ns > 0 && wallNs >= JUDGED * this.wallLateNs) this.#ratios.push(busyNs / ns);
+    const slack = Math.max(DOUBTFUL_NS, 2 * this.wallLateNs);
+    const doubtful = ns < 0 || busyNs > 2 * ns + slack || ns > 2 * busyNs + slack;
+    this.#doubts = doubtful ? this.#doubts + 1 : 0;
     if (this.#doubts < DOUBTS) return ns;
     this.#useWall = true;
     this.#demoted = true;
-    return wallNs;
+    return busyNs;
   }
 
   destroy(): void {

@@ -17,7 +17,7 @@ import {
 import { neighbours, startVariants } from '../src/kernels/candidates.ts';
 import { coldBytesOf, createBed, type Bed, type BedParams } from './bed.ts';
 import { shapeOf } from './problem.ts';
-import { recordSteps, warmUp } from './sampling.ts';
+import { timePerStep, warmUp } from './sampling.ts';
 import { median, medianInterval } from './stats.ts';
 import { createSubject, type Subject } from './subject.ts';
 import { PassTimer, type TimerHooks } from './timer.ts';
@@ -243,8 +243,8 @@ interface Comparison {
 }
 
 function comparison(logs: readonly number[]): Comparison {
-  const [low, high] = medianInterval(logs).map(Math.exp) as [number, number];
-  return { ratio: Math.exp(median(logs)), low, high };
+  const [low, high] = medianInterval(logs) ?? [-Infinity, Infinity];
+  return { ratio: Math.exp(median(logs)), low: Math.exp(low), high: Math.exp(high) };
 }
 
 /** A kernel on one bed, and how many of its steps make a sample. */
@@ -302,8 +302,7 @@ class Contestant {
 
   async #sample(bed: number): Promise<number> {
     const { subject, steps } = this.#subjects[bed]!;
-    const { ns } = await this.#timer.time((pass) => recordSteps(subject, pass, steps));
-    return ns / steps;
+    return timePerStep(this.#timer, subject, steps);
   }
 
   destroy(): void {

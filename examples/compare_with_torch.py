@@ -84,7 +84,7 @@ def run(case, adapter, folder):
     k, v = (torch.randn(batch, kv_heads, tokens, dim).to(dtype) for _ in range(2))
     source, target = os.path.join(folder, "in.safetensors"), os.path.join(folder, "out.safetensors")
     save(source, {"q": q, "k": k, "v": v, "kv_lens": lens})
-    command = ["npx", "gqa", "attend", source, "-o", target, *options, *(["--adapter", adapter] if adapter else [])]
+    command = ["npx", "gqa", "attend", source, "--out", target, *options, *(["--adapter", adapter] if adapter else [])]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     out = load_f32(target)
 

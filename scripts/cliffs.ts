@@ -5,7 +5,7 @@ import { cliffsReport, hasCliff } from '../bench/cliffsReport.ts';
 import { loadShapes } from '../bench/thresholds.ts';
 import { adapterOptions, openNode, type AdapterOptions } from '../src/cli/openNode.ts';
 import { Progress } from '../src/cli/progress.ts';
-import { readTuning } from '../src/cli/tuningFile.ts';
+import { readTuningFor } from '../src/cli/tuningFile.ts';
 import { EXIT, wholeNumber } from '../src/cli/usage.ts';
 import { KV_TYPES, type KvType } from '../src/kernels/elements.ts';
 import { quietWait } from '../src/node.ts';
@@ -37,7 +37,7 @@ async function run(flags: Flags): Promise<void> {
       coldBytes: COLD_BYTES,
       seed: flags.seed,
       quiet: quietWait,
-      ...(flags.tuning && { tuning: readTuning() }),
+      ...(flags.tuning && { tuning: readTuningFor(device, (line) => progress.line(line)) }),
     });
     for await (const each of cliffs) {
       found.push(each);

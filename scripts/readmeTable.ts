@@ -48,8 +48,8 @@ function report(name: string, result: BenchResult, rows: readonly BenchRow[]): s
   const count = `${rows.length} of the ${result.results.length} rows of \`${RESULTS}/${name}.json\`.`;
   return [
     `\`\`\`\n${headerLines(shown).join('\n')}\n\`\`\``,
-    resultTable(shown),
+    resultTable(result, rows),
     // Two blanks at a line's end keep it a line of its own.
-    [count, ...noteLines(shown)].map((line) => `> ${line}`).join('  \n'),
+    [count, ...noteLines(result, rows)].map((line) => `> ${line}`).join('  \n'),
   ].join('\n\n');
 }

@@ -22,6 +22,7 @@ export type {
 } from './decode/plan.ts';
 export { deviceKey, NO_TUNING, parseTuning, shapeClass, tunedFor, withEntry } from './decode/tuning.ts';
 export type { TunedEntry, Tuning } from './decode/tuning.ts';
+export { tuningFaults } from './decode/tuningFaults.ts';
 export { createStorage, readBack, uploadStorage } from './device/buffers.ts';
 export type { BufferArg, BufferRange, StorageData } from './device/buffers.ts';
 export * from './device/errors.ts';

@@ -172,7 +172,9 @@ describe('the page with an adapter', () => {
     );
     expect(changes).toContainEqual(['kv-heads', '8, 2, 1', '32, 8, 1']);
     expect(changes).toContainEqual(['reps', '3', 'until settled']);
-    expect(text).toMatch(/mqa f16 @ d128 reads only 32 KiB, .* is cost that does not shrink with KV heads/);
+    expect(text).toMatch(
+      /mqa f16 @ d128 reads 32 KiB, .* mha: [\d.]+ µs\) shrank less than the bytes, so it gets/,
+    );
     expect(text).toContain('Done: 3 of 3 rows timed, 3 checked against float64.');
   });
 
@@ -257,6 +259,26 @@ describe('the page with an adapter', () => {
       expect(cells.slice(3)).toEqual([expect.stringMatching(/^wrong result: error /), 'WRONG', '', '', '']);
     }
     expect(await page.innerText('#outcome')).toContain('3 of 3 rows computed a wrong result.');
+    await page.context().close();
+  });
+
+  it('without GPU timestamps measures its wall clock, and says what it is', async () => {
+    const hide = `for (const kind of [GPUAdapter, GPUDevice]) {
+      const { get } = Object.getOwnPropertyDescriptor(kind.prototype, 'features');
+      const without = (features) => new Set([...features].filter((name) => name !== 'timestamp-query'));
+      Object.defineProperty(kind.prototype, 'features', { get() { return without(get.call(this)); } });
+    }`;
+    const page = await open(`${TINY}&run`, { patchWorker: (text) => hide + text });
+    await waitForState(page, 'done');
+    const { context, results } = (await resultOf(page))!;
+    expect(context.timer).toMatchObject({ source: 'wall', wallRatio: null, demoted: false });
+    expect(context.timer.stepNs).toBeLessThan(100_000); // an isolated page's clock has steps of 5 µs
+    expect(context.timer.wallLateNs).toBeGreaterThanOrEqual(context.timer.stepNs);
+    const { time, clockNs } = results[0]!;
+    expect(time!.median).toBeGreaterThanOrEqual(20 * clockNs!);
+    expect(await page.innerText('#timer-facts')).toMatch(
+      /wall clock\s+Step\s+[\d.]+ (ns|µs)\s+May be late by/,
+    );
     await page.context().close();
   });
 

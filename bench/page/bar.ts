@@ -1,11 +1,12 @@
 // bar.ts: a row's time as a bar: reading KV at the ceiling, and everything else.
 import { formatSignificant } from '../format.ts';
 import type { BenchRow } from '../schema.ts';
+import { partsOf } from '../speedUp.ts';
 import { el } from './dom.ts';
 
 /**
  * A bar as long, of its cell, as the row's time of `longestNs`. It is split when the read ceiling (in bytes per ns) is
- * known. A row without a time has an empty bar.
+ * known and the row is cold. A row without a time has an empty bar.
  */
 export function barOf(
   row: BenchRow | undefined,
@@ -14,15 +15,15 @@ export function barOf(
 ): HTMLElement {
   if (!row?.time) return el('div', { class: 'bar', 'aria-hidden': 'true' });
   const total = row.time.median;
-  if (ceiling === undefined) {
+  // The ceiling says nothing of a row that a last-level cache may hold.
+  if (ceiling === undefined || !row.cold) {
     return el(
       'div',
       { class: 'bar', role: 'img', 'aria-label': us(total) },
       part('unsplit', total / longestNs),
     );
   }
-  const reading = Math.min(total, row.bytes.kvRead / ceiling);
-  const rest = total - reading;
+  const { reading, rest } = partsOf({ readGBps: ceiling }, row);
   const text = `${us(total)}: ${us(reading)} reading KV at your ceiling, ${us(rest)} everything else`;
   return el(
     'div',

@@ -1,6 +1,6 @@
 // cards.ts: the three cards: what this device is, what it can do, and what measures time on it.
 import { formatBytes, formatSignificant } from '../format.ts';
-import type { BenchResult } from '../schema.ts';
+import type { BenchResult, TimerContext } from '../schema.ts';
 import { describeBrowser } from './browser.ts';
 import { byId, el } from './dom.ts';
 
@@ -21,10 +21,16 @@ export function showMeasuredTimer({ context, results }: BenchResult): void {
   fill('timer-facts', [
     ['Source', timer.source === 'wall' ? 'wall clock' : 'GPU timestamps'],
     ['Step', duration(timer.stepNs)],
-    ['Wall clock / timer', formatSignificant(timer.wallRatio, 3)],
+    ...clockFacts(timer),
     ...batches,
     ['Read ceiling', `${formatSignificant(ceiling.readGBps, 3)} GB/s`],
   ]);
+}
+
+/** How far the clock can be trusted: the wall clock by itself, timestamps by the wall clock. */
+function clockFacts({ source, wallLateNs, wallRatio }: TimerContext): Fact[] {
+  if (source === 'wall') return wallLateNs === undefined ? [] : [['May be late by', duration(wallLateNs)]];
+  return [['Wall clock / timer', wallRatio === null ? 'not judged' : formatSignificant(wallRatio, 3)]];
 }
 
 function deviceFacts(info: GPUAdapterInfo | undefined): Fact[] {
@@ -54,15 +60,9 @@ function abilityFacts({ features, limits, info }: GPUAdapter): Fact[] {
 }
 
 function timerFacts(timestamps: boolean): Fact[] {
-  if (timestamps) {
-    return [
-      ['Source', 'GPU timestamps'],
-      ['Step', 'measured in the run'],
-    ];
-  }
   return [
-    ['Source', 'wall clock (no GPU timestamps here)'],
-    ['Step', globalThis.crossOriginIsolated ? 'about 5 µs' : 'about 100 µs'],
+    ['Source', timestamps ? 'GPU timestamps' : 'wall clock (no GPU timestamps here)'],
+    ['Step', 'measured in the run'],
   ];
 }
 
@@ -74,7 +74,7 @@ function range(values: readonly number[]): string {
 }
 
 function duration(ns: number): string {
-  return ns < 1000 ? `${ns} ns` : `${formatSignificant(ns / 1000, 3)} µs`;
+  return ns < 1000 ? `${formatSignificant(ns, 3)} ns` : `${formatSignificant(ns / 1000, 3)} µs`;
 }
 
 function fill(id: string, facts: readonly Fact[]): void {

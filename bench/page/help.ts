@@ -59,7 +59,7 @@ export function softwareNotice(): HTMLElement {
     el(
       'p',
       {},
-      'Ratios between rows still show what sharing KV heads saves. If this machine has a GPU, switch on graphics ' +
+      'Times and their ratios describe this CPU. If this machine has a GPU, switch on graphics ' +
         'acceleration in the browser’s settings, and on Linux start Chrome with --enable-features=Vulkan; chrome://gpu says more.',
     ),
   );

@@ -1,7 +1,6 @@
 // main.ts: the page: shows what would run on what, runs it at a click, and shows what came of it.
 import { isSoftware } from '../../src/index.ts';
 import { version } from '../../package.json';
-import { isWrong } from '../rowResult.ts';
 import { rowGroups } from '../rows.ts';
 import type { BenchEvent } from '../run.ts';
 import type { BenchResult, BenchRow, CeilingContext, RowParams } from '../schema.ts';
@@ -17,7 +16,8 @@ import { runInWorker, type Outcome } from './runner.ts';
 import { readSettings, type PageSettings, type RunSettings } from './settings.ts';
 import { offerSharing, showSharing } from './share.ts';
 import { depthSections, type Shown } from './tables.ts';
-import { rememberedTuning, rememberTuning } from './tuning.ts';
+import { rememberedTuning, rememberTuning, TUNING_SOURCE } from './tuning.ts';
+import { leadText, methodText, runEnd, tuningEnd } from './words.ts';
 
 declare global {
   /** The result of the last run that came to its end. */
@@ -46,14 +46,9 @@ function setState(state: State, status: string): void {
   byId('status').textContent = status;
 }
 
-function showLead({ heads, headDim, kvHeads, model }: RunSettings): void {
-  const shape =
-    model === 'custom'
-      ? `${heads} query heads of ${headDim}`
-      : `the shape of ${model}: ${heads} query heads of ${headDim}`;
-  byId('lead').textContent =
-    `One decoding step of attention in ${shape}, once each with ${kvHeads.join(', ')} KV heads. ` +
-    'Same kernel, same queries; less to read from memory. Every output is checked before it is timed.';
+function showMethod(run: RunSettings): void {
+  byId('lead').textContent = leadText(run);
+  byId('method').textContent = methodText(run);
 }
 
 function showRows(shown: Shown): void {
@@ -69,7 +64,7 @@ function request(settings: PageSettings): RunRequest {
     nonStandard: Object.fromEntries(settings.changes.map(({ param, value }) => [param, value])),
     crossOriginIsolated: globalThis.crossOriginIsolated,
   };
-  return { ...settings.run, tuning: rememberedTuning(), context };
+  return { ...settings.run, tuning: rememberedTuning().tuning, tuningSource: TUNING_SOURCE, context };
 }
 
 /** The classes of shapes that the rows fall in, each at all depths of the run. */
@@ -113,7 +108,7 @@ async function runOnce(settings: PageSettings, groups: readonly (readonly RowPar
     showSharing(outcome.result);
   }
   byId('outcome').replaceChildren(...outcomeNotices(outcome));
-  setState(outcome.state, statusOf(outcome, rows));
+  setState(outcome.state, runEnd(outcome, rows, groups.flat().length));
   startButton.textContent = 'Run again';
   startButton.focus({ preventScroll: true });
 }
@@ -130,9 +125,9 @@ async function tuneOnce(settings: PageSettings): Promise<void> {
     stop.signal,
     (event) => event.type === 'progress' && showProgress(event),
   );
-  if (outcome.state === 'tuned') rememberTuning(outcome.found);
+  const kept = outcome.state === 'tuned' && rememberTuning(outcome.found);
   byId('outcome').replaceChildren(...outcomeNotices(outcome));
-  setState(outcome.state, statusOf(outcome, []));
+  setState(outcome.state, tuningEnd(outcome, kept));
   startButton.focus({ preventScroll: true });
 }
 
@@ -140,15 +135,6 @@ function showProgress({ text, done, total }: Extract<BenchEvent, { type: 'progre
   progressBar.max = total;
   progressBar.value = done;
   byId('progress-text').textContent = `${done + 1} of ${total}: ${text}`;
-}
-
-function statusOf(outcome: Outcome, rows: readonly BenchRow[]): string {
-  if (outcome.state === 'stopped') return 'Stopped. Rows of finished depths stay on the page.';
-  if (outcome.state === 'error') return 'The run failed; see above.';
-  if (outcome.state === 'tuned') return 'Tuned. Runs in this browser use what was found.';
-  const timed = rows.filter((row) => row.time).length;
-  const checked = rows.filter((row) => row.check && !isWrong(row)).length;
-  return `Done: ${timed} of ${rows.length} rows timed, ${checked} checked against float64.`;
 }
 
 function showPause(): void {
@@ -167,8 +153,8 @@ async function main(): Promise<void> {
   const adapter = gpu.kind === 'adapter' ? gpu.adapter : undefined;
   const settings = readSettings(location.search, adapter !== undefined && isSoftware(adapter.info));
   showCards(adapter);
-  byId('notices').replaceChildren(...startNotices(gpu, settings));
-  showLead(settings.run);
+  byId('notices').replaceChildren(...startNotices(gpu, settings, rememberedTuning().fault));
+  showMethod(settings.run);
   if (settings.errors.length > 0) return setState('error', 'Nothing can run; see above.');
   const groups = rowGroups(settings.run);
   showRows({ groups, rows: [], ceiling: undefined });

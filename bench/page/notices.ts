@@ -10,12 +10,13 @@ import { helpNotice, softwareNotice } from './help.ts';
 import type { Outcome } from './runner.ts';
 import type { Change, PageSettings } from './settings.ts';
 
-/** What to know before a run: of the machine, and of the address. */
-export function startNotices(gpu: Gpu, settings: PageSettings): HTMLElement[] {
+/** What to know before a run: of the machine, of what is wrong with the tuning kept here, and of the address. */
+export function startNotices(gpu: Gpu, settings: PageSettings, tuningFault?: string): HTMLElement[] {
   const list: HTMLElement[] = [];
   if (gpu.kind === 'none') list.push(helpNotice(gpu.why));
   else if (isSoftware(gpu.adapter.info)) list.push(softwareNotice());
   if (gpu.kind === 'adapter' && !gpu.adapter.features.has('timestamp-query')) list.push(wallNotice());
+  if (tuningFault !== undefined) list.push(notice('', TITLES.tuning, el('p', {}, tuningFault)));
   if (settings.errors.length > 0) list.push(errorNotice(settings.errors));
   else if (settings.changes.length > 0) list.push(changeNotice(settings.changes));
   return list;
@@ -40,7 +41,7 @@ function notice(kind: string, title: string, ...rest: readonly Node[]): HTMLElem
 function tunedNotice(found: readonly Tuned[]): HTMLElement {
   const items = found.map(({ shape, ratio, trials, entry }) => {
     const speed = formatSignificant(1 / ratio, 3);
-    const text = `${shape}: ${variantName(entry.variant)}, ${speed}× as fast as untuned (best of ${trials.length})`;
+    const text = `${shape}: ${variantName(entry.variant)}, ${speed}× as fast as untuned (best of ${trials.filter((trial) => trial.ratio !== undefined).length})`;
     return el('li', {}, text);
   });
   return notice('', 'Tuned for this device.', el('ul', { id: 'tuned' }, ...items));
@@ -48,7 +49,7 @@ function tunedNotice(found: readonly Tuned[]): HTMLElement {
 
 function wallNotice(): HTMLElement {
   const text =
-    'Times are taken by the wall clock, over many steps at once; small ones include the cost of waiting.';
+    'Times are taken by the wall clock, over many steps at once, less what an empty submission takes. A row too short for that clock gets no time.';
   return notice('', 'This browser gives no GPU timestamps.', el('p', {}, text));
 }
 
@@ -91,6 +92,10 @@ const TITLES: Readonly<Record<Warning['code'], string>> = {
   'software-adapter': 'Software adapter',
   'timer-coarse': 'Coarse timer',
   'timer-broken': 'Broken GPU timer',
+  'timers-disagree': 'Two clocks that do not agree',
+  'below-clock': 'Too short for this clock',
+  'above-ceiling': 'Faster than the ceiling',
+  tuning: 'Tuning',
   noisy: 'Noisy times',
   hidden: 'The tab was hidden',
   'non-standard': 'Non-standard parameters',

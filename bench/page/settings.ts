@@ -64,6 +64,7 @@ const READERS: Readonly<Record<string, (into: Changed, text: string) => void>> =
   cache: (into, text) => (into.caches = choices(text, CACHE_STATES)),
   kernel: (into, text) => (into.kernels = choices(text, ['auto', ...DECODE_KERNELS])),
   reps: (into, text) => (into.reps = count(text)),
+  'max-time': (into, text) => (into.maxTimeMs = 1000 * count(text)),
   seed: (into, text) => (into.seed = whole(text, 0, 2 ** 31)),
   'no-check': (into, text) => (into.check = !flag(text)),
 };
@@ -119,6 +120,7 @@ const SHOWN: readonly (readonly [param: string, show: (run: RunSettings) => stri
   ['cache', (run) => run.caches.join(', ')],
   ['kernel', (run) => run.kernels.join(', ')],
   ['reps', (run) => (run.reps === undefined ? 'until settled' : `${run.reps}`)],
+  ['max-time', (run) => `${run.maxTimeMs / 1000}`],
   ['seed', (run) => `${run.seed}`],
   ['no-check', (run) => (run.check ? 'no' : 'yes')],
 ];

@@ -1,10 +1,11 @@
 // tables.ts: the rows of a run, a table per depth: planned, finished, or wrong.
 import { cacheLayout, kvBytesRead } from '../../src/index.ts';
 import { formatBytes } from '../format.ts';
-import { farFromIdeal, fixedCostSentence, HOT, timeCells } from '../report.ts';
+import { HOT, timeCells } from '../report.ts';
 import { kvLensOf } from '../requests.ts';
 import { rowId, variantName } from '../rows.ts';
 import type { BenchRow, CeilingContext, RowParams } from '../schema.ts';
+import { farFromIdeal, missingBases, roughSpeedUps, timePartsSentence, typesOf } from '../speedUp.ts';
 import { barOf } from './bar.ts';
 import { el } from './dom.ts';
 
@@ -91,27 +92,27 @@ function kvBytes(params: RowParams): number {
   return kvBytesRead(layout, kvLensOf(params));
 }
 
-function typesOf({ kType, vType }: RowParams): string {
-  return kType === vType ? kType : `${kType}/${vType}`;
-}
-
 /** Time, rate, share of the ceiling and speed-up, worded as in the text report. */
 function numbers({ rows, ceiling }: Shown, row: BenchRow | undefined): (Node | string)[] {
   if (!row || !ceiling) return ['–', '–', '–', '–'];
-  const why = 'these caches fit into a last-level cache, so the memory ceiling does not apply';
+  const why =
+    'A last-level cache may hold what this row reads, a single copy of its caches or few of them, so the read ceiling does not apply.';
   return timeCells(rows, ceiling, row).map((text) => (text === HOT ? el('abbr', { title: why }, HOT) : text));
 }
 
-/** What kept rows from settling, and what keeps them from the ideal where the report says so too. */
+/** Which rows did not settle, and what the report says of the speed-ups. */
 function notes({ rows, ceiling }: Shown, group: readonly RowParams[]): HTMLElement[] {
   const ids = new Set(group.map(rowId));
   const finished = rows.filter((row) => ids.has(row.id));
   const noisy = finished.filter((row) => row.warnings.includes('noisy')).map((row) => nameOf(row.params));
   const warnings =
     noisy.length > 0 ? [el('li', { class: 'warning' }, `did not settle: ${noisy.join(', ')}`)] : [];
-  const reasons = ceiling
-    ? farFromIdeal(finished).map((row) => el('li', {}, fixedCostSentence(finished, ceiling, row)))
-    : [];
+  const whole = finished.length === group.length;
+  const reasons = [
+    ...(whole ? missingBases(finished, finished) : []),
+    ...roughSpeedUps(finished, finished),
+    ...(ceiling ? farFromIdeal(finished).map((row) => timePartsSentence(finished, ceiling, row)) : []),
+  ].map((text) => el('li', {}, text));
   const all = [...warnings, ...reasons];
   return all.length > 0 ? [el('ul', { class: 'notes' }, ...all)] : [];
 }

@@ -1,5 +1,6 @@
 // report.ts: a comparison as people read it: what ran where, the table, and what to keep in mind.
 import { formatBytes, formatSignificant, markdownTable, type Column } from '../format.ts';
+import { halfWidth } from '../sampling.ts';
 import type { PeerPlace, PeerResult, PeerRow } from '../schema.ts';
 import { median } from '../stats.ts';
 
@@ -73,8 +74,9 @@ function cells(rows: readonly PeerRow[], row: PeerRow, first: boolean): string[]
 
 function timeCell({ time, check }: PeerRow): string {
   if (!time) return check && !(check.after ?? check.before).pass ? 'WRONG' : 'not run';
-  const [low, high] = time.ci95;
-  return `${formatSignificant(time.median / 1e6, 3)} ± ${formatSignificant((high - low) / 2e6, 2)}`;
+  const half = halfWidth(time.samplesNs);
+  const interval = half === null ? '' : ` ± ${formatSignificant(half / 1e6, 2)}`;
+  return `${formatSignificant(time.median / 1e6, 3)}${interval}`;
 }
 
 /**
@@ -87,7 +89,8 @@ export function ratioToOurs(rows: readonly PeerRow[], row: PeerRow): number | un
   });
   if (!row.time || !ours?.time) return undefined;
   const { samplesNs } = ours.time;
-  return median(row.time.samplesNs.map((ns, round) => ns / samplesNs[round]!));
+  const both = row.time.samplesNs.slice(0, samplesNs.length);
+  return median(both.map((ns, round) => ns / samplesNs[round]!));
 }
 
 function ratioCell(rows: readonly PeerRow[], row: PeerRow): string {
@@ -111,7 +114,7 @@ export function peerNotes({ context, results }: PeerResult): string[] {
     ...grouped(results, (row) => row.step || undefined).map(
       ([step, rows]) => `step     ${nameOf(rows[0]!)}: ${step}`,
     ),
-    'note     ± is half the 95 % interval of the median. "of ours": time over that of this project\'s default kernel in the same place and round, the median of all rounds; 2× took twice as long.',
+    'note     ± is half the 95 % interval of the median, which fewer than six samples do not have. "of ours": time over that of this project\'s default kernel in the same place and round, the median of all rounds; 2× took twice as long.',
     "note     errors are the worst absolute ones before and after timing, bounded by twice that of a simple implementation in the type the engine computes in, and that type's rounding.",
   ];
 }

@@ -146,18 +146,21 @@ def wrong(when, result):
 
 
 def interval(samples):
-    """95 % interval of the median by order statistics, as in bench/stats.ts."""
+    """95 % interval of the median by order statistics, as in bench/stats.ts; None for fewer than six samples."""
     ordered, n = sorted(samples), len(samples)
     if n < 6:
-        return [ordered[0], ordered[-1]]
-    half = 1.96 * math.sqrt(n) / 2
-    low, high = max(0, math.floor(n / 2 - half)), min(n - 1, math.ceil(n / 2 + half) - 1)
-    return [ordered[low], ordered[max(low, high)]]
+        return None
+    skipped, below = 0, 2.0**-n
+    while below + math.comb(n, skipped + 1) * 2.0**-n <= 0.025:
+        skipped += 1
+        below += math.comb(n, skipped) * 2.0**-n
+    return [ordered[skipped], ordered[n - 1 - skipped]]
 
 
 def spread(samples):
-    low, high = interval(samples)
-    return (high - low) / 2 / statistics.median(samples)
+    """Half the interval as a share of the median; None where there is no interval."""
+    ends = interval(samples)
+    return ends and (ends[1] - ends[0]) / 2 / statistics.median(samples)
 
 
 class Lane:
@@ -203,7 +206,7 @@ class Lane:
             "min": min(self.samples),
             "stop": stop,
         }
-        self.row["warnings"] = ["noisy"] if spread(self.samples) > NOISY else []
+        self.row["warnings"] = ["noisy"] if (spread(self.samples) or 0) > NOISY else []
 
     def attempt(self, action, *args):
         """Runs one of the methods; an error becomes the row's, and the others go on."""
@@ -238,7 +241,7 @@ def compare(shape, device, args):
         if args.reps and rounds >= args.reps:
             break
         if not args.reps and rounds >= MIN_SAMPLES:
-            settled = all(spread(lane.samples) <= SETTLED for lane in running)
+            settled = all((spread(lane.samples) or 0) <= SETTLED for lane in running)
             if settled or time.perf_counter() - start > args.max_time:
                 stop = "converged" if settled else "time"
                 break
@@ -325,10 +328,10 @@ def line(row):
     time_, check_ = row["time"], row["check"]
     if not time_:
         return f"{row['id']:32} {row['engine']:15} {row['error']}"
-    low, high = time_["ci95"]
+    ends = time_["ci95"]
     error = max(check_["before"]["maxAbsErr"], check_["after"]["maxAbsErr"])
     rate = row["bytes"]["kvRead"] / time_["median"]
-    took = f"{time_['median'] / 1e3:10.1f} us ± {(high - low) / 2e3:.1f}"
+    took = f"{time_['median'] / 1e3:10.1f} us" + (f" ± {(ends[1] - ends[0]) / 2e3:.1f}" if ends else "")
     warm = "" if row["cold"] else "  warm"
     return f"{row['id']:32} {row['engine']:15} {took}  {rate:7.1f} GB/s  error {error:.1e}{warm}"
 

@@ -3,7 +3,7 @@ import { stateOf } from '../../bench/compare.ts';
 import type { BenchResult, BenchRow, RowParams } from '../../bench/schema.ts';
 import { median, medianInterval } from '../../bench/stats.ts';
 
-/** A point of a line: where it stands, its value, and the 95 % interval of the value. */
+/** A point of a line: where it stands, its value, and the 95 % interval of the value, nothing wide where there is none. */
 export interface Point {
   readonly line: string;
   readonly x: number;
@@ -63,15 +63,21 @@ export function timePoints({ rows }: Panel): Point[] {
   );
 }
 
-/** Both ends of what each line would be if time shrank as KV heads do: from its point with the most of them. */
-export function idealLines(points: readonly Point[]): Pick<Point, 'line' | 'x' | 'y'>[] {
-  return linesOf(points).flatMap((line) => {
-    const own = points.filter((point) => point.line === line);
-    const [fewest, most] = [own[0]!, own.at(-1)!];
-    if (fewest === most) return [];
+/**
+ * Both ends of what each line would be if time shrank as KV heads do, from its MHA point on. A line without one, or whose
+ * MHA row did not settle, has no ideal.
+ */
+export function idealLines({ title, rows }: Panel): Pick<Point, 'line' | 'x' | 'y'>[] {
+  const points = timePoints({ title, rows });
+  const bases = rows.filter(
+    ({ params, warnings }) => params.kvHeads === params.heads && !warnings.includes('noisy'),
+  );
+  return timePoints({ title, rows: bases }).flatMap(({ line, x, y }) => {
+    const fewest = points.find((point) => point.line === line)!;
+    if (fewest.x === x) return [];
     return [
-      { line, x: fewest.x, y: (most.y * fewest.x) / most.x },
-      { line, x: most.x, y: most.y },
+      { line, x: fewest.x, y: (y * fewest.x) / x },
+      { line, x, y },
     ];
   });
 }
@@ -90,12 +96,18 @@ export function bandwidthPoints({ rows }: Panel): Point[] {
 
 function scaled({ time }: BenchRow, of: (ns: number) => number): Pick<Point, 'y' | 'low' | 'high'> {
   const { samplesNs } = time!;
-  const ends = medianInterval(samplesNs).map(of);
-  return { y: of(median(samplesNs)), low: Math.min(...ends), high: Math.max(...ends) };
+  const middle = median(samplesNs);
+  const ends = (medianInterval(samplesNs) ?? [middle, middle]).map(of);
+  return { y: of(middle), low: Math.min(...ends), high: Math.max(...ends) };
 }
 
 function sorted(points: readonly Point[]): Point[] {
   return points.toSorted((a, b) => a.x - b.x);
+}
+
+/** Whether any row has an interval to draw. */
+export function hasInterval({ rows }: Panel): boolean {
+  return rows.some(({ time }) => time && medianInterval(time.samplesNs) !== null);
 }
 
 /** Whether any line has two points. */

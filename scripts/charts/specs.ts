@@ -4,6 +4,7 @@ import type { BenchResult } from '../../bench/schema.ts';
 import { layersOf, ticks, type Line } from './layers.ts';
 import {
   bandwidthPoints,
+  hasInterval,
   hasLine,
   idealLines,
   panelsOf,
@@ -16,11 +17,12 @@ import { CONFIG } from './theme.ts';
 /** What a chart says, and what it draws besides its points. */
 interface Design {
   readonly title: string;
+  /** What the dashed lines are, or what is counted. */
   readonly explained: string;
   readonly x: string;
   readonly y: string;
   readonly pointsOf: (panel: Panel) => Point[];
-  readonly dashed: (points: readonly Point[]) => Line[];
+  readonly dashed: (panel: Panel) => Line[];
   /** Decimal GB/s. */
   readonly ceiling?: number;
 }
@@ -36,7 +38,7 @@ export interface Chart {
 const KINDS: Readonly<Record<string, (result: BenchResult) => Design>> = {
   'kv-heads': () => ({
     title: 'Time of a decode step against KV heads',
-    explained: 'Dashed: the ideal, time in proportion to KV heads. Bars: 95 % interval of the median.',
+    explained: 'Dashed: the ideal, time in proportion to KV heads, from an MHA row that settled.',
     x: 'KV heads',
     y: 'µs per step and layer',
     pointsOf: timePoints,
@@ -44,7 +46,7 @@ const KINDS: Readonly<Record<string, (result: BenchResult) => Design>> = {
   }),
   length: ({ context }) => ({
     title: 'K and V read per second against tokens in the cache',
-    explained: 'Every byte of K and V counted once. Bars: 95 % interval of the median.',
+    explained: 'Every byte of K and V counted once.',
     x: 'tokens in the cache',
     y: 'GB/s of K and V',
     pointsOf: bandwidthPoints,
@@ -67,24 +69,38 @@ export function isChartFile(file: string): boolean {
   return Object.keys(KINDS).some((kind) => file.endsWith(`.${kind}.svg`));
 }
 
+interface Drawing {
+  readonly panel: Panel;
+  readonly points: readonly Point[];
+  readonly ideal: readonly Line[];
+}
+
 function chart(result: BenchResult, design: Design): TopLevelSpec | undefined {
-  const panels = panelsOf(result)
-    .map((panel) => ({ title: panel.title, points: design.pointsOf(panel) }))
+  const drawings = panelsOf(result)
+    .map((panel): Drawing => ({ panel, points: design.pointsOf(panel), ideal: design.dashed(panel) }))
     .filter(({ points }) => hasLine(points));
-  if (panels.length === 0) return undefined;
-  const only = panels.length === 1 ? panels[0] : undefined;
+  if (drawings.length === 0) return undefined;
+  const only = drawings.length === 1 ? drawings[0]!.panel : undefined;
+  const explained = explanation(design, drawings);
   const spec = {
     config: CONFIG,
-    description: `${design.title}. ${design.explained}`,
-    title: { text: design.title, subtitle: [...caption(result, only?.title), design.explained] },
+    description: `${design.title}. ${explained}`,
+    title: { text: design.title, subtitle: [...caption(result, only?.title), explained] },
     spacing: 40,
-    vconcat: panels.map(({ title, points }) => ({
-      ...picture(points, design),
+    vconcat: drawings.map(({ panel: { title }, points, ideal }) => ({
+      ...picture(points, ideal, design),
       ...(only ? {} : { title: { text: title, fontSize: 13, offset: 10 } }),
     })),
   };
   // Vega-Lite's types are not made for exactOptionalPropertyTypes.
   return spec as unknown as TopLevelSpec;
+}
+
+/** What the marks of these drawings are; of none that is not there. */
+function explanation({ explained }: Design, drawings: readonly Drawing[]): string {
+  const dashes = !explained.startsWith('Dashed') || drawings.some(({ ideal }) => ideal.length > 0);
+  const bars = drawings.some(({ panel }) => hasInterval(panel));
+  return [...(dashes ? [explained] : []), ...(bars ? ['Bars: 95 % interval of the median.'] : [])].join(' ');
 }
 
 /** What was measured and on what, when and with which version; software adapters are named as such. */
@@ -107,8 +123,7 @@ const MARGIN = 1.15;
 /** And beyond the ceiling, for its name. */
 const ROOM_FOR_WORDS = 1.25;
 
-function picture(points: readonly Point[], { x, y, dashed, ceiling }: Design) {
-  const ideal = dashed(points);
+function picture(points: readonly Point[], ideal: readonly Line[], { x, y, ceiling }: Design) {
   const xs = [...new Set(points.map((point) => point.x))].toSorted((a, b) => a - b);
   const ys = [
     ...points.flatMap(({ low, high }) => [low, high]),

@@ -1,6 +1,6 @@
 // attentionRule.ts: how a module's scores are made, as far as the report computes attention: from config and family.
 import type { Attention, AttentionModule } from './attention.ts';
-import { ropeNumber, type Positions } from './families.ts';
+import { ropeNumber, type Positions } from './family.ts';
 
 /** Scores are scale * q . k, softly capped, plus a bias; q and k are normalised and rotated before. */
 export interface AttentionRule {

@@ -1,24 +1,40 @@
 // dtypes.ts: stored floating-point elements to float64 and back, for F64, F32, F16, BF16 and the two 8-bit floats.
 import { bf16Bits, bf16Value, f16Bits, f16Value } from '../kernels/halves.ts';
 import { fail } from './checkpointError.ts';
-import type { SafetensorsDtype } from './safetensors.ts';
+import { DTYPE_BYTES, isDtype } from './safetensors.ts';
 
 /** Element types that can be averaged: the floating-point ones. */
 export type FloatDtype = 'F64' | 'F32' | 'F16' | 'BF16' | 'F8_E4M3' | 'F8_E5M2';
 
 const FLOATS: readonly string[] = ['F64', 'F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2'];
 
-function isFloat(dtype: SafetensorsDtype): dtype is FloatDtype {
+function isFloat(dtype: string): dtype is FloatDtype {
   return FLOATS.includes(dtype);
 }
 
 /** The dtype, if it is a floating-point one; integers (of a quantised tensor, say) are a CheckpointError. */
-export function floatDtype(dtype: SafetensorsDtype, where: string): FloatDtype {
+export function floatDtype(dtype: string, where: string): FloatDtype {
   if (isFloat(dtype)) return dtype;
   return fail(
     `${where}: dtype ${dtype} cannot be averaged; ${FLOATS.join(', ')} can. Is it quantised? Convert the original instead`,
   );
 }
+
+/** Bytes of an element; a dtype whose elements are no whole bytes, or that nobody knows, is a CheckpointError. */
+export function elementBytes(dtype: string, where: string): number {
+  if (isDtype(dtype)) return DTYPE_BYTES[dtype];
+  return fail(`${where}: dtype ${dtype} can only be copied whole: its heads cannot be told apart`);
+}
+
+/** Largest finite number of each type. */
+export const LARGEST: Readonly<Record<FloatDtype, number>> = {
+  F64: Number.MAX_VALUE,
+  F32: 3.4028234663852886e38,
+  F16: 65504,
+  BF16: 3.3895313892515355e38,
+  F8_E4M3: 448,
+  F8_E5M2: 57344,
+};
 
 /** What a sum begins from: -0 is the number that leaves every other as it is, -0 included. */
 export const NOTHING = -0;
@@ -158,8 +174,10 @@ function e4m3Value(bits: number): number {
 
 const ENCODERS: Readonly<Record<Exclude<TableDtype, 'BF16'>, (value: number) => number>> = {
   F16: f16Bits,
-  F8_E4M3: (value) => smallFloatBits(value, { mantissaBits: 3, minExponent: -6, max: 448, nan: 0x7f }),
-  F8_E5M2: (value) => smallFloatBits(value, { mantissaBits: 2, minExponent: -14, max: 57344, nan: 0x7e }),
+  F8_E4M3: (value) =>
+    smallFloatBits(value, { mantissaBits: 3, minExponent: -6, max: LARGEST.F8_E4M3, nan: 0x7f }),
+  F8_E5M2: (value) =>
+    smallFloatBits(value, { mantissaBits: 2, minExponent: -14, max: LARGEST.F8_E5M2, nan: 0x7e }),
 };
 
 interface SmallFloat {

@@ -12,10 +12,11 @@ import {
   tensorByteLength,
   toFloat32,
 } from './safetensors.ts';
-import type { SafetensorsHeader, TensorInfo, TensorSpec } from './safetensors.ts';
+import type { SafetensorsDtype, SafetensorsHeader, TensorInfo, TensorSpec } from './safetensors.ts';
 
 /** A tensor to write. `data` holds exactly shape × element size bytes, little-endian. */
 export interface TensorData extends TensorSpec {
+  readonly dtype: SafetensorsDtype;
   readonly data: ArrayBufferView;
 }
 
@@ -29,14 +30,17 @@ export class SafetensorsFile {
   readonly header: SafetensorsHeader;
   /** Size of the whole file. */
   readonly byteLength: number;
+  /** When it was last modified, in ms since 1970. */
+  readonly modified: number;
   readonly #path: string;
   readonly #handle: FileHandle;
 
-  private constructor(path: string, handle: FileHandle, header: SafetensorsHeader, byteLength: number) {
+  private constructor(path: string, handle: FileHandle, { header, byteLength, modified }: Opened) {
     this.#path = path;
     this.#handle = handle;
     this.header = header;
     this.byteLength = byteLength;
+    this.modified = modified;
   }
 
   /** Opens a file and checks its header. Throws a CheckpointError for a file that cannot be opened or breaks the format. */
@@ -45,8 +49,7 @@ export class SafetensorsFile {
       throw failure(path, 'cannot be opened', cause);
     });
     try {
-      const { header, byteLength } = await readHeader(handle, path);
-      return new SafetensorsFile(path, handle, header, byteLength);
+      return new SafetensorsFile(path, handle, await readHeader(handle, path));
     } catch (error) {
       await handle.close();
       throw error;
@@ -150,17 +153,20 @@ function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
-async function readHeader(
-  handle: FileHandle,
-  path: string,
-): Promise<{ header: SafetensorsHeader; byteLength: number }> {
+interface Opened {
+  readonly header: SafetensorsHeader;
+  readonly byteLength: number;
+  readonly modified: number;
+}
+
+async function readHeader(handle: FileHandle, path: string): Promise<Opened> {
   const stat = await handle.stat();
   if (!stat.isFile()) throw new CheckpointError(`${path}: is not a regular file`);
   const prefix = await readRange(handle, { begin: 0, length: Math.min(PREFIX_BYTES, stat.size) }, path);
   const length = readHeaderLength(prefix, stat.size, path);
   if (length > LONG_HEADER) await checkEnds(handle, length, path);
   const json = await readRange(handle, { begin: PREFIX_BYTES, length }, path);
-  return { header: parseHeader(json, stat.size, path), byteLength: stat.size };
+  return { header: parseHeader(json, stat.size, path), byteLength: stat.size, modified: stat.mtimeMs };
 }
 
 /** Looks at both ends of a long header before there is memory for it: a hole or another kind of file has neither. */

@@ -1,9 +1,9 @@
 // headMix.ts: what each head of the result is made from, and carrying that out on the bytes of a tensor.
-import { FloatView, floatDtype, NOTHING } from './dtypes.ts';
+import { fail, quote } from './checkpointError.ts';
+import { elementBytes, FloatView, floatDtype, LARGEST, NOTHING } from './dtypes.ts';
 import type { Regrouping } from './heads.ts';
 import { slotsOf, type Role, type Slot, type View } from './layout.ts';
 import { addProduct } from './linear/dense.ts';
-import { DTYPE_BYTES } from './safetensors.ts';
 import { seededNormals, seedOf } from './seeded.ts';
 import type { Part } from './attention.ts';
 
@@ -53,7 +53,7 @@ export function mixTensor(part: Part, bytes: Uint8Array, regrouping: Regrouping,
   const sources = slotsOf(order, regrouping.source);
   const place = new Map(sources.map((slot, i) => [key(slot), i]));
   const run = view.rows * view.inner;
-  const size = DTYPE_BYTES[tensor.dtype];
+  const size = elementBytes(tensor.dtype, `tensor ${quote(tensor.name)}`);
   const out = new Uint8Array(view.outer * targets.length * run * size);
   targets.forEach(({ role, head }, to) => {
     const mix = maps[role][head]!;
@@ -103,7 +103,13 @@ function averageSlot({ part, bytes, out, from, to, slots, run }: SlotJob): void 
       const total = sums.subarray(0, length);
       total.fill(NOTHING);
       for (const slot of from) source.addTo((o * part.view.slots + slot) * run + begin, total);
-      for (let c = 0; c < length; c++) total[c]! /= from.length;
+      let check = 0;
+      for (let c = 0; c < length; c++) {
+        total[c]! /= from.length;
+        // 0 for a finite number, else NaN, which stays.
+        check += total[c]! - total[c]!;
+      }
+      if (check !== 0) refuseNotFinite(part, bytes);
       target.write((o * slots + to) * run + begin, total);
     }
   }
@@ -124,6 +130,7 @@ function transformSlot(
       source.read((o * sourceSlots + slot) * run, values);
       addProduct(sum, matrices[i]!, values, rows);
     });
+    checkRange(part, bytes, sum);
     target.write((o * slots + to) * run, sum);
   }
 }
@@ -141,11 +148,35 @@ function drawSlot({ part, bytes, out, from, to, slots, run }: SlotJob, seed: num
       for (const x of values) squares += x * x;
     }
   }
+  if (!Number.isFinite(squares)) refuseNotFinite(part, bytes);
   const size = Math.sqrt(squares / (outer * from.length * run));
   for (let o = 0; o < outer; o++) {
     const drawn = seededNormals(seedOf(seed, String(o)), run).map((x) => x * size);
     target.write((o * slots + to) * run, drawn);
   }
+}
+
+/** One number that is not finite would make the same place of every head of its group so. */
+function refuseNotFinite({ tensor }: Part, bytes: Uint8Array): never {
+  const at = `tensor ${quote(tensor.name)}`;
+  const view = new FloatView(floatDtype(tensor.dtype, at), bytes);
+  const values = new Float64Array(view.length);
+  view.read(0, values);
+  const bad = values.filter((x) => !Number.isFinite(x)).length;
+  fail(
+    `${at}: ${bad} of ${values.length} numbers are NaN or infinity, which merging would spread to other heads; expected finite weights (--method first copies heads as they are)`,
+  );
+}
+
+/** Turned and scaled heads may leave the range of their type, where the mean cannot. */
+function checkRange(part: Part, bytes: Uint8Array, values: Float64Array): void {
+  const { tensor } = part;
+  const at = `tensor ${quote(tensor.name)}`;
+  const max = LARGEST[floatDtype(tensor.dtype, at)];
+  const bad = values.find((x) => !(Math.abs(x) <= max));
+  if (bad === undefined) return;
+  if (!Number.isFinite(bad)) refuseNotFinite(part, bytes);
+  fail(`${at}: turned heads reach ${bad}, past the largest ${tensor.dtype}, ${max}; use --method mean`);
 }
 
 function viewsOf(

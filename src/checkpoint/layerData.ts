@@ -77,7 +77,7 @@ export class Projection {
   finite(moments: Float64Array): Float64Array {
     if (moments.every((x) => Number.isFinite(x))) return moments;
     return fail(
-      `tensor ${quote(this.#weight.tensor.name)}: expected finite numbers, which turning heads needs`,
+      `tensor ${quote(this.#weight.tensor.name)}: expected finite numbers, which turning and judging heads needs`,
     );
   }
 

@@ -1,12 +1,12 @@
 // plan.ts: what a conversion does to every tensor, from config and headers alone.
 import { ShapeError } from '../device/errors.ts';
 import type { Attention, AttentionModule, Part } from './attention.ts';
-import { floatDtype } from './dtypes.ts';
-import { quote } from './checkpointError.ts';
+import { elementBytes, floatDtype } from './dtypes.ts';
+import { fail, quote } from './checkpointError.ts';
 import { targetShape } from './headMix.ts';
 import { checkKvHeads, keepsQueries, regroup, type HeadMap, type Regrouping } from './heads.ts';
 import { slotsOf, type Role } from './layout.ts';
-import type { TensorSpec } from './safetensors.ts';
+import { specByteLength, type TensorSpec } from './safetensors.ts';
 
 export type Method = 'mean' | 'first' | 'random' | 'aligned' | 'pca';
 export const METHODS: readonly Method[] = ['mean', 'first', 'random', 'aligned', 'pca'];
@@ -31,6 +31,8 @@ export interface ConversionOptions {
 export interface TensorPlan {
   readonly tensor: TensorSpec;
   readonly to: readonly number[];
+  /** Bytes of the result. */
+  readonly bytes: number;
   readonly rewrite: { readonly module: AttentionModule; readonly part: Part } | undefined;
 }
 
@@ -63,7 +65,10 @@ export function planConversion(
   checkKvHeads(attention, options.kvHeads);
   const reduces = options.kvHeads < attention.numKvHeads;
   const turnsHeads = reduces && (options.method === 'aligned' || options.method === 'pca');
-  if (turnsHeads) checkPositions(attention, options, where);
+  if (turnsHeads) {
+    checkPositions(attention, options, where);
+    checkNorms(attention, tensors, options, where);
+  }
   const regrouping = regroup(attention, options.kvHeads, options.headMap);
   const touched = touchedRoles(regrouping, { reduces, turnsHeads, options });
   const parts = new Map(
@@ -80,7 +85,8 @@ export function planConversion(
   const planned = [...tensors.values()].map((tensor) => {
     const rewrite = parts.get(tensor.name);
     const to = rewrite ? targetShape(rewrite.part, regrouping) : tensor.shape;
-    return [tensor.name, { tensor, to, rewrite }] as const;
+    const bytes = specByteLength({ ...tensor, shape: to })!;
+    return [tensor.name, { tensor, to, bytes, rewrite }] as const;
   });
   return {
     options,
@@ -124,9 +130,30 @@ function checkPositions(
   );
 }
 
+/** Names given by --map say nothing of norms between projection and scores, which do not commute with turning heads. */
+function checkNorms(
+  { modules }: Attention,
+  tensors: ReadonlyMap<string, TensorSpec>,
+  { method }: ConversionOptions,
+  where: string,
+): void {
+  const known = new Set(modules.flatMap(({ norms }) => (norms ? [norms.q, norms.k] : [])));
+  const norm = [...tensors.keys()].find(
+    (name) =>
+      /norm|ln/i.test(name.split('.').at(-2) ?? '') &&
+      !known.has(name) &&
+      modules.some((module) => name.startsWith(`${module.name}.`)),
+  );
+  if (norm === undefined) return;
+  fail(
+    `${where}: tensor ${quote(norm)} normalises queries or keys in a way that is not known, which --method ${method} would have to heed; use --method mean`,
+  );
+}
+
 function checkDtype(part: Part, { reduces, turnsHeads, options }: Change, where: string): void {
   const computes = turnsHeads || (reduces && (options.method !== 'first' || options.grouping === 'similar'));
-  if (computes) floatDtype(part.tensor.dtype, `${where}: tensor ${quote(part.tensor.name)}`);
+  const check = computes ? floatDtype : elementBytes;
+  check(part.tensor.dtype, `${where}: tensor ${quote(part.tensor.name)}`);
 }
 
 function notesOf(
@@ -152,13 +179,22 @@ function notesOf(
       'decoder self-attention shares one table of position biases, so its heads stay with their neighbours',
     );
   }
-  if (!family.loadable && options.kvHeads !== attention.numQHeads) {
+  const heads = { numQHeads: attention.numQHeads, numKvHeads: options.kvHeads };
+  if (!family.loads(heads, attention.config)) {
     notes.push(
       `${family.name} has no field for KV heads in its own code: only an engine that reads "${family.kvHeadsField}" can load the result`,
     );
   }
+  if (attention.others.length > 0) notes.push(othersNote(attention.others));
   if (change.reduces) notes.push('quality is lost until the result is trained further (uptraining)');
   return notes;
+}
+
+/** Names of layers that differ in their numbers alone are one. */
+function othersNote(names: readonly string[]): string {
+  const kinds = [...new Set(names.map((name) => name.replace(/\.\d+\./, '.{n}.')))];
+  const some = kinds.slice(0, 4).join(', ') + (kinds.length > 4 ? ' ...' : '');
+  return `${names.length} tensors of attention outside the converted layers keep their heads: ${some}`;
 }
 
 /** True when all layers read one table with a number for each query head, which then cannot change places per layer. */

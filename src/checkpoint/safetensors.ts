@@ -20,7 +20,12 @@ export const DTYPE_BYTES = {
   BOOL: 1,
   F8_E4M3: 1,
   F8_E5M2: 1,
+  F8_E8M0: 1,
+  C64: 8,
 } as const;
+
+/** Elements that are no whole bytes, in bits. */
+const PACKED_BITS: Readonly<Record<string, number>> = { F4: 4, F6_E2M3: 6, F6_E3M2: 6 };
 
 /** Element types by the format's own names. */
 export type SafetensorsDtype = keyof typeof DTYPE_BYTES;
@@ -28,8 +33,11 @@ export type SafetensorsDtype = keyof typeof DTYPE_BYTES;
 /** What a tensor is, before it has a place in a file. The shape of a scalar is []. */
 export interface TensorSpec {
   readonly name: string;
-  readonly dtype: SafetensorsDtype;
+  /** One of `DTYPE_BYTES`, or any other word: what is only copied needs no more than its bytes. */
+  readonly dtype: string;
   readonly shape: readonly number[];
+  /** Bytes that it takes, for a dtype that does not tell. */
+  readonly bytes?: number;
 }
 
 /** A tensor of a file: bytes [begin, end), counted from the header's `dataStart`. */
@@ -53,11 +61,24 @@ const MAX_HEADER_BYTES = 100_000_000;
 
 const METADATA = '__metadata__';
 const DTYPES = Object.keys(DTYPE_BYTES);
+const DTYPE = /^[A-Z][A-Z0-9_]{0,31}$/;
 const FIELDS = ['dtype', 'shape', 'data_offsets'];
+
+/** True for a dtype of whole bytes that is known. */
+export function isDtype(value: string): value is SafetensorsDtype {
+  return Object.hasOwn(DTYPE_BYTES, value);
+}
 
 /** Bytes a tensor takes. Not a safe integer when the shape is too large or not made of whole numbers. */
 export function tensorByteLength(dtype: SafetensorsDtype, shape: readonly number[]): number {
   return shape.reduce((bytes, size) => bytes * size, DTYPE_BYTES[dtype]);
+}
+
+/** Bytes a tensor takes, by its dtype or, where that does not tell, as it says itself; undefined when neither does. */
+export function specByteLength({ dtype, shape, bytes }: Omit<TensorSpec, 'name'>): number | undefined {
+  if (isDtype(dtype)) return tensorByteLength(dtype, shape);
+  const bits = Object.hasOwn(PACKED_BITS, dtype) ? PACKED_BITS[dtype] : undefined;
+  return bits === undefined ? bytes : shape.reduce((product, size) => product * size, bits) / 8;
 }
 
 /**
@@ -102,10 +123,12 @@ export function serializeHeader(
 ): Uint8Array<ArrayBuffer> {
   const entries = Object.keys(metadata).length > 0 ? [`"${METADATA}":${JSON.stringify(metadata)}`] : [];
   let begin = 0;
-  for (const { name, dtype, shape } of tensors) {
+  for (const { name, dtype, shape, bytes: given } of tensors) {
     const at = `${where}: tensor ${quote(name)}`;
     if (name === METADATA) fail(`${at}: the name is reserved`);
-    const end = begin + checkSpec(dtype, shape, at).bytes;
+    const bytes = checkSpec(dtype, shape, given, at).bytes;
+    if (bytes === undefined) fail(`${at}: dtype ${quote(dtype)} does not say how many bytes it takes`);
+    const end = begin + bytes;
     entries.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [begin, end] })}`);
     begin = end;
   }
@@ -123,11 +146,7 @@ export function serializeHeader(
  * The values of F32, F16 or BF16 bytes, in memory of their own; `bytes` need not be aligned. Another dtype, or bytes
  * that are not whole elements, throws a CheckpointError.
  */
-export function toFloat32(
-  dtype: SafetensorsDtype,
-  bytes: Uint8Array,
-  where = 'toFloat32',
-): Float32Array<ArrayBuffer> {
+export function toFloat32(dtype: string, bytes: Uint8Array, where = 'toFloat32'): Float32Array<ArrayBuffer> {
   if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16') {
     fail(`${where}: dtype ${dtype} cannot be read as f32; F32, F16 and BF16 can`);
   }
@@ -171,23 +190,28 @@ function parseTensor(name: string, entry: unknown, at: string): TensorInfo {
   if (missing) fail(`${at}: field "${missing}" is missing`);
   const extra = Object.keys(entry).find((field) => !FIELDS.includes(field));
   if (extra !== undefined) fail(`${at}: unknown field ${quote(extra)}; a tensor has ${FIELDS.join(', ')}`);
-  const { dtype, shape, bytes } = checkSpec(entry['dtype'], entry['shape'], at);
   const offsets = checkSizes(entry['data_offsets'], `${at}: data_offsets`);
   const [begin, end] = offsets;
   if (begin === undefined || end === undefined || offsets.length > 2 || begin > end) {
     fail(`${at}: data_offsets must be [begin, end] with begin <= end, got ${list(offsets)}`);
   }
+  const { dtype, shape, bytes } = checkSpec(entry['dtype'], entry['shape'], end - begin, at);
   if (bytes !== end - begin) {
     fail(`${at}: ${dtype} ${list(shape)} takes ${bytes} bytes, but data_offsets are ${list(offsets)}`);
   }
-  return { name, dtype, shape, begin, end };
+  return { name, dtype, shape, begin, end, ...(!isDtype(dtype) && { bytes }) };
 }
 
-function checkSpec(dtype: unknown, sizes: unknown, at: string) {
-  if (!isDtype(dtype)) fail(`${at}: unknown dtype ${describe(dtype)}; known are ${DTYPES.join(', ')}`);
+/** `given` are the bytes that a dtype takes that does not tell. */
+function checkSpec(dtype: unknown, sizes: unknown, given: number | undefined, at: string) {
+  if (typeof dtype !== 'string' || !DTYPE.test(dtype))
+    fail(`${at}: unknown dtype ${describe(dtype)}; expected a word like ${DTYPES.slice(0, 4).join(', ')}`);
   const shape = checkSizes(sizes, `${at}: shape`);
-  const bytes = tensorByteLength(dtype, shape);
-  if (!Number.isSafeInteger(bytes)) fail(`${at}: ${dtype} ${list(shape)} takes more than 2^53 - 1 bytes`);
+  const bytes = specByteLength({ dtype, shape, ...(given !== undefined && { bytes: given }) });
+  if (bytes !== undefined && bytes > Number.MAX_SAFE_INTEGER)
+    fail(`${at}: ${dtype} ${list(shape)} takes more than 2^53 - 1 bytes`);
+  if (bytes !== undefined && !Number.isInteger(bytes))
+    fail(`${at}: ${dtype} ${list(shape)} takes ${bytes} bytes, which is no whole number`);
   return { dtype, shape, bytes };
 }
 
@@ -211,8 +235,4 @@ function checkSizes(value: unknown, at: string): number[] {
     if (typeof size === 'number' && Number.isSafeInteger(size) && size >= 0) return size;
     return fail(`${at}[${i}] must be a whole number from 0 to 2^53 - 1, got ${describe(size)}`);
   });
-}
-
-function isDtype(value: unknown): value is SafetensorsDtype {
-  return typeof value === 'string' && Object.hasOwn(DTYPE_BYTES, value);
 }

@@ -11,10 +11,10 @@ import { KV_TYPES, type KvType } from '../kernels/elements.ts';
 import { readAttendInput, type AttendInput } from './attendInput.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
 import { runQuietly } from './runQuietly.ts';
-import { readTuning } from './tuningFile.ts';
+import { readTuningFor } from './tuningFile.ts';
 
 interface AttendOptions extends AdapterOptions {
-  readonly output: string;
+  readonly out: string;
   readonly kvDtype: KvType;
   readonly kernel: KernelChoice;
   readonly causal: boolean;
@@ -35,7 +35,11 @@ export function registerAttend(program: Command): void {
 }
 
 const OPTIONS: readonly Option[] = [
-  new Option('-o, --output <file>', 'safetensors file to write').makeOptionMandatory(),
+  new Option('--out <file>', 'safetensors file to write').makeOptionMandatory(),
+  // -o is a format in every command; here it was the file.
+  new Option('-o, --output <file>').hideHelp().argParser((text: string) => {
+    throw new InvalidArgumentError(`-o is the format of a report; expected --out ${text} for the file.`);
+  }),
   new Option('--kv-dtype <type>', 'element type of the cache that k and v go through')
     .choices(KV_TYPES)
     .default('f32'),
@@ -50,28 +54,29 @@ Input:   q [B, Hq, Lq, D], k and v [B, Hkv, T, D], each F32, F16 or BF16; kv_len
 Output:  o [B, Hq, Lq, D] and lse [B, Hq, Lq] (natural logarithm) as F32; a query that sees no key has o 0, lse -3e38.
 
 Examples:
-  gqa attend in.safetensors -o out.safetensors
-  gqa attend in.safetensors -o out.safetensors --kv-dtype f16 --kernel plain --no-causal --scale 0.1`;
+  gqa attend in.safetensors --out out.safetensors
+  gqa attend in.safetensors --out out.safetensors --kv-dtype f16 --kernel plain --no-causal --scale 0.1`;
 
 async function runAttend(command: Command, path: string, options: AttendOptions): Promise<void> {
   const output = command.configureOutput();
   const note = (line: string) => output.writeErr?.(`${line}\n`);
-  checkTarget(path, options.output);
+  checkTarget(path, options.out);
   const input = await readAttendInput(path);
   if (input.unused.length > 0) note(`note     tensors without use here: ${input.unused.join(', ')}`);
   if (options.kvDtype === 'f16') noteCut(input, note);
   const problem = problemOf(input, options);
   const { found, device } = await openNode({ ...options, experimental: options.kernel === 'matrix' }, note);
   try {
-    const { o, lse } = await runQuietly(device, problem, { kernel: options.kernel, tuning: readTuning() });
+    const tuning = readTuningFor(device, note);
+    const { o, lse } = await runQuietly(device, problem, { kernel: options.kernel, tuning });
     await device.idle();
     const metadata = metadataOf(problem, options, found.adapterName);
-    await writeSafetensors(options.output, resultTensors(input, o, lse), metadata);
+    await writeSafetensors(options.out, resultTensors(input, o, lse), metadata);
   } finally {
     device.destroy();
   }
   output.writeOut?.(
-    `${summary(problem, options)} on "${found.adapterName}": o and lse are in ${options.output}\n`,
+    `${summary(problem, options)} on "${found.adapterName}": o and lse are in ${options.out}\n`,
   );
 }
 
@@ -79,7 +84,7 @@ async function runAttend(command: Command, path: string, options: AttendOptions)
 function checkTarget(input: string, output: string): void {
   const folder = dirname(output);
   const refuse = (why: string): never => {
-    throw new GqaError('output', `--output "${output}": ${why}`);
+    throw new GqaError('output', `--out "${output}": ${why}`);
   };
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
     refuse(`the folder "${folder}" does not exist`);

@@ -2,7 +2,7 @@
 import { checkKvLens } from '../cache/layout.ts';
 import { SafetensorsFile } from '../checkpoint/file.ts';
 import { CheckpointError, quote } from '../checkpoint/checkpointError.ts';
-import type { SafetensorsDtype, TensorInfo } from '../checkpoint/safetensors.ts';
+import type { TensorInfo } from '../checkpoint/safetensors.ts';
 import { checkWhole, HEAD_DIMS, MAX_BATCH, MAX_HEADS, MAX_Q_LEN } from '../kernels/shape.ts';
 
 /** What a file asks for: q [B, Hq, Lq, D], k and v [B, Hkv, T, D] as f32, and how many of the T tokens are valid. */
@@ -71,7 +71,7 @@ function checkTensors(file: SafetensorsFile, path: string): InputShape {
 }
 
 const AXES = { q: '[B, Hq, Lq, D]', k: '[B, Hkv, T, D]', v: '[B, Hkv, T, D]' } as const;
-const FLOATS: readonly SafetensorsDtype[] = ['F32', 'F16', 'BF16'];
+const FLOATS: readonly string[] = ['F32', 'F16', 'BF16'];
 
 /** A tensor of four axes and floating-point elements. */
 function find(file: SafetensorsFile, path: string, name: keyof typeof AXES): TensorInfo {
@@ -118,7 +118,7 @@ async function readKvLens(
   return kvLens;
 }
 
-function isInteger(dtype: SafetensorsDtype): dtype is keyof typeof INTEGERS {
+function isInteger(dtype: string): dtype is keyof typeof INTEGERS {
   return Object.hasOwn(INTEGERS, dtype);
 }
 

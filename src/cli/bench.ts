@@ -1,22 +1,32 @@
 // bench.ts: `gqa bench`, the main job: MHA, GQA and MQA side by side on this device, every row checked before it is timed.
 import { Option, type Command } from 'commander';
 import { CACHE_STATES, STANDARD_DEPTHS, spectrum } from '../../bench/rows.ts';
-import { csvReport, markdownReport } from '../../bench/report.ts';
+import { csvReport } from '../../bench/csvReport.ts';
+import { markdownReport } from '../../bench/report.ts';
 import { runBench, type BenchOptions } from '../../bench/run.ts';
 import type { BenchResult, RowParams } from '../../bench/schema.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../decode/plan.ts';
 import { ShapeError } from '../device/errors.ts';
-import { KV_TYPES, type KvType } from '../kernels/elements.ts';
+import type { KvType } from '../kernels/elements.ts';
 import { quietWait } from '../node.ts';
 import { checkExportTarget, exportJson } from './exportJson.ts';
 import { loadShape } from './loadShape.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
+import {
+  cacheTypeLists,
+  DEFAULT_SEED,
+  depthOption,
+  formatOption,
+  MAX_COUNT,
+  seedOption,
+  type CacheTypes,
+} from './options.ts';
 import { Progress } from './progress.ts';
 import { lastLevelCache, runtimeContext } from './runtimeContext.ts';
-import { readTuning } from './tuningFile.ts';
-import { choiceList, EXIT, wholeNumber, wholeNumbers } from './usage.ts';
+import { readTuning, tuningPath } from './tuningFile.ts';
+import { choiceList, EXIT, tokenCount, wholeNumber, wholeNumbers } from './usage.ts';
 
-interface BenchFlags extends AdapterOptions {
+interface BenchFlags extends AdapterOptions, CacheTypes<readonly KvType[]> {
   readonly model: string;
   readonly heads?: number;
   readonly kvHeads?: readonly number[];
@@ -24,8 +34,6 @@ interface BenchFlags extends AdapterOptions {
   readonly depth?: readonly number[];
   readonly capacity?: number;
   readonly batch: readonly number[];
-  readonly cacheTypeK: readonly KvType[];
-  readonly cacheTypeV?: readonly KvType[];
   readonly requests?: readonly string[];
   readonly cache: readonly RowParams['cache'][];
   readonly kernel: readonly KernelChoice[];
@@ -46,7 +54,7 @@ const DEFAULTS = {
   kernel: ['auto'],
   cache: ['cold'],
   maxTime: 6,
-  seed: 42,
+  seed: DEFAULT_SEED,
 } as const;
 
 /** Adds the `bench` command. Results go to the program's `writeOut`, progress and warnings to stderr. */
@@ -71,15 +79,14 @@ const OPTIONS: readonly Option[] = [
     counts,
   ),
   new Option('--head-dim <n>', "head dim, instead of the model's").argParser(count),
-  new Option('-d, --depth <list>', 'tokens in the cache: 1024,4096 or 1024-65536*4').argParser(counts),
-  new Option('--capacity <n>', 'token slots allocated; default: the depth').argParser(count),
+  depthOption(),
+  new Option('--capacity <n>', 'token slots allocated, as 4096 or 4k; default: the depth').argParser(
+    (text: string) => tokenCount(text, 1, MAX_COUNT),
+  ),
   new Option('-b, --batch <list>', 'sequences (llama-bench uses -b for something else)')
     .argParser(counts)
     .default(DEFAULTS.batch, '1'),
-  new Option('--cache-type-k <list>', `stored type of K (-ctk): ${KV_TYPES.join(',')}`)
-    .argParser(types)
-    .default(DEFAULTS.types, 'f16'),
-  new Option('--cache-type-v <list>', 'stored type of V (-ctv); default: that of K').argParser(types),
+  ...cacheTypeLists(),
   new Option(
     '--kernel <list>',
     `auto, or kernels to race: ${DECODE_KERNELS.join(',')} (matrix is experimental)`,
@@ -97,15 +104,11 @@ const OPTIONS: readonly Option[] = [
   new Option('--max-time <s>', 'most seconds of sampling per depth')
     .argParser(count)
     .default(DEFAULTS.maxTime),
-  new Option('--seed <n>', 'of the random input')
-    .argParser((text) => wholeNumber(text, 0, 2 ** 31))
-    .default(DEFAULTS.seed),
+  seedOption(),
   new Option('--check', 'hold every row against a float64 reference first').default(true),
   new Option('--no-check', 'do not'),
   new Option('--label <text>', 'your name for this machine, kept in the result'),
-  new Option('-o, --output <format>', 'what goes to stdout')
-    .choices(['md', 'json', 'jsonl', 'csv'])
-    .default('md'),
+  formatOption(['md', 'json', 'jsonl', 'csv']),
   new Option('--export-json <file>', 'also write the whole result, samples included, to a file'),
 ];
 
@@ -118,15 +121,11 @@ Examples:
   gqa bench -o json > run.json`;
 
 function count(text: string): number {
-  return wholeNumber(text, 1, 2 ** 24);
+  return wholeNumber(text, 1, MAX_COUNT);
 }
 
 function counts(text: string): number[] {
-  return wholeNumbers(text, 1, 2 ** 24);
-}
-
-function types(text: string): KvType[] {
-  return choiceList(text, KV_TYPES);
+  return wholeNumbers(text, 1, MAX_COUNT);
 }
 
 function kernels(text: string): KernelChoice[] {
@@ -198,7 +197,7 @@ function benchOptions(
     ...(flags.requests && { requests: flags.requests }),
     caches: flags.cache,
     kernels: [...new Set(flags.kernel)],
-    ...(flags.tuning && { tuning: readTuning() }),
+    ...(flags.tuning && { tuning: readTuning(), tuningSource: tuningPath() }),
     ...lastLevelCache(software),
     seed: flags.seed,
     check: flags.check,

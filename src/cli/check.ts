@@ -7,6 +7,7 @@ import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
 import { ShapeError } from '../device/errors.ts';
 import { checkText, groupChecks, passed } from './checkReport.ts';
 import { adapterOptions, openNode, type AdapterOptions, type NodeDevice } from './openNode.ts';
+import { formatOption } from './options.ts';
 import { Progress } from './progress.ts';
 import { runQuietly } from './runQuietly.ts';
 import { choiceList, EXIT } from './usage.ts';
@@ -36,7 +37,7 @@ export function registerCheck(program: Command): void {
 const STANDARD_KERNELS = DECODE_KERNELS.filter((kernel) => kernel !== 'matrix');
 
 const OPTIONS: readonly Option[] = [
-  new Option('--quick', 'every fifth case of the grid'),
+  new Option('--quick', 'of each element type every fifth case of the grid'),
   new Option('--full', 'the whole grid on a software adapter too (takes many minutes)').conflicts('quick'),
   new Option('--case <text>', 'only cases whose name contains this, such as one that failed').conflicts(
     'quick',
@@ -44,7 +45,7 @@ const OPTIONS: readonly Option[] = [
   new Option('--kernel <list>', 'kernels to check')
     .argParser((text) => choiceList(text, DECODE_KERNELS))
     .default(STANDARD_KERNELS, STANDARD_KERNELS.join(',')),
-  new Option('-o, --output <format>', 'format').choices(['md', 'json']).default('md'),
+  formatOption(),
 ];
 
 const HELP = `
@@ -125,5 +126,4 @@ function head(adapter: string, cases: readonly CheckCase[], seconds: number): st
 }
 
 const FEWER =
-  'Lengths, batches, element types and group sizes by every kernel. Head dims and query counts: f16, by the kernel that this\n' +
-  'device takes (--full for the rest).';
+  'Cases of other head dims and query counts: f16 only, by the kernel that this device takes (--full for the rest).';

@@ -2,6 +2,7 @@
 import type { CheckRow } from '../../bench/check.ts';
 import { markdownTable, type Column } from '../../bench/format.ts';
 import type { DecodeKernel } from '../decode/plan.ts';
+import { KV_TYPES } from '../kernels/elements.ts';
 import { variantName } from '../kernels/fused.ts';
 
 /** All runs of a kernel over caches of one element type, and the worst error among them. */
@@ -75,13 +76,22 @@ export function checkText(rows: readonly CheckRow[]): string {
   const cases = new Set(rows.map((row) => row.case)).size;
   const scope = `${plural(rows.length, 'run')} of ${plural(cases, 'case')}`;
   const verdict =
-    failures.length === 0 ? `ok: ${scope}, all within the bounds` : `FAILED: ${failures.length} of ${scope}`;
+    failures.length === 0
+      ? `ok: ${scope}, all within the bounds${untriedText(rows)}`
+      : `FAILED: ${failures.length} of ${scope}`;
   return [
     markdownTable(COLUMNS, groupChecks(rows).map(groupCells)),
     '',
     verdict,
     ...failures.map((row) => `  ${failureText(row)}`),
   ].join('\n');
+}
+
+/** The element types of a cache that no run tried: nothing is said of these. */
+function untriedText(rows: readonly CheckRow[]): string {
+  const tried = new Set(rows.flatMap(({ elements }) => elements.split('-')));
+  const untried = KV_TYPES.filter((type) => !tried.has(type));
+  return untried.length > 0 ? `; not tried: ${untried.join(', ')}` : '';
 }
 
 function groupCells({ kernel, elements, runs, failed, worst }: CheckGroup): string[] {

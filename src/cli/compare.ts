@@ -1,7 +1,15 @@
-// compare.ts: `gqa compare`, two result files row by row, with verdicts and the conditions that differ. Needs no GPU.
+// compare.ts: `gqa compare`, result files against the first, row by row, with verdicts and the conditions that differ. Needs no GPU.
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { compareResults, failures, type FailOn, type Side } from '../../bench/compare.ts';
+import {
+  compareResults,
+  failures,
+  openRows,
+  type Comparison,
+  type FailOn,
+  type Side,
+} from '../../bench/compare.ts';
 import { compareJson, compareMarkdown, compareWarnings } from '../../bench/compareReport.ts';
+import { formatOption } from './options.ts';
 import { readResultFile } from './readResultFile.ts';
 import { EXIT } from './usage.ts';
 
@@ -18,11 +26,11 @@ interface CompareFlags {
 export function registerCompare(program: Command): void {
   const command = program
     .command('compare')
-    .description('two result files row by row: what got faster or slower, and what else was different')
+    .description('result files row by row: what got faster or slower, and what else was different')
     .argument('<A.json>', 'a result of gqa bench (--export-json) or of the page: what it was before')
-    .argument('<B.json>', 'another one: what it is now')
+    .argument('<B.json...>', 'others: what it is now; each is compared with the first')
     .addHelpText('after', HELP)
-    .action((a: string, b: string, flags: CompareFlags) => run(command, a, b, flags));
+    .action((a: string, others: string[], flags: CompareFlags) => run(command, a, others, flags));
   for (const option of OPTIONS) command.addOption(option);
 }
 
@@ -34,7 +42,7 @@ const OPTIONS: readonly Option[] = [
     '--fail-on <what>',
     'exit code 1 for a regression, or for any row not shown to be equivalent',
   ).choices(['regression', 'any']),
-  new Option('-o, --output <format>', 'what goes to stdout').choices(['md', 'json']).default('md'),
+  formatOption(),
 ];
 
 const HELP = `
@@ -43,15 +51,17 @@ samples: the same files give the same numbers), and one of four verdicts:
   equivalent     the whole interval lies within the margin
   slower         else, the whole interval lies above zero
   faster         else, the whole interval lies below zero
-  inconclusive   else, or with fewer than 6 samples in either file
-A regression is a row that is slower, or that had a time in A and has none in B. Results of different suites get no
-verdicts: their times are not of the same thing.
+  inconclusive   else, or with fewer than 6 samples in either file, or when the row did not settle in either
+A regression is a row that is slower, or that had a time in A and has none in B; an inconclusive row is none, and how many
+there are is said. Results of different suites get no verdicts: their times are not of the same thing.
+Parameters are compared as values, whether stated or by default, in whatever order.
 
 Examples:
   gqa compare base.json new.json                                     what a change did
   gqa compare base.json new.json --margin 1% --fail-on regression    in a script: exit code 1 if slower
   gqa compare node.json chrome.json                                  the same machine, in Node and in a browser
-  gqa compare laptop.json desktop.json -o json > compared.json`;
+  gqa compare monday.json tuesday.json wednesday.json                 each with the first
+  gqa compare laptop.json desktop.json -o json > compared.json        of several pairs a list`;
 
 function percentage(text: string): number {
   const match = /^(\d*\.?\d+) ?%?$/.exec(text.trim());
@@ -61,17 +71,39 @@ function percentage(text: string): number {
   return percent / 100;
 }
 
-function run(command: Command, fileA: string, fileB: string, { margin, failOn, output }: CompareFlags): void {
-  const [a, b] = [fileA, fileB].map((name) => ({ name, result: readResultFile(name) })) as [Side, Side];
-  const comparison = compareResults(a, b, margin);
-  const broken = failOn ? failures(comparison, failOn) : [];
-  const json = output === 'json';
-  const text = json ? JSON.stringify(compareJson(comparison), null, 2) : compareMarkdown(comparison);
-  command.configureOutput().writeOut?.(`${text}\n`);
-  // The Markdown report has them itself.
-  if (json) for (const warning of compareWarnings(comparison)) process.stderr.write(`warning  ${warning}\n`);
-  if (broken.length > 0) {
-    process.stderr.write(`failed   --fail-on ${failOn}: ${broken.join(', ')}\n`);
+function run(
+  command: Command,
+  fileA: string,
+  others: readonly string[],
+  { margin, failOn, output }: CompareFlags,
+): void {
+  const [a, ...sides] = [fileA, ...others].map((name): Side => ({ name, result: readResultFile(name) }));
+  const comparisons = sides.map((b) => compareResults(a!, b, margin));
+  const broken = comparisons.map((comparison) => (failOn ? failures(comparison, failOn) : []));
+  command.configureOutput().writeOut?.(`${textOf(comparisons, output)}\n`);
+  for (const [i, comparison] of comparisons.entries()) {
+    // The Markdown report has them itself.
+    const warnings = output === 'json' ? compareWarnings(comparison) : [];
+    for (const warning of warnings) process.stderr.write(`warning  ${warning}\n`);
+    if (failOn) process.stderr.write(verdictLines(comparison, failOn, broken[i]!));
+    if (broken[i]!.length > 0 || comparison.rows.length === 0) process.exitCode = EXIT.failure;
   }
-  if (broken.length > 0 || comparison.rows.length === 0) process.exitCode = EXIT.failure;
+}
+
+function textOf(comparisons: readonly Comparison[], output: CompareFlags['output']): string {
+  if (output === 'md') return comparisons.map(compareMarkdown).join('\n\n');
+  const documents = comparisons.map(compareJson);
+  return JSON.stringify(documents.length === 1 ? documents[0] : documents, null, 2);
+}
+
+/** What `--fail-on` came to, as far as there is something to say. */
+function verdictLines(comparison: Comparison, failOn: FailOn, broken: readonly string[]): string {
+  const { open, all } = openRows(comparison);
+  const uncounted = failOn === 'regression' && open > 0;
+  return [
+    ...(broken.length > 0 ? [`failed   --fail-on ${failOn}: ${broken.join(', ')}\n`] : []),
+    ...(uncounted
+      ? [`note     --fail-on regression: ${open} of ${all} rows are inconclusive and do not count\n`]
+      : []),
+  ].join('');
 }

@@ -1,65 +1,27 @@
 // convert.ts: `gqa convert`, a multi-head checkpoint to a grouped- or multi-query one.
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import { version } from '../../package.json';
 import { findAttention, type Attention } from '../checkpoint/attention.ts';
 import { Calibration } from '../checkpoint/disk/calibration.ts';
 import { finishConversion } from '../checkpoint/disk/finish.ts';
-import { checkTarget, convertShards, type ConversionJob, type Share } from '../checkpoint/disk/job.ts';
+import { checkConfigOf, convertShards, type ConversionJob } from '../checkpoint/disk/job.ts';
+import { withLock } from '../checkpoint/disk/lock.ts';
 import { openModelFolder, type ModelFolder } from '../checkpoint/disk/modelFolder.ts';
 import { ModelReader } from '../checkpoint/disk/modelReader.ts';
 import { partialFolder } from '../checkpoint/disk/partial.ts';
-import { HEAD_MAPS, type HeadMap } from '../checkpoint/heads.ts';
+import { checkTarget } from '../checkpoint/disk/target.ts';
 import type { MapperSources } from '../checkpoint/mapper.ts';
-import {
-  GROUPINGS,
-  METHODS,
-  planConversion,
-  type ConversionPlan,
-  type Grouping,
-  type Method,
-} from '../checkpoint/plan.ts';
+import { planConversion, type ConversionPlan } from '../checkpoint/plan.ts';
 import { reportModule, type ModuleReport } from '../checkpoint/report.ts';
 import { GqaError } from '../device/errors.ts';
-import { SHAPE_LIMITS } from '../models/config.ts';
-import {
-  familyOf,
-  folder,
-  mapEntry,
-  positionsOf,
-  rope,
-  share,
-  type MapEntry,
-  type RopeOption,
-} from './convertOptions.ts';
+import { HELP, OPTIONS, type ConvertOptions } from './convertArguments.ts';
+import { familyOf, positionsOf } from './convertOptions.ts';
 import { progressLine } from './convertProgress.ts';
 import { reportSvg } from './convertPlot.ts';
 import { convertReport, reportTable } from './convertReport.ts';
 import { dryRunJson, dryRunText, resultText } from './convertText.ts';
 import { checkExportTarget, exportJson, exportText } from './exportJson.ts';
 import { Progress } from './progress.ts';
-import { wholeNumber, wholeNumbers } from './usage.ts';
-
-export interface ConvertOptions {
-  readonly kvHeads: readonly number[];
-  readonly out?: string;
-  readonly method: Method;
-  readonly grouping: Grouping;
-  readonly renorm: boolean;
-  readonly seed: number;
-  readonly calibration?: string;
-  readonly headMap: HeadMap;
-  readonly map?: readonly MapEntry[];
-  readonly rope?: RopeOption;
-  readonly dryRun?: true;
-  readonly shards?: Share;
-  readonly finish?: true;
-  readonly hash?: true;
-  readonly report?: true;
-  readonly layers?: readonly number[];
-  readonly plot?: string;
-  readonly exportJson?: string;
-  readonly output: 'md' | 'json';
-}
 
 /** Adds the `convert` command. Results go to the program's `writeOut`, progress and notes to stderr. */
 export function registerConvert(program: Command): void {
@@ -73,54 +35,6 @@ export function registerConvert(program: Command): void {
   for (const option of OPTIONS) command.addOption(option);
 }
 
-const OPTIONS: readonly Option[] = [
-  new Option('--kv-heads <n>', 'KV heads of the result; a list for --report')
-    .argParser((text: string) => wholeNumbers(text, 1, SHAPE_LIMITS.heads))
-    .makeOptionMandatory(),
-  new Option('--out <folder>', 'folder to make; it appears when it is whole').argParser(folder),
-  new Option('--method <name>', 'how heads are merged').choices(METHODS).default('mean'),
-  new Option('--grouping <name>', 'which heads are merged').choices(GROUPINGS).default('neighbours'),
-  new Option('--no-renorm', 'aligned: leave the mean as small as it comes out'),
-  new Option('--seed <n>', 'random: seed')
-    .argParser((text: string) => wholeNumber(text, 0, 2 ** 32 - 1))
-    .default(42),
-  new Option('--calibration <file>', 'hidden states of calibration text, for aligned, pca and the report'),
-  new Option('--head-map <name>', "the source's: query head h reads KV head floor(h / G), or h mod Hkv")
-    .choices(HEAD_MAPS)
-    .default('contiguous'),
-  new Option('--map <role=name>', 'tensor names of an unknown family; once for each role').argParser(
-    mapEntry,
-  ),
-  new Option('--rope <pairs>', 'how positions rotate a head: half, interleaved, none, half:64').argParser(
-    rope,
-  ),
-  new Option('--dry-run', 'list every tensor with its old and new shape, and write nothing'),
-  new Option('--shards <i/n>', 'convert only the shards of worker i (from 0) of n').argParser(share),
-  new Option('--finish', 'make the whole of what the workers of --shards converted').conflicts('shards'),
-  new Option('--hash', 'put the SHA-256 of whole source files into the metadata too (slower than copying)'),
-  new Option('--report', 'how much of each head survives, layer by layer; writes no model without --out'),
-  new Option('--layers <list>', 'layers that the report looks at: 0,8-15 (default: all)').argParser(
-    (text: string) => wholeNumbers(text, 0, SHAPE_LIMITS.layers),
-  ),
-  new Option('--plot <file>', 'the report as a picture (SVG)'),
-  new Option('--export-json <file>', 'the report as JSON'),
-  new Option('-o, --output <format>', 'format of --dry-run and --report')
-    .choices(['md', 'json'])
-    .default('md'),
-];
-
-const HELP = `
-Methods: mean, first and random are those of the GQA paper. aligned turns heads onto each other before the mean; pca
-keeps what scores and outputs depend on most. Both are absorbed into the weights: the result is a plain checkpoint.
-More KV heads than the source has: each is repeated, which is exact.
-
-Examples:
-  gqa convert ./llama-2-7b --kv-heads 8 --out ./llama-2-7b-gqa8 --dry-run
-  gqa convert ./llama-2-7b --kv-heads 8 --out ./llama-2-7b-gqa8 --method pca --calibration hidden.safetensors
-  gqa convert ./llama-2-7b --kv-heads 16,8,4,2,1 --report
-  gqa convert ./model --kv-heads 4 --out ./gqa4 --map q=layers.{layer}.attention.wq.weight --map k=... (and v, o)
-  gqa convert ./big --kv-heads 8 --out ./big-gqa8 --shards 0/8        (then 1/8 ... 7/8, anywhere, then --finish)`;
-
 async function runConvert(command: Command, path: string, options: ConvertOptions): Promise<void> {
   const output = command.configureOutput();
   const write = (text: string) => output.writeOut?.(`${text}\n`);
@@ -133,6 +47,8 @@ async function runConvert(command: Command, path: string, options: ConvertOption
   });
   const plans = options.kvHeads.map((kvHeads) => planFor(model, attention, kvHeads, options));
   const plan = plans[0]!;
+  if (options.dryRun ?? options.out !== undefined)
+    for (const each of plans) checkConfigOf({ model, plan: each });
   if (options.dryRun) {
     write(options.output === 'json' ? dryRunJson(model, plan) : dryRunText(model, plan));
     return;
@@ -169,7 +85,7 @@ async function checkUsage({
   shards,
   finish,
   report,
-  layers,
+  reportLayers,
   plot,
   exportJson: json,
 }: ConvertOptions): Promise<void> {
@@ -183,8 +99,8 @@ async function checkUsage({
   }
   if ((shards ?? finish) !== undefined && out === undefined)
     refuse('--shards and --finish make parts of a result: expected --out too');
-  if ((plot ?? json ?? layers) !== undefined && !report)
-    refuse('--plot, --export-json and --layers are of the report: expected --report too');
+  if ((plot ?? json ?? reportLayers) !== undefined && !report)
+    refuse('--plot, --export-json and --report-layers are of the report: expected --report too');
   if (plot !== undefined) await checkExportTarget(plot, '--plot');
   if (json !== undefined) await checkExportTarget(json);
 }
@@ -214,7 +130,7 @@ async function runReport(
 ): Promise<void> {
   const { attention } = plans[0]!;
   checkReportable(plans, options);
-  const modules = attention.modules.filter(({ layer }) => options.layers?.includes(layer) ?? true);
+  const modules = attention.modules.filter(({ layer }) => options.reportLayers?.includes(layer) ?? true);
   if (!attention.positions) note(UNKNOWN_POSITIONS);
   const progress = new Progress();
   const found: ModuleReport[] = [];
@@ -235,7 +151,7 @@ async function runReport(
 const UNKNOWN_POSITIONS =
   'how positions rotate q and k is not known, so the output is judged without; say with --rope half, interleaved or none';
 
-function checkReportable(plans: readonly ConversionPlan[], { layers, method }: ConvertOptions): void {
+function checkReportable(plans: readonly ConversionPlan[], { reportLayers, method }: ConvertOptions): void {
   const { attention } = plans[0]!;
   const more = plans.find(({ options }) => options.kvHeads > attention.numKvHeads);
   if (more) {
@@ -245,11 +161,11 @@ function checkReportable(plans: readonly ConversionPlan[], { layers, method }: C
     );
   }
   if (method === 'random') throw new GqaError('usage', '--report: random heads keep nothing of the source');
-  const beyond = layers?.find((layer) => layer >= attention.shape.layers);
+  const beyond = reportLayers?.find((layer) => layer >= attention.shape.layers);
   if (beyond !== undefined) {
     throw new GqaError(
       'usage',
-      `--layers: expected layers from 0 to ${attention.shape.layers - 1}, got ${beyond}`,
+      `--report-layers: expected layers from 0 to ${attention.shape.layers - 1}, got ${beyond}`,
     );
   }
 }
@@ -280,16 +196,21 @@ async function withSources(
 }
 
 async function convert(job: ConversionJob, options: ConvertOptions): Promise<string> {
-  if (await checkTarget(job)) return `${job.out} is whole already, of this very conversion`;
-  if (options.finish) {
-    await finishConversion(job);
-    return resultText(job);
-  }
-  const { converted, skipped } = await convertShards(job, options.shards ?? { index: 0, of: 1 });
+  if (await checkTarget(job)) return wholeAlready(job);
   if (options.shards) {
     const { index, of } = options.shards;
+    const { converted, skipped } = await convertShards(job, options.shards);
     return `worker ${index}/${of}: ${converted} shards converted, ${skipped} were done before, in ${partialFolder(job.out)}`;
   }
-  await finishConversion(job);
-  return resultText(job);
+  return withLock(job.out, async () => {
+    // It may have been finished by the run that had the lock before.
+    if (await checkTarget(job)) return wholeAlready(job);
+    if (!options.finish) await convertShards(job, { index: 0, of: 1 });
+    await finishConversion(job);
+    return resultText(job);
+  });
+}
+
+function wholeAlready({ out }: ConversionJob): string {
+  return `${out} is whole already, of this very conversion`;
 }

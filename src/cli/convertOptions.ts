@@ -1,7 +1,7 @@
 // convertOptions.ts: the options of `gqa convert` that are more than a number or a word.
 import { InvalidArgumentError } from 'commander';
 import type { Share } from '../checkpoint/disk/job.ts';
-import type { Family, PartSpec, Positions } from '../checkpoint/families.ts';
+import { IN_CONFIG, ROTARY, type Family, type PartSpec, type Positions } from '../checkpoint/family.ts';
 import type { SlotOrder } from '../checkpoint/layout.ts';
 import { GqaError, ShapeError } from '../device/errors.ts';
 
@@ -80,17 +80,22 @@ export function familyOf(entries: readonly MapEntry[]): Family {
       `--map: expected q, k, v and o, or qkv and o, or grouped and o, got ${given}`,
     );
   }
+  const twice = entries.find(({ name }, i) => entries.findIndex((other) => other.name === name) !== i);
+  if (twice)
+    throw new GqaError('usage', `--map: expected a name of its own for each role, got ${twice.name} twice`);
+  const output = entries.find(({ order }) => order === 'o')!.name;
+  // A bias of the output projection has no heads.
+  const unchanged = [output.replace(/\.weight$/, '.bias')];
   return {
     name: 'by --map',
     modelTypes: [],
     modules: [
-      { kind: 'self', folder: undefined, parts: entries.flatMap(partsOf), unchanged: [], norms: undefined },
+      { kind: 'self', folder: undefined, parts: entries.flatMap(partsOf), unchanged, norms: undefined },
     ],
-    kvHeadsField: 'num_key_value_heads',
-    loadable: true,
-    pairing: 'half',
-    rotaryShare: () => 1,
-    plainQkNorm: false,
+    // How its positions enter is for --rope to say.
+    ...IN_CONFIG,
+    ...ROTARY,
+    when: () => false,
   };
 }
 

@@ -2,7 +2,8 @@
 import { formatBytes, markdownTable, type Column } from '../../bench/format.ts';
 import type { ConversionPlan } from '../checkpoint/plan.ts';
 import type { ModuleReport } from '../checkpoint/report.ts';
-import { kvBytesPerToken } from '../models/kvBytes.ts';
+import { halves, kvBytesPerToken } from '../models/kvBytes.ts';
+import { withKvHeads } from '../models/kvLayers.ts';
 
 /** The whole report, as `-o json` and --export-json give it. */
 export interface ConvertReport {
@@ -28,7 +29,7 @@ export function convertReport(
 ): ConvertReport {
   const { attention, options } = plans[0]!;
   const bytes = (numKvHeads: number) =>
-    kvBytesPerToken({ ...attention.shape, numKvHeads }, 2 * attention.shape.headDim);
+    kvBytesPerToken(withKvHeads(attention.shape.kvLayers, numKvHeads), halves);
   const counts = [attention.numKvHeads, ...plans.map((plan) => plan.options.kvHeads)];
   return {
     schema: 'gqa-convert-report/1',

@@ -4,8 +4,9 @@ import type { ConversionJob } from '../checkpoint/disk/job.ts';
 import type { ModelFolder } from '../checkpoint/disk/modelFolder.ts';
 import { list } from '../checkpoint/checkpointError.ts';
 import type { ConversionPlan, TensorPlan } from '../checkpoint/plan.ts';
-import { tensorByteLength } from '../checkpoint/safetensors.ts';
-import { kvBytesPerToken } from '../models/kvBytes.ts';
+import { specByteLength } from '../checkpoint/safetensors.ts';
+import { halves, kvBytesPerToken } from '../models/kvBytes.ts';
+import { withKvHeads } from '../models/kvLayers.ts';
 
 /** A tensor of a plan, as `-o json` prints it. */
 interface TensorLine {
@@ -39,16 +40,14 @@ function actionOf({ tensor, to, rewrite }: TensorPlan): string {
 /** Sizes before and after. Cache bytes are of decoder self-attention, one token, two-byte elements. */
 function sizes({ attention, tensors, options }: ConversionPlan) {
   const cache = (numKvHeads: number) =>
-    kvBytesPerToken({ ...attention.shape, numKvHeads }, 2 * attention.shape.headDim);
-  const bytes = (shapeOf: (planned: TensorPlan) => readonly number[]) =>
-    [...tensors.values()].reduce(
-      (sum, planned) => sum + tensorByteLength(planned.tensor.dtype, shapeOf(planned)),
-      0,
-    );
+    kvBytesPerToken(withKvHeads(attention.shape.kvLayers, numKvHeads), halves);
+  const all = [...tensors.values()];
+  const before = all.reduce((sum, { tensor }) => sum + specByteLength(tensor)!, 0);
+  const after = all.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     kvHeads: { from: attention.numKvHeads, to: options.kvHeads },
     cacheBytesPerToken: { from: cache(attention.numKvHeads), to: cache(options.kvHeads) },
-    tensorBytes: { from: bytes(({ tensor }) => tensor.shape), to: bytes(({ to }) => to) },
+    tensorBytes: { from: before, to: after },
   };
 }
 

@@ -1,13 +1,13 @@
 // doctor.ts: `gqa doctor`, what adapter this machine gives and what is missing.
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { NodeGpuOptions } from '../node.ts';
 import { type DoctorFacts, gatherFacts } from './doctorFacts.ts';
 import { checkLines, checksOf, factsMarkdown } from './doctorReport.ts';
+import { adapterOptions, type AdapterOptions } from './openNode.ts';
+import { formatOption } from './options.ts';
 import { EXIT } from './usage.ts';
 
-interface DoctorOptions {
-  readonly adapter?: string;
-  readonly requireGpu?: true;
+interface DoctorOptions extends AdapterOptions {
   readonly output: 'md' | 'json';
 }
 
@@ -19,14 +19,12 @@ export function registerDoctor(program: Command): void {
   const doctor = program
     .command('doctor')
     .description('what adapter this machine gives, what is missing, and how to mend it')
-    .option('--adapter <name>', "part of an adapter's name, or swiftshader for the embedded software one")
-    .option('--require-gpu', 'refuse software adapters')
-    .addOption(new Option('-o, --output <format>', 'format').choices(['md', 'json']).default('md'))
     .action(async (options: DoctorOptions) => {
       const facts = await gatherFacts(gpuOptions(options));
       doctor.configureOutput().writeOut?.(`${reportOf(facts, options.output)}\n`);
       process.exitCode = exitCode(facts);
     });
+  for (const option of [...adapterOptions(), formatOption()]) doctor.addOption(option);
 }
 
 function gpuOptions({ adapter, requireGpu }: DoctorOptions): NodeGpuOptions {

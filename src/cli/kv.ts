@@ -1,14 +1,16 @@
 // kv.ts: `gqa kv`, the size of a model's KV cache and the least time a decode step takes to read it. Needs no GPU.
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { GqaError, ShapeError } from '../device/errors.ts';
-import { KV_TYPES, type KvType } from '../kernels/elements.ts';
-import { SHAPE_LIMITS, type ConfigShape } from '../models/config.ts';
+import type { KvType } from '../kernels/elements.ts';
+import type { ConfigShape } from '../models/config.ts';
+import { SHAPE_LIMITS } from '../models/limits.ts';
 import { PRESETS } from '../models/presets.ts';
 import { kvReport, presetTable, reportText, type KvReportRequest } from './kvReport.ts';
 import { loadShape } from './loadShape.ts';
-import { EXIT, wholeNumber, wholeNumbers } from './usage.ts';
+import { cacheTypeOptions, depthOption, formatOption, type CacheTypes } from './options.ts';
+import { EXIT, tokenCounts, wholeNumber } from './usage.ts';
 
-interface KvOptions {
+interface KvOptions extends CacheTypes<KvType> {
   readonly depth: readonly number[];
   readonly maxModelLen?: readonly number[];
   readonly batch: number;
@@ -17,8 +19,6 @@ interface KvOptions {
   readonly heads?: number;
   readonly kvHeads?: number;
   readonly headDim?: number;
-  readonly cacheTypeK: KvType;
-  readonly cacheTypeV: KvType;
   readonly gbps?: number;
   readonly memory: number;
   readonly list?: true;
@@ -39,29 +39,26 @@ export function registerKv(program: Command): void {
 }
 
 const OPTIONS: readonly Option[] = [
-  new Option('-d, --depth <list>', 'tokens in the cache: 4096,8192 or 1024-65536*4')
-    .argParser(counts)
-    .default([8192], '8192'),
-  new Option('--max-model-len <list>', 'the same as --depth').argParser(counts).conflicts('depth'),
+  depthOption('', Number.MAX_SAFE_INTEGER).default([8192], '8192'),
+  new Option('--max-model-len <list>', 'the same as --depth').argParser(lengths).conflicts('depth'),
   new Option('-b, --batch <n>', 'sequences').argParser(count()).default(1),
   new Option('--batch-size <n>', 'the same as --batch').argParser(count()).conflicts('batch'),
   new Option('--layers <n>', 'instead of a model: layers').argParser(count(SHAPE_LIMITS.layers)),
   new Option('--heads <n>', 'instead of a model: query heads').argParser(count(SHAPE_LIMITS.heads)),
   new Option('--kv-heads <n>', 'instead of a model: KV heads').argParser(count(SHAPE_LIMITS.heads)),
   new Option('--head-dim <n>', 'instead of a model: head dim').argParser(count(SHAPE_LIMITS.headDim)),
-  new Option('--cache-type-k <type>', 'stored type of K (-ctk)').choices(KV_TYPES).default('f16'),
-  new Option('--cache-type-v <type>', 'stored type of V (-ctv)').choices(KV_TYPES).default('f16'),
+  ...cacheTypeOptions(),
   new Option('--gbps <n>', 'memory bandwidth, 10^9 bytes/s: adds the read floor').argParser(positiveNumber),
   new Option('--memory <n>', 'GiB to fill with sequences').argParser(positiveNumber).default(16),
   new Option('--list', 'list every preset with its cache at each depth'),
-  new Option('-o, --output <format>', 'format').choices(['md', 'json']).default('md'),
+  formatOption(),
   new Option('--json-output', 'the same as -o json'),
 ];
 
 const EXAMPLES = `
 Examples:
   gqa kv llama-3.1-8b -d 8192 --gbps 380
-  gqa kv ./config.json --max-model-len 131072 --batch-size 4 --json-output
+  gqa kv ./config.json --max-model-len 128k --batch-size 4 --json-output
   gqa kv --layers 32 --heads 32 --kv-heads 8 --head-dim 128 -d 1024-65536*4
   gqa kv --list`;
 
@@ -113,6 +110,7 @@ function shapeByHand({ layers, heads, kvHeads, headDim }: KvOptions): ConfigShap
     numQHeads: heads,
     numKvHeads: kvHeads,
     headDim,
+    kvLayers: [{ kind: 'global', count: layers, numKvHeads: kvHeads, headDim }],
     source: 'command line',
     notes: [`head_dim ${headDim} from --head-dim`],
   };
@@ -123,7 +121,7 @@ function requestOf(options: KvOptions): KvReportRequest {
     depths: options.maxModelLen ?? options.depth,
     batch: options.batchSize ?? options.batch,
     typeK: options.cacheTypeK,
-    typeV: options.cacheTypeV,
+    typeV: options.cacheTypeV ?? options.cacheTypeK,
     memoryGiB: options.memory,
     ...(options.gbps !== undefined && { gbps: options.gbps }),
   };
@@ -133,9 +131,9 @@ function count(max?: number): (text: string) => number {
   return (text) => wholeNumber(text, 1, max);
 }
 
-// Commander also hands a parser the value so far, which must not reach the limits of wholeNumbers.
-function counts(text: string): number[] {
-  return wholeNumbers(text);
+// Commander also hands a parser the value so far, which must not reach the limits of tokenCounts.
+function lengths(text: string): number[] {
+  return tokenCounts(text);
 }
 
 function positiveNumber(text: string): number {

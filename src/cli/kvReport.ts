@@ -2,7 +2,15 @@
 import { formatBytes, formatSignificant, markdownTable, type Column } from '../../bench/format.ts';
 import { ELEMENT_FORMATS, rowBytes, type KvType } from '../kernels/elements.ts';
 import type { ConfigShape } from '../models/config.ts';
-import { kvBytesPerToken, kvCacheBytes, kvRows, type KvRow } from '../models/kvBytes.ts';
+import {
+  crossBytesPerToken,
+  kvBytesPerToken,
+  kvCacheBytes,
+  kvRows,
+  type KvRow,
+  type RowBytes,
+} from '../models/kvBytes.ts';
+import { countLayers, keepsKv, type KvLayers, type LayerKind } from '../models/kvLayers.ts';
 import { PRESETS, type ModelShape } from '../models/presets.ts';
 
 /** What is asked about a model. */
@@ -35,7 +43,7 @@ export function kvReport(
   const rows = kvRows(shape, {
     depths,
     batch,
-    bytesPerRow: storedRowBytes({ shape, ...request }),
+    rowBytes: storedRowBytes(request),
     memoryBytes: memoryGiB * 2 ** 30,
     ...(gbps !== undefined && { gbps }),
   });
@@ -51,7 +59,7 @@ export function reportText(report: KvReport): string {
     '',
     rowTable(report),
     '',
-    ...(shape.localLayers === undefined ? [] : [windowWords(report)]),
+    ...layerWords(report),
     ...report.notes,
   ].join('\n');
 }
@@ -60,7 +68,7 @@ function shapeWords({ shape, typeK, typeV, batch }: KvReport): string {
   return [
     plural(shape.layers, 'layer'),
     plural(shape.numQHeads, 'query head'),
-    plural(shape.numKvHeads, 'KV head'),
+    `${rowGroups(shape.kvLayers).length === 1 ? '' : 'up to '}${plural(shape.numKvHeads, 'KV head')}`,
     `head_dim ${shape.headDim}`,
     typeK === typeV ? typeK : `K ${typeK}, V ${typeV}`,
     `batch ${groupDigits(batch)}`,
@@ -69,11 +77,27 @@ function shapeWords({ shape, typeK, typeV, batch }: KvReport): string {
 
 function workedFormula(report: KvReport): string {
   const { shape, typeK, typeV } = report;
-  const row = (type: KvType) => rowFormula(type, shape.headDim);
-  const [twice, each] =
-    typeK === typeV ? ['2 (K,V) × ', row(typeK)] : ['', `(${row(typeK)} of K + ${row(typeV)} of V)`];
-  const factors = `${plural(shape.layers, 'layer')} × ${plural(shape.numKvHeads, 'head')} × ${each}`;
-  return `${twice}${factors} = ${bytesTwice(kvBytesPerToken(shape, storedRowBytes(report)))}`;
+  const terms = rowGroups(shape.kvLayers).map(({ count, numKvHeads, headDim }) => {
+    const row = (type: KvType) => rowFormula(type, headDim);
+    const each = typeK === typeV ? row(typeK) : `(${row(typeK)} of K + ${row(typeV)} of V)`;
+    return `${plural(count, 'layer')} × ${plural(numKvHeads, 'head')} × ${each}`;
+  });
+  const sum = terms.length === 1 ? terms[0]! : `(${terms.join(' + ')})`;
+  const twice = typeK === typeV ? '2 (K,V) × ' : '';
+  return `${twice}${sum} = ${bytesTwice(kvBytesPerToken(shape.kvLayers, storedRowBytes(report)))}`;
+}
+
+/** The layers that a new token adds to, together where their heads are alike. */
+function rowGroups(layers: readonly KvLayers[]): KvLayers[] {
+  const groups: KvLayers[] = [];
+  for (const layer of layers.filter((group) => keepsKv(group) && group.kind !== 'cross')) {
+    const at = groups.findIndex(
+      ({ numKvHeads, headDim }) => numKvHeads === layer.numKvHeads && headDim === layer.headDim,
+    );
+    if (at === -1) groups.push(layer);
+    else groups[at] = { ...groups[at]!, count: groups[at]!.count + layer.count };
+  }
+  return groups;
 }
 
 /** A row's bytes: elements times their size, or for quantised types the sum with the scales. */
@@ -83,21 +107,52 @@ function rowFormula(type: KvType, headDim: number): string {
   return `${rowBytes(type, headDim)} B (${headDim} ${type} with scales)`;
 }
 
-function storedRowBytes({ shape, typeK, typeV }: Pick<KvReport, 'shape' | 'typeK' | 'typeV'>) {
-  return { k: rowBytes(typeK, shape.headDim), v: rowBytes(typeV, shape.headDim) };
+function storedRowBytes({ typeK, typeV }: Pick<KvReport, 'typeK' | 'typeV'>): RowBytes {
+  return (headDim) => ({ k: rowBytes(typeK, headDim), v: rowBytes(typeV, headDim) });
 }
 
-function windowWords(report: KvReport): string {
-  const { layers, localLayers = 0, window = 0, ...rest } = report.shape;
-  const globalLayers = layers - localLayers;
-  const later =
-    globalLayers > 0 ? kvBytesPerToken({ ...rest, layers: globalLayers }, storedRowBytes(report)) : 0;
-  const keep = `${localLayers} of ${layers} layers keep only the last ${groupDigits(window)} tokens`;
-  return `${keep}; past that a token adds ${bytesTwice(later)}. "full" is the cache if they kept every token`;
+const WINDOWED: readonly LayerKind[] = ['local', 'chunked'];
+
+/** What the layers keep where it is not every token of each. */
+function layerWords(report: KvReport): string[] {
+  const { kvLayers, layers } = report.shape;
+  const rows = storedRowBytes(report);
+  const windows = kvLayers.filter(({ kind }) => WINDOWED.includes(kind));
+  const keep = windows.map(({ kind, count, window = 0 }) => {
+    const tokens = groupDigits(window);
+    const what = kind === 'local' ? `the last ${tokens} tokens` : `the tokens of a chunk of ${tokens}`;
+    return `${count} of ${layers} layers keep only ${what}`;
+  });
+  const later = kvBytesPerToken(
+    kvLayers.filter(({ kind }) => !WINDOWED.includes(kind)),
+    rows,
+  );
+  const shared = countLayers(kvLayers, 'shared');
+  return [
+    ...(keep.length === 0
+      ? []
+      : [
+          `${keep.join(', ')}; past that a token adds ${bytesTwice(later)}. "full" is the cache if they kept every token`,
+        ]),
+    ...(shared === 0 ? [] : [`${shared} of ${layers} layers use the cache of another layer`]),
+    ...crossWords(kvLayers, rows),
+  ];
+}
+
+/** What cross-attention keeps: counted where the length of the encoder's output is known, else said. */
+function crossWords(layers: readonly KvLayers[], rows: RowBytes): string[] {
+  const cross = layers.find(({ kind }) => kind === 'cross');
+  if (!cross) return [];
+  const each = bytesTwice(crossBytesPerToken(layers, rows));
+  return [
+    cross.window === undefined
+      ? `self-attention of the decoder only; cross-attention keeps ${each} more for each token of the encoder`
+      : `cross-attention keeps ${each} for each of the encoder's ${groupDigits(cross.window)} tokens, counted in the cache`,
+  ];
 }
 
 function rowTable({ shape, rows, memoryGiB, gbps }: KvReport): string {
-  const windowed = shape.localLayers !== undefined;
+  const windowed = countLayers(shape.kvLayers, ...WINDOWED) > 0;
   const columns: Column[] = [
     { title: 'variant', align: 'left' },
     ...rightAligned(['depth', 'per token', 'cache', ...(windowed ? ['full'] : [])]),
@@ -120,7 +175,7 @@ function rowTable({ shape, rows, memoryGiB, gbps }: KvReport): string {
 
 /** Every preset as a Markdown table: its shape, bytes per token, and the cache of the batch at each depth. */
 export function presetTable(request: KvReportRequest): string {
-  const rowsOf = (shape: ModelShape) => storedRowBytes({ shape, ...request });
+  const rowsOf = storedRowBytes(request);
   const columns: Column[] = [
     { title: 'model', align: 'left' },
     ...rightAligned(['layers', 'heads q/kv', 'group', 'head_dim', 'local (window)', 'per token']),
@@ -132,13 +187,18 @@ export function presetTable(request: KvReportRequest): string {
     `${preset.numQHeads}/${preset.numKvHeads}`,
     String(preset.numQHeads / preset.numKvHeads),
     String(preset.headDim),
-    preset.localLayers === undefined ? '' : `${preset.localLayers} (${preset.window})`,
-    formatBytes(kvBytesPerToken(preset, rowsOf(preset))),
+    localWords(preset.kvLayers),
+    formatBytes(kvBytesPerToken(preset.kvLayers, rowsOf)),
     ...request.depths.map((depth) =>
-      formatBytes(kvCacheBytes(preset, depth, request.batch, rowsOf(preset), { windowed: true })),
+      formatBytes(kvCacheBytes(preset.kvLayers, depth, request.batch, rowsOf, { windowed: true })),
     ),
   ]);
   return markdownTable(columns, rows);
+}
+
+function localWords(layers: readonly KvLayers[]): string {
+  const local = layers.find(({ kind }) => kind === 'local');
+  return local ? `${local.count} (${local.window})` : '';
 }
 
 function rightAligned(titles: readonly string[]): Column[] {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { GqaError, messageOf } from '../device/errors.ts';
 import { shapeFromConfig, type ConfigShape } from '../models/config.ts';
+import { parseConfigJson } from '../models/configJson.ts';
 import { findPreset, isPreset, nearestPresets, type ModelShape } from '../models/presets.ts';
 
 /** The shape that a preset name, a path to a config.json or a folder that contains one stands for. Else a GqaError. */
@@ -19,15 +20,19 @@ export function loadShape(model: string): ConfigShape {
     );
   }
   const path = statSync(model).isDirectory() ? join(model, 'config.json') : model;
-  return shapeFromConfig(readJson(path), path);
+  return shapeFromConfig(readConfig(path), path);
 }
 
-function readJson(path: string): unknown {
+function readConfig(path: string): unknown {
   if (!path.endsWith('.json')) {
     throw new GqaError('config', `expected a config.json or a folder that contains one, got "${path}"`);
   }
+  return parseConfigJson(readText(path), path);
+}
+
+function readText(path: string): string {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    return readFileSync(path, 'utf8');
   } catch (cause) {
     const reason = messageOf(cause);
     throw new GqaError('config', `${path}: expected a readable JSON file: ${reason}`, { cause });

@@ -19,7 +19,7 @@ Examples:
   gqa doctor                                      which adapter, and what is missing
   gqa check --quick                               are the kernels right on this device?
   gqa kv llama-3.1-8b -d 8192                     size of a KV cache; needs no GPU
-  gqa attend in.safetensors -o out.safetensors    attention of your own tensors
+  gqa attend in.safetensors --out o.safetensors   attention of your own tensors
   gqa convert ./llama --kv-heads 8 --out ./gqa8   a multi-head checkpoint to a grouped-query one
 
 Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 no usable adapter`;

@@ -1,25 +1,32 @@
 // tune.ts: `gqa tune`, finds the fastest variant and split for shapes on this device and keeps it for the other commands.
 import { Option, type Command } from 'commander';
 import { formatSignificant, markdownTable, type Column } from '../../bench/format.ts';
-import { spectrum } from '../../bench/rows.ts';
+import { spectrum, typePairs } from '../../bench/rows.ts';
 import { bedsAt, tune, type Trial, type Tuned } from '../../bench/tune.ts';
 import { withEntry } from '../decode/tuning.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
-import { KV_TYPES, type KvType } from '../kernels/elements.ts';
+import type { KvType } from '../kernels/elements.ts';
 import { quietWait } from '../node.ts';
 import { loadShape } from './loadShape.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
+import {
+  cacheTypeLists,
+  depthOption,
+  formatOption,
+  MAX_COUNT,
+  seedOption,
+  type CacheTypes,
+} from './options.ts';
 import { Progress } from './progress.ts';
 import { lastLevelCache } from './runtimeContext.ts';
 import { checkTuningWritable, readTuning, tuningPath, writeTuning } from './tuningFile.ts';
-import { choiceList, wholeNumber, wholeNumbers } from './usage.ts';
+import { wholeNumber, wholeNumbers } from './usage.ts';
 
-interface TuneFlags extends AdapterOptions {
+interface TuneFlags extends AdapterOptions, CacheTypes<readonly KvType[]> {
   readonly model: string;
   readonly kvHeads?: readonly number[];
   readonly depth?: readonly number[];
   readonly batch: number;
-  readonly cacheTypeK: readonly KvType[];
   readonly seed: number;
   readonly output: 'md' | 'json';
 }
@@ -39,17 +46,11 @@ const OPTIONS: readonly Option[] = [
     'llama-3.1-8b',
   ),
   new Option('--kv-heads <list>', "KV heads; default: all, the model's, one").argParser(counts),
-  new Option('-d, --depth <list>', 'tokens in the cache; the times at all of them count alike').argParser(
-    counts,
-  ),
+  depthOption('; the times at all of them count alike'),
   new Option('-b, --batch <n>', 'sequences').argParser(count).default(1),
-  new Option('--cache-type-k <list>', `stored type of K and V (-ctk): ${KV_TYPES.join(',')}`)
-    .argParser((text) => choiceList(text, KV_TYPES))
-    .default(['f16'], 'f16'),
-  new Option('--seed <n>', 'of the random input')
-    .argParser((text) => wholeNumber(text, 0, 2 ** 31))
-    .default(42),
-  new Option('-o, --output <format>', 'what goes to stdout').choices(['md', 'json']).default('md'),
+  ...cacheTypeLists(),
+  seedOption(),
+  formatOption(),
 ];
 
 const HELP = `
@@ -65,11 +66,11 @@ Examples:
 const DEPTHS = { gpu: [4096, 32768], software: [512] };
 
 function count(text: string): number {
-  return wholeNumber(text, 1, 2 ** 24);
+  return wholeNumber(text, 1, MAX_COUNT);
 }
 
 function counts(text: string): number[] {
-  return wholeNumbers(text, 1, 2 ** 24);
+  return wholeNumbers(text, 1, MAX_COUNT);
 }
 
 async function run(command: Command, flags: TuneFlags): Promise<void> {
@@ -80,9 +81,9 @@ async function run(command: Command, flags: TuneFlags): Promise<void> {
   const { device } = await openNode(flags, (line) => progress.line(line));
   const found: Tuned[] = [];
   try {
-    for (const type of flags.cacheTypeK) {
+    for (const types of typePairs(flags.cacheTypeK, flags.cacheTypeV)) {
       for (const kvHeads of flags.kvHeads ?? spectrum(model.numQHeads, model.numKvHeads)) {
-        found.push(await search(device, progress, flags, { ...model, numKvHeads: kvHeads, type }));
+        found.push(await search(device, progress, flags, { ...model, numKvHeads: kvHeads, ...types }));
       }
     }
   } finally {
@@ -97,7 +98,14 @@ async function search(
   device: GqaDevice,
   progress: Progress,
   flags: TuneFlags,
-  shape: { name: string; numQHeads: number; numKvHeads: number; headDim: number; type: KvType },
+  shape: {
+    name: string;
+    numQHeads: number;
+    numKvHeads: number;
+    headDim: number;
+    kType: KvType;
+    vType: KvType;
+  },
 ): Promise<Tuned> {
   const { software } = device.facts;
   const beds = bedsAt(
@@ -107,13 +115,14 @@ async function search(
       kvHeads: shape.numKvHeads,
       headDim: shape.headDim,
       batch: flags.batch,
-      kType: shape.type,
-      vType: shape.type,
+      kType: shape.kType,
+      vType: shape.vType,
     },
     flags.depth ?? DEPTHS[software ? 'software' : 'gpu'],
   );
   const trials = tune(device, { beds, seed: flags.seed, quiet: quietWait, ...lastLevelCache(software) });
-  const name = `${shape.numQHeads}/${shape.numKvHeads} ${shape.type}`;
+  const types = shape.kType === shape.vType ? shape.kType : `${shape.kType}/${shape.vType}`;
+  const name = `${shape.numQHeads}/${shape.numKvHeads} ${types}`;
   for (;;) {
     const { value, done } = await trials.next();
     if (done) {

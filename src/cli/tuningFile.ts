@@ -4,6 +4,8 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { GqaError, messageOf } from '../device/errors.ts';
 import { NO_TUNING, parseTuning, type Tuning } from '../decode/tuning.ts';
+import { tuningFaults } from '../decode/tuningFaults.ts';
+import type { GqaDevice } from '../device/gqaDevice.ts';
 
 /** The file that GQA_TUNING names, else one in the user's cache folder. */
 export function tuningPath(): string {
@@ -27,6 +29,14 @@ export function readTuning(path = tuningPath()): Tuning {
     const advice = 'remove it, or name another file in GQA_TUNING (gqa bench --no-tuning reads none)';
     throw new GqaError('tuning', `${message}; ${advice}`, { cause: error });
   }
+}
+
+/** As `readTuning`, for use on a device: entries that it cannot use are said. */
+export function readTuningFor({ device, facts }: GqaDevice, say: (line: string) => void): Tuning {
+  const tuning = readTuning();
+  for (const fault of tuningFaults(tuning, device.adapterInfo, facts))
+    say(`warning  ${tuningPath()}: ${fault}`);
+  return tuning;
 }
 
 /** Throws GqaError unless `writeTuning` will find a folder to write to: minutes of measuring would be lost otherwise. */

@@ -1,5 +1,6 @@
 // usage.ts: what every subcommand shares: option parsers with clear messages, and the exit codes.
 import { InvalidArgumentError } from 'commander';
+import { parseTokens } from '../../bench/tokens.ts';
 
 /** Exit codes: 1 usage error, failure or wrong numeric result; 3 no usable adapter. */
 export const EXIT = { ok: 0, failure: 1, noAdapter: 3 } as const;
@@ -13,31 +14,53 @@ export function wholeNumber(text: string, min = 1, max = Number.MAX_SAFE_INTEGER
   return value;
 }
 
-const RANGE = /^(\d+)-(\d+)(?:([+*])(\d+))?$/;
+/** Parses a number of tokens of at least `min`: 4096 or 4k (1024 each) or 1M. */
+export function tokenCount(text: string, min = 1, max = Number.MAX_SAFE_INTEGER): number {
+  const value = parseTokens(text);
+  if (value === undefined || !Number.isSafeInteger(value) || value < min || value > max) {
+    throw new InvalidArgumentError(
+      `expected a whole number from ${min} to ${max}, such as 4096 or 4k, got "${text}".`,
+    );
+  }
+  return value;
+}
 
 /**
  * Parses a list of whole numbers: comma lists and the ranges of llama-bench: `first-last`, `first-last+step`,
  * `first-last*factor`. "1-4,8" -> [1, 2, 3, 4, 8]; "1024-16384*4" -> [1024, 4096, 16384].
  */
 export function wholeNumbers(text: string, min = 1, max = Number.MAX_SAFE_INTEGER): number[] {
+  return numbers(text, (part, least = min) => wholeNumber(part, least, max));
+}
+
+/** Parses a list of numbers of tokens, as `wholeNumbers` does: "1k-16k*4" -> [1024, 4096, 16384]. */
+export function tokenCounts(text: string, min = 1, max = Number.MAX_SAFE_INTEGER): number[] {
+  return numbers(text, (part, least = min) => tokenCount(part, least, max));
+}
+
+/** Parses one number of a list, of at least `least`, or of the least that the list allows. */
+type ReadNumber = (part: string, least?: number) => number;
+
+const RANGE = /^(\w+)-(\w+)(?:([+*])(\w+))?$/;
+
+function numbers(text: string, read: ReadNumber): number[] {
   const values = text.split(',').flatMap((part) => {
     const range = RANGE.exec(part.trim());
-    return range ? expandRange(range, part, min, max) : [wholeNumber(part, min, max)];
+    return range ? expandRange(range, part, read) : [read(part)];
   });
   return [...new Set(values)];
 }
 
 const MAX_RANGE = 1000;
 
-function expandRange(range: RegExpExecArray, part: string, min: number, max: number): number[] {
-  const first = wholeNumber(range[1]!, min, max);
-  const last = wholeNumber(range[2]!, min, max);
-  const step = range[4] === undefined ? 1 : wholeNumber(range[4], range[3] === '*' ? 2 : 1);
+function expandRange([, from, to, sign, by]: RegExpExecArray, part: string, read: ReadNumber): number[] {
+  const [first, last] = [read(from!), read(to!)];
+  const isFactor = sign === '*';
+  const step = by === undefined ? 1 : isFactor ? wholeNumber(by, 2) : read(by, 1);
   if (last < first) throw new InvalidArgumentError(`expected an ascending range, got "${part}".`);
-  if (first === 0 && range[3] === '*')
-    throw new InvalidArgumentError(`a factor cannot start from 0, got "${part}".`);
+  if (first === 0 && isFactor) throw new InvalidArgumentError(`a factor cannot start from 0, got "${part}".`);
   const values: number[] = [];
-  for (let v = first; v <= last; v = range[3] === '*' ? v * step : v + step) {
+  for (let v = first; v <= last; v = isFactor ? v * step : v + step) {
     if (values.length === MAX_RANGE) {
       throw new InvalidArgumentError(`expected at most ${MAX_RANGE} values in a range, got "${part}".`);
     }

@@ -1,41 +1,56 @@
 // kvBytes.ts: how many bytes a KV cache takes and a decode step reads. Pure arithmetic on whole numbers.
 import { ShapeError } from '../device/errors.ts';
+import { keepsKv, withKvHeads, type KvLayers } from './kvLayers.ts';
 import type { ModelShape } from './presets.ts';
 
-/** The part of a model's shape that decides the size of its KV cache. */
-export type KvShape = Pick<ModelShape, 'layers' | 'numKvHeads' | 'localLayers' | 'window'>;
+/** Bytes of the rows that one head stores of a token, scales included, by the elements of a head. */
+export type RowBytes = (headDim: number) => { readonly k: number; readonly v: number };
 
-/** Bytes of one stored row, a token of one head with its scales: one number for K and V alike, or one for each. */
-export type RowBytes = number | { readonly k: number; readonly v: number };
+/** Rows of elements of two bytes each. */
+export const halves: RowBytes = (headDim) => ({ k: 2 * headDim, v: 2 * headDim });
 
 /**
- * Bytes that one more token adds to the cache of one sequence, all layers together: layers * KV heads *
- * (bytes of a K row + bytes of a V row). In a model with local layers this holds until their window is full.
+ * Bytes that one more token adds to the cache of one sequence: over all layers that have one, KV heads * (bytes of a K
+ * row + bytes of a V row). In a model with local layers this holds until their window is full.
  */
-export function kvBytesPerToken(shape: KvShape, bytesPerRow: RowBytes): number {
-  return exact(
-    'kvBytesPerToken',
-    whole('layers', shape.layers, 1) * bytesPerTokenAndLayer(shape, bytesPerRow),
+export function kvBytesPerToken(layers: readonly KvLayers[], rowBytes: RowBytes): number {
+  return sum('kvBytesPerToken', layers, (group) =>
+    group.kind === 'cross' ? 0 : bytesPerToken(group, rowBytes),
   );
 }
 
 /**
- * Bytes of the cache of `batch` sequences of `tokens` tokens each. `windowed`: local layers keep only their window
- * (a ring), which is also what one decode step reads; otherwise they keep every token. A result past 2^53 is a ShapeError.
+ * Bytes of the cache of `batch` sequences of `tokens` tokens each. `windowed`: local layers keep only their window (a
+ * ring), and chunked ones the current chunk, which is also what one decode step reads; otherwise they keep every token.
+ * Cross-attention counts with the tokens of the encoder where they are known. A result past 2^53 is a ShapeError.
  */
 export function kvCacheBytes(
-  shape: KvShape,
+  layers: readonly KvLayers[],
   tokens: number,
   batch: number,
-  bytesPerRow: RowBytes,
+  rowBytes: RowBytes,
   { windowed }: { readonly windowed: boolean },
 ): number {
-  const layers = whole('layers', shape.layers, 1);
   const all = whole('tokens', tokens, 0);
-  const local = windowed ? localLayers(shape) : 0;
-  const kept = local > 0 ? Math.min(all, whole('window', shape.window, 1)) : all;
-  const rows = exact('kvCacheBytes', (layers - local) * all + local * kept);
-  return exact('kvCacheBytes', rows * bytesPerTokenAndLayer(shape, bytesPerRow) * whole('batch', batch, 1));
+  const sequence = sum(
+    'kvCacheBytes',
+    layers,
+    (group) => bytesPerToken(group, rowBytes) * keptTokens(group, all, windowed),
+  );
+  return exact('kvCacheBytes', sequence * whole('batch', batch, 1));
+}
+
+/** Bytes that one token of the encoder adds to the caches of cross-attention, of one sequence. */
+export function crossBytesPerToken(layers: readonly KvLayers[], rowBytes: RowBytes): number {
+  return sum('crossBytesPerToken', layers, (group) =>
+    group.kind === 'cross' ? bytesPerToken(group, rowBytes) : 0,
+  );
+}
+
+function keptTokens({ kind, window }: KvLayers, tokens: number, windowed: boolean): number {
+  if (kind === 'cross') return window ?? 0;
+  const limit = kind === 'local' || kind === 'chunked' ? whole('window', window, 1) : Infinity;
+  return windowed ? Math.min(tokens, limit) : tokens;
 }
 
 /** Milliseconds that reading `bytes` takes at `gbps` gigabytes (10^9 bytes) per second: no decode step is faster. */
@@ -52,6 +67,7 @@ export interface KvRow {
   readonly variant: Variant;
   /** True for the KV heads the model really has. */
   readonly configured: boolean;
+  /** The most of any layer, in a model whose layers differ. */
   readonly numKvHeads: number;
   readonly depth: number;
   readonly bytesPerToken: number;
@@ -69,7 +85,7 @@ export interface KvRow {
 export interface KvRequest {
   readonly depths: readonly number[];
   readonly batch: number;
-  readonly bytesPerRow: RowBytes;
+  readonly rowBytes: RowBytes;
   readonly memoryBytes: number;
   readonly gbps?: number;
 }
@@ -78,16 +94,17 @@ export interface KvRequest {
 export function kvRows(shape: ModelShape, request: KvRequest): KvRow[] {
   return request.depths.flatMap((depth) =>
     variantsOf(shape).map(({ variant, numKvHeads }) => {
-      const varied = { ...shape, numKvHeads };
+      const configured = numKvHeads === shape.numKvHeads;
+      const layers = configured ? shape.kvLayers : withKvHeads(shape.kvLayers, numKvHeads);
       const bytes = (batch: number, windowed: boolean) =>
-        kvCacheBytes(varied, whole('depth', depth, 1), batch, request.bytesPerRow, { windowed });
+        kvCacheBytes(layers, whole('depth', depth, 1), batch, request.rowBytes, { windowed });
       const cacheBytes = bytes(request.batch, true);
       return {
         variant,
-        configured: numKvHeads === shape.numKvHeads,
+        configured,
         numKvHeads,
         depth,
-        bytesPerToken: kvBytesPerToken(varied, request.bytesPerRow),
+        bytesPerToken: kvBytesPerToken(layers, request.rowBytes),
         cacheBytes,
         fullBytes: bytes(request.batch, false),
         sequences: Math.floor(request.memoryBytes / bytes(1, true)),
@@ -102,18 +119,17 @@ function variantsOf({ numQHeads, numKvHeads }: ModelShape): { variant: Variant; 
   return heads.map((n) => ({ variant: n === numQHeads ? 'mha' : n === 1 ? 'mqa' : 'gqa', numKvHeads: n }));
 }
 
-/** Layers that keep only a window; checked to be no more than there are layers. */
-function localLayers(shape: KvShape): number {
-  const local = whole('localLayers', shape.localLayers ?? 0, 0);
-  if (local > shape.layers) {
-    throw new ShapeError(`kvBytes: localLayers expected at most ${shape.layers} (layers), got ${local}`);
-  }
-  return local;
+/** Bytes of a token in all layers of a group. */
+function bytesPerToken(group: KvLayers, rowBytes: RowBytes): number {
+  const count = whole('count', group.count, 1);
+  if (!keepsKv(group)) return 0;
+  const { k, v } = rowBytes(whole('headDim', group.headDim, 1));
+  const heads = whole('numKvHeads', group.numKvHeads, 1);
+  return count * heads * (whole('rowBytes', k, 1) + whole('rowBytes', v, 1));
 }
 
-function bytesPerTokenAndLayer(shape: KvShape, bytesPerRow: RowBytes): number {
-  const { k, v } = typeof bytesPerRow === 'number' ? { k: bytesPerRow, v: bytesPerRow } : bytesPerRow;
-  return whole('numKvHeads', shape.numKvHeads, 1) * (whole('bytesPerRow', k, 1) + whole('bytesPerRow', v, 1));
+function sum(where: string, layers: readonly KvLayers[], bytes: (group: KvLayers) => number): number {
+  return layers.reduce((total, group) => exact(where, total + exact(where, bytes(group))), 0);
 }
 
 function whole(what: string, value: number | undefined, min: number): number {

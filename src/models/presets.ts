@@ -1,19 +1,20 @@
 // presets.ts: the attention shapes of published models, and finding one by name.
 import { GqaError } from '../device/errors.ts';
+import type { KvLayers } from './kvLayers.ts';
 
 /** The attention shape of a decoder: all that the size of its KV cache depends on, and where the numbers come from. */
 export interface ModelShape {
   readonly name: string;
+  /** All layers, those without attention included. */
   readonly layers: number;
   /** Width of the residual stream. Not needed for the cache, and not numQHeads * headDim in many models. */
   readonly hiddenSize: number;
   readonly numQHeads: number;
+  /** KV heads of a layer: the most that any has, where layers differ. */
   readonly numKvHeads: number;
   readonly headDim: number;
-  /** How many of the layers see only a sliding window; the rest see every token. */
-  readonly localLayers?: number;
-  /** Keys a local layer sees, the current token included. Set when `localLayers` is. */
-  readonly window?: number;
+  /** What the layers keep of K and V, in groups of layers that keep the same. Sizes are computed from these alone. */
+  readonly kvLayers: readonly KvLayers[];
   readonly source: string;
 }
 
@@ -25,6 +26,8 @@ const CONFIG = 'config.json of the model';
 const GPT_OSS = 'openai/gpt-oss, gpt_oss/torch/model.py';
 const NANOCHAT = 'karpathy/nanochat, nanochat/gpt.py with window pattern SSSL at 2048 tokens';
 const GPT_2 = 'openai/gpt-2, src/model.py';
+
+const WITH_CROSS_ATTENTION = [T5X, T5X_GQA, MQA_PAPER];
 
 type Row = readonly [
   name: string,
@@ -99,17 +102,34 @@ const ROWS: readonly Row[] = [
 
 /** Every preset, in the order of `gqa kv --list`. Names are lower case. */
 export const PRESETS: readonly ModelShape[] = ROWS.map(
-  ([name, layers, hiddenSize, numQHeads, numKvHeads, headDim, source, localLayers, window]) => ({
+  ([name, layers, hiddenSize, numQHeads, numKvHeads, headDim, source, localLayers = 0, window = 0]) => ({
     name,
     layers,
     hiddenSize,
     numQHeads,
     numKvHeads,
     headDim,
-    ...(localLayers !== undefined && window !== undefined && { localLayers, window }),
+    kvLayers: kvLayersOf({ layers, numKvHeads, headDim, localLayers, window, source }),
     source,
   }),
 );
+
+function kvLayersOf(row: {
+  layers: number;
+  numKvHeads: number;
+  headDim: number;
+  localLayers: number;
+  window: number;
+  source: string;
+}): KvLayers[] {
+  const heads = { numKvHeads: row.numKvHeads, headDim: row.headDim };
+  const groups: KvLayers[] = [
+    { kind: 'global', count: row.layers - row.localLayers, ...heads },
+    { kind: 'local', count: row.localLayers, ...heads, window: row.window },
+    { kind: 'cross', count: WITH_CROSS_ATTENTION.includes(row.source) ? row.layers : 0, ...heads },
+  ];
+  return groups.filter(({ count }) => count > 0);
+}
 
 /** Whether `id` names a preset; upper and lower case are the same. */
 export function isPreset(id: string): boolean {

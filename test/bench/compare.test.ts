@@ -1,8 +1,15 @@
 // compare.test.ts: rows joined, changes and verdicts worked by hand, and what a comparison can be held to.
 import { describe, expect, test } from 'vitest';
-import { compareResults, failures, stateOf, verdictOf, type Comparison } from '../../bench/compare.ts';
+import {
+  compareResults,
+  failures,
+  openRows,
+  stateOf,
+  verdictOf,
+  type Comparison,
+} from '../../bench/compare.ts';
 import { SUITE, type BenchContext, type BenchRow } from '../../bench/schema.ts';
-import { NOT_RUN, noisy, result, row, steady, WRONG } from '../support/benchResult.ts';
+import { NO_TIME, NOT_RUN, noisy, result, row, steady, WRONG } from '../support/benchResult.ts';
 
 function compared(
   a: readonly BenchRow[],
@@ -66,6 +73,41 @@ describe('a row in both results', () => {
     expect(verdict(steady(100, 6), steady(900, 6))).toBe('slower');
   });
 
+  test('that did not settle in either result is inconclusive, however far apart the times are', () => {
+    const busy = { warnings: ['noisy'] } as const;
+    const at = (ns: number, more: Partial<BenchRow> = {}) => [row(8, 1024, steady(ns), more)];
+    for (const [a, b, where] of [
+      [at(100, busy), at(154), 'A'],
+      [at(100), at(154, busy), 'B'],
+      [at(100, busy), at(154, busy), 'A and B'],
+    ] as const) {
+      const comparison = compared(a, b);
+      expect(comparison.rows[0]!.change).toMatchObject({
+        verdict: 'inconclusive',
+        why: `did not settle in ${where}`,
+      });
+      expect(failures(comparison, 'regression')).toEqual([]);
+      expect(failures(comparison, 'any')).toHaveLength(1);
+      expect(openRows(comparison)).toEqual({ open: 1, all: 1 });
+    }
+  });
+
+  test('is not slower by less than what the clocks may be off', () => {
+    const at = (ns: number, clockNs: number) => [row(8, 1024, steady(ns), { clockNs })];
+    const change = compared(at(100, 2), at(104, 3.12)).rows[0]!.change!;
+    expect(change.interval![0]).toBeCloseTo(1.04 * 0.95 - 1, 12);
+    expect(change.interval![1]).toBeCloseTo(1.04 * 1.05 - 1, 12);
+    expect(change.verdict).toBe('inconclusive');
+    expect(compared(at(100, 0.1), at(104, 0.1)).rows[0]!.change!.verdict).toBe('slower');
+  });
+
+  test('whose clock could tell no time is no regression', () => {
+    const comparison = compared([row(8, 1024, steady(100))], [row(8, 1024, [1], NO_TIME)]);
+    expect(failures(comparison, 'regression')).toEqual([]);
+    expect(failures(comparison, 'any')).toEqual(['h32_kv8_d128_t1024_f16 no time']);
+    expect(openRows(comparison)).toEqual({ open: 1, all: 1 });
+  });
+
   test('takes the median from the samples, not from the file', () => {
     const lying = row(8, 1024, steady(200));
     const { rows } = compared(
@@ -93,6 +135,7 @@ test('what came of a row', () => {
   expect(stateOf({ ...good, check: fail })).toBe('wrong');
   expect(stateOf({ ...good, checkAfter: fail })).toBe('wrong');
   expect(stateOf(row(8, 1024, [1], NOT_RUN))).toBe('not run');
+  expect(stateOf(row(8, 1024, [1], NO_TIME))).toBe('no time');
 });
 
 describe('joining', () => {

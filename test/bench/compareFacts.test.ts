@@ -1,11 +1,17 @@
 // compareFacts.test.ts: every condition that two runs can differ in, one at a time.
 import { describe, expect, test } from 'vitest';
 import { contextFacts, rowFacts } from '../../bench/compareFacts.ts';
-import { SUITE, type BenchContext, type BenchRow } from '../../bench/schema.ts';
+import { SUITE, type BenchContext, type BenchRow, type RowParams } from '../../bench/schema.ts';
 import { result, row, steady, WRONG } from '../support/benchResult.ts';
 
 const base = result([]);
 const { adapter, tool, timer, ceiling, runtime } = base.context;
+
+function rowOf(kvHeads: number, depth: number, params: Partial<RowParams> = {}): BenchRow {
+  const made = row(kvHeads, depth, steady(100));
+  const id = `${made.id}_${JSON.stringify(params)}`;
+  return { ...made, id, params: { ...made.params, ...params } };
+}
 
 function differs(more: Partial<BenchContext>) {
   return contextFacts(base, result([], more)).differs;
@@ -24,6 +30,7 @@ describe('contexts', () => {
         'adapter',
         'device',
         'driver',
+        'kind of adapter',
         'subgroup sizes',
         'timer',
         'timer step',
@@ -50,6 +57,7 @@ describe('contexts', () => {
     ['device', { adapter: { ...adapter, device: '' } }, '0x01', 'not told'],
     ['driver', { adapter: { ...adapter, description: 'Acme One 2.0' } }, 'Acme One 1.0', 'Acme One 2.0'],
     ['label', { label: 'desk' }, 'not told', 'desk'],
+    ['kind of adapter', { adapter: { ...adapter, software: true } }, 'GPU', 'software'],
     ['subgroup sizes', { adapter: { ...adapter, subgroupMinSize: 16 } }, '32–32', '16–32'],
     ['timer', { timer: { ...timer, source: 'wall' } }, 'GPU timestamps', 'wall clock'],
     ['timer step', { timer: { ...timer, stepNs: 65536 } }, '1 ns', '65536 ns'],
@@ -82,6 +90,49 @@ describe('contexts', () => {
       { name: '--depth', a: '256', b: '512' },
       { name: '--batch', a: 'standard', b: '4' },
     ]);
+  });
+});
+
+describe('settings', () => {
+  const rows = (types: readonly string[], nonStandard: Readonly<Record<string, string>>) =>
+    result(
+      types.flatMap((kType) =>
+        [32, 8].map((kv) => rowOf(kv, 256, { kType, vType: kType } as Partial<RowParams>)),
+      ),
+      { nonStandard },
+    );
+
+  test.each<[string, Readonly<Record<string, string>>, Readonly<Record<string, string>>]>([
+    ['blanks after commas', { 'cache-type-k': 'f16,int8' }, { 'cache-type-k': 'f16, int8' }],
+    ['the type of V stated or implied', {}, { 'cache-type-v': 'f16, int8' }],
+    ['the order of lists', { 'cache-type-k': 'f16,int8' }, { 'cache-type-k': 'int8,f16' }],
+    ['standard values stated', { depth: '256', heads: '32', batch: '1', cache: 'cold' }, {}],
+    ['no check, by either flag', { check: 'false' }, { 'no-check': 'yes' }],
+  ])('are values: %s', (_, a, b) => {
+    const [of, to] = [rows(['f16', 'int8'], a), rows(['int8', 'f16'], b)];
+    expect(contextFacts(of, to).differs).toEqual([]);
+    expect(contextFacts(of, to).same).toContain('parameters');
+  });
+
+  test('that differ are named by what the rows have', () => {
+    expect(
+      contextFacts(rows(['f16'], {}), rows(['f16', 'int8'], { reps: '5', check: 'false' })).differs,
+    ).toEqual([
+      { name: '--reps', a: 'standard', b: '5' },
+      { name: '--check', a: 'standard', b: 'no' },
+      { name: '--cache-type-k', a: 'f16', b: 'f16, int8' },
+      { name: '--cache-type-v', a: 'f16', b: 'f16, int8' },
+    ]);
+  });
+
+  test('of a page and of the command are the same: a shape by hand has the rows of a model', () => {
+    const byHand = rowOf(8, 256, { model: 'custom' });
+    const [a, b] = [
+      result([rowOf(8, 256)]),
+      result([byHand], { nonStandard: { heads: '32', 'head-dim': '128' } }),
+    ];
+    expect(contextFacts(a, b).differs).toEqual([]);
+    expect(rowFacts([{ a: rowOf(8, 256), b: byHand }]).differs).toEqual([]);
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { compareResults } from '../../bench/compare.ts';
 import { compareJson, compareMarkdown } from '../../bench/compareReport.ts';
 import { SUITE, type BenchContext, type BenchRow } from '../../bench/schema.ts';
-import { NOT_RUN, result, row, steady, WRONG } from '../support/benchResult.ts';
+import { NO_TIME, NOT_RUN, result, row, steady, WRONG } from '../support/benchResult.ts';
 
 interface More {
   readonly names?: readonly [string, string];
@@ -107,11 +107,11 @@ describe('above and below the table', () => {
     const b = [row(32, 1024, steady(1), { kernel: 'tiles', sizes: 'tiles wg8' }), gqa];
     const report = compareMarkdown(compared([mha, gqa], b, { b: { seed: 7, nonStandard: { seed: '7' } } }));
     expect(lineOf(report, 'differs')).toBe(
-      'differs  seed (42 / 7), --seed (standard / 7), kernel of 1 of 2 rows (registers / tiles), ' +
+      'differs  seed (42 / 7), kernel of 1 of 2 rows (registers / tiles), ' +
         'sizes of 1 of 2 rows (registers wg64 / tiles wg8)',
     );
     expect(lineOf(report, 'same')).toMatch(
-      /^same {5}suite, version, commit, .*ceiling \(within 5 %\), model, /,
+      /^same {5}suite, version, commit, .*ceiling \(within 5 %\), parameters, model, /,
     );
   });
 
@@ -137,13 +137,23 @@ describe('above and below the table', () => {
     expect(lineOf(report, 'only B')).toBe('only B   h32_kv1_d128_t1024_f16');
     expect(report.match(/^warning .*$/gm)).toEqual(['warning  A and B: a CPU  ', 'warning  B: busy  ']);
     expect(lineOf(report, 'note')).toContain('the whole interval within ±2 %');
-    expect(report).not.toContain('fewer than');
   });
 
-  test('says why few samples are inconclusive', () => {
-    const report = compareMarkdown(compared([row(8, 1024, steady(1, 5))], [gqa]));
-    expect(tableOf(report)[1]![5]).toBe('inconclusive');
-    expect(report).toContain('Rows with fewer than 6 samples are inconclusive.');
+  test('says why rows are inconclusive, and gives few samples no interval', () => {
+    const few = compareMarkdown(compared([row(8, 1024, steady(1, 5))], [gqa]));
+    expect(tableOf(few)[1]!.slice(4)).toEqual([
+      expect.stringMatching(/ % \[none\]$/),
+      'inconclusive: fewer than 6 samples',
+    ]);
+    const noisy = { warnings: ['noisy'] } as const;
+    const restless = compareMarkdown(compared([row(8, 1024, steady(1), noisy)], [gqa]));
+    expect(tableOf(restless)[1]![5]).toBe('inconclusive: did not settle in A');
+  });
+
+  test('says of a row that its clock could not tell a time', () => {
+    const report = compareMarkdown(compared([gqa], [row(8, 1024, [1], NO_TIME)]));
+    expect(tableOf(report)[1]!.slice(3)).toEqual(['no time', '', 'no time in B']);
+    expect(report).toContain('error    B: h32_kv8_d128_t1024_f16: below what this clock can tell');
   });
 
   test('nothing in common: no table, and a warning', () => {
@@ -185,4 +195,19 @@ test('as JSON: everything in plain numbers', () => {
     },
   ]);
   expect([json.onlyInA, json.onlyInB]).toEqual([[mqa.id], []]);
+});
+
+test('as JSON: the warnings of both runs and of their rows, and no interval of few samples', () => {
+  const busy = { code: 'noisy', text: '1 of 1 rows did not settle' } as const;
+  const a = row(8, 1024, steady(100), { warnings: ['noisy'] });
+  const json = compareJson(compared([a], [row(8, 1024, [200])], { a: { warnings: [busy] } }));
+  expect([json.a.warnings, json.b.warnings]).toEqual([[busy], []]);
+  expect(json.rows[0]).toMatchObject({
+    a: { warnings: ['noisy'] },
+    change: 1,
+    interval: null,
+    verdict: 'inconclusive',
+    why: 'fewer than 6 samples',
+  });
+  expect(json.rows[0]!.b).not.toHaveProperty('warnings');
 });

@@ -1,23 +1,31 @@
 // report.test.ts: an invented result with round numbers, and every cell of its report worked by hand.
 import { describe, expect, test } from 'vitest';
-import {
-  csvReport,
-  farFromIdeal,
-  fixedCostSentence,
-  headerLines,
-  markdownReport,
-  resultTable,
-  speedUp,
-} from '../../bench/report.ts';
+import { csvReport } from '../../bench/csvReport.ts';
+import { headerLines, markdownReport, noteLines, resultTable } from '../../bench/report.ts';
 import type { BenchRow } from '../../bench/schema.ts';
-import { result as resultOf, row as rowOf, WRONG } from '../support/benchResult.ts';
+import { NO_TIME, NOT_RUN, result as resultOf, row as rowOf, steady, WRONG } from '../support/benchResult.ts';
 
+/** Nine samples: one at the median, four a microsecond below it and four a microsecond above. */
 function row(kvHeads: number, medianNs: number, more: Partial<BenchRow> = {}): BenchRow {
-  const made = rowOf(kvHeads, 4096, [medianNs], more);
-  return made.time
-    ? { ...made, time: { ...made.time, ci95: [medianNs - 1000, medianNs + 1000], wallNs: [medianNs + 500] } }
-    : made;
+  const samples = [medianNs, ...steady(medianNs - 1000, 4), ...steady(medianNs + 1000, 4)];
+  const made = rowOf(kvHeads, 4096, samples, more);
+  return made.time ? { ...made, time: { ...made.time, wallNs: [medianNs + 500] } } : made;
 }
+
+/** The cells of each row of a table. */
+function cellsOf(table: string): string[][] {
+  return table
+    .split('\n')
+    .slice(2)
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+const [TIME, SPEED_UP] = [7, 10];
 
 const wrong = row(8, 0, WRONG);
 
@@ -35,15 +43,7 @@ const mqa = row(1, 40_960, { tuned: true });
 
 describe('the table', () => {
   test('has time, interval, rate, share of the ceiling, both speed-ups, wall time and recording cost', () => {
-    const lines = resultTable(result(mha, gqa, mqa))
-      .split('\n')
-      .slice(2);
-    const cells = lines.map((line) =>
-      line
-        .split('|')
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
+    const cells = cellsOf(resultTable(result(mha, gqa, mqa)));
     expect(cells).toEqual([
       [
         'llama-3.1-8b',
@@ -94,34 +94,45 @@ describe('the table', () => {
   });
 
   test('gives a wrong row no time, and others no speed-up against it', () => {
-    const bad = result(row(32, 0, WRONG), gqa, mqa);
-    const lines = resultTable(bad).split('\n').slice(2);
-    expect(lines[0]).toMatch(/WRONG \|(\s+\|){5}$/);
-    expect(lines[1]).toContain('1.00×');
-    expect(lines[2]).toContain('1.60× (8.00×)');
+    const cells = cellsOf(resultTable(result(row(32, 0, WRONG), gqa, mqa)));
+    expect(cells[0]!.slice(TIME)).toEqual(['WRONG', '', '', '', '', '']);
+    expect(cells.slice(1).map((line) => line[SPEED_UP])).toEqual(['—', '—']);
+  });
+
+  test('gives a row whose clock could tell no time none', () => {
+    expect(cellsOf(resultTable(result(row(32, 0, NO_TIME))))[0]!.slice(TIME)).toEqual([
+      'no time',
+      '',
+      '',
+      '',
+      '',
+      '',
+    ]);
+  });
+
+  test('gives fewer than six samples their range, and a single one nothing beside it', () => {
+    const at = (samples: readonly number[]) =>
+      cellsOf(resultTable(result(rowOf(32, 4096, samples))))[0]![TIME];
+    expect(at([260_000, 264_000])).toBe('262.0 [260.0–264.0]');
+    expect(at([1000, 2000, 3000, 4000, 5000])).toBe('3.000 [1.000–5.000]');
+    expect(at([262_144])).toBe('262.1');
+  });
+
+  test('gives a time no narrower interval than its clock allows', () => {
+    const at = (clockNs: number) => cellsOf(resultTable(result(row(32, 262_144, { clockNs }))))[0]![TIME];
+    expect(at(100)).toBe('262.1 ± 1.0');
+    expect(at(5000)).toBe('262.1 ± 5.0');
+  });
+
+  test('of some rows holds them against all of the run', () => {
+    const cells = cellsOf(resultTable(result(mha, gqa, mqa), [gqa]));
+    expect(cells.map((line) => line[SPEED_UP])).toEqual(['4.00× (4.00×)']);
   });
 
   test('gives a hot row no share of the ceiling', () => {
     const line = resultTable(result(row(1, 40_960, { cold: false }))).split('\n')[2];
     expect(line).toMatch(/\| {7}hot \|/);
   });
-});
-
-test('speedUp is against the most KV heads of the same depth, kernel and types', () => {
-  const other = row(32, 1, { params: { ...mha.params, depth: 64, capacity: 64 } });
-  const ratio = speedUp([other, gqa, mha], gqa)!;
-  expect(ratio.baseline).toBe(mha);
-  expect([ratio.real, ratio.ideal]).toEqual([4, 4]);
-});
-
-test('one sentence says what keeps the row with the fewest KV heads from its ideal', () => {
-  const rows = [mha, gqa, mqa];
-  expect(farFromIdeal(rows)).toEqual([mqa]);
-  // 2 MiB at 512 bytes per ns are 4096 ns; 40,960 - 4096 = 36,864 ns, 90 %.
-  expect(fixedCostSentence(rows, result().context.ceiling, mqa)).toBe(
-    'mqa f16 @ d4096 reads only 2 MiB, 4.10 µs at the ceiling; the other 36.9 µs (90 %) is cost that does not shrink with KV heads ' +
-      '(scores, softmax and sums of all 32 query heads, dispatch, merge), so it gets 6.40× and not 32.0×.',
-  );
 });
 
 describe('the report', () => {
@@ -137,6 +148,40 @@ describe('the report', () => {
       'order    rows of one depth interleaved sample by sample, shuffled · seed 42',
       'check    1/2 outputs within bound of the float64 reference, before and after, worst error 1.0e+0',
     ]);
+  });
+
+  test('says of a wall clock how fine and how late it is, and does not hold it against itself', () => {
+    const timer = {
+      source: 'wall',
+      stepNs: 5000,
+      wallLateNs: 2_100_000,
+      wallRatio: null,
+      demoted: false,
+    } as const;
+    expect(headerLines(resultOf([mha], { timer }))[3]).toBe(
+      'timer    wall clock, step 5000 ns, up to 2.10 ms late',
+    );
+    const unjudged = { ...timer, source: 'gpu-timestamp', stepNs: 1 } as const;
+    expect(headerLines(resultOf([mha], { timer: unjudged }))[3]).toBe(
+      'timer    GPU timestamps, step 1 ns; wall clock / timer not judged',
+    );
+  });
+
+  test('says what cold and hot are as far as there are such rows', () => {
+    const hot = row(8, 65_536, { cold: false });
+    const caches = (...rows: BenchRow[]) => headerLines(result(...rows))[5];
+    expect(caches(mha)).not.toContain('hot');
+    expect(caches(mha, hot)).toMatch(
+      /^caches {3}cold rows .* 256 MiB together; 1 of 2 rows are hot: a last-level/,
+    );
+    expect(caches(hot)).toMatch(
+      /^caches {3}1 of 1 rows are hot: a last-level cache may hold .* 256 MiB together$/,
+    );
+  });
+
+  test('says "after" only of rows that were checked after', () => {
+    const { checkAfter: _, ...once } = mha;
+    expect(headerLines(result(once)).at(-1)).toMatch(/reference, worst error/);
   });
 
   test('counts an output as wrong that was right only before it was timed', () => {
@@ -157,6 +202,33 @@ describe('the report', () => {
     const text = markdownReport(result(mha, wrong));
     expect(text).toContain('error    h32_kv8_d128_t4096_f16: wrong result: error 1.00e+0, bound 1.00e-6');
     expect(text).toContain('warning  timer step is 65536 ns');
+  });
+
+  test('says why there is no speed-up', () => {
+    const notes = (...rows: BenchRow[]) => noteLines(result(...rows)).join('\n');
+    const why = 'no speed-up @ d4096: it is against the mha row, and ';
+    expect(notes(gqa, mqa)).toContain(`note     ${why}this run has none.`);
+    expect(notes(row(32, 0, NOT_RUN), gqa)).toContain(`${why}it has no time.`);
+    expect(notes(row(32, 262_144, { warnings: ['noisy'] }), gqa)).toContain('note     ~ marks a speed-up');
+    expect(notes(mha, gqa)).not.toContain('no speed-up');
+  });
+
+  test('explains only figures that are there', () => {
+    const notes = (...rows: BenchRow[]) => noteLines(result(...rows)).join('\n');
+    expect(notes(mha)).toContain('± is half the 95 % interval of the median.');
+    expect(notes(mha)).not.toContain('[ ]');
+    expect(notes(rowOf(32, 4096, [1, 2]))).toMatch(/\[ \] is the range of the samples: fewer than 6/);
+    expect(notes(rowOf(32, 4096, [1, 2]))).not.toContain('±');
+    expect(notes(rowOf(32, 4096, [1]))).toContain('a time alone is a single sample');
+    expect(notes(row(32, 262_144, { clockNs: 1 }))).toContain('or what the clock may be off if that is more');
+    expect(notes(wrong)).not.toContain('first run');
+  });
+
+  test('as CSV has no interval of few samples and no speed-up without an MHA row', () => {
+    const [head, line] = csvReport(result(rowOf(8, 4096, [1, 2, 3]))).split('\n');
+    const cell = (name: string) => line!.split(',')[head!.split(',').indexOf(name)];
+    expect(['ciLowNs', 'ciHighNs', 'speedUp', 'ideal'].map(cell)).toEqual(['', '', '', '']);
+    expect(cell('samples')).toBe('3');
   });
 
   test('as CSV has a line per row and quotes what needs it', () => {

@@ -40,6 +40,14 @@ describe('rowGroups', () => {
     ]);
   });
 
+  test('has each row once, whatever lists have twice', () => {
+    const twice = { ...OPTIONS, depths: [1024, 1024], kvHeads: [8, 8], kTypes: ['f16', 'f16'] } as const;
+    expect(rowGroups({ ...twice, kernels: ['plain', 'plain'] }).map((group) => group.map(rowId))).toEqual([
+      ['h32_kv8_d128_t1024_f16_plain'],
+    ]);
+    expect(rowGroups({ ...OPTIONS, kvHeads: [8], requests: ['1q1s64', '1q1s64'] })).toHaveLength(1);
+  });
+
   test('names kernel, mixed types and a capacity that is not the depth', () => {
     const one = { ...OPTIONS, depths: [1024], kvHeads: [8], capacity: 2048 };
     const [group] = rowGroups({ ...one, kernels: ['plain'], kTypes: ['f16', 'f32'] });

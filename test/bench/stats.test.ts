@@ -3,6 +3,17 @@ import { describe, expect, test } from 'vitest';
 import { normals, shuffled, uniform } from '../../bench/random.ts';
 import { commonStep, median, medianInterval } from '../../bench/stats.ts';
 
+/** How often the true median lies between two of n samples, `skipped` samples left out at each end. */
+function coverage(n: number, skipped: number): number {
+  const logFactorial = (m: number) =>
+    Array.from({ length: m }, (_, i) => Math.log(i + 1)).reduce((a, b) => a + b, 0);
+  const exactly = (k: number) =>
+    Math.exp(logFactorial(n) - logFactorial(k) - logFactorial(n - k) - n * Math.LN2);
+  let inside = 0;
+  for (let k = skipped + 1; k <= n - 1 - skipped; k++) inside += exactly(k);
+  return inside;
+}
+
 describe('median', () => {
   test('is the middle value, or the mean of the two middle ones', () => {
     expect(median([3])).toBe(3);
@@ -18,21 +29,32 @@ describe('median', () => {
 });
 
 describe('medianInterval', () => {
-  test('of fewer than six samples is their range', () => {
-    expect(medianInterval([5, 1, 4])).toEqual([1, 5]);
+  test.each([1, 2, 3, 4, 5])('of %d samples is none: their range holds too little', (n) => {
+    expect(medianInterval(Array.from({ length: n }, (_, i) => i))).toBeNull();
   });
 
-  test('of 25 samples are the 8th and the 17th or 18th: n/2 -+ 0.98 sqrt(n)', () => {
-    const values = Array.from({ length: 25 }, (_, i) => i + 1);
-    // 12.5 - 4.9 = 7.6 and 12.5 + 4.9 = 17.4, as ranks from 1: floor(7.6) + 1 and ceil(17.4).
-    expect(medianInterval(values)).toEqual([8, 18]);
+  test('of six samples is their range, which holds 62 of 64', () => {
+    expect(medianInterval([3, 1, 4, 6, 5, 2])).toEqual([1, 6]);
+  });
+
+  test('of 25 samples are the 8th and the 18th', () => {
+    expect(medianInterval(Array.from({ length: 25 }, (_, i) => i + 1))).toEqual([8, 18]);
+  });
+
+  test('is the narrowest pair of ranks that holds 95 %, for any number of samples', () => {
+    for (const n of [6, 7, 8, 9, 12, 17, 18, 41, 100, 101, 500]) {
+      const [low, high] = medianInterval(Array.from({ length: n }, (_, i) => i))!;
+      expect(low + high).toBe(n - 1);
+      expect(coverage(n, low)).toBeGreaterThanOrEqual(0.95);
+      expect(coverage(n, low + 1)).toBeLessThan(0.95);
+    }
   });
 
   test('covers the true median in about 95 of 100 draws', () => {
     const next = uniform(3);
     let covered = 0;
     for (let draw = 0; draw < 2000; draw++) {
-      const [low, high] = medianInterval(Array.from({ length: 41 }, next));
+      const [low, high] = medianInterval(Array.from({ length: 41 }, next))!;
       if (low <= 0.5 && 0.5 <= high) covered++;
     }
     expect(covered / 2000).toBeGreaterThan(0.93);

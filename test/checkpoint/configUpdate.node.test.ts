@@ -4,6 +4,7 @@ import { findAttention } from '../../src/checkpoint/attention.ts';
 import { updateConfig } from '../../src/checkpoint/configUpdate.ts';
 import { planConversion } from '../../src/checkpoint/plan.ts';
 import type { TensorSpec } from '../../src/checkpoint/safetensors.ts';
+import { parseConfigJson } from '../../src/models/configJson.ts';
 import { CHECKPOINTS } from '../support/checkpoints.ts';
 
 /** The text with 2 KV heads, for a model of the family's tensors. */
@@ -14,7 +15,7 @@ function updated(text: string, family = 'llama'): string {
       { name, shape, dtype: 'F32' },
     ]),
   );
-  const attention = findAttention(tensors, JSON.parse(text), 'model');
+  const attention = findAttention(tensors, parseConfigJson(text, 'config.json'), 'model');
   const options = {
     kvHeads: 2,
     method: 'mean',
@@ -23,32 +24,33 @@ function updated(text: string, family = 'llama'): string {
     renorm: true,
     seed: 0,
   } as const;
-  return updateConfig(text, planConversion(attention, tensors, options, 'model'));
+  return updateConfig(text, planConversion(attention, tensors, options, 'model'), 'model');
 }
 
-const REST = '"hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2';
+const REST = '"model_type": "llama", "hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2';
 
 describe('config.json', () => {
   test('keeps the form of every number, string and space', () => {
     const text = `{
   "final_logit_softcapping": 30.0, "rms_norm_eps": 1e-06,
   "num_key_value_heads": 4, "note": "a \\"}{,: \\\\", "list": [1.0, {"num_key_value_heads": 7}],
-  "model_type": "llama", "head_dim": 8, ${REST}
+  "head_dim": 8, ${REST}
 }
 `;
     expect(updated(text)).toBe(text.replace('"num_key_value_heads": 4', '"num_key_value_heads": 2'));
   });
 
   test('gets what it lacked, on lines of their own where the others are', () => {
-    const lines = ['{', '  "model_type": "llama",', ...REST.split(', ').map((line) => `  ${line},`)];
+    const lines = ['{', ...REST.split(', ').map((line) => `  ${line},`)];
     const without = [...lines.slice(0, -1), lines.at(-1)!.slice(0, -1), '}'].join('\n');
     const added = ['  "num_key_value_heads": 2,', '  "head_dim": 8', '}'];
     expect(updated(without)).toBe([...lines, ...added].join('\n'));
   });
 
   test('gets what it lacked in one line, a null replaced', () => {
-    expect(JSON.parse(updated(`{"head_dim":null,${REST},"rope_theta":1e4}`))).toEqual({
+    expect(JSON.parse(updated(`{"model_type":"llama","head_dim":null,${REST},"rope_theta":1e4}`))).toEqual({
       ...JSON.parse(`{${REST}}`),
+      model_type: 'llama',
       head_dim: 8,
       num_key_value_heads: 2,
       rope_theta: 1e4,
@@ -59,10 +61,66 @@ describe('config.json', () => {
     expect(text).toContain('"attn_pdrop": 0.0,');
   });
 
-  test('is changed inside text_config where the text model is there', () => {
+  test('is changed at every place where the number stands', () => {
     const inner = `{${REST}, "head_dim": 8, "num_key_value_heads": 4, "rope_theta": 1e6}`;
-    const text = `{"vision": {"num_key_value_heads": 4}, "text_config": ${inner}, "num_key_value_heads": 4, "x": 1.0}`;
-    const changed = inner.replace('"num_key_value_heads": 4', '"num_key_value_heads": 2');
-    expect(updated(text)).toBe(text.replace(inner, changed));
+    const text = `{"vision_config": {"num_key_value_heads": 4}, "text_config": ${inner}, "num_key_value_heads": 4, "x": 1.0}`;
+    const [vision, rest] = text.split(', "text_config"');
+    const changed = rest!.replaceAll('"num_key_value_heads": 4', '"num_key_value_heads": 2');
+    expect(updated(text)).toBe(`${vision}, "text_config"${changed}`);
+    const both = `{${REST}, "head_dim": 8, "num_key_value_heads": 4, "llm_config": ${inner}, "num_key_value_groups": 1}`;
+    expect(updated(both)).toBe(
+      both
+        .replaceAll('"num_key_value_heads": 4', '"num_key_value_heads": 2')
+        .replace('groups": 1', 'groups": 2'),
+    );
+  });
+
+  test.each([
+    ['num_kv_heads', 'num_kv_heads'],
+    ['n_head_kv', 'n_head_kv'],
+    ['multi_query_group_num', 'multi_query_group_num'],
+  ])('%s is written where it was read', (name) => {
+    const text = `{${REST}, "head_dim": 8, "${name}": 4}`;
+    expect(updated(text)).toBe(text.replace(`"${name}": 4`, `"${name}": 2`));
+  });
+
+  test.each([
+    [
+      'two numbers of KV heads',
+      `{${REST}, "num_key_value_heads": 4, "decoder": {${REST}, "num_key_value_heads": 2}}`,
+      'model/config.json: decoder.num_key_value_heads is 2, but the number of KV heads was read as 4: expected 4 here too',
+    ],
+    [
+      'a number beside none',
+      `{${REST}, "decoder": {${REST}, "num_key_value_heads": 2}}`,
+      'decoder.num_key_value_heads is 2, but the number of KV heads was read as 4',
+    ],
+    [
+      'two numbers of query heads',
+      `{${REST}, "decoder": {"num_attention_heads": 8}}`,
+      'model/config.json: num_attention_heads (4) and decoder.num_attention_heads (8) contradict each other',
+    ],
+  ])('%s: refused', (_, text, expected) => {
+    expect(() => updated(text)).toThrow(expected);
+  });
+
+  test('a number of query heads to a KV head that does not fit is refused', () => {
+    const text = `{${REST}, "num_key_value_heads": 4, "num_key_value_groups": 4}`;
+    expect(() => updated(text)).toThrow(/num_key_value_groups.*4/);
+  });
+
+  test("keeps Python's words and a byte order mark", () => {
+    const text = `\uFEFF{\n  "a": Infinity, "b": [NaN, -Infinity], "c": "NaN",\n  ${REST},\n  "d": NaN\n}`;
+    expect(updated(text)).toBe(
+      text.replace('"d": NaN', '"d": NaN,\n  "num_key_value_heads": 2,\n  "head_dim": 8'),
+    );
+  });
+
+  test('one that would read as something else is refused', () => {
+    // The flag turns the count off, and the projections are not fused, so that it cannot be turned on.
+    const text = `{${REST}, "multi_query_attention": false, "multi_query_group_num": 4}`;
+    expect(() => updated(text)).toThrow(
+      'with 2 KV heads written to it, it reads as numKvHeads 4 where 2 is expected; these fields cannot describe the result',
+    );
   });
 });

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { gram, rowProducts } from '../../src/checkpoint/linear/dense.ts';
-import type { Positions } from '../../src/checkpoint/families.ts';
+import type { Positions } from '../../src/checkpoint/family.ts';
 import { alignedTransforms, keyRotations } from '../../src/checkpoint/methods/aligned.ts';
 import { similarGroups } from '../../src/checkpoint/methods/grouping.ts';
 import { keyBasis, type KeyBasis, type QkNorm } from '../../src/checkpoint/methods/keyBasis.ts';

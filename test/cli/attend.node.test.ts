@@ -108,7 +108,7 @@ const CONTROL: Example = {
 describe('results', () => {
   test('F32, groups of 4: o and lse agree with float64, metadata says how they were made', async () => {
     const problem = await writeExample(CONTROL);
-    const { out, error } = await gqaAttend(input, '-o', output);
+    const { out, error } = await gqaAttend(input, '--out', output);
     expect(error).toBe('');
     await expectRight(problem);
     expect(out).toMatch(
@@ -132,7 +132,7 @@ describe('results', () => {
       kvLens: [37, 0, 2],
       dtypes: ['BF16', 'F16', 'BF16'],
     });
-    expect((await gqaAttend(input, '-o', output)).error).toBe('');
+    expect((await gqaAttend(input, '--out', output)).error).toBe('');
     await expectRight(problem);
     const { lse } = await readOutput();
     // [3, 2, 5]: sequence 1 is empty; sequence 2 has two tokens, of its five queries the first three see none.
@@ -145,7 +145,7 @@ describe('results', () => {
     const problem = await writeExample({ ...CONTROL, numQHeads: 2, qLen: 5 });
     const { error } = await gqaAttend(
       input,
-      '-o',
+      '--out',
       output,
       '--no-causal',
       '--scale',
@@ -160,7 +160,7 @@ describe('results', () => {
 
   test('--kv-dtype f16 rounds k and v, and says which values were cut', async () => {
     const problem = await writeExample(CONTROL);
-    expect((await gqaAttend(input, '-o', output, '--kv-dtype', 'f16')).error).toBe('');
+    expect((await gqaAttend(input, '--out', output, '--kv-dtype', 'f16')).error).toBe('');
     await expectRight({ ...problem, ...held('f16', problem) });
     const one = Float32Array.from({ length: D }, () => 1);
     await writeSafetensors(input, [
@@ -168,7 +168,7 @@ describe('results', () => {
       { name: 'k', dtype: 'F32', shape: [1, 1, 1, D], data: one },
       { name: 'v', dtype: 'F32', shape: [1, 1, 1, D], data: one.with(3, 1e5).with(4, -7e4) },
     ]);
-    const { err } = await gqaAttend(input, '-o', output, '--kv-dtype', 'f16');
+    const { err } = await gqaAttend(input, '--out', output, '--kv-dtype', 'f16');
     expect(err).toContain('warning  v: 2 values past 65504, the largest f16, were cut to it\n');
     expect((await readOutput()).o.data.slice(2, 6)).toEqual(Float32Array.of(1, 65504, -65504, 1));
   });
@@ -176,7 +176,7 @@ describe('results', () => {
   test.each(['bf16', 'int8', 'int4'] as const)('--kv-dtype %s rounds k and v', async (type) => {
     const problem = await writeExample(CONTROL);
     const args = ['--kv-dtype', type, '--kernel', 'plain'];
-    expect((await gqaAttend(input, '-o', output, ...args)).error).toBe('');
+    expect((await gqaAttend(input, '--out', output, ...args)).error).toBe('');
     await expectRight({ ...problem, ...held(type, problem) });
     expect((await readOutput()).metadata).toMatchObject({ kernel: 'plain', kv_dtype: type });
   });
@@ -196,7 +196,7 @@ describe('results', () => {
       { name: 'bias', dtype: 'F32', shape: [1], data: Float32Array.of(1) },
       { name: 'mask', dtype: 'BOOL', shape: [1], data: Uint8Array.of(1) },
     ]);
-    const { err } = await gqaAttend(input, '-o', output);
+    const { err } = await gqaAttend(input, '--out', output);
     expect(err).toContain('note     tensors without use here: bias, mask\n');
     const { o, lse } = await readOutput();
     expect(o.data).toEqual(Float32Array.of(...v, ...v, ...v, ...v));
@@ -212,7 +212,7 @@ describe('results', () => {
       { name: 'v', dtype: 'F32', shape: [2, 2, 37, D], data: problem.v },
       { name: 'kv_lens', dtype: 'U8', shape: [2], data: Uint8Array.of(36, 37) },
     ]);
-    expect((await gqaAttend(input, '-o', output)).error).toBe('');
+    expect((await gqaAttend(input, '--out', output)).error).toBe('');
     await expectRight(problem);
   });
 });

@@ -105,7 +105,7 @@ describe('bad input leaves the output as it was', () => {
     ['NaN in v', [Q, K, withNaN(V, D * 9 + 2 * D)], '"v": expected finite numbers, got NaN at [0, 1, 2, 0]'],
   ])('%s', async (_, tensors, message) => {
     await writeSafetensors(input, tensors);
-    const { error } = await expectUntouched(() => gqaAttend(input, '-o', output));
+    const { error } = await expectUntouched(() => gqaAttend(input, '--out', output));
     expect(error).toContain(message);
     expect(error.startsWith(`${input}: tensor "`)).toBe(true);
   });
@@ -129,7 +129,7 @@ describe('bad input leaves the output as it was', () => {
     ['option', ['--kernels', 'plain'], "unknown option '--kernels'"],
   ])('bad %s', async (_, options, message) => {
     await writeSafetensors(input, [Q, K, V]);
-    const { error } = await expectUntouched(() => gqaAttend(input, '-o', output, ...options));
+    const { error } = await expectUntouched(() => gqaAttend(input, '--out', output, ...options));
     expect(error).toContain(message);
   });
 
@@ -137,10 +137,10 @@ describe('bad input leaves the output as it was', () => {
     await writeSafetensors(input, [Q, K, V]);
     const whole = readFileSync(input);
     writeFileSync(input, whole.subarray(0, whole.length - 4));
-    const cut = await expectUntouched(() => gqaAttend(input, '-o', output));
+    const cut = await expectUntouched(() => gqaAttend(input, '--out', output));
     expect(cut.error).toContain('is it truncated?');
     writeFileSync(input, whole.toString('latin1').replace('[2,8,1,64]', '[2,8,2,64]'), 'latin1');
-    const lying = await expectUntouched(() => gqaAttend(input, '-o', output));
+    const lying = await expectUntouched(() => gqaAttend(input, '--out', output));
     expect(lying.error).toContain('F32 [2, 8, 2, 64] takes 8192 bytes, but data_offsets are [0, 4096]');
   });
 
@@ -153,7 +153,7 @@ describe('bad input leaves the output as it was', () => {
       zeros('k', [1, 1, tokens, D], 'F16'),
       zeros('v', [1, 1, tokens, D], 'F16'),
     ]);
-    const { error } = await expectUntouched(() => gqaAttend(input, '-o', output, '--kernel', 'plain'));
+    const { error } = await expectUntouched(() => gqaAttend(input, '--out', output, '--kernel', 'plain'));
     expect(error).toContain(`scores: maxStorageBufferBindingSize needed ${tokens * 32768}, available `);
   });
 });
@@ -161,9 +161,11 @@ describe('bad input leaves the output as it was', () => {
 describe('bad output', () => {
   test('a folder that does not exist, and one in place of a file', async () => {
     await writeSafetensors(input, [Q, K, V]);
-    const missing = await gqaAttend(input, '-o', join(folder, 'none', 'out'));
+    const missing = await gqaAttend(input, '--out', join(folder, 'none', 'out'));
     expect(missing.error).toContain(`the folder "${join(folder, 'none')}" does not exist`);
-    expect((await gqaAttend(input, '-o', folder)).error).toContain('expected a file, it is something else');
+    expect((await gqaAttend(input, '--out', folder)).error).toContain(
+      'expected a file, it is something else',
+    );
     expect(readdirSync(folder)).toEqual(['in.safetensors']);
   });
 
@@ -178,14 +180,14 @@ describe('bad output', () => {
       join(folder, 'soft'),
       join(folder, 'hard'),
     ]) {
-      expect((await gqaAttend(input, '-o', name)).error).toContain('expected another file than the input');
+      expect((await gqaAttend(input, '--out', name)).error).toContain('expected another file than the input');
     }
     expect(readFileSync(input).equals(before)).toBe(true);
   });
 
   test('none given, and an input that is not there', async () => {
-    expect((await gqaAttend(input)).error).toContain("required option '-o, --output <file>' not specified");
-    expect((await gqaAttend(input, '-o', output)).error).toContain(
+    expect((await gqaAttend(input)).error).toContain("required option '--out <file>' not specified");
+    expect((await gqaAttend(input, '--out', output)).error).toContain(
       'in.safetensors: cannot be opened: ENOENT',
     );
     expect(readdirSync(folder)).toEqual([]);

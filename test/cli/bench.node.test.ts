@@ -106,7 +106,7 @@ describe('refusals', () => {
     [['--head-dim', '100'], 'headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 100'],
     [['--heads', '0'], 'expected a whole number from 1 to'],
     [['-d', '-5'], '-5'],
-    [['-d', '1.5'], 'expected a whole number from 1 to 16777216, got "1.5"'],
+    [['-d', '1.5'], 'expected a whole number from 1 to 16777216, such as 4096 or 4k, got "1.5"'],
     [['-d', '9-3'], 'expected an ascending range, got "9-3"'],
     [['-d', '4096', '--capacity', '1024'], 'expected at most the capacity of 1024, got 4096'],
     [['-m', 'lama-3'], 'no preset, file or folder is called "lama-3"'],

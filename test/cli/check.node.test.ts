@@ -198,7 +198,19 @@ FAILED: 2 of 3 runs of 2 cases
   a_f16, registers wg128 lanes16 tokens2 rows4x2: o error 2.0e-6, bound 1.0e-6; \
 lse error 0.0e+0, bound 1.0e-6; worst of o at [b, h, i, d] = [0, 1, 0, 5]: expected 1, got 2
   b_f32, plain: plain_mix: line 1: no`);
-    expect(checkText(rows.slice(1, 2)).split('\n').at(-1)).toBe('ok: 1 run of 1 case, all within the bounds');
+    expect(checkText(rows.slice(1, 2)).split('\n').at(-1)).toBe(
+      'ok: 1 run of 1 case, all within the bounds; not tried: f32, bf16, int8, int4',
+    );
+  });
+
+  test('of every element type says no type that was not tried', () => {
+    const rows = ['f32', 'f16', 'bf16-int8', 'int4'].map((elements): CheckRow => ({
+      case: elements,
+      kernel: 'plain',
+      elements,
+      verdict,
+    }));
+    expect(checkText(rows).split('\n').at(-1)).toBe('ok: 4 runs of 4 cases, all within the bounds');
   });
 });
 

@@ -1,6 +1,13 @@
 // checkGrid.node.test.ts: which cases `gqa check` has, and which runs come of them.
 import { describe, expect, test } from 'vitest';
-import { CHECK_CASES, checkCase, quickCases, SOFTWARE_CASES, type CheckCase } from '../../bench/cases.ts';
+import {
+  CHECK_CASES,
+  checkCase,
+  elementName,
+  quickCases,
+  SOFTWARE_CASES,
+  type CheckCase,
+} from '../../bench/cases.ts';
 import { planChecks, type CheckOptions } from '../../bench/check.ts';
 import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
 import { KV_TYPES } from '../../src/kernels/elements.ts';
@@ -84,9 +91,16 @@ describe('cases', () => {
     }
   });
 
-  test('quick is a fifth, with the control case', () => {
-    expect(quickCases(CHECK_CASES)).toHaveLength(Math.ceil(CHECK_CASES.length / 5));
-    expect(quickCases(CHECK_CASES)[0]!.name).toBe('h8_kv4_d64_t257_f16');
+  test.each([
+    ['whole', CHECK_CASES],
+    ['software', SOFTWARE_CASES],
+  ])('quick is about a fifth of the %s grid, with the control case and every element type', (_, grid) => {
+    const quick = quickCases(grid);
+    expect(quick[0]!.name).toBe('h8_kv4_d64_t257_f16');
+    expect(quick.length / grid.length).toBeLessThan(0.3);
+    const types = (cases: readonly CheckCase[]) => new Set(cases.map(({ problem }) => elementName(problem)));
+    expect(types(quick)).toEqual(types(grid));
+    for (const type of KV_TYPES) expect(types(quick)).toContain(type);
   });
 });
 

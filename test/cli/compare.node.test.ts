@@ -112,6 +112,45 @@ describe('--fail-on', () => {
   });
 });
 
+describe('rows that did not settle', () => {
+  const busy = (ns: number) =>
+    result([mha, row(8, 1024, steady(ns), { warnings: ['noisy'] })], {
+      warnings: [{ code: 'noisy', text: '1 of 2 rows did not settle' }],
+    });
+  const before = file('busy-a.json', busy(500));
+  const after = file('busy-b.json', busy(770));
+
+  test('are no regression, and are counted', async () => {
+    const { out, err, code } = await compare(before, after, '--fail-on', 'regression');
+    expect(out).toContain('+54.0 % [+54.0, +54.0] | inconclusive: did not settle in A and B');
+    expect(err).toBe('note     --fail-on regression: 1 of 2 rows are inconclusive and do not count\n');
+    expect(code).toBeUndefined();
+  });
+
+  test("carry the runs' warnings into -o json", async () => {
+    const { out } = await compare(before, after, '-o', 'json');
+    const json = JSON.parse(out) as { a: { warnings: unknown[] }; b: { warnings: unknown[] } };
+    expect(json.a.warnings).toEqual(busy(500).context.warnings);
+    expect(json.b.warnings).toHaveLength(1);
+  });
+});
+
+describe('more than two files', () => {
+  test('are each compared with the first', async () => {
+    const { out, err, code } = await compare(base, base, slower, '--fail-on', 'regression');
+    expect(out.match(/^A {8}.*base\.json/gm)).toHaveLength(2);
+    expect(out).toContain('slower');
+    expect(err).toBe('failed   --fail-on regression: h32_kv8_d128_t1024_f16 slower\n');
+    expect(code).toBe(1);
+  });
+
+  test('give a list of documents', async () => {
+    const { out } = await compare(base, slower, wrong, '-o', 'json');
+    const json = JSON.parse(out) as { b: { file: string } }[];
+    expect(json.map(({ b }) => b.file)).toEqual([slower, wrong]);
+  });
+});
+
 describe('refusals', () => {
   const missing = join(folder, 'none.json');
   const peers = file('peers.json', { ...result([]), schema: 'gqa-peers/1' });
@@ -120,7 +159,7 @@ describe('refusals', () => {
   test.each([
     [[], "missing required argument 'A.json'"],
     [[base], "missing required argument 'B.json'"],
-    [[base, slower, other], "too many arguments for 'compare'. Expected 2 arguments but got 3"],
+    [[base, slower, missing], `${missing}: expected a readable file: ENOENT`],
     [[base, missing], `${missing}: expected a readable file: ENOENT`],
     [[folder, base], `${folder}: expected a readable file: EISDIR`],
     [[base, peers], `${peers}: schema: expected "gqa-bench/1", got "gqa-peers/1"`],

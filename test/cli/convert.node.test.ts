@@ -291,7 +291,18 @@ describe('--report', () => {
   test('as JSON and as a picture, for some layers, with a model beside it', async () => {
     const [json, svg] = [join(folder, 'report.json'), join(folder, 'report.svg')];
     const files = ['--export-json', json, '--plot', svg];
-    const args = ['--kv-heads', '2', '--report', '--layers', '1', '-o', 'json', ...files, '--out', out];
+    const args = [
+      '--kv-heads',
+      '2',
+      '--report',
+      '--report-layers',
+      '1',
+      '-o',
+      'json',
+      ...files,
+      '--out',
+      out,
+    ];
     const { out: said } = await convert(await source('t5'), ...args);
     const report = JSON.parse(await readFile(json, 'utf8')) as { modules: { keys: number[] }[] };
     expect(said.startsWith(JSON.stringify(report, null, 2))).toBe(true);
@@ -386,9 +397,12 @@ describe('usage errors', () => {
     [['--kv-heads', '3', '--dry-run'], 'query heads (4) must be a multiple of KV heads (3)'],
     [['--kv-heads', '8', '--dry-run'], 'KV heads (8) must be at most the number of query heads (4)'],
     [['--kv-heads', '2', '--report', '--method', 'random'], 'random heads keep nothing of the source'],
-    [['--kv-heads', '2', '--report', '--layers', '2'], '--layers: expected layers from 0 to 1, got 2'],
-    [['--kv-heads', '2', '--dry-run', '--plot', 'x.svg'], '--layers are of the report'],
-    [['--kv-heads', '2', '--dry-run', '--layers', '0'], '--layers are of the report'],
+    [
+      ['--kv-heads', '2', '--report', '--report-layers', '2'],
+      '--report-layers: expected layers from 0 to 1, got 2',
+    ],
+    [['--kv-heads', '2', '--dry-run', '--plot', 'x.svg'], '--report-layers are of the report'],
+    [['--kv-heads', '2', '--dry-run', '--report-layers', '0'], '--report-layers are of the report'],
     [['--kv-heads', '2', '--report', '--shards', '0/2'], 'make parts of a result: expected --out too'],
     [['--kv-heads', '2', '--dry-run', '--finish'], 'make parts of a result: expected --out too'],
     [

@@ -85,9 +85,9 @@ describe('tensors', () => {
     ],
     [
       'that may depend on heads',
-      'model.layers.0.self_attn.k_proj.weight_scale',
+      'model.layers.0.self_attn.k_proj.extra',
       [4],
-      'tensor "model.layers.0.self_attn.k_proj.weight_scale" is one too many: not a known tensor of llama attention, and it may depend on the number of heads',
+      'tensor "model.layers.0.self_attn.k_proj.extra" is one too many: not a known tensor of llama attention, and it may depend on the number of heads',
     ],
     [
       'of a layer past the last',
@@ -123,7 +123,7 @@ describe('tensors', () => {
   test('names of no family, and two models in one', async () => {
     await write({ ...LLAMA, tensors: [['a.weight', [2]]] });
     expect(await refusal()).toMatch(
-      /the tensors have the names of no known family \(llama, .*t5\); model_type "llama", tensors "a\.weight" \.\.\.; describe them with --map/,
+      /the tensors have the names of no known family \(llama, .*nanogpt\); model_type "llama", tensors "a\.weight" \.\.\.; describe them with --map/,
     );
     const second = LLAMA.tensors.map(([name, shape]) => [`draft.${name}`, shape] as const);
     await write({ ...LLAMA, tensors: [...LLAMA.tensors, ...second] });
@@ -141,7 +141,7 @@ describe('tensors', () => {
     await write(LLAMA, { fill });
     for (const method of ['aligned', 'pca']) {
       expect(await refusal('--method', method)).toContain(
-        `tensor "${K}": expected finite numbers, which turning heads needs`,
+        `tensor "${K}": expected finite numbers, which turning and judging heads needs`,
       );
     }
   });
@@ -193,7 +193,12 @@ describe('header lies', () => {
       'tensor "b": bytes 30 to 64 overlap the bytes before, which end at 40',
     ],
     ['a name twice', `{"a":${entry(0, 32)},"a":${entry(32, 64)}}`, 'tensor name "a" appears twice'],
-    ['an unknown dtype', `{"a":${entry(0, 64, 'F4')}}`, 'tensor "a": unknown dtype "F4"; known are F64'],
+    [
+      'a dtype that is no word',
+      `{"a":${entry(0, 64, 'f4!')}}`,
+      'tensor "a": unknown dtype "f4!"; expected a',
+    ],
+    ['too many bytes', `{"a":${entry(0, 64, 'F4')}}`, 'tensor "a": F4 [64] takes 32 bytes, but data_offsets'],
   ])('%s', async (_, header, expected) => {
     await withHeader(header);
     expect(await refusal()).toContain(`error: ${join(source, 'model.safetensors')}: ${expected}`);
@@ -247,7 +252,7 @@ describe('the index', () => {
     [
       'names a file that is missing',
       (map: Record<string, string>) => void (map[K] = 'model-00003-of-00002.safetensors'),
-      'model-00003-of-00002.safetensors: cannot be opened: ENOENT',
+      'index.json: names "model-00003-of-00002.safetensors", which is missing (1 of 3 shards are)',
     ],
   ])('%s', async (_, change, expected) => {
     await index(change);
@@ -265,7 +270,7 @@ describe('the index', () => {
     await write(LLAMA, { shards: 2 });
     const path = join(source, 'model.safetensors.index.json');
     await writeFile(path, '{');
-    expect(await refusal()).toContain(`${path}: expected JSON: `);
+    expect(await refusal()).toContain(`${path}: expected a readable JSON file: `);
     await writeFile(path, '{"weight_map": []}');
     expect(await refusal()).toContain('expected an object with a "weight_map"');
     await rm(path);
@@ -273,7 +278,9 @@ describe('the index', () => {
       'expected model.safetensors, model.safetensors.index.json or a single safetensors file, got "model-00001',
     );
     for (const n of [1, 2]) await rm(join(source, `model-0000${n}-of-00002.safetensors`));
-    expect(await refusal()).toContain('or a single safetensors file, got none');
+    expect(await refusal()).toContain(
+      'or a single safetensors file, got none, but "pytorch_model.bin"; save the model as safetensors first',
+    );
   });
 });
 
@@ -282,7 +289,7 @@ describe('the config', () => {
     await write();
     const path = join(source, 'config.json');
     await writeFile(path, '{"a":');
-    expect(await refusal()).toContain(`${path}: expected JSON: `);
+    expect(await refusal()).toContain(`${path}: expected a readable JSON file: `);
     await writeFile(path, JSON.stringify({ ...LLAMA.config, num_key_value_heads: 3 }));
     expect(await refusal()).toContain(
       'num_attention_heads (4) must be a multiple of num_key_value_heads (3)',
@@ -350,7 +357,7 @@ describe('the target', () => {
     await write();
     await writeFile(join(folder, 'file'), 'x');
     const target = join(folder, 'file', 'out');
-    expect(await refusal('--out', target)).toContain(`${target}.partial: cannot be made: ENOTDIR`);
+    expect(await refusal('--out', target)).toContain(`${target}.lock: cannot be made: ENOTDIR`);
   });
 
   test('is a link that leads nowhere', async () => {

@@ -92,6 +92,27 @@ shape from Lightning-AI/litgpt, litgpt/config.py
     expect(out).not.toMatch(/full|floor|gqa \(/);
   });
 
+  it('stores V as K unless it is told otherwise', () => {
+    const { out } = gqaKv('llama-3.1-8b', '--cache-type-k', 'int8');
+    expect(out).toContain('· int8 · batch 1\n');
+    expect(gqaKv('llama-3.1-8b', '--cache-type-k', 'int8', '--cache-type-v', 'int8').out).toBe(out);
+    expect(gqaKv('llama-3.1-8b', '--cache-type-v', 'int8').out).toContain('· K f16, V int8 ·');
+  });
+
+  it('reads lengths with a suffix', () => {
+    expect(gqaKv('gpt-2', '-d', '4k').out).toBe(gqaKv('gpt-2', '-d', '4096').out);
+    expect(gqaKv('gpt-2', '--max-model-len', '1k-1M*1024').out).toBe(
+      gqaKv('gpt-2', '-d', '1024,1048576').out,
+    );
+  });
+
+  it('says what cross-attention keeps beside the table', () => {
+    // 24 layers * 2 * 16 heads * 64 * 2 B
+    expect(gqaKv('t5-v1.1-large').out).toContain(
+      'self-attention of the decoder only; cross-attention keeps 98 304 B = 96 KiB more for each token of the encoder',
+    );
+  });
+
   it('takes a shape by hand, at a range of depths', () => {
     const { out } = gqaKv(
       '--layers',
@@ -159,6 +180,64 @@ describe('gqa kv, files', () => {
       'head_dim 128 from "head_dim"; not hidden_size / num_attention_heads = 2560 / 32 = 80\n',
     );
     expect(loadShape(path)).toMatchObject({ layers: 36, numKvHeads: 8 });
+  });
+
+  /** What `gqa kv` says of a config.json with this text. */
+  function ofConfig(text: string, ...args: string[]): Outcome {
+    const path = join(folder, 'given.json');
+    writeFileSync(path, text);
+    return gqaKv(path, ...args);
+  }
+
+  it('reads what Python writes: a byte order mark, NaN and Infinity', () => {
+    const sizes =
+      '"hidden_size": 4096, "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8';
+    const { out, exitCode } = ofConfig(`\uFEFF{${sizes}, "rope_scale": Infinity, "x": [NaN]}`);
+    expect([out.includes('= 131 072 B = 128 KiB'), exitCode]).toEqual([true, 0]);
+    expect(ofConfig(`{${sizes}, "num_key_value_heads": 4}`).err).toContain('got "num_key_value_heads" twice');
+    expect(ofConfig(`{${sizes}, "head_dim": Infinity}`).err).toContain('got Infinity');
+  });
+
+  it('says what the layers keep where they differ', () => {
+    const config = {
+      model_type: 'gemma3n_text',
+      hidden_size: 2048,
+      num_attention_heads: 8,
+      num_hidden_layers: 35,
+      sliding_window: 512,
+    };
+    const { out } = ofConfig(JSON.stringify(config), '-d', '8192');
+    expect(out).toContain('35 layers · 8 query heads · 2 KV heads · head_dim 256');
+    // 20 layers * 2 * 2 heads * 256 * 2 B; of them 4 keep 8,192 tokens and 16 keep 512, 2,048 B each.
+    expect(out).toContain('per token   2 (K,V) × 20 layers × 2 heads × 256 × 2 B = 40 960 B = 40 KiB');
+    expect(out).toContain('| gqa (2) ← | 8 192 |    40 KiB |  80 MiB |  320 MiB |');
+    expect(out).toContain(
+      '16 of 35 layers keep only the last 512 tokens; past that a token adds 8 192 B = 8 KiB',
+    );
+    expect(out).toContain('15 of 35 layers use the cache of another layer');
+  });
+
+  it('writes one term for each kind of heads', () => {
+    const config = {
+      hidden_size: 4096,
+      num_attention_heads: 32,
+      num_hidden_layers: 4,
+      num_key_value_heads_per_layer: [4, 4, 2, 1],
+    };
+    const { out } = ofConfig(JSON.stringify(config), '-d', '1k');
+    expect(out).toContain('32 query heads · up to 4 KV heads ·');
+    expect(out).toContain(
+      '2 (K,V) × (2 layers × 4 heads × 128 × 2 B + 1 layer × 2 heads × 128 × 2 B + 1 layer × 1 head × 128 × 2 B) = 5 632 B',
+    );
+  });
+
+  it('says that an encoder has no KV cache', () => {
+    const { out, err, exitCode } = ofConfig('{"model_type": "bert"}');
+    expect([out, err, exitCode]).toEqual([
+      '',
+      `error: ${join(folder, 'given.json')}: bert is an encoder and keeps no KV cache\n`,
+      1,
+    ]);
   });
 
   it.each([
@@ -233,8 +312,10 @@ describe('gqa kv, JSON', () => {
       numQHeads: 64,
       numKvHeads: 8,
       headDim: 64,
-      localLayers: 12,
-      window: 128,
+      kvLayers: [
+        { kind: 'global', count: 12, numKvHeads: 8, headDim: 64 },
+        { kind: 'local', count: 12, numKvHeads: 8, headDim: 64, window: 128 },
+      ],
       source: 'openai/gpt-oss, gpt_oss/torch/model.py',
     });
   });

@@ -31,7 +31,7 @@ describe('names', () => {
     for (const name of ['bench', 'check', 'attend', 'kv', 'convert', 'doctor']) {
       expect(out).toMatch(new RegExp(`^  ${name} \\[`, 'm'));
     }
-    expect(out).toContain('gqa attend in.safetensors -o out.safetensors');
+    expect(out).toContain('gqa attend in.safetensors --out o.safetensors');
     expect(out).toContain('3 no usable adapter');
     expect(code).toBe(0);
     expect((await gqaMain('help', 'kv')).out).toContain('Usage: gqa kv [options] [model]');
@@ -57,10 +57,14 @@ describe('errors', () => {
     [['frobnicate'], "error: unknown command 'frobnicate'\n"],
     [['kv', 'gpt-2', '--dept', '3'], "error: unknown option '--dept'\n(Did you mean --depth?)\n"],
     [['--bogus'], "error: unknown option '--bogus'\n"],
-    [['attend'], "error: required option '-o, --output <file>' not specified\n"],
+    [['attend'], "error: required option '--out <file>' not specified\n"],
     [
-      ['attend', '/no/such/file', '-o', '/no/out'],
-      'error: --output "/no/out": the folder "/no" does not exist\n',
+      ['attend', '/no/such/file', '-o', 'out.safetensors'],
+      "error: option '-o, --output <file>' argument 'out.safetensors' is invalid. -o is the format of a report; expected --out out.safetensors for the file.\n",
+    ],
+    [
+      ['attend', '/no/such/file', '--out', '/no/out'],
+      'error: --out "/no/out": the folder "/no" does not exist\n',
     ],
   ])('%j: exit code 1', async (args, message) => {
     expect(await gqaMain(...args)).toEqual({ out: '', err: message, code: 1 });
@@ -124,7 +128,7 @@ describe('the process', () => {
     const tensor = (name: string) => ({ name, dtype: 'F32', shape: [1, 1, 1, 64], data }) as const;
     try {
       await writeSafetensors(input, [tensor('q'), tensor('k'), tensor('v')]);
-      const { out, code } = await shell(`gqa attend "${input}" -o "${output}"`);
+      const { out, code } = await shell(`gqa attend "${input}" --out "${output}"`);
       expect(out).toMatch(/^q \[1, 1, 1, 64\], .*o and lse are in .+\n$/);
       expect(code).toBe(0);
     } finally {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ShapeError } from '../../src/device/errors.ts';
 import { shapeFromConfig } from '../../src/models/config.ts';
-import { kvBytesPerToken } from '../../src/models/kvBytes.ts';
+import { halves, kvBytesPerToken } from '../../src/models/kvBytes.ts';
 import { findPreset } from '../../src/models/presets.ts';
 import {
   CHATGLM2_6B,
@@ -24,6 +24,12 @@ import {
 } from './publishedConfigs.ts';
 
 const read = (config: unknown) => shapeFromConfig(config, 'm/config.json');
+
+function layersOf(config: unknown): string[] {
+  return read(config).kvLayers.map(
+    ({ count, kind, window }) => `${count} ${kind}${window === undefined ? '' : ` ${window}`}`,
+  );
+}
 
 describe('shapeFromConfig', () => {
   it.each([
@@ -52,7 +58,7 @@ describe('shapeFromConfig', () => {
   });
 
   it('gives Qwen3-4B 144 KiB per token at f16, not the 90 KiB of hidden size / heads', () => {
-    expect(kvBytesPerToken(read(QWEN3_4B), 128 * 2)).toBe(144 * 1024);
+    expect(kvBytesPerToken(read(QWEN3_4B).kvLayers, halves)).toBe(144 * 1024);
     expect(read(QWEN3_4B).notes).toEqual([
       'head_dim 128 from "head_dim"; not hidden_size / num_attention_heads = 2560 / 32 = 80',
       'KV heads 8 from "num_key_value_heads"',
@@ -71,9 +77,6 @@ describe('shapeFromConfig', () => {
     ]);
     expect(read(FALCON_7B).notes).toContain('KV heads 1 because "multi_query" is true');
     expect(read(QWEN2_5_7B).notes).toContain('no sliding window, because "use_sliding_window" is false');
-    expect(read(T5_XXL).notes).toContain(
-      'self-attention of the decoder only; cross-attention keeps a cache of its own',
-    );
     expect(read(GPT_2).source).toBe('config.json, model type gpt2');
     expect(read({ ...GPT_2, model_type: undefined }).source).toBe('config.json');
   });
@@ -87,9 +90,11 @@ describe('KV heads', () => {
     expect(read({ ...FALCON_7B, multi_query: false }).numKvHeads).toBe(71);
   });
 
-  it('prefers num_key_value_heads to multi_query, and the group count to the flag', () => {
-    expect(read({ ...LLAMA_3_8B, multi_query: true }).numKvHeads).toBe(8);
-    expect(read({ ...CHATGLM2_6B, multi_query: true }).numKvHeads).toBe(2);
+  it('refuses multi_query beside another number, and prefers the group count to its flag', () => {
+    expect(() => read({ ...LLAMA_3_8B, multi_query: true })).toThrow(
+      'm/config.json: num_key_value_heads expected 1, because "multi_query" is true, got 8',
+    );
+    expect(read({ ...LLAMA_3_8B, num_key_value_heads: 1, multi_query: true }).numKvHeads).toBe(1);
     expect(read({ ...CHATGLM2_6B, multi_query_attention: false }).numKvHeads).toBe(32);
   });
 
@@ -127,23 +132,25 @@ describe('layers and head dim', () => {
 describe('sliding windows', () => {
   it('uses max_window_layers only when the window is switched on', () => {
     const on = { ...QWEN2_5_7B, use_sliding_window: true, sliding_window: 4096, max_window_layers: 20 };
-    expect(read(on)).toMatchObject({ localLayers: 8, window: 4096 });
-    expect(read({ ...on, max_window_layers: 28 })).not.toHaveProperty('localLayers');
+    expect(layersOf(on)).toEqual(['20 global', '8 local 4096']);
+    expect(layersOf({ ...on, max_window_layers: 28 })).toEqual(['28 global']);
     const { use_sliding_window: _, ...silent } = { ...on };
-    expect(read(silent)).not.toHaveProperty('localLayers');
-    expect(read({ ...silent, model_type: 'mistral' })).toMatchObject({ localLayers: 8 });
+    expect(layersOf(silent)).toEqual(['28 global']);
+    expect(layersOf({ ...silent, model_type: 'mistral' })).toEqual(['20 global', '8 local 4096']);
   });
 
-  it('believes layer_types before a pattern', () => {
+  it('believes layer_types before the pattern of the model type, and refuses them beside another pattern', () => {
     const types = Array.from({ length: 26 }, (_, i) => (i < 3 ? 'sliding_attention' : 'full_attention'));
-    expect(read({ ...GEMMA_3_1B, layer_types: types })).toMatchObject({ localLayers: 3, window: 512 });
-    expect(read({ ...GEMMA_3_1B, layer_types: types.map(() => 'full_attention') })).not.toHaveProperty(
-      'window',
+    const { sliding_window_pattern: _, ...silent } = GEMMA_3_1B;
+    expect(layersOf({ ...silent, layer_types: types })).toEqual(['23 global', '3 local 512']);
+    expect(layersOf({ ...silent, layer_types: types.map(() => 'full_attention') })).toEqual(['26 global']);
+    expect(() => read({ ...GEMMA_3_1B, layer_types: types })).toThrow(
+      'm/config.json: layer_types and sliding_window_pattern contradict each other: layer 3 is global by the one, local by the other',
     );
   });
 
   it('has none where the file says null, whatever the model type', () => {
-    expect(read({ ...GEMMA_2_2B, sliding_window: null })).not.toHaveProperty('localLayers');
+    expect(layersOf({ ...GEMMA_2_2B, sliding_window: null })).toEqual(['26 global']);
   });
 
   it('refuses local layers without a window, and lists that do not fit', () => {
@@ -156,9 +163,9 @@ describe('sliding windows', () => {
       'layer_types expected a list of 25 (one for each layer), got a list of 24',
     );
     expect(() => read({ ...GPT_OSS_20B, layer_types: 'LLLG' })).toThrow('layer_types expected a list of 24');
-    const hybrid = ['linear_attention', ...GPT_OSS_20B.layer_types.slice(1)];
-    expect(() => read({ ...GPT_OSS_20B, layer_types: hybrid })).toThrow(
-      'layer_types expected "full_attention" or "sliding_attention", got "linear_attention"',
+    const novel = ['novel_attention', ...GPT_OSS_20B.layer_types.slice(1)];
+    expect(() => read({ ...GPT_OSS_20B, layer_types: novel })).toThrow(
+      /layer_types expected attention, full, .*, recurrent, got "novel_attention"/,
     );
   });
 });
@@ -175,9 +182,11 @@ describe('files that are refused', () => {
   });
 
   it('lacks a field', () => {
-    expect(() => read({})).toThrow('expected a field num_hidden_layers or n_layer or num_layers, got none');
+    expect(() => read({})).toThrow(
+      'expected a field num_hidden_layers or n_layer or num_layers or n_layers, got none',
+    );
     expect(() => read({ ...LLAMA_3_8B, num_attention_heads: null })).toThrow(
-      'expected a field num_attention_heads or n_head or num_heads, got none',
+      'expected a field num_attention_heads or n_head or num_heads or n_heads or attention_heads, got none',
     );
     expect(() => read({ ...LLAMA_3_8B, hidden_size: undefined })).toThrow('expected a field hidden_size or');
     expect(() => read({ text_config: { hidden_size: 8 } })).toThrow(
@@ -192,7 +201,7 @@ describe('files that are refused', () => {
     ['num_key_value_heads', 2.5, 'expected a whole number from 1 to 10000, got 2.5'],
     ['num_key_value_heads', [8, 4], 'expected a whole number from 1 to 10000, got a list of 2'],
     ['head_dim', '128', 'expected a whole number from 1 to 65536, got "128"'],
-    ['hidden_size', NaN, 'expected a whole number from 1 to 16777216, got null'],
+    ['hidden_size', NaN, 'expected a whole number from 1 to 16777216, got NaN'],
     ['sliding_window', -1, 'expected a whole number from 1 to 2147483648, got -1'],
     ['use_sliding_window', 'yes', 'expected true or false, got "yes"'],
   ])('has a bad %s: %j', (field, value, message) => {
@@ -206,7 +215,7 @@ describe('files that are refused', () => {
     expect(read({ ...LLAMA_3_8B, n_head: 32 }).numQHeads).toBe(32);
   });
 
-  it.each(['kv_lora_rank', 'v_head_dim', 'num_kv_shared_layers', 'full_attention_interval'])(
+  it.each(['kv_lora_rank', 'cross_attention_layers'])(
     'has a cache that is not plain K and V heads: %s',
     (field) => {
       expect(() => read({ ...LLAMA_3_8B, [field]: 16 })).toThrow(

@@ -2,45 +2,65 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ShapeError } from '../../src/device/errors.ts';
-import { kvBytesPerToken, kvCacheBytes, kvRows, readFloorMs, type KvRow } from '../../src/models/kvBytes.ts';
+import {
+  crossBytesPerToken,
+  halves,
+  kvBytesPerToken,
+  kvCacheBytes,
+  kvRows,
+  readFloorMs,
+  type KvRow,
+  type RowBytes,
+} from '../../src/models/kvBytes.ts';
+import { emptyLayer, groupLayers, type KvLayers } from '../../src/models/kvLayers.ts';
 import { findPreset } from '../../src/models/presets.ts';
 
-const small = { layers: 3, numKvHeads: 5 };
-const local = { ...small, localLayers: 2, window: 10 };
+// Heads of 7 elements of two bytes: a row has 14 B.
+const heads = { numKvHeads: 5, headDim: 7 };
+const small: KvLayers[] = [{ kind: 'global', count: 3, ...heads }];
+const local: KvLayers[] = [
+  { kind: 'global', count: 1, ...heads },
+  { kind: 'local', count: 2, ...heads, window: 10 },
+];
+
+/** Rows of so many bytes, whatever their elements. */
+function rowsOf(k: number, v = k): RowBytes {
+  return () => ({ k, v });
+}
 
 describe('kvBytesPerToken', () => {
   it('is layers * heads * (bytes of a K row + bytes of a V row)', () => {
-    expect(kvBytesPerToken(small, 14)).toBe(420);
-    expect(kvBytesPerToken(small, 28)).toBe(840);
-    expect(kvBytesPerToken(small, { k: 28, v: 14 })).toBe(630);
-    expect(kvBytesPerToken(findPreset('llama-3-8b'), 256)).toBe(131_072);
+    expect(kvBytesPerToken(small, halves)).toBe(420);
+    expect(kvBytesPerToken(small, rowsOf(28))).toBe(840);
+    expect(kvBytesPerToken(small, rowsOf(28, 14))).toBe(630);
+    expect(kvBytesPerToken(findPreset('llama-3-8b').kvLayers, halves)).toBe(131_072);
     // 128 elements of int8 and a scale of two bytes
-    expect(kvBytesPerToken(findPreset('llama-3-8b'), 130)).toBe(66_560);
+    expect(kvBytesPerToken(findPreset('llama-3-8b').kvLayers, rowsOf(130))).toBe(66_560);
   });
 
   it('refuses what is not a whole number above zero, by name', () => {
-    expect(() => kvBytesPerToken({ ...small, layers: 0 }, 14)).toThrow(ShapeError);
-    expect(() => kvBytesPerToken({ ...small, layers: 0 }, 14)).toThrow(
-      'kvBytes: layers expected a whole number of at least 1, got 0',
+    expect(() => kvBytesPerToken([{ ...small[0]!, count: 0 }], halves)).toThrow(ShapeError);
+    expect(() => kvBytesPerToken([{ ...small[0]!, count: 0 }], halves)).toThrow(
+      'kvBytes: count expected a whole number of at least 1, got 0',
     );
-    expect(() => kvBytesPerToken({ ...small, numKvHeads: -5 }, 14)).toThrow('numKvHeads expected');
-    expect(() => kvBytesPerToken(small, NaN)).toThrow('bytesPerRow expected');
-    expect(() => kvBytesPerToken(small, { k: 14, v: 0.5 })).toThrow('bytesPerRow expected');
+    expect(() => kvBytesPerToken([{ ...small[0]!, numKvHeads: -5 }], halves)).toThrow('numKvHeads expected');
+    expect(() => kvBytesPerToken(small, rowsOf(NaN))).toThrow('rowBytes expected');
+    expect(() => kvBytesPerToken(small, rowsOf(14, 0.5))).toThrow('rowBytes expected');
   });
 
   it('refuses sizes that a number cannot hold exactly', () => {
-    const huge = { layers: 2 ** 20, numKvHeads: 2 ** 20 };
-    expect(() => kvBytesPerToken(huge, 2 ** 12)).toThrow(
+    const huge: KvLayers[] = [{ kind: 'global', count: 2 ** 20, numKvHeads: 2 ** 20, headDim: 1 }];
+    expect(() => kvBytesPerToken(huge, rowsOf(2 ** 12))).toThrow(
       'kvBytesPerToken: expected fewer than 2^53 bytes, got about 9.01e+15',
     );
-    expect(kvBytesPerToken(huge, 2 ** 11)).toBe(2 ** 52);
+    expect(kvBytesPerToken(huge, rowsOf(2 ** 11))).toBe(2 ** 52);
   });
 });
 
 describe('kvCacheBytes', () => {
   it('multiplies by tokens and sequences', () => {
-    expect(kvCacheBytes(small, 100, 3, 14, { windowed: true })).toBe(126_000);
-    expect(kvCacheBytes(small, 0, 3, 14, { windowed: true })).toBe(0);
+    expect(kvCacheBytes(small, 100, 3, halves, { windowed: true })).toBe(126_000);
+    expect(kvCacheBytes(small, 0, 3, halves, { windowed: true })).toBe(0);
   });
 
   // One layer's token is 140 B: five heads of two rows of 14. Two of the three layers are local with a window of 10.
@@ -50,35 +70,54 @@ describe('kvCacheBytes', () => {
     [11, 4340, 4620],
     [100, 16_800, 42_000],
   ])('keeps a window of 10 at %i tokens', (tokens, windowed, full) => {
-    expect(kvCacheBytes(local, tokens, 1, 14, { windowed: true })).toBe(windowed);
-    expect(kvCacheBytes(local, tokens, 1, 14, { windowed: false })).toBe(full);
+    expect(kvCacheBytes(local, tokens, 1, halves, { windowed: true })).toBe(windowed);
+    expect(kvCacheBytes(local, tokens, 1, halves, { windowed: false })).toBe(full);
   });
 
   it('grows by one token of every layer until the window is full, then of the global layers', () => {
     const tokens = fc.integer({ min: 0, max: 1_000_000 });
     fc.assert(
       fc.property(tokens, fc.integer({ min: 1, max: 64 }), (n, batch) => {
-        const size = (t: number) => kvCacheBytes(local, t, batch, 14, { windowed: true });
+        const size = (t: number) => kvCacheBytes(local, t, batch, halves, { windowed: true });
         expect(size(n + 1) - size(n)).toBe(batch * 140 * (n < 10 ? 3 : 1));
       }),
     );
   });
 
-  it('refuses bad counts, and local layers that do not fit', () => {
-    expect(() => kvCacheBytes(small, -1, 1, 14, { windowed: true })).toThrow(
+  it('sums over layers that differ, without those that keep nothing of their own', () => {
+    const mixed = groupLayers([
+      { kind: 'global', numKvHeads: 4, headDim: 8 },
+      { kind: 'global', numKvHeads: 2, headDim: 16 },
+      { kind: 'chunked', numKvHeads: 4, headDim: 8, window: 6 },
+      emptyLayer('shared'),
+      emptyLayer('none'),
+      emptyLayer('none'),
+      { kind: 'cross', numKvHeads: 1, headDim: 8, window: 5 },
+    ]);
+    expect(mixed.map(({ kind, count }) => `${count} ${kind}`)).toEqual(
+      ['global', 'global', 'chunked', 'cross', 'shared'].map((kind) => `1 ${kind}`).concat('2 none'),
+    );
+    // 4 heads * 8 * 2 B, of K and of V: 128 B; 2 heads * 16 the same; one head * 8: 32 B.
+    expect(kvBytesPerToken(mixed, halves)).toBe(128 + 128 + 128);
+    expect(crossBytesPerToken(mixed, halves)).toBe(32);
+    expect(kvCacheBytes(mixed, 10, 2, halves, { windowed: true })).toBe(
+      2 * (10 * 128 + 10 * 128 + 6 * 128 + 5 * 32),
+    );
+    expect(kvCacheBytes(mixed, 10, 1, halves, { windowed: false })).toBe(10 * 3 * 128 + 5 * 32);
+  });
+
+  it('refuses bad counts, and local layers without a window', () => {
+    expect(() => kvCacheBytes(small, -1, 1, halves, { windowed: true })).toThrow(
       'tokens expected a whole number of at least 0, got -1',
     );
-    expect(() => kvCacheBytes(small, 1.5, 1, 14, { windowed: true })).toThrow('tokens expected');
-    expect(() => kvCacheBytes(small, 1, 0, 14, { windowed: true })).toThrow(
+    expect(() => kvCacheBytes(small, 1.5, 1, halves, { windowed: true })).toThrow('tokens expected');
+    expect(() => kvCacheBytes(small, 1, 0, halves, { windowed: true })).toThrow(
       'batch expected a whole number of at least 1, got 0',
     );
-    expect(() => kvCacheBytes({ ...small, localLayers: 1 }, 1, 1, 14, { windowed: true })).toThrow(
-      'window expected a whole number of at least 1, got undefined',
-    );
-    expect(() => kvCacheBytes({ ...local, localLayers: 4 }, 1, 1, 14, { windowed: true })).toThrow(
-      'localLayers expected at most 3 (layers), got 4',
-    );
-    expect(() => kvCacheBytes(small, 2 ** 50, 1, 14, { windowed: true })).toThrow(
+    expect(() =>
+      kvCacheBytes([{ kind: 'local', count: 1, ...heads }], 1, 1, halves, { windowed: true }),
+    ).toThrow('window expected a whole number of at least 1, got undefined');
+    expect(() => kvCacheBytes(small, 2 ** 50, 1, halves, { windowed: true })).toThrow(
       'kvCacheBytes: expected fewer than 2^53 bytes',
     );
   });
@@ -101,8 +140,7 @@ function variantNames(rows: readonly KvRow[]): string[] {
 }
 
 describe('kvRows', () => {
-  // Rows of 128 halves.
-  const request = { depths: [8192], batch: 1, bytesPerRow: 256, memoryBytes: 16 * 2 ** 30 };
+  const request = { depths: [8192], batch: 1, rowBytes: halves, memoryBytes: 16 * 2 ** 30 };
 
   it('compares MHA, the configured heads and MQA', () => {
     const rows = kvRows(findPreset('llama-3.1-8b'), { ...request, gbps: 1 });
@@ -165,8 +203,7 @@ describe('kvRows', () => {
   });
 
   it('reads and stores the window, and says what it saves', () => {
-    const heads256 = { ...request, bytesPerRow: 512, gbps: 100 };
-    const row = kvRows(findPreset('gemma-3-4b'), heads256).find((r) => r.configured);
+    const row = kvRows(findPreset('gemma-3-4b'), { ...request, gbps: 100 }).find((r) => r.configured);
     // 5 layers of 8192 tokens and 29 of 1024, 4096 B per token and layer.
     expect(row).toMatchObject({ cacheBytes: 289_406_976, fullBytes: 1_140_850_688, sequences: 59 });
     expect(row?.readFloorMs).toBeCloseTo(2.89407, 5);

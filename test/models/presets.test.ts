@@ -1,7 +1,8 @@
 // presets.test.ts: every preset against published figures, and the finding of presets by name.
 import { describe, expect, it } from 'vitest';
 import { GqaError } from '../../src/device/errors.ts';
-import { kvBytesPerToken, kvCacheBytes } from '../../src/models/kvBytes.ts';
+import { halves, kvBytesPerToken, kvCacheBytes } from '../../src/models/kvBytes.ts';
+import { countLayers, withKvHeads } from '../../src/models/kvLayers.ts';
 import { findPreset, isPreset, nearestPresets, PRESETS } from '../../src/models/presets.ts';
 
 type Figures = readonly [
@@ -91,16 +92,16 @@ describe('presets', () => {
 
   for (const [name, perToken, mha, at8k, at32k, full8k, full32k] of FIGURES) {
     it(`${name} has the published cache size`, () => {
-      const preset = findPreset(name);
-      expect(kvBytesPerToken(preset, preset.headDim * 2)).toBe(perToken);
-      expect(kvBytesPerToken({ ...preset, numKvHeads: preset.numQHeads }, preset.headDim * 2)).toBe(mha);
+      const { kvLayers, numQHeads } = findPreset(name);
+      expect(kvBytesPerToken(kvLayers, halves)).toBe(perToken);
+      expect(kvBytesPerToken(withKvHeads(kvLayers, numQHeads), halves)).toBe(mha);
       const cache = (tokens: number, windowed: boolean) =>
-        kvCacheBytes(preset, tokens, 1, preset.headDim * 2, { windowed });
+        kvCacheBytes(kvLayers, tokens, 1, halves, { windowed });
       expect(distance(cache(8192, true), at8k)).toBeLessThan(0.501);
       expect(distance(cache(32768, true), at32k)).toBeLessThan(0.501);
       expect(distance(cache(8192, false), full8k ?? at8k)).toBeLessThan(0.501);
       expect(distance(cache(32768, false), full32k ?? at32k)).toBeLessThan(0.501);
-      expect(preset.localLayers !== undefined).toBe(full8k !== undefined);
+      expect(countLayers(kvLayers, 'local') > 0).toBe(full8k !== undefined);
     });
   }
 
@@ -108,6 +109,10 @@ describe('presets', () => {
     for (const preset of PRESETS) {
       expect([preset.name, preset.numQHeads % preset.numKvHeads]).toEqual([preset.name, 0]);
       expect(preset.source).not.toBe('');
+      expect([preset.name, countLayers(preset.kvLayers, 'global', 'local')]).toEqual([
+        preset.name,
+        preset.layers,
+      ]);
     }
   });
 

@@ -4,6 +4,7 @@ import type { BenchRow } from '../../bench/schema.ts';
 import { apart, ticks } from '../../scripts/charts/layers.ts';
 import {
   bandwidthPoints,
+  hasInterval,
   hasLine,
   idealLines,
   linesOf,
@@ -49,7 +50,7 @@ describe('panels', () => {
 describe('points of the time', () => {
   test('are medians in microseconds with their intervals, by KV heads, a line per length', () => {
     const points = timePoints(
-      panel(row(32, 1024, noisy(1000, 5)), row(8, 4096, steady(7000)), row(8, 1024, steady(500))),
+      panel(row(32, 1024, noisy(1000, 6)), row(8, 4096, steady(7000)), row(8, 1024, steady(500))),
     );
     expect(points).toEqual([
       { line: '4,096 tokens', x: 8, y: 7, low: 7, high: 7 },
@@ -63,13 +64,28 @@ describe('points of the time', () => {
     expect(timePoints(panel(ragged)).map(({ line }) => line)).toEqual(['2q1s4k_30q1s512']);
   });
 
-  test('have an ideal in proportion to KV heads, from the most of them to the fewest', () => {
-    const points = timePoints(panel(...[32, 8, 1].map((kv) => row(kv, 1024, steady(1000 + 100 * kv)))));
-    expect(idealLines(points)).toEqual([
+  test('of fewer than six samples have no width', () => {
+    const [{ low, y, high }] = timePoints(panel(row(8, 1024, noisy(1000, 5)))) as [Point];
+    expect([low, high]).toEqual([y, y]);
+    expect(hasInterval(panel(row(8, 1024, noisy(1000, 5))))).toBe(false);
+    expect(hasInterval(panel(row(8, 1024, noisy(1000, 6))))).toBe(true);
+  });
+
+  test('have an ideal in proportion to KV heads, from MHA to the fewest', () => {
+    const rows = [32, 8, 1].map((kv) => row(kv, 1024, steady(1000 + 100 * kv)));
+    expect(idealLines(panel(...rows))).toEqual([
       { line: '1,024 tokens', x: 1, y: 4.2 / 32 },
       { line: '1,024 tokens', x: 32, y: 4.2 },
     ]);
-    expect(idealLines(points.slice(0, 1))).toEqual([]);
+    expect(idealLines(panel(rows[0]!))).toEqual([]);
+  });
+
+  test('have no ideal without an MHA row that settled', () => {
+    const [mha, gqa, mqa] = [32, 8, 1].map((kv) => row(kv, 1024, steady(1000 * kv)));
+    expect(idealLines(panel(gqa!, mqa!))).toEqual([]);
+    expect(idealLines(panel({ ...mha!, warnings: ['noisy'] }, gqa!, mqa!))).toEqual([]);
+    // Of another length: no base for this line.
+    expect(idealLines(panel(row(32, 4096, steady(1)), gqa!, mqa!))).toEqual([]);
   });
 });
 

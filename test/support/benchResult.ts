@@ -70,6 +70,13 @@ export const WRONG: Partial<BenchRow> = {
 /** What a row lacks that could not run. */
 export const NOT_RUN: Partial<BenchRow> = { time: null, check: null, error: 'too large' };
 
+/** What a row lacks whose clock could not tell its time. */
+export const NO_TIME: Partial<BenchRow> = {
+  time: null,
+  error: 'below what this clock can tell: it gave no time above 0 in 9 of 9 samples',
+  warnings: ['below-clock'],
+};
+
 /** A result of these rows, from an invented GPU that reads 512 bytes per nanosecond. */
 export function result(results: readonly BenchRow[], more: Partial<BenchContext> = {}): BenchResult {
   return {

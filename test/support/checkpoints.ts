@@ -149,6 +149,82 @@ function nanochat(): CheckpointSpec {
   };
 }
 
+/** Names of a fused projection and of the output projection; `{n}` is the layer. */
+type FusedNames = readonly [qkv: string, o: string];
+
+/** Layers with one projection of everything, weights [out, in]. */
+function fusedModel(config: CheckpointSpec['config'], [qkv, o]: FusedNames, biases: boolean): CheckpointSpec {
+  const layer = (n: number): Tensors => {
+    const at = (name: string) => name.replace('{n}', String(n));
+    return [
+      [`${at(qkv)}.weight`, [3 * INNER, HIDDEN]],
+      ...(biases ? ([[`${at(qkv)}.bias`, [3 * INNER]]] as Tensors) : []),
+      [`${at(o)}.weight`, [HIDDEN, INNER]],
+      ...(biases ? ([[`${at(o)}.bias`, [HIDDEN]]] as Tensors) : []),
+      [`norms.${n}.weight`, [HIDDEN]],
+    ];
+  };
+  return {
+    config: { vocab_size: VOCAB, ...config },
+    tensors: [['wte.weight', [VOCAB, HIDDEN]], ...layers.flatMap(layer), ['norm.weight', [HIDDEN]]],
+  };
+}
+
+const SIZES = { hidden_size: HIDDEN, num_attention_heads: HEADS };
+const DEEP = { ...SIZES, num_hidden_layers: LAYERS };
+const GPT2_NAMES: FusedNames = ['transformer.h.{n}.attn.c_attn', 'transformer.h.{n}.attn.c_proj'];
+const GLM_NAMES: FusedNames = [
+  'transformer.layers.{n}.attention.query_key_value',
+  'transformer.layers.{n}.attention.dense',
+];
+const BLOOM_NAMES: FusedNames = [
+  'transformer.h.{n}.self_attention.query_key_value',
+  'transformer.h.{n}.self_attention.dense',
+];
+
+/** Fused projections under the names of others, or whose positions are not known: their order is what matters. */
+export const FUSED: Readonly<Record<string, CheckpointSpec>> = {
+  'gpt-bigcode': fusedModel(
+    { model_type: 'gpt_bigcode', ...GPT2_CONFIG, multi_query: false },
+    GPT2_NAMES,
+    true,
+  ),
+  qwen: fusedModel({ model_type: 'qwen', ...DEEP, kv_channels: HEAD_DIM }, GPT2_NAMES, true),
+  'glm-2021': fusedModel({ model_type: 'glm', ...SIZES, num_layers: LAYERS }, GLM_NAMES, true),
+  'chatglm-6b': fusedModel({ model_type: 'chatglm', ...SIZES, num_layers: LAYERS }, GLM_NAMES, true),
+  chatglm: fusedModel(
+    {
+      model_type: 'chatglm',
+      ...SIZES,
+      num_layers: LAYERS,
+      kv_channels: HEAD_DIM,
+      multi_query_attention: true,
+      multi_query_group_num: HEADS,
+    },
+    [
+      'transformer.encoder.layers.{n}.self_attention.query_key_value',
+      'transformer.encoder.layers.{n}.self_attention.dense',
+    ],
+    true,
+  ),
+  falcon: fusedModel(
+    { model_type: 'falcon', ...DEEP, new_decoder_architecture: true, multi_query: true, num_kv_heads: HEADS },
+    BLOOM_NAMES,
+    false,
+  ),
+  bloom: fusedModel({ model_type: 'bloom', ...DEEP }, BLOOM_NAMES, true),
+  internlm2: fusedModel(
+    { model_type: 'internlm2', ...DEEP, num_key_value_heads: HEADS },
+    ['model.layers.{n}.attention.wqkv', 'model.layers.{n}.attention.wo'],
+    false,
+  ),
+  baichuan: fusedModel(
+    { model_type: 'baichuan', ...DEEP },
+    ['model.layers.{n}.self_attn.W_pack', 'model.layers.{n}.self_attn.o_proj'],
+    false,
+  ),
+};
+
 /** The width of T5's residual stream is not heads * head_dim here. */
 export const T5_HIDDEN = 24;
 

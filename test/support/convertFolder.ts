@@ -2,9 +2,10 @@
 import { findAttention, type AttentionOptions } from '../../src/checkpoint/attention.ts';
 import { Calibration } from '../../src/checkpoint/disk/calibration.ts';
 import { finishConversion } from '../../src/checkpoint/disk/finish.ts';
-import { checkTarget, convertShards, type ConversionJob } from '../../src/checkpoint/disk/job.ts';
+import { convertShards, type ConversionJob } from '../../src/checkpoint/disk/job.ts';
 import { openModelFolder } from '../../src/checkpoint/disk/modelFolder.ts';
 import { ModelReader } from '../../src/checkpoint/disk/modelReader.ts';
+import { checkTarget } from '../../src/checkpoint/disk/target.ts';
 import { planConversion, type ConversionOptions } from '../../src/checkpoint/plan.ts';
 
 export type Options = Partial<ConversionOptions> &

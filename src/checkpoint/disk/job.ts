@@ -4,16 +4,17 @@ import { createHash, randomUUID } from 'node:crypto';
 import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, fail } from '../checkpointError.ts';
+import { updateConfig } from '../configUpdate.ts';
 import { createMapper, type MapperSources } from '../mapper.ts';
 import type { ConversionPlan } from '../plan.ts';
 import { NO_HASH, shardMetadata, type Origin, type SourceHashes } from '../provenance.ts';
-import { serializeHeader, tensorByteLength } from '../safetensors.ts';
+import { serializeHeader } from '../safetensors.ts';
 import { Copier } from './copier.ts';
 import { type ModelFolder, type Shard } from './modelFolder.ts';
 import {
-  checkApart,
   checkSpace,
   claimPartial,
+  claimState,
   exists,
   JOURNAL,
   partialFolder,
@@ -22,7 +23,8 @@ import {
   releasePartial,
   writeWhole,
 } from './partial.ts';
-import { writeShard } from './shardWriter.ts';
+import { resultSpecs, writeShard } from './shardWriter.ts';
+import { checkHashes, stateOf } from './sourceState.ts';
 
 export interface ConversionJob {
   readonly model: ModelFolder;
@@ -71,17 +73,6 @@ export function fingerprintOf({ model, plan, origin, hashFiles }: ConversionJob)
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** Checks that the target can be made: not the source nor inside it, not there yet. True when this very result is there. */
-export async function checkTarget(job: ConversionJob): Promise<boolean> {
-  const { model, out } = job;
-  await checkApart(model.path, out, 'the target');
-  // Writing to it, and giving it its name, would change the source as well.
-  await checkApart(model.path, partialFolder(out), 'the folder that the result gathers in');
-  if (!(await exists(out))) return false;
-  if ((await recordedFingerprint(out)) === fingerprintOf(job)) return true;
-  return fail(`${out}: is there already; expected a name that is free`);
-}
-
 /** Converts the worker's shards that are not done yet; returns how many were done before. */
 export async function convertShards(
   job: ConversionJob,
@@ -89,8 +80,13 @@ export async function convertShards(
 ): Promise<{ converted: number; skipped: number }> {
   const partial = partialFolder(job.out);
   const fingerprint = fingerprintOf(job);
+  checkConfigOf(job);
   await claimPartial(partial, fingerprint);
   try {
+    // A worker that comes late must not begin anew beside the result.
+    if (await exists(job.out)) fail(`${job.out}: was finished by another run meanwhile`);
+    await claimState(partial, stateOf(job.model));
+    await checkHashes(job, (name) => readJournal(join(partial, name)), partial);
     const own = job.model.shards.filter((_, i) => i % share.of === share.index);
     const todo: Shard[] = [];
     for (const shard of own) if (!(await isDone(job, shard, fingerprint))) todo.push(shard);
@@ -102,6 +98,8 @@ export async function convertShards(
     return { converted: todo.length, skipped: own.length - todo.length };
   } catch (cause) {
     await releasePartial(partial, fingerprint);
+    const isFinished = !(await exists(partial)) && (await recordedFingerprint(job.out)) === fingerprint;
+    if (isFinished) fail(`${job.out}: was finished by another run meanwhile`, { cause });
     throw cause;
   }
 }
@@ -178,19 +176,20 @@ function metadataOf(
     : shardMetadata(shard.header.metadata, plan, origin, hashes);
 }
 
+/** Throws, before anything is written, when config.json cannot say what the result is. */
+export function checkConfigOf({ model, plan }: Pick<ConversionJob, 'model' | 'plan'>): void {
+  if (!changesNothing(plan)) updateConfig(model.configText, plan, model.path);
+}
+
 /** True for g = 1: the result is the source, byte for byte. */
 export function changesNothing(plan: ConversionPlan): boolean {
   return [...plan.tensors.values()].every(({ rewrite }) => rewrite === undefined);
 }
 
 function resultBytes(job: ConversionJob, shard: Shard): number {
-  const specs = [...shard.header.tensors.values()].map(({ name, dtype }) => ({
-    name,
-    dtype,
-    shape: job.plan.tensors.get(name)!.to,
-  }));
+  const specs = resultSpecs(shard, job.plan);
   const noHashes = { rewritten: NO_HASH, ...(job.hashFiles && { file: NO_HASH }) };
-  const data = specs.reduce((sum, { dtype, shape }) => sum + tensorByteLength(dtype, shape), 0);
+  const data = specs.reduce((sum, { bytes }) => sum + bytes, 0);
   return serializeHeader(specs, metadataOf(job, shard, noHashes), shard.name).byteLength + data;
 }
 

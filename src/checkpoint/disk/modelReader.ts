@@ -1,8 +1,9 @@
 // modelReader.ts: tensors of a model by name, from whichever shard they are in.
 import { CheckpointError, quote } from '../checkpointError.ts';
 import { FloatView, floatDtype } from '../dtypes.ts';
-import { SafetensorsFile } from '../file.ts';
+import type { SafetensorsFile } from '../file.ts';
 import type { ModelFolder, Shard } from './modelFolder.ts';
+import { reopenShard } from './sourceState.ts';
 
 /** Reads tensors of a model. Files are opened when first needed and stay open until `close`. */
 export class ModelReader {
@@ -17,7 +18,7 @@ export class ModelReader {
   async read(name: string): Promise<Uint8Array> {
     const shard = this.#model.shardOf.get(name);
     if (!shard) throw new CheckpointError(`${this.#model.path}: tensor ${quote(name)} is missing`);
-    const file = this.#files.get(shard) ?? SafetensorsFile.open(shard.path);
+    const file = this.#files.get(shard) ?? reopenShard(shard);
     this.#files.set(shard, file);
     return (await file).read(name);
   }

@@ -17,12 +17,15 @@ import {
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { CheckpointError, fail, isObject } from '../checkpointError.ts';
 import type { SourceHashes } from '../provenance.ts';
+import { changeBetween, parseState, type SourceState } from './sourceState.ts';
 
 /** File in the result that says how it was made, and to a later run that it is whole. */
 export const RECORD = 'gqa-conversion.json';
 export const JOURNAL = '.gqa-done.json';
 /** Begins the name of the file that says whose shards gather in a folder; the fingerprint follows. */
 export const MARK = '.gqa-of-';
+/** Says which state of the source the shards beside it are of. */
+export const STATE = '.gqa-source.json';
 /** Ends the names of files that are being written, by this run or by one that was killed. */
 export const TEMPORARY = /\.[0-9a-f]{8}\.tmp$/;
 
@@ -58,14 +61,49 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
+/** What a result says of itself; without fields where there is no record that can be read. */
+export async function readRecord(folder: string): Promise<Readonly<Record<string, unknown>>> {
+  return readObject(join(folder, RECORD));
+}
+
 /** The conversion that a folder is the whole result of. */
 export async function recordedFingerprint(folder: string): Promise<unknown> {
+  return (await readRecord(folder))['fingerprint'];
+}
+
+async function readObject(path: string): Promise<Readonly<Record<string, unknown>>> {
   try {
-    const record: unknown = JSON.parse(await readFile(join(folder, RECORD), 'utf8'));
-    return isObject(record) ? record['fingerprint'] : undefined;
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    return isObject(value) ? value : {};
   } catch {
-    return undefined;
+    return {};
   }
+}
+
+/** The state of the source that the folder's shards are of, if it says so. */
+export async function gatheredState(partial: string): Promise<SourceState | undefined> {
+  const path = join(partial, STATE);
+  return parseState(
+    (await exists(path)) ? await readObject(path) : (await readRecord(partial))['source_files'],
+  );
+}
+
+/** Throws when the shards of the folder are of another state of the source; says which state, where nothing does yet. */
+export async function claimState(partial: string, state: SourceState): Promise<void> {
+  if ((await gatheredState(partial)) === undefined)
+    await writeWhole(join(partial, STATE), JSON.stringify(state));
+  // Two workers that come at once both get here; if their sources differ, one at least does not go on.
+  await checkState(partial, state);
+}
+
+/** Throws when the shards of the folder are of another state of the source. */
+export async function checkState(partial: string, state: SourceState): Promise<void> {
+  const gathered = await gatheredState(partial);
+  const change = gathered && changeBetween(gathered, state);
+  if (change === undefined) return;
+  fail(
+    `${partial}: its shards are of the source as it was before: ${change}; remove the folder to begin anew, or choose another --out`,
+  );
 }
 
 /**
@@ -92,10 +130,10 @@ export async function claimPartial(partial: string, fingerprint: string): Promis
 
 /** Removes the folder after a run that left nothing in it, so that one of other options finds no mark of it. */
 export async function releasePartial(partial: string, fingerprint: string): Promise<void> {
-  const mark = MARK + fingerprint;
+  const own = [STATE, MARK + fingerprint];
   const names = await readdir(partial).catch(() => []);
-  if (names.length !== 1 || names[0] !== mark) return;
-  await rm(join(partial, mark), { force: true }).catch(() => undefined);
+  if (names.length === 0 || names.some((name) => !own.includes(name))) return;
+  for (const name of own) await rm(join(partial, name), { force: true }).catch(() => undefined);
   // Not when another worker has begun meanwhile.
   await rmdir(partial).catch(() => undefined);
 }
@@ -119,13 +157,8 @@ export async function checkClaim(partial: string, fingerprint: string): Promise<
 
 /** The hashes of a finished shard's source, which are written when the shard is; undefined before. */
 export async function readJournal(path: string): Promise<SourceHashes | undefined> {
-  try {
-    const hashes: unknown = JSON.parse(await readFile(path + JOURNAL, 'utf8'));
-    const valid = isObject(hashes) && typeof hashes['rewritten'] === 'string';
-    return valid ? (hashes as unknown as SourceHashes) : undefined;
-  } catch {
-    return undefined;
-  }
+  const hashes = await readObject(path + JOURNAL);
+  return typeof hashes['rewritten'] === 'string' ? (hashes as unknown as SourceHashes) : undefined;
 }
 
 /** Throws before anything is written when the folder's disk has too little room. */

@@ -1,15 +1,16 @@
 // shardWriter.ts: writes one shard of the result: what is unchanged is copied by other threads while the rest is computed.
 import { open, type FileHandle } from 'node:fs/promises';
 import type { AttentionModule } from '../attention.ts';
-import { SafetensorsFile } from '../file.ts';
+import type { SafetensorsFile } from '../file.ts';
 import { mixTensor } from '../headMix.ts';
 import type { ModuleMaps } from '../mapper.ts';
 import type { ConversionPlan, TensorPlan } from '../plan.ts';
 import { NO_HASH, type SourceHashes } from '../provenance.ts';
-import { serializeHeader, tensorByteLength } from '../safetensors.ts';
+import { serializeHeader, type TensorSpec } from '../safetensors.ts';
 import type { Copier, Stretch } from './copier.ts';
 import { hashInWorker, type FileRange } from './hash.ts';
 import type { Shard } from './modelFolder.ts';
+import { checkUnchanged, reopenShard } from './sourceState.ts';
 
 export interface ShardJob {
   readonly shard: Shard;
@@ -38,11 +39,12 @@ export interface WrittenShard {
  * file is not whole, and it is the caller's to remove and to name: errors of the system come as they are.
  */
 export async function writeShard(job: ShardJob): Promise<WrittenShard> {
-  const source = await SafetensorsFile.open(job.shard.path);
+  const source = await reopenShard(job.shard);
   try {
     const handle = await open(job.target, 'wx');
     try {
       const hashes = await write(job, source, handle);
+      await checkUnchanged(job.shard);
       return { hashes, settle: () => settle(handle) };
     } catch (cause) {
       await handle.close();
@@ -61,11 +63,19 @@ async function settle(handle: FileHandle): Promise<void> {
   }
 }
 
-async function write(job: ShardJob, source: SafetensorsFile, handle: FileHandle): Promise<SourceHashes> {
-  const specs = [...source.header.tensors.values()].map((info) => {
-    const { tensor, to } = job.plan.tensors.get(info.name)!;
-    return { name: tensor.name, dtype: tensor.dtype, shape: to };
+/** What a shard's tensors are in the result, in their order. */
+export function resultSpecs(
+  { header }: Shard,
+  { tensors }: ConversionPlan,
+): (TensorSpec & { readonly bytes: number })[] {
+  return [...header.tensors.keys()].map((name) => {
+    const { tensor, to, bytes } = tensors.get(name)!;
+    return { name, dtype: tensor.dtype, shape: to, bytes };
   });
+}
+
+async function write(job: ShardJob, source: SafetensorsFile, handle: FileHandle): Promise<SourceHashes> {
+  const specs = resultSpecs(job.shard, job.plan);
   const header = (hashes: SourceHashes) => serializeHeader(specs, job.metadata(hashes), job.target);
   const { byteLength } = header({ rewritten: NO_HASH, ...(job.hashFile && { file: NO_HASH }) });
   const { stretches, rewrites } = layOut(job, source, byteLength);
@@ -118,7 +128,7 @@ function layOut(
     else if (last && last.begin + last.length === begin)
       stretches.splice(-1, 1, { ...last, length: last.length + length });
     else stretches.push({ begin, length, to });
-    to += tensorByteLength(info.dtype, planned.to);
+    to += planned.bytes;
   }
   return { stretches, rewrites };
 }

@@ -1,5 +1,5 @@
 // keyBasis.ts: what may be done to a key and its queries without a change to their scores.
-import type { Positions } from '../families.ts';
+import type { Positions } from '../family.ts';
 
 /** Two elements of a head that rotary positions turn together, as one complex number. */
 export interface Plane {

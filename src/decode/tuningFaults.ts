@@ -1,0 +1,61 @@
+// tuningFaults.ts: entries of a tuning that a device cannot use, each with why. A wrong entry is said, not passed over.
+import { GqaError, ShapeError } from '../device/errors.ts';
+import type { DeviceFacts } from '../device/gqaDevice.ts';
+import { KV_TYPES, type KvType } from '../kernels/elements.ts';
+import { checkVariant, FUSED_TEMPLATES } from '../kernels/fused.ts';
+import type { CacheFormat } from '../kernels/lib.ts';
+import { checkShape, type GqaShape } from '../kernels/shape.ts';
+import { deviceKey, type TunedEntry, type Tuning } from './tuning.ts';
+
+/**
+ * What of a tuning cannot be used on a device: entries for it that it cannot run, entries for any device that are for no
+ * class of shapes or no kernel, and all of it where every entry is for another device. Empty where all is well.
+ */
+export function tuningFaults(tuning: Tuning, info: GPUAdapterInfo, facts: DeviceFacts): string[] {
+  const own = deviceKey(info);
+  const faults = Object.entries(tuning.devices).flatMap(([device, entries]) =>
+    Object.entries(entries).flatMap(([shape, entry]) => {
+      const fault = entryFault(shape, entry, device === own ? facts : undefined);
+      return fault === undefined ? [] : [`entry ${shape} of "${device}" is not used: ${fault}`];
+    }),
+  );
+  const others = Object.keys(tuning.devices).filter((device) => device !== own);
+  if (tuning.devices[own] || others.length === 0) return faults;
+  return [...faults, `no entry is for this device, "${own}"; there are some for "${others.join('", "')}"`];
+}
+
+/** Why an entry can never be used; of another device's entries only what holds on every device. */
+function entryFault(
+  name: string,
+  { variant }: TunedEntry,
+  facts: DeviceFacts | undefined,
+): string | undefined {
+  try {
+    const { shape, cache } = classNamed(name);
+    const template: string = variant.template;
+    if (!(FUSED_TEMPLATES as readonly string[]).includes(template)) {
+      throw new ShapeError(`template: expected one of ${FUSED_TEMPLATES.join(', ')}, got ${template}`);
+    }
+    if (facts) checkVariant(shape, cache, variant, facts);
+    return undefined;
+  } catch (error) {
+    if (error instanceof GqaError) return error.message;
+    throw error;
+  }
+}
+
+const CLASS = /^d(\d+)_rows(\d+)_heads\d+_(\w+?)(?:-(\w+))?$/;
+
+/** A shape and cache of a class, by its name as `shapeClass` gives it. Throws ShapeError. */
+function classNamed(name: string): { shape: GqaShape; cache: CacheFormat } {
+  const [, headDim, rows, kType, vType = kType] = CLASS.exec(name) ?? [];
+  if (!isKvType(kType) || !isKvType(vType)) {
+    throw new ShapeError(`expected a class of shapes such as d128_rows4_heads8_f16, got ${name}`);
+  }
+  const shape = checkShape({ numQHeads: Number(rows), numKvHeads: 1, headDim: Number(headDim) });
+  return { shape, cache: { kType, vType } };
+}
+
+function isKvType(text: string | undefined): text is KvType {
+  return (KV_TYPES as readonly (string | undefined)[]).includes(text);
+}

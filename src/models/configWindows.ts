@@ -1,0 +1,193 @@
+// configWindows.ts: which layers of a config.json see only a window or a chunk of the tokens, and how long it is.
+import { ShapeError } from '../device/errors.ts';
+import { checkAgreement, kindOf, wordsRule, written, type LayerRule } from './configAttending.ts';
+import { field, flag, isGiven, listOf, optional, show, type ConfigFile, type Found } from './configFields.ts';
+import type { LayerKind } from './kvLayers.ts';
+import { SHAPE_LIMITS } from './limits.ts';
+import { ALL_LOCAL } from './modelTypes.ts';
+
+/** The kind of each layer as far as windows go, how many tokens one sees, and why, for people to read. */
+export interface Windows {
+  readonly kinds: readonly LayerKind[];
+  readonly window: number | undefined;
+  readonly notes: readonly string[];
+}
+
+// Names of the window that only these types give it.
+const WINDOW_OF: Readonly<Record<string, string>> = {
+  gpt_neo: 'window_size',
+  recurrent_gemma: 'attention_window_size',
+};
+const CHUNK = ['attention_chunk_size'];
+
+/** Layers that see a window, of those that have attention (`attends`). One whose layers are not known counts for nothing: too large is the safe answer. */
+export function findWindows(file: ConfigFile, attends: readonly boolean[]): Windows {
+  const layers = attends.length;
+  const chunked = optional(file, CHUNK, SHAPE_LIMITS.window);
+  const sliding = optional(file, windowNames(file), SHAPE_LIMITS.window);
+  const window = chunked ?? sliding;
+  const rule = findRule(file, layers, sliding !== undefined, chunked !== undefined);
+  const all = { kinds: Array.from({ length: layers }, () => 'global' as const), window: undefined };
+  if (flag(file, 'use_sliding_window') === false)
+    return { ...all, notes: isOwn(file, sliding) ? [SWITCHED_OFF] : [] };
+  if (rule?.kinds.includes('chunked') && rule.kinds.includes('local')) {
+    throw new ShapeError(`${file.where}: ${rule.name} expected local or chunked layers, got both`);
+  }
+  const local =
+    rule?.kinds.filter((kind, layer) => attends[layer] && (kind === 'local' || kind === 'chunked')).length ??
+    0;
+  if (!rule || local === 0) return { ...all, notes: rule ? [] : unknownLayers(file, sliding, chunked) };
+  if (!window) {
+    throw new ShapeError(
+      `${file.where}: sliding_window is missing, but ${local} of ${layers} layers are local ${rule.why}`,
+    );
+  }
+  const kind = rule.kinds.includes('chunked') ? 'chunked' : 'local';
+  const size = kind === 'chunked' ? (chunked ?? window) : (sliding ?? window);
+  const note = `${local} ${kind} layers ${rule.why}; ${kind === 'chunked' ? 'chunk' : 'window'} ${size.note}`;
+  return { kinds: rule.kinds, window: size.value, notes: [note] };
+}
+
+function windowNames({ type }: ConfigFile): string[] {
+  return ['sliding_window', ...(Object.hasOwn(WINDOW_OF, type) ? [WINDOW_OF[type]!] : [])];
+}
+
+const SWITCHED_OFF = 'no sliding window, because "use_sliding_window" is false';
+
+function isOwn(file: ConfigFile, found: Found | undefined): boolean {
+  return found !== undefined && isGiven(file.own[found.name]);
+}
+
+function unknownLayers(file: ConfigFile, ...windows: (Found | undefined)[]): string[] {
+  return windows.flatMap((found) =>
+    found && isOwn(file, found)
+      ? [`every layer counts as global: nothing says which layers "${found.name}" (${found.value}) is for`]
+      : [],
+  );
+}
+
+type Rule = LayerRule & { readonly why: string };
+
+function findRule(file: ConfigFile, layers: number, hasWindow: boolean, hasChunk: boolean): Rule | undefined {
+  const types = withReason(wordsRule(file, 'layer_types', layers), 'from "layer_types"');
+  const recurrent = withReason(recurrentGemma(file, layers), 'from "block_types"');
+  const listed = withReason(gptNeo(file, layers), 'from "attention_layers"');
+  const patterns = [...patternRules(file, layers), ...maxWindowLayers(file, layers, hasWindow)];
+  // A pattern without a window means nothing where the file says that there is none.
+  const switchedOff = !hasWindow && windowNames(file).some((name) => file.own[name] === null);
+  const useful = patterns.filter(({ name }) => !switchedOff && (hasWindow || isGiven(file.own[name])));
+  const noRope = noRopeLayers(file, layers, hasChunk, hasWindow);
+  const rules = written(
+    file,
+    [types, recurrent, listed, noRope, ...useful].filter((rule) => rule !== undefined),
+  ) as readonly Rule[];
+  checkAgreement(file, rules.map(attendedOnly(rules)));
+  const isAllLocal = hasWindow && ALL_LOCAL.has(file.type);
+  return rules[0] ?? (isAllLocal ? allLocal(file, layers) : undefined);
+}
+
+/** Layers without attention are no matter of windows, and rules of windows do not know them. */
+function attendedOnly(rules: readonly Rule[]): (rule: Rule) => LayerRule {
+  const without = rules.map(({ kinds }) => kinds.map((kind) => kind === 'none'));
+  return ({ name, kinds }) => ({
+    name,
+    kinds: kinds.map((kind, layer) => (without.some((none) => none[layer]) ? 'none' : kind)),
+  });
+}
+
+function withReason(rule: LayerRule | undefined, why: string): Rule | undefined {
+  return rule && { ...rule, why };
+}
+
+function allLocal(file: ConfigFile, layers: number): Rule {
+  const kinds = Array.from({ length: layers }, () => 'local' as const);
+  return { name: 'model_type', kinds, why: `because those of ${file.modelType} all are` };
+}
+
+/** RecurrentGemma's attention is local. */
+function recurrentGemma(file: ConfigFile, layers: number): LayerRule | undefined {
+  if (file.type !== 'recurrent_gemma') return undefined;
+  return localAt('block_types', layers, () => true);
+}
+
+/** GPT-Neo lists a word for each layer, or words with how often to repeat them: [[["global", "local"], 12]]. */
+function gptNeo(file: ConfigFile, layers: number): LayerRule | undefined {
+  const rule = wordsRule(file, 'attention_layers', layers);
+  const name = 'attention_types';
+  const repeated = listOf(file, name);
+  if (rule || !repeated) return rule;
+  const words = repeated.flatMap((entry) => {
+    const [part, times] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    if (!Array.isArray(part) || typeof times !== 'number') return [];
+    return Array.from({ length: Math.min(times, layers) }, () => part as unknown[]).flat();
+  });
+  if (words.length !== layers)
+    throw new ShapeError(`${file.where}: ${name} expected words for ${layers} layers, got ${words.length}`);
+  return { name, kinds: words.map((word) => kindOf(file, name, word)) };
+}
+
+function patternRules(file: ConfigFile, layers: number): Rule[] {
+  const names = ['sliding_window_pattern', '_sliding_window_pattern', 'layer_switch'];
+  const globalFirst = field(file, 'order_of_interleaved_layers') === 'global_attn_first';
+  const last = names.flatMap((name) => patternRule(file, name, layers, globalFirst ? 'first' : 'last') ?? []);
+  // AFMoE's global layer is the last of each n, that of the others the first.
+  const place = file.type === 'afmoe' ? 'last' : 'first';
+  return [...last, ...(patternRule(file, 'global_attn_every_n_layers', layers, place) ?? [])];
+}
+
+/** One layer in n is global, the first or the last of each n; or letters say which are, L local and G global. */
+function patternRule(
+  file: ConfigFile,
+  name: string,
+  layers: number,
+  place: 'first' | 'last',
+): [Rule] | undefined {
+  const value = field(file, name);
+  if (typeof value === 'string') {
+    if (!/^[LG]+$/.test(value))
+      throw new ShapeError(`${file.where}: ${name} expected letters L and G, got ${show(value)}`);
+    const rule = localAt(name, layers, (layer) => value[layer % value.length] === 'L');
+    return [{ ...rule, why: `from "${name}" (${value})` }];
+  }
+  const n = optional(file, [name], SHAPE_LIMITS.layers)?.value;
+  if (n === undefined) return undefined;
+  const rule = localAt(name, layers, (layer) => (place === 'first' ? layer : layer + 1) % n !== 0);
+  return [{ ...rule, why: `because one layer in ${n} is global` }];
+}
+
+/** Qwen's first layers see all tokens. */
+function maxWindowLayers(file: ConfigFile, layers: number, hasWindow: boolean): Rule[] {
+  const name = 'max_window_layers';
+  const first = optional(file, [name], SHAPE_LIMITS.layers, 0)?.value;
+  if (first === undefined || !hasWindow || field(file, 'use_sliding_window') === false) return [];
+  return [{ ...localAt(name, layers, (layer) => layer >= first), why: `from layer ${first} on ("${name}")` }];
+}
+
+/**
+ * Llama 4's layers with rotary positions are chunked, and SmolLM3's without them local; a list says which are which
+ * (1 for rotary), or every n-th has none. For other types the field says nothing of windows.
+ */
+function noRopeLayers(
+  file: ConfigFile,
+  layers: number,
+  hasChunk: boolean,
+  hasWindow: boolean,
+): Rule | undefined {
+  const isLlama4 = file.type === 'llama4' && hasChunk;
+  const isSmolLm3 = file.type === 'smollm3' && hasWindow && flag(file, 'use_sliding_window') !== false;
+  if (!isLlama4 && !isSmolLm3) return undefined;
+  const [name, every] = ['no_rope_layers', 'no_rope_layer_interval'];
+  const given = listOf(file, name);
+  const list = given && given.length > 0 ? listOf(file, name, layers) : undefined;
+  const n = optional(file, [every], SHAPE_LIMITS.layers)?.value ?? 4;
+  const kinds = Array.from({ length: layers }, (_, layer): LayerKind => {
+    const isRotary = list ? list[layer] !== 0 : (layer + 1) % n !== 0;
+    return isLlama4 ? (isRotary ? 'chunked' : 'global') : isRotary ? 'global' : 'local';
+  });
+  return { name: list ? name : every, kinds, why: list ? `from "${name}"` : `by one in ${n} ("${every}")` };
+}
+
+function localAt(name: string, layers: number, isLocal: (layer: number) => boolean): LayerRule {
+  const kinds = Array.from({ length: layers }, (_, layer) => (isLocal(layer) ? 'local' : 'global'));
+  return { name, kinds };
+}
