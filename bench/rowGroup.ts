@@ -1,7 +1,8 @@
 // rowGroup.ts: the rows that are timed interleaved: each made ready and checked, sampled in turn, and checked again.
-import { checkShape, GqaError, tunedFor, type GqaDevice } from '../src/index.ts';
+import { GqaError, tunedFor, type GqaDevice } from '../src/index.ts';
 import { createBed, type Bed, type Rotation } from './bed.ts';
 import { planCost, recordCost } from './hostCost.ts';
+import { shapeOf } from './problem.ts';
 import { failedRow, timedRow, wrongRow } from './rowResult.ts';
 import { variantName } from './rows.ts';
 import type { BenchOptions } from './run.ts';
@@ -114,7 +115,7 @@ export class RowGroup {
   #tunedFor({ problem, cache }: Bed) {
     const { tuning } = this.#options;
     const { device, facts } = this.#device;
-    return tuning && tunedFor(tuning, device.adapterInfo, facts, checkShape(problem), cache.layout);
+    return tuning && tunedFor(tuning, device.adapterInfo, facts, shapeOf(problem), cache.layout);
   }
 }
 

@@ -4,7 +4,6 @@
 // against the best so far, sample by sample in turn, and takes its place if it is clearly faster on the depths together. At
 // the end the best is timed against the start once more: the fastest of many noisy times is too often a lucky one.
 import {
-  checkShape,
   deviceKey,
   GqaError,
   planContext,
@@ -18,6 +17,7 @@ import {
 import { neighbours, startVariants } from '../src/kernels/candidates.ts';
 import { createBed, type Bed, type BedParams } from './bed.ts';
 import { coldBytesOf, rotatedBytesOf } from './coldCaches.ts';
+import { shapeOf } from './problem.ts';
 import { timePerStep, warmUp } from './sampling.ts';
 import { median, medianInterval } from './stats.ts';
 import { createSubject, type Subject } from './subject.ts';
@@ -161,7 +161,7 @@ class Search {
   #splitLens(tuned: Entry): string {
     return this.#beds
       .map(({ problem, cache: { layout } }) => {
-        const context = planContext(checkShape(problem), layout, this.#device.facts, { tuned });
+        const context = planContext(shapeOf(problem), layout, this.#device.facts, { tuned });
         return planDecode(context, problem.kvLens).splitLen;
       })
       .join();
@@ -180,7 +180,7 @@ class Search {
 
   #class() {
     const { problem, cache } = this.#beds[0]!;
-    return { shape: checkShape(problem), layout: cache.layout };
+    return { shape: shapeOf(problem), layout: cache.layout };
   }
 
   async *#tryAll(entries: readonly Entry[]): AsyncGenerator<Trial> {

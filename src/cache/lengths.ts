@@ -1,0 +1,92 @@
+// lengths.ts: how many tokens the layers of a cache hold, and how many appends were recorded, as counted on the host.
+import { ShapeError } from '../device/errors.ts';
+import type { CacheLayout } from './layout.ts';
+
+/** An append that was counted, to be taken back where it did not happen. */
+export interface CountedAppend {
+  readonly layer: number;
+  readonly before: readonly number[];
+  /** The lengths it was counted in; `load` puts others in their place. */
+  readonly lens: number[];
+}
+
+/** The lengths of a cache, per layer and sequence. Every change of them is here. */
+export class CacheLengths {
+  readonly #capacity: number;
+  readonly #layers: number[][];
+  readonly #appends: number[];
+
+  constructor({ layers, batch, capacity }: Pick<CacheLayout, 'layers' | 'batch' | 'capacity'>) {
+    this.#capacity = capacity;
+    this.#layers = Array.from({ length: layers }, () => Array.from({ length: batch }, () => 0));
+    this.#appends = Array.from({ length: layers }, () => 0);
+  }
+
+  /** The lengths of a layer themselves, which change with every append. */
+  live(layer: number): readonly number[] {
+    return this.#layers[layer]!;
+  }
+
+  /** Appends recorded into a layer so far, without those that were taken back: what the GPU should have executed. */
+  appends(layer: number): number {
+    return this.#appends[layer]!;
+  }
+
+  /** Throws ShapeError when a sequence of the layer has no room for so many tokens more. */
+  checkRoom(layer: number, numTokens: number): void {
+    const lens = this.#layers[layer]!;
+    for (let b = 0; b < lens.length; b++) {
+      if (lens[b]! + numTokens > this.#capacity) {
+        throw new ShapeError(
+          `append: sequence ${b} of layer ${layer} holds ${lens[b]} tokens; ${numTokens} more exceed the capacity of ${this.#capacity}`,
+        );
+      }
+    }
+  }
+
+  /** Counts an append that was recorded. */
+  count(layer: number, numTokens: number): void {
+    const lens = this.#layers[layer]!;
+    for (let b = 0; b < lens.length; b++) lens[b]! += numTokens;
+    this.#appends[layer]!++;
+  }
+
+  /** The state before an append, to take it back with. */
+  mark(layer: number): CountedAppend {
+    const lens = this.#layers[layer]!;
+    return { layer, lens, before: [...lens] };
+  }
+
+  /**
+   * Takes back an append of so many tokens that did not happen. What was appended to the layer behind it is forgotten too,
+   * for it lies behind a gap: returns whether there was any. Lengths that were loaded since stay.
+   */
+  takeBack({ layer, before, lens }: CountedAppend, numTokens: number): boolean {
+    this.#appends[layer]!--;
+    if (this.#layers[layer] !== lens) return false;
+    const behind = lens.some((kvLen, b) => kvLen > before[b]! + numTokens);
+    for (let b = 0; b < lens.length; b++) lens[b] = Math.min(lens[b]!, before[b]!);
+    return behind;
+  }
+
+  /** All layers keep the first tokens of each sequence. Throws ShapeError, and changes nothing, when one holds fewer. */
+  truncate(wanted: readonly number[]): void {
+    this.#layers.forEach((lens, layer) => checkShorter(layer, lens, wanted));
+    for (const lens of this.#layers) lens.splice(0, lens.length, ...wanted);
+  }
+
+  /** The lengths of a layer that was written by the host. */
+  replace(layer: number, kvLens: readonly number[]): void {
+    this.#layers[layer] = [...kvLens];
+  }
+}
+
+function checkShorter(layer: number, held: readonly number[], wanted: readonly number[]): void {
+  wanted.forEach((kvLen, b) => {
+    if (kvLen > held[b]!) {
+      throw new ShapeError(
+        `truncate: sequence ${b} of layer ${layer} holds ${held[b]} tokens, cannot keep ${kvLen}`,
+      );
+    }
+  });
+}

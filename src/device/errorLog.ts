@@ -1,0 +1,50 @@
+// errorLog.ts: errors that a device reported and nobody was told yet; they are told once, all in one error.
+import { GpuError } from './errors.ts';
+
+/** Most errors that are kept word for word; a loop that fails makes thousands. */
+const KEPT = 8;
+
+/** One error: the first in full, then the others, each of them once. */
+export class ErrorLog {
+  readonly #messages: string[] = [];
+  readonly #advice = new Set<string>();
+  #cause: unknown;
+  #count = 0;
+
+  /** Notes an error. The first one's `cause` becomes that of the error that tells of all. */
+  add(message: string, cause?: unknown): void {
+    if (this.#count++ === 0) this.#cause = cause;
+    if (this.#messages.length < KEPT && !this.#messages.includes(message)) this.#messages.push(message);
+  }
+
+  /** A sentence for every later error: what may be wrong after one, and what to do. The same one is kept once. */
+  advise(advice: string): void {
+    this.#advice.add(advice);
+  }
+
+  /** A log of all that is in this one, which is empty afterwards. */
+  moved(): ErrorLog {
+    const log = new ErrorLog();
+    log.#messages.push(...this.#messages.splice(0));
+    for (const advice of this.#advice) log.#advice.add(advice);
+    log.#cause = this.#cause;
+    log.#count = this.#count;
+    this.#cause = undefined;
+    this.#count = 0;
+    return log;
+  }
+
+  /** The one error that tells of all, or nothing where there are none. The log is empty afterwards. */
+  take(): GpuError | undefined {
+    if (this.#count === 0) return undefined;
+    const [first, ...others] = this.#messages;
+    const more = this.#count - 1;
+    const rest = more === 0 ? [] : [[`and ${more} more`, ...others].join('\n  ')];
+    const message = [first, ...rest, ...this.#advice].join('\n');
+    const error = new GpuError(message, { cause: this.#cause });
+    this.#messages.length = 0;
+    this.#count = 0;
+    this.#cause = undefined;
+    return error;
+  }
+}
