@@ -106,7 +106,7 @@ export class GqaDevice {
 
   /** Waits for all submitted work, then throws what went wrong in it, if anything did: one GpuError tells of all. */
   async idle(): Promise<void> {
-    this.assertUsable();
+    this.assertAlive();
     await this.device.queue.onSubmittedWorkDone();
     this.assertAlive();
     // Checks read buffers back, which throws what is still in the log.
