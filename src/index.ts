@@ -1,6 +1,7 @@
 // index.ts: the public names. Browser-safe: no runtime dependency, no host object; the caller hands the GPU in.
 export { BoundAppend, createKvCache, KvCache } from './cache/kvCache.ts';
 export type { AppendArgs, CacheLayer, LoadArgs } from './cache/kvCache.ts';
+export type { AppendCounts, CacheReport, LayerReport } from './cache/status.ts';
 export { cacheLayout, kvBytesRead } from './cache/layout.ts';
 export type { CacheLayout, CacheOptions } from './cache/layout.ts';
 export { createDecoder, Decoder, DecodeStep } from './decode/decoder.ts';
@@ -27,10 +28,12 @@ export { borrowDevice, GqaDevice, isSoftware, openDevice } from './device/gqaDev
 export type { DeviceFacts, OpenOptions, WgslLanguageFeatures } from './device/gqaDevice.ts';
 export { RING_SLOTS } from './device/ring.ts';
 export type { RecordTarget } from './device/record.ts';
-export { KV_TYPES } from './kernels/elements.ts';
-export type { KvType, RowsLayout } from './kernels/elements.ts';
+export { KV_RANGES, KV_TYPES } from './kernels/elements.ts';
+export type { KvRange, KvType, LostElements, RowsLayout } from './kernels/elements.ts';
 export { variantName } from './kernels/fused.ts';
 export type { FusedTemplate, FusedVariant } from './kernels/fused.ts';
 export { checkShape, HEAD_DIMS, MAX_Q_LEN } from './kernels/shape.ts';
-export { decodeRows, encodeRows } from './kernels/storedRows.ts';
+export { decodeRows, encodeRows, nothingLost } from './kernels/storedRows.ts';
+export type { LostCounts } from './kernels/storedRows.ts';
+export type { RowValues } from './kernels/rowArguments.ts';
 export type { GqaShape, ShapeOptions } from './kernels/shape.ts';

@@ -24,6 +24,7 @@ import type { Grid } from '../kernels/kernel.ts';
 import { checkWhole } from '../kernels/shape.ts';
 import { cacheLayout, checkKvLens, type CacheLayout, type CacheOptions } from './layout.ts';
 import { CacheLengths } from './lengths.ts';
+import { CacheStatus, type CacheReport } from './status.ts';
 
 /** K and V buffers of one layer: rows [B, Hkv, capacity, D] in the cache's element types, then their scales. */
 export interface CacheLayer {
@@ -76,6 +77,8 @@ export class KvCache {
   /** The `step` binding's words: struct AppendStep of shaders/append_kv.wgsl. */
   readonly #stepWords: Uint32Array<ArrayBuffer>;
   readonly #lengths: CacheLengths;
+  readonly #status: CacheStatus;
+  readonly #stopChecks: () => void;
   #destroyed = false;
 
   /** @internal Use createKvCache. */
@@ -88,6 +91,8 @@ export class KvCache {
     this.#stepWords.set([0, layout.capacity, layout.kScales * 4, layout.vScales * 4]);
     this.#ring = new StepRing(device, 'append step', this.#stepWords.length);
     this.#lengths = new CacheLengths(layout);
+    this.#status = new CacheStatus(device, layout.layers, (layer) => this.#lengths.appends(layer));
+    this.#stopChecks = device.onIdle(() => this.#status.check(nameOf(layout)));
   }
 
   /** Tokens each sequence holds in a layer, as of now. */
@@ -128,7 +133,7 @@ export class KvCache {
       v_cache: { buffer: this.layers[layer]!.v, offset: 0, size: this.layout.vBytes },
     };
     checkWritten('append', ['k_cache', 'v_cache'], ranges);
-    const buffers = { ...ranges, step: this.#ring };
+    const buffers = { ...ranges, status: this.#status.range(layer), step: this.#ring };
     const bound = await validated(this.device, 'append', () =>
       bindKernel(this.device.device, this.#append, buffers),
     );
@@ -163,9 +168,13 @@ export class KvCache {
       typeof kvLens === 'number' ? Array.from({ length: this.layout.batch }, () => kvLens) : kvLens;
     checkKvLens('truncate', wanted, this.layout.batch, this.layout.capacity);
     this.#lengths.truncate(wanted);
+    this.#status.giveUp(this.layers.map((_, layer) => layer));
   }
 
-  /** Replaces a layer's stored bytes and lengths by the host's: a restored snapshot, a prefill made elsewhere, a test. */
+  /**
+   * Replaces a layer's stored bytes and lengths by the host's: a restored snapshot, a prefill made elsewhere, a test. The
+   * bytes are taken as they are: `encodeRows` counts what a type cannot hold where they are made.
+   */
   load({ layer = 0, k, v, kvLens }: LoadArgs): void {
     this.#checkLayer('load', layer);
     checkKvLens('load', kvLens, this.layout.batch, this.layout.capacity);
@@ -175,6 +184,17 @@ export class KvCache {
     queue.writeBuffer(this.layers[layer]!.k, 0, k.buffer, k.byteOffset, k.byteLength);
     queue.writeBuffer(this.layers[layer]!.v, 0, v.buffer, v.byteOffset, v.byteLength);
     this.#lengths.replace(layer, kvLens);
+    this.#status.giveUp([layer]);
+  }
+
+  /**
+   * What appends have stored so far that the cache's types cannot hold, and whether they were executed: counted by the
+   * device, waits for the work submitted before. `device.idle()` throws for what is not finite and not executed, once; what
+   * saturated or vanished stands here alone.
+   */
+  async report(): Promise<CacheReport> {
+    this.assertUsable();
+    return this.#status.report();
   }
 
   /** Throws when the cache or its device cannot be used any more. */
@@ -197,11 +217,17 @@ export class KvCache {
       v.destroy();
     }
     this.#ring.destroy();
+    this.#stopChecks();
+    this.#status.destroy();
   }
 
   [Symbol.dispose](): void {
     this.destroy();
   }
+}
+
+function nameOf({ numKvHeads, headDim, capacity, kType, vType }: CacheLayout): string {
+  return `kv cache of ${numKvHeads} KV heads, head dim ${headDim}, capacity ${capacity}, K ${kType}, V ${vType}`;
 }
 
 function checkBytes(what: string, data: ArrayBufferView, bytes: number): void {

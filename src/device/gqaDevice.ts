@@ -1,6 +1,12 @@
 // gqaDevice.ts: a GPUDevice, our own or borrowed, with what the library keeps beside it: facts, pipelines, errors.
 import { ErrorLog } from './errorLog.ts';
-import { DestroyedError, DeviceLostError, LimitExceededError, NoAdapterError } from './errors.ts';
+import {
+  DestroyedError,
+  DeviceLostError,
+  LimitExceededError,
+  NoAdapterError,
+  type GqaError,
+} from './errors.ts';
 import { Pipelines } from './pipelines.ts';
 import { fullRequest } from './request.ts';
 
@@ -41,10 +47,10 @@ const alive = new Set<object>();
 export type WgslLanguageFeatures = Pick<ReadonlySet<string>, 'has'>;
 
 /**
- * Asked by `idle()` once all submitted work is done: what went wrong in it that the device did not see, a sentence each.
+ * Asked by `idle()` once all submitted work is done: what went wrong in it that the device did not see, an error each.
  * It may read buffers back. What it has said it does not say again.
  */
-export type IdleCheck = () => Promise<readonly string[]>;
+export type IdleCheck = () => Promise<readonly GqaError[]>;
 
 /** A device to run kernels on. Owned ones are destroyed by `destroy()`, borrowed ones are left as they are. */
 export class GqaDevice {
@@ -88,15 +94,19 @@ export class GqaDevice {
     if (this.#lostError) throw this.#lostError;
   }
 
-  /** Waits for all submitted work, then throws what went wrong in it, if anything did: one GpuError tells of all. */
+  /**
+   * Waits for all submitted work, then throws what went wrong in it, if anything did: one GpuError tells of all. Where a
+   * cache alone has something to say, it is a NotFiniteError or a NotExecutedError.
+   */
   async idle(): Promise<void> {
     this.assertUsable();
     await this.device.queue.onSubmittedWorkDone();
     this.#assertAlive();
     const reported = this.#errors.take();
-    const found = await Promise.all(Array.from(this.#idleChecks, (check) => check()));
+    const found = (await Promise.all(Array.from(this.#idleChecks, (check) => check()))).flat();
+    if (!reported && found.length === 1) throw found[0]!;
     if (reported) this.#errors.add(reported.message, reported.cause);
-    for (const sentence of found.flat()) this.#errors.add(sentence);
+    for (const error of found) this.#errors.add(error.message, error);
     this.assertUsable();
   }
 
