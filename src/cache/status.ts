@@ -53,10 +53,7 @@ export class CacheStatus {
 
   /** Appends that are recorded but not executed now are not expected any more: tokens were forgotten or replaced. */
   giveUp(layers: readonly number[]): void {
-    const waiting = layers.filter((layer) => {
-      const { seen, givenUp } = this.#layers[layer]!;
-      return this.#recorded(layer) - seen.executed !== givenUp;
-    });
+    const waiting = layers.filter((layer) => this.#recorded(layer) !== this.#layers[layer]!.seen.executed);
     if (waiting.length === 0) return;
     const { device } = this.#device;
     const encoder = device.createCommandEncoder({ label: 'append status at truncate' });
@@ -88,8 +85,7 @@ export class CacheStatus {
   /** What went wrong since the last call: an error of each kind at most, none twice. `cache` says which cache. */
   async check(cache: string): Promise<GqaError[]> {
     const recorded = this.#layers.map((_, layer) => this.#recorded(layer));
-    if (this.#layers.every(({ seen, givenUp }, layer) => recorded[layer]! - seen.executed === givenUp))
-      return [];
+    if (this.#layers.every(({ seen }, layer) => recorded[layer] === seen.executed)) return [];
     // Both copies are submitted before anything is awaited: what is recorded meanwhile belongs to the next check.
     const pending = this.#layers.map((layer) => layer.pending);
     const reads = [this.#read(this.#buffer), this.#read(this.#atTruncate)] as const;
