@@ -4,25 +4,27 @@
 const NAN_SCALE = 0x7fc0u;
 const LEAST_SCALE = 0x0080u; // 2^-126, the least normal number: what is below it may be read as zero
 
-// Bits of the least scale with which `magnitude` is at most twice_steps / 2 steps: nothing is cut off because a scale was
-// rounded down. 0 for 0, NaN for what is not finite. `shift` brings twice_steps to some 2^17: the quotient has eight bits then.
-fn scale_for(magnitude: u32, twice_steps: u32, shift: u32) -> u32 {
+// Bits of the least scale of which `magnitude` is at most 257/256 * steps: exactly `steps`, once that is rounded, and what is
+// read back gets the same scale again. 0 for 0, NaN for what is not finite. steps * 257 << shift is less than 2^24, and
+// at least half of that.
+fn scale_for(magnitude: u32, steps: u32, shift: u32) -> u32 {
   if magnitude == 0u {
     return 0u;
   }
   if magnitude >= INFINITY_BITS {
     return NAN_SCALE;
   }
-  let twice = ((magnitude & 0x7fffffu) | 0x800000u) << 1u;
-  // magnitude / steps = twice / unit * 2^(exponent - 134).
-  var unit = twice_steps << shift;
+  let mantissa = ((magnitude & 0x7fffffu) | 0x800000u) << 8u;
+  // magnitude / (257/256 * steps) = mantissa / unit * 2^(exponent - 134).
+  var unit = (steps * 257u) << shift;
   var exponent = i32(magnitude >> 23u) + i32(shift) - 16;
-  if twice > unit << 8u {
+  if mantissa > unit << 8u {
     unit <<= 1u;
     exponent++;
   }
-  let quotient = (twice + unit - 1u) / unit;
-  // A quotient of 256 carries into the exponent.
+  // Rounded up to eight bits, 128 to 256, which carries into the exponent.
+  let whole = mantissa / unit;
+  let quotient = select(whole, whole + 1u, whole * unit != mantissa);
   return u32(max((exponent << 7u) + i32(quotient) - 128, i32(LEAST_SCALE)));
 }
 

@@ -1,11 +1,11 @@
-// lib store_int4: writes to a cache of 4-bit integers, eight to a u32, with a bf16 scale for every 32 elements, rounded up.
-// The sign with the largest magnitude takes the end of the range that has 8 steps, the other the end that has 7; it gets a
-// step large enough that it loses no more than half of one. A block with NaN or infinity gets a scale of NaN.
+// lib store_int4: writes to a cache of 4-bit integers, eight to a u32, with a bf16 scale for every 32 elements: the largest
+// magnitude is 8 steps at the end of the range that has so many; where the other end would need more than its 7, or 8 steps
+// are no finite f32, it is 7 steps. A block with NaN or infinity gets a scale of NaN, so that all of it reads as NaN.
 // Linked for K and for V, as k_* and v_*; `cache` is the one or the other. Needs lib steps.
 
 const ROW_U32S = ((HEAD_DIM + 31u) / 32u) * 4u;
 const ROW_SCALES = ((HEAD_DIM + 31u) / 32u + 1u) / 2u; // in u32s, two scales each
-const LARGEST_OF_EIGHT = 0x7dffu; // 8 of a larger scale are infinity: both ends have 7 steps then
+const LARGEST_OF_EIGHT = 0x7dffu; // 8 steps of a larger scale are infinity
 
 var<workgroup> largest: array<vec2<u32>, WG_SIZE>; // of each vec4: magnitudes of its positive and negative elements
 var<workgroup> scale_of: array<u32, WG_SIZE>;      // of each vec4's block
@@ -26,16 +26,15 @@ fn store(slot: Slot, scales: u32, bits: vec4<u32>) -> Lost {
     ends = max(ends, largest[first + i]);
   }
   let most = max(ends.x, ends.y);
-  let of_eight = max(scale_for(most, 16u, 13u), scale_for(min(ends.x, ends.y), 15u, 13u));
-  let symmetric = of_eight > LARGEST_OF_EIGHT;
-  let scale = select(of_eight, scale_for(most, 15u, 13u), symmetric);
+  let of_eight = scale_for(most, 8u, 12u);
+  let other = steps_of(vec4<u32>(min(ends.x, ends.y)), of_eight).x;
+  let symmetric = other > 7u || of_eight > LARGEST_OF_EIGHT;
+  let scale = select(of_eight, scale_for(most, 7u, 13u), symmetric);
   // Eight steps lie below zero: the scale is negative where the largest magnitude is a positive element's.
-  let turned = ends.x >= ends.y && most != 0u && most < INFINITY_BITS;
+  let turned = ends.x > ends.y && !symmetric;
   scale_of[slot.lane] = scale | select(0u, 0x8000u, turned);
   let steps = steps_of(magnitude, scale);
-  let below = negative != vec4<bool>(turned);
-  let down = vec4<u32>(8u) - min(steps, vec4<u32>(select(8u, 7u, symmetric)));
-  let four = select(vec4<u32>(8u) + min(steps, vec4<u32>(7u)), down, below);
+  let four = select(vec4<u32>(8u) + steps, vec4<u32>(8u) - steps, negative != vec4<bool>(turned));
   nibbles[slot.lane] = four.x | (four.y << 4u) | (four.z << 8u) | (four.w << 12u);
   workgroupBarrier(); // nibbles and scales are there
   if slot.fresh && slot.i % 2u == 0u {

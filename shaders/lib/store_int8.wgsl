@@ -1,5 +1,5 @@
-// lib store_int8: writes to a cache of 8-bit integers, four to a u32, with a bf16 scale for each row, rounded up: its largest
-// magnitude is 127 steps or a little less. A row with NaN or infinity gets a scale of NaN, so that all of it reads as NaN.
+// lib store_int8: writes to a cache of 8-bit integers, four to a u32, with a bf16 scale for each row: its largest magnitude is
+// 127 steps. A row with NaN or infinity gets a scale of NaN, so that all of it reads as NaN.
 // Linked for K and for V, as k_* and v_*; `cache` is the one or the other. Needs lib steps.
 
 var<workgroup> largest: array<u32, WG_SIZE>; // magnitudes
@@ -15,7 +15,7 @@ fn store(slot: Slot, scales: u32, bits: vec4<u32>) -> Lost {
   for (var i = 0u; i < HEAD_DIM / 4u; i++) {
     most = max(most, largest[first + i]);
   }
-  let scale = scale_for(most, 254u, 9u);
+  let scale = scale_for(most, 127u, 9u);
   let number = slot.lane / (HEAD_DIM / 4u);
   let at = scales + slot.scale_row / 2u;
   if slot.i == 0u {

@@ -8,15 +8,16 @@ export const LEAST_SCALE = 0x0080;
 const NAN_SCALE = 0x7fc0;
 
 /**
- * bfloat16 bits of the least scale with which `magnitude` is at most `steps` (7.5, 8 or 127) steps, so that nothing is cut
- * off because a scale was rounded down. 0 for 0, NaN for what is not finite.
+ * bfloat16 bits of the least scale of which `magnitude` is at most 257/256 * steps: exactly `steps` (7, 8 or 127), once that
+ * is rounded, and what is read back gets the same scale again. 0 for 0, NaN for what is not finite.
  */
 export function scaleFor(magnitude: number, steps: number): number {
   if (magnitude === 0) return 0;
   if (!Number.isFinite(magnitude)) return NAN_SCALE;
-  const nearest = Math.max(LEAST_SCALE, bf16Bits(magnitude / steps));
-  // The product is exact: it has 15 bits at most.
-  return bf16Value(nearest) * steps < magnitude ? nearest + 1 : nearest;
+  const most = (steps * 257) / 256;
+  const nearest = Math.max(LEAST_SCALE, bf16Bits(magnitude / most));
+  // The product is exact: it has 24 bits at most.
+  return bf16Value(nearest) * most < magnitude ? nearest + 1 : nearest;
 }
 
 /** value / scale as a whole number, ties to even; 0 for a scale of 0 or NaN. */
@@ -31,25 +32,15 @@ export function stepsOf(value: number, scale: number): number {
 /** Bits of the largest scale of which 8 steps are finite. */
 const LARGEST_OF_EIGHT = 0x7dff;
 
-/** How a block of int4 is stored. */
-export interface Int4Scale {
-  /** bfloat16 bits. */
-  readonly bits: number;
-  /** Steps from `least` to `most`. */
-  readonly least: number;
-  readonly most: number;
-}
-
 /**
- * The scale of elements between -negative and positive (magnitudes). The larger of the two takes the end of the range that
- * has 8 steps; the other end has 7, and a step is so large that the other one loses no more than half of one.
+ * bfloat16 bits of the scale of elements of int4 between -negative and positive (magnitudes). The larger one is 8 steps, at
+ * the end of the range that has so many; where the other end would need more than its 7, or 8 are not finite, it is 7.
  */
-export function int4Scale(positive: number, negative: number): Int4Scale {
+export function int4Scale(positive: number, negative: number): number {
   const largest = Math.max(positive, negative);
-  const ofEight = Math.max(scaleFor(largest, 8), scaleFor(Math.min(positive, negative), 7.5));
-  const symmetric = ofEight > LARGEST_OF_EIGHT;
-  const bits = symmetric ? scaleFor(largest, 7.5) : ofEight;
+  const ofEight = scaleFor(largest, 8);
+  const other = stepsOf(Math.min(positive, negative), bf16Value(ofEight));
+  if (other > 7 || ofEight > LARGEST_OF_EIGHT) return scaleFor(largest, 7);
   // Eight steps lie below zero: the scale is negative where the largest magnitude is a positive element's.
-  const sign = positive >= negative && largest !== 0 && Number.isFinite(largest) ? 0x8000 : 0;
-  return { bits: sign | bits, least: symmetric ? -7 : -8, most: 7 };
+  return positive > negative ? 0x8000 | ofEight : ofEight;
 }

@@ -96,12 +96,11 @@ const ROW_WRITERS: Readonly<
       for (let from = 0; from < layout.headDim; from += 32) {
         const block = values.slice(from, from + 32);
         const { positive, negative } = endsOf(block);
-        const { bits, least, most } = int4Scale(positive, negative);
+        const bits = int4Scale(positive, negative);
         const scale = scales.write(row, from / 32, bits);
         for (let i = 0; i < block.length; i++) {
           const steps = stepsOf(withinF32(block[i]!), scale);
-          const nibble = Math.max(least, Math.min(most, steps)) + 8;
-          stored[row * bytes + ((from + i) >> 1)]! |= nibble << (4 * (i & 1));
+          stored[row * bytes + ((from + i) >> 1)]! |= (steps + 8) << (4 * (i & 1));
           count(lost, 'int4', block[i]!, steps === 0 && (bits & 0x7fff) === LEAST_SCALE);
         }
       }

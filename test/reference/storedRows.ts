@@ -68,7 +68,7 @@ export const bfloatValue = (bits: number) => valueIn(BFLOATS, bits);
 export const nearestHalf = (value: number) => nearestIn(HALVES, value);
 export const nearestBfloat = (value: number) => nearestIn(BFLOATS, value);
 
-/** Bits of the least bfloat16 number, but for subnormal ones, of which `steps` are not less than a magnitude. */
+/** Bits of the least bfloat16 number, but for subnormal ones, of which 257/256 * steps are not less than a magnitude. */
 function leastScale(magnitude: number, steps: number): number {
   if (magnitude === 0) return 0;
   if (!Number.isFinite(magnitude)) return 0x7fc0;
@@ -76,48 +76,41 @@ function leastScale(magnitude: number, steps: number): number {
   let high = BFLOATS.largest;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    if (BFLOATS.values[middle]! * steps >= magnitude) high = middle;
+    if (BFLOATS.values[middle]! * steps * 257 >= magnitude * 256) high = middle;
     else low = middle + 1;
   }
   return low;
 }
 
-/** How elements that share a scale are stored: its bits, and the range of steps. */
-export interface BlockScale {
-  readonly bits: number;
-  readonly least: number;
-  readonly most: number;
-}
-
-/** A row of int8: its largest magnitude is at most 127 steps. */
-export function int8Scale(row: readonly number[]): BlockScale {
-  return { bits: leastScale(Math.max(...row.map(Math.abs)), 127), least: -127, most: 127 };
+/** Bits of the scale of a row of int8: its largest magnitude is 127 steps. */
+export function int8Scale(row: readonly number[]): number {
+  return leastScale(Math.max(...row.map(Math.abs)), 127);
 }
 
 /**
- * 32 elements of int4, steps -8 to 7: the larger of the two ends, the positive one of equals, is at most -8 steps, the other
- * at most 7.5. Where -8 steps are no finite f32, -7 to 7, and the larger end at most 7.5 of them.
+ * Bits of the scale of 32 elements of int4, steps -8 to 7: the larger of the two ends is -8 steps, of a negative scale if it is
+ * the positive one. Where the other one would then be 7.5 or more, or -8 steps are no finite f32, it is 7 or -7 steps.
  */
-export function int4Scale(block: readonly number[]): BlockScale {
+export function int4Scale(block: readonly number[]): number {
   const most = Math.max(0, ...block);
   const least = Math.max(0, ...block.map((x) => -x));
   const larger = Math.max(most, least);
-  const scale = Math.max(leastScale(larger, 8), leastScale(Math.min(most, least), 7.5));
-  const sign = larger > 0 && larger < Infinity && most >= least ? 0x8000 : 0;
-  const finite = scale === 0x7fc0 || Number.isFinite(Math.fround(8 * BFLOATS.values[scale]!));
-  if (finite) return { bits: sign + scale, least: -8, most: 7 };
-  return { bits: sign + leastScale(larger, 7.5), least: -7, most: 7 };
+  if (larger === 0 || !Number.isFinite(larger)) return leastScale(larger, 8);
+  const ofEight = leastScale(larger, 8);
+  const scale = BFLOATS.values[ofEight]!;
+  const fits = Math.min(most, least) < 7.5 * scale && Number.isFinite(Math.fround(8 * scale));
+  if (!fits) return leastScale(larger, 7);
+  return most > least ? 0x8000 + ofEight : ofEight;
 }
 
-/** The whole number that `value / scale` is stored as: the nearest, of two the even one, within the range. */
-export function nearestStep(value: number, { bits, least, most }: BlockScale): number {
+/** The whole number that `value / scale` is stored as: the nearest, of two the even one. */
+export function nearestStep(value: number, bits: number): number {
   const scale = bfloatValue(bits);
   if (scale === 0 || Number.isNaN(scale)) return 0;
   const exact = value / scale;
   const low = Math.floor(exact);
   const rest = exact - low;
-  const up = rest > 0.5 || (rest === 0.5 && low % 2 !== 0);
-  return Math.max(least, Math.min(most, low + (up ? 1 : 0)));
+  return low + (rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? 1 : 0);
 }
 
 /** Elements of a row that a type cannot hold: not finite; past its largest number; too small, though not zero. */
@@ -138,10 +131,10 @@ export function lostOf(type: KvType, row: readonly number[]): [number, number, n
 /** Elements of at most half the least scale, 2^-126, in blocks that have it. */
 function belowLeastScale(
   blocks: readonly (readonly number[])[],
-  scaleOf: (block: readonly number[]) => BlockScale,
+  scaleOf: (block: readonly number[]) => number,
 ): number[] {
   return blocks.flatMap((block) =>
-    block.filter((x) => x !== 0 && Math.abs(x) <= 2 ** -127 && scaleOf(block).bits % 0x8000 === 0x0080),
+    block.filter((x) => x !== 0 && Math.abs(x) <= 2 ** -127 && scaleOf(block) % 0x8000 === 0x0080),
   );
 }
 

@@ -7,7 +7,6 @@ import { encodeRows } from '../../src/kernels/storedRows.ts';
 import { type Append, appendKv } from '../reference/appendKv.ts';
 import {
   blocksOf,
-  type BlockScale,
   int4Scale,
   int8Scale,
   lostOf,
@@ -114,15 +113,11 @@ function blockFaults(
   row: readonly number[],
   bytes: Bytes,
   scales: Bytes,
-  wanted: readonly BlockScale[],
+  wanted: readonly number[],
 ): string[] {
   const unused = u16s(scales).slice(wanted.length);
   return [
-    ...faults(
-      wanted.map(({ bits }) => bits),
-      u16s(scales),
-      (bits) => bits,
-    ).map((fault) => `scale ${fault}`),
+    ...faults(wanted, u16s(scales), (bits) => bits).map((fault) => `scale ${fault}`),
     ...unused.filter((bits) => bits !== 0).map((bits) => `an unused scale is ${bits}`),
     ...faults(row, stepsOf(type, bytes, row.length), (x, d) =>
       nearestStep(x, wanted[type === 'int8' ? 0 : Math.floor(d / 32)]!),
