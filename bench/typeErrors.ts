@@ -73,7 +73,7 @@ function problemOf({ headDim, tokens }: TypeStudy): AttentionProblem {
 /** The problem with one channel of K or of V scaled; queries shrink with K, so that scores stay what they are. */
 function withOutlier(problem: AttentionProblem, of: 'k' | 'v'): AttentionProblem {
   const scaled = (values: Float32Array, factor: number) =>
-    values.map((x, i) => (i % problem.headDim === CHANNEL ? x * factor : x)) as Float32Array<ArrayBuffer>;
+    values.map((x, i) => (i % problem.headDim === CHANNEL ? x * factor : x));
   const large = { ...problem, [of]: scaled(problem[of], OUTLIER) };
   return of === 'k' ? { ...large, q: scaled(problem.q, 1 / OUTLIER) } : large;
 }
