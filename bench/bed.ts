@@ -9,7 +9,7 @@ import {
   type GqaDevice,
   type KvCache,
 } from '../src/index.ts';
-import { randomProblem, type StoredProblem } from './problem.ts';
+import { cacheOptionsOf, randomProblem, type StoredProblem } from './problem.ts';
 import { kvLensOf } from './requests.ts';
 import type { RowParams } from './schema.ts';
 import { expect64, type Expected } from './verify.ts';
@@ -61,7 +61,7 @@ export async function createBed(
   try {
     const copies = Math.min(maxCopies, copiesOf(device, params, coldBytes));
     const problem = problemOf(params, seed);
-    const cache = keep(await createKvCache(device, { ...problem, layers: copies }));
+    const cache = keep(await createKvCache(device, { ...cacheOptionsOf(problem), layers: copies }));
     for (let layer = 0; layer < copies; layer++) {
       cache.load({ layer, k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
     }
@@ -95,7 +95,8 @@ export function coldBytesOf(software: boolean, lastLevelCacheBytes?: number): nu
 
 /** Before any data is made: a shape beyond the device's limits would take gigabytes of host memory first. */
 function copiesOf(device: GqaDevice, params: BedParams, coldBytes: number): number {
-  const layout = cacheLayout({ ...params, numKvHeads: params.kvHeads });
+  const { batch, kvHeads, headDim, capacity, kType, vType } = params;
+  const layout = cacheLayout({ batch, numKvHeads: kvHeads, headDim, capacity, kType, vType });
   checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
   checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
   if (params.cache === 'hot') return 1;

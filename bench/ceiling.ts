@@ -56,7 +56,7 @@ async function readRate(
   try {
     const compiled = await device.pipelines.get(readStream(bytes, wgSize));
     const bound = sources.map((source) =>
-      bindKernel(device.device, compiled, { source: rangeOf(source), sums: rangeOf(sums) }),
+      bindKernel(device.device, compiled, { source: rangeOf('source', source), sums: rangeOf('sums', sums) }),
     );
     let turn = 0;
     const time = async (reads: number) => {

@@ -1,7 +1,6 @@
 // check.ts: runs named cases through the kernels of a device and holds the results against float64.
 import {
   cacheLayout,
-  checkShape,
   DECODE_KERNELS,
   DestroyedError,
   DeviceLostError,
@@ -14,7 +13,7 @@ import {
   type GqaDevice,
 } from '../src/index.ts';
 import { elementName, type CheckCase } from './cases.ts';
-import { randomProblem, runProblem, type StoredProblem } from './problem.ts';
+import { cacheOptionsOf, randomProblem, runProblem, shapeOf, type StoredProblem } from './problem.ts';
 import { expect64, verify, type Expected, type Verdict } from './verify.ts';
 
 /** One run of a case: by which kernel and, for the fused one, in which variant. */
@@ -67,8 +66,8 @@ function variantsOf(
   { problem, variants }: CheckCase,
   kernel: FusedTemplate,
 ): FusedVariant[] {
-  const shape = checkShape(problem);
-  const layout = cacheLayout({ capacity: Math.max(1, ...problem.kvLens), ...problem });
+  const shape = shapeOf(problem);
+  const layout = cacheLayout(cacheOptionsOf(problem));
   if (variants === 'chosen' && planContext(shape, layout, facts).kernel !== kernel) return [];
   if (kernel === 'registers' && !facts.subgroups) return [];
   if (kernel === 'matrix' && (facts.matrixUnit === 0 || layout.kType !== 'f16' || layout.vType !== 'f16'))

@@ -40,8 +40,9 @@ const CAPACITY = 8192;
 
 /** Time to plan a step of 64 sequences of unequal length (32 query heads, 8 KV heads) on this device. */
 export function plan64Cost({ facts }: GqaDevice): number {
-  const shape = checkShape({ batch: BATCH, numQHeads: 32, numKvHeads: 8, headDim: 128 });
-  const layout = cacheLayout({ ...shape, capacity: CAPACITY, kType: 'f16' });
+  const common = { batch: BATCH, numKvHeads: 8, headDim: 128 };
+  const shape = checkShape({ ...common, numQHeads: 32 });
+  const layout = cacheLayout({ ...common, capacity: CAPACITY, kType: 'f16' });
   const context = planContext(shape, layout, facts);
   const next = uniform(1);
   const kvLens = Array.from({ length: BATCH }, () => 1 + Math.floor(next() * CAPACITY));

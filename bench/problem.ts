@@ -1,13 +1,18 @@
 // problem.ts: seeded attention problems, and running one through the engine.
+import { CACHE_OPTIONS } from '../src/cache/layout.ts';
+import { pickKnown } from '../src/device/options.ts';
 import {
+  checkShape,
   createDecoder,
   createKvCache,
   decodeRows,
   encodeRows,
   readBack,
   uploadStorage,
+  type CacheOptions,
   type FusedVariant,
   type GqaDevice,
+  type GqaShape,
   type KernelChoice,
   type KvType,
   type PlanOptions,
@@ -15,6 +20,7 @@ import {
   type ShapeOptions,
   type Tuning,
 } from '../src/index.ts';
+import { SHAPE_OPTIONS } from '../src/kernels/shape.ts';
 import type { AttentionProblem } from '../test/reference/attention.ts';
 import { normals } from './random.ts';
 
@@ -92,6 +98,17 @@ function poisoned(
   return values;
 }
 
+/** The shape of a problem, without its numbers. */
+export function shapeOf(problem: ShapeOptions): GqaShape {
+  return checkShape(pickKnown<ShapeOptions>(problem, SHAPE_OPTIONS));
+}
+
+/** The cache that holds a problem's keys. */
+export function cacheOptionsOf(problem: ProblemOptions): CacheOptions {
+  const { capacity = Math.max(1, ...problem.kvLens) } = problem;
+  return pickKnown<CacheOptions>({ ...problem, capacity }, CACHE_OPTIONS);
+}
+
 /** How to run a problem. */
 export interface RunOptions extends Omit<PlanOptions, 'smScale'> {
   readonly kernel?: KernelChoice;
@@ -111,16 +128,16 @@ export async function runProblem(
     return resource;
   };
   try {
-    const cache = keep(await createKvCache(device, problem));
+    const cache = keep(await createKvCache(device, cacheOptionsOf(problem)));
     cache.load({ k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
     const chosen = { ...(kernel && { kernel }), ...(variant && { variant }), ...(tuning && { tuning }) };
-    const options = { ...problem, cache, ...chosen };
-    const decoder = keep(await createDecoder(device, options));
+    const { numQHeads, qLen, causal } = problem;
+    const decoder = keep(await createDecoder(device, { cache, numQHeads, qLen, causal, ...chosen }));
     const q = keep(uploadStorage(device, 'q', problem.q));
     const o = keep(uploadStorage(device, 'o', new Float32Array(problem.q.length).fill(NaN)));
     const lse = keep(uploadStorage(device, 'lse', new Float32Array(decoder.shape.rows).fill(NaN)));
     const step = await decoder.step({ q, o, lse });
-    step.run(decoder.plan({ ...split, smScale: problem.smScale }));
+    step.run(decoder.plan({ ...split, kvLens: problem.kvLens, smScale: problem.smScale }));
     return {
       o: new Float32Array(await readBack(device, o)),
       lse: new Float32Array(await readBack(device, lse)),

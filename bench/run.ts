@@ -1,9 +1,10 @@
 // run.ts: a benchmark run: check every row, time the rows of a group interleaved, sample by sample, and check them again.
-import { checkShape, GqaError, tunedFor, type GqaDevice, type Tuning } from '../src/index.ts';
+import { GqaError, tunedFor, type GqaDevice, type Tuning } from '../src/index.ts';
 import { coldBytesOf, createBed, type Bed } from './bed.ts';
 import { measureCeiling } from './ceiling.ts';
 import { describeContext, type RunContext } from './context.ts';
 import { plan64Cost, planCost, recordCost } from './hostCost.ts';
+import { shapeOf } from './problem.ts';
 import { failedRow, timedRow, wrongRow } from './rowResult.ts';
 import { rowGroups, variantName, type RowOptions } from './rows.ts';
 import { sampleInterleaved, takeSample, warmUp, type Running, type SamplingOptions } from './sampling.ts';
@@ -151,7 +152,7 @@ class Group {
   #tunedFor({ problem, cache }: Bed) {
     const { tuning } = this.#options;
     const { device, facts } = this.#device;
-    return tuning && tunedFor(tuning, device.adapterInfo, facts, checkShape(problem), cache.layout);
+    return tuning && tunedFor(tuning, device.adapterInfo, facts, shapeOf(problem), cache.layout);
   }
 }
 

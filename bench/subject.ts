@@ -36,11 +36,12 @@ export async function createSubject(
   kvLens?: readonly number[],
 ): Promise<Subject> {
   const { problem, cache, copies, q, o, lse } = bed;
-  const decoder = await createDecoder(device, { ...problem, cache, ...options });
+  const { numQHeads, qLen, causal } = problem;
+  const decoder = await createDecoder(device, { cache, numQHeads, qLen, causal, ...options });
   try {
     const steps: DecodeStep[] = [];
     for (let layer = 0; layer < copies; layer++) steps.push(await decoder.step({ layer, q, o, lse }));
-    const lens = kvLens && { kvLens };
+    const lens = { kvLens: kvLens ?? problem.kvLens };
     const plan = decoder.plan(lens);
     const expected = () => (kvLens ? expect64({ ...problem, kvLens }) : bed.expected());
     let next = 0;

@@ -37,8 +37,9 @@ export function loadShapes(type: KvType): LoadShape[] {
 
 /** The shape and the cache of a load whose longest sequence has so many token slots. */
 export function loadAt({ heads, kvHeads, headDim, type, shares }: LoadShape, capacity: number) {
-  const shape = checkShape({ batch: shares.length, numQHeads: heads, numKvHeads: kvHeads, headDim });
-  return { shape, layout: cacheLayout({ ...shape, capacity, kType: type }) };
+  const common = { batch: shares.length, numKvHeads: kvHeads, headDim };
+  const shape = checkShape({ ...common, numQHeads: heads });
+  return { shape, layout: cacheLayout({ ...common, capacity, kType: type }) };
 }
 
 /** Lengths of all sequences when the longest has so many keys. */

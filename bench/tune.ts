@@ -4,7 +4,6 @@
 // against the best so far, sample by sample in turn, and takes its place if it is clearly faster on the depths together. At
 // the end the best is timed against the start once more: the fastest of many noisy times is too often a lucky one.
 import {
-  checkShape,
   deviceKey,
   GqaError,
   planContext,
@@ -17,6 +16,7 @@ import {
 } from '../src/index.ts';
 import { neighbours, startVariants } from '../src/kernels/candidates.ts';
 import { coldBytesOf, createBed, type Bed, type BedParams } from './bed.ts';
+import { shapeOf } from './problem.ts';
 import { recordSteps, warmUp } from './sampling.ts';
 import { median, medianInterval } from './stats.ts';
 import { createSubject, type Subject } from './subject.ts';
@@ -156,7 +156,7 @@ class Search {
   #splitLens(tuned: Entry): string {
     return this.#beds
       .map(({ problem, cache: { layout } }) => {
-        const context = planContext(checkShape(problem), layout, this.#device.facts, { tuned });
+        const context = planContext(shapeOf(problem), layout, this.#device.facts, { tuned });
         return planDecode(context, problem.kvLens).splitLen;
       })
       .join();
@@ -175,7 +175,7 @@ class Search {
 
   #class() {
     const { problem, cache } = this.#beds[0]!;
-    return { shape: checkShape(problem), layout: cache.layout };
+    return { shape: shapeOf(problem), layout: cache.layout };
   }
 
   async *#tryAll(entries: readonly Entry[]): AsyncGenerator<Trial> {

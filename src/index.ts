@@ -1,11 +1,13 @@
 // index.ts: the public names. Browser-safe: no runtime dependency, no host object; the caller hands the GPU in.
-export { BoundAppend, createKvCache, KvCache } from './cache/kvCache.ts';
-export type { AppendArgs, CacheLayer, LoadArgs } from './cache/kvCache.ts';
+export { BoundAppend } from './cache/boundAppend.ts';
+export { createKvCache, KvCache } from './cache/kvCache.ts';
+export type { AppendArgs, LoadArgs } from './cache/kvCache.ts';
+export type { CacheLayer } from './cache/layers.ts';
 export type { AppendCounts, CacheReport, LayerReport } from './cache/status.ts';
 export { cacheLayout, kvBytesRead } from './cache/layout.ts';
 export type { CacheLayout, CacheOptions } from './cache/layout.ts';
 export { createDecoder, Decoder, DecodeStep } from './decode/decoder.ts';
-export type { DecoderOptions, StepArgs } from './decode/decoder.ts';
+export type { DecoderOptions, StepArgs, StepPlanOptions } from './decode/decoder.ts';
 export { deviceDescriptor } from './decode/deviceDescriptor.ts';
 export type { DeviceNeeds } from './decode/deviceDescriptor.ts';
 export { bindMerge, BoundMerge, LSE_EMPTY } from './decode/mergeStates.ts';
@@ -22,11 +24,10 @@ export type {
 export { deviceKey, NO_TUNING, parseTuning, shapeClass, tunedFor, withEntry } from './decode/tuning.ts';
 export type { TunedEntry, Tuning } from './decode/tuning.ts';
 export { createStorage, readBack, uploadStorage } from './device/buffers.ts';
-export type { BufferArg } from './device/buffers.ts';
+export type { BufferArg, BufferRange, StorageData } from './device/buffers.ts';
 export * from './device/errors.ts';
 export { borrowDevice, GqaDevice, isSoftware, openDevice } from './device/gqaDevice.ts';
 export type { DeviceFacts, OpenOptions, WgslLanguageFeatures } from './device/gqaDevice.ts';
-export { RING_SLOTS } from './device/ring.ts';
 export type { RecordTarget } from './device/record.ts';
 export { KV_RANGES, KV_TYPES } from './kernels/elements.ts';
 export type { KvRange, KvType, LostElements, RowsLayout } from './kernels/elements.ts';

@@ -86,7 +86,8 @@ function nameOf(params: RowParams): string {
 }
 
 function kvBytes(params: RowParams): number {
-  const layout = cacheLayout({ ...params, numKvHeads: params.kvHeads });
+  const { batch, kvHeads, headDim, capacity, kType, vType } = params;
+  const layout = cacheLayout({ batch, numKvHeads: kvHeads, headDim, capacity, kType, vType });
   return kvBytesRead(layout, kvLensOf(params));
 }
 

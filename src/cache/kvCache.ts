@@ -3,34 +3,24 @@ import {
   allocated,
   checkRange,
   checkWritten,
-  createStorage,
-  validated,
+  writeData,
   type BufferArg,
+  type StorageData,
 } from '../device/buffers.ts';
-import { DestroyedError, LimitExceededError, ShapeError } from '../device/errors.ts';
-import { checkBufferBytes, type GqaDevice } from '../device/gqaDevice.ts';
+import { DestroyedError, GqaError, LimitExceededError } from '../device/errors.ts';
+import { checkBufferBytes, checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
+import { checkOptions, checkWhole, type Known } from '../device/options.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
-import {
-  beginPass,
-  bindKernel,
-  dispatch,
-  endPass,
-  type BoundKernel,
-  type RecordTarget,
-} from '../device/record.ts';
+import { beginPass, bindKernel, dispatch, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
+import { submitted, validated } from '../device/scopes.ts';
 import { appendGrid, appendKv } from '../kernels/appendKv.ts';
-import type { Grid } from '../kernels/kernel.ts';
-import { checkWhole } from '../kernels/shape.ts';
+import { BoundAppend, type BoundRows } from './boundAppend.ts';
+import { buffersOf, createLayers, type CacheLayer } from './layers.ts';
 import { cacheLayout, checkKvLens, type CacheLayout, type CacheOptions } from './layout.ts';
 import { CacheLengths } from './lengths.ts';
 import { CacheStatus, type CacheReport } from './status.ts';
-
-/** K and V buffers of one layer: rows [B, Hkv, capacity, D] in the cache's element types, then their scales. */
-export interface CacheLayer {
-  readonly k: GPUBuffer;
-  readonly v: GPUBuffer;
-}
+import { checkStored } from './stored.ts';
 
 /** New tokens for one layer: k and v are f32 [B, Hkv, numTokens, D]. */
 export interface AppendArgs {
@@ -40,30 +30,39 @@ export interface AppendArgs {
   readonly numTokens?: number;
 }
 
-/** Stored bytes for one layer, each exactly as long as its buffer, and the lengths they are valid for. */
+const APPEND_ARGS = { layer: true, k: true, v: true, numTokens: true } satisfies Known<AppendArgs>;
+
+/**
+ * Stored bytes for one layer, exactly as many as its K and V have (`encodeRows` gives them; f32 elements may be a
+ * Float32Array), and the lengths they are valid for.
+ */
 export interface LoadArgs {
   readonly layer?: number;
-  readonly k: ArrayBufferView;
-  readonly v: ArrayBufferView;
+  readonly k: StorageData;
+  readonly v: StorageData;
   readonly kvLens: readonly number[];
 }
+
+const LOAD_ARGS = { layer: true, k: true, v: true, kvLens: true } satisfies Known<LoadArgs>;
+
+/** Said with every error of a device whose caches count tokens of work that was recorded or queued. */
+const ADVICE =
+  'Appends and loads among the work that failed did not happen, though their tokens are counted: ' +
+  'cache.truncate() to the lengths known to be good puts that right.';
 
 /**
  * Allocates a cache. Throws ShapeError for bad numbers, LimitExceededError when a layer's K or V is larger than one
  * binding of the device may be, GpuError when the memory cannot be had; nothing stays allocated then.
  */
 export async function createKvCache(device: GqaDevice, options: CacheOptions): Promise<KvCache> {
+  checkDevice('createKvCache', device);
   device.assertUsable();
   const layout = cacheLayout(options);
   checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
   checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
   const append = await device.pipelines.get(appendKv(layout.headDim, layout));
-  return allocated(device, `kv cache: ${layout.totalBytes} bytes`, () => {
-    const layers = Array.from({ length: layout.layers }, (_, layer) => ({
-      k: createStorage(device, `k_cache layer ${layer}`, layout.kBytes),
-      v: createStorage(device, `v_cache layer ${layer}`, layout.vBytes),
-    }));
-    return new KvCache(device, layout, layers, append);
+  return allocated(device, `kv cache: ${layout.totalBytes} bytes`, (create) => {
+    return new KvCache(device, layout, createLayers(layout, device.facts, create), append);
   });
 }
 
@@ -71,7 +70,10 @@ export async function createKvCache(device: GqaDevice, options: CacheOptions): P
 export class KvCache {
   readonly device: GqaDevice;
   readonly layout: CacheLayout;
+  /** Where each layer's K and V lie. Small layers share buffers. */
   readonly layers: readonly CacheLayer[];
+  /** Bytes of the buffers that the layers lie in: `layout.totalBytes` and what aligning them takes. */
+  readonly allocatedBytes: number;
   readonly #append: CompiledKernel;
   readonly #ring: StepRing;
   /** The `step` binding's words: struct AppendStep of shaders/append_kv.wgsl. */
@@ -79,6 +81,8 @@ export class KvCache {
   readonly #lengths: CacheLengths;
   readonly #status: CacheStatus;
   readonly #stopChecks: () => void;
+  /** The last `append`, done or refused. */
+  #appending: Promise<unknown> = Promise.resolve();
   #destroyed = false;
 
   /** @internal Use createKvCache. */
@@ -86,6 +90,7 @@ export class KvCache {
     this.device = device;
     this.layout = layout;
     this.layers = layers;
+    this.allocatedBytes = buffersOf(layers).reduce((sum, { size }) => sum + size, 0);
     this.#append = append;
     this.#stepWords = new Uint32Array(4 + layout.batch);
     this.#stepWords.set([0, layout.capacity, layout.kScales * 4, layout.vScales * 4]);
@@ -95,7 +100,7 @@ export class KvCache {
     this.#stopChecks = device.onIdle(() => this.#status.check(nameOf(layout)));
   }
 
-  /** Tokens each sequence holds in a layer, as of now. */
+  /** Tokens each sequence holds in a layer, those of appends that were recorded included. */
   kvLens(layer = 0): number[] {
     this.#checkLayer('kvLens', layer);
     return [...this.#lengths.live(layer)];
@@ -116,7 +121,13 @@ export class KvCache {
    * creating GPU objects.
    * Throws ShapeError when k or v is not [B, Hkv, numTokens, D] f32, ForeignDeviceError when one is of another device.
    */
-  async bindAppend({ layer = 0, k, v, numTokens = 1 }: AppendArgs): Promise<BoundAppend> {
+  async bindAppend(args: AppendArgs): Promise<BoundAppend> {
+    return new BoundAppend(this, await this.#bindRows(args));
+  }
+
+  async #bindRows(args: AppendArgs): Promise<BoundRows> {
+    checkOptions('append', args, APPEND_ARGS);
+    const { layer = 0, numTokens = 1 } = args;
     this.#checkLayer('append', layer);
     const { batch, numKvHeads, headDim, capacity } = this.layout;
     checkWhole('append: numTokens', numTokens, 1, capacity);
@@ -127,64 +138,92 @@ export class KvCache {
     }
     const bytes = batch * numKvHeads * numTokens * headDim * 4;
     const ranges = {
-      k: checkRange(this.device, 'append: k', k, bytes),
-      v: checkRange(this.device, 'append: v', v, bytes),
-      k_cache: { buffer: this.layers[layer]!.k, offset: 0, size: this.layout.kBytes },
-      v_cache: { buffer: this.layers[layer]!.v, offset: 0, size: this.layout.vBytes },
+      k: checkRange(this.device, 'append: k', args.k, bytes),
+      v: checkRange(this.device, 'append: v', args.v, bytes),
+      k_cache: this.layers[layer]!.k,
+      v_cache: this.layers[layer]!.v,
     };
     checkWritten('append', ['k_cache', 'v_cache'], ranges);
     const buffers = { ...ranges, status: this.#status.range(layer), step: this.#ring };
-    const bound = await validated(this.device, 'append', () =>
+    const kernel = await validated(this.device, 'append', () =>
       bindKernel(this.device.device, this.#append, buffers),
     );
-    return new BoundAppend(this, { kernel: bound, layer, numTokens, grid });
+    return { kernel, layer, numTokens, grid };
   }
 
-  /** Appends tokens to a layer and submits. For a step of an engine, bind once and record instead. */
+  /**
+   * Appends tokens to a layer and submits; appends take effect one after the other, in the order of their calls. For a step of
+   * an engine, bind once and record instead. Throws as `bindAppend` and `BoundAppend.record` do, and GpuError when WebGPU
+   * refuses the submit: the layer has its lengths of before then.
+   */
   async append(args: AppendArgs): Promise<void> {
-    const bound = await this.bindAppend(args);
-    const encoder = this.device.device.createCommandEncoder({ label: 'append' });
-    bound.record(encoder);
-    this.device.device.queue.submit([encoder.finish()]);
+    const before = this.#appending;
+    const mine = this.#bindRows(args).then(async (rows) => {
+      await before;
+      await this.#submitAppend(rows);
+    });
+    this.#appending = Promise.allSettled([before, mine]);
+    return mine;
+  }
+
+  async #submitAppend(rows: BoundRows): Promise<void> {
+    const mark = this.#lengths.mark(rows.layer);
+    let counted = false;
+    try {
+      await submitted(this.device, 'append', (encoder) => {
+        this.recordAppend(encoder, rows);
+        counted = true;
+      });
+    } catch (error) {
+      if (counted && this.#lengths.takeBack(mark, rows.numTokens)) {
+        const also = `; what was appended to layer ${rows.layer} behind it is forgotten too`;
+        if (error instanceof GqaError) error.message += also;
+      }
+      throw error;
+    }
   }
 
   /** @internal Checks that the tokens fit before anything is recorded, then records and counts them. */
   recordAppend(target: RecordTarget, { kernel, layer, numTokens, grid }: BoundRows): void {
     this.assertUsable();
     this.#lengths.checkRoom(layer, numTokens);
+    const pass = beginPass('append', this.device, target);
     this.#stepWords[0] = numTokens;
     this.#stepWords.set(this.#lengths.live(layer), 4);
-    const offset = this.#ring.place(this.#stepWords);
-    const pass = beginPass(target);
-    dispatch(pass, kernel, grid, offset);
+    dispatch(pass, kernel, grid, this.#ring.place(this.#stepWords));
     endPass(target, pass);
     this.#lengths.count(layer, numTokens);
+    this.device.advise(ADVICE);
   }
 
   /** Forgets tokens from the end: all layers keep at most `kvLens` tokens per sequence. Longer than held is an error. */
   truncate(kvLens: number | readonly number[]): void {
     this.assertUsable();
-    const wanted =
-      typeof kvLens === 'number' ? Array.from({ length: this.layout.batch }, () => kvLens) : kvLens;
-    checkKvLens('truncate', wanted, this.layout.batch, this.layout.capacity);
+    const { batch, capacity } = this.layout;
+    const wanted = typeof kvLens === 'number' ? Array.from({ length: batch }, () => kvLens) : kvLens;
+    checkKvLens('truncate', wanted, batch, capacity);
     this.#lengths.truncate(wanted);
     this.#status.giveUp(this.layers.map((_, layer) => layer));
   }
 
   /**
-   * Replaces a layer's stored bytes and lengths by the host's: a restored snapshot, a prefill made elsewhere, a test. The
-   * bytes are taken as they are: `encodeRows` counts what a type cannot hold where they are made.
+   * Replaces a layer's stored bytes and lengths by the host's: a restored snapshot, a prefill made elsewhere, a test. Takes
+   * effect before what is submitted later, whenever that was recorded. The bytes are taken as they are: `encodeRows` counts
+   * what a type cannot hold where they are made.
    */
-  load({ layer = 0, k, v, kvLens }: LoadArgs): void {
+  load(args: LoadArgs): void {
+    checkOptions('load', args, LOAD_ARGS);
+    const { layer = 0, k, v, kvLens } = args;
     this.#checkLayer('load', layer);
-    checkKvLens('load', kvLens, this.layout.batch, this.layout.capacity);
-    checkBytes('load: k', k, this.layout.kBytes);
-    checkBytes('load: v', v, this.layout.vBytes);
-    const { queue } = this.device.device;
-    queue.writeBuffer(this.layers[layer]!.k, 0, k.buffer, k.byteOffset, k.byteLength);
-    queue.writeBuffer(this.layers[layer]!.v, 0, v.buffer, v.byteOffset, v.byteLength);
+    const { batch, capacity, kType, vType, kBytes, vBytes } = this.layout;
+    checkKvLens('load', kvLens, batch, capacity);
+    checkStored('load: k', k, kType, kBytes);
+    checkStored('load: v', v, vType, vBytes);
+    writeData(this.device, this.layers[layer]!.k, k);
+    writeData(this.device, this.layers[layer]!.v, v);
     this.#lengths.replace(layer, kvLens);
     this.#status.giveUp([layer]);
+    this.device.advise(ADVICE);
   }
 
   /**
@@ -212,10 +251,7 @@ export class KvCache {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
-    for (const { k, v } of this.layers) {
-      k.destroy();
-      v.destroy();
-    }
+    for (const buffer of buffersOf(this.layers)) buffer.destroy();
     this.#ring.destroy();
     this.#stopChecks();
     this.#status.destroy();
@@ -228,38 +264,4 @@ export class KvCache {
 
 function nameOf({ numKvHeads, headDim, capacity, kType, vType }: CacheLayout): string {
   return `kv cache of ${numKvHeads} KV heads, head dim ${headDim}, capacity ${capacity}, K ${kType}, V ${vType}`;
-}
-
-function checkBytes(what: string, data: ArrayBufferView, bytes: number): void {
-  if (data.byteLength !== bytes)
-    throw new ShapeError(`${what}: expected ${bytes} bytes, got ${data.byteLength}`);
-}
-
-/** New rows bound to a layer: the kernel with their buffers, and how much of it to dispatch. */
-interface BoundRows {
-  readonly kernel: BoundKernel;
-  readonly layer: number;
-  readonly numTokens: number;
-  readonly grid: Grid;
-}
-
-/** Buffers of new tokens bound to a layer of a cache. */
-export class BoundAppend {
-  readonly #cache: KvCache;
-  readonly #rows: BoundRows;
-
-  /** @internal Use KvCache.bindAppend. */
-  constructor(cache: KvCache, rows: BoundRows) {
-    this.#cache = cache;
-    this.#rows = rows;
-  }
-
-  /**
-   * Records the append and counts its tokens at once; submit what was recorded before reading the cache. Up to
-   * RING_SLOTS appends at different lengths may be recorded before the first of them is submitted.
-   * Throws ShapeError when a sequence has no room: then nothing was recorded and the cache is unchanged.
-   */
-  record(target: RecordTarget): void {
-    this.#cache.recordAppend(target, this.#rows);
-  }
 }

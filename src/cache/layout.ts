@@ -1,5 +1,6 @@
 // layout.ts: where everything lies in a KV cache and how many bytes it takes; pure, before anything is allocated.
 import { ShapeError } from '../device/errors.ts';
+import { checkOneOf, checkOptions, checkWhole, describe, type Known } from '../device/options.ts';
 import {
   KV_TYPES,
   rowBytes,
@@ -9,9 +10,9 @@ import {
   type RowsLayout,
 } from '../kernels/elements.ts';
 import type { CacheFormat } from '../kernels/lib.ts';
-import { checkWhole, HEAD_DIMS, MAX_BATCH, MAX_HEADS } from '../kernels/shape.ts';
+import { HEAD_DIMS, MAX_BATCH, MAX_HEADS } from '../kernels/shape.ts';
 
-/** What a cache is made for. K and V of each layer lie in a buffer of their own, layout HND: [B, Hkv, capacity, D]. */
+/** What a cache is made for. K and V of each layer are HND: [B, Hkv, capacity, D]. */
 export interface CacheOptions {
   readonly batch?: number;
   readonly numKvHeads: number;
@@ -23,6 +24,17 @@ export interface CacheOptions {
   readonly kType?: KvType;
   readonly vType?: KvType;
 }
+
+/** The fields of CacheOptions. */
+export const CACHE_OPTIONS = {
+  batch: true,
+  numKvHeads: true,
+  headDim: true,
+  capacity: true,
+  layers: true,
+  kType: true,
+  vType: true,
+} satisfies Known<CacheOptions>;
 
 /** A checked layout with exact byte counts. */
 export interface CacheLayout extends CacheFormat {
@@ -37,7 +49,10 @@ export interface CacheLayout extends CacheFormat {
   /** Where the scales of K and of V begin, as an index of 16-byte words; past the end where there are none. */
   readonly kScales: number;
   readonly vScales: number;
-  /** Bytes of one layer's K buffer, of its V buffer (scales included), and of the whole cache. */
+  /**
+   * Bytes of one layer's K and of its V, scales included, and of all layers. Buffers that layers share take up to 240 bytes
+   * more for each layer, so that the next one begins at a multiple of 256.
+   */
   readonly kBytes: number;
   readonly vBytes: number;
   readonly totalBytes: number;
@@ -52,16 +67,15 @@ const MAX_LAYERS = 8192;
 
 /** Checks cache options and counts their bytes. Throws ShapeError naming the field, what it must be and what was given. */
 export function cacheLayout(options: CacheOptions): CacheLayout {
+  checkOptions('cache', options, CACHE_OPTIONS);
   const { batch = 1, numKvHeads, headDim, capacity, layers = 1, kType = 'f32', vType = kType } = options;
   checkWhole('cache: batch', batch, 1, MAX_BATCH);
   checkWhole('cache: numKvHeads', numKvHeads, 1, MAX_HEADS);
   checkWhole('cache: capacity', capacity, 1, MAX_CAPACITY);
   checkWhole('cache: layers', layers, 1, MAX_LAYERS);
-  if (!HEAD_DIMS.includes(headDim)) {
-    throw new ShapeError(`cache: headDim must be one of ${HEAD_DIMS.join(', ')}, got ${headDim}`);
-  }
-  checkType('kType', kType);
-  checkType('vType', vType);
+  checkOneOf('cache: headDim', headDim, HEAD_DIMS);
+  checkOneOf('cache: kType', kType, KV_TYPES);
+  checkOneOf('cache: vType', vType, KV_TYPES);
   const k: RowsLayout = { type: kType, headDim, heads: batch * numKvHeads, capacity };
   const v: RowsLayout = { ...k, type: vType };
   const kBytes = storedBytes(k);
@@ -85,12 +99,6 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
   };
 }
 
-function checkType(name: string, type: string): void {
-  if (!KV_TYPES.includes(type as KvType)) {
-    throw new ShapeError(`cache: ${name} must be one of ${KV_TYPES.join(', ')}, got ${type}`);
-  }
-}
-
 /** Bytes of K and V that one step over these lengths has to read in one layer, each counted once. */
 export function kvBytesRead(layout: CacheLayout, kvLens: readonly number[]): number {
   return kvLens.reduce((sum, kvLen) => sum + kvLen, 0) * layout.bytesPerToken;
@@ -98,8 +106,14 @@ export function kvBytesRead(layout: CacheLayout, kvLens: readonly number[]): num
 
 /** Throws ShapeError unless there is one length per sequence, each a whole number from 0 to `most`. */
 export function checkKvLens(where: string, kvLens: readonly number[], batch: number, most: number): void {
+  if (!Array.isArray(kvLens)) {
+    throw new ShapeError(
+      `${where}: kvLens: expected an array of ${batch} lengths, one per sequence, got ${describe(kvLens)}`,
+    );
+  }
   if (kvLens.length !== batch) {
     throw new ShapeError(`${where}: expected ${batch} lengths, one per sequence, got ${kvLens.length}`);
   }
-  kvLens.forEach((kvLen, b) => checkWhole(`${where}: length of sequence ${b}`, kvLen, 0, most));
+  // Not forEach, which passes over holes.
+  for (let b = 0; b < batch; b++) checkWhole(`${where}: length of sequence ${b}`, kvLens[b]!, 0, most);
 }

@@ -58,13 +58,15 @@ export class CacheLengths {
   }
 
   /**
-   * Takes back an append that did not happen. What was appended to the layer behind it is forgotten too: it lies behind a
-   * gap. Lengths that were loaded since stay.
+   * Takes back an append of so many tokens that did not happen. What was appended to the layer behind it is forgotten too,
+   * for it lies behind a gap: returns whether there was any. Lengths that were loaded since stay.
    */
-  takeBack({ layer, before, lens }: CountedAppend): void {
+  takeBack({ layer, before, lens }: CountedAppend, numTokens: number): boolean {
     this.#appends[layer]!--;
-    if (this.#layers[layer] !== lens) return;
+    if (this.#layers[layer] !== lens) return false;
+    const behind = lens.some((kvLen, b) => kvLen > before[b]! + numTokens);
     for (let b = 0; b < lens.length; b++) lens[b] = Math.min(lens[b]!, before[b]!);
+    return behind;
   }
 
   /** All layers keep the first tokens of each sequence. Throws ShapeError, and changes nothing, when one holds fewer. */

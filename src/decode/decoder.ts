@@ -1,24 +1,22 @@
 // decoder.ts: compiles the kernels of a decode step and records it into the caller's encoder or pass.
-import type { KvCache } from '../cache/kvCache.ts';
-import {
-  allocated,
-  checkRange,
-  checkWritten,
-  createStorage,
-  validated,
-  type BufferArg,
-} from '../device/buffers.ts';
+import { KvCache } from '../cache/kvCache.ts';
+import { allocated, checkRange, checkWritten, type BufferArg } from '../device/buffers.ts';
 import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
-import type { GqaDevice } from '../device/gqaDevice.ts';
+import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
+import { checkInstance, checkOptions, checkWhole, pickKnown, type Known } from '../device/options.ts';
 import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
+import { validated } from '../device/scopes.ts';
 import { checkVariant } from '../kernels/fused.ts';
-import { checkShape, checkWhole, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
+import { checkShape, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
 import { compileFusedPath } from './fusedPath.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
 import {
-  DECODE_KERNELS,
+  checkKernel,
+  checkPlan,
+  CONTEXT_OPTIONS,
   mostStepWords,
+  PLAN_OPTIONS,
   planContext,
   planDecode,
   type ContextOptions,
@@ -27,14 +25,25 @@ import {
   type PlanOptions,
 } from './plan.ts';
 import { compilePlainPath } from './plainPath.ts';
-import { tunedFor, type Tuning } from './tuning.ts';
+import { checkTuning, tunedFor, type Tuning } from './tuning.ts';
+
+type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>;
 
 /** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
-export interface DecoderOptions extends Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>, ContextOptions {
+export interface DecoderOptions extends OwnShape, ContextOptions {
   readonly cache: KvCache;
   /** What was measured on devices; `auto` takes this device's entry for this class of shapes, if there is one. */
   readonly tuning?: Tuning;
 }
+
+const OWN_SHAPE = { numQHeads: true, qLen: true, causal: true } satisfies Known<OwnShape>;
+
+const DECODER_OPTIONS = {
+  cache: true,
+  ...OWN_SHAPE,
+  ...CONTEXT_OPTIONS,
+  tuning: true,
+} satisfies Known<DecoderOptions>;
 
 /** The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm. */
 export interface StepArgs {
@@ -44,34 +53,43 @@ export interface StepArgs {
   readonly lse?: BufferArg;
 }
 
+const STEP_ARGS = { layer: true, q: true, o: true, lse: true } satisfies Known<StepArgs>;
+
+/** What a step is planned for. */
+export interface StepPlanOptions extends PlanOptions {
+  /** Tokens to attend to per sequence, those that this step appends included. */
+  readonly kvLens: readonly number[];
+}
+
+const STEP_PLAN_OPTIONS = { kvLens: true, ...PLAN_OPTIONS } satisfies Known<StepPlanOptions>;
+
 /**
  * Compiles a decoder's kernels and allocates its scratch. All waiting happens here and in `step`. Throws ShapeError and
  * LimitExceededError for what cannot be, FeatureMissingError for a kernel the device cannot run, GpuError for want of memory.
  */
 export async function createDecoder(device: GqaDevice, options: DecoderOptions): Promise<Decoder> {
+  checkDevice('createDecoder', device);
   device.assertUsable();
-  const { cache, kernel = 'auto' } = options;
+  checkOptions('decoder', options, DECODER_OPTIONS);
+  const { cache, kernel, tuning } = options;
+  checkInstance('decoder: cache', cache, KvCache);
   cache.assertUsable();
   if (cache.device !== device)
     throw new ForeignDeviceError('decoder: the cache belongs to another GqaDevice');
-  if (kernel !== 'auto' && !DECODE_KERNELS.includes(kernel)) {
-    throw new ShapeError(`decoder: kernel must be one of auto, ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
-  }
-  const shape = checkShape({ ...options, ...pickShape(cache) });
-  const { adapterInfo } = device.device;
-  const known = options.tuning && tunedFor(options.tuning, adapterInfo, device.facts, shape, cache.layout);
+  checkKernel('decoder', kernel);
+  if (tuning !== undefined) checkTuning('decoder: tuning', tuning);
+  const shape = checkShape({ ...pickKnown<OwnShape>(options, OWN_SHAPE), ...pickShape(cache) });
+  const known = tuning && tunedFor(tuning, device.device.adapterInfo, device.facts, shape, cache.layout);
   const context = planContext(shape, cache.layout, device.facts, {
     ...(known && { tuned: known }),
-    ...options,
+    ...pickKnown<ContextOptions>(options, CONTEXT_OPTIONS),
   });
   const plain = context.kernel === 'plain';
   if (!plain) checkVariant(shape, cache.layout, context.variant, device.facts);
   const createPath = await (plain ? compilePlainPath(device, context) : compileFusedPath(device, context));
-  return allocated(
-    device,
-    'decoder: scratch memory',
-    () => new Decoder(device, cache, context, createPath()),
-  );
+  return allocated(device, 'decoder: scratch memory', (create) => {
+    return new Decoder(cache, context, createPath(create), create('lse', shape.rows * 4));
+  });
 }
 
 function pickShape(cache: KvCache): Pick<GqaShape, 'batch' | 'numKvHeads' | 'headDim'> {
@@ -91,7 +109,8 @@ export class Decoder {
   #destroyed = false;
 
   /** @internal Use createDecoder. */
-  constructor(device: GqaDevice, cache: KvCache, context: PlanContext, path: DecodePath) {
+  constructor(cache: KvCache, context: PlanContext, path: DecodePath, unwantedLse: GPUBuffer) {
+    const { device } = cache;
     this.device = device;
     this.cache = cache;
     this.shape = context.shape;
@@ -99,13 +118,18 @@ export class Decoder {
     this.#path = path;
     const { batch } = context.shape;
     this.#ring = new StepRing(device, 'decode step', mostStepWords(batch, batch + context.maxPartials));
-    this.#unwantedLse = createStorage(device, 'lse', context.shape.rows * 4);
+    this.#unwantedLse = unwantedLse;
   }
 
-  /** Plans a step over these lengths (default: what layer 0 of the cache holds). One plan serves all layers. */
-  plan(options: PlanOptions & { readonly kvLens?: readonly number[] } = {}): DecodePlan {
+  /**
+   * Plans a step over these lengths. One plan serves all layers. They are never taken from the cache, which counts a token
+   * only once its append was recorded: a plan made before that would leave it out.
+   */
+  plan(options: StepPlanOptions): DecodePlan {
     this.assertUsable();
-    return planDecode(this.context, options.kvLens ?? this.cache.kvLens(), options);
+    checkOptions('plan', options, STEP_PLAN_OPTIONS);
+    const { kvLens, ...planOptions } = options;
+    return planDecode(this.context, kvLens, planOptions);
   }
 
   /**
@@ -113,17 +137,18 @@ export class Decoder {
    * objects. Throws
    * ShapeError for a buffer of the wrong size, ForeignDeviceError for one of another device.
    */
-  async step({ layer = 0, q, o, lse = this.#unwantedLse }: StepArgs): Promise<DecodeStep> {
+  async step(args: StepArgs): Promise<DecodeStep> {
     this.assertUsable();
+    checkOptions('step', args, STEP_ARGS);
+    const { layer = 0, q, o, lse = this.#unwantedLse } = args;
     const { rows, headDim } = this.shape;
-    const { kBytes, vBytes, layers } = this.cache.layout;
-    checkWhole('step: layer', layer, 0, layers - 1);
+    checkWhole('step: layer', layer, 0, this.cache.layout.layers - 1);
     const ranges = {
       q: checkRange(this.device, 'step: q', q, rows * headDim * 4),
       o: checkRange(this.device, 'step: o', o, rows * headDim * 4),
       lse: checkRange(this.device, 'step: lse', lse, rows * 4),
-      k: { buffer: this.cache.layers[layer]!.k, offset: 0, size: kBytes },
-      v: { buffer: this.cache.layers[layer]!.v, offset: 0, size: vBytes },
+      k: this.cache.layers[layer]!.k,
+      v: this.cache.layers[layer]!.v,
     };
     checkWritten('step', ['o', 'lse'], ranges);
     const buffers: StepBuffers = { ...ranges, ring: this.#ring };
@@ -168,12 +193,13 @@ export class DecodeStep {
 
   /**
    * Records the step into an encoder (a pass is opened and ended) or a compute pass (left open). Synchronous, never
-   * submits. Up to RING_SLOTS different plans may be recorded before the first of them is submitted.
+   * submits. Any number of steps and plans may be recorded before that, and submitted in any order. Throws ShapeError for
+   * another decoder's plan, for one over more tokens than the layer holds, and for a target that is not open,
+   * ForeignDeviceError for a target of another device; nothing was recorded then.
    */
   record(target: RecordTarget, plan: DecodePlan): void {
     this.#decoder.assertUsable();
-    if (plan.shape !== this.#decoder.shape)
-      throw new ShapeError('record: the plan was made by another decoder');
+    checkPlan('record', plan, this.#decoder.context);
     const held = this.#decoder.cache.liveKvLens(this.#layer);
     for (let b = 0; b < held.length; b++) {
       if (plan.kvLens[b]! > held[b]!) {
@@ -182,8 +208,8 @@ export class DecodeStep {
         );
       }
     }
+    const pass = beginPass('record', this.#decoder.device, target);
     const offset = this.#ring.place(plan.stepWords, plan);
-    const pass = beginPass(target);
     this.#record(pass, plan, offset);
     endPass(target, pass);
   }

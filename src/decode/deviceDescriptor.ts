@@ -1,11 +1,14 @@
 // deviceDescriptor.ts: the features and limits that a shape needs of a device.
-import { cacheLayout, type CacheOptions } from '../cache/layout.ts';
-import { LimitExceededError } from '../device/errors.ts';
+import { CACHE_OPTIONS, cacheLayout, type CacheOptions } from '../cache/layout.ts';
+import { LimitExceededError, ShapeError } from '../device/errors.ts';
+import { checkOptions, describe, isObject, pickKnown, type Known } from '../device/options.ts';
 import { computeRequest, type AdapterOffer, type DeviceRequest } from '../device/request.ts';
-import { checkShape, type ShapeOptions } from '../kernels/shape.ts';
+import { checkShape, SHAPE_OPTIONS, type ShapeOptions } from '../kernels/shape.ts';
 
 /** A decode shape with the cache it runs on. */
 export type DeviceNeeds = ShapeOptions & CacheOptions;
+
+const NEEDS = { ...SHAPE_OPTIONS, ...CACHE_OPTIONS } satisfies Known<DeviceNeeds>;
 
 // WebGPU's guaranteed limits: asking for them is asking for nothing.
 const GUARANTEED = { maxStorageBufferBindingSize: 128 * 2 ** 20, maxBufferSize: 256 * 2 ** 20 };
@@ -16,8 +19,12 @@ const GUARANTEED = { maxStorageBufferBindingSize: 128 * 2 ** 20, maxBufferSize: 
  * numbers and LimitExceededError when the adapter cannot serve the shape.
  */
 export function deviceDescriptor(adapter: AdapterOffer, needs: DeviceNeeds): DeviceRequest {
-  checkShape(needs);
-  const layout = cacheLayout(needs);
+  if (!isObject(adapter) || !isObject(adapter.limits) || !isObject(adapter.features)) {
+    throw new ShapeError(`deviceDescriptor: expected a GPUAdapter, got ${describe(adapter)}`);
+  }
+  checkOptions('deviceDescriptor', needs, NEEDS);
+  checkShape(pickKnown<ShapeOptions>(needs, SHAPE_OPTIONS));
+  const layout = cacheLayout(pickKnown<CacheOptions>(needs, CACHE_OPTIONS));
   const largest = Math.max(layout.kBytes, layout.vBytes);
   const request = computeRequest(adapter);
   for (const limit of ['maxStorageBufferBindingSize', 'maxBufferSize'] as const) {

@@ -1,5 +1,5 @@
 // fusedPath.ts: the fused step: items, then a merge where a sequence has several.
-import { createStorage } from '../device/buffers.ts';
+import type { CreateBuffer } from '../device/buffers.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import { bindKernel, dispatch } from '../device/record.ts';
@@ -20,18 +20,18 @@ export async function compileFusedPath(device: GqaDevice, context: PlanContext):
     device.pipelines.get(fusedKernel(shape, layout, variant)),
     device.pipelines.get(decodeMerge(shape, sets)),
   ]);
-  return () => createPath(device, context, fused, merge);
+  return (create) => createPath(device, context, [fused, merge], create);
 }
 
 function createPath(
   device: GqaDevice,
   { shape, maxPartials }: PlanContext,
-  fused: CompiledKernel,
-  merge: CompiledKernel,
+  [fused, merge]: readonly [CompiledKernel, CompiledKernel],
+  create: CreateBuffer,
 ): DecodePath {
   const rows = maxPartials * shape.numQHeads * shape.qLen;
-  const partialO = createStorage(device, 'partial_o', rows * shape.headDim * 4);
-  const partialMl = createStorage(device, 'partial_ml', rows * 8);
+  const partialO = create('partial_o', rows * shape.headDim * 4);
+  const partialMl = create('partial_ml', rows * 8);
   const partial_o = { buffer: partialO, offset: 0, size: partialO.size };
   const partial_ml = { buffer: partialMl, offset: 0, size: partialMl.size };
   const merged = rowGrid(shape);

@@ -1,7 +1,7 @@
 // mergeStates.ts: the public merge operator: attention over disjoint sets of keys, combined into attention over all.
-import { checkRange, checkWritten, validated, type BufferArg } from '../device/buffers.ts';
-import { ShapeError } from '../device/errors.ts';
-import type { GqaDevice } from '../device/gqaDevice.ts';
+import { checkRange, checkWritten, type BufferArg } from '../device/buffers.ts';
+import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
+import { checkOneOf, checkOptions, checkWhole, type Known } from '../device/options.ts';
 import {
   beginPass,
   bindKernel,
@@ -10,9 +10,10 @@ import {
   type BoundKernel,
   type RecordTarget,
 } from '../device/record.ts';
+import { validated } from '../device/scopes.ts';
 import { mergeFinished } from '../kernels/decodeMerge.ts';
 import type { Grid } from '../kernels/kernel.ts';
-import { checkWhole, HEAD_DIMS } from '../kernels/shape.ts';
+import { HEAD_DIMS } from '../kernels/shape.ts';
 
 /**
  * Log-sum-exp of a row with nothing to attend to. WGSL may assume that infinities never occur, so this finite floor
@@ -31,18 +32,28 @@ export interface MergeArgs {
   readonly lse: BufferArg;
 }
 
+const MERGE_ARGS = {
+  numStates: true,
+  rows: true,
+  headDim: true,
+  statesO: true,
+  statesLse: true,
+  o: true,
+  lse: true,
+} satisfies Known<MergeArgs>;
+
 /**
  * Binds a merge of attention results (o, lse) over disjoint keys: a shared prefix and a suffix, or two devices'
  * halves. The operator is associative and commutative up to rounding. (FlashInfer's attention states:
  * docs/tutorials/recursive_attention.rst.)
  */
 export async function bindMerge(device: GqaDevice, args: MergeArgs): Promise<BoundMerge> {
+  checkDevice('bindMerge', device);
+  checkOptions('merge', args, MERGE_ARGS);
   const { numStates, rows, headDim } = args;
   checkWhole('merge: numStates', numStates, 1, 4096);
   checkWhole('merge: rows', rows, 1, device.facts.maxGrid);
-  if (!HEAD_DIMS.includes(headDim)) {
-    throw new ShapeError(`merge: headDim must be one of ${HEAD_DIMS.join(', ')}, got ${headDim}`);
-  }
+  checkOneOf('merge: headDim', headDim, HEAD_DIMS);
   const buffers = {
     states_o: checkRange(device, 'merge: statesO', args.statesO, numStates * rows * headDim * 4),
     states_lse: checkRange(device, 'merge: statesLse', args.statesLse, numStates * rows * 4),
@@ -68,10 +79,10 @@ export class BoundMerge {
     this.#grid = [rows, 1, 1];
   }
 
-  /** Records the merge into an encoder or a compute pass. */
+  /** Records the merge into an open encoder or compute pass of the device; throws ShapeError or ForeignDeviceError for others. */
   record(target: RecordTarget): void {
     this.#device.assertUsable();
-    const pass = beginPass(target);
+    const pass = beginPass('merge', this.#device, target);
     dispatch(pass, this.#kernel, this.#grid);
     endPass(target, pass);
   }

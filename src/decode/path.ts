@@ -1,5 +1,5 @@
 // path.ts: what the fused and the plain path have in common.
-import type { BufferRange } from '../device/buffers.ts';
+import type { BufferRange, CreateBuffer } from '../device/buffers.ts';
 import type { StepRing } from '../device/ring.ts';
 import type { DecodePlan } from './plan.ts';
 
@@ -10,7 +10,7 @@ export interface DecodePath {
 }
 
 /** What is left once the pipelines are compiled: allocates the scratch. */
-export type CreatePath = () => DecodePath;
+export type CreatePath = (create: CreateBuffer) => DecodePath;
 
 /** The checked buffers of one step. */
 export interface StepBuffers {

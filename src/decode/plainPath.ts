@@ -1,5 +1,5 @@
 // plainPath.ts: the plain step: scores, softmax, mix, with the whole score matrix in memory.
-import { createStorage } from '../device/buffers.ts';
+import type { CreateBuffer } from '../device/buffers.ts';
 import { LimitExceededError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
@@ -25,15 +25,16 @@ export async function compilePlainPath(device: GqaDevice, context: PlanContext):
     device.pipelines.get(plainSoftmax(shape)),
     device.pipelines.get(plainMix(shape, layout)),
   ]);
-  return () => createPath(device, context, kernels);
+  return (create) => createPath(device, context, kernels, create);
 }
 
 function createPath(
   device: GqaDevice,
   { shape, layout }: PlanContext,
   [scoresKernel, softmaxKernel, mixKernel]: readonly [CompiledKernel, CompiledKernel, CompiledKernel],
+  create: CreateBuffer,
 ): DecodePath {
-  const buffer = createStorage(device, 'scores', shape.rows * layout.capacity * 4);
+  const buffer = create('scores', shape.rows * layout.capacity * 4);
   const scores = { buffer, offset: 0, size: buffer.size };
   const rows = rowGrid(shape);
   return {

@@ -2,6 +2,7 @@
 import { checkKvLens, kvBytesRead, type CacheLayout } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
+import { checkOneOf, checkOptions, describe, isObject, type Known } from '../device/options.ts';
 import {
   chooseFused,
   chooseIn,
@@ -38,6 +39,13 @@ export interface PlanOptions extends SplitOptions {
   /** Factor on q . k. Default 1 / sqrt(D). */
   readonly smScale?: number;
 }
+
+/** The fields of PlanOptions. */
+export const PLAN_OPTIONS = {
+  smScale: true,
+  numSplits: true,
+  deterministic: true,
+} satisfies Known<PlanOptions>;
 
 /** What a step does, and what it costs. */
 export interface DecodePlan {
@@ -88,6 +96,9 @@ export interface ContextOptions {
   readonly tuned?: TunedEntry;
 }
 
+/** The fields of ContextOptions. */
+export const CONTEXT_OPTIONS = { kernel: true, variant: true, tuned: true } satisfies Known<ContextOptions>;
+
 /** The context of a decoder: its kernel variant, scratch and slots. */
 export function planContext(
   shape: GqaShape,
@@ -95,6 +106,8 @@ export function planContext(
   facts: DeviceFacts,
   options: ContextOptions = {},
 ): PlanContext {
+  checkOptions('planContext', options, CONTEXT_OPTIONS);
+  checkKernel('planContext', options.kernel);
   const variant = chooseVariant(shape, layout, facts, options);
   const kernel = options.kernel === 'plain' ? 'plain' : variant.template;
   const fitting = Math.max(
@@ -108,6 +121,11 @@ export function planContext(
   const profile = profileOf(facts);
   const slots = options.tuned?.slots ?? profile.slots;
   return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen: profile.wholeLen };
+}
+
+/** Throws ShapeError for a kernel that there is none of. */
+export function checkKernel(where: string, kernel: KernelChoice = 'auto'): void {
+  checkOneOf(`${where}: kernel`, kernel, ['auto', ...DECODE_KERNELS]);
 }
 
 /** Fewest keys that a split may be asked to have. */
@@ -131,6 +149,17 @@ function partialBytes(shape: GqaShape, states: number): number {
   return states * shape.numQHeads * shape.qLen * (shape.headDim * 4 + 8);
 }
 
+/** Which context each plan was made from: a plan is for decoders of that one. */
+const contexts = new WeakMap<DecodePlan, PlanContext>();
+
+/** Throws ShapeError unless `plan` was made from the context. */
+export function checkPlan(where: string, plan: DecodePlan, context: PlanContext): void {
+  const known = isObject(plan) ? contexts.get(plan) : undefined;
+  if (known === context) return;
+  if (known) throw new ShapeError(`${where}: the plan was made by another decoder`);
+  throw new ShapeError(`${where}: expected a plan that decoder.plan() gave, got ${describe(plan)}`);
+}
+
 /** Plans one step over `kvLens` (tokens to attend to per sequence, the new ones included). One plan serves all layers. */
 export function planDecode(
   context: PlanContext,
@@ -138,15 +167,16 @@ export function planDecode(
   options: PlanOptions = {},
 ): DecodePlan {
   const { shape, layout, kernel } = context;
+  checkOptions('plan', options, PLAN_OPTIONS);
   checkKvLens('plan', kvLens, shape.batch, layout.capacity);
-  const smScale = options.smScale ?? 1 / Math.sqrt(shape.headDim);
-  if (!Number.isFinite(Math.fround(smScale)))
-    throw new ShapeError(`plan: smScale: expected a finite number, got ${smScale}`);
+  const { smScale = 1 / Math.sqrt(shape.headDim) } = options;
+  if (typeof smScale !== 'number' || !Number.isFinite(Math.fround(smScale)))
+    throw new ShapeError(`plan: smScale: expected a finite number, got ${describe(smScale)}`);
   const longest = longestOf(kvLens);
   const splitLen = kernel === 'plain' ? Math.max(1, longest) : chooseSplitLen(context, kvLens, options);
   const { words, items, partials } = stepWords(layout, smScale, kvLens, splitLen);
   const rowBytes = shape.rows * shape.headDim * 4;
-  return {
+  const plan: DecodePlan = {
     shape,
     kernel,
     kvLens: [...kvLens],
@@ -165,6 +195,8 @@ export function planDecode(
     },
     stepWords: words,
   };
+  contexts.set(plan, context);
+  return plan;
 }
 
 function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {

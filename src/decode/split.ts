@@ -1,7 +1,7 @@
 // split.ts: how many keys a workgroup takes, so that a step fills the device and no more.
 import { ShapeError } from '../device/errors.ts';
+import { checkBoolean, checkWhole } from '../device/options.ts';
 import { workgroupsPerItem } from '../kernels/fused.ts';
-import { checkWhole } from '../kernels/shape.ts';
 import type { PlanContext } from './plan.ts';
 
 /** Options that fix the splits. */
@@ -38,6 +38,7 @@ export function chooseSplitLen(
   { numSplits, deterministic }: SplitOptions,
 ): number {
   const longest = Math.max(1, longestOf(kvLens));
+  if (deterministic !== undefined) checkBoolean('plan: deterministic', deterministic);
   if (numSplits !== undefined && deterministic) {
     throw new ShapeError('plan: expected numSplits or deterministic, got both');
   }

@@ -3,6 +3,7 @@
 // Whoever measures (`gqa tune`, the page) keeps a Tuning in a file or in the browser's storage, and whoever makes decoders
 // hands it in; the library reads and writes nothing itself.
 import { messageOf, ShapeError } from '../device/errors.ts';
+import { describe } from '../device/options.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { canRun, type FusedVariant } from '../kernels/fused.ts';
 import type { CacheFormat } from '../kernels/lib.ts';
@@ -73,8 +74,14 @@ export function parseTuning(json: string, where: string): Tuning {
   } catch (error) {
     throw new ShapeError(`${where}: not JSON: ${messageOf(error)}`);
   }
+  checkTuning(where, value);
+  return value;
+}
+
+/** Throws ShapeError, with `where` in front, unless `value` is a Tuning of this schema. */
+export function checkTuning(where: string, value: unknown): asserts value is Tuning {
   if (!isRecord(value) || value.schema !== TUNING_SCHEMA || !isRecord(value.devices)) {
-    const found = isRecord(value) ? JSON.stringify(value.schema) : typeof value;
+    const found = isRecord(value) ? JSON.stringify(value.schema) : describe(value);
     throw new ShapeError(`${where}: expected a tuning of schema "${TUNING_SCHEMA}", got ${found}`);
   }
   for (const [device, entries] of Object.entries(value.devices)) {
@@ -84,7 +91,6 @@ export function parseTuning(json: string, where: string): Tuning {
         throw new ShapeError(`${where}: "${device}", ${shape}: expected a variant and slots`);
     }
   }
-  return value as unknown as Tuning;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

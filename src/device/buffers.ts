@@ -1,6 +1,8 @@
 // buffers.ts: storage buffers in, out and checked.
-import { ForeignDeviceError, GpuError, ShapeError } from './errors.ts';
-import { checkBufferBytes, type GqaDevice } from './gqaDevice.ts';
+import { GpuError, ShapeError } from './errors.ts';
+import { checkBufferBytes, checkDevice, type GqaDevice } from './gqaDevice.ts';
+import { checkOptions, checkWhole, describe, isObject, type Known } from './options.ts';
+import { scoped, submitted } from './scopes.ts';
 import { BUFFER_USAGE, MAP_MODE } from './usage.ts';
 
 /** A caller's buffer, whole, or a part of one: `offset` and `size` in bytes. */
@@ -15,45 +17,95 @@ export interface BufferRange {
   readonly size: number;
 }
 
+/** Numbers that a shader can read, of 32 bits or fewer, or bytes in a DataView. WGSL has no wider ones. */
+export type StorageData =
+  | Float32Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | DataView;
+
 const STORAGE_BOTH_WAYS = BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_SRC | BUFFER_USAGE.COPY_DST;
 
-/** A zeroed storage buffer of `bytes` (at least 4) that can be copied from and to. */
+/**
+ * A zeroed storage buffer that can be copied from and to. Throws ShapeError unless `bytes` is a positive multiple of 4,
+ * LimitExceededError when the device has no buffers or bindings of that size.
+ */
 export function createStorage(device: GqaDevice, label: string, bytes: number): GPUBuffer {
+  checkDevice('createStorage', device);
+  if (typeof label !== 'string') {
+    throw new ShapeError(`createStorage: label: expected a string, got ${describe(label)}`);
+  }
   device.assertUsable();
+  if (!Number.isSafeInteger(bytes) || bytes <= 0 || bytes % 4 !== 0) {
+    throw new ShapeError(`${label}: expected a positive multiple of 4 bytes, got ${describe(bytes)}`);
+  }
   checkBufferBytes(device.facts, label, bytes);
-  return device.device.createBuffer({ label, size: Math.max(4, bytes), usage: STORAGE_BOTH_WAYS });
+  return device.device.createBuffer({ label, size: bytes, usage: STORAGE_BOTH_WAYS });
 }
 
-/** A storage buffer that holds `data`; its length must be a multiple of 4 bytes, as WebGPU demands. */
-export function uploadStorage(device: GqaDevice, label: string, data: ArrayBufferView): GPUBuffer {
-  if (data.byteLength % 4 !== 0) {
-    throw new ShapeError(`${label}: expected a multiple of 4 bytes, got ${data.byteLength}`);
-  }
+/**
+ * A storage buffer that holds the bytes of `data`; their number must be a positive multiple of 4, as WebGPU demands. Nothing
+ * is converted, so an array of 64-bit numbers, which no shader would read as such, is a ShapeError.
+ */
+export function uploadStorage(device: GqaDevice, label: string, data: StorageData): GPUBuffer {
+  checkData(label, data);
   const buffer = createStorage(device, label, data.byteLength);
-  device.device.queue.writeBuffer(buffer, 0, data.buffer, data.byteOffset, data.byteLength);
+  writeData(device, { buffer, offset: 0 }, data);
   return buffer;
+}
+
+/** Writes all bytes of `data` into a buffer. */
+export function writeData(
+  device: GqaDevice,
+  { buffer, offset }: Pick<BufferRange, 'buffer' | 'offset'>,
+  data: ArrayBufferView,
+): void {
+  const { queue } = device.device;
+  const { byteOffset, byteLength } = data;
+  if (isFixed(data.buffer)) queue.writeBuffer(buffer, offset, data.buffer, byteOffset, byteLength);
+  else queue.writeBuffer(buffer, offset, new Uint8Array(data.buffer, byteOffset, byteLength).slice());
+}
+
+/** Memory that no thread shares and nobody resizes; Dawn's Node binding crashes on the other kinds. */
+function isFixed(memory: ArrayBufferLike): memory is ArrayBuffer {
+  return memory instanceof ArrayBuffer && !(memory as { readonly resizable?: boolean }).resizable;
+}
+
+/** Throws ShapeError for what is no StorageData. */
+export function checkData(what: string, data: StorageData): void {
+  const kind = ArrayBuffer.isView(data) ? data[Symbol.toStringTag] : '';
+  if (kind !== '' && !/64/.test(kind)) return;
+  throw new ShapeError(
+    `${String(what)}: expected a typed array of numbers of at most 32 bits or a DataView, got ${describe(data)}`,
+  );
 }
 
 /**
  * Copies a part of a buffer back to the host. Waits for the work submitted before it. Offset and size in bytes,
- * multiples of 4. Throws ShapeError for a part that does not fit, ForeignDeviceError for a buffer of another device.
+ * multiples of 4. Throws ShapeError for a part that does not fit or a buffer without usage COPY_SRC, ForeignDeviceError for a
+ * buffer of another device.
  */
 export async function readBack(device: GqaDevice, arg: BufferArg): Promise<ArrayBuffer> {
+  checkDevice('readBack', device);
   device.assertUsable();
-  const { buffer, offset, size } = rangeOf(arg);
+  const { buffer, offset, size } = rangeOf('readBack: buffer', arg);
   const what = `read-back of ${buffer.label || 'a buffer'}`;
   checkPart(what, { buffer, offset, size }, 4);
   if (size % 4 !== 0) throw new ShapeError(`${what}: expected a multiple of 4 bytes, got ${size}`);
+  checkUsage(what, buffer, 'COPY_SRC');
   const staging = device.device.createBuffer({
     label: what,
     size,
     usage: BUFFER_USAGE.MAP_READ | BUFFER_USAGE.COPY_DST,
   });
   try {
-    const copied = validated(device, what, () => {
-      const encoder = device.device.createCommandEncoder({ label: what });
+    const copied = submitted(device, what, (encoder) => {
       encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
-      device.device.queue.submit([encoder.finish()]);
     });
     await Promise.all([copied, mapped(device, what, staging)]);
     return staging.getMappedRange().slice(0);
@@ -62,24 +114,33 @@ export async function readBack(device: GqaDevice, arg: BufferArg): Promise<Array
   }
 }
 
-const SOON_MS = 50;
-
 async function mapped(device: GqaDevice, what: string, staging: GPUBuffer): Promise<void> {
   try {
     await staging.mapAsync(MAP_MODE.READ);
   } catch (cause) {
     // Mapping fails a moment before the host says that the device was lost, which is the better error.
-    await Promise.race([device.lost, new Promise((resolve) => setTimeout(resolve, SOON_MS))]);
+    await device.lostSoon();
     device.assertUsable();
     throw new GpuError(`${what} failed`, { cause });
   }
 }
 
-/** The range a BufferArg stands for. */
-export function rangeOf(arg: BufferArg): BufferRange {
-  if (!('buffer' in arg)) return { buffer: arg, offset: 0, size: arg.size };
-  const offset = arg.offset ?? 0;
-  return { buffer: arg.buffer, offset, size: arg.size ?? arg.buffer.size - offset };
+const RANGE_FIELDS = { buffer: true, offset: true, size: true } satisfies Known<BufferRange>;
+
+/** The range a BufferArg stands for; without a size, up to the buffer's end. Throws ShapeError for what is none. */
+export function rangeOf(what: string, arg: BufferArg, bytes?: number): BufferRange {
+  if (isBuffer(arg)) return { buffer: arg, offset: 0, size: arg.size };
+  if (!isObject(arg) || !isBuffer(arg.buffer)) {
+    const given = isObject(arg) && 'buffer' in arg ? { buffer: arg.buffer }.buffer : arg;
+    throw new ShapeError(`${what}: expected a GPUBuffer or a part of one, got ${describe(given)}`);
+  }
+  checkOptions(what, arg, RANGE_FIELDS);
+  const { buffer, offset = 0, size = bytes ?? buffer.size - offset } = arg;
+  return { buffer, offset, size };
+}
+
+function isBuffer(value: unknown): value is GPUBuffer {
+  return isObject(value) && 'destroy' in value && 'usage' in value && 'size' in value;
 }
 
 /**
@@ -87,23 +148,31 @@ export function rangeOf(arg: BufferArg): BufferRange {
  * offset: `size` may then be left out). Throws ShapeError with both numbers.
  */
 export function checkRange(device: GqaDevice, what: string, arg: BufferArg, bytes: number): BufferRange {
-  const given = rangeOf('buffer' in arg ? { size: bytes, ...arg } : arg);
-  if (given.size !== bytes) throw new ShapeError(`${what}: expected ${bytes} bytes, got ${given.size}`);
+  const given = rangeOf(what, arg, bytes);
+  if (given.size !== bytes)
+    throw new ShapeError(`${what}: expected ${bytes} bytes, got ${describe(given.size)}`);
   checkPart(what, given, device.device.limits.minStorageBufferOffsetAlignment);
-  if ((given.buffer.usage & BUFFER_USAGE.STORAGE) === 0) {
-    throw new ShapeError(`${what}: expected a buffer with usage STORAGE, got usage ${given.buffer.usage}`);
-  }
+  checkUsage(what, given.buffer, 'STORAGE');
   return given;
+}
+
+function checkUsage(what: string, { usage }: GPUBuffer, wanted: 'STORAGE' | 'COPY_SRC'): void {
+  if ((usage & BUFFER_USAGE[wanted]) === 0) {
+    throw new ShapeError(`${what}: expected a buffer with usage ${wanted}, got usage ${usage}`);
+  }
 }
 
 /** A part must begin on a multiple of `alignment` and lie within its buffer. */
 function checkPart(what: string, { buffer, offset, size }: BufferRange, alignment: number): void {
   if (!Number.isSafeInteger(offset) || offset < 0 || offset % alignment !== 0) {
-    throw new ShapeError(`${what}: expected an offset that is a multiple of ${alignment}, got ${offset}`);
+    throw new ShapeError(
+      `${what}: expected an offset that is a multiple of ${alignment}, got ${describe(offset)}`,
+    );
   }
-  if (!(size >= 0) || offset + size > buffer.size) {
+  if (size < 0 || size > buffer.size - offset) {
     throw new ShapeError(`${what}: expected ${offset + size} bytes in the buffer, it has ${buffer.size}`);
   }
+  checkWhole(`${what}: size`, size, 0, buffer.size);
 }
 
 /**
@@ -123,48 +192,34 @@ export function checkWritten(
   }
 }
 
+/** Makes a storage buffer: `createStorage` on a device, its buffers remembered. */
+export type CreateBuffer = (label: string, bytes: number) => GPUBuffer;
+
 /**
- * Runs `create`, which makes buffers, in an out-of-memory error scope. Throws GpuError when the memory cannot be had; what
- * was made is destroyed then.
+ * Runs `build`, which makes buffers by the function it gets, in an out-of-memory error scope. Throws GpuError when the memory
+ * cannot be had; all that was made is destroyed then, and when `build` throws.
  */
 export async function allocated<T extends { destroy(): void }>(
   device: GqaDevice,
   what: string,
-  create: () => T,
+  build: (create: CreateBuffer) => T,
 ): Promise<T> {
-  const { made, error } = await scoped(device, 'out-of-memory', create);
-  if (!error) return made;
-  made.destroy();
-  throw new GpuError(`${what} could not be allocated: ${error.message}`, { cause: error });
-}
-
-/**
- * Runs `create` in a validation error scope and turns what it reports into a typed error: a buffer of another
- * device gives ForeignDeviceError, everything else GpuError. Without this such a buffer would read as zeros.
- */
-export async function validated<T>(device: GqaDevice, what: string, create: () => T): Promise<T> {
-  device.assertUsable();
-  const { made, error } = await scoped(device, 'validation', create);
-  if (!error) return made;
-  if (/associated with|another device|different device/i.test(error.message)) {
-    throw new ForeignDeviceError(`${what}: expected buffers of this device: ${error.message}`);
-  }
-  throw new GpuError(`${what}: ${error.message}`, { cause: error });
-}
-
-async function scoped<T>(
-  { device }: GqaDevice,
-  filter: GPUErrorFilter,
-  create: () => T,
-): Promise<{ made: T; error: GPUError | null }> {
-  device.pushErrorScope(filter);
-  let made: T;
-  let reported: Promise<GPUError | null>;
+  const made: { destroy(): void }[] = [];
+  const create: CreateBuffer = (label, bytes) => {
+    const buffer = createStorage(device, label, bytes);
+    made.push(buffer);
+    return buffer;
+  };
   try {
-    made = create();
-  } finally {
-    // Also when `create` throws: an open scope would swallow every later error.
-    reported = device.popErrorScope();
+    const { value, error } = await scoped(device, ['out-of-memory'], () => {
+      const built = build(create);
+      made.push(built);
+      return built;
+    });
+    if (!error) return value;
+    throw new GpuError(`${what} could not be allocated: ${error.message}`, { cause: error });
+  } catch (error) {
+    for (const resource of made.toReversed()) resource.destroy();
+    throw error;
   }
-  return { made, error: await reported };
 }

@@ -17,9 +17,26 @@ export class ErrorLog {
     if (this.#messages.length < KEPT && !this.#messages.includes(message)) this.#messages.push(message);
   }
 
+  /** Is there nothing to tell? */
+  get empty(): boolean {
+    return this.#count === 0;
+  }
+
   /** A sentence for every later error: what may be wrong after one, and what to do. The same one is kept once. */
   advise(advice: string): void {
     this.#advice.add(advice);
+  }
+
+  /** A log of all that is in this one, which is empty afterwards. */
+  moved(): ErrorLog {
+    const log = new ErrorLog();
+    log.#messages.push(...this.#messages.splice(0));
+    for (const advice of this.#advice) log.#advice.add(advice);
+    log.#cause = this.#cause;
+    log.#count = this.#count;
+    this.#cause = undefined;
+    this.#count = 0;
+    return log;
   }
 
   /** The one error that tells of all, or nothing where there are none. The log is empty afterwards. */

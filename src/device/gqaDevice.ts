@@ -1,12 +1,17 @@
 // gqaDevice.ts: a GPUDevice, our own or borrowed, with what the library keeps beside it: facts, pipelines, errors.
+import { watchEncoders } from './encoders.ts';
 import { ErrorLog } from './errorLog.ts';
 import {
   DestroyedError,
   DeviceLostError,
-  LimitExceededError,
-  NoAdapterError,
+  GpuError,
   type GqaError,
+  LimitExceededError,
+  messageOf,
+  NoAdapterError,
+  ShapeError,
 } from './errors.ts';
+import { checkInstance, checkOneOf, checkOptions, describe, isObject, type Known } from './options.ts';
 import { Pipelines } from './pipelines.ts';
 import { fullRequest } from './request.ts';
 
@@ -43,6 +48,8 @@ export interface OpenOptions {
 // promises is pending; whatever we open is held here until it is destroyed.
 const alive = new Set<object>();
 
+const SOON_MS = 50;
+
 /** What a host's WGSL knows: the type of `gpu.wgslLanguageFeatures`, or any set of names. */
 export type WgslLanguageFeatures = Pick<ReadonlySet<string>, 'has'>;
 
@@ -74,6 +81,7 @@ export class GqaDevice {
     this.owned = owned;
     this.facts = factsOf(device, languageFeatures?.has('subgroup_id') ?? true);
     this.pipelines = new Pipelines(device);
+    watchEncoders(device);
     this.lost = device.lost.then((info) => {
       this.#lostError = new DeviceLostError(info.reason, cleanMessage(info.message));
       return this.#lostError;
@@ -82,14 +90,17 @@ export class GqaDevice {
     if (owned) device.addEventListener('uncapturederror', this.#onError);
   }
 
-  /** Throws when the device was destroyed or lost, or errors were reported since the last call: one GpuError tells of all. */
+  /**
+   * Throws when the device was destroyed or lost, or errors were reported since the last call: one GpuError tells of all.
+   */
   assertUsable(): void {
-    this.#assertAlive();
+    this.assertAlive();
     const error = this.#errors.take();
     if (error) throw error;
   }
 
-  #assertAlive(): void {
+  /** @internal Throws when the device was destroyed or lost, and leaves what it reported to the next call. */
+  assertAlive(): void {
     if (this.#destroyed) throw new DestroyedError('the device');
     if (this.#lostError) throw this.#lostError;
   }
@@ -101,13 +112,21 @@ export class GqaDevice {
   async idle(): Promise<void> {
     this.assertUsable();
     await this.device.queue.onSubmittedWorkDone();
-    this.#assertAlive();
-    const reported = this.#errors.take();
+    this.assertAlive();
+    // Checks read buffers back, which throws what is still in the log.
+    const log = this.#errors.moved();
     const found = (await Promise.all(Array.from(this.#idleChecks, (check) => check()))).flat();
-    if (!reported && found.length === 1) throw found[0]!;
-    if (reported) this.#errors.add(reported.message, reported.cause);
-    for (const error of found) this.#errors.add(error.message, error);
+    const [first, ...others] = found;
+    if (first && others.length === 0 && log.empty) throw first;
+    for (const each of found) log.add(each.message, each);
+    const error = log.take();
+    if (error) throw error;
     this.assertUsable();
+  }
+
+  /** @internal Waits a moment for the host to say that the device was lost, which comes a little after calls fail. */
+  async lostSoon(): Promise<void> {
+    await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, SOON_MS))]);
   }
 
   /** @internal Has `idle()` ask `check` too, until the function that is returned is called. */
@@ -136,31 +155,62 @@ export class GqaDevice {
   }
 }
 
+const OPEN_OPTIONS = { descriptor: true, powerPreference: true } satisfies Known<OpenOptions>;
+
 /**
- * Opens a device of our own from a host's GPU object: `navigator.gpu` in a browser, `nodeGpu()` in Node.
- * Throws NoAdapterError when the host has none.
+ * Opens a device of our own from a host's GPU object: `navigator.gpu` in a browser, `nodeGpu()` in Node. Throws NoAdapterError
+ * when the host has none, GpuError when the adapter refuses what the descriptor asks for.
  */
 export async function openDevice(gpu: GPU, options: OpenOptions = {}): Promise<GqaDevice> {
-  const adapter = await gpu.requestAdapter(
-    options.powerPreference ? { powerPreference: options.powerPreference } : undefined,
+  checkHas(
+    'openDevice',
+    gpu,
+    'requestAdapter',
+    'a GPU object, such as navigator.gpu or the gpu of nodeGpu()',
   );
+  checkOptions('openDevice', options, OPEN_OPTIONS);
+  const { descriptor = fullRequest, powerPreference } = options;
+  if (typeof descriptor !== 'function') {
+    throw new ShapeError(`openDevice: descriptor: expected a function, got ${describe(descriptor)}`);
+  }
+  if (powerPreference !== undefined)
+    checkOneOf('openDevice: powerPreference', powerPreference, POWER_PREFERENCES);
+  const adapter = await gpu.requestAdapter(powerPreference ? { powerPreference } : undefined);
   if (!adapter)
     throw new NoAdapterError('openDevice: requestAdapter() found no WebGPU adapter on this machine');
-  const device = await adapter.requestDevice((options.descriptor ?? fullRequest)(adapter));
+  const wanted = descriptor(adapter);
+  const device = await adapter.requestDevice(wanted).catch((cause: unknown) => {
+    throw new GpuError(`openDevice: the adapter refused the device: ${messageOf(cause)}`, { cause });
+  });
   const opened = new GqaDevice(device, true, gpu.wgslLanguageFeatures);
   alive.add(opened);
-  keepWith.set(opened, [gpu, adapter]);
   return opened;
 }
 
-const keepWith = new WeakMap<GqaDevice, readonly object[]>();
+const POWER_PREFERENCES: readonly GPUPowerPreference[] = ['low-power', 'high-performance'];
 
 /**
- * Wraps a device the caller made. It is never destroyed by us, and its error handlers stay the caller's. `languageFeatures`
- * is the host's `gpu.wgslLanguageFeatures`: where it lacks `subgroup_id`, kernels do without subgroups. Default: it has it.
+ * Wraps a device the caller made. It is never destroyed by us, and its error handlers stay the caller's: WebGPU's errors about
+ * work recorded here come to them, and then tokens may be counted that were never appended (`KvCache.truncate`).
+ * `createCommandEncoder` of the device is wrapped, to know its encoders from those of another. `languageFeatures` is the
+ * host's `gpu.wgslLanguageFeatures`: where it lacks `subgroup_id`, kernels do without subgroups. Default: it has it.
  */
 export function borrowDevice(device: GPUDevice, languageFeatures?: WgslLanguageFeatures): GqaDevice {
+  checkHas('borrowDevice', device, 'createCommandEncoder', 'a GPUDevice');
+  if (languageFeatures !== undefined) {
+    checkHas('borrowDevice: languageFeatures', languageFeatures, 'has', 'a set of names');
+  }
   return new GqaDevice(device, false, languageFeatures);
+}
+
+function checkHas<T>(where: string, value: T, method: keyof T & string, expected: string): void {
+  if (isObject(value) && typeof value[method] === 'function') return;
+  throw new ShapeError(`${where}: expected ${expected}, got ${describe(value)}`);
+}
+
+/** Throws ShapeError unless `device` is a GqaDevice. */
+export function checkDevice(where: string, device: GqaDevice): void {
+  checkInstance(where, device, GqaDevice, 'openDevice() and borrowDevice() give one');
 }
 
 /** Is this adapter or device a software renderer? By WebGPU's own flag, else by the names such renderers go by. */

@@ -1,38 +1,61 @@
 // record.ts: binds buffers to a compiled kernel by the names its WGSL declares, and records dispatches.
 import type { BufferRange } from './buffers.ts';
+import { checkTarget, isEncoder, type RecordTarget } from './encoders.ts';
+import type { GqaDevice } from './gqaDevice.ts';
 import { STEP_BINDING, type CompiledKernel } from './pipelines.ts';
 import type { StepRing } from './ring.ts';
 
-/** Where to record: an encoder (a compute pass is opened and ended) or a compute pass of the caller's. */
-export type RecordTarget = GPUCommandEncoder | GPUComputePassEncoder;
+export type { RecordTarget } from './encoders.ts';
 
-/** A kernel with its buffers bound; recording it creates no GPU object. */
-export interface BoundKernel {
+type Buffers = Readonly<Record<string, BufferRange | StepRing>>;
+
+/** A kernel with its buffers bound; recording it creates no GPU object, but when the ring has a new buffer. */
+export class BoundKernel {
   readonly name: string;
   readonly pipeline: GPUComputePipeline;
-  readonly group: GPUBindGroup;
+  readonly #bind: () => GPUBindGroup;
+  readonly #ring: StepRing | undefined;
+  #group: GPUBindGroup;
+  #ringBuffer: GPUBuffer | undefined;
+
+  /** @internal Use bindKernel. */
+  constructor({ name, pipeline }: CompiledKernel, ring: StepRing | undefined, bind: () => GPUBindGroup) {
+    this.name = name;
+    this.pipeline = pipeline;
+    this.#bind = bind;
+    this.#ring = ring;
+    this.#ringBuffer = ring?.buffer;
+    this.#group = bind();
+  }
+
+  /** The bind group, which holds the buffer that the ring's latest offset refers to. */
+  group(): GPUBindGroup {
+    const ringBuffer = this.#ring?.buffer;
+    if (ringBuffer !== this.#ringBuffer) {
+      this.#ringBuffer = ringBuffer;
+      this.#group = this.#bind();
+    }
+    return this.#group;
+  }
 }
 
 /** Binds every buffer the kernel declares. A missing or unknown name throws: it is our own mistake, never the caller's. */
-export function bindKernel(
-  device: GPUDevice,
-  kernel: CompiledKernel,
-  buffers: Readonly<Record<string, BufferRange | StepRing>>,
-): BoundKernel {
+export function bindKernel(device: GPUDevice, kernel: CompiledKernel, buffers: Buffers): BoundKernel {
   const declared = new Set(kernel.bindings.map((b) => b.name));
   for (const name of Object.keys(buffers)) {
     if (!declared.has(name)) throw new Error(`${kernel.name}: no binding is called ${name}`);
   }
-  const entries = kernel.bindings.map(({ name, index }) => {
-    const given = buffers[name];
-    if (!given) throw new Error(`${kernel.name}: binding ${name} got no buffer`);
-    return {
+  for (const name of declared) {
+    if (!buffers[name]) throw new Error(`${kernel.name}: binding ${name} got no buffer`);
+  }
+  const ring = buffers[STEP_BINDING] as StepRing | undefined;
+  return new BoundKernel(kernel, ring, () => {
+    const entries = kernel.bindings.map(({ name, index }) => ({
       binding: index,
-      resource: name === STEP_BINDING ? stepResource(given as StepRing) : (given as BufferRange),
-    };
+      resource: name === STEP_BINDING ? stepResource(ring!) : (buffers[name] as BufferRange),
+    }));
+    return device.createBindGroup({ label: kernel.name, layout: kernel.layout, entries });
   });
-  const group = device.createBindGroup({ label: kernel.name, layout: kernel.layout, entries });
-  return { name: kernel.name, pipeline: kernel.pipeline, group };
 }
 
 function stepResource(ring: StepRing): BufferRange {
@@ -42,8 +65,8 @@ function stepResource(ring: StepRing): BufferRange {
 const offsets = new Uint32Array(1);
 
 /**
- * Records one dispatch into a pass. `stepOffset` is the ring slot of the step's numbers, left out for a kernel
- * without a `step` binding.
+ * Records one dispatch into a pass. `stepOffset` is where the ring has the step's numbers, left out for a kernel without a
+ * `step` binding; nothing may be placed in the ring between that and this call.
  */
 export function dispatch(
   pass: GPUComputePassEncoder,
@@ -53,15 +76,19 @@ export function dispatch(
 ): void {
   offsets[0] = stepOffset ?? 0;
   pass.setPipeline(kernel.pipeline);
-  pass.setBindGroup(0, kernel.group, offsets, 0, stepOffset === undefined ? 0 : 1);
+  pass.setBindGroup(0, kernel.group(), offsets, 0, stepOffset === undefined ? 0 : 1);
   pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
 }
 
 const PASS = { label: 'gqa' };
 
-/** The caller's pass, or one opened on the caller's encoder. Give it back to `endPass`. */
-export function beginPass(target: RecordTarget): GPUComputePassEncoder {
-  return 'beginComputePass' in target ? target.beginComputePass(PASS) : target;
+/**
+ * The caller's pass, or one opened on the caller's encoder. Give it back to `endPass`. Throws ShapeError for what is no open
+ * encoder or compute pass, ForeignDeviceError for one of another device; nothing was recorded then.
+ */
+export function beginPass(where: string, device: GqaDevice, target: RecordTarget): GPUComputePassEncoder {
+  checkTarget(where, device, target);
+  return isEncoder(target) ? target.beginComputePass(PASS) : target;
 }
 
 /** Ends the pass if it was opened by `beginPass`. */

@@ -1,92 +1,95 @@
-// ring.ts: a step's own numbers (lengths, split length, scale) in a ring of buffer slots bound by dynamic offset.
+// ring.ts: a step's own numbers (lengths, split length, scale), each in a place of its own, bound by dynamic offset.
 //
-// Two writes to one small buffer before one submit would give both dispatches the last value. Here each distinct
-// content has its own slot, so recording many steps into one command buffer is safe as long as they have no more
-// distinct contents than the ring has slots; equal contents (all layers of a step) share one.
+// Two writes to one place before one submit would give both dispatches the last value. Here a place is written once and
+// never again, so any number of steps may be recorded before the first of them is submitted, into any encoders, which are
+// submitted in any order. Places lie one behind the other in a chunk; a full chunk gives way to a new one. Nobody knows when
+// the last command buffer that needs a chunk is gone, so a full one is let go of and left to the garbage collector:
+// destroying it would make command buffers that were not submitted yet invalid.
 import type { GqaDevice } from './gqaDevice.ts';
 import { BUFFER_USAGE } from './usage.ts';
 
-/** Distinct steps that may be recorded before the first of them is submitted. */
-export const RING_SLOTS = 64;
+/** Bytes for contents in the first chunk and in the largest one; each chunk has twice the room of the one before. */
+const FIRST_ROOM = 16 * 2 ** 10;
+const MOST_ROOM = 2 ** 20;
 
-interface Slot {
-  /** At least `length` words; kept for the slot's next content if that is no longer. */
-  content: Uint32Array;
-  length: number;
-  owner: object | undefined;
-  used: number;
-}
-
-/** Slots for the `step` binding; the least recently used one is taken next. `words` is the most u32 words of a content. */
+/** Places for the `step` binding. `words` is the most u32 words of a content. */
 export class StepRing {
-  readonly buffer: GPUBuffer;
+  /** What a binding covers, from a content's offset: as long as the longest content. */
   readonly slotBytes: number;
   readonly #device: GqaDevice;
-  readonly #stride: number;
-  readonly #slots: Slot[] = [];
-  #uses = 0;
+  readonly #label: string;
+  readonly #alignment: number;
+  #chunk: GPUBuffer;
+  #room = FIRST_ROOM;
+  /** Where the next content goes. */
+  #next = 0;
+  /** The content that was written last, and where. */
+  readonly #last: Uint32Array<ArrayBuffer>;
+  #lastLength = 0;
+  #lastOffset = 0;
+  /** Where contents in this chunk are that stand for an object. */
+  #owned = new WeakMap<object, number>();
 
   constructor(device: GqaDevice, label: string, words: number) {
-    const alignment = device.device.limits.minStorageBufferOffsetAlignment;
     this.#device = device;
+    this.#label = label;
+    this.#alignment = device.device.limits.minStorageBufferOffsetAlignment;
     this.slotBytes = words * 4;
-    this.#stride = Math.ceil(this.slotBytes / alignment) * alignment;
-    this.buffer = device.device.createBuffer({
-      label,
-      size: this.#stride * RING_SLOTS,
+    this.#last = new Uint32Array(words);
+    this.#chunk = this.#createChunk();
+  }
+
+  /** The buffer that offsets refer to; another one after a `place` that found it full. */
+  get buffer(): GPUBuffer {
+    return this.#chunk;
+  }
+
+  /**
+   * Byte offset in `buffer` of a place that holds `content`. An `owner` stands for its content, which must never change: all
+   * layers of a step find their place by it. Without one, layers that follow each other find the content written last.
+   * Allocates nothing when the content is known, and next to nothing otherwise.
+   */
+  place(content: Uint32Array<ArrayBuffer>, owner?: object): number {
+    if (owner === undefined) return this.#isLast(content) ? this.#lastOffset : this.#write(content);
+    const known = this.#owned.get(owner);
+    if (known !== undefined) return known;
+    const offset = this.#isLast(content) ? this.#lastOffset : this.#write(content);
+    this.#owned.set(owner, offset);
+    return offset;
+  }
+
+  #isLast(content: Uint32Array): boolean {
+    if (content.length !== this.#lastLength) return false;
+    for (let i = 0; i < content.length; i++) if (content[i] !== this.#last[i]) return false;
+    return true;
+  }
+
+  #write(content: Uint32Array<ArrayBuffer>): number {
+    if (this.#next >= this.#room) {
+      this.#room = Math.min(2 * this.#room, MOST_ROOM);
+      this.#chunk = this.#createChunk();
+      this.#next = 0;
+      this.#owned = new WeakMap();
+    }
+    const offset = this.#next;
+    this.#device.device.queue.writeBuffer(this.#chunk, offset, content);
+    this.#next = offset + Math.ceil((content.length * 4) / this.#alignment) * this.#alignment;
+    this.#last.set(content);
+    this.#lastLength = content.length;
+    this.#lastOffset = offset;
+    return offset;
+  }
+
+  /** Room for contents, and behind it what a binding of the last one covers. */
+  #createChunk(): GPUBuffer {
+    return this.#device.device.createBuffer({
+      label: this.#label,
+      size: this.#room + Math.ceil(this.slotBytes / this.#alignment) * this.#alignment,
       usage: BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_DST,
     });
   }
 
-  /**
-   * Byte offset of a slot that holds `content`, written if no slot holds it yet. An `owner` stands for its content, which
-   * must never change: all layers of a step then find their slot without comparing words. Allocates nothing when the
-   * content is known.
-   */
-  place(content: Uint32Array<ArrayBuffer>, owner?: object): number {
-    let index = this.#find(content, owner);
-    if (index < 0) index = this.#write(content);
-    const slot = this.#slots[index]!;
-    slot.used = ++this.#uses;
-    slot.owner = owner;
-    return index * this.#stride;
-  }
-
-  #find(content: Uint32Array, owner: object | undefined): number {
-    for (let i = 0; i < this.#slots.length; i++) {
-      const slot = this.#slots[i]!;
-      if ((owner !== undefined && slot.owner === owner) || holds(slot, content)) return i;
-    }
-    return -1;
-  }
-
-  #write(content: Uint32Array<ArrayBuffer>): number {
-    let index = this.#slots.length;
-    if (index === RING_SLOTS) index = this.#oldest();
-    else this.#slots.push({ content: new Uint32Array(0), length: 0, owner: undefined, used: 0 });
-    const slot = this.#slots[index]!;
-    if (slot.content.length < content.length) slot.content = new Uint32Array(content.length);
-    slot.content.set(content);
-    slot.length = content.length;
-    this.#device.device.queue.writeBuffer(this.buffer, index * this.#stride, content);
-    return index;
-  }
-
-  #oldest(): number {
-    let oldest = 0;
-    for (let i = 1; i < this.#slots.length; i++) {
-      if (this.#slots[i]!.used < this.#slots[oldest]!.used) oldest = i;
-    }
-    return oldest;
-  }
-
   destroy(): void {
-    this.buffer.destroy();
+    this.#chunk.destroy();
   }
-}
-
-function holds({ content, length }: Slot, wanted: Uint32Array): boolean {
-  if (length !== wanted.length) return false;
-  for (let i = 0; i < length; i++) if (content[i] !== wanted[i]) return false;
-  return true;
 }

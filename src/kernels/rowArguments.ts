@@ -1,36 +1,25 @@
 // rowArguments.ts: checks of what callers give to encodeRows and decodeRows.
 import { ShapeError } from '../device/errors.ts';
+import { checkOneOf, checkWhole, describe, isObject } from '../device/options.ts';
 import { ELEMENT_FORMATS, KV_TYPES, WORD_BYTES, type RowsLayout } from './elements.ts';
-import { checkWhole } from './shape.ts';
 
 /** Values of K or V on the host. Other typed arrays may hold bits of halves, which are no values. */
 export type RowValues = Float32Array | readonly number[];
 
-/** The name of a value's type, for checks and messages: Float32Array, Array, undefined. */
-function kindOf(value: unknown): string {
-  return Object.prototype.toString.call(value).slice('[object '.length, -1);
-}
-
 /** Throws ShapeError unless such rows can be. */
 export function checkLayout(where: string, layout: RowsLayout): void {
-  if (kindOf(layout) !== 'Object') {
+  if (!isObject(layout) || Array.isArray(layout) || ArrayBuffer.isView(layout)) {
     throw new ShapeError(
-      `${where}: layout: expected { type, headDim, heads, capacity }, got ${kindOf(layout)}`,
+      `${where}: layout: expected { type, headDim, heads, capacity }, got ${describe(layout)}`,
     );
   }
   const { type, headDim, heads, capacity } = layout;
-  const given: unknown = type;
-  if (!KV_TYPES.includes(type)) {
-    throw new ShapeError(
-      `${where}: layout.type: expected one of ${KV_TYPES.join(', ')}, got ${String(given)}`,
-    );
-  }
+  checkOneOf(`${where}: layout.type`, type, KV_TYPES);
   // Rows are whole words; those of int4 may end with half a word.
-  const { bits } = ELEMENT_FORMATS[type];
-  const unit = (WORD_BYTES * 8) / Math.max(8, bits);
+  const unit = (WORD_BYTES * 8) / Math.max(8, ELEMENT_FORMATS[type].bits);
   if (!Number.isSafeInteger(headDim) || headDim < unit || headDim % unit !== 0) {
     throw new ShapeError(
-      `${where}: layout.headDim: expected a multiple of ${unit} for ${type}, got ${headDim}`,
+      `${where}: layout.headDim: expected a multiple of ${unit} for ${type}, got ${describe(headDim)}`,
     );
   }
   checkWhole(`${where}: layout.heads`, heads, 1, Number.MAX_SAFE_INTEGER);
@@ -39,31 +28,36 @@ export function checkLayout(where: string, layout: RowsLayout): void {
 
 /** Throws ShapeError unless these are so many numbers. */
 export function checkValues(values: RowValues, count: number): void {
-  const kind = kindOf(values);
-  if (kind !== 'Float32Array' && kind !== 'Array') {
+  const isPlain = Array.isArray(values);
+  if (!isPlain && tagOf(values) !== 'Float32Array') {
     throw new ShapeError(
-      `encodeRows: values: expected a Float32Array or an array of ${count} numbers, got ${kind}`,
+      `encodeRows: values: expected a Float32Array or an array of ${count} numbers, got ${describe(values)}`,
     );
   }
   if (values.length !== count) {
     throw new ShapeError(`encodeRows: values: expected ${count} numbers, got ${values.length}`);
   }
-  if (kind === 'Float32Array') return;
+  if (!isPlain) return;
   for (let i = 0; i < count; i++) {
     if (typeof values[i] === 'number') continue;
-    throw new ShapeError(`encodeRows: values[${i}]: expected a number, got ${kindOf(values[i])}`);
+    throw new ShapeError(`encodeRows: values[${i}]: expected a number, got ${describe(values[i])}`);
   }
 }
 
 /** Throws ShapeError unless this is a view of so many bytes. */
 export function checkBytes(stored: ArrayBufferView, bytes: number): void {
   // No element of a cache has eight bytes: such a view holds something else than its bytes.
-  if (!ArrayBuffer.isView(stored) || kindOf(stored).endsWith('64Array')) {
+  if (!ArrayBuffer.isView(stored) || tagOf(stored).endsWith('64Array')) {
     throw new ShapeError(
-      `decodeRows: stored: expected a view of ${bytes} bytes, such as a Uint8Array, got ${kindOf(stored)}`,
+      `decodeRows: stored: expected a view of ${bytes} bytes, such as a Uint8Array, got ${describe(stored)}`,
     );
   }
   if (stored.byteLength !== bytes) {
     throw new ShapeError(`decodeRows: stored: expected ${bytes} bytes, got ${stored.byteLength}`);
   }
+}
+
+/** The name of a typed array's type, also of one from another realm. */
+function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice('[object '.length, -1);
 }

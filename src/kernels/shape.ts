@@ -1,5 +1,8 @@
 // shape.ts: the shape of a decode step, checked once at the library's border.
 import { ShapeError } from '../device/errors.ts';
+import { checkBoolean, checkOneOf, checkOptions, checkWhole, type Known } from '../device/options.ts';
+
+export { checkWhole } from '../device/options.ts';
 
 /** Head dims there are kernels for. */
 export const HEAD_DIMS: readonly number[] = [64, 80, 96, 112, 128, 192, 256];
@@ -23,6 +26,16 @@ export interface ShapeOptions {
   readonly causal?: boolean;
 }
 
+/** The fields of ShapeOptions. */
+export const SHAPE_OPTIONS = {
+  batch: true,
+  numQHeads: true,
+  numKvHeads: true,
+  headDim: true,
+  qLen: true,
+  causal: true,
+} satisfies Known<ShapeOptions>;
+
 /** A checked shape with its derived counts. */
 export interface GqaShape extends Required<ShapeOptions> {
   /** Query heads that share a KV head: Hq / Hkv. */
@@ -35,28 +48,19 @@ export interface GqaShape extends Required<ShapeOptions> {
 
 /** Checks a shape; throws ShapeError naming the field, what it must be and what was given. */
 export function checkShape(options: ShapeOptions): GqaShape {
+  checkOptions('shape', options, SHAPE_OPTIONS);
   const { batch = 1, numQHeads, numKvHeads, headDim, qLen = 1, causal = true } = options;
   checkWhole('batch', batch, 1, MAX_BATCH);
   checkWhole('numQHeads', numQHeads, 1, MAX_HEADS);
   checkWhole('numKvHeads', numKvHeads, 1, MAX_HEADS);
   checkWhole('qLen', qLen, 1, MAX_Q_LEN);
-  if (typeof causal !== 'boolean')
-    throw new ShapeError(`causal: expected true or false, got ${String(causal)}`);
+  checkBoolean('causal', causal);
   if (numQHeads % numKvHeads !== 0) {
     throw new ShapeError(`shape: numQHeads (${numQHeads}) must be a multiple of numKvHeads (${numKvHeads})`);
   }
-  if (!HEAD_DIMS.includes(headDim)) {
-    throw new ShapeError(`shape: headDim must be one of ${HEAD_DIMS.join(', ')}, got ${headDim}`);
-  }
+  checkOneOf('shape: headDim', headDim, HEAD_DIMS);
   const groupSize = numQHeads / numKvHeads;
   const rowsPerKvHead = groupSize * qLen;
   const rows = batch * numQHeads * qLen;
   return { batch, numQHeads, numKvHeads, headDim, qLen, causal, groupSize, rowsPerKvHead, rows };
-}
-
-/** Throws ShapeError unless `value` is a whole number from `min` to `max`. */
-export function checkWhole(name: string, value: number, min: number, max: number): void {
-  if (!Number.isSafeInteger(value) || value < min || value > max) {
-    throw new ShapeError(`${name}: expected a whole number from ${min} to ${max}, got ${value}`);
-  }
 }

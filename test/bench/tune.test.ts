@@ -59,7 +59,7 @@ describe('a search', () => {
 
     // A decoder that is given what was found takes it.
     const tuning = withEntry(NO_TUNING, tuned.device, tuned.shape, tuned.entry);
-    using cache = await createKvCache(device, { ...SHAPE, numKvHeads: 1, capacity: 40 });
+    using cache = await createKvCache(device, { numKvHeads: 1, headDim: 64, capacity: 40, kType: 'f16' });
     using decoder = await createDecoder(device, {
       cache,
       numQHeads: 2,

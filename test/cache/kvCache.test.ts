@@ -6,6 +6,7 @@ import {
   readBack,
   ShapeError,
   uploadStorage,
+  type BufferRange,
   type GqaDevice,
   type KvCache,
 } from '../../src/index.ts';
@@ -30,8 +31,8 @@ function pattern(from: number): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: 1024 }, (_, i) => from + i);
 }
 
-async function contents(buffer: GPUBuffer): Promise<Float32Array> {
-  return new Float32Array(await readBack(device, buffer));
+async function contents(range: BufferRange): Promise<Float32Array> {
+  return new Float32Array(await readBack(device, range));
 }
 
 /** New tokens for both sequences, all elements `value`. */

@@ -123,15 +123,15 @@ describe('cacheLayout refuses', () => {
     ['capacity', 1.5, 'cache: capacity: expected a whole number from 1 to 16777216, got 1.5'],
     ['capacity', NaN, 'cache: capacity: expected a whole number from 1 to 16777216, got NaN'],
     ['capacity', Infinity, 'cache: capacity: expected a whole number from 1 to 16777216, got Infinity'],
-    ['capacity', '16', 'cache: capacity: expected a whole number from 1 to 16777216, got 16'],
+    ['capacity', '16', 'cache: capacity: expected a whole number from 1 to 16777216, got "16"'],
     ['layers', 0, 'cache: layers: expected a whole number from 1 to 8192, got 0'],
     ['layers', 2.5, 'cache: layers: expected a whole number from 1 to 8192, got 2.5'],
     ['headDim', 0, 'cache: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 0'],
     ['headDim', 65, 'cache: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 65'],
     ['headDim', -64, 'cache: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got -64'],
-    ['kType', 'int16', 'cache: kType must be one of f32, f16, bf16, int8, int4, got int16'],
-    ['vType', 'f64', 'cache: vType must be one of f32, f16, bf16, int8, int4, got f64'],
-    ['kType', 'toString', 'cache: kType must be one of f32, f16, bf16, int8, int4, got toString'],
+    ['kType', 'int16', 'cache: kType must be one of f32, f16, bf16, int8, int4, got "int16"'],
+    ['vType', 'f64', 'cache: vType must be one of f32, f16, bf16, int8, int4, got "f64"'],
+    ['kType', 'toString', 'cache: kType must be one of f32, f16, bf16, int8, int4, got "toString"'],
   ])('%s: %s', async (field, value, expected) => {
     const options = { ...good, [field]: value } as CacheOptions;
     expect(await message(ShapeError, () => cacheLayout(options))).toBe(expected);

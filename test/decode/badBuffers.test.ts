@@ -141,7 +141,7 @@ describe('a plan that does not fit the step', () => {
   test('made by another decoder', async () => {
     const twin = await createDecoder(device, { cache, numQHeads: 8 });
     const step = await bound();
-    expect(await message(ShapeError, () => step.run(twin.plan()))).toBe(
+    expect(await message(ShapeError, () => step.run(twin.plan({ kvLens: [1, 1] })))).toBe(
       'record: the plan was made by another decoder',
     );
     twin.destroy();
@@ -159,7 +159,7 @@ describe('after destroy', () => {
     const own = await createDecoder(device, { cache, numQHeads: 8 });
     const [q, o] = [createStorage(device, 'q', Q_BYTES), createStorage(device, 'o', Q_BYTES)];
     const step = await own.step({ q, o });
-    const plan = own.plan();
+    const plan = own.plan({ kvLens: [50, 10] });
     own.destroy();
     own.destroy();
     own[Symbol.dispose]();
@@ -168,7 +168,6 @@ describe('after destroy', () => {
       () => own.step({ q, o }),
       () => step.record(encoder, plan),
       () => step.run(plan),
-      () => own.plan(),
       () => own.plan({ kvLens: [1, 1] }),
       () => own.assertUsable(),
     ]) {
@@ -177,7 +176,7 @@ describe('after destroy', () => {
       );
     }
     const next = await decoder.step({ q, o });
-    next.run(decoder.plan());
+    next.run(decoder.plan({ kvLens: [50, 10] }));
     await device.idle();
   });
 
@@ -188,7 +187,7 @@ describe('after destroy', () => {
       q: createStorage(device, 'q', 2048),
       o: createStorage(device, 'o', 2048),
     });
-    const plan = short.plan();
+    const plan = short.plan({ kvLens: [0] });
     own.destroy();
     expect(await message(DestroyedError, () => step.run(plan))).toContain('the kv cache');
     short.destroy();

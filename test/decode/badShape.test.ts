@@ -76,9 +76,9 @@ describe('a decoder', () => {
     [{ numQHeads: 7 }, 'numQHeads (7) must be a multiple of numKvHeads (2)'],
     [{ numQHeads: 0 }, 'numQHeads: expected a whole number from 1 to 1024, got 0'],
     [{ qLen: 9 }, 'qLen: expected a whole number from 1 to 8, got 9'],
-    [{ kernel: 'flash' as never }, `${KERNEL_LIST}, got flash`],
-    [{ kernel: 'toString' as never }, `${KERNEL_LIST}, got toString`],
-    [{ kernel: 'fused' as never }, `${KERNEL_LIST}, got fused`],
+    [{ kernel: 'flash' as never }, `${KERNEL_LIST}, got "flash"`],
+    [{ kernel: 'toString' as never }, `${KERNEL_LIST}, got "toString"`],
+    [{ kernel: 'fused' as never }, `${KERNEL_LIST}, got "fused"`],
     [
       { variant: { template: 'shuffle' } as never },
       'variant: template must be one of registers, tiles, matrix, got shuffle',
@@ -97,7 +97,7 @@ describe('a decoder', () => {
       { variant: { template: 'tiles' } as never },
       'tiles: mixWords: expected a whole number from 1 to 16, got undefined',
     ],
-    [{ causal: 'no' as never }, 'causal: expected true or false, got no'],
+    [{ causal: 'no' as never }, 'causal: expected true or false, got "no"'],
   ])('%o', async (wrong, expected) => {
     const make = () => createDecoder(device, { cache, numQHeads: 8, ...wrong });
     expect(await message(ShapeError, make)).toContain(expected);

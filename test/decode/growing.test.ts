@@ -25,7 +25,7 @@ const CAPACITY = 71;
 const STARTS = [3, 30];
 const STEPS = 40;
 
-const shape = { batch: BATCH, numQHeads: 8, numKvHeads: KV_HEADS, headDim: D, capacity: CAPACITY };
+const cacheShape = { batch: BATCH, numKvHeads: KV_HEADS, headDim: D, capacity: CAPACITY };
 
 /** The host's copy of a cache: what the reference sees. */
 class Mirror {
@@ -52,7 +52,8 @@ class Mirror {
 
   problem(q: Float32Array<ArrayBuffer>): StoredProblem {
     return storeProblem({
-      ...shape,
+      ...cacheShape,
+      numQHeads: 8,
       kType: this.#kType,
       kvLens: [...this.kvLens],
       q,
@@ -87,7 +88,7 @@ async function grow(
   inOnePass: boolean,
   kernel?: DecodeKernel,
 ): Promise<void> {
-  const cache = await createKvCache(device, { ...shape, kType: type });
+  const cache = await createKvCache(device, { ...cacheShape, kType: type });
   const decoder = await createDecoder(device, { cache, numQHeads: 8, ...(kernel && { kernel }) });
   const mirror = new Mirror(type);
   start(cache, mirror);
@@ -107,7 +108,7 @@ async function grow(
     const encoder = device.device.createCommandEncoder();
     const pass = inOnePass ? encoder.beginComputePass() : undefined;
     append.record(pass ?? encoder);
-    decode.record(pass ?? encoder, decoder.plan());
+    decode.record(pass ?? encoder, decoder.plan({ kvLens: cache.kvLens() }));
     pass?.end();
     queue.submit([encoder.finish()]);
     mirror.append(fresh[0]!, fresh[1]!);

@@ -22,8 +22,12 @@ describe.each(TEMPLATES)('h8_kv2_d64 by %s', (kernel) => {
 
   test('the borders above are the borders of this device', async () => {
     const device = await testDevice();
-    const cache = await createKvCache(device, { ...control, capacity: 1024 });
-    const decoder = await createDecoder(device, { ...control, cache, kernel });
+    const cache = await createKvCache(device, {
+      numKvHeads: control.numKvHeads,
+      headDim: control.headDim,
+      capacity: 1024,
+    });
+    const decoder = await createDecoder(device, { numQHeads: control.numQHeads, cache, kernel });
     const { variant } = decoder.context;
     const step = variant.template === 'registers' ? roundOf(variant) : variant.tile;
     const { splitLen } = decoder.plan({ kvLens: [1] });

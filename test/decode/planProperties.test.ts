@@ -52,8 +52,11 @@ const cases: fc.Arbitrary<Case> = fc
     facts,
   })
   .chain(({ groupSize, facts: device, ...options }) => {
-    const shape = checkShape({ ...options, numQHeads: options.numKvHeads * groupSize });
-    const context = planContext(shape, cacheLayout(options), device);
+    const { qLen, causal, ...cache } = options;
+    const { batch, numKvHeads, headDim } = cache;
+    const numQHeads = numKvHeads * groupSize;
+    const shape = checkShape({ batch, numQHeads, numKvHeads, headDim, qLen, causal });
+    const context = planContext(shape, cacheLayout(cache), device);
     return lengths(context).map((kvLens) => ({ context, facts: device, kvLens }));
   });
 

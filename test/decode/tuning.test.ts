@@ -31,8 +31,10 @@ const infoOf = (device: string) =>
 
 const INFO = infoOf('');
 
-const shape = checkShape({ batch: 3, numQHeads: 8, numKvHeads: 2, headDim: 64 });
-const layout = cacheLayout({ ...shape, capacity: 64, kType: 'f16' });
+const COMMON = { batch: 3, numKvHeads: 2, headDim: 64 };
+const GIVEN = { ...COMMON, numQHeads: 8 };
+const shape = checkShape(GIVEN);
+const layout = cacheLayout({ ...COMMON, capacity: 64, kType: 'f16' });
 
 describe('names', () => {
   test('a device is all that its adapter tells', () => {
@@ -41,9 +43,9 @@ describe('names', () => {
 
   test('a class of shapes rounds its KV heads up to a power of two', () => {
     expect(shapeClass(shape, layout)).toBe('d64_rows4_heads8_f16');
-    expect(shapeClass(checkShape({ ...shape, batch: 4 }), layout)).toBe('d64_rows4_heads8_f16');
-    expect(shapeClass(checkShape({ ...shape, batch: 5 }), layout)).toBe('d64_rows4_heads16_f16');
-    expect(shapeClass(checkShape({ ...shape, qLen: 2 }), layout)).toBe('d64_rows8_heads8_f16');
+    expect(shapeClass(checkShape({ ...GIVEN, batch: 4 }), layout)).toBe('d64_rows4_heads8_f16');
+    expect(shapeClass(checkShape({ ...GIVEN, batch: 5 }), layout)).toBe('d64_rows4_heads16_f16');
+    expect(shapeClass(checkShape({ ...GIVEN, qLen: 2 }), layout)).toBe('d64_rows8_heads8_f16');
     expect(shapeClass(shape, { kType: 'int8', vType: 'int4' })).toBe('d64_rows4_heads8_int8-int4');
   });
 });

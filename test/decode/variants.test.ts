@@ -1,7 +1,7 @@
 // variants.test.ts: kernels that this machine would not choose by itself: the plain one, the other template, and the sizes
 // that GPUs get, which a software adapter runs all the same; and which of them a decoder takes.
 import { describe, expect, test } from 'vitest';
-import type { ProblemOptions } from '../../bench/problem.ts';
+import { type ProblemOptions, shapeOf } from '../../bench/problem.ts';
 import { checkShape, createDecoder, createKvCache, type DecoderOptions } from '../../src/index.ts';
 import { chooseRegisters, hasRegisters } from '../../src/kernels/decodeRegisters.ts';
 import { chooseTiles } from '../../src/kernels/decodeTiles.ts';
@@ -39,8 +39,12 @@ describe('plain kernel', () => {
 
 describe('a decoder takes', () => {
   async function contextOf(options: Partial<DecoderOptions>) {
-    const cache = await createKvCache(device, { ...control, capacity: 4 });
-    const decoder = await createDecoder(device, { ...control, cache, ...options });
+    const cache = await createKvCache(device, {
+      numKvHeads: control.numKvHeads,
+      headDim: control.headDim,
+      capacity: 4,
+    });
+    const decoder = await createDecoder(device, { numQHeads: control.numQHeads, cache, ...options });
     const { context } = decoder;
     decoder.destroy();
     cache.destroy();
@@ -98,13 +102,13 @@ describe('sizes for GPUs', () => {
   const cache = { kType: 'f16', vType: 'f16' } as const;
 
   test('tiles, with invocations left over', async () => {
-    const variant = chooseTiles(checkShape(problem), cache, GPU_FACTS);
+    const variant = chooseTiles(shapeOf(problem), cache, GPU_FACTS);
     await expectRight(problem, { variant, numSplits: 2 });
   });
 
   test.runIf(hasRegisters(device.facts))('registers, several runs', async () => {
     const facts = withSubgroups(GPU_FACTS, device.facts.subgroupMinSize);
-    const variant = chooseRegisters(checkShape(problem), cache, facts);
+    const variant = chooseRegisters(shapeOf(problem), cache, facts);
     await expectRight(problem, { variant, numSplits: 2 });
   });
 });

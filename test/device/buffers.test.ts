@@ -13,7 +13,7 @@ import {
 } from '../../src/index.ts';
 import { allocated } from '../../src/device/buffers.ts';
 import { testDevice } from '../support/device.ts';
-import { failure } from '../support/failure.ts';
+import { failure, message } from '../support/failure.ts';
 import { ownDevice } from '../support/ownDevice.ts';
 
 let device: GqaDevice;
@@ -28,8 +28,18 @@ describe('createStorage', () => {
     expect(new Uint8Array(await readBack(device, buffer))).toEqual(new Uint8Array(64));
   });
 
-  test('never gives less than one word', () => {
-    expect(createStorage(device, 'empty', 0).size).toBe(4);
+  test.each([-4, 0, 6, 4.5, NaN, Infinity, 2 ** 60, '64', undefined, null, 8n])(
+    'refuses %s bytes',
+    async (bytes) => {
+      const error = await failure(ShapeError, () => createStorage(device, 'odd', bytes as number));
+      const given =
+        typeof bytes === 'string' ? `"${bytes}"` : `${bytes}${typeof bytes === 'bigint' ? 'n' : ''}`;
+      expect(error.message).toBe(`odd: expected a positive multiple of 4 bytes, got ${given}`);
+    },
+  );
+
+  test('refuses a label that is none', async () => {
+    await failure(ShapeError, () => createStorage(device, 64 as never, 64));
   });
 
   test('refuses more bytes than a binding may have', async () => {
@@ -94,8 +104,8 @@ describe('readBack refuses', () => {
   test('a buffer that cannot be copied from', async () => {
     using own = await ownDevice();
     const buffer = own.device.createBuffer({ label: 'locked', size: 16, usage: 0x80 });
-    const error = await failure(GpuError, () => readBack(own, buffer));
-    expect(error.message).toContain('locked');
+    const error = await failure(ShapeError, () => readBack(own, buffer));
+    expect(error.message).toBe('read-back of locked: expected a buffer with usage COPY_SRC, got usage 128');
     await own.idle();
   });
 
@@ -105,6 +115,11 @@ describe('readBack refuses', () => {
     [{ offset: 0, size: 20 }],
     [{ offset: 32 }],
     [{ offset: -4 }],
+    [{ offset: '4' as never }],
+    [{ size: '8' as never }],
+    [{ size: NaN }],
+    [{ size: null as never }],
+    [{ ofset: 4 } as never],
   ])('the part %o of 16 bytes', async (part) => {
     using own = await ownDevice();
     const buffer = uploadStorage(own, 'x', Uint32Array.of(1, 2, 3, 4));
@@ -132,9 +147,74 @@ test('memory that cannot be had is an error, and what was made of it is destroye
   expect(scopes).toEqual([]);
 });
 
-test('uploadStorage refuses bytes that are not whole words', async () => {
-  const error = await failure(ShapeError, () => uploadStorage(device, 'odd', new Uint16Array(3)));
-  expect(error.message).toMatch(/odd: .*multiple of 4.* 6/);
+describe('uploadStorage refuses', () => {
+  test.each([
+    [new Uint16Array(3), 'odd: expected a positive multiple of 4 bytes, got 6'],
+    [new Float32Array(0), 'odd: expected a positive multiple of 4 bytes, got 0'],
+  ])('bytes that are not whole words: %o', async (data, expected) => {
+    expect(await message(ShapeError, () => uploadStorage(device, 'odd', data))).toBe(expected);
+  });
+
+  // Half as many would be as many bytes as are expected where f32 are.
+  test.each([
+    ['a Float64Array', new Float64Array(4)],
+    ['a BigInt64Array', new BigInt64Array(4)],
+    ['a BigUint64Array', new BigUint64Array(4)],
+    ['an array of 4', [1, 2, 3, 4]],
+    ['an ArrayBuffer', new ArrayBuffer(16)],
+    ['undefined', undefined],
+    ['null', null],
+    ['"1234"', '1234'],
+  ])('%s', async (given, data) => {
+    expect(await message(ShapeError, () => uploadStorage(device, 'x', data as never))).toBe(
+      `x: expected a typed array of numbers of at most 32 bits or a DataView, got ${given}`,
+    );
+  });
+});
+
+test('data in memory that is shared or can be resized is uploaded like any other', async () => {
+  const shared = new Float32Array(new SharedArrayBuffer(16), 4, 2);
+  shared.set([1.5, 2.5]);
+  expect(new Float32Array(await readBack(device, uploadStorage(device, 'x', shared)))).toEqual(
+    Float32Array.of(1.5, 2.5),
+  );
+  const Resizable = ArrayBuffer as new (bytes: number, options: object) => ArrayBuffer;
+  const view = new Uint32Array(new Resizable(16, { maxByteLength: 64 }), 8);
+  view.set([7, 8]);
+  expect(new Uint32Array(await readBack(device, uploadStorage(device, 'x', view)))).toEqual(
+    Uint32Array.of(7, 8),
+  );
+});
+
+describe('what is no device and no buffer is named', () => {
+  test.each([
+    [
+      'a GPUDevice',
+      () => createStorage(device.device as never, 'x', 16),
+      'createStorage: expected a GqaDevice, got a GPUDevice',
+    ],
+    [
+      'nothing',
+      () => createStorage(undefined as never, 'x', 16),
+      'createStorage: expected a GqaDevice, got undefined',
+    ],
+    [
+      'a buffer for the device',
+      () => readBack(createStorage(device, 'x', 4) as never, device as never),
+      'readBack: expected a GqaDevice, got a GPUBuffer',
+    ],
+    [
+      'no buffer',
+      () => readBack(device, undefined as never),
+      'readBack: buffer: expected a GPUBuffer or a part of one, got undefined',
+    ],
+    ['null', () => readBack(device, null as never), 'got null'],
+    ['an object', () => readBack(device, {} as never), 'got an object'],
+    ['a part of nothing', () => readBack(device, { buffer: undefined } as never), 'got undefined'],
+    ['an array', () => readBack(device, new Float32Array(4) as never), 'got a Float32Array'],
+  ])('%s', async (_name, act, expected) => {
+    expect(await message(ShapeError, act)).toContain(expected);
+  });
 });
 
 /** Two devices, destroyed together. */

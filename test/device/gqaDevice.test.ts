@@ -168,7 +168,7 @@ describe('loss', () => {
     const decoder = await createDecoder(device, { cache, numQHeads: 1 });
     const row = createStorage(device, 'row', 256);
     const step = await decoder.step({ q: row, o: createStorage(device, 'o', 256) });
-    const plan = decoder.plan();
+    const plan = decoder.plan({ kvLens: [0] });
     return [
       () => device.assertUsable(),
       () => device.idle(),

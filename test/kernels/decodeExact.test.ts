@@ -1,6 +1,6 @@
 // decodeExact.test.ts: attention whose result is known without arithmetic: both templates and the merge, all element types.
 import { describe, expect, test } from 'vitest';
-import { storeProblem, type StoredProblem } from '../../bench/problem.ts';
+import { storeProblem, type StoredProblem, shapeOf } from '../../bench/problem.ts';
 import { normals } from '../../bench/random.ts';
 import type { RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import { chooseTiles, type TilesVariant } from '../../src/kernels/decodeTiles.ts';
@@ -98,7 +98,7 @@ function problemOf(
 
 /** The fused kernel over splits of so many keys, and the merge of those that were split. */
 async function attend({ variant }: Flavour, problem: StoredProblem, splitLen: number) {
-  const shape = checkShape(problem);
+  const shape = shapeOf(problem);
   const items = itemsOf(problem.kvLens, splitLen);
   const workgroups = workgroupsPerItem(shape, variant);
   const got = await runFused(device, problem, {

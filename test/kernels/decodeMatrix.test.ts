@@ -1,7 +1,7 @@
 // decodeMatrix.test.ts: decode_matrix against its twin, its products by plain loops: no test machine has matrices.
 import { describe, expect, test } from 'vitest';
 import source from '../../shaders/decode_matrix.wgsl?raw';
-import type { StoredProblem } from '../../bench/problem.ts';
+import { type StoredProblem, shapeOf } from '../../bench/problem.ts';
 import { FeatureMissingError, ShapeError } from '../../src/device/errors.ts';
 import { link } from '../../src/device/wgsl.ts';
 import {
@@ -37,7 +37,7 @@ const CONTROL: Case = { groupSize: 4, headDim: 64, types: F16, ...sizes(32, 16, 
 /** The kernel with its products in plain loops, its teams no wider than the device's subgroups. */
 function fusedOf({ variant }: Case): (problem: StoredProblem) => Fused {
   return (problem) => {
-    const shape = checkShape(problem);
+    const shape = shapeOf(problem);
     const lanes = Math.min(8, device.facts.subgroupMinSize);
     const consts = { ...matrixConsts(shape, variant), LANES: lanes, TEAM_KEYS: variant.tile / lanes };
     const libs = [STEP, NUMBERS, WORK, EMULATED_MATRIX];

@@ -1,14 +1,13 @@
 // decodeRegisters.test.ts: decode_registers against its twin, on the subgroups of the test device: every combination of
 // sizes that is ever chosen for it, all element types, odd sizes. Other subgroup sizes: subgroupSizes.node.test.ts.
 import { describe, expect, test } from 'vitest';
-import type { StoredProblem } from '../../bench/problem.ts';
+import { type StoredProblem, shapeOf } from '../../bench/problem.ts';
 import { ShaderError } from '../../src/device/errors.ts';
 import {
   decodeRegisters as decodeRegistersKernel,
   type RegistersVariant,
 } from '../../src/kernels/decodeRegisters.ts';
 import { checkVariant, variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
-import { checkShape } from '../../src/kernels/shape.ts';
 import { decodeRegisters } from '../reference/decodeRegisters.ts';
 import { testDevice } from '../support/device.ts';
 import { GPUS, SOFTWARE_FACTS, withSubgroups } from '../support/deviceFacts.ts';
@@ -34,7 +33,7 @@ const CONTROL: Case = { groupSize: 4, headDim: 64, types: ['f32', 'f32'], ...siz
 
 function fusedOf({ variant }: Case): (problem: StoredProblem) => Fused {
   return (problem) => {
-    const shape = checkShape(problem);
+    const shape = shapeOf(problem);
     checkVariant(shape, problem, variant, device.facts);
     return {
       kernel: decodeRegistersKernel(shape, problem, variant),
@@ -127,7 +126,7 @@ describe.runIf(subgroups)('decode_registers', () => {
 describe.runIf(!subgroups)('decode_registers on a device without subgroups', () => {
   test('does not compile', async () => {
     const problem = problemOf(CONTROL, [1]);
-    const kernel = decodeRegistersKernel(checkShape(problem), problem, CONTROL.variant);
+    const kernel = decodeRegistersKernel(shapeOf(problem), problem, CONTROL.variant);
     await expect(device.pipelines.get(kernel)).rejects.toThrow(ShaderError);
   });
 });

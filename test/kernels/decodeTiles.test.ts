@@ -1,13 +1,12 @@
 // decodeTiles.test.ts: decode_tiles against its twin: all element types, the sizes for each kind of device, odd sizes.
 import { describe, expect, test } from 'vitest';
-import type { StoredProblem } from '../../bench/problem.ts';
+import { type StoredProblem, shapeOf } from '../../bench/problem.ts';
 import {
   chooseTiles,
   decodeTiles as decodeTilesKernel,
   type TilesVariant,
 } from '../../src/kernels/decodeTiles.ts';
 import { checkVariant, variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
-import { checkShape } from '../../src/kernels/shape.ts';
 import { decodeTiles } from '../reference/decodeTiles.ts';
 import { testDevice } from '../support/device.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, withSubgroups } from '../support/deviceFacts.ts';
@@ -95,12 +94,12 @@ const CASES: readonly Case[] = [
 
 function variantOf(c: Case, problem: StoredProblem): TilesVariant {
   if (typeof c.sizes === 'object') return { template: 'tiles', ...c.sizes };
-  return chooseTiles(checkShape(problem), problem, FACTS[c.sizes]);
+  return chooseTiles(shapeOf(problem), problem, FACTS[c.sizes]);
 }
 
 function fusedOf(c: Case): (problem: StoredProblem) => Fused {
   return (problem) => {
-    const shape = checkShape(problem);
+    const shape = shapeOf(problem);
     const variant = variantOf(c, problem);
     checkVariant(shape, problem, variant, device.facts);
     return {

@@ -1,10 +1,9 @@
 // plainMix.test.ts: plain_mix against its twin.
 import { describe, test } from 'vitest';
-import { type ProblemOptions, randomProblem } from '../../bench/problem.ts';
+import { type ProblemOptions, randomProblem, shapeOf } from '../../bench/problem.ts';
 import { uniform } from '../../bench/random.ts';
 import { KV_TYPES } from '../../src/kernels/elements.ts';
 import { plainMix as plainMixKernel, rowGrid } from '../../src/kernels/plain.ts';
-import { checkShape } from '../../src/kernels/shape.ts';
 import { visibleKeys } from '../reference/attention.ts';
 import { plainMix } from '../reference/plainMix.ts';
 import { testDevice } from '../support/device.ts';
@@ -16,7 +15,7 @@ const device = await testDevice();
 
 async function check(options: Omit<ProblemOptions, 'batch'>): Promise<void> {
   const problem = randomProblem({ ...options, batch: options.kvLens.length });
-  const shape = checkShape(problem);
+  const shape = shapeOf(problem);
   const next = uniform(4);
   // Weights of hidden keys and past the length are NaN: they must not be read.
   const weights = Float32Array.from({ length: shape.rows * problem.capacity }, (_, i) => {

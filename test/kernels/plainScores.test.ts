@@ -1,9 +1,8 @@
 // plainScores.test.ts: plain_scores against its twin.
 import { describe, test } from 'vitest';
-import { type ProblemOptions, randomProblem } from '../../bench/problem.ts';
+import { type ProblemOptions, randomProblem, shapeOf } from '../../bench/problem.ts';
 import { KV_TYPES } from '../../src/kernels/elements.ts';
 import { plainScores as plainScoresKernel, plainScoresGrid } from '../../src/kernels/plain.ts';
-import { checkShape } from '../../src/kernels/shape.ts';
 import { plainScores } from '../reference/plainScores.ts';
 import { testDevice } from '../support/device.ts';
 import { expectWritten } from '../support/errorRule.ts';
@@ -14,7 +13,7 @@ const device = await testDevice();
 
 async function check(options: Omit<ProblemOptions, 'batch'>): Promise<void> {
   const problem = randomProblem({ ...options, batch: options.kvLens.length });
-  const shape = checkShape(problem);
+  const shape = shapeOf(problem);
   const { scores } = await runKernel(device, {
     kernel: plainScoresKernel(shape, problem),
     grid: plainScoresGrid(shape, Math.max(...problem.kvLens)),

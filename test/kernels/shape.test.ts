@@ -32,8 +32,9 @@ describe('checkShape', () => {
     });
   });
 
-  test('leaves out what is no part of a shape', () => {
-    expect(checkShape({ ...GIVEN, capacity: 9 } as typeof GIVEN)).not.toHaveProperty('capacity');
+  test('refuses what is no part of a shape', () => {
+    const check = () => checkShape({ ...GIVEN, capacity: 9 } as typeof GIVEN);
+    expect(check).toThrow('shape: there is no option capacity, known are batch, numQHeads,');
   });
 
   test('accepts each head dim it lists', () => {

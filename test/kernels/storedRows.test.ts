@@ -320,13 +320,13 @@ describe('wrong arguments', () => {
   const bytes = encodeRows(layout, values);
 
   test.each<[string, unknown]>([
-    ['layout: expected { type, headDim, heads, capacity }, got Undefined', undefined],
-    ['layout: expected { type, headDim, heads, capacity }, got Null', null],
-    ['layout: expected { type, headDim, heads, capacity }, got Array', []],
-    ['layout.type: expected one of f32, f16, bf16, int8, int4, got undefined', {}],
-    ['layout.type: expected one of f32, f16, bf16, int8, int4, got fp8', { ...layout, type: 'fp8' }],
+    ['layout: expected { type, headDim, heads, capacity }, got undefined', undefined],
+    ['layout: expected { type, headDim, heads, capacity }, got null', null],
+    ['layout: expected { type, headDim, heads, capacity }, got an array of 0', []],
+    ['layout.type must be one of f32, f16, bf16, int8, int4, got undefined', {}],
+    ['layout.type must be one of f32, f16, bf16, int8, int4, got "fp8"', { ...layout, type: 'fp8' }],
     [
-      'layout.type: expected one of f32, f16, bf16, int8, int4, got toString',
+      'layout.type must be one of f32, f16, bf16, int8, int4, got "toString"',
       { ...layout, type: 'toString' },
     ],
     ['layout.headDim: expected a multiple of 8 for f16, got 12', { ...layout, headDim: 12 }],
@@ -347,19 +347,19 @@ describe('wrong arguments', () => {
   });
 
   test.each<[string, unknown]>([
-    ['values: expected a Float32Array or an array of 64 numbers, got Undefined', undefined],
-    ['values: expected a Float32Array or an array of 64 numbers, got Float64Array', new Float64Array(64)],
-    ['values: expected a Float32Array or an array of 64 numbers, got Uint16Array', new Uint16Array(64)],
-    ['values: expected a Float32Array or an array of 64 numbers, got ArrayBuffer', values.buffer],
-    ['values: expected a Float32Array or an array of 64 numbers, got Object', { length: 64 }],
-    ['values: expected a Float32Array or an array of 64 numbers, got String', 'x'.repeat(64)],
+    ['values: expected a Float32Array or an array of 64 numbers, got undefined', undefined],
+    ['values: expected a Float32Array or an array of 64 numbers, got a Float64Array', new Float64Array(64)],
+    ['values: expected a Float32Array or an array of 64 numbers, got an Uint16Array', new Uint16Array(64)],
+    ['values: expected a Float32Array or an array of 64 numbers, got an ArrayBuffer', values.buffer],
+    ['values: expected a Float32Array or an array of 64 numbers, got an object', { length: 64 }],
+    ['values: expected a Float32Array or an array of 64 numbers, got "x"', 'x'],
     ['values: expected 64 numbers, got 32', new Float32Array(32)],
     [
-      'values[3]: expected a number, got Undefined',
+      'values[3]: expected a number, got undefined',
       Array.from({ length: 64 }, (_, i) => (i === 3 ? undefined : 1)),
     ],
-    ['values[0]: expected a number, got String', Array.from({ length: 64 }, () => '1')],
-    ['values[0]: expected a number, got BigInt', Array.from({ length: 64 }, () => 1n)],
+    ['values[0]: expected a number, got "1"', Array.from({ length: 64 }, () => '1')],
+    ['values[0]: expected a number, got 1n', Array.from({ length: 64 }, () => 1n)],
   ])('encodeRows: %s', (message, wrong) => {
     expect(() => encodeRows(layout, wrong as Float32Array)).toThrow(new ShapeError(`encodeRows: ${message}`));
   });
@@ -369,10 +369,10 @@ describe('wrong arguments', () => {
   });
 
   test.each<[string, unknown]>([
-    ['stored: expected a view of 128 bytes, such as a Uint8Array, got Undefined', undefined],
-    ['stored: expected a view of 128 bytes, such as a Uint8Array, got ArrayBuffer', bytes.buffer],
-    ['stored: expected a view of 128 bytes, such as a Uint8Array, got Float64Array', new Float64Array(16)],
-    ['stored: expected a view of 128 bytes, such as a Uint8Array, got Array', [...bytes]],
+    ['stored: expected a view of 128 bytes, such as a Uint8Array, got undefined', undefined],
+    ['stored: expected a view of 128 bytes, such as a Uint8Array, got an ArrayBuffer', bytes.buffer],
+    ['stored: expected a view of 128 bytes, such as a Uint8Array, got a Float64Array', new Float64Array(16)],
+    ['stored: expected a view of 128 bytes, such as a Uint8Array, got an array of 128', [...bytes]],
     ['stored: expected 128 bytes, got 64', new Uint16Array(32)],
   ])('decodeRows: %s', (message, wrong) => {
     expect(() => decodeRows(layout, wrong as Uint8Array)).toThrow(new ShapeError(`decodeRows: ${message}`));

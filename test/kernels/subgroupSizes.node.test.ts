@@ -1,11 +1,10 @@
 // subgroupSizes.node.test.ts: decode_registers as devices with subgroups of 4 to 128 invocations run it, dealt in any order: on
 // emulated subgroups, so that every device shows it. In Node alone: Chromium ends a GPU process that takes so long.
 import { describe, expect, test } from 'vitest';
-import type { StoredProblem } from '../../bench/problem.ts';
+import { type StoredProblem, shapeOf } from '../../bench/problem.ts';
 import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
 import { chooseRegisters, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import { variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
-import { checkShape } from '../../src/kernels/shape.ts';
 import { decodeRegisters } from '../reference/decodeRegisters.ts';
 import type { FusedResult } from '../reference/decodeTiles.ts';
 import { testDevice } from '../support/device.ts';
@@ -41,7 +40,7 @@ const CASES: readonly Case[] = [
 const FEW_REGISTERS = GPUS.at(-1)!;
 
 function variantOf({ smallest, facts = FEW_REGISTERS }: Case, problem: StoredProblem): RegistersVariant {
-  return chooseRegisters(checkShape(problem), problem, withSubgroups(facts, smallest));
+  return chooseRegisters(shapeOf(problem), problem, withSubgroups(facts, smallest));
 }
 
 const DEALT = { 'by index': byIndex, scattered };
@@ -54,7 +53,7 @@ async function runAll(
   look: (got: FusedResult, name: string) => void,
   roomFor = (size: number, lanes: number) => size >= lanes,
 ): Promise<void> {
-  const shape = checkShape(problem);
+  const shape = shapeOf(problem);
   const variant = variantOf(c, problem);
   const run = {
     kernel: emulatedRegisters(shape, problem, variant),

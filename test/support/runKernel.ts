@@ -1,8 +1,9 @@
 // runKernel.ts: runs one kernel on given arrays and reads its outputs back, with guards around every buffer.
-import { createStorage, readBack, validated } from '../../src/device/buffers.ts';
+import { createStorage, readBack } from '../../src/device/buffers.ts';
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';
 import { beginPass, bindKernel, dispatch, endPass } from '../../src/device/record.ts';
 import { StepRing } from '../../src/device/ring.ts';
+import { validated } from '../../src/device/scopes.ts';
 import { bindingsOf } from '../../src/device/wgsl.ts';
 import type { Grid, Kernel } from '../../src/kernels/kernel.ts';
 
@@ -55,7 +56,7 @@ export async function runKernel(device: GqaDevice, run: KernelRun): Promise<Reco
     await validated(device, run.kernel.name, () => {
       const bound = bindKernel(device.device, compiled, buffers);
       const encoder = device.device.createCommandEncoder({ label: run.kernel.name });
-      const pass = beginPass(encoder);
+      const pass = beginPass(run.kernel.name, device, encoder);
       dispatch(pass, bound, run.grid, step?.offset);
       endPass(encoder, pass);
       device.device.queue.submit([encoder.finish()]);

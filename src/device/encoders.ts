@@ -1,0 +1,114 @@
+// encoders.ts: remembers which device an encoder or pass is of and whether it is still open; WebGPU tells neither.
+//
+// Work recorded into an encoder of another device, or into one that was finished, is refused by WebGPU much later, if at all,
+// and what was counted when it was recorded never happens. So the method that makes encoders is wrapped on each device that
+// we use, and on each encoder the methods that make passes and finish it. Nothing else about them changes.
+import { ForeignDeviceError, ShapeError } from './errors.ts';
+import type { GqaDevice } from './gqaDevice.ts';
+import { describe, isObject } from './options.ts';
+
+/** Where to record: an encoder (a compute pass is opened and ended) or a compute pass of the caller's. */
+export type RecordTarget = GPUCommandEncoder | GPUComputePassEncoder;
+
+interface Recording {
+  readonly device: GPUDevice;
+  ended: boolean;
+}
+
+interface PassRecording extends Recording {
+  readonly end: () => void;
+}
+
+interface EncoderRecording extends Recording {
+  readonly beginComputePass: GPUCommandEncoder['beginComputePass'];
+  readonly beginRenderPass: GPUCommandEncoder['beginRenderPass'];
+  readonly finish: GPUCommandEncoder['finish'];
+  pass: PassRecording | undefined;
+}
+
+const encoders = new WeakMap<object, EncoderRecording>();
+const passes = new WeakMap<object, PassRecording>();
+const watched = new WeakSet<GPUDevice>();
+
+/** Remembers every encoder that the device makes from now on. */
+export function watchEncoders(device: GPUDevice): void {
+  if (watched.has(device)) return;
+  watched.add(device);
+  const create = device.createCommandEncoder;
+  device.createCommandEncoder = (descriptor) => {
+    const encoder = create.call(device, descriptor);
+    const { beginComputePass, beginRenderPass, finish } = encoder;
+    const methods = { beginComputePass, beginRenderPass, finish };
+    encoders.set(encoder, { device, ended: false, pass: undefined, ...methods });
+    return Object.assign(encoder, WATCHED_ENCODER);
+  };
+}
+
+const WATCHED_ENCODER = {
+  beginComputePass(this: GPUCommandEncoder, descriptor?: GPUComputePassDescriptor): GPUComputePassEncoder {
+    const encoder = encoders.get(this)!;
+    return watchPass(encoder, encoder.beginComputePass.call(this, descriptor));
+  },
+  beginRenderPass(this: GPUCommandEncoder, descriptor: GPURenderPassDescriptor): GPURenderPassEncoder {
+    const encoder = encoders.get(this)!;
+    return watchPass(encoder, encoder.beginRenderPass.call(this, descriptor));
+  },
+  finish(this: GPUCommandEncoder, descriptor?: GPUCommandBufferDescriptor): GPUCommandBuffer {
+    const encoder = encoders.get(this)!;
+    encoder.ended = true;
+    return encoder.finish.call(this, descriptor);
+  },
+};
+
+const WATCHED_PASS = {
+  end(this: GPUComputePassEncoder | GPURenderPassEncoder): undefined {
+    const pass = passes.get(this)!;
+    pass.ended = true;
+    pass.end.call(this);
+  },
+};
+
+function watchPass<P extends GPUComputePassEncoder | GPURenderPassEncoder>(
+  encoder: EncoderRecording,
+  pass: P,
+): P {
+  encoder.pass = { device: encoder.device, ended: false, end: pass.end };
+  passes.set(pass, encoder.pass);
+  return Object.assign(pass, WATCHED_PASS);
+}
+
+/**
+ * Throws ShapeError for what is no encoder and no compute pass or is not open any more, ForeignDeviceError for one of another
+ * device. One that was made before its device was borrowed is not known and let through.
+ */
+export function checkTarget(where: string, { device, owned }: GqaDevice, target: RecordTarget): void {
+  if (!isEncoder(target) && !isComputePass(target)) {
+    throw new ShapeError(
+      `${where}: expected a GPUCommandEncoder or a GPUComputePassEncoder, got ${describe(target)}`,
+    );
+  }
+  const encoder = encoders.get(target);
+  const known = encoder ?? passes.get(target);
+  if (known ? known.device !== device : owned) {
+    throw new ForeignDeviceError(`${where}: expected an encoder or pass of this device, got one of another`);
+  }
+  if (known?.ended) {
+    throw new ShapeError(
+      `${where}: expected an open encoder or pass, got one that was ${encoder ? 'finished' : 'ended'}`,
+    );
+  }
+  if (encoder?.pass?.ended === false) {
+    throw new ShapeError(
+      `${where}: expected an encoder without an open pass; record into the pass, or end it first`,
+    );
+  }
+}
+
+/** Is the target an encoder, on which a pass must be opened? */
+export function isEncoder(target: RecordTarget): target is GPUCommandEncoder {
+  return isObject(target) && 'beginComputePass' in target;
+}
+
+function isComputePass(target: RecordTarget): boolean {
+  return isObject(target) && 'dispatchWorkgroups' in target;
+}

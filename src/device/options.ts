@@ -1,0 +1,125 @@
+// options.ts: checks of what callers pass, for the errors that types cannot prevent: unknown options, wrong objects.
+import { ShapeError } from './errors.ts';
+
+/** The names of an interface's fields: `const KNOWN = { a: true, b: true } satisfies Known<Options>`. */
+export type Known<T> = { readonly [K in keyof T]-?: true };
+
+/**
+ * Throws ShapeError unless `options` is an object whose every field is known. A field that is set to undefined counts as
+ * left out, whatever its name.
+ */
+export function checkOptions(where: string, options: object, known: Readonly<Record<string, true>>): void {
+  if (!isObject(options)) {
+    throw new ShapeError(`${where}: expected an object of options, got ${describe(options)}`);
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || Object.hasOwn(known, name)) continue;
+    const near = nearest(name, Object.keys(known));
+    const hint = near ? `; did you mean ${near}?` : `, known are ${Object.keys(known).join(', ')}`;
+    throw new ShapeError(`${where}: there is no option ${name}${hint}`);
+  }
+}
+
+/** Those fields of an object that an interface has, to pass on. */
+export function pickKnown<T extends object>(options: T, known: Known<T>): T {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(known, name))) as T;
+}
+
+/** Throws ShapeError unless `value` is of the class. */
+export function checkInstance<T>(
+  where: string,
+  value: T,
+  type: abstract new (...args: never[]) => T,
+  hint = '',
+): void {
+  if (value instanceof type) return;
+  throw new ShapeError(`${where}: expected a ${type.name}, got ${describe(value)}${hint && `; ${hint}`}`);
+}
+
+/** Throws ShapeError unless `value` is a whole number from `min` to `max`. */
+export function checkWhole(name: string, value: number, min: number, max: number): void {
+  if (!Number.isSafeInteger(value) || value < min || value > max) {
+    throw new ShapeError(`${name}: expected a whole number from ${min} to ${max}, got ${describe(value)}`);
+  }
+}
+
+/** Throws ShapeError unless `value` is one of the names. */
+export function checkOneOf<T>(where: string, value: T, known: readonly T[]): void {
+  if (known.includes(value)) return;
+  throw new ShapeError(`${where} must be one of ${known.join(', ')}, got ${describe(value)}`);
+}
+
+/** Throws ShapeError unless `value` is true or false. */
+export function checkBoolean(where: string, value: boolean): void {
+  if (typeof value !== 'boolean') {
+    throw new ShapeError(`${where}: expected true or false, got ${describe(value)}`);
+  }
+}
+
+/** Names what was given where something else was expected: `"8"`, `NaN`, `an array of 3`, `a GPUDevice`. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return 'a function';
+  if (!isObject(value)) return String(value);
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  const name = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  const type = name === 'Object' ? className(value) : name;
+  return type === 'Object' ? 'an object' : `${/^[AEIOU]/.test(type) ? 'an' : 'a'} ${type}`;
+}
+
+function className(value: object): string {
+  const made = (value as { readonly constructor?: unknown }).constructor;
+  return typeof made === 'function' && made.name !== '' ? made.name : 'Object';
+}
+
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+/** Words that other libraries say for what an option here is called. */
+const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
+  dtype: ['kType'],
+  type: ['kType'],
+  batchsize: ['batch'],
+  numheads: ['numQHeads'],
+  headsize: ['headDim'],
+  maxlen: ['capacity'],
+  maxseqlen: ['capacity'],
+  numlayers: ['layers'],
+  softmaxscale: ['smScale'],
+  scale: ['smScale'],
+  seqlen: ['kvLens'],
+  kvlen: ['kvLens'],
+};
+
+/** The known option that was meant: the same but for case and underscores, by another name, or one slip away. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const plain = plainName(name);
+  const same = known.find((option) => plainName(option) === plain);
+  const other = OTHER_NAMES[plain]?.find((option) => known.includes(option));
+  return same ?? other ?? known.find((option) => distance(plainName(option), plain) <= slips(option));
+}
+
+function plainName(name: string): string {
+  return name.toLowerCase().replaceAll(/[_-]/g, '');
+}
+
+/** How many letters may be wrong in a name: two of a long one, none of a letter. */
+function slips(name: string): number {
+  return Math.min(2, Math.floor(name.length / 3));
+}
+
+/** Levenshtein's distance of two short names. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
