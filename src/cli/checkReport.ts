@@ -1,5 +1,6 @@
 // checkReport.ts: what `gqa check` says of its runs, as text and as data. Pure.
 import type { CheckRow } from '../../bench/check.ts';
+import type { AppendCheck } from '../../bench/checkAppend.ts';
 import { markdownTable, type Column } from '../../bench/format.ts';
 import type { DecodeKernel } from '../decode/plan.ts';
 import { variantName } from '../kernels/fused.ts';
@@ -82,6 +83,18 @@ export function checkText(rows: readonly CheckRow[]): string {
     verdict,
     ...failures.map((row) => `  ${failureText(row)}`),
   ].join('\n');
+}
+
+/** A line of appends to caches, if any were checked, and one for each type that is wrong. */
+export function appendsText(appends: readonly AppendCheck[]): string[] {
+  if (appends.length === 0) return [];
+  const wrong = appends.filter((each) => each.wrong !== undefined);
+  const types = appends.map(({ type }) => type).join(', ');
+  if (wrong.length === 0) return [`ok: appends to caches of ${types} are stored as on the host, to the bit`];
+  return [
+    `FAILED: appends to caches of ${wrong.length} of ${appends.length} element types`,
+    ...wrong.map((each) => `  ${each.type}: ${each.wrong}`),
+  ];
 }
 
 function groupCells({ kernel, elements, runs, failed, worst }: CheckGroup): string[] {
