@@ -72,35 +72,44 @@ describe.each(KV_TYPES)('%s', (type) => {
         const relative = type === 'int8' || type === 'int4' ? size : undefined;
         out.forEach((x, i) => {
           // A half below 2^-14 is a multiple of 2^-24.
-          const allowed = Math.max(PRECISION[type] * (relative ?? Math.abs(v[i]!)), type === 'f16' ? 2 ** -25 : 0);
+          const allowed = Math.max(
+            PRECISION[type] * (relative ?? Math.abs(v[i]!)),
+            type === 'f16' ? 2 ** -25 : 0,
+          );
           expect(Math.abs(x - v[i]!)).toBeLessThanOrEqual(allowed + slack(v[i]!));
         });
       }
       expect(report.v.saturated).toBe(size > largest ? v.filter((x) => Math.abs(x) > largest).length : 0);
-      if (size > 100 * least * 127) expect(out.some((x) => x === 0)).toBe(v.includes(0));
+      if (size > least) expect([out[0]! > 0, out[1]! < 0]).toEqual([true, true]);
       if (size < least) expect(report.v.vanished).toBe(v.length);
     },
   );
 
-  test.each([NaN, Infinity, -Infinity])('%d in V shows in the rows that see it, and idle() says so', async (bad) => {
-    const k = normals(1, 2 * 3 * D);
-    const v = normals(2, 2 * 3 * D);
-    v[D + 5] = bad; // head 0, token 1
-    const { out, report, error } = await attend(type, 3, k, v);
-    expect(Number.isFinite(out[5])).toBe(false);
-    expect([...out.subarray(D)].every(Number.isFinite)).toBe(true);
-    expect(report).toMatchObject({ k: { notFinite: 0 }, v: { notFinite: 1 } });
-    expect(error).toBeInstanceOf(NotFiniteError);
-  });
+  test.each([NaN, Infinity, -Infinity])(
+    '%d in V shows in the rows that see it, and idle() says so',
+    async (bad) => {
+      const k = normals(1, 2 * 3 * D);
+      const v = normals(2, 2 * 3 * D);
+      v[D + 5] = bad; // head 0, token 1
+      const { out, report, error } = await attend(type, 3, k, v);
+      expect(Number.isFinite(out[5])).toBe(false);
+      expect([...out.subarray(D)].every(Number.isFinite)).toBe(true);
+      expect(report).toMatchObject({ k: { notFinite: 0 }, v: { notFinite: 1 } });
+      expect(error).toBeInstanceOf(NotFiniteError);
+    },
+  );
 
-  test.each([NaN, Infinity, -Infinity])('%d in K shows in the rows that see it, and idle() says so', async (bad) => {
-    const k = normals(1, 2 * 3 * D);
-    const v = normals(2, 2 * 3 * D);
-    k[(3 + 2) * D + 9] = bad; // head 1, token 2
-    const { out, report, error } = await attend(type, 3, k, v);
-    expect([...out.subarray(0, D)].every(Number.isFinite)).toBe(true);
-    if (Number.isNaN(bad)) expect([...out.subarray(D)].filter(Number.isFinite)).toEqual([]);
-    expect(report).toMatchObject({ k: { notFinite: 1 }, v: { notFinite: 0 } });
-    expect(error).toBeInstanceOf(NotFiniteError);
-  });
+  test.each([NaN, Infinity, -Infinity])(
+    '%d in K shows in the rows that see it, and idle() says so',
+    async (bad) => {
+      const k = normals(1, 2 * 3 * D);
+      const v = normals(2, 2 * 3 * D);
+      k[(3 + 2) * D + 9] = bad; // head 1, token 2
+      const { out, report, error } = await attend(type, 3, k, v);
+      expect([...out.subarray(0, D)].every(Number.isFinite)).toBe(true);
+      if (Number.isNaN(bad)) expect([...out.subarray(D)].filter(Number.isFinite)).toEqual([]);
+      expect(report).toMatchObject({ k: { notFinite: 1 }, v: { notFinite: 0 } });
+      expect(error).toBeInstanceOf(NotFiniteError);
+    },
+  );
 });
