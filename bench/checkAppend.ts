@@ -40,14 +40,14 @@ export async function checkAppends(device: GqaDevice): Promise<AppendCheck[]> {
 }
 
 async function wrongOf(device: GqaDevice, type: KvType): Promise<string | undefined> {
-  using cache = await createKvCache(device, { ...SHAPE, kType: type });
   const [k, v] = [hardToStore(1), hardToStore(2)];
   const buffers = [uploadStorage(device, 'k', k), uploadStorage(device, 'v', v)] as const;
+  const cache = await createKvCache(device, { ...SHAPE, kType: type });
   try {
     await cache.append({ k: buffers[0], v: buffers[1], numTokens: SHAPE.capacity });
     return (await difference(cache, 'k', k)) ?? (await difference(cache, 'v', v));
   } finally {
-    for (const buffer of buffers) buffer.destroy();
+    for (const made of [cache, ...buffers]) made.destroy();
   }
 }
 
