@@ -1,5 +1,6 @@
 // node.ts: WebGPU in Node through Dawn. The only file that imports the package `webgpu`.
-import { messageOf, NoAdapterError } from './device/errors.ts';
+import { messageOf, NoAdapterError, ShapeError } from './device/errors.ts';
+import { checkBoolean, checkOptions, describe, type Known } from './device/options.ts';
 import {
   createHeld,
   type CreateGpu,
@@ -25,17 +26,28 @@ export interface NodeGpuOptions {
   readonly dawnFlags?: readonly string[];
 }
 
+const NODE_OPTIONS = { adapter: true, requireGpu: true, dawnFlags: true } satisfies Known<NodeGpuOptions>;
+
 /**
  * Opens WebGPU in Node. The order: the adapter asked for (by the option, GQA_ADAPTER, VK_DRIVER_FILES or
  * VK_ICD_FILENAMES), a GPU, a system software adapter, the embedded software adapter. Timestamps are exact, not
  * rounded to 65 536 ns. Throws NoAdapterError, which says what was looked for and the one command that mends it.
  */
 export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
-  return pickAdapter(await loadDawn(), {
-    asked: options.adapter ?? (process.env.GQA_ADAPTER || undefined),
-    requireGpu: options.requireGpu ?? false,
-    flags: dawnFlags(options.dawnFlags ?? []),
-  });
+  checkOptions('nodeGpu', options, NODE_OPTIONS);
+  const {
+    adapter = process.env.GQA_ADAPTER || undefined,
+    requireGpu = false,
+    dawnFlags: flags = [],
+  } = options;
+  if (adapter !== undefined && typeof adapter !== 'string') {
+    throw new ShapeError(`nodeGpu: adapter: expected a part of a name, got ${describe(adapter)}`);
+  }
+  checkBoolean('nodeGpu: requireGpu', requireGpu);
+  if (!Array.isArray(flags) || !flags.every((flag) => typeof flag === 'string')) {
+    throw new ShapeError(`nodeGpu: dawnFlags: expected an array of texts, got ${describe(flags)}`);
+  }
+  return pickAdapter(await loadDawn(), { asked: adapter, requireGpu, flags: dawnFlags(flags) });
 }
 
 /** The system's adapters, best first, without the embedded one. Throws NoAdapterError when Dawn is not installed. */

@@ -15,7 +15,7 @@ import type { Grid } from '../kernels/kernel.ts';
 import { profileOf } from '../kernels/profile.ts';
 import type { GqaShape } from '../kernels/shape.ts';
 import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
-import type { TunedEntry } from './tuning.ts';
+import { checkEntry, type TunedEntry } from './tuning.ts';
 
 /** A template of the fused kernel (one dispatch and, where sequences are split, a merge) or `plain`: three simple steps, the yardstick. */
 export type DecodeKernel = FusedTemplate | 'plain';
@@ -108,6 +108,7 @@ export function planContext(
 ): PlanContext {
   checkOptions('planContext', options, CONTEXT_OPTIONS);
   checkKernel('planContext', options.kernel);
+  if (options.tuned !== undefined) checkEntry('planContext: tuned', options.tuned);
   const variant = chooseVariant(shape, layout, facts, options);
   const kernel = options.kernel === 'plain' ? 'plain' : variant.template;
   const fitting = Math.max(

@@ -87,8 +87,7 @@ export function checkTuning(where: string, value: unknown): asserts value is Tun
   for (const [device, entries] of Object.entries(value.devices)) {
     if (!isRecord(entries)) throw new ShapeError(`${where}: "${device}": expected entries by shape`);
     for (const [shape, entry] of Object.entries(entries)) {
-      if (!isEntry(entry))
-        throw new ShapeError(`${where}: "${device}", ${shape}: expected a variant and slots`);
+      checkEntry(`${where}: "${device}", ${shape}`, entry);
     }
   }
 }
@@ -97,8 +96,10 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Sizes are checked where a decoder is made of them. */
-function isEntry(entry: unknown): boolean {
-  if (!isRecord(entry) || !isRecord(entry.variant)) return false;
-  return Number.isSafeInteger(entry.slots) && (entry.slots as number) > 0;
+/** Throws ShapeError for what is no TunedEntry. Sizes are checked where a decoder is made of them. */
+export function checkEntry(where: string, entry: unknown): void {
+  if (isRecord(entry) && isRecord(entry.variant)) {
+    if (Number.isSafeInteger(entry.slots) && (entry.slots as number) > 0) return;
+  }
+  throw new ShapeError(`${where}: expected a variant and slots`);
 }

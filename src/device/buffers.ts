@@ -131,8 +131,10 @@ const RANGE_FIELDS = { buffer: true, offset: true, size: true } satisfies Known<
 export function rangeOf(what: string, arg: BufferArg, bytes?: number): BufferRange {
   if (isBuffer(arg)) return { buffer: arg, offset: 0, size: arg.size };
   if (!isObject(arg) || !isBuffer(arg.buffer)) {
-    const given = isObject(arg) && 'buffer' in arg ? { buffer: arg.buffer }.buffer : arg;
-    throw new ShapeError(`${what}: expected a GPUBuffer or a part of one, got ${describe(given)}`);
+    const part = isObject(arg) && 'buffer' in arg && !ArrayBuffer.isView(arg);
+    throw new ShapeError(
+      `${what}: expected a GPUBuffer or a part of one, got ${describe(part ? arg.buffer : arg)}`,
+    );
   }
   checkOptions(what, arg, RANGE_FIELDS);
   const { buffer, offset = 0, size = bytes ?? buffer.size - offset } = arg;

@@ -44,8 +44,8 @@ export class ErrorLog {
     if (this.#count === 0) return undefined;
     const [first, ...others] = this.#messages;
     const more = this.#count - 1;
-    const rest = more === 0 ? [] : [[`and ${more} more`, ...others].join(others.length > 0 ? ': ' : '')];
-    const message = [first, ...rest.map((text) => `(${text})`), ...this.#advice].join('\n');
+    const rest = more === 0 ? [] : [[`and ${more} more`, ...others].join('\n  ')];
+    const message = [first, ...rest, ...this.#advice].join('\n');
     const error = new GpuError(message, { cause: this.#cause });
     this.#messages.length = 0;
     this.#count = 0;

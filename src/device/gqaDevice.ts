@@ -110,7 +110,7 @@ export class GqaDevice {
    * cache alone has something to say, it is a NotFiniteError or a NotExecutedError.
    */
   async idle(): Promise<void> {
-    this.assertUsable();
+    this.assertAlive();
     await this.device.queue.onSubmittedWorkDone();
     this.assertAlive();
     // Checks read buffers back, which throws what is still in the log.

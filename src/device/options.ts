@@ -78,48 +78,47 @@ export function isObject(value: unknown): value is object {
 }
 
 /** Words that other libraries say for what an option here is called. */
-const OTHER_NAMES: Readonly<Record<string, readonly string[]>> = {
-  dtype: ['kType'],
-  type: ['kType'],
-  batchsize: ['batch'],
-  numheads: ['numQHeads'],
-  headsize: ['headDim'],
-  maxlen: ['capacity'],
-  maxseqlen: ['capacity'],
-  numlayers: ['layers'],
-  softmaxscale: ['smScale'],
-  scale: ['smScale'],
-  seqlen: ['kvLens'],
-  kvlen: ['kvLens'],
-};
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
+  ['dtype', 'kType'],
+  ['type', 'kType'],
+  ['batchsize', 'batch'],
+  ['numheads', 'numQHeads'],
+  ['headsize', 'headDim'],
+  ['maxlen', 'capacity'],
+  ['maxseqlen', 'capacity'],
+  ['numlayers', 'layers'],
+  ['softmaxscale', 'smScale'],
+  ['scale', 'smScale'],
+  ['seqlens', 'kvLens'],
+  ['kvlen', 'kvLens'],
+]);
 
 /** The known option that was meant: the same but for case and underscores, by another name, or one slip away. */
 function nearest(name: string, known: readonly string[]): string | undefined {
   const plain = plainName(name);
   const same = known.find((option) => plainName(option) === plain);
-  const other = OTHER_NAMES[plain]?.find((option) => known.includes(option));
-  return same ?? other ?? known.find((option) => distance(plainName(option), plain) <= slips(option));
+  const other = known.find((option) => option === OTHER_NAMES.get(plain));
+  return (
+    same ?? other ?? known.find((option) => option.length > 2 && distance(plainName(option), plain) === 1)
+  );
 }
 
 function plainName(name: string): string {
   return name.toLowerCase().replaceAll(/[_-]/g, '');
 }
 
-/** How many letters may be wrong in a name: two of a long one, none of a letter. */
-function slips(name: string): number {
-  return Math.min(2, Math.floor(name.length / 3));
-}
-
-/** Levenshtein's distance of two short names. */
+/** Letters to change, add, leave out or swap with the next one, to make one short name of the other. */
 function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
+    const [before, above, row] = [rows[i - 2], rows[i - 1]!, [i]];
     for (let j = 1; j <= b.length; j++) {
-      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
+      const change = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swapped = before !== undefined && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swap = swapped ? before[j - 2]! + 1 : Infinity;
+      row.push(Math.min(change, swap, above[j]! + 1, row[j - 1]! + 1));
     }
-    row = next;
+    rows.push(row);
   }
-  return row[b.length]!;
+  return rows[a.length]![b.length]!;
 }

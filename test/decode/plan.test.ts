@@ -1,11 +1,14 @@
 // plan.test.ts: plans without a device: split lengths and bytes worked out by hand, overrides, refusals.
 import { describe, expect, test } from 'vitest';
+import { shapeOf } from '../../bench/problem.ts';
+import { CACHE_OPTIONS } from '../../src/cache/layout.ts';
+import { pickKnown } from '../../src/device/options.ts';
 import {
   cacheLayout,
-  checkShape,
   planContext,
   planDecode,
   ShapeError,
+  type CacheOptions,
   type DecodePlan,
   type DeviceFacts,
   type KvType,
@@ -25,7 +28,8 @@ function context(
   facts: DeviceFacts,
   options: Parameters<typeof planContext>[3] = {},
 ): PlanContext {
-  return planContext(checkShape(given), cacheLayout(given), facts, options);
+  const layout = cacheLayout(pickKnown<CacheOptions>(given, CACHE_OPTIONS));
+  return planContext(shapeOf(given), layout, facts, options);
 }
 
 /** A plan as reviewers read it. */

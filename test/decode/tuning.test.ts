@@ -81,7 +81,7 @@ describe('a tuning', () => {
 
   test.each([
     ['{', 'tuning.json: not JSON: '],
-    ['[]', 'tuning.json: expected a tuning of schema "gqa-tuning/1", got object'],
+    ['[]', 'tuning.json: expected a tuning of schema "gqa-tuning/1", got an array of 0'],
     [
       '{"schema":"gqa-tuning/0","devices":{}}',
       'tuning.json: expected a tuning of schema "gqa-tuning/1", got "gqa-tuning/0"',

@@ -119,7 +119,6 @@ describe('readBack refuses', () => {
     [{ size: '8' as never }],
     [{ size: NaN }],
     [{ size: null as never }],
-    [{ ofset: 4 } as never],
   ])('the part %o of 16 bytes', async (part) => {
     using own = await ownDevice();
     const buffer = uploadStorage(own, 'x', Uint32Array.of(1, 2, 3, 4));
@@ -212,6 +211,11 @@ describe('what is no device and no buffer is named', () => {
     ['an object', () => readBack(device, {} as never), 'got an object'],
     ['a part of nothing', () => readBack(device, { buffer: undefined } as never), 'got undefined'],
     ['an array', () => readBack(device, new Float32Array(4) as never), 'got a Float32Array'],
+    [
+      'an unknown field',
+      () => readBack(device, { buffer: createStorage(device, 'x', 8), ofset: 4 } as never),
+      'readBack: buffer: there is no option ofset; did you mean offset?',
+    ],
   ])('%s', async (_name, act, expected) => {
     expect(await message(ShapeError, act)).toContain(expected);
   });

@@ -208,7 +208,7 @@ describe('loss', () => {
 });
 
 describe('errors that nobody asked about', () => {
-  test('of our own device come out of the next call, one by one, as GpuError', async () => {
+  test('of our own device come out of the next call, as GpuError', async () => {
     using device = await ownDevice();
     provoke(device.device, 'first');
     const error = await failure(GpuError, () => device.idle());

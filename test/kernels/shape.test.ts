@@ -66,9 +66,22 @@ describe('checkWhole', () => {
     expect(() => checkWhole('n', value, 1, 5)).not.toThrow(),
   );
 
-  test.each([0, 6, 2.5, NaN, Infinity, '3' as unknown as number])('refuses %s', (value) => {
-    expect(() => checkWhole('n', value, 1, 5)).toThrow(
-      `n: expected a whole number from 1 to 5, got ${value}`,
+  test.each([
+    [0, '0'],
+    [6, '6'],
+    [2.5, '2.5'],
+    [NaN, 'NaN'],
+    [Infinity, 'Infinity'],
+    ['3', '"3"'],
+    [3n, '3n'],
+    [null, 'null'],
+    [[3], 'an array of 1'],
+    [{}, 'an object'],
+    [Symbol('three'), 'Symbol(three)'],
+    [true, 'true'],
+  ])('refuses %o', (value, given) => {
+    expect(() => checkWhole('n', value as number, 1, 5)).toThrow(
+      `n: expected a whole number from 1 to 5, got ${given}`,
     );
   });
 });

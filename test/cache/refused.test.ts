@@ -1,0 +1,260 @@
+// refused.test.ts: what a cache's lengths say when WebGPU refuses an append, and what the caller hears of it.
+import { describe, expect, test, vi } from 'vitest';
+import {
+  borrowDevice,
+  createDecoder,
+  createKvCache,
+  createStorage,
+  DestroyedError,
+  DeviceLostError,
+  ForeignDeviceError,
+  GpuError,
+  readBack,
+  ShapeError,
+  uploadStorage,
+  type GqaDevice,
+} from '../../src/index.ts';
+import { failure, message } from '../support/failure.ts';
+import { ownDevice } from '../support/ownDevice.ts';
+
+const ROW = 64;
+
+/** A cache of one head with two tokens of value 1 in each layer; its own device, for errors to be provoked on. */
+async function twoTokens(device: GqaDevice, layers = 1) {
+  const cache = await createKvCache(device, { numKvHeads: 1, headDim: ROW, capacity: 8, layers });
+  const row = (value: number) => uploadStorage(device, 'row', new Float32Array(ROW).fill(value));
+  const one = row(1);
+  for (let layer = 0; layer < layers; layer++) {
+    for (let t = 0; t < 2; t++) await cache.append({ layer, k: one, v: one });
+  }
+  return { cache, row };
+}
+
+/** Calls `act` when the next commands are about to be submitted: an append among them was counted, and not yet refused. */
+function atSubmit({ device: { queue } }: GqaDevice, act: () => void): void {
+  const submit = queue.submit.bind(queue);
+  vi.spyOn(queue, 'submit').mockImplementationOnce((commands) => {
+    act();
+    return submit(commands);
+  });
+}
+
+function destroyedRow(device: GqaDevice): GPUBuffer {
+  const buffer = createStorage(device, 'gone', ROW * 4);
+  buffer.destroy();
+  return buffer;
+}
+
+describe('append(), which submits by itself, takes its tokens back', () => {
+  test('when a source was destroyed; what follows is right', async () => {
+    using device = await ownDevice();
+    const { cache, row } = await twoTokens(device);
+    const gone = destroyedRow(device);
+    const error = await failure(GpuError, () => cache.append({ k: gone, v: gone }));
+    expect(error.message).toMatch(/^append: .*destroyed/s);
+    expect([cache.kvLens(), cache.appendsRecorded(0)]).toEqual([[2], 2]);
+    await device.idle(); // told once, and by that call
+
+    await cache.append({ k: row(1), v: row(4) });
+    const decoder = await createDecoder(device, { cache, numQHeads: 1 });
+    const o = createStorage(device, 'o', ROW * 4);
+    const step = await decoder.step({ q: row(0), o });
+    step.run(decoder.plan({ kvLens: cache.kvLens() }));
+    expect(new Float32Array(await readBack(device, o))[0]).toBeCloseTo(2, 6); // (1 + 1 + 4) / 3
+  });
+
+  test('when the cache’s own buffer was destroyed', async () => {
+    using device = await ownDevice();
+    const { cache, row } = await twoTokens(device);
+    cache.layers[0]!.v.buffer.destroy();
+    await failure(GpuError, () => cache.append({ k: row(1), v: row(1) }));
+    expect(cache.kvLens()).toEqual([2]);
+  });
+
+  test.each(['owned', 'borrowed'])('when an %s device is lost', async (which) => {
+    using owner = await ownDevice();
+    const device = which === 'owned' ? owner : borrowDevice(owner.device);
+    const { cache, row } = await twoTokens(device);
+    const args = { k: row(1), v: row(1) };
+    const appending = cache.append(args);
+    owner.device.destroy();
+    await failure(DeviceLostError, () => appending);
+    expect([...cache.liveKvLens(0)]).toEqual([2]);
+    await failure(DeviceLostError, () => cache.append(args));
+  });
+
+  test('on a borrowed device too, whose owner does not hear of it', async () => {
+    using owner = await ownDevice();
+    const device = borrowDevice(owner.device);
+    const { cache } = await twoTokens(device);
+    const gone = destroyedRow(device);
+    await failure(GpuError, () => cache.append({ k: gone, v: gone }));
+    expect(cache.kvLens()).toEqual([2]);
+    await owner.idle();
+  });
+
+  test('when others were called beside it: they are right, in the order of their calls', async () => {
+    using device = await ownDevice();
+    const { cache, row } = await twoTokens(device);
+    const gone = destroyedRow(device);
+    const results = await Promise.allSettled([
+      cache.append({ k: row(5), v: row(5) }),
+      cache.append({ k: gone, v: gone }),
+      cache.append({ layer: 9, k: row(6), v: row(6) }),
+      cache.append({ k: row(7), v: row(7) }),
+    ]);
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+    expect(cache.kvLens()).toEqual([4]);
+    const k = new Float32Array(await readBack(device, cache.layers[0]!.k));
+    expect([0, 1, 2, 3].map((t) => k[t * ROW])).toEqual([1, 1, 5, 7]);
+  });
+
+  test('and what was recorded behind it, which would lie behind a gap', async () => {
+    using device = await ownDevice();
+    const { cache, row } = await twoTokens(device, 2);
+    const later = await cache.bindAppend({ k: row(9), v: row(9) });
+    const gone = destroyedRow(device);
+    const encoder = device.device.createCommandEncoder();
+    let behind: number[] = [];
+    atSubmit(device, () => {
+      later.record(encoder);
+      behind = cache.kvLens();
+    });
+    const error = await failure(GpuError, () => cache.append({ k: gone, v: gone }));
+    expect(behind).toEqual([4]);
+    expect(error.message).toMatch(/; what was appended to layer 0 behind it is forgotten too$/);
+    expect([cache.kvLens(0), cache.kvLens(1)]).toEqual([[2], [2]]);
+  });
+
+  test('but not what was loaded or truncated meanwhile', async () => {
+    using device = await ownDevice();
+    const { cache } = await twoTokens(device);
+    const gone = destroyedRow(device);
+    const stored = new Float32Array(8 * ROW);
+    atSubmit(device, () => cache.load({ k: stored, v: stored, kvLens: [7] }));
+    await failure(GpuError, () => cache.append({ k: gone, v: gone }));
+    expect(cache.kvLens()).toEqual([7]);
+    atSubmit(device, () => cache.truncate(1));
+    await failure(GpuError, () => cache.append({ k: gone, v: gone }));
+    expect(cache.kvLens()).toEqual([1]);
+  });
+});
+
+describe('an append that cannot be recorded is not counted', () => {
+  test.each<[string, (device: GqaDevice) => GPUCommandEncoder | GPUComputePassEncoder, RegExp]>([
+    [
+      'a finished encoder',
+      ({ device }) => {
+        const encoder = device.createCommandEncoder();
+        encoder.finish();
+        return encoder;
+      },
+      /^append: expected an open encoder or pass, got one that was finished$/,
+    ],
+    [
+      'a pass that was ended',
+      ({ device }) => {
+        const pass = device.createCommandEncoder().beginComputePass();
+        pass.end();
+        return pass;
+      },
+      /^append: expected an open encoder or pass, got one that was ended$/,
+    ],
+    [
+      'an encoder with an open pass',
+      ({ device }) => {
+        const encoder = device.createCommandEncoder();
+        encoder.beginComputePass();
+        return encoder;
+      },
+      /^append: expected an encoder without an open pass; record into the pass, or end it first$/,
+    ],
+    ['nothing', () => undefined as never, /got undefined$/],
+    ['the device', (device) => device as never, /got a GqaDevice$/],
+    [
+      'a command buffer',
+      ({ device }) => device.createCommandEncoder().finish() as never,
+      /^append: expected a GPUCommandEncoder or a GPUComputePassEncoder, got a GPUCommandBuffer$/,
+    ],
+  ])('into %s', async (_name, targetOf, expected) => {
+    using device = await ownDevice();
+    const { cache, row } = await twoTokens(device);
+    const append = await cache.bindAppend({ k: row(3), v: row(3) });
+    expect(await message(ShapeError, () => append.record(targetOf(device)))).toMatch(expected);
+    expect([cache.kvLens(), cache.appendsRecorded(0)]).toEqual([[2], 2]);
+    await device.idle();
+  });
+
+  test('into an encoder or pass of another device', async () => {
+    using device = await ownDevice();
+    using other = await ownDevice();
+    const { cache, row } = await twoTokens(device);
+    const append = await cache.bindAppend({ k: row(3), v: row(3) });
+    const encoder = other.device.createCommandEncoder();
+    await failure(ForeignDeviceError, () => append.record(encoder));
+    await failure(ForeignDeviceError, () => append.record(encoder.beginComputePass()));
+    expect(cache.kvLens()).toEqual([2]);
+  });
+
+  test('when the cache was destroyed', async () => {
+    using device = await ownDevice();
+    const { cache, row } = await twoTokens(device);
+    const append = await cache.bindAppend({ k: row(3), v: row(3) });
+    cache.destroy();
+    await failure(DestroyedError, () => append.record(device.device.createCommandEncoder()));
+    expect([...cache.liveKvLens(0)]).toEqual([2]);
+  });
+});
+
+describe('a recorded append whose submit is refused', () => {
+  test('comes out of idle() as one error, which says what to do; then all is right again', async () => {
+    using device = await ownDevice();
+    const { cache, row } = await twoTokens(device);
+    const gone = destroyedRow(device);
+    const append = await cache.bindAppend({ k: gone, v: gone });
+    const encoders = Array.from({ length: 5 }, () => device.device.createCommandEncoder());
+    for (const encoder of encoders) append.record(encoder);
+    for (const encoder of encoders) device.device.queue.submit([encoder.finish()]);
+    expect([...cache.liveKvLens(0)]).toEqual([7]);
+    const error = await failure(GpuError, () => device.idle());
+    expect(error.message).toMatch(/destroyed/);
+    expect(error.message).toMatch(/\nand 4 more/);
+    expect(error.message).toMatch(/\nAppends and loads among .* cache\.truncate\(\)/);
+    await device.idle();
+    await device.idle();
+    cache.truncate(2);
+    await cache.append({ k: row(4), v: row(4) });
+    const k = new Float32Array(await readBack(device, cache.layers[0]!.k));
+    expect([k[ROW], k[2 * ROW]]).toEqual([1, 4]);
+    expect(cache.kvLens()).toEqual([3]);
+  });
+
+  test('a load that is refused says the same', async () => {
+    using device = await ownDevice();
+    const cache = await createKvCache(device, { numKvHeads: 1, headDim: ROW, capacity: 8 });
+    cache.layers[0]!.k.buffer.destroy();
+    const stored = new Float32Array(8 * ROW);
+    cache.load({ k: stored, v: stored, kvLens: [3] });
+    const error = await failure(GpuError, () => device.idle());
+    expect(error.message).toMatch(/\nAppends and loads among .* cache\.truncate\(\)/);
+  });
+});
+
+test('what idle() is asked to check comes out of it, together with the errors of the device', async () => {
+  using device = await ownDevice();
+  let found = ['3 keys are not finite'];
+  const stop = device.onIdle(async () => {
+    const now = found;
+    found = [];
+    return now;
+  });
+  await failure(GpuError, () => device.idle());
+  await device.idle();
+  found = ['2 appends never ran'];
+  device.device.createBuffer({ size: 4, usage: 0x8000 });
+  const error = await failure(GpuError, () => device.idle());
+  expect(error.message).toMatch(/usage.*\nand 1 more\n {2}2 appends never ran$/is);
+  found = ['not asked'];
+  stop();
+  await device.idle();
+});
