@@ -38,3 +38,10 @@ export function formatSignificant(value: number, digits = 3): string {
   const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
   return value.toFixed(Math.min(decimals, 12));
 }
+
+/** A number in two significant digits, or exactly where it is whole and not long: 65504, 3.4e38, 0.17, 1.2e-7. */
+export function formatMagnitude(value: number): string {
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value);
+  if (Math.abs(value) >= 0.01 && Math.abs(value) < 1e6) return formatSignificant(value, 2);
+  return value.toExponential(1).replace('e+', 'e');
+}

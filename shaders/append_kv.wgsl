@@ -3,13 +3,17 @@
 // A workgroup owns two neighbouring slots of a head, of which one or both are new: int8 rows keep their scales two to a
 // u32, and so nobody else writes to that.
 //
-// in   k, v    [B, Hkv, N, D/4] vec4 f32   N = num_tokens new tokens for each sequence
+// Everything is integer arithmetic on the bits of f32: WGSL may assume that there is no NaN and no infinity, may flush
+// subnormal numbers and leaves rounding to f16 to the driver. So what is stored is the same on every device.
+//
+// in   k, v    [B, Hkv, N, D/4] vec4 bits of f32   N = num_tokens new tokens for each sequence
 //      step    AppendStep
 // i/o  k_cache, v_cache [B, Hkv, capacity, D] u32, then the scales   lib store_* as k_*, v_*
+//      status  [7] u32   appends executed; then elements of K that were lost, as in Lost; then those of V
 // grid (N / 2 + 1, Hkv, B); an invocation owns four elements of one slot's K row and V row
 // consts HEAD_DIM WG_SIZE (two rows of invocations)
 // out  see i/o
-// libs store_* as k_* and as v_*
+// libs store_* as k_* and as v_*, steps
 
 struct AppendStep {
   num_tokens: u32,
@@ -19,13 +23,16 @@ struct AppendStep {
   kv_lens: array<u32>, // [B] tokens already in the cache
 }
 
-@group(0) @binding(0) var<storage, read> k: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> k: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> v: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> step: AppendStep;
 @group(0) @binding(3) var<storage, read_write> k_cache: array<u32>;
 @group(0) @binding(4) var<storage, read_write> v_cache: array<u32>;
+@group(0) @binding(5) var<storage, read_write> status: array<atomic<u32>>;
 
 const D4 = HEAD_DIM / 4u;
+const INFINITY_BITS = 0x7f800000u;
+const LEAST_NORMAL_BITS = 0x00800000u;
 
 const_assert WG_SIZE == 2u * D4;
 
@@ -38,12 +45,49 @@ struct Slot {
   fresh: bool,    // whether the slot is new; others stay as they are
 }
 
+// Elements of a vec4 that their type cannot hold.
+struct Lost {
+  not_finite: u32, // NaN and infinity, which stay what they are
+  saturated: u32,  // finite, but past the largest number of the type
+  vanished: u32,   // not zero, but too small for the type
+}
+
+// What is lost of four magnitudes: past `largest`, and where `vanished`.
+fn lost_of(magnitude: vec4<u32>, largest: u32, vanished: vec4<bool>) -> Lost {
+  let finite = magnitude < vec4<u32>(INFINITY_BITS);
+  return Lost(
+    trues(!finite),
+    trues(finite & (magnitude > vec4<u32>(largest))),
+    trues((magnitude > vec4<u32>()) & vanished),
+  );
+}
+
+fn trues(each: vec4<bool>) -> u32 {
+  return dot(select(vec4<u32>(), vec4<u32>(1u), each), vec4<u32>(1u));
+}
+
+// Elements are seldom lost: nothing is added then.
+fn count(first: u32, lost: Lost) {
+  if lost.not_finite > 0u {
+    atomicAdd(&status[first], lost.not_finite);
+  }
+  if lost.saturated > 0u {
+    atomicAdd(&status[first + 1u], lost.saturated);
+  }
+  if lost.vanished > 0u {
+    atomicAdd(&status[first + 2u], lost.vanished);
+  }
+}
+
 @compute @workgroup_size(WG_SIZE)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
+  if lane == 0u && all(group == vec3<u32>()) {
+    atomicAdd(&status[0], 1u);
+  }
   let held = step.kv_lens[group.z];
   let pair = (held / 2u + group.x) * 2u;
   if pair >= min(held + step.num_tokens, step.capacity) {
@@ -61,6 +105,10 @@ fn main(
     fresh,
   );
   let source = (head * step.num_tokens + select(0u, token, fresh)) * D4 + slot.i;
-  k_store(slot, step.k_scales, k[source]);
-  v_store(slot, step.v_scales, v[source]);
+  let k_lost = k_store(slot, step.k_scales, k[source]);
+  let v_lost = v_store(slot, step.v_scales, v[source]);
+  if fresh {
+    count(1u, k_lost);
+    count(4u, v_lost);
+  }
 }

@@ -1,4 +1,5 @@
 // lib elements_f16: a cache of f16 elements: 8 to a word of 16 bytes, unpacked to f32: needs no device feature.
+// WGSL would let a driver read halves below 2^-14 as zero; those that test/kernels/unpack.test.ts ran on do not.
 // Linked for K and for V, as k_* and v_*.
 
 const WORD_VEC4S = 2u;

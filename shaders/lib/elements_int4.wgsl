@@ -1,7 +1,8 @@
-// lib elements_int4: a cache of 4-bit integers: 32 to a word of 16 bytes, one f16 scale per word behind all rows.
+// lib elements_int4: a cache of 4-bit integers: 32 to a word of 16 bytes, one bf16 scale per word behind all rows.
 // Linked for K and for V, as k_* and v_*; `cache` is the one or the other.
 //
-// Four bits hold element / scale + 8. A row ends with a whole word, whatever its head dim.
+// Four bits hold element / scale + 8. A word that held NaN or infinity has a scale of NaN. A row ends with a whole word,
+// whatever its head dim.
 
 const WORD_VEC4S = 8u;
 const ROW_WORDS = (HEAD_DIM + 31u) / 32u;
@@ -21,6 +22,6 @@ fn row_scale(scales: u32, row: u32) -> f32 {
 // The scale of one word of a row. `scales` is the index of the first word with scales.
 fn word_scale(scales: u32, row: u32, word: u32) -> f32 {
   let at = row * ROW_SCALES + word / 2u;
-  let pair = unpack2x16float(cache[scales + at / 4u][at % 4u]);
-  return select(pair.x, pair.y, word % 2u == 1u);
+  let pair = cache[scales + at / 4u][at % 4u];
+  return bitcast<f32>(select(pair << 16u, pair & 0xffff0000u, word % 2u == 1u));
 }

@@ -1,34 +1,36 @@
-// lib store_int8: writes to a cache of 8-bit integers, four to a u32, with an f16 scale for each row: its largest magnitude
-// is 127. Linked for K and for V, as k_* and v_*; `cache` is the one or the other.
+// lib store_int8: writes to a cache of 8-bit integers, four to a u32, with a bf16 scale for each row: its largest magnitude is
+// 127 steps. A row with NaN or infinity gets a scale of NaN, so that all of it reads as NaN.
+// Linked for K and for V, as k_* and v_*; `cache` is the one or the other. Needs lib steps.
 
-var<workgroup> largest: array<f32, WG_SIZE>;
-var<workgroup> half_of: array<u32, 2>; // the scales of the two slots, as f16 bits
+var<workgroup> largest: array<u32, WG_SIZE>; // magnitudes
+var<workgroup> scale_of: array<u32, 2>;      // of the two slots
 
-fn store(slot: Slot, scales: u32, x: vec4<f32>) {
-  let high = max(abs(x.xy), abs(x.zw));
+fn store(slot: Slot, scales: u32, bits: vec4<u32>) -> Lost {
+  let magnitude = bits & vec4<u32>(0x7fffffffu);
+  let high = max(magnitude.xy, magnitude.zw);
   largest[slot.lane] = max(high.x, high.y);
   workgroupBarrier(); // largest magnitudes of all vec4s are there
   let first = slot.lane - slot.i;
-  var most = 0.0;
+  var most = 0u;
   for (var i = 0u; i < HEAD_DIM / 4u; i++) {
     most = max(most, largest[first + i]);
   }
-  let half_bits = pack2x16float(vec2<f32>(min(most / 127.0, 65504.0), 0.0));
+  let scale = scale_for(most, 127u, 9u);
   let number = slot.lane / (HEAD_DIM / 4u);
   let at = scales + slot.scale_row / 2u;
   if slot.i == 0u {
     let old = (cache[at] >> (16u * (slot.scale_row % 2u))) & 0xffffu;
-    half_of[number] = select(old, half_bits, slot.fresh);
+    scale_of[number] = select(old, scale, slot.fresh);
   }
   workgroupBarrier(); // both scales are there, the old one read
   if slot.lane == 0u {
-    cache[at] = half_of[0] | (half_of[1] << 16u);
+    cache[at] = scale_of[0] | (scale_of[1] << 16u);
   }
+  let steps = steps_of(magnitude, scale);
   if slot.fresh {
-    // From memory: Mesa takes what is unpacked right after it was packed for the number itself, not rounded.
-    let scale = unpack2x16float(half_of[number]).x;
-    let values = clamp(round(x / select(1.0, scale, scale > 0.0)), vec4<f32>(-127.0), vec4<f32>(127.0));
-    let bytes = vec4<u32>(select(vec4<f32>(), values, scale > 0.0) + vec4<f32>(128.0));
+    let negative = (bits >> vec4<u32>(31u)) == vec4<u32>(1u);
+    let bytes = select(vec4<u32>(128u) + steps, vec4<u32>(128u) - steps, negative);
     cache[slot.row * (HEAD_DIM / 4u) + slot.i] = bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
   }
+  return lost_of(magnitude, INFINITY_BITS, below_least_scale(steps, scale));
 }

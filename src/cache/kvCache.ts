@@ -19,6 +19,7 @@ import { BoundAppend, type BoundRows } from './boundAppend.ts';
 import { buffersOf, createLayers, type CacheLayer } from './layers.ts';
 import { cacheLayout, checkKvLens, type CacheLayout, type CacheOptions } from './layout.ts';
 import { CacheLengths } from './lengths.ts';
+import { CacheStatus, type CacheReport } from './status.ts';
 import { checkStored } from './stored.ts';
 
 /** New tokens for one layer: k and v are f32 [B, Hkv, numTokens, D]. */
@@ -78,6 +79,8 @@ export class KvCache {
   /** The `step` binding's words: struct AppendStep of shaders/append_kv.wgsl. */
   readonly #stepWords: Uint32Array<ArrayBuffer>;
   readonly #lengths: CacheLengths;
+  readonly #status: CacheStatus;
+  readonly #stopChecks: () => void;
   /** The last `append`, done or refused. */
   #appending: Promise<unknown> = Promise.resolve();
   #destroyed = false;
@@ -93,6 +96,8 @@ export class KvCache {
     this.#stepWords.set([0, layout.capacity, layout.kScales * 4, layout.vScales * 4]);
     this.#ring = new StepRing(device, 'append step', this.#stepWords.length);
     this.#lengths = new CacheLengths(layout);
+    this.#status = new CacheStatus(device, layout.layers, (layer) => this.#lengths.appends(layer));
+    this.#stopChecks = device.onIdle(() => this.#status.check(nameOf(layout)));
   }
 
   /** Tokens each sequence holds in a layer, those of appends that were recorded included. */
@@ -139,7 +144,7 @@ export class KvCache {
       v_cache: this.layers[layer]!.v,
     };
     checkWritten('append', ['k_cache', 'v_cache'], ranges);
-    const buffers = { ...ranges, step: this.#ring };
+    const buffers = { ...ranges, status: this.#status.range(layer), step: this.#ring };
     const kernel = await validated(this.device, 'append', () =>
       bindKernel(this.device.device, this.#append, buffers),
     );
@@ -198,11 +203,13 @@ export class KvCache {
     const wanted = typeof kvLens === 'number' ? Array.from({ length: batch }, () => kvLens) : kvLens;
     checkKvLens('truncate', wanted, batch, capacity);
     this.#lengths.truncate(wanted);
+    this.#status.giveUp(this.layers.map((_, layer) => layer));
   }
 
   /**
    * Replaces a layer's stored bytes and lengths by the host's: a restored snapshot, a prefill made elsewhere, a test. Takes
-   * effect before what is submitted later, whenever that was recorded.
+   * effect before what is submitted later, whenever that was recorded. The bytes are taken as they are: `encodeRows` counts
+   * what a type cannot hold where they are made.
    */
   load(args: LoadArgs): void {
     checkOptions('load', args, LOAD_ARGS);
@@ -215,7 +222,18 @@ export class KvCache {
     writeData(this.device, this.layers[layer]!.k, k);
     writeData(this.device, this.layers[layer]!.v, v);
     this.#lengths.replace(layer, kvLens);
+    this.#status.giveUp([layer]);
     this.device.advise(ADVICE);
+  }
+
+  /**
+   * What appends have stored so far that the cache's types cannot hold, and whether they were executed: counted by the
+   * device, waits for the work submitted before. `device.idle()` throws for what is not finite and not executed, once; what
+   * saturated or vanished stands here alone.
+   */
+  async report(): Promise<CacheReport> {
+    this.assertUsable();
+    return this.#status.report();
   }
 
   /** Throws when the cache or its device cannot be used any more. */
@@ -235,9 +253,15 @@ export class KvCache {
     this.#destroyed = true;
     for (const buffer of buffersOf(this.layers)) buffer.destroy();
     this.#ring.destroy();
+    this.#stopChecks();
+    this.#status.destroy();
   }
 
   [Symbol.dispose](): void {
     this.destroy();
   }
+}
+
+function nameOf({ numKvHeads, headDim, capacity, kType, vType }: CacheLayout): string {
+  return `kv cache of ${numKvHeads} KV heads, head dim ${headDim}, capacity ${capacity}, K ${kType}, V ${vType}`;
 }

@@ -2,12 +2,14 @@
 import { statSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
+import { RANGES_HELP } from '../../bench/kvRanges.ts';
 import { storeProblem, type StoredProblem } from '../../bench/problem.ts';
 import { writeSafetensors, type TensorData } from '../checkpoint/file.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../decode/plan.ts';
 import { GqaError } from '../device/errors.ts';
 import { KV_TYPES, type KvType } from '../kernels/elements.ts';
 import { readAttendInput, type AttendInput } from './attendInput.ts';
+import { lostLines } from './attendLost.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
 import { checkOutputOption, isStdout, outputPath } from './outputOption.ts';
 import { runQuietly } from './runQuietly.ts';
@@ -53,6 +55,8 @@ Input:   q [B, Hq, Lq, D], k and v [B, Hkv, T, D], each F32, F16 or BF16; kv_len
          the tokens of each sequence that are valid. Lq is 1 to 8. Causal: query i sees all but the last Lq - 1 - i keys.
 Output:  o [B, Hq, Lq, D] and lse [B, Hq, Lq] (natural logarithm) as F32; a query that sees no key has o 0, lse -3e38.
 
+${RANGES_HELP}
+
 Examples:
   gqa attend in.safetensors --out out.safetensors
   gqa attend in.safetensors --out out.safetensors --kv-dtype f16 --kernel plain --no-causal --scale 0.1`;
@@ -63,7 +67,7 @@ async function runAttend(command: Command, path: string, options: AttendOptions)
   await checkTarget(path, options.out);
   const input = await readAttendInput(path);
   if (input.unused.length > 0) note(`note     tensors without use here: ${input.unused.join(', ')}`);
-  if (options.kvDtype === 'f16') noteCut(input, note);
+  for (const line of lostLines(input, options.kvDtype)) note(`warning  ${line}`);
   const problem = problemOf(input, options);
   const { found, device } = await openNode({ ...options, experimental: options.kernel === 'matrix' }, note);
   try {
@@ -88,16 +92,6 @@ async function checkTarget(input: string, output: string): Promise<void> {
   const target = statSync(output, { throwIfNoEntry: false });
   if (target && source && target.dev === source.dev && target.ino === source.ino) {
     throw new GqaError('output', `--out "${output}": expected another file than the input`);
-  }
-}
-
-const LARGEST_HALF = 65504;
-
-function noteCut(input: AttendInput, note: (line: string) => void): void {
-  for (const name of ['k', 'v'] as const) {
-    const cut = input[name].reduce((count, x) => count + (Math.abs(x) > LARGEST_HALF ? 1 : 0), 0);
-    if (cut > 0)
-      note(`warning  ${name}: ${cut} values past ${LARGEST_HALF}, the largest f16, were cut to it`);
   }
 }
 

@@ -1,5 +1,6 @@
 // bench.ts: `gqa bench`, the main job: MHA, GQA and MQA side by side on this device, every row checked before it is timed.
 import { Option, type Command } from 'commander';
+import { RANGES_HELP } from '../../bench/kvRanges.ts';
 import { CACHE_STATES, STANDARD_DEPTHS, spectrum } from '../../bench/rows.ts';
 import { runBench, type BenchOptions } from '../../bench/run.ts';
 import type { RowParams } from '../../bench/schema.ts';
@@ -118,6 +119,8 @@ const OPTIONS: readonly Option[] = [
 ];
 
 const EXAMPLES = `
+${RANGES_HELP}
+
 Examples:
   gqa bench                                          the standard run
   gqa bench -m qwen3-4b -d 1024-65536*4              another model, a sweep over depths

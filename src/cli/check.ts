@@ -2,12 +2,13 @@
 import { type Command, Option } from 'commander';
 import { version } from '../../package.json';
 import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../../bench/cases.ts';
+import { checkAppends, type AppendCheck } from '../../bench/checkAppend.ts';
 import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../bench/check.ts';
 import { partialOf } from '../../bench/endedEarly.ts';
 import type { PartialRun } from '../../bench/schema.ts';
 import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
 import { ShapeError } from '../device/errors.ts';
-import { checkText, groupChecks, passed } from './checkReport.ts';
+import { appendsText, checkText, groupChecks, passed } from './checkReport.ts';
 import { interruptible, InterruptedError } from './interrupt.ts';
 import { adapterOptions, openNode, type AdapterOptions, type NodeDevice } from './openNode.ts';
 import { formatOption } from './options.ts';
@@ -55,7 +56,8 @@ const HELP = `
 A control case, then one thing varied at a time: query heads per KV head 1 to 71, head dims 64 to 256, 1 to 1000 tokens,
 batches with an empty sequence, 1 to 8 queries, every element type of a cache; each by every kernel that the device runs
 (--kernel adds the experimental one). A software adapter needs seconds for each shader: it gets fewer combinations.
-Bound: twice the error of a naive f32 implementation, plus 1e-6 of the largest expected value.
+Bound: twice the error of a naive f32 implementation, plus 1e-6 of the largest expected value. What is appended to a cache
+must be stored as on the host, to the bit, and counted where its type cannot hold it (not with --case or --kernel).
 
 Examples:
   gqa check --quick
@@ -70,7 +72,14 @@ async function run(command: Command, flags: CheckFlags): Promise<void> {
       `check: no case's name contains "${flags.case}"; the control case is ${CHECK_CASES[0]!.name}`,
     );
   }
-  const { text, exitCode } = await checkDevice(opened, { cases, kernels: flags.kernel }, flags.output);
+  // Who asks for a case or a kernel asks for that alone.
+  const all = flags.case === undefined && flags.kernel === STANDARD_KERNELS;
+  const appends = await (all ? checkAppends(opened.device) : Promise.resolve([])).catch((error: unknown) => {
+    opened.device.destroy();
+    throw error;
+  });
+  const options = { cases, kernels: flags.kernel };
+  const { text, exitCode } = await checkDevice(opened, options, flags.output, appends);
   command.configureOutput().writeOut?.(`${text}\n`);
   process.exitCode = exitCode;
 }
@@ -85,6 +94,7 @@ export async function checkDevice(
   { found, device }: NodeDevice,
   options: CheckOptions,
   format: 'md' | 'json',
+  appends: readonly AppendCheck[] = [],
 ): Promise<{ text: string; exitCode: number }> {
   const total = planChecks(device.facts, options).length;
   if (total === 0) {
@@ -104,11 +114,17 @@ export async function checkDevice(
           ...partialLine(partial, rows),
           '',
           checkText(rows),
+          ...appendsText(appends),
         ].join('\n')
-      : JSON.stringify({ ...facts, ...(partial && { partial }), groups: groupChecks(rows), rows }, null, 2);
+      : JSON.stringify(
+          { ...facts, ...(partial && { partial }), groups: groupChecks(rows), rows, appends },
+          null,
+          2,
+        );
   if (cut !== undefined)
     return { text, exitCode: cut instanceof InterruptedError ? cut.exitCode : EXIT.failure };
-  return { text, exitCode: rows.every(passed) ? EXIT.ok : EXIT.failure };
+  const ok = rows.every(passed) && appends.every(({ wrong }) => wrong === undefined);
+  return { text, exitCode: ok ? EXIT.ok : EXIT.failure };
 }
 
 /** All rows, or those before an interrupt or a lost device cut the check short; rejects with that where there are none. */

@@ -1,5 +1,6 @@
 // checkReport.ts: what `gqa check` says of its runs, as text and as data. Pure.
 import type { CheckRow } from '../../bench/check.ts';
+import type { AppendCheck } from '../../bench/checkAppend.ts';
 import { markdownTable, type Column } from '../../bench/format.ts';
 import type { DecodeKernel } from '../decode/plan.ts';
 import { KV_TYPES } from '../kernels/elements.ts';
@@ -92,6 +93,18 @@ function untriedText(rows: readonly CheckRow[]): string {
   const tried = new Set(rows.flatMap(({ elements }) => elements.split('-')));
   const untried = KV_TYPES.filter((type) => !tried.has(type));
   return untried.length > 0 ? `; not tried: ${untried.join(', ')}` : '';
+}
+
+/** A line of appends to caches, if any were checked, and one for each type that is wrong. */
+export function appendsText(appends: readonly AppendCheck[]): string[] {
+  if (appends.length === 0) return [];
+  const wrong = appends.filter((each) => each.wrong !== undefined);
+  const types = appends.map(({ type }) => type).join(', ');
+  if (wrong.length === 0) return [`ok: appends to caches of ${types} are stored as on the host, to the bit`];
+  return [
+    `FAILED: appends to caches of ${wrong.length} of ${appends.length} element types`,
+    ...wrong.map((each) => `  ${each.type}: ${each.wrong}`),
+  ];
 }
 
 function groupCells({ kernel, elements, runs, failed, worst }: CheckGroup): string[] {

@@ -1,5 +1,6 @@
 // kv.ts: `gqa kv`, the size of a model's KV cache and the least time a decode step takes to read it. Needs no GPU.
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { RANGES_HELP } from '../../bench/kvRanges.ts';
 import { GqaError, ShapeError } from '../device/errors.ts';
 import type { KvType } from '../kernels/elements.ts';
 import type { ConfigShape } from '../models/config.ts';
@@ -56,6 +57,8 @@ const OPTIONS: readonly Option[] = [
 ];
 
 const EXAMPLES = `
+${RANGES_HELP}
+
 Examples:
   gqa kv llama-3.1-8b -d 8192 --gbps 380
   gqa kv ./config.json --max-model-len 128k --batch-size 4 --json-output

@@ -17,6 +17,11 @@ export class ErrorLog {
     if (this.#messages.length < KEPT && !this.#messages.includes(message)) this.#messages.push(message);
   }
 
+  /** Is there nothing to tell? */
+  get empty(): boolean {
+    return this.#count === 0;
+  }
+
   /** A sentence for every later error: what may be wrong after one, and what to do. The same one is kept once. */
   advise(advice: string): void {
     this.#advice.add(advice);

@@ -72,6 +72,20 @@ export class GpuError extends GqaError {
   }
 }
 
+/** K or V that were appended to a cache held NaN or infinity: what sees them is wrong. */
+export class NotFiniteError extends GqaError {
+  constructor(message: string) {
+    super('not-finite', message);
+  }
+}
+
+/** Appends were recorded and counted, but the device did not execute them: a cache holds fewer tokens than it says. */
+export class NotExecutedError extends GqaError {
+  constructor(message: string) {
+    super('not-executed', message);
+  }
+}
+
 /** The device was lost; nothing made on it works any more. */
 export class DeviceLostError extends GqaError {
   readonly reason: string;

@@ -5,6 +5,7 @@ import {
   DestroyedError,
   DeviceLostError,
   GpuError,
+  type GqaError,
   LimitExceededError,
   messageOf,
   NoAdapterError,
@@ -53,10 +54,10 @@ const SOON_MS = 50;
 export type WgslLanguageFeatures = Pick<ReadonlySet<string>, 'has'>;
 
 /**
- * Asked by `idle()` once all submitted work is done: what went wrong in it that the device did not see, a sentence each.
+ * Asked by `idle()` once all submitted work is done: what went wrong in it that the device did not see, an error each.
  * It may read buffers back. What it has said it does not say again.
  */
-export type IdleCheck = () => Promise<readonly string[]>;
+export type IdleCheck = () => Promise<readonly GqaError[]>;
 
 /** A device to run kernels on. Owned ones are destroyed by `destroy()`, borrowed ones are left as they are. */
 export class GqaDevice {
@@ -104,15 +105,20 @@ export class GqaDevice {
     if (this.#lostError) throw this.#lostError;
   }
 
-  /** Waits for all submitted work, then throws what went wrong in it, if anything did: one GpuError tells of all. */
+  /**
+   * Waits for all submitted work, then throws what went wrong in it, if anything did: one GpuError tells of all. Where a
+   * cache alone has something to say, it is a NotFiniteError or a NotExecutedError.
+   */
   async idle(): Promise<void> {
     this.assertAlive();
     await this.device.queue.onSubmittedWorkDone();
     this.assertAlive();
     // Checks read buffers back, which throws what is still in the log.
     const log = this.#errors.moved();
-    const found = await Promise.all(Array.from(this.#idleChecks, (check) => check()));
-    for (const sentence of found.flat()) log.add(sentence);
+    const found = (await Promise.all(Array.from(this.#idleChecks, (check) => check()))).flat();
+    const [first, ...others] = found;
+    if (first && others.length === 0 && log.empty) throw first;
+    for (const each of found) log.add(each.message, each);
     const error = log.take();
     if (error) throw error;
     this.assertUsable();

@@ -1,12 +1,13 @@
 // appendKv.ts: writes new K and V rows into a cache (shaders/append_kv.wgsl).
 import source from '../../shaders/append_kv.wgsl?raw';
+import steps from '../../shaders/lib/steps.wgsl?raw';
 import storeBf16 from '../../shaders/lib/store_bf16.wgsl?raw';
 import storeF16 from '../../shaders/lib/store_f16.wgsl?raw';
 import storeF32 from '../../shaders/lib/store_f32.wgsl?raw';
 import storeInt4 from '../../shaders/lib/store_int4.wgsl?raw';
 import storeInt8 from '../../shaders/lib/store_int8.wgsl?raw';
 import { link, qualified } from '../device/wgsl.ts';
-import type { KvType } from './elements.ts';
+import { ELEMENT_FORMATS, type KvType, type LostElements } from './elements.ts';
 import type { Grid, Kernel } from './kernel.ts';
 import type { CacheFormat } from './lib.ts';
 
@@ -20,7 +21,9 @@ const STORE: Readonly<Record<KvType, string>> = {
 
 /** The linked kernel for caches of `headDim` elements per head. */
 export function appendKv(headDim: number, { kType, vType }: CacheFormat): Kernel {
-  const libs = [qualified('k', STORE[kType], ['cache']), qualified('v', STORE[vType], ['cache'])];
+  const stores = [qualified('k', STORE[kType], ['cache']), qualified('v', STORE[vType], ['cache'])];
+  const quantised = [kType, vType].some((type) => ELEMENT_FORMATS[type].scale !== 'none');
+  const libs = quantised ? [...stores, steps] : stores;
   const consts = { HEAD_DIM: headDim, WG_SIZE: headDim / 2 };
   return { name: 'append_kv', source: link({ kernel: source, libs, consts }) };
 }
@@ -28,4 +31,24 @@ export function appendKv(headDim: number, { kType, vType }: CacheFormat): Kernel
 /** Workgroups that append `numTokens` tokens to each of `batch` sequences: a pair of slots each, the first may be half old. */
 export function appendGrid(batch: number, numKvHeads: number, numTokens: number): Grid {
   return [Math.floor(numTokens / 2) + 1, numKvHeads, batch];
+}
+
+/** u32 words of the kernel's `status` binding. */
+export const APPEND_STATUS_WORDS = 7;
+
+/** What the kernel has counted in a `status` binding since it was zero; counts start again at 0 after 2^32 - 1. */
+export interface AppendStatus {
+  readonly executed: number;
+  readonly k: LostElements;
+  readonly v: LostElements;
+}
+
+/** Reads a `status` binding. */
+export function appendStatus(words: Uint32Array): AppendStatus {
+  const lost = (first: number): LostElements => ({
+    notFinite: words[first]!,
+    saturated: words[first + 1]!,
+    vanished: words[first + 2]!,
+  });
+  return { executed: words[0]!, k: lost(1), v: lost(4) };
 }

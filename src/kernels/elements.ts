@@ -1,11 +1,11 @@
-// elements.ts: the element types a KV cache stores, and how many bytes their rows take. Shader side: lib/elements_*.wgsl.
+// elements.ts: the element types a KV cache stores, their ranges, and how many bytes rows take. Shaders: lib/elements_*.wgsl.
 
 /** Element types of a KV cache. Arithmetic is f32 whatever the storage. */
 export type KvType = 'f32' | 'f16' | 'bf16' | 'int8' | 'int4';
 
 export const KV_TYPES: readonly KvType[] = ['f32', 'f16', 'bf16', 'int8', 'int4'];
 
-/** Bits of a stored element, and what has an f16 scale of its own: nothing, a row (a token of a head), or a 16-byte word. */
+/** Bits of a stored element, and what has a bf16 scale of its own: nothing, a row (a token of a head), or a 16-byte word. */
 export interface ElementFormat {
   readonly bits: 4 | 8 | 16 | 32;
   readonly scale: 'none' | 'row' | 'word';
@@ -18,6 +18,37 @@ export const ELEMENT_FORMATS: Readonly<Record<KvType, ElementFormat>> = {
   int8: { bits: 8, scale: 'row' },
   int4: { bits: 4, scale: 'word' },
 };
+
+/** Which finite magnitudes a type holds; arithmetic is f32, so nothing reaches further than that. */
+export interface KvRange {
+  /** What is larger becomes this: it saturates. */
+  readonly largest: number;
+  /** From here on a magnitude has the type's full precision; of a quantised type, the largest magnitude of a block has. */
+  readonly precise: number;
+  /** What is smaller vanishes: it is stored as zero, or, as a subnormal number of f32, may be read as zero. */
+  readonly least: number;
+}
+
+const LARGEST_F32 = (2 - 2 ** -23) * 2 ** 127;
+
+// Scales are bfloat16 and no smaller than 2^-126; what is below half a step is 0 steps.
+export const KV_RANGES: Readonly<Record<KvType, KvRange>> = {
+  f32: { largest: LARGEST_F32, precise: 2 ** -126, least: 2 ** -126 },
+  f16: { largest: 65504, precise: 2 ** -14, least: 2 ** -25 },
+  bf16: { largest: (2 - 2 ** -7) * 2 ** 127, precise: 2 ** -126, least: 2 ** -126 },
+  int8: { largest: LARGEST_F32, precise: 127 * 2 ** -126, least: 2 ** -127 },
+  int4: { largest: LARGEST_F32, precise: 8 * 2 ** -126, least: 2 ** -127 },
+};
+
+/** Elements that a cache's type could not hold, or that are no numbers to begin with. */
+export interface LostElements {
+  /** NaN and infinity. They stay what they are; in int8 all of their row reads as NaN, in int4 all of their 32 elements. */
+  readonly notFinite: number;
+  /** Finite, but past the largest number of the type, which they became. */
+  readonly saturated: number;
+  /** Not zero, but too small for the type. What is small only beside others of its block, and becomes 0 steps, is none of these. */
+  readonly vanished: number;
+}
 
 /** Bytes of what kernels load at once. Rows and scales are whole words of this size. */
 export const WORD_BYTES = 16;

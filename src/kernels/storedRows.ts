@@ -1,70 +1,107 @@
 // storedRows.ts: K or V of a layer as a cache's buffer holds it, made and read on the host: rows, then their scales.
 import {
+  KV_RANGES,
   rowScaleBytes,
   rowWords,
   scalesStart,
   scaleStride,
   storedBytes,
   WORD_BYTES,
+  type LostElements,
   type RowsLayout,
 } from './elements.ts';
-import { bf16Bits, bf16Values, f16Bits, f16Value, f16Values } from './halves.ts';
+import { bf16Bits, bf16Value, bf16Values, f16Bits, f16Values } from './halves.ts';
+import { checkBytes, checkLayout, checkValues, type RowValues } from './rowArguments.ts';
+import { int4Scale, LEAST_SCALE, scaleFor, stepsOf } from './steps.ts';
 
-/** Bytes for a buffer of K or V from values [heads, capacity, D]. Quantised rows get scales of their largest element. */
-export function encodeRows(layout: RowsLayout, values: ArrayLike<number>): Uint8Array<ArrayBuffer> {
+/** Counts of lost elements that grow: what `encodeRows` adds to. */
+export type LostCounts = { -readonly [kind in keyof LostElements]: number };
+
+/** Counts of nothing. */
+export function nothingLost(): LostCounts {
+  return { notFinite: 0, saturated: 0, vanished: 0 };
+}
+
+/**
+ * Bytes for a buffer of K or V from values [heads, capacity, D], the same bytes that an append of them would write. Values
+ * that the type cannot hold are stored as `LostElements` says and added to `lost`; a loaded cache does not count them again.
+ * Throws ShapeError for a layout that cannot be, another number of values, or values that are neither a Float32Array nor an
+ * array of numbers.
+ */
+export function encodeRows(
+  layout: RowsLayout,
+  values: RowValues,
+  lost: LostCounts = nothingLost(),
+): Uint8Array<ArrayBuffer> {
+  checkLayout('encodeRows', layout);
+  checkValues(values, layout.heads * layout.capacity * layout.headDim);
   const stored = new Uint8Array(storedBytes(layout));
-  const rows = layout.heads * layout.capacity;
-  checkCount('encodeRows', values.length, rows * layout.headDim);
-  const write = ROW_WRITERS[layout.type](layout, stored);
-  for (let row = 0; row < rows; row++) write(row, values);
+  const write = ROW_WRITERS[layout.type](layout, stored, lost);
+  for (let row = 0; row < layout.heads * layout.capacity; row++) {
+    write(row, values.slice(row * layout.headDim, (row + 1) * layout.headDim));
+  }
   return stored;
 }
 
-/** The values [heads, capacity, D] that a buffer's bytes stand for; the inverse of `encodeRows` but for rounding. */
+/**
+ * The values [heads, capacity, D] that a buffer's bytes stand for; the inverse of `encodeRows` but for rounding. Throws
+ * ShapeError for a layout that cannot be, another number of bytes, or what is no view of bytes.
+ */
 export function decodeRows(layout: RowsLayout, stored: ArrayBufferView): Float32Array<ArrayBuffer> {
-  checkCount('decodeRows', stored.byteLength, storedBytes(layout));
+  checkLayout('decodeRows', layout);
+  checkBytes(stored, storedBytes(layout));
   // A copy of its own: halves and floats need an aligned one.
   const bytes = Uint8Array.from(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
   return READERS[layout.type](layout, bytes);
 }
 
-function checkCount(where: string, got: number, expected: number): void {
-  if (got !== expected) throw new RangeError(`${where}: expected ${expected}, got ${got}`);
-}
-
-type RowWriter = (row: number, values: ArrayLike<number>) => void;
+/** Stores one row's values. */
+type RowWriter = (row: number, values: RowValues) => void;
 
 const ROW_WRITERS: Readonly<
-  Record<RowsLayout['type'], (layout: RowsLayout, stored: Uint8Array<ArrayBuffer>) => RowWriter>
+  Record<
+    RowsLayout['type'],
+    (layout: RowsLayout, stored: Uint8Array<ArrayBuffer>, lost: LostCounts) => RowWriter
+  >
 > = {
-  f32: ({ headDim }, stored) => {
+  f32: ({ type, headDim }, stored, lost) => {
     const out = new Float32Array(stored.buffer);
     return (row, values) => {
-      for (let i = row * headDim; i < (row + 1) * headDim; i++) out[i] = values[i]!;
+      for (let i = 0; i < headDim; i++) {
+        const value = values[i]!;
+        out[row * headDim + i] = withinF32(value);
+        count(lost, type, value, Math.abs(value) < KV_RANGES.f32.least);
+      }
     };
   },
-  f16: halfWriter(f16Bits),
-  bf16: halfWriter(bf16Bits),
-  int8: (layout, stored) => {
+  f16: halfWriter(f16Bits, (_, bits) => (bits & 0x7fff) === 0),
+  bf16: halfWriter(bf16Bits, (value) => Math.abs(value) < KV_RANGES.bf16.least),
+  int8: (layout, stored, lost) => {
     const scales = scalesOf(layout, stored);
     return (row, values) => {
-      const at = row * layout.headDim;
-      const scale = scales.write(row, 0, maxAbs(values, at, layout.headDim) / 127);
-      for (let i = at; i < at + layout.headDim; i++) stored[i] = quantised(values[i]!, scale, 127) + 128;
+      const { positive, negative } = endsOf(values);
+      const bits = scaleFor(Math.max(positive, negative), 127);
+      const scale = scales.write(row, 0, bits);
+      for (let i = 0; i < layout.headDim; i++) {
+        const steps = stepsOf(withinF32(values[i]!), scale);
+        stored[row * layout.headDim + i] = steps + 128;
+        count(lost, 'int8', values[i]!, steps === 0 && bits === LEAST_SCALE);
+      }
     };
   },
-  int4: (layout, stored) => {
+  int4: (layout, stored, lost) => {
     const scales = scalesOf(layout, stored);
     const bytes = rowWords('int4', layout.headDim) * WORD_BYTES;
     return (row, values) => {
       for (let from = 0; from < layout.headDim; from += 32) {
-        const at = row * layout.headDim + from;
-        const count = Math.min(32, layout.headDim - from);
-        // The element of the largest magnitude becomes -8 exactly, the one end of the range.
-        const scale = scales.write(row, from / 32, -signedMax(values, at, count) / 8);
-        for (let i = 0; i < count; i++) {
-          const nibble = Math.min(15, quantised(values[at + i]!, scale, 8) + 8);
-          stored[row * bytes + ((from + i) >> 1)]! |= nibble << (4 * (i & 1));
+        const block = values.slice(from, from + 32);
+        const { positive, negative } = endsOf(block);
+        const bits = int4Scale(positive, negative);
+        const scale = scales.write(row, from / 32, bits);
+        for (let i = 0; i < block.length; i++) {
+          const steps = stepsOf(withinF32(block[i]!), scale);
+          stored[row * bytes + ((from + i) >> 1)]! |= (steps + 8) << (4 * (i & 1));
+          count(lost, 'int4', block[i]!, steps === 0 && (bits & 0x7fff) === LEAST_SCALE);
         }
       }
     };
@@ -106,16 +143,27 @@ function readRows(
   return values;
 }
 
-function halfWriter(toBits: (value: number) => number) {
-  return ({ headDim }: RowsLayout, stored: Uint8Array<ArrayBuffer>): RowWriter => {
+function halfWriter(toBits: (value: number) => number, vanished: (value: number, bits: number) => boolean) {
+  return ({ type, headDim }: RowsLayout, stored: Uint8Array<ArrayBuffer>, lost: LostCounts): RowWriter => {
     const out = new Uint16Array(stored.buffer);
     return (row, values) => {
-      for (let i = row * headDim; i < (row + 1) * headDim; i++) out[i] = toBits(values[i]!);
+      for (let i = 0; i < headDim; i++) {
+        const bits = toBits(values[i]!);
+        out[row * headDim + i] = bits;
+        count(lost, type, values[i]!, vanished(values[i]!, bits));
+      }
     };
   };
 }
 
-/** Reads and writes the f16 scales of rows; writing returns the scale as it will be read. */
+/** Counts an element if it is lost; `vanished` need not be right for 0. */
+function count(lost: LostCounts, type: RowsLayout['type'], value: number, vanished: boolean): void {
+  if (!Number.isFinite(value)) lost.notFinite++;
+  else if (Math.abs(value) > KV_RANGES[type].largest) lost.saturated++;
+  else if (vanished && value !== 0) lost.vanished++;
+}
+
+/** Reads and writes the scales of rows; writing takes bits and returns the scale as it will be read. */
 function scalesOf(layout: RowsLayout, stored: Uint8Array) {
   const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
   const start = scalesStart(layout) * WORD_BYTES;
@@ -126,38 +174,27 @@ function scalesOf(layout: RowsLayout, stored: Uint8Array) {
     return start + (head * stride + (row % layout.capacity)) * bytesPerRow + 2 * word;
   };
   return {
-    read: (row: number, word: number) => f16Value(view.getUint16(at(row, word), true)),
-    write(row: number, word: number, scale: number): number {
-      const bits = f16Bits(scale);
+    read: (row: number, word: number) => bf16Value(view.getUint16(at(row, word), true)),
+    write(row: number, word: number, bits: number): number {
       view.setUint16(at(row, word), bits, true);
-      return f16Value(bits);
+      return bf16Value(bits);
     },
   };
 }
 
-function maxAbs(values: ArrayLike<number>, at: number, count: number): number {
-  return Math.abs(signedMax(values, at, count));
+/** A finite number that is none of f32 becomes the largest; NaN and infinity stay. */
+function withinF32(value: number): number {
+  const { largest } = KV_RANGES.f32;
+  return Number.isFinite(value) ? Math.max(-largest, Math.min(largest, value)) : value;
 }
 
-/** The element of the largest magnitude; NaN when there is one. */
-function signedMax(values: ArrayLike<number>, at: number, count: number): number {
-  let largest = 0;
-  for (let i = at; i < at + count; i++) {
-    if (Number.isNaN(values[i])) return NaN;
-    if (Math.abs(values[i]!) > Math.abs(largest)) largest = values[i]!;
+/** The largest magnitudes of elements above zero and below it; NaN when there is one. */
+function endsOf(values: RowValues): { positive: number; negative: number } {
+  let positive = 0;
+  let negative = 0;
+  for (let i = 0; i < values.length; i++) {
+    positive = Math.max(positive, withinF32(values[i]!));
+    negative = Math.max(negative, -withinF32(values[i]!));
   }
-  return largest;
-}
-
-/** value / scale as a whole number, ties to even, within +-most; 0 for a scale of 0 or NaN. */
-function quantised(value: number, scale: number, most: number): number {
-  if (scale === 0 || !Number.isFinite(value / scale)) return 0;
-  return Math.max(-most, Math.min(most, roundEven(value / scale)));
-}
-
-function roundEven(x: number): number {
-  const floor = Math.floor(x);
-  const rest = x - floor;
-  if (rest !== 0.5) return Math.round(x);
-  return floor % 2 === 0 ? floor : floor + 1;
+  return { positive, negative };
 }

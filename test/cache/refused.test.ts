@@ -9,6 +9,9 @@ import {
   DeviceLostError,
   ForeignDeviceError,
   GpuError,
+  type GqaError,
+  NotExecutedError,
+  NotFiniteError,
   readBack,
   ShapeError,
   uploadStorage,
@@ -218,7 +221,8 @@ describe('a recorded append whose submit is refused', () => {
     expect([...cache.liveKvLens(0)]).toEqual([7]);
     const error = await failure(GpuError, () => device.idle());
     expect(error.message).toMatch(/destroyed/);
-    expect(error.message).toMatch(/\nand 4 more/);
+    // Four more refusals, and what the cache has counted.
+    expect(error.message).toMatch(/\nand 5 more\n {2}kv cache .* never executed: layer 0: 5; /);
     expect(error.message).toMatch(/\nAppends and loads among .* cache\.truncate\(\)/);
     await device.idle();
     await device.idle();
@@ -242,19 +246,20 @@ describe('a recorded append whose submit is refused', () => {
 
 test('what idle() is asked to check comes out of it, together with the errors of the device', async () => {
   using device = await ownDevice();
-  let found = ['3 keys are not finite'];
+  let found: readonly GqaError[] = [new NotFiniteError('3 keys are not finite')];
   const stop = device.onIdle(async () => {
     const now = found;
     found = [];
     return now;
   });
-  await failure(GpuError, () => device.idle());
+  // One finding alone keeps its class.
+  expect(await message(NotFiniteError, () => device.idle())).toBe('3 keys are not finite');
   await device.idle();
-  found = ['2 appends never ran'];
+  found = [new NotExecutedError('2 appends never ran')];
   device.device.createBuffer({ size: 4, usage: 0x8000 });
   const error = await failure(GpuError, () => device.idle());
   expect(error.message).toMatch(/usage.*\nand 1 more\n {2}2 appends never ran$/is);
-  found = ['not asked'];
+  found = [new NotExecutedError('not asked')];
   stop();
   await device.idle();
 });

@@ -173,6 +173,29 @@ describe('results', () => {
     expect((await readOutput()).o.data.slice(2, 6)).toEqual(Float32Array.of(1, 65504, -65504, 1));
   });
 
+  test('what a type cannot hold is counted for k and v, of valid tokens alone', async () => {
+    const row = (...values: number[]) =>
+      Float32Array.from({ length: 3 * D }, (_, i) => (i < 2 * D ? (values[i] ?? 1) : 1e9));
+    await writeSafetensors(input, [
+      { name: 'q', dtype: 'F32', shape: [1, 4, 1, D], data: new Float32Array(4 * D) },
+      { name: 'k', dtype: 'F32', shape: [1, 1, 3, D], data: row(1e-8, -1e-30, 2 ** -24) },
+      { name: 'v', dtype: 'F32', shape: [1, 1, 3, D], data: row(65505, 2e-39, 3.4e38) },
+      { name: 'kv_lens', dtype: 'I64', shape: [1], data: BigInt64Array.of(2n) },
+    ]);
+    const said = async (type: KvType) => (await gqaAttend(input, '-o', output, '--kv-dtype', type)).err;
+    expect(await said('f16')).toContain(
+      [
+        'warning  k: 2 values below 3.0e-8, the least f16, count as 0',
+        'warning  v: 2 values past 65504, the largest f16, were cut to it',
+        'warning  v: 1 value below 3.0e-8, the least f16, counts as 0\n',
+      ].join('\n'),
+    );
+    expect(await said('bf16')).toContain(
+      'warning  v: 1 value past 3.4e38, the largest bf16, was cut to it\nwarning  v: 1 value below 1.2e-38, the least bf16, counts as 0\n',
+    );
+    expect(await said('int8')).not.toContain('warning  v');
+  });
+
   test.each(['bf16', 'int8', 'int4'] as const)('--kv-dtype %s rounds k and v', async (type) => {
     const problem = await writeExample(CONTROL);
     const args = ['--kv-dtype', type, '--kernel', 'plain'];

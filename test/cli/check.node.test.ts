@@ -266,6 +266,19 @@ describe('checkDevice', () => {
     });
   });
 
+  test('appends: what is wrong of them is said, with exit code 1', async () => {
+    const cases = { cases: TINY.slice(0, 1), run: right };
+    const good = [{ type: 'f32' }, { type: 'int8' }] as const;
+    const { text, exitCode } = await checkDevice(opened(), cases, 'md', good);
+    expect(text).toMatch(/\nok: appends to caches of f32, int8 are stored as on the host, to the bit$/);
+    expect(exitCode).toBe(0);
+    const bad = await checkDevice(opened(), cases, 'md', [...good, { type: 'f16', wrong: 'a byte' }]);
+    expect(bad.text).toMatch(/\nFAILED: appends to caches of 1 of 3 element types\n  f16: a byte$/);
+    expect(bad.exitCode).toBe(1);
+    const json = await checkDevice(opened(), cases, 'json', good);
+    expect(JSON.parse(json.text)).toMatchObject({ appends: good });
+  });
+
   test('destroys the device, also when it fails', async () => {
     let destroyed = 0;
     const device = standIn(SOFTWARE_FACTS, () => void destroyed++);

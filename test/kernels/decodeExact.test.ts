@@ -183,7 +183,7 @@ describe.each(named)('%s', (_, flavour) => {
       const { o, lse } = await attend(flavour, problem, splitLen);
       const value = held(problem);
       expectOutput(flavour, problem, o, (b, h, _i, d) => value(b, kvHead(h), chosen(b, h), d));
-      // A quantised 1 is off by the rounding of its scale to f16.
+      // A quantised 1 is off by the rounding of its scale to bf16.
       const largest = Math.max(...problem.k.filter((x) => !Number.isNaN(x)));
       for (const x of lse) expect(Math.abs(x - 256 * largest)).toBeLessThanOrEqual(rounding * 256);
     });

@@ -1,18 +1,21 @@
 // storedRows.test.ts: rows of a cache encoded and decoded on the host, against plain arithmetic: every type, odd sizes.
 import { describe, expect, test } from 'vitest';
 import { normals } from '../../bench/random.ts';
-import { decodeRows, encodeRows, KV_TYPES, type RowsLayout } from '../../src/index.ts';
+import { decodeRows, encodeRows, KV_TYPES, ShapeError, type RowsLayout } from '../../src/index.ts';
 import {
-  allowedSteps,
   bfloatValue,
   halfValue,
   int4Scale,
   int8Scale,
+  lostOf,
   nearestBfloat,
   nearestHalf,
+  nearestStep,
   placeOf,
   stepsOf,
 } from '../reference/storedRows.ts';
+
+const LARGEST_F32 = (2 - 2 ** -23) * 2 ** 127;
 
 const layoutOf = (type: RowsLayout['type'], headDim = 64, heads = 1, capacity = 1): RowsLayout => {
   return { type, headDim, heads, capacity };
@@ -68,13 +71,13 @@ describe('f32, f16 and bf16', () => {
 });
 
 describe('int8', () => {
-  test('by hand: steps of a 127th of the largest magnitude, which is rounded to f16 first', () => {
+  test('by hand: steps of a 127th of the largest magnitude, which is rounded to bf16 first', () => {
     const values = rowOf(64, 127, -127, 64, 0.5, 1.5, -0.5, 2.49);
     const stored = encodeRows(layoutOf('int8'), values);
     expect(stored.byteLength).toBe(64 + 16);
     // Scale 1; bytes are steps + 128; 0.5 and 1.5 are ties.
     expect([...stored.subarray(0, 8)]).toEqual([255, 1, 192, 128, 130, 128, 130, 128]);
-    expect(u16(stored, 64)).toBe(0x3c00);
+    expect(u16(stored, 64)).toBe(0x3f80);
     expect(plainZeros(decodeRows(layoutOf('int8'), stored).subarray(0, 7))).toEqual([
       127, -127, 64, 0, 2, 0, 2,
     ]);
@@ -85,7 +88,7 @@ describe('int8', () => {
     const values = Array.from({ length: 9 * 64 }, (_, i) => 127 * 2 ** (Math.floor(i / 64) - 4));
     const stored = encodeRows(layout, values);
     expect(stored.byteLength).toBe(9 * 64 + 32); // 3 heads * 4 scales * 2 bytes = 24, in whole words 32
-    const scales = Array.from({ length: 12 }, (_, i) => halfValue(u16(stored, 9 * 64 + 2 * i)));
+    const scales = Array.from({ length: 12 }, (_, i) => bfloatValue(u16(stored, 9 * 64 + 2 * i)));
     expect(scales).toEqual([2 ** -4, 2 ** -3, 2 ** -2, 0, 2 ** -1, 1, 2, 0, 4, 8, 16, 0]);
     expect([...decodeRows(layout, stored)]).toEqual(values);
   });
@@ -103,7 +106,7 @@ describe('int4', () => {
     expect([...stored.subarray(0, 3)]).toEqual([0xf0, 0x86, 0x6a]);
     // Scale 1: -8, 7, and -7.5, halfway between -8 and -7.
     expect([...stored.subarray(16, 18)]).toEqual([0xf0, 0x80]);
-    expect([u16(stored, 32), u16(stored, 34)]).toEqual([0xc000, 0x3c00]);
+    expect([u16(stored, 32), u16(stored, 34)]).toEqual([0xc000, 0x3f80]);
     const back = decodeRows(layoutOf('int4'), stored);
     expect(plainZeros(back.subarray(0, 6))).toEqual([16, -14, 4, 0, -4, 4]);
     expect([...back.subarray(32, 35)]).toEqual([-8, 7, -8]);
@@ -124,7 +127,7 @@ describe('int4', () => {
       for (let row = 0; row < 3; row++) {
         for (let word = 0; word < words; word++) {
           const scale = u16(stored, 3 * words * 16 + row * scaleBytes + 2 * word);
-          expect(halfValue(scale)).toBe(2 ** (row + word - 3));
+          expect(bfloatValue(scale)).toBe(2 ** (row + word - 3));
         }
         const empty = stored.subarray((row * words + words - 1) * 16 + 8, (row + 1) * words * 16);
         expect([...empty]).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
@@ -136,7 +139,6 @@ describe('int4', () => {
 
 describe.each(['int8', 'int4'] as const)('%s against plain arithmetic', (type) => {
   const block = type === 'int8' ? Infinity : 32;
-  const [least, most] = type === 'int8' ? [-127, 127] : [-8, 7];
   const scaleFor = type === 'int8' ? int8Scale : int4Scale;
 
   /** Steps and decoded values of each block, as plain arithmetic has them; decoded ones with the stored scale. */
@@ -149,10 +151,11 @@ describe.each(['int8', 'int4'] as const)('%s against plain arithmetic', (type) =
     const steps = stepsOf(type, bytes, row.length);
     for (let from = 0, word = 0; from < row.length; from += block, word++) {
       const part = row.slice(from, from + block);
-      expect(scales[word]).toBe(nearestHalf(scaleFor(part)));
-      const scale = halfValue(scales[word]!);
+      const wanted = scaleFor(part);
+      expect(scales[word]).toBe(wanted);
+      const scale = bfloatValue(wanted);
       part.forEach((x, i) => {
-        expect([steps[from + i]]).toEqual(allowedSteps(x, scale, least, most));
+        expect(steps[from + i]! + 0).toBe(nearestStep(x, wanted) + 0);
         expect(decoded[from + i]! + 0).toBe(Math.fround(steps[from + i]! * scale) + 0);
       });
     }
@@ -180,17 +183,31 @@ describe.each(['int8', 'int4'] as const)('%s against plain arithmetic', (type) =
         const values = Array.from({ length: 64 }, (_, d) => (d === at ? sign * 8 : 0.25));
         const layout = layoutOf(type);
         const back = decodeRows(layout, encodeRows(layout, values));
-        expect(back[at]! * sign).toBeCloseTo(8, 2);
+        // 8 / 127 lies between 129 and 130 of 2048, and 127.01 of the former are 8.
+        expect(back[at]! * sign).toBe(type === 'int8' ? (127 * 129) / 2048 : 8);
       }
     }
   });
 
-  test('a row of zeros is zeros, with a scale of 0; so is one too small for a scale', () => {
-    for (const value of [0, 1e-12]) {
-      const layout = layoutOf(type);
-      const stored = encodeRows(layout, rowOf(64, value, -value));
-      expect(plainZeros(decodeRows(layout, stored))).toEqual(rowOf(64));
-      expect(u16(stored, type === 'int8' ? 64 : 32) & 0x7fff).toBe(0);
+  test('a row of zeros is zeros, with a scale of 0', () => {
+    const layout = layoutOf(type);
+    const stored = encodeRows(layout, rowOf(64));
+    expect(plainZeros(decodeRows(layout, stored))).toEqual(rowOf(64));
+    expect(u16(stored, type === 'int8' ? 64 : 32)).toBe(0);
+  });
+
+  test('no size vanishes because of its scale, and none is cut', () => {
+    const layout = layoutOf(type);
+    const steps = type === 'int8' ? 127 : 7;
+    for (const size of [1e-38, 1e-37, 1e-30, 1e-12, 1e-7, 2e-6, 1, 524032, 8.3e6, 1e20, 3e38]) {
+      const values = normals(3, 64).map((x) => size * Math.max(-1, Math.min(1, x / 3)));
+      values.set([size, -size]);
+      const back = decodeRows(layout, encodeRows(layout, values));
+      // Half a step: of at most a 128th more than the largest magnitude needs, and no less than the least normal number.
+      const half = Math.max((size / steps) * (1 + 2 ** -7), 2 ** -126) / 2;
+      const errors = Array.from(back, (x, i) => Math.abs(x - values[i]!));
+      expect([size, Math.max(...errors) <= half]).toEqual([size, true]);
+      expect([back[0]! > 0, back[1]! < 0]).toEqual([true, true]);
     }
   });
 
@@ -205,11 +222,65 @@ describe.each(['int8', 'int4'] as const)('%s against plain arithmetic', (type) =
     );
   });
 
-  test('a scale saturates at the largest half, and steps at the ends of their range', () => {
+  test('what is read back and stored again stays as it is', () => {
+    for (const headDim of [64, 80]) {
+      const layout = layoutOf(type, headDim, 1, 300);
+      const values = normals(5, 300 * headDim).map(
+        (x, i) => x * 2 ** ((Math.floor(i / headDim) % 250) - 126),
+      );
+      for (let i = 0; i < values.length; i += 3 * headDim) {
+        values[i] = 4 * 2 ** ((Math.floor(i / headDim) % 250) - 126); // both ends as large as each other
+        values[i + 1] = -values[i]!;
+      }
+      const once = decodeRows(layout, encodeRows(layout, values));
+      const twice = decodeRows(layout, encodeRows(layout, once));
+      expect([...once.keys()].filter((i) => once[i] !== twice[i])).toEqual([]);
+    }
+  });
+
+  test('numbers that are none of f32 are stored as the largest that is', () => {
     const layout = layoutOf(type);
-    const back = decodeRows(layout, encodeRows(layout, rowOf(64, 1e9, -1e9, 65504)));
-    const [top, bottom] = type === 'int8' ? [127 * 65504, -127 * 65504] : [8 * 65504, -7 * 65504];
-    expect([...back.subarray(0, 3)]).toEqual([top, bottom, 65504]);
+    const lost = { notFinite: 0, saturated: 0, vanished: 0 };
+    const back = decodeRows(layout, encodeRows(layout, rowOf(64, 1e39, -1e300, 1e38), lost));
+    const largest = decodeRows(layout, encodeRows(layout, rowOf(64, LARGEST_F32, -LARGEST_F32, 1e38)));
+    expect(back).toEqual(largest);
+    expect(back.every(Number.isFinite)).toBe(true);
+    expect(lost).toEqual({ notFinite: 0, saturated: 2, vanished: 0 });
+  });
+});
+
+describe('what is lost', () => {
+  const LOST = [NaN, Infinity, -Infinity, 65504, 65505, -1e6, 3.3895313892515355e38, LARGEST_F32, -1e39];
+  const SMALL = [2 ** -126, -(2 ** -127), 2 ** -149, 1e-300, 2 ** -25, 2 ** -24, 0, -0];
+
+  test.each([
+    ['f32', 3, 1, 3],
+    ['f16', 3, 5, 5],
+    ['bf16', 3, 2, 3],
+    ['int8', 3, 1, 0],
+    ['int4', 3, 1, 0],
+  ] as const)('%s: %i not finite, %i saturated, %i vanished', (type, notFinite, saturated, vanished) => {
+    const lost = { notFinite: 10, saturated: 20, vanished: 30 };
+    encodeRows(layoutOf(type), rowOf(64, ...LOST, ...SMALL), lost);
+    expect(lost).toEqual({
+      notFinite: 10 + notFinite,
+      saturated: 20 + saturated,
+      vanished: 30 + vanished,
+    });
+    expect(lostOf(type, rowOf(64, ...LOST.slice(0, -1), ...SMALL))).toEqual([
+      notFinite,
+      saturated - 1,
+      vanished,
+    ]);
+  });
+
+  test.each(['int8', 'int4'] as const)('%s: a block vanishes only where no scale is small enough', (type) => {
+    const layout = layoutOf(type, 64, 1, 2);
+    const lost = { notFinite: 0, saturated: 0, vanished: 0 };
+    const values = [...rowOf(64, 2 ** -127, -(2 ** -140), 2 ** -126), ...rowOf(64, 1, 1e-30)];
+    const back = decodeRows(layout, encodeRows(layout, values, lost));
+    expect(plainZeros(back)).toEqual([...rowOf(64, 0, 0, 2 ** -126), ...rowOf(64, back[64]!)]);
+    expect(lost).toEqual({ notFinite: 0, saturated: 0, vanished: 2 });
   });
 });
 
@@ -233,9 +304,77 @@ describe('every type', () => {
 
   test.each(KV_TYPES)('%s: refuses another number of values or bytes', (type) => {
     const layout = layoutOf(type, 64, 2, 3);
-    expect(() => encodeRows(layout, new Float32Array(383))).toThrow('encodeRows: expected 384, got 383');
+    expect(() => encodeRows(layout, new Float32Array(383))).toThrow(
+      new ShapeError('encodeRows: values: expected 384 numbers, got 383'),
+    );
     const bytes = encodeRows(layout, new Float32Array(384));
-    const message = `decodeRows: expected ${bytes.byteLength}, got ${bytes.byteLength - 4}`;
-    expect(() => decodeRows(layout, bytes.subarray(4))).toThrow(message);
+    expect(() => decodeRows(layout, bytes.subarray(4))).toThrow(
+      new ShapeError(`decodeRows: stored: expected ${bytes.byteLength} bytes, got ${bytes.byteLength - 4}`),
+    );
+  });
+});
+
+describe('wrong arguments', () => {
+  const layout = layoutOf('f16');
+  const values = new Float32Array(64);
+  const bytes = encodeRows(layout, values);
+
+  test.each<[string, unknown]>([
+    ['layout: expected { type, headDim, heads, capacity }, got undefined', undefined],
+    ['layout: expected { type, headDim, heads, capacity }, got null', null],
+    ['layout: expected { type, headDim, heads, capacity }, got an array of 0', []],
+    ['layout.type must be one of f32, f16, bf16, int8, int4, got undefined', {}],
+    ['layout.type must be one of f32, f16, bf16, int8, int4, got "fp8"', { ...layout, type: 'fp8' }],
+    [
+      'layout.type must be one of f32, f16, bf16, int8, int4, got "toString"',
+      { ...layout, type: 'toString' },
+    ],
+    ['layout.headDim: expected a multiple of 8 for f16, got 12', { ...layout, headDim: 12 }],
+    ['layout.headDim: expected a multiple of 8 for f16, got undefined', { ...layout, headDim: undefined }],
+    ['layout.headDim: expected a multiple of 16 for int4, got 8', { ...layout, type: 'int4', headDim: 8 }],
+    ['layout.heads: expected a whole number from 1 to 9007199254740991, got 0', { ...layout, heads: 0 }],
+    [
+      'layout.capacity: expected a whole number from 1 to 9007199254740991, got 1.5',
+      { ...layout, capacity: 1.5 },
+    ],
+  ])('%s', (message, wrong) => {
+    for (const [name, call] of [
+      ['encodeRows', () => encodeRows(wrong as RowsLayout, values)],
+      ['decodeRows', () => decodeRows(wrong as RowsLayout, bytes)],
+    ] as const) {
+      expect(call).toThrow(new ShapeError(`${name}: ${message}`));
+    }
+  });
+
+  test.each<[string, unknown]>([
+    ['values: expected a Float32Array or an array of 64 numbers, got undefined', undefined],
+    ['values: expected a Float32Array or an array of 64 numbers, got a Float64Array', new Float64Array(64)],
+    ['values: expected a Float32Array or an array of 64 numbers, got an Uint16Array', new Uint16Array(64)],
+    ['values: expected a Float32Array or an array of 64 numbers, got an ArrayBuffer', values.buffer],
+    ['values: expected a Float32Array or an array of 64 numbers, got an object', { length: 64 }],
+    ['values: expected a Float32Array or an array of 64 numbers, got "x"', 'x'],
+    ['values: expected 64 numbers, got 32', new Float32Array(32)],
+    [
+      'values[3]: expected a number, got undefined',
+      Array.from({ length: 64 }, (_, i) => (i === 3 ? undefined : 1)),
+    ],
+    ['values[0]: expected a number, got "1"', Array.from({ length: 64 }, () => '1')],
+    ['values[0]: expected a number, got 1n', Array.from({ length: 64 }, () => 1n)],
+  ])('encodeRows: %s', (message, wrong) => {
+    expect(() => encodeRows(layout, wrong as Float32Array)).toThrow(new ShapeError(`encodeRows: ${message}`));
+  });
+
+  test('encodeRows: a layout far larger than the values is refused before anything is allocated', () => {
+    expect(() => encodeRows({ ...layout, capacity: 2 ** 40 }, values)).toThrow(ShapeError);
+  });
+
+  test.each<[string, unknown]>([
+    ['stored: expected a view of 128 bytes, such as a Uint8Array, got undefined', undefined],
+    ['stored: expected a view of 128 bytes, such as a Uint8Array, got an ArrayBuffer', bytes.buffer],
+    ['stored: expected a view of 128 bytes, such as a Uint8Array, got a Float64Array', new Float64Array(16)],
+    ['stored: expected a view of 128 bytes, such as a Uint8Array, got an array of 128', [...bytes]],
+    ['stored: expected 128 bytes, got 64', new Uint16Array(32)],
+  ])('decodeRows: %s', (message, wrong) => {
+    expect(() => decodeRows(layout, wrong as Uint8Array)).toThrow(new ShapeError(`decodeRows: ${message}`));
   });
 });

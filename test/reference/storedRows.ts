@@ -1,6 +1,6 @@
 // storedRows.ts: how a cache's element types store a row, in plain arithmetic: nearest numbers found by search, bits by hand.
 
-import type { RowsLayout } from '../../src/kernels/elements.ts';
+import type { KvType, RowsLayout } from '../../src/kernels/elements.ts';
 
 /** A table of ascending values and the bits that stand for them. */
 interface Scale {
@@ -52,6 +52,8 @@ function signed(value: number, magnitude: number): number {
 
 /** Bits of the nearest of the scale's numbers, ties to even, past the largest that one; infinities stay as they are. */
 function nearestIn(scale: Scale, value: number): number {
+  // A NaN is the quiet one.
+  if (Number.isNaN(value)) return scale.largest + 1 + (scale === HALVES ? 0x200 : 0x40);
   if (!Number.isFinite(value)) return signed(value, scale.largest + 1);
   const low = below(scale, value);
   if (low === scale.largest) return signed(value, low);
@@ -66,42 +68,79 @@ export const bfloatValue = (bits: number) => valueIn(BFLOATS, bits);
 export const nearestHalf = (value: number) => nearestIn(HALVES, value);
 export const nearestBfloat = (value: number) => nearestIn(BFLOATS, value);
 
+/** Bits of the least bfloat16 number, but for subnormal ones, of which 257/256 * steps are not less than a magnitude. */
+function leastScale(magnitude: number, steps: number): number {
+  if (magnitude === 0) return 0;
+  if (!Number.isFinite(magnitude)) return 0x7fc0;
+  let low = 0x0080;
+  let high = BFLOATS.largest;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (BFLOATS.values[middle]! * steps * 257 >= magnitude * 256) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Bits of the scale of a row of int8: its largest magnitude is 127 steps. */
+export function int8Scale(row: readonly number[]): number {
+  return leastScale(Math.max(...row.map(Math.abs)), 127);
+}
+
 /**
- * The halves that WGSL may make of a number: itself where it is one, else either neighbour; past the largest finite half
- * that half. It may flush subnormal numbers and the sign of zero.
+ * Bits of the scale of 32 elements of int4, steps -8 to 7: the larger of the two ends is -8 steps, of a negative scale if it is
+ * the positive one. Where the other one would then be 7.5 or more, or -8 steps are no finite f32, it is 7 or -7 steps.
  */
-export function allowedHalves(value: number): number[] {
-  const low = below(HALVES, value);
-  const exact = HALVES.values[low] === Math.abs(value) || low === HALVES.largest;
-  const candidates = exact ? [low] : [low, low + 1];
-  const flushed = Math.abs(value) < 2 ** -14 ? [0] : [];
-  return [...new Set([...candidates, ...flushed])].flatMap((bits) =>
-    bits === 0 ? [0, 0x8000] : [signed(value, bits)],
+export function int4Scale(block: readonly number[]): number {
+  const most = Math.max(0, ...block);
+  const least = Math.max(0, ...block.map((x) => -x));
+  const larger = Math.max(most, least);
+  if (larger === 0 || !Number.isFinite(larger)) return leastScale(larger, 8);
+  const ofEight = leastScale(larger, 8);
+  const scale = BFLOATS.values[ofEight]!;
+  const fits = Math.min(most, least) < 7.5 * scale && Number.isFinite(Math.fround(8 * scale));
+  if (!fits) return leastScale(larger, 7);
+  return most > least ? 0x8000 + ofEight : ofEight;
+}
+
+/** The whole number that `value / scale` is stored as: the nearest, of two the even one. */
+export function nearestStep(value: number, bits: number): number {
+  const scale = bfloatValue(bits);
+  if (scale === 0 || Number.isNaN(scale)) return 0;
+  const exact = value / scale;
+  const low = Math.floor(exact);
+  const rest = exact - low;
+  return low + (rest > 0.5 || (rest === 0.5 && low % 2 !== 0) ? 1 : 0);
+}
+
+/** Elements of a row that a type cannot hold: not finite; past its largest number; too small, though not zero. */
+export function lostOf(type: KvType, row: readonly number[]): [number, number, number] {
+  const finite = row.filter(Number.isFinite);
+  const largest = { f16: 65504, bf16: 255 * 2 ** 120 }[type as 'f16'] ?? Infinity;
+  const least = { f32: 2 ** -126, bf16: 2 ** -126 }[type as 'f32'];
+  const vanished = {
+    f32: () => finite.filter((x) => x !== 0 && Math.abs(x) < least),
+    bf16: () => finite.filter((x) => x !== 0 && Math.abs(x) < least),
+    f16: () => finite.filter((x) => x !== 0 && Math.abs(x) <= 2 ** -25),
+    int8: () => belowLeastScale([row], int8Scale),
+    int4: () => belowLeastScale(blocksOf(row), int4Scale),
+  }[type]();
+  return [row.length - finite.length, finite.filter((x) => Math.abs(x) > largest).length, vanished.length];
+}
+
+/** Elements of at most half the least scale, 2^-126, in blocks that have it. */
+function belowLeastScale(
+  blocks: readonly (readonly number[])[],
+  scaleOf: (block: readonly number[]) => number,
+): number[] {
+  return blocks.flatMap((block) =>
+    block.filter((x) => x !== 0 && Math.abs(x) <= 2 ** -127 && scaleOf(block) % 0x8000 === 0x0080),
   );
 }
 
-/** Whole numbers that `value / scale` may be stored as: the nearest, and both neighbours of what is nearly halfway. */
-export function allowedSteps(value: number, scale: number, least: number, most: number, slack = 0): number[] {
-  if (scale === 0) return [0];
-  const exact = value / scale;
-  const clamp = (step: number) => Math.max(least, Math.min(most, step));
-  const low = Math.floor(exact);
-  const rest = exact - low;
-  if (Math.abs(rest - 0.5) <= slack) return [...new Set([clamp(low), clamp(low + 1)])];
-  if (rest === 0.5) return [clamp(low % 2 === 0 ? low : low + 1)];
-  return [clamp(rest < 0.5 ? low : low + 1)];
-}
-
-/** The scale, before it is rounded to a half, of a row of int8: its largest magnitude is 127 steps. */
-export function int8Scale(row: readonly number[]): number {
-  return Math.max(...row.map(Math.abs)) / 127;
-}
-
-/** The scale of 32 elements of int4: the one of the largest magnitude, the first of several, is -8 steps. */
-export function int4Scale(block: readonly number[]): number {
-  let largest = 0;
-  for (const x of block) if (Math.abs(x) > Math.abs(largest)) largest = x;
-  return -largest / 8;
+/** The parts of a row of int4 that share a scale. */
+export function blocksOf(row: readonly number[]): number[][] {
+  return Array.from({ length: Math.ceil(row.length / 32) }, (_, i) => row.slice(32 * i, 32 * i + 32));
 }
 
 /** A row of int8 or int4 as it lies in memory: each element's whole number of steps. */
