@@ -8,7 +8,8 @@
 // The loops over blocks turn equally often for all subgroups, as the compiler demands: what is left over repeats the last.
 //
 // Matrices are f16. So that nothing is lost, each query and each weight is the sum of two: rows r of `queries` and `weights`
-// hold the nearest f16, rows ROW_BLOCK + r what is left of it; their products are added in f32.
+// hold the nearest f16, rows ROW_BLOCK + r what is left of it; their products are added in f32. A scaled query past f16's range
+// leaves its row without a result; a V of NaN or infinity shows in all rows of its block, in those that may not see it too.
 //
 // in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
 //      k_cache [B, Hkv, capacity, D] f16      lib matrix
@@ -114,7 +115,7 @@ fn weigh(team: Team, work: Work, first: u32, m: ptr<function, f32>, l: ptr<funct
   for (var t = 0u; t < TEAM_KEYS; t++) { // unroll
     let key = team.lane + t * LANES;
     let score = products[row * TILE + key] + products[(ROW_BLOCK + row) * TILE + key];
-    scores[t] = select(NEG_MAX, score, first + key < visible);
+    scores[t] = kept_score(score, first + key < visible);
     highest = max(highest, scores[t]);
   }
   for (var mask = 1u; mask < LANES; mask *= 2u) {

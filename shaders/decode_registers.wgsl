@@ -186,7 +186,7 @@ fn weigh(me: Invocation, work: Work, at: Lane, first: u32, scores: ptr<function,
     for (var t = 0u; t < HELD_TOKENS; t++) { // unroll
       let key = first + (at.held_key + t) * RUNS + at.run;
       let scale = k_row_scale(step.k_scales, scale_row(work.kv_head, min(key, work.end - 1u)));
-      let held = select(NEG_MAX, (*scores)[h * HELD_TOKENS + t] * scale, key < visible);
+      let held = kept_score((*scores)[h * HELD_TOKENS + t] * scale, key < visible);
       (*scores)[h * HELD_TOKENS + t] = held;
       highest = max(highest, held);
     }
@@ -244,8 +244,10 @@ fn mix(me: Invocation, work: Work, at: Lane, first: u32, weights: Scores, values
     for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
       let held = weights[(r % HELD_ROWS) * HELD_TOKENS + t % HELD_TOKENS];
       let weight = broadcast(me, held, row_owner(r) + (t / HELD_TOKENS) * SPARE);
-      for (var i = 0u; i < V_LANE_VEC4S; i++) { // unroll
-        (*state).o[r][i] += weight * v[i];
+      if sees(work.kv_len, at.row + r, key_of(work, at, first, t)) {
+        for (var i = 0u; i < V_LANE_VEC4S; i++) { // unroll
+          (*state).o[r][i] += weight * v[i];
+        }
       }
     }
   }

@@ -5,6 +5,7 @@ import { LSE_EMPTY } from '../src/decode/mergeStates.ts';
 import { BUFFER_USAGE, MAP_MODE, SHADER_STAGE } from '../src/device/usage.ts';
 import { bindingsOf } from '../src/device/wgsl.ts';
 import { KV_TYPES, wordVec4s } from '../src/kernels/elements.ts';
+import { SCORE_MAX } from './reference/attention.ts';
 import {
   badBindings,
   badUnrolls,
@@ -215,6 +216,12 @@ describe('numbers written twice', () => {
 
   test('the floor of the log-sum-exp: host and shader', () => {
     expect(Math.fround(constant(shaders.get('shaders/lib/numbers.wgsl'), 'LSE_EMPTY'))).toBe(LSE_EMPTY);
+  });
+
+  test('the greatest score: reference and shader; no row that has keys comes down to the floor', () => {
+    const most = Math.fround(constant(shaders.get('shaders/lib/numbers.wgsl'), 'SCORE_MAX'));
+    expect(most).toBe(SCORE_MAX);
+    expect(-most).toBeGreaterThan(LSE_EMPTY);
   });
 });
 
