@@ -2,6 +2,7 @@
 import { GqaError, planContext, tunedFor, type GqaDevice, type Tuning } from '../src/index.ts';
 import { createBed, type Bed } from './bed.ts';
 import { shuffled, uniform } from './random.ts';
+import { wrongText } from './rowResult.ts';
 import { recordSteps, warmUp } from './sampling.ts';
 import type { RowParams } from './schema.ts';
 import { median, ratioInterval } from './stats.ts';
@@ -123,10 +124,10 @@ async function prepare(
 ): Promise<Prepared> {
   const subject = await createSubject(device, bed, { ...(tuning && { tuning }) }, lensAt(load, length));
   try {
-    const { pass, maxAbsErr, bound } = await subject.check();
-    if (!pass) {
+    const check = await subject.check();
+    if (!check.pass) {
       const where = `${loadName(load)}, ${length} keys`;
-      throw new GqaError('wrong-result', `${where}: wrong result: error ${maxAbsErr}, bound ${bound}`);
+      throw new GqaError('wrong-result', `${where}: wrong result: ${wrongText(check)}`);
     }
     return { subject, steps: await warmUp(device, timer, subject), samplesNs: [] };
   } catch (error) {

@@ -131,8 +131,11 @@ export interface RowHost {
 export interface RowCheck {
   readonly ref: 'cpu-f64';
   readonly pass: boolean;
+  /** Infinity, in a file null, where the result is not finite. */
   readonly maxAbsErr: number;
   readonly bound: number;
+  /** What of the result is not finite, in words. */
+  readonly notFinite?: string;
 }
 
 /** All in nanoseconds per step. */

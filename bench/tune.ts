@@ -17,6 +17,7 @@ import {
 } from '../src/index.ts';
 import { neighbours, startVariants } from '../src/kernels/candidates.ts';
 import { coldBytesOf, createBed, type Bed, type BedParams } from './bed.ts';
+import { wrongText } from './rowResult.ts';
 import { recordSteps, warmUp } from './sampling.ts';
 import { median, medianInterval } from './stats.ts';
 import { createSubject, type Subject } from './subject.ts';
@@ -276,8 +277,8 @@ class Contestant {
       for (const bed of beds) {
         const subject = await createSubject(device, bed, { tuned: entry });
         subjects.push({ subject, steps: 0 });
-        const { pass, maxAbsErr, bound } = await subject.check();
-        if (!pass) throw new GqaError('wrong-result', `wrong result: error ${maxAbsErr}, bound ${bound}`);
+        const check = await subject.check();
+        if (!check.pass) throw new GqaError('wrong-result', `wrong result: ${wrongText(check)}`);
         subjects[subjects.length - 1] = { subject, steps: await warmUp(device, timer, subject) };
       }
       return new Contestant(entry, timer, subjects);
