@@ -1,5 +1,13 @@
 // cliffs.ts: does a step's time jump where its plan changes in kind? Both sides of such lengths, timed in turn.
-import { GqaError, planContext, tunedFor, type GqaDevice, type Tuning } from '../src/index.ts';
+import {
+  GqaError,
+  planContext,
+  probedFacts,
+  tunedFor,
+  type DeviceFacts,
+  type GqaDevice,
+  type Tuning,
+} from '../src/index.ts';
 import { createBed, type Bed } from './bed.ts';
 import { shuffled, uniform } from './random.ts';
 import { wrongText } from './rowResult.ts';
@@ -45,9 +53,10 @@ export async function* measureCliffs(device: GqaDevice, options: CliffOptions): 
   const timer = new PassTimer(device, options);
   try {
     await timer.calibrate();
+    const { facts } = await probedFacts(device);
     for (const load of options.loads) {
       const found = findThresholds(load, options.upTo, (capacity) =>
-        contextAt(device, load, capacity, options.tuning),
+        contextAt(device, facts, load, capacity, options.tuning),
       );
       const cliffs: Cliff[] = [];
       for (const threshold of steepest(found)) {
@@ -60,10 +69,16 @@ export async function* measureCliffs(device: GqaDevice, options: CliffOptions): 
   }
 }
 
-function contextAt(device: GqaDevice, load: LoadShape, capacity: number, tuning: Tuning | undefined) {
+function contextAt(
+  { device }: GqaDevice,
+  facts: DeviceFacts,
+  load: LoadShape,
+  capacity: number,
+  tuning: Tuning | undefined,
+) {
   const { shape, layout } = loadAt(load, capacity);
-  const tuned = tuning && tunedFor(tuning, device.device.adapterInfo, device.facts, shape, layout);
-  return planContext(shape, layout, device.facts, tuned ? { tuned } : {});
+  const tuned = tuning && tunedFor(tuning, device.adapterInfo, facts, shape, layout);
+  return planContext(shape, layout, facts, tuned ? { tuned } : {});
 }
 
 async function measureThreshold(

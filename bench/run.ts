@@ -1,5 +1,13 @@
 // run.ts: a benchmark run: check every row, time the rows of a group interleaved, sample by sample, and check them again.
-import { checkShape, GqaError, tunedFor, type GqaDevice, type Tuning } from '../src/index.ts';
+import {
+  checkShape,
+  GqaError,
+  subgroupReports,
+  tunedFor,
+  variantName as sizesName,
+  type GqaDevice,
+  type Tuning,
+} from '../src/index.ts';
 import { coldBytesOf, createBed, type Bed } from './bed.ts';
 import { measureCeiling } from './ceiling.ts';
 import { describeContext, type RunContext } from './context.ts';
@@ -57,7 +65,8 @@ export async function* runBench(
       }
     }
     const measured = { ceiling, host, coldBytes };
-    const context = describeContext(device, options, timer, measured, runWarnings(timer, rows));
+    const probes = await subgroupReports(device);
+    const context = describeContext(device, options, timer, measured, probes, runWarnings(timer, rows));
     return { schema: SCHEMA, suite: SUITE, context, results: rows };
   } finally {
     timer.destroy();
@@ -145,7 +154,8 @@ class Group {
     }
     const tuned = kernel === 'auto' ? this.#tunedFor(bed) : undefined;
     const subject = await createSubject(this.#device, bed, { kernel, ...(tuned && { tuned }) });
-    return { subject, tuned: tuned !== undefined };
+    // Its decoder passes over what the device's subgroups turn out not to run.
+    return { subject, tuned: tuned !== undefined && subject.sizes === sizesName(tuned.variant) };
   }
 
   #tunedFor({ problem, cache }: Bed) {

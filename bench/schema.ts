@@ -1,5 +1,5 @@
 // schema.ts: the result of a benchmark run, the same in Node, in a browser and in a file.
-import type { DecodeKernel, KernelChoice, KvType } from '../src/index.ts';
+import type { DecodeKernel, KernelChoice, KvType, SubgroupReport } from '../src/index.ts';
 
 /** Bumped when files of an older version cannot be read any more. */
 export const SCHEMA = 'gqa-bench/1';
@@ -44,6 +44,8 @@ export interface AdapterContext {
   readonly software: boolean;
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;
+  /** What probes saw of its subgroups, in the sizes that kernels were to use; absent in older files, empty where none ran. */
+  readonly subgroupProbes?: readonly SubgroupReport[];
 }
 
 /** `stepNs` is the common divisor of measured differences; `wallRatio` the median of wall time (less that of an empty submission) over timer time. */
@@ -71,7 +73,14 @@ export interface HostContext {
 
 /** A warning's code is stable; its text says what to do. */
 export interface Warning {
-  readonly code: 'software-adapter' | 'timer-coarse' | 'timer-broken' | 'noisy' | 'hidden' | 'non-standard';
+  readonly code:
+    | 'software-adapter'
+    | 'timer-coarse'
+    | 'timer-broken'
+    | 'noisy'
+    | 'hidden'
+    | 'non-standard'
+    | 'subgroups';
   readonly text: string;
 }
 

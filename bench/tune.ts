@@ -9,8 +9,10 @@ import {
   GqaError,
   planContext,
   planDecode,
+  probedFacts,
   shapeClass,
   variantName,
+  type DeviceFacts,
   type FusedVariant,
   type GqaDevice,
   type TunedEntry,
@@ -81,6 +83,7 @@ type Entry = TunedEntry;
 
 class Search {
   readonly #device: GqaDevice;
+  readonly #facts: DeviceFacts;
   readonly #options: TuneOptions;
   readonly #timer: PassTimer;
   readonly #beds: Bed[] = [];
@@ -91,14 +94,16 @@ class Search {
   /** Of the best against the start, as the trials have it. */
   #ratio = 1;
 
-  private constructor(device: GqaDevice, options: TuneOptions) {
+  private constructor(device: GqaDevice, facts: DeviceFacts, options: TuneOptions) {
     this.#device = device;
+    this.#facts = facts;
     this.#options = options;
     this.#timer = new PassTimer(device, options);
   }
 
   static async create(device: GqaDevice, options: TuneOptions): Promise<Search> {
-    const search = new Search(device, options);
+    const { facts } = await probedFacts(device);
+    const search = new Search(device, facts, options);
     try {
       await search.#timer.calibrate();
       const coldBytes = coldBytesOf(device.facts.software, options.lastLevelCacheBytes);
@@ -114,7 +119,7 @@ class Search {
 
   async *run(): AsyncGenerator<Trial> {
     const { shape, layout } = this.#class();
-    const { facts } = this.#device;
+    const facts = this.#facts;
     const [first, ...others] = startVariants(shape, layout, facts);
     const { slots } = planContext(shape, layout, facts);
     this.#start = await Contestant.create(this.#device, this.#timer, this.#beds, { variant: first!, slots });
@@ -157,7 +162,7 @@ class Search {
   #splitLens(tuned: Entry): string {
     return this.#beds
       .map(({ problem, cache: { layout } }) => {
-        const context = planContext(checkShape(problem), layout, this.#device.facts, { tuned });
+        const context = planContext(checkShape(problem), layout, this.#facts, { tuned });
         return planDecode(context, problem.kvLens).splitLen;
       })
       .join();
@@ -275,7 +280,7 @@ class Contestant {
     const subjects: Prepared[] = [];
     try {
       for (const bed of beds) {
-        const subject = await createSubject(device, bed, { tuned: entry });
+        const subject = await createSubject(device, bed, { tuned: entry, variant: entry.variant });
         subjects.push({ subject, steps: 0 });
         const check = await subject.check();
         if (!check.pass) throw new GqaError('wrong-result', `wrong result: ${wrongText(check)}`);

@@ -93,6 +93,7 @@ const TITLES: Readonly<Record<Warning['code'], string>> = {
   'timer-broken': 'Broken GPU timer',
   noisy: 'Noisy times',
   hidden: 'The tab was hidden',
+  subgroups: 'Subgroups out of order',
   'non-standard': 'Non-standard parameters',
 };
 

@@ -4,6 +4,7 @@ import { version } from '../../package.json';
 import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../../bench/cases.ts';
 import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../bench/check.ts';
 import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
+import { probedFacts } from '../decode/probe.ts';
 import { ShapeError } from '../device/errors.ts';
 import { checkText, groupChecks, passed } from './checkReport.ts';
 import { adapterOptions, openNode, type AdapterOptions, type NodeDevice } from './openNode.ts';
@@ -58,6 +59,7 @@ Examples:
   gqa check --adapter swiftshader --kernel tiles -o json > check.json`;
 
 async function run(command: Command, flags: CheckFlags): Promise<void> {
+  const note = (line: string) => command.configureOutput().writeErr?.(`${line}\n`);
   const opened = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') });
   const cases = casesFor(opened.device.facts.software, flags);
   if (cases.length === 0) {
@@ -66,7 +68,11 @@ async function run(command: Command, flags: CheckFlags): Promise<void> {
       `check: no case's name contains "${flags.case}"; the control case is ${CHECK_CASES[0]!.name}`,
     );
   }
-  const { text, exitCode } = await checkDevice(opened, { cases, kernels: flags.kernel }, flags.output);
+  const { facts, report } = await probedFacts(opened.device);
+  if (report?.fault !== undefined)
+    note(`warning  no kernel on subgroups is checked, none is used: ${report.fault}`);
+  const options = { cases, kernels: flags.kernel, facts };
+  const { text, exitCode } = await checkDevice(opened, options, flags.output);
   command.configureOutput().writeOut?.(`${text}\n`);
   process.exitCode = exitCode;
 }
@@ -82,7 +88,7 @@ export async function checkDevice(
   options: CheckOptions,
   format: 'md' | 'json',
 ): Promise<{ text: string; exitCode: number }> {
-  const total = planChecks(device.facts, options).length;
+  const total = planChecks(options.facts ?? device.facts, options).length;
   if (total === 0) {
     device.destroy();
     const kernels = (options.kernels ?? DECODE_KERNELS).join(', ');

@@ -12,31 +12,32 @@ import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
-import { checkVariant } from '../kernels/fused.ts';
 import { checkShape, checkWhole, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
+import { chooseContext, type ChoiceOptions } from './context.ts';
 import { compileFusedPath } from './fusedPath.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
 import {
   DECODE_KERNELS,
   mostStepWords,
-  planContext,
   planDecode,
-  type ContextOptions,
   type DecodePlan,
   type PlanContext,
   type PlanOptions,
 } from './plan.ts';
 import { compilePlainPath } from './plainPath.ts';
-import { tunedFor, type Tuning } from './tuning.ts';
 
 /** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
-export interface DecoderOptions extends Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>, ContextOptions {
+export interface DecoderOptions extends Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>, ChoiceOptions {
   readonly cache: KvCache;
-  /** What was measured on devices; `auto` takes this device's entry for this class of shapes, if there is one. */
-  readonly tuning?: Tuning;
 }
 
-/** The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm. */
+/**
+ * The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm.
+ *
+ * A row that sees no key gets o = 0 and lse = LSE_EMPTY. One that sees a key whose score is not finite or beyond 2.9e38 gets
+ * NaN for both, so that no numbers hide it: q or K hold NaN or infinity, or are too large. NaN or infinity in o beside a
+ * finite lse come from V.
+ */
 export interface StepArgs {
   readonly layer?: number;
   readonly q: BufferArg;
@@ -47,6 +48,7 @@ export interface StepArgs {
 /**
  * Compiles a decoder's kernels and allocates its scratch. All waiting happens here and in `step`. Throws ShapeError and
  * LimitExceededError for what cannot be, FeatureMissingError for a kernel the device cannot run, GpuError for want of memory.
+ * The first decoder of a device with subgroups probes them: `context.subgroups` says what was found.
  */
 export async function createDecoder(device: GqaDevice, options: DecoderOptions): Promise<Decoder> {
   device.assertUsable();
@@ -58,15 +60,9 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
     throw new ShapeError(`decoder: kernel must be one of auto, ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
   }
   const shape = checkShape({ ...options, ...pickShape(cache) });
-  const { adapterInfo } = device.device;
-  const known = options.tuning && tunedFor(options.tuning, adapterInfo, device.facts, shape, cache.layout);
-  const context = planContext(shape, cache.layout, device.facts, {
-    ...(known && { tuned: known }),
-    ...options,
-  });
-  const plain = context.kernel === 'plain';
-  if (!plain) checkVariant(shape, cache.layout, context.variant, device.facts);
-  const createPath = await (plain ? compilePlainPath(device, context) : compileFusedPath(device, context));
+  const context = await chooseContext(device, shape, cache.layout, options);
+  const compilePath = context.kernel === 'plain' ? compilePlainPath : compileFusedPath;
+  const createPath = await compilePath(device, context);
   return allocated(
     device,
     'decoder: scratch memory',
@@ -79,7 +75,7 @@ function pickShape(cache: KvCache): Pick<GqaShape, 'batch' | 'numKvHeads' | 'hea
   return { batch, numKvHeads, headDim };
 }
 
-/** Attention of new query rows over a cache. Never destroys the cache. */
+/** Attention of new query rows over a cache; what its numbers mean, and NaN among them, is said at StepArgs. Never destroys the cache. */
 export class Decoder {
   readonly device: GqaDevice;
   readonly cache: KvCache;

@@ -4,7 +4,7 @@ import { isWrong } from '../../bench/rowResult.ts';
 import { runBench, type BenchEvent, type BenchOptions } from '../../bench/run.ts';
 import type { BenchResult } from '../../bench/schema.ts';
 import { PassTimer } from '../../bench/timer.ts';
-import { checkShape, deviceKey, NO_TUNING, shapeClass, withEntry } from '../../src/index.ts';
+import { checkShape, deviceKey, NO_TUNING, shapeClass, subgroupReports, withEntry } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
 import { ownDevice } from '../support/ownDevice.ts';
 
@@ -41,6 +41,10 @@ describe('runBench', () => {
   test('checks and times every row, in order, with bytes counted by hand', async () => {
     const { events, result } = await run(OPTIONS);
     expect(result.schema).toBe('gqa-bench/1');
+    const { subgroupProbes } = result.context.adapter;
+    const device = await testDevice();
+    expect(subgroupProbes!.length > 0).toBe(device.facts.subgroups);
+    expect(subgroupProbes).toEqual(await subgroupReports(device));
     expect(result.results.map((row) => row.id)).toEqual([
       'h8_kv8_d64_b2_t96_f16',
       'h8_kv2_d64_b2_t96_f16',
