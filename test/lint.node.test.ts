@@ -11,6 +11,7 @@ import type { CacheFormat } from '../src/kernels/lib.ts';
 import { plainMix, plainScores, plainSoftmax } from '../src/kernels/plain.ts';
 import { readStream } from '../src/kernels/readStream.ts';
 import { checkShape, type GqaShape, HEAD_DIMS } from '../src/kernels/shape.ts';
+import { subgroupProbe } from '../src/kernels/subgroupProbe.ts';
 import { validatorGpu } from '../src/node.ts';
 import { GPU_FACTS, GPUS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from './support/deviceFacts.ts';
 import { chosenRegisters } from './support/registersSizes.ts';
@@ -144,6 +145,11 @@ describe('lint', () => {
       [16, 1 << 20, 1 << 30].map((bytes) => readStream(bytes, wgSize)),
     );
     expect(await findings(bare, kernels)).toEqual([]);
+  });
+
+  test('subgroup_probe, with subgroups', async () => {
+    const kernels = [4, 64, 256].flatMap((wgSize) => [2, 4].map((lanes) => subgroupProbe({ wgSize, lanes })));
+    expect(await findings(full, kernels)).toEqual([]);
   });
 
   test('a forgotten lib is an unresolved name, one linked twice a redeclaration', async () => {

@@ -34,9 +34,9 @@ export interface DecoderOptions extends Pick<ShapeOptions, 'numQHeads' | 'qLen' 
 /**
  * The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm.
  *
- * A row that sees no key gets o = 0 and lse = LSE_EMPTY. One that sees a key whose score is not finite or beyond 2.9e38 gets
- * NaN for both, so that no numbers hide it: q or K hold NaN or infinity, or are too large. NaN or infinity in o beside a
- * finite lse come from V.
+ * A row that sees no key gets o = 0 and lse = LSE_EMPTY. One that sees a key whose score, or a sum on the way to it, is not
+ * finite in f32 or beyond 2.9e38 gets NaN for both, so that no numbers hide it: q or K hold NaN or infinity, or are too
+ * large. NaN or infinity in o beside a finite lse come from V: it holds them, or its weighted sum leaves f32.
  */
 export interface StepArgs {
   readonly layer?: number;
