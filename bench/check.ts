@@ -35,6 +35,8 @@ export interface CheckRow extends Omit<CheckRun, 'case'> {
 /** Which cases and kernels to check. */
 export interface CheckOptions {
   readonly cases: readonly CheckCase[];
+  /** What the device can run. Default: as it says itself; its subgroups may turn out to be of no use (`probedFacts`). */
+  readonly facts?: DeviceFacts;
   /** Default: all. */
   readonly kernels?: readonly DecodeKernel[];
   /** Aborts between two runs. */
@@ -83,9 +85,9 @@ export async function* runChecks(
   device: GqaDevice,
   options: CheckOptions,
 ): AsyncGenerator<CheckRow, void, void> {
-  const { run = runProblem, signal } = options;
+  const { run = runProblem, signal, facts = device.facts } = options;
   let prepared: Prepared | undefined;
-  for (const { case: each, kernel, variant } of planChecks(device.facts, options)) {
+  for (const { case: each, kernel, variant } of planChecks(facts, options)) {
     signal?.throwIfAborted();
     if (prepared?.case !== each) prepared = prepare(each);
     const { problem, expected } = prepared;

@@ -1,7 +1,16 @@
 // cliffs.ts: does a step's time jump where its plan changes in kind? Both sides of such lengths, timed in turn.
-import { GqaError, planContext, tunedFor, type GqaDevice, type Tuning } from '../src/index.ts';
+import {
+  GqaError,
+  planContext,
+  probedFacts,
+  tunedFor,
+  type DeviceFacts,
+  type GqaDevice,
+  type Tuning,
+} from '../src/index.ts';
 import { createBed, type Bed } from './bed.ts';
 import { shuffled, uniform } from './random.ts';
+import { wrongText } from './rowResult.ts';
 import { timePerStep, warmUp } from './sampling.ts';
 import type { RowParams } from './schema.ts';
 import { median, ratioInterval } from './stats.ts';
@@ -52,9 +61,10 @@ export async function* measureCliffs(device: GqaDevice, options: CliffOptions): 
   const timer = new PassTimer(device, options);
   try {
     await timer.calibrate();
+    const { facts } = await probedFacts(device);
     for (const load of options.loads) {
       const found = findThresholds(load, options.upTo, (capacity) =>
-        contextAt(device, load, capacity, options.tuning),
+        contextAt(device, facts, load, capacity, options.tuning),
       );
       const cliffs: Cliff[] = [];
       for (const threshold of steepest(found)) {
@@ -69,10 +79,16 @@ export async function* measureCliffs(device: GqaDevice, options: CliffOptions): 
   }
 }
 
-function contextAt(device: GqaDevice, load: LoadShape, capacity: number, tuning: Tuning | undefined) {
+function contextAt(
+  { device }: GqaDevice,
+  facts: DeviceFacts,
+  load: LoadShape,
+  capacity: number,
+  tuning: Tuning | undefined,
+) {
   const { shape, layout } = loadAt(load, capacity);
-  const tuned = tuning && tunedFor(tuning, device.device.adapterInfo, device.facts, shape, layout);
-  return planContext(shape, layout, device.facts, tuned ? { tuned } : {});
+  const tuned = tuning && tunedFor(tuning, device.adapterInfo, facts, shape, layout);
+  return planContext(shape, layout, facts, tuned ? { tuned } : {});
 }
 
 async function measureThreshold(
@@ -134,10 +150,10 @@ async function prepare(
 ): Promise<Prepared> {
   const subject = await createSubject(device, bed, { ...(tuning && { tuning }) }, lensAt(load, length));
   try {
-    const { pass, maxAbsErr, bound } = await subject.check();
-    if (!pass) {
+    const check = await subject.check();
+    if (!check.pass) {
       const where = `${loadName(load)}, ${length} keys`;
-      throw new GqaError('wrong-result', `${where}: wrong result: error ${maxAbsErr}, bound ${bound}`);
+      throw new GqaError('wrong-result', `${where}: wrong result: ${wrongText(check)}`);
     }
     return { subject, steps: await warmUp(device, timer, subject), samplesNs: [] };
   } catch (error) {

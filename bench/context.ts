@@ -1,5 +1,5 @@
 // context.ts: where and how a run was made, as every result states it.
-import { isSoftware, type GqaDevice } from '../src/index.ts';
+import { isSoftware, type GqaDevice, type SubgroupReport } from '../src/index.ts';
 import type { BenchOptions } from './run.ts';
 import type { BenchContext, PartialRun, Warning } from './schema.ts';
 import type { PassTimer } from './timer.ts';
@@ -21,19 +21,26 @@ const LIMITS = [
   'maxComputeInvocationsPerWorkgroup',
 ] as const;
 
+/** What a run found beside its rows. */
+interface RunFindings {
+  readonly subgroupProbes: readonly SubgroupReport[];
+  readonly warnings: readonly Warning[];
+  readonly partial?: PartialRun;
+}
+
 export function describeContext(
   device: GqaDevice,
   options: BenchOptions,
   timer: PassTimer,
   measured: Pick<BenchContext, 'ceiling' | 'host' | 'coldBytes' | 'lastLevelCacheBytes'>,
-  { warnings, partial }: { readonly warnings: readonly Warning[]; readonly partial?: PartialRun },
+  { subgroupProbes, warnings, partial }: RunFindings,
 ): BenchContext {
   const { version, commit, runtime, label, nonStandard, crossOriginIsolated } = options.context;
   return {
     date: new Date().toISOString(),
     tool: { name: 'gqa-webgpu', version, ...(commit && { commit }) },
     runtime,
-    adapter: describeAdapter(device),
+    adapter: { ...describeAdapter(device), subgroupProbes },
     ...(label && { label }),
     features: [...device.device.features].toSorted(),
     limits: Object.fromEntries(LIMITS.map((name) => [name, device.device.limits[name]])),
@@ -49,7 +56,7 @@ export function describeContext(
     order: 'interleaved',
     ...(crossOriginIsolated !== undefined && { crossOriginIsolated }),
     nonStandard,
-    warnings: [...contextWarnings(device, nonStandard), ...warnings],
+    warnings: [...contextWarnings(device, nonStandard), ...subgroupWarnings(subgroupProbes), ...warnings],
     ...(partial && { partial }),
   };
 }
@@ -70,6 +77,13 @@ export function describeAdapter(device: GqaDevice): BenchContext['adapter'] {
 
 export const SOFTWARE_WARNING =
   'software adapter: these times, and their ratios, describe this CPU, not a GPU';
+
+/** One warning for the first of the probes that found its teams not as kernels need them. */
+export function subgroupWarnings(probes: readonly SubgroupReport[]): Warning[] {
+  const fault = probes.find((probe) => probe.fault !== undefined)?.fault;
+  if (fault === undefined) return [];
+  return [{ code: 'subgroups', text: `auto takes a slower kernel without subgroups: ${fault}` }];
+}
 
 function contextWarnings(device: GqaDevice, nonStandard: Readonly<Record<string, string>>): Warning[] {
   const warnings: Warning[] = [];

@@ -1,5 +1,5 @@
 // rowGroup.ts: the rows that are timed interleaved: each made ready and checked, sampled in turn, and checked again.
-import { GqaError, tunedFor, type GqaDevice } from '../src/index.ts';
+import { GqaError, tunedFor, variantName as sizesName, type GqaDevice } from '../src/index.ts';
 import { createBed, type Bed, type Rotation } from './bed.ts';
 import { planCost, recordCost } from './hostCost.ts';
 import { shapeOf } from './problem.ts';
@@ -109,7 +109,8 @@ export class RowGroup {
     }
     const tuned = kernel === 'auto' ? this.#tunedFor(bed) : undefined;
     const subject = await createSubject(this.#device, bed, { kernel, ...(tuned && { tuned }) });
-    return { subject, tuned: tuned !== undefined };
+    // Its decoder passes over what the device's subgroups turn out not to run.
+    return { subject, tuned: tuned !== undefined && subject.sizes === sizesName(tuned.variant) };
   }
 
   #tunedFor({ problem, cache }: Bed) {

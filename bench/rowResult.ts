@@ -3,6 +3,7 @@ import { rowId, testName, variantName } from './rows.ts';
 import { clockFault, spread, type Running } from './sampling.ts';
 import type { BenchRow, RowCheck, RowParams, RowTime } from './schema.ts';
 import { median, medianInterval } from './stats.ts';
+import type { Verdict } from './verify.ts';
 
 /** A median known less well than this gets a warning. */
 const NOISY = 0.05;
@@ -29,10 +30,26 @@ export function failedRow(params: RowParams, error: string): BenchRow {
 
 /** A row whose output was wrong, before it was timed or after: it has no time. */
 export function wrongRow(params: RowParams, checks: Pick<BenchRow, 'check' | 'checkAfter'>): BenchRow {
-  const { maxAbsErr, bound } = checks.checkAfter ?? checks.check!;
   const when = checks.checkAfter ? ' after it was timed' : '';
-  const text = `wrong result${when}: error ${maxAbsErr.toExponential(2)}, bound ${bound.toExponential(2)}`;
+  const text = `wrong result${when}: ${wrongText(checks.checkAfter ?? checks.check!)}`;
   return { ...failedRow(params, text), ...checks };
+}
+
+/** What is wrong with a result that did not pass. */
+export function wrongText({ maxAbsErr, bound, notFinite }: RowCheck): string {
+  return notFinite ?? `error ${maxAbsErr.toExponential(2)}, bound ${bound.toExponential(2)}`;
+}
+
+/** What a row keeps of a verdict: the worse of the errors of output and log-sum-exp, each as a share of its bound. */
+export function checkOf(verdict: Verdict): RowCheck {
+  const { pass, notFinite, maxAbsErr, bound, lseAbsErr, lseBound } = verdict;
+  const ofLse = !pass && maxAbsErr <= bound;
+  return {
+    ref: 'cpu-f64',
+    pass,
+    ...(ofLse ? { maxAbsErr: lseAbsErr, bound: lseBound } : { maxAbsErr, bound }),
+    ...(notFinite !== undefined && { notFinite }),
+  };
 }
 
 /** Whether a check of the row's output failed. */

@@ -1,5 +1,5 @@
 // run.ts: a benchmark run, group by group of rows; what is finished when it ends early is its result.
-import type { GqaDevice, Tuning } from '../src/index.ts';
+import { subgroupReports, type GqaDevice, type Tuning } from '../src/index.ts';
 import { measureCeiling } from './ceiling.ts';
 import { coldBytesOf, copiesPerKernel, rotatedBytesOf } from './coldCaches.ts';
 import { describeContext, type RunContext } from './context.ts';
@@ -107,7 +107,7 @@ class Run {
         if (!aborted) yield { type: 'failed', error };
         return this.#result(partialOf(error, rows));
       }
-      if (done < total - 1) yield { type: 'soFar', result: this.#result({ ...RUNNING, rows }) };
+      if (done < total - 1) yield { type: 'soFar', result: await this.#result({ ...RUNNING, rows }) };
     }
     return this.#result(this.#interrupted(rows));
   }
@@ -118,7 +118,7 @@ class Run {
     return signal?.aborted ? partialOf(signal.reason, rows) : undefined;
   }
 
-  #result(partial?: PartialRun): BenchResult {
+  async #result(partial?: PartialRun): Promise<BenchResult> {
     const { device, timer, options, coldBytes } = this.#context;
     const { lastLevelCacheBytes } = options;
     const measured = {
@@ -134,7 +134,9 @@ class Run {
       ...tuningWarnings(device, options),
       ...runWarnings(timer, this.#ceiling, rows),
     ];
-    const context = describeContext(device, options, timer, measured, { ...fields, warnings });
+    const subgroupProbes = await subgroupReports(device);
+    const findings = { ...fields, subgroupProbes, warnings };
+    const context = describeContext(device, options, timer, measured, findings);
     return { schema: SCHEMA, suite: SUITE, context, results: rows };
   }
 }

@@ -1,5 +1,5 @@
 // schema.ts: the result of a benchmark run, the same in Node, in a browser and in a file.
-import type { DecodeKernel, KernelChoice, KvType } from '../src/index.ts';
+import type { DecodeKernel, KernelChoice, KvType, SubgroupReport } from '../src/index.ts';
 
 /** Bumped when files of an older version cannot be read any more. */
 export const SCHEMA = 'gqa-bench/1';
@@ -56,6 +56,8 @@ export interface AdapterContext {
   readonly software: boolean;
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;
+  /** What probes saw of its subgroups, in the sizes that kernels were to use; absent in older files, empty where none ran. */
+  readonly subgroupProbes?: readonly SubgroupReport[];
 }
 
 /** The clock of all times, and how far it can be trusted; all measured in the run. */
@@ -104,7 +106,8 @@ export interface Warning {
     | 'hidden'
     | 'tuning'
     | 'non-standard'
-    | 'partial';
+    | 'partial'
+    | 'subgroups';
   readonly text: string;
 }
 
@@ -169,8 +172,11 @@ export interface RowHost {
 export interface RowCheck {
   readonly ref: 'cpu-f64';
   readonly pass: boolean;
+  /** Infinity, in a file null, where the result is not finite. */
   readonly maxAbsErr: number;
   readonly bound: number;
+  /** What of the result is not finite, in words. */
+  readonly notFinite?: string;
 }
 
 /** All in nanoseconds per step. */

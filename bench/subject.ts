@@ -11,6 +11,7 @@ import {
 } from '../src/index.ts';
 import type { Bed } from './bed.ts';
 import type { RowCheck } from './schema.ts';
+import { checkOf } from './rowResult.ts';
 import { expect64, verify, type Expected } from './verify.ts';
 
 /** A kernel ready to be timed. All its steps write the bed's one output, so that no two may overlap. */
@@ -82,5 +83,5 @@ async function checkStep(
     new Float32Array(await readBack(device, o)),
     new Float32Array(await readBack(device, lse)),
   );
-  return { ref: 'cpu-f64', pass: verdict.pass, maxAbsErr: verdict.maxAbsErr, bound: verdict.bound };
+  return checkOf(verdict);
 }

@@ -8,8 +8,10 @@ import {
   GqaError,
   planContext,
   planDecode,
+  probedFacts,
   shapeClass,
   variantName,
+  type DeviceFacts,
   type FusedVariant,
   type GqaDevice,
   type TunedEntry,
@@ -18,6 +20,7 @@ import { neighbours, startVariants } from '../src/kernels/candidates.ts';
 import { createBed, type Bed, type BedParams } from './bed.ts';
 import { coldBytesOf, rotatedBytesOf } from './coldCaches.ts';
 import { shapeOf } from './problem.ts';
+import { wrongText } from './rowResult.ts';
 import { timePerStep, warmUp } from './sampling.ts';
 import { median, medianInterval } from './stats.ts';
 import { createSubject, type Subject } from './subject.ts';
@@ -83,6 +86,7 @@ type Entry = TunedEntry;
 
 class Search {
   readonly #device: GqaDevice;
+  readonly #facts: DeviceFacts;
   readonly #options: TuneOptions;
   readonly #timer: PassTimer;
   readonly #beds: Bed[] = [];
@@ -93,14 +97,16 @@ class Search {
   /** Of the best against the start, as the trials have it. */
   #ratio = 1;
 
-  private constructor(device: GqaDevice, options: TuneOptions) {
+  private constructor(device: GqaDevice, facts: DeviceFacts, options: TuneOptions) {
     this.#device = device;
+    this.#facts = facts;
     this.#options = options;
     this.#timer = new PassTimer(device, options);
   }
 
   static async create(device: GqaDevice, options: TuneOptions): Promise<Search> {
-    const search = new Search(device, options);
+    const { facts } = await probedFacts(device);
+    const search = new Search(device, facts, options);
     try {
       await search.#timer.calibrate();
       const { software } = device.facts;
@@ -118,7 +124,7 @@ class Search {
 
   async *run(): AsyncGenerator<Trial> {
     const { shape, layout } = this.#class();
-    const { facts } = this.#device;
+    const facts = this.#facts;
     const [first, ...others] = startVariants(shape, layout, facts);
     const { slots } = planContext(shape, layout, facts);
     this.#start = await Contestant.create(this.#device, this.#timer, this.#beds, { variant: first!, slots });
@@ -161,7 +167,7 @@ class Search {
   #splitLens(tuned: Entry): string {
     return this.#beds
       .map(({ problem, cache: { layout } }) => {
-        const context = planContext(shapeOf(problem), layout, this.#device.facts, { tuned });
+        const context = planContext(shapeOf(problem), layout, this.#facts, { tuned });
         return planDecode(context, problem.kvLens).splitLen;
       })
       .join();
@@ -280,10 +286,10 @@ class Contestant {
     const subjects: Prepared[] = [];
     try {
       for (const bed of beds) {
-        const subject = await createSubject(device, bed, { tuned: entry });
+        const subject = await createSubject(device, bed, { tuned: entry, variant: entry.variant });
         subjects.push({ subject, steps: 0 });
-        const { pass, maxAbsErr, bound } = await subject.check();
-        if (!pass) throw new GqaError('wrong-result', `wrong result: error ${maxAbsErr}, bound ${bound}`);
+        const check = await subject.check();
+        if (!check.pass) throw new GqaError('wrong-result', `wrong result: ${wrongText(check)}`);
         subjects[subjects.length - 1] = { subject, steps: await warmUp(device, timer, subject) };
       }
       return new Contestant(entry, timer, subjects);

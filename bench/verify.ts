@@ -1,5 +1,6 @@
 // verify.ts: is a kernel's output right? Its error against float64, and the bound it has to keep.
 import { LSE_EMPTY } from '../src/index.ts';
+import { notFiniteText, placeInO } from './notFinite.ts';
 import { attention, type AttentionProblem, type AttentionResult } from '../test/reference/attention.ts';
 
 /** Worst absolute error and its bound, of the output and of the log-sum-exp. */
@@ -11,6 +12,8 @@ export interface Verdict {
   readonly lseBound: number;
   /** Where the worst output element is: [b, h, i, d], what was expected and what was got. */
   readonly worst: string;
+  /** What is not finite in the result, if anything is: it does not pass then, whatever was expected. */
+  readonly notFinite?: string;
 }
 
 /** What a problem's result has to be, and how far off a kernel may be. */
@@ -37,23 +40,30 @@ export function expect64(problem: AttentionProblem): Expected {
 }
 
 /**
- * Holds an output against what was expected. NaN, infinity and any value in a row that must be empty are failures, and so is
- * everything where the expected values are no numbers themselves.
+ * Holds an output against what was expected. NaN, infinity and any value in a row that must be empty are failures, also where
+ * the same was expected, and so is everything where the expected values are no numbers themselves.
  */
 export function verify(expected: Expected, o: Float32Array, lse: Float32Array): Verdict {
   const { truth, bound, lseBound } = expected;
   const out = worstError(o, truth.o);
   // A row with nothing to attend to: the float64 reference has minus infinity, the kernels a finite floor.
-  const finite = Array.from(lse, (x) => (x === Math.fround(LSE_EMPTY) ? -Infinity : x));
-  const sums = worstError(finite, truth.lse);
+  const floored = Array.from(lse, (x) => (x === Math.fround(LSE_EMPTY) ? -Infinity : x));
+  const sums = worstError(floored, truth.lse);
+  const notFinite = notFiniteText(expected.problem, o, lse);
   return {
-    pass: out.error <= bound && sums.error <= lseBound && Number.isFinite(bound + lseBound),
+    pass: notFinite === undefined && within(out.error, bound) && within(sums.error, lseBound),
     maxAbsErr: out.error,
     bound,
     lseAbsErr: sums.error,
     lseBound,
-    worst: describe(expected.problem, out.at, truth.o[out.at]!, o[out.at]!),
+    worst: `${placeInO(expected.problem, out.at)}: expected ${truth.o[out.at]}, got ${o[out.at]}`,
+    ...(notFinite !== undefined && { notFinite }),
   };
+}
+
+/** Whether an error keeps its bound: not where either is no number, so that nothing passes by being unknown. */
+export function within(error: number, bound: number): boolean {
+  return Number.isFinite(bound) && error <= bound;
 }
 
 /** The largest absolute difference and where it is; NaN counts as infinite. */
@@ -76,16 +86,4 @@ export function largest(values: Float64Array): number {
   let most = 0;
   for (const x of values) if (Number.isFinite(x)) most = Math.max(most, Math.abs(x));
   return most;
-}
-
-function describe(
-  { headDim, qLen, numQHeads }: AttentionProblem,
-  at: number,
-  want: number,
-  got: number,
-): string {
-  const row = Math.floor(at / headDim);
-  const head = Math.floor(row / qLen);
-  const place = [Math.floor(head / numQHeads), head % numQHeads, row % qLen, at % headDim];
-  return `[b, h, i, d] = [${place.join(', ')}]: expected ${want}, got ${got}`;
 }

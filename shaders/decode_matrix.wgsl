@@ -8,7 +8,8 @@
 // The loops over blocks turn equally often for all subgroups, as the compiler demands: what is left over repeats the last.
 //
 // Matrices are f16. So that nothing is lost, each query and each weight is the sum of two: rows r of `queries` and `weights`
-// hold the nearest f16, rows ROW_BLOCK + r what is left of it; their products are added in f32.
+// hold the nearest f16, rows ROW_BLOCK + r what is left of it; their products are added in f32. A scaled query past f16's range
+// leaves its row without a result; a V of NaN or infinity shows in all rows of its block, in those that may not see it too.
 //
 // in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
 //      k_cache [B, Hkv, capacity, D] f16      lib matrix
@@ -17,7 +18,7 @@
 // out  the state of each row                  lib work
 // grid (items, Hkv * ROW_BLOCKS, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS
-// libs step numbers work matrix
+// libs step numbers work matrix subgroup
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> step: Step;
@@ -30,12 +31,6 @@ const D_BLOCKS = HEAD_DIM / UNIT;
 const_assert ROW_BLOCK <= TEAMS && 2u * ROW_BLOCK <= MATRIX_ROWS && MATRIX_ROWS % UNIT == 0u;
 const_assert HEAD_DIM % UNIT == 0u && TILE % UNIT == 0u && TEAM_KEYS * LANES == TILE;
 const_assert MIX_VEC4S * WG_SIZE >= ROW_BLOCK * D4;
-
-// The invocations that weigh a row together lie within one subgroup.
-struct Team {
-  row: u32,  // of the block; there may be more teams than rows
-  lane: u32, // number within the team
-}
 
 var<workgroup> products: array<f32, MATRIX_ROWS * max(TILE, HEAD_DIM)>; // of a tile: [row][key], then [row][element]
 var<workgroup> row_shrink: array<f32, ROW_BLOCK>;
@@ -54,7 +49,7 @@ fn main(
 ) {
   let work = work_of(group, groups);
   let first_key = work.kv_head * step.capacity;
-  let team = Team(subgroup * (subgroup_size / LANES) + subgroup_lane / LANES, subgroup_lane % LANES);
+  let me = Invocation(subgroup, subgroup_size, subgroup_lane);
   load_queries(work, index);
   var m = NEG_MAX;
   var l = 0.0; // of this invocation's keys
@@ -70,7 +65,7 @@ fn main(
       multiply_staged_keys(count / UNIT, subgroup_lane);
     }
     workgroupBarrier(); // scores are complete, nobody reads the staged keys any more
-    weigh(team, work, first, &m, &l);
+    weigh(me, work, first, &m, &l);
     stage_values(first_key + first, count, index);
     workgroupBarrier(); // weights and the staged block are there, nobody reads the scores any more
     for (var block = 0u; block < D_BLOCKS; block += subgroups) {
@@ -79,7 +74,7 @@ fn main(
     workgroupBarrier(); // products are complete
     mix(index, &o);
   }
-  finish_rows(team, m, l);
+  finish_rows(me, m, l);
   workgroupBarrier(); // m and l of all rows are there
   for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
     let at = index + i * WG_SIZE;
@@ -105,20 +100,22 @@ fn load_queries(work: Work, index: u32) {
   }
 }
 
-// A team turns its row's scores into weights, hidden keys into 0.
-fn weigh(team: Team, work: Work, first: u32, m: ptr<function, f32>, l: ptr<function, f32>) {
-  let row = min(team.row, ROW_BLOCK - 1u);
+// A team turns its row's scores into weights, hidden keys into 0. There may be more teams than rows.
+fn weigh(me: Invocation, work: Work, first: u32, m: ptr<function, f32>, l: ptr<function, f32>) {
+  let team = team_of(me);
+  let lane = lane_of(me);
+  let row = min(team, ROW_BLOCK - 1u);
   let visible = min(work.end, visible_keys(work.kv_len, min(work.row_start + row, ROWS - 1u)));
   var scores = array<f32, TEAM_KEYS>();
   var highest = *m;
   for (var t = 0u; t < TEAM_KEYS; t++) { // unroll
-    let key = team.lane + t * LANES;
+    let key = lane + t * LANES;
     let score = products[row * TILE + key] + products[(ROW_BLOCK + row) * TILE + key];
-    scores[t] = select(NEG_MAX, score, first + key < visible);
+    scores[t] = kept_score(score, first + key < visible);
     highest = max(highest, scores[t]);
   }
   for (var mask = 1u; mask < LANES; mask *= 2u) {
-    highest = max(highest, subgroupShuffleXor(highest, mask));
+    highest = max(highest, exchange(me, highest, mask));
   }
   let shrink = exp(*m - highest);
   *m = highest;
@@ -126,12 +123,12 @@ fn weigh(team: Team, work: Work, first: u32, m: ptr<function, f32>, l: ptr<funct
   for (var t = 0u; t < TEAM_KEYS; t++) { // unroll
     let weight = select(exp(scores[t] - highest), 0.0, is_hidden(scores[t]));
     *l += weight;
-    if team.row < ROW_BLOCK {
-      put_weight(row * TILE + team.lane + t * LANES, weight);
-      put_weight((ROW_BLOCK + row) * TILE + team.lane + t * LANES, weight - rounded(weight));
+    if team < ROW_BLOCK {
+      put_weight(row * TILE + lane + t * LANES, weight);
+      put_weight((ROW_BLOCK + row) * TILE + lane + t * LANES, weight - rounded(weight));
     }
   }
-  if team.row < ROW_BLOCK && team.lane == 0u {
+  if team < ROW_BLOCK && lane == 0u {
     row_shrink[row] = shrink;
   }
 }
@@ -154,13 +151,14 @@ fn mix(index: u32, o: ptr<function, array<vec4<f32>, MIX_VEC4S>>) {
 }
 
 // m and l of the teams' rows, for all invocations to see.
-fn finish_rows(team: Team, m: f32, l: f32) {
+fn finish_rows(me: Invocation, m: f32, l: f32) {
+  let team = team_of(me);
   var sum = l;
   for (var mask = 1u; mask < LANES; mask *= 2u) {
-    sum += subgroupShuffleXor(sum, mask);
+    sum += exchange(me, sum, mask);
   }
-  if team.row < ROW_BLOCK && team.lane == 0u {
-    row_m[team.row] = m;
-    row_l[team.row] = sum;
+  if team < ROW_BLOCK && lane_of(me) == 0u {
+    row_m[team] = m;
+    row_l[team] = sum;
   }
 }

@@ -60,7 +60,7 @@ fn main(
     for (var other = 1u; other < SETS; other++) {
       sum += set_o[lane + other * D4];
     }
-    o[states.row * D4 + i] = select(sum / total.y, vec4<f32>(), total.y == 0.0);
+    o[states.row * D4 + i] = output_of(sum, total.x, total.y);
   }
   if lane == 0u {
     lse[states.row] = lse_of(total.x, total.y);

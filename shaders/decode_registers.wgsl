@@ -97,7 +97,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     score(work, at, first, queries, keys, &scores);
     reduce(me, at.lane, &scores);
     weigh(me, work, at, first, &scores, &state);
-    mix(me, work, at, first, scores, values, &state);
+    if MASKED && first + RUNS * TOKENS + Q_LEN > work.kv_len + 1u {
+      mix(me, work, at, first, scores, values, true, &state);
+    } else {
+      mix(me, work, at, first, scores, values, false, &state);
+    }
   }
   sum_held(me, &state);
   if RUNS > 1u {
@@ -186,7 +190,7 @@ fn weigh(me: Invocation, work: Work, at: Lane, first: u32, scores: ptr<function,
     for (var t = 0u; t < HELD_TOKENS; t++) { // unroll
       let key = first + (at.held_key + t) * RUNS + at.run;
       let scale = k_row_scale(step.k_scales, scale_row(work.kv_head, min(key, work.end - 1u)));
-      let held = select(NEG_MAX, (*scores)[h * HELD_TOKENS + t] * scale, key < visible);
+      let held = kept_score((*scores)[h * HELD_TOKENS + t] * scale, key < visible);
       (*scores)[h * HELD_TOKENS + t] = held;
       highest = max(highest, held);
     }
@@ -230,8 +234,18 @@ fn row_owner(r: u32) -> u32 {
   return (r / HELD_ROWS) * (LANES / ROW_LANES);
 }
 
-// Adds the round's weighted values.
-fn mix(me: Invocation, work: Work, at: Lane, first: u32, weights: Scores, values: ValueWords, state: ptr<function, State>) {
+// Adds the round's weighted values. `masked`: there are keys among them that not all rows see. Text of its own for them, the
+// last round or two of a sequence, so that all others are without a branch.
+fn mix(
+  me: Invocation,
+  work: Work,
+  at: Lane,
+  first: u32,
+  weights: Scores,
+  values: ValueWords,
+  masked: bool,
+  state: ptr<function, State>,
+) {
   for (var t = 0u; t < TOKENS; t++) { // unroll
     let key = at.first_key + key_of(work, at, first, t);
     var v = array<vec4<f32>, V_LANE_VEC4S>();
@@ -244,8 +258,10 @@ fn mix(me: Invocation, work: Work, at: Lane, first: u32, weights: Scores, values
     for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
       let held = weights[(r % HELD_ROWS) * HELD_TOKENS + t % HELD_TOKENS];
       let weight = broadcast(me, held, row_owner(r) + (t / HELD_TOKENS) * SPARE);
-      for (var i = 0u; i < V_LANE_VEC4S; i++) { // unroll
-        (*state).o[r][i] += weight * v[i];
+      if !masked || sees(work.kv_len, at.row + r, key_of(work, at, first, t)) {
+        for (var i = 0u; i < V_LANE_VEC4S; i++) { // unroll
+          (*state).o[r][i] += weight * v[i];
+        }
       }
     }
   }

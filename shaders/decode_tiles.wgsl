@@ -109,7 +109,7 @@ fn key_of(work: Work, first: u32, lane: u32, j: u32) -> u32 {
   return min(first + lane % KEY_LANES + j * KEY_LANES, work.end - 1u);
 }
 
-// Phase 1: dot products [row][key] of this invocation's keys.
+// Phase 1: dot products [row][key] of this invocation's keys, scaled from the first on: their sum may be far past f32.
 fn score_tile(work: Work, first: u32, lane: u32, scores: ptr<function, Scores>) {
   let words = opaque_count(K_ROW_WORDS);
   for (var w = 0u; w < words; w++) {
@@ -127,25 +127,25 @@ fn score_tile(work: Work, first: u32, lane: u32, scores: ptr<function, Scores>) 
         let row = work.kv_head * ROWS + row_of(work, score_row(lane) + r);
         let query = select(vec4<f32>(), q[row * D4 + min(d4, D4 - 1u)], d4 < D4);
         for (var j = 0u; j < KEYS; j++) { // unroll
-          (*scores)[r][j] += dot(query, k_unpack(keys[j], i) * scales[j]);
+          (*scores)[r][j] += dot(query, k_unpack(keys[j], i) * scales[j]) * step.sm_scale;
         }
       }
     }
   }
 }
 
-// Scales the scores, hides those that the row may not see, and raises the rows' maxima to them.
+// Finishes the scores, hides those that the row may not see, and raises the rows' maxima to them.
 fn raise_maxima(work: Work, first: u32, lane: u32, scores: ptr<function, Scores>) {
   var scales = array<f32, KEYS>();
   for (var j = 0u; j < KEYS; j++) { // unroll
-    scales[j] = step.sm_scale * k_row_scale(step.k_scales, scale_row(work.kv_head, key_of(work, first, lane, j)));
+    scales[j] = k_row_scale(step.k_scales, scale_row(work.kv_head, key_of(work, first, lane, j)));
   }
   for (var r = 0u; r < QK_ROWS; r++) { // unroll
     let visible = min(work.end, visible_keys(work.kv_len, row_of(work, score_row(lane) + r)));
     var highest = NEG_MAX;
     for (var j = 0u; j < KEYS; j++) { // unroll
       let score = (*scores)[r][j] * scales[j];
-      (*scores)[r][j] = select(NEG_MAX, score, first + lane % KEY_LANES + j * KEY_LANES < visible);
+      (*scores)[r][j] = kept_score(score, first + lane % KEY_LANES + j * KEY_LANES < visible);
       highest = max(highest, (*scores)[r][j]);
     }
     raise_max(min(score_row(lane) + r, ROW_BLOCK - 1u), highest);
@@ -201,8 +201,10 @@ fn mix_tile(state: ptr<function, State>, work: Work, first: u32, lane: u32) {
       let weight = weights[min(mix_row(lane) + r, ROW_BLOCK - 1u) * TILE + key];
       let share = weight * row_scale;
       (*state).l[r] += weight;
-      for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
-        (*state).o[r][i] += share * v[i];
+      if sees(work.kv_len, row_of(work, mix_row(lane) + r), first + key) {
+        for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
+          (*state).o[r][i] += share * v[i];
+        }
       }
     }
   }

@@ -6,7 +6,7 @@
 // in   q       [B, Hq, Q_LEN, D/4] vec4 f32
 //      k_cache [B, Hkv, capacity, D]         words of 16 bytes, lib elements_* as k_*
 //      step    Step                          lib step
-// out  scores  [B, Hq, Q_LEN, capacity] f32  NEG_MAX where the query may not see the key
+// out  scores  [B, Hq, Q_LEN, capacity] f32  NEG_MAX where the query may not see the key, BAD_SCORE past f32
 // grid (ceil(longest kv_len / WG_SIZE), Hq * Q_LEN, B); an invocation owns one score
 // consts HEAD_DIM GROUP_SIZE Q_LEN CAUSAL WG_SIZE
 // libs step numbers, elements_* as k_*
@@ -40,11 +40,10 @@ fn main(
     for (var i = 0u; i < K_WORD_VEC4S; i++) { // unroll
       let d4 = w * K_WORD_VEC4S + i;
       if d4 < D4 {
-        score += dot(q[row * D4 + d4], k_unpack(word, i) * scale);
+        score += dot(q[row * D4 + d4], k_unpack(word, i) * scale) * step.sm_scale;
       }
     }
   }
   score *= k_row_scale(step.k_scales, scale_row(kv_head, t));
-  let sees = t < visible_keys(kv_len, row);
-  scores[row * step.capacity + t] = select(NEG_MAX, score * step.sm_scale, sees);
+  scores[row * step.capacity + t] = kept_score(score, t < visible_keys(kv_len, row));
 }

@@ -40,7 +40,7 @@ fn main(
   let l = row_sum(sum, lane);
 
   for (var t = lane; t < kv_len; t += WG_SIZE) {
-    scores[row * step.capacity + t] = select(scores[row * step.capacity + t] / l, 0.0, l == 0.0);
+    scores[row * step.capacity + t] = output_of(vec4<f32>(scores[row * step.capacity + t]), m, l).x;
   }
   if lane == 0u {
     lse[row] = lse_of(m, l);

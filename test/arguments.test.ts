@@ -137,7 +137,7 @@ test.each<[string, object, string]>([
   ['load', { kvLens: ['3'] }, 'load: length of sequence 0: expected a whole number from 0 to 8, got "3"'],
   [
     'load',
-    { kvLens: new Array(1) },
+    { kvLens: Object.assign([], { length: 1 }) },
     'load: length of sequence 0: expected a whole number from 0 to 8, got undefined',
   ],
   ['step', { q: undefined }, 'step: q: expected a GPUBuffer or a part of one, got undefined'],

@@ -11,6 +11,7 @@ import type { CacheFormat } from '../src/kernels/lib.ts';
 import { plainMix, plainScores, plainSoftmax } from '../src/kernels/plain.ts';
 import { readStream } from '../src/kernels/readStream.ts';
 import { checkShape, type GqaShape, HEAD_DIMS } from '../src/kernels/shape.ts';
+import { subgroupProbe } from '../src/kernels/subgroupProbe.ts';
 import { validatorGpu } from '../src/node.ts';
 import { GPU_FACTS, GPUS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from './support/deviceFacts.ts';
 import { chosenRegisters } from './support/registersSizes.ts';
@@ -146,13 +147,18 @@ describe('lint', () => {
     expect(await findings(bare, kernels)).toEqual([]);
   });
 
+  test('subgroup_probe, with subgroups', async () => {
+    const kernels = [4, 64, 256].flatMap((wgSize) => [2, 4].map((lanes) => subgroupProbe({ wgSize, lanes })));
+    expect(await findings(full, kernels)).toEqual([]);
+  });
+
   test('a forgotten lib is an unresolved name, one linked twice a redeclaration', async () => {
     const shape = checkShape({ numQHeads: 4, numKvHeads: 1, headDim: 64 });
     const { name, source } = plainScores(shape, F16);
     const lib = source.slice(source.indexOf('// lib numbers'), source.indexOf('// lib elements'));
-    expect(lib).toContain('NEG_MAX');
+    expect(lib).toContain('fn kept_score');
     expect(await findings(bare, [{ name, source: source.replace(lib, '') }])).toEqual([
-      expect.stringContaining("unresolved value 'NEG_MAX'"),
+      expect.stringContaining("unresolved call target 'kept_score'"),
     ]);
     expect((await findings(bare, [{ name, source: source + lib }]))[0]).toContain('redeclaration');
   });

@@ -101,6 +101,7 @@ const TITLES: Readonly<Record<Warning['code'], string>> = {
   tuning: 'Tuning',
   noisy: 'Noisy times',
   hidden: 'The tab was hidden',
+  subgroups: 'Subgroups out of order',
   'non-standard': 'Non-standard parameters',
   partial: 'Not the whole run',
 };

@@ -2,7 +2,7 @@
 import { f16Bits, f16Value } from '../../src/kernels/halves.ts';
 import { attention, type AttentionProblem } from '../../test/reference/attention.ts';
 import type { RowCheck } from '../schema.ts';
-import { largest, worstError } from '../verify.ts';
+import { largest, within, worstError } from '../verify.ts';
 import { fromElements, type PeerInputs, type PeerType } from './inputs.ts';
 
 /** Float64 truth [Hq, D] and the bound on an engine's worst absolute error, by the type it computes in. */
@@ -45,7 +45,7 @@ export function checkOutput(
 ): RowCheck {
   const { error } = worstError(o, truth);
   const bound = bounds[arithmetic];
-  return { ref: 'cpu-f64', pass: error <= bound, maxAbsErr: error, bound };
+  return { ref: 'cpu-f64', pass: within(error, bound), maxAbsErr: error, bound };
 }
 
 function problemOf({ shape, q, k, v }: PeerInputs): AttentionProblem {

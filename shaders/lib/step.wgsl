@@ -2,6 +2,8 @@
 //
 // consts Q_LEN CAUSAL
 
+const MASKED = CAUSAL && Q_LEN > 1u; // whether any row may not see a key that another one of its step sees
+
 struct Step {
   capacity: u32, // token slots per KV head
   batch: u32,
@@ -38,4 +40,9 @@ fn visible_keys(kv_len: u32, row: u32) -> u32 {
   }
   let hidden = Q_LEN - 1u - row % Q_LEN;
   return select(0u, kv_len - hidden, kv_len > hidden);
+}
+
+// Whether query row `row` may see a key of its sequence. A hidden key's weight is 0, but 0 times a V of NaN is not.
+fn sees(kv_len: u32, row: u32, key: u32) -> bool {
+  return !MASKED || key < visible_keys(kv_len, row);
 }

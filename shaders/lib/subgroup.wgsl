@@ -1,5 +1,5 @@
-// lib subgroup: what decode_registers asks of its subgroups. Any subgroup size, as long as a team of LANES invocations
-// lies within one subgroup.
+// lib subgroup: what kernels ask of their subgroups. Any subgroup size, as long as a team of LANES invocations lies within
+// one subgroup, and every subgroup but the last is full: subgroup_probe shows whether that is so.
 //
 // consts LANES
 
@@ -17,6 +17,10 @@ fn team_of(me: Invocation) -> u32 {
 // Number of this invocation within its team.
 fn lane_of(me: Invocation) -> u32 {
   return me.lane % LANES;
+}
+
+fn size_of(me: Invocation) -> u32 {
+  return me.subgroup_size;
 }
 
 // x of the invocation whose number within the team differs from this one's in the bits of `mask`.

@@ -47,7 +47,7 @@ fn write_state(work: Work, row: u32, i: u32, sum: vec4<f32>, m: f32, l: f32) {
   }
   if work.whole {
     let at = work.kv_head * ROWS + row;
-    o[at * (HEAD_DIM / 4u) + i] = select(sum / l, vec4<f32>(), l == 0.0);
+    o[at * (HEAD_DIM / 4u) + i] = output_of(sum, m, l);
     if i == 0u {
       lse[at] = lse_of(m, l);
     }

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
 import { RANGES_HELP } from '../../bench/kvRanges.ts';
+import { notFiniteText } from '../../bench/notFinite.ts';
 import { storeProblem, type StoredProblem } from '../../bench/problem.ts';
 import { writeSafetensors, type TensorData } from '../checkpoint/file.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../decode/plan.ts';
@@ -14,6 +15,7 @@ import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
 import { checkOutputOption, isStdout, outputPath } from './outputOption.ts';
 import { runQuietly } from './runQuietly.ts';
 import { readTuningFor } from './tuningFile.ts';
+import { EXIT } from './usage.ts';
 
 interface AttendOptions extends AdapterOptions {
   readonly out: string;
@@ -25,7 +27,8 @@ interface AttendOptions extends AdapterOptions {
 
 /**
  * Adds the `attend` command to the program. A line about the result goes to the program's `writeOut`, warnings and notes
- * to its `writeErr`. Bad input rejects with a GqaError, and the output file is then as it was.
+ * to its `writeErr`. Bad input rejects with a GqaError, and the output file is then as it was. The process's exit code is 1
+ * when the result that was written is not finite.
  */
 export function registerAttend(program: Command): void {
   const attend = program
@@ -54,6 +57,7 @@ const HELP = `
 Input:   q [B, Hq, Lq, D], k and v [B, Hkv, T, D], each F32, F16 or BF16; kv_lens [B], integers, is optional:
          the tokens of each sequence that are valid. Lq is 1 to 8. Causal: query i sees all but the last Lq - 1 - i keys.
 Output:  o [B, Hq, Lq, D] and lse [B, Hq, Lq] (natural logarithm) as F32; a query that sees no key has o 0, lse -3e38.
+         A query with a score past 2.9e38, or with NaN or infinity in what it reads, has NaN: said, with exit code 1.
 
 ${RANGES_HELP}
 
@@ -76,6 +80,7 @@ async function runAttend(command: Command, path: string, options: AttendOptions)
     await device.idle();
     const metadata = metadataOf(problem, options, found.adapterName);
     await writeSafetensors(options.out, resultTensors(input, o, lse), metadata);
+    sayNotFinite(problem, o, lse, note);
   } finally {
     device.destroy();
   }
@@ -93,6 +98,20 @@ async function checkTarget(input: string, output: string): Promise<void> {
   if (target && source && target.dev === source.dev && target.ino === source.ino) {
     throw new GqaError('output', `--out "${output}": expected another file than the input`);
   }
+}
+
+const CAUSES = 'q, k or v hold such values, or scores leave the range (past 2.9e38) or sums that of f32';
+
+function sayNotFinite(
+  problem: StoredProblem,
+  o: Float32Array,
+  lse: Float32Array,
+  note: (line: string) => void,
+): void {
+  const text = notFiniteText(problem, o, lse);
+  if (text === undefined) return;
+  note(`warning  ${text}: ${CAUSES}`);
+  process.exitCode = EXIT.failure;
 }
 
 function problemOf(input: AttendInput, { kvDtype, causal, scale }: AttendOptions): StoredProblem {

@@ -7,6 +7,7 @@ import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../b
 import { partialOf } from '../../bench/endedEarly.ts';
 import type { PartialRun } from '../../bench/schema.ts';
 import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
+import { probedFacts } from '../decode/probe.ts';
 import { ShapeError } from '../device/errors.ts';
 import { appendsText, checkText, groupChecks, passed } from './checkReport.ts';
 import { interruptible, InterruptedError } from './interrupt.ts';
@@ -64,6 +65,7 @@ Examples:
   gqa check --adapter swiftshader --kernel tiles -o json > check.json`;
 
 async function run(command: Command, flags: CheckFlags): Promise<void> {
+  const note = (line: string) => command.configureOutput().writeErr?.(`${line}\n`);
   const opened = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') });
   const cases = casesFor(opened.device.facts.software, flags);
   if (cases.length === 0) {
@@ -72,13 +74,16 @@ async function run(command: Command, flags: CheckFlags): Promise<void> {
       `check: no case's name contains "${flags.case}"; the control case is ${CHECK_CASES[0]!.name}`,
     );
   }
+  const { facts, report } = await probedFacts(opened.device);
+  if (report?.fault !== undefined)
+    note(`warning  no kernel on subgroups is checked, none is used: ${report.fault}`);
   // Who asks for a case or a kernel asks for that alone.
   const all = flags.case === undefined && flags.kernel === STANDARD_KERNELS;
   const appends = await (all ? checkAppends(opened.device) : Promise.resolve([])).catch((error: unknown) => {
     opened.device.destroy();
     throw error;
   });
-  const options = { cases, kernels: flags.kernel };
+  const options = { cases, kernels: flags.kernel, facts };
   const { text, exitCode } = await checkDevice(opened, options, flags.output, appends);
   command.configureOutput().writeOut?.(`${text}\n`);
   process.exitCode = exitCode;
@@ -96,7 +101,7 @@ export async function checkDevice(
   format: 'md' | 'json',
   appends: readonly AppendCheck[] = [],
 ): Promise<{ text: string; exitCode: number }> {
-  const total = planChecks(device.facts, options).length;
+  const total = planChecks(options.facts ?? device.facts, options).length;
   if (total === 0) {
     device.destroy();
     const kernels = (options.kernels ?? DECODE_KERNELS).join(', ');

@@ -43,8 +43,12 @@ export function groupChecks(rows: readonly CheckRow[]): CheckGroup[] {
     elements,
     runs: members.length,
     failed: members.filter((row) => !passed(row)).length,
-    worst: members.flatMap(errorsOf).toSorted((x, y) => share(y) - share(x))[0],
+    worst: worstOf(members.flatMap(errorsOf)),
   }));
+}
+
+function worstOf(errors: readonly WorstError[]): WorstError | undefined {
+  return errors.reduce<WorstError | undefined>((a, b) => (a && share(a) >= share(b) ? a : b), undefined);
 }
 
 function errorsOf({ case: name, verdict }: CheckRow): WorstError[] {
@@ -55,8 +59,9 @@ function errorsOf({ case: name, verdict }: CheckRow): WorstError[] {
   ];
 }
 
-/** The error as a share of its bound; where nothing may differ (all rows empty) the bound is 0. */
+/** The error as a share of its bound; where nothing may differ (all rows empty) the bound is 0. Infinite for what is no number. */
 function share({ error, bound }: WorstError): number {
+  if (!Number.isFinite(error + bound)) return Infinity;
   return error === 0 ? 0 : error / bound;
 }
 
@@ -121,7 +126,8 @@ function failureText(row: CheckRow): string {
   const errors = errorsOf(row).map(
     ({ of, error, bound }) => `${of} error ${short(error)}, bound ${short(bound)}`,
   );
-  return `${where}: ${errors.join('; ')}; worst of o at ${verdict.worst}`;
+  const notFinite = verdict.notFinite === undefined ? '' : `; ${verdict.notFinite}`;
+  return `${where}: ${errors.join('; ')}; worst of o at ${verdict.worst}${notFinite}`;
 }
 
 function short(value: number): string {

@@ -4,10 +4,12 @@ import { createRequire } from 'node:module';
 import { release } from 'node:os';
 import { version } from '../../package.json';
 import { type GqaDevice, openDevice } from '../device/gqaDevice.ts';
+import { computeRequest } from '../device/request.ts';
 import { type ListedAdapter, nodeAdapters, nodeGpu, type NodeGpu, type NodeGpuOptions } from '../node.ts';
 import { embeddedRunsHere, findArchive, versionOf } from '../node/embedded.ts';
 import { driverManifests, driverOverride, pinLibrary, VULKAN_LOADER } from '../node/loader.ts';
-import { computesRight, loopVariable, timestampStep } from './doctorProbes.ts';
+import type { SubgroupReport } from '../kernels/subgroupProbe.ts';
+import { computesRight, kernelChoice, loopVariable, timestampStep } from './doctorProbes.ts';
 
 /** The machine, before any adapter is opened. Absent packages have no version. */
 export interface Machine {
@@ -35,6 +37,10 @@ export interface Chosen {
   readonly features: readonly string[];
   /** Smallest and largest subgroup; undefined without the feature. */
   readonly subgroups: readonly [number, number] | undefined;
+  /** What a probe saw of them, in the sizes of an ordinary step; undefined where it did not run. */
+  readonly subgroupProbe: SubgroupReport | undefined;
+  /** The kernel that `auto` takes for an ordinary step, with its sizes: `registers wg128 lanes16 tokens2 rows4x1`. */
+  readonly kernel: string;
   readonly limits: Readonly<Record<string, number>>;
   /** Nanoseconds; undefined without the feature or when the clock stands still. */
   readonly timestampStep: number | undefined;
@@ -105,7 +111,9 @@ async function gatherChosen(found: NodeGpu): Promise<Chosen> {
   const device = await openDevice(found.gpu, {
     descriptor: (given) => {
       adapter = given;
-      return { requiredFeatures: given.features.has('timestamp-query') ? ['timestamp-query'] : [] };
+      const request = computeRequest(given);
+      if (given.features.has('timestamp-query')) request.requiredFeatures.push('timestamp-query');
+      return request;
     },
   });
   try {
@@ -115,7 +123,7 @@ async function gatherChosen(found: NodeGpu): Promise<Chosen> {
   }
 }
 
-type Probes = Pick<Chosen, 'timestampStep' | 'loopVariable' | 'computesRight'>;
+type Probes = Pick<Chosen, 'timestampStep' | 'loopVariable' | 'computesRight' | 'subgroupProbe' | 'kernel'>;
 
 function adapterFacts(found: NodeGpu, { info, features, limits }: GPUAdapter): Omit<Chosen, keyof Probes> {
   const { adapterName: name, rung, software, notes } = found;
@@ -137,5 +145,6 @@ async function probe(device: GqaDevice): Promise<Probes> {
     timestampStep: device.device.features.has('timestamp-query') ? await timestampStep(device) : undefined,
     loopVariable: await loopVariable(device),
     computesRight: await computesRight(device),
+    ...(await kernelChoice(device)),
   };
 }

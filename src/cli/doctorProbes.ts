@@ -1,7 +1,14 @@
-// doctorProbes.ts: small experiments on a device: does it compute, how fine is its clock, does it start loop variables anew.
+// doctorProbes.ts: small experiments on a device: does it compute, how fine is its clock, does it start loop variables anew,
+// which kernel suits it.
+import { cacheLayout } from '../cache/layout.ts';
+import { chooseContext } from '../decode/context.ts';
+import { probedFacts } from '../decode/probe.ts';
 import { createStorage, readBack } from '../device/buffers.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { BUFFER_USAGE } from '../device/usage.ts';
+import { variantName } from '../kernels/fused.ts';
+import { checkShape } from '../kernels/shape.ts';
+import type { SubgroupReport } from '../kernels/subgroupProbe.ts';
 
 /** Squares 256 numbers on the device; true when each of them is right. */
 export async function computesRight(device: GqaDevice): Promise<boolean> {
@@ -63,6 +70,17 @@ async function runShader(
   const values = new Uint32Array(await readBack(device, output));
   output.destroy();
   return values;
+}
+
+const ORDINARY = { numQHeads: 32, numKvHeads: 8, headDim: 128, capacity: 4096, kType: 'f16' } as const;
+
+/** The kernel that `auto` takes for one token of a model of 32 query and 8 KV heads, and what a probe saw of its subgroups. */
+export async function kernelChoice(
+  device: GqaDevice,
+): Promise<{ kernel: string; subgroupProbe: SubgroupReport | undefined }> {
+  const context = await chooseContext(device, checkShape(ORDINARY), cacheLayout(ORDINARY), {});
+  const subgroupProbe = context.subgroups ?? (await probedFacts(device)).report;
+  return { kernel: variantName(context.variant), subgroupProbe };
 }
 
 const STAMPS = 64;

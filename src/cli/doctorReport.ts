@@ -1,5 +1,6 @@
 // doctorReport.ts: what `gqa doctor` makes of its facts: lines with fixes, and a Markdown list for a bug report. Pure.
 import { formatBytes } from '../../bench/format.ts';
+import type { SubgroupReport } from '../kernels/subgroupProbe.ts';
 import { EMBEDDED_INSTALL } from '../node/embedded.ts';
 import type { Chosen, DoctorFacts, Machine } from './doctorFacts.ts';
 
@@ -62,20 +63,13 @@ function adapterCheck({ adapters }: Machine, { name, rung, software }: Chosen): 
   };
 }
 
-function featureChecks({ features, subgroups, timestampStep }: Chosen): Check[] {
+function featureChecks(chosen: Chosen): Check[] {
+  const { features, timestampStep } = chosen;
   const f16 = features.includes('shader-f16');
   const checks: Check[] = [
     { level: 'ok', text: `shader-f16 ${f16 ? 'yes' : 'no'} (16-bit caches do not need it)` },
   ];
-  checks.push(
-    subgroups
-      ? { level: 'ok', text: `subgroups of ${sizes(subgroups)}` }
-      : {
-          level: 'warn',
-          text: 'no subgroups',
-          fix: 'none needed: kernels without them are used, somewhat slower',
-        },
-  );
+  checks.push(subgroupCheck(chosen));
   checks.push(
     timestampStep === undefined
       ? {
@@ -86,6 +80,22 @@ function featureChecks({ features, subgroups, timestampStep }: Chosen): Check[] 
       : { level: 'ok', text: `timestamp step ${timestampStep} ns` },
   );
   return checks;
+}
+
+const SLOWER = 'none needed: kernels without them are used, somewhat slower';
+
+function subgroupCheck({ subgroups, subgroupProbe, kernel }: Chosen): Check {
+  if (!subgroups) return { level: 'warn', text: `no subgroups: the kernel is ${kernel}`, fix: SLOWER };
+  const named = `subgroups of ${sizes(subgroups)}`;
+  if (!subgroupProbe) return { level: 'ok', text: `${named}, not used: the kernel is ${kernel}` };
+  if (subgroupProbe.fault !== undefined) {
+    const text = `${named} that cannot be used, the kernel is ${kernel}: ${subgroupProbe.fault}`;
+    return { level: 'warn', text, fix: SLOWER };
+  }
+  return {
+    level: 'ok',
+    text: `${named}, found to be of ${subgroupProbe.subgroupSize} and full: the kernel is ${kernel}`,
+  };
 }
 
 function sizes([smallest, largest]: readonly [number, number]): string {
@@ -147,6 +157,12 @@ export function factsMarkdown({ machine, chosen, error }: DoctorFacts): string {
   return rows.map(([name, value]) => `- ${name}: ${value.replaceAll('\n', ' ')}`).join('\n');
 }
 
+function probeText(probe: SubgroupReport | undefined): string {
+  if (!probe) return 'not run';
+  const { wgSize, lanes, subgroupSize, fault } = probe;
+  return fault ?? `size ${subgroupSize}, full (workgroups of ${wgSize}, teams of ${lanes})`;
+}
+
 function chosenRows(chosen: Chosen): [string, string][] {
   return [
     ['adapter', `${chosen.name} (${chosen.rung}${chosen.software ? ', software' : ''})`],
@@ -155,6 +171,8 @@ function chosenRows(chosen: Chosen): [string, string][] {
     ['device, description', `${chosen.info.device}, ${chosen.info.description}`],
     ['features', chosen.features.join(' ')],
     ['subgroup sizes', chosen.subgroups ? sizes(chosen.subgroups) : 'none'],
+    ['subgroup probe', probeText(chosen.subgroupProbe)],
+    ['kernel', chosen.kernel],
     ...Object.entries(chosen.limits).map(([name, value]): [string, string] => [name, String(value)]),
     ['timestamp step', chosen.timestampStep === undefined ? 'none' : `${chosen.timestampStep} ns`],
     ['loop variable, 5 rounds', `${chosen.loopVariable} (1 expected)`],

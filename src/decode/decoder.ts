@@ -7,45 +7,41 @@ import { checkInstance, checkOptions, checkWhole, pickKnown, type Known } from '
 import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { validated } from '../device/scopes.ts';
-import { checkVariant } from '../kernels/fused.ts';
 import { checkShape, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
+import { CHOICE_OPTIONS, chooseContext, type ChoiceOptions } from './context.ts';
 import { compileFusedPath } from './fusedPath.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
 import {
   checkKernel,
   checkPlan,
-  CONTEXT_OPTIONS,
   mostStepWords,
   PLAN_OPTIONS,
-  planContext,
   planDecode,
-  type ContextOptions,
   type DecodePlan,
   type PlanContext,
   type PlanOptions,
 } from './plan.ts';
 import { compilePlainPath } from './plainPath.ts';
-import { checkTuning, tunedFor, type Tuning } from './tuning.ts';
+import { checkTuning } from './tuning.ts';
 
 type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>;
 
 /** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
-export interface DecoderOptions extends OwnShape, ContextOptions {
+export interface DecoderOptions extends OwnShape, ChoiceOptions {
   readonly cache: KvCache;
-  /** What was measured on devices; `auto` takes this device's entry for this class of shapes, if there is one. */
-  readonly tuning?: Tuning;
 }
 
 const OWN_SHAPE = { numQHeads: true, qLen: true, causal: true } satisfies Known<OwnShape>;
 
-const DECODER_OPTIONS = {
-  cache: true,
-  ...OWN_SHAPE,
-  ...CONTEXT_OPTIONS,
-  tuning: true,
-} satisfies Known<DecoderOptions>;
+const DECODER_OPTIONS = { cache: true, ...OWN_SHAPE, ...CHOICE_OPTIONS } satisfies Known<DecoderOptions>;
 
-/** The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm. */
+/**
+ * The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm.
+ *
+ * A row that sees no key gets o = 0 and lse = LSE_EMPTY. One that sees a key whose score, or a sum on the way to it, is not
+ * finite in f32 or beyond 2.9e38 gets NaN for both, so that no numbers hide it: q or K hold NaN or infinity, or are too
+ * large. NaN or infinity in o beside a finite lse come from V: it holds them, or its weighted sum leaves f32.
+ */
 export interface StepArgs {
   readonly layer?: number;
   readonly q: BufferArg;
@@ -66,6 +62,7 @@ const STEP_PLAN_OPTIONS = { kvLens: true, ...PLAN_OPTIONS } satisfies Known<Step
 /**
  * Compiles a decoder's kernels and allocates its scratch. All waiting happens here and in `step`. Throws ShapeError and
  * LimitExceededError for what cannot be, FeatureMissingError for a kernel the device cannot run, GpuError for want of memory.
+ * The first decoder of a device with subgroups probes them: `context.subgroups` says what was found.
  */
 export async function createDecoder(device: GqaDevice, options: DecoderOptions): Promise<Decoder> {
   checkDevice('createDecoder', device);
@@ -79,14 +76,10 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
   checkKernel('decoder', kernel);
   if (tuning !== undefined) checkTuning('decoder: tuning', tuning);
   const shape = checkShape({ ...pickKnown<OwnShape>(options, OWN_SHAPE), ...pickShape(cache) });
-  const known = tuning && tunedFor(tuning, device.device.adapterInfo, device.facts, shape, cache.layout);
-  const context = planContext(shape, cache.layout, device.facts, {
-    ...(known && { tuned: known }),
-    ...pickKnown<ContextOptions>(options, CONTEXT_OPTIONS),
-  });
-  const plain = context.kernel === 'plain';
-  if (!plain) checkVariant(shape, cache.layout, context.variant, device.facts);
-  const createPath = await (plain ? compilePlainPath(device, context) : compileFusedPath(device, context));
+  const choice = pickKnown<ChoiceOptions>(options, CHOICE_OPTIONS);
+  const context = await chooseContext(device, shape, cache.layout, choice);
+  const compilePath = context.kernel === 'plain' ? compilePlainPath : compileFusedPath;
+  const createPath = await compilePath(device, context);
   return allocated(device, 'decoder: scratch memory', (create) => {
     return new Decoder(cache, context, createPath(create), create('lse', shape.rows * 4));
   });
@@ -97,7 +90,7 @@ function pickShape(cache: KvCache): Pick<GqaShape, 'batch' | 'numKvHeads' | 'hea
   return { batch, numKvHeads, headDim };
 }
 
-/** Attention of new query rows over a cache. Never destroys the cache. */
+/** Attention of new query rows over a cache; what its numbers mean, and NaN among them, is said at StepArgs. Never destroys the cache. */
 export class Decoder {
   readonly device: GqaDevice;
   readonly cache: KvCache;

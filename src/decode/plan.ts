@@ -14,6 +14,7 @@ import {
 import type { Grid } from '../kernels/kernel.ts';
 import { profileOf } from '../kernels/profile.ts';
 import type { GqaShape } from '../kernels/shape.ts';
+import type { SubgroupReport } from '../kernels/subgroupProbe.ts';
 import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
 import { checkEntry, type TunedEntry } from './tuning.ts';
 
@@ -84,6 +85,8 @@ export interface PlanContext {
   readonly slots: number;
   /** Longest sequence that is not worth splitting. */
   readonly wholeLen: number;
+  /** What a probe saw of the device's subgroups; its fault is why none of the kernels on subgroups was taken. */
+  readonly subgroups?: SubgroupReport;
 }
 
 /** What a decoder may be told; the rest follows from device and shape. */

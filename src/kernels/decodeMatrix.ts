@@ -5,7 +5,7 @@ import { FeatureMissingError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { link } from '../device/wgsl.ts';
 import type { Kernel } from './kernel.ts';
-import { NUMBERS, STEP, WORK, type CacheFormat } from './lib.ts';
+import { NUMBERS, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, isPowerOfTwo } from './sizes.ts';
 
@@ -23,7 +23,7 @@ export interface MatrixVariant {
 }
 
 /** Invocations that weigh a row together. */
-const LANES = 8;
+export const MATRIX_LANES = 8;
 
 /** The linked kernel. */
 export function decodeMatrix(shape: GqaShape, variant: MatrixVariant): Kernel {
@@ -32,7 +32,7 @@ export function decodeMatrix(shape: GqaShape, variant: MatrixVariant): Kernel {
     source: link({
       kernel: source,
       enables: ['subgroups', 'f16', 'chromium_experimental_subgroup_matrix'],
-      libs: [STEP, NUMBERS, WORK, matrix],
+      libs: [STEP, NUMBERS, WORK, matrix, SUBGROUP],
       consts: matrixConsts(shape, variant),
     }),
   };
@@ -47,12 +47,12 @@ export function matrixConsts(shape: GqaShape, { wgSize, tile, rowBlock, unit }: 
     Q_LEN: shape.qLen,
     CAUSAL: shape.causal,
     WG_SIZE: wgSize,
-    LANES,
+    LANES: MATRIX_LANES,
     TILE: tile,
     UNIT: unit,
     MATRIX_ROWS: Math.ceil((2 * rowBlock) / unit) * unit,
     MIX_VEC4S: Math.ceil((rowBlock * shape.headDim) / 4 / wgSize),
-    TEAM_KEYS: tile / LANES,
+    TEAM_KEYS: tile / MATRIX_LANES,
   };
 }
 
@@ -96,9 +96,9 @@ export function checkMatrix(
   const { wgSize, tile, rowBlock, unit } = variant;
   if (!isPowerOfTwo(wgSize)) throw new ShapeError(`matrix: wgSize: expected a power of two, got ${wgSize}`);
   checkWhole('matrix: unit', unit, facts.matrixUnit, facts.matrixUnit);
-  checkWhole('matrix: rowBlock', rowBlock, 1, wgSize / LANES);
+  checkWhole('matrix: rowBlock', rowBlock, 1, wgSize / MATRIX_LANES);
   for (const [name, value, factor] of [
-    ['tile', tile, Math.max(unit, LANES)],
+    ['tile', tile, Math.max(unit, MATRIX_LANES)],
     ['headDim', shape.headDim, unit],
   ] as const) {
     if (value % factor !== 0)

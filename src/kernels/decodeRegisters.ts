@@ -1,12 +1,11 @@
 // decodeRegisters.ts: the fused kernel that keeps everything in registers (shaders/decode_registers.wgsl).
 import source from '../../shaders/decode_registers.wgsl?raw';
-import subgroup from '../../shaders/lib/subgroup.wgsl?raw';
 import { FeatureMissingError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from './elements.ts';
 import type { Kernel } from './kernel.ts';
-import { cacheLibs, NUMBERS, STEP, WORK, type CacheFormat } from './lib.ts';
+import { cacheLibs, NUMBERS, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
 import { profileOf } from './profile.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, isPowerOfTwo, powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
@@ -33,7 +32,7 @@ export function decodeRegisters(shape: GqaShape, cache: CacheFormat, variant: Re
     source: link({
       kernel: source,
       enables: ['subgroups'],
-      libs: [STEP, NUMBERS, WORK, subgroup, ...cacheLibs(cache)],
+      libs: [STEP, NUMBERS, WORK, SUBGROUP, ...cacheLibs(cache)],
       consts: registersConsts(shape, cache, variant),
     }),
   };

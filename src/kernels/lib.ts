@@ -6,6 +6,7 @@ import elementsInt4 from '../../shaders/lib/elements_int4.wgsl?raw';
 import elementsInt8 from '../../shaders/lib/elements_int8.wgsl?raw';
 import numbers from '../../shaders/lib/numbers.wgsl?raw';
 import step from '../../shaders/lib/step.wgsl?raw';
+import subgroup from '../../shaders/lib/subgroup.wgsl?raw';
 import work from '../../shaders/lib/work.wgsl?raw';
 import { qualified } from '../device/wgsl.ts';
 import type { KvType } from './elements.ts';
@@ -19,6 +20,7 @@ export interface CacheFormat {
 export const STEP = step;
 export const NUMBERS = numbers;
 export const WORK = work;
+export const SUBGROUP = subgroup;
 
 const ELEMENTS: Readonly<Record<KvType, string>> = {
   f32: elementsF32,

@@ -13,6 +13,8 @@ export interface Profile {
    * flight and a second workgroup find room.
    */
   readonly keptFloats: number;
+  /** All its subgroups are of one size, in every shader, though the adapter names a range: Metal says 4 to 64, and has 32. */
+  readonly oneSubgroupSize?: true;
   /** Longest sequence that is not worth splitting: merging costs what its parts would save (`npm run bench:cliffs`). */
   readonly wholeLen: number;
 }
@@ -21,7 +23,7 @@ const GPU_WHOLE_LEN = 256;
 
 const PROFILES: readonly (readonly [vendor: RegExp, profile: Profile])[] = [
   [/nvidia|amd/i, { slots: 512, keptFloats: 128, wholeLen: GPU_WHOLE_LEN }],
-  [/apple/i, { slots: 256, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
+  [/apple/i, { slots: 256, keptFloats: 64, oneSubgroupSize: true, wholeLen: GPU_WHOLE_LEN }],
   [/intel/i, { slots: 128, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
   [/qualcomm|arm|imgtec|samsung/i, { slots: 64, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
 ];

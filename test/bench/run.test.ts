@@ -12,6 +12,7 @@ import {
   GqaError,
   NO_TUNING,
   shapeClass,
+  subgroupReports,
   withEntry,
   type GqaDevice,
 } from '../../src/index.ts';
@@ -51,6 +52,10 @@ describe('runBench', () => {
   test('checks and times every row, in order, with bytes counted by hand', async () => {
     const { events, result } = await run(OPTIONS);
     expect(result.schema).toBe('gqa-bench/1');
+    const { subgroupProbes } = result.context.adapter;
+    const device = await testDevice();
+    expect(subgroupProbes!.length > 0).toBe(device.facts.subgroups);
+    expect(subgroupProbes).toEqual(await subgroupReports(device));
     expect(result.results.map((row) => row.id)).toEqual([
       'h8_kv8_d64_b2_t96_f16',
       'h8_kv2_d64_b2_t96_f16',

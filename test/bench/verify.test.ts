@@ -51,6 +51,34 @@ describe('verify', () => {
     ['a floor in a row that is not empty', (_: Float32Array, lse: Float32Array) => (lse[0] = LSE_EMPTY)],
   ])('fails: %s', (_, change) => expect(verdictOf(change).pass).toBe(false));
 
+  test('minus infinity in place of the floor fails, though float64 has it', () => {
+    const { pass, notFinite } = verdictOf((_, lse) => (lse[2] = -Infinity));
+    expect(pass).toBe(false);
+    expect(notFinite).toBe('1 of 4 of lse are not finite, the first is -Infinity at [b, h, i] = [1, 0, 0]');
+  });
+
+  test('says how much is not finite', () => {
+    const change = (o: Float32Array, lse: Float32Array) => {
+      o.fill(NaN, 70, 75);
+      lse[3] = Infinity;
+    };
+    expect(verdictOf(change).notFinite).toBe(
+      '5 of 256 values of o and 1 of 4 of lse are not finite, the first is NaN at [b, h, i, d] = [0, 1, 0, 6]',
+    );
+    expect(verdictOf()).not.toHaveProperty('notFinite');
+  });
+
+  test('an infinite output fails where infinity is right, and where the bound is', () => {
+    const large = randomProblem({ numQHeads: 1, numKvHeads: 1, headDim: 64, kvLens: [3] });
+    large.v.fill(Infinity, 0, 1);
+    const { o, lse } = attention(large);
+    expect(o[0]).toBe(Infinity);
+    expect(verify(expect64(large), Float32Array.from(o), Float32Array.from(lse)).pass).toBe(false);
+    const off = Float32Array.from(attention(problem).lse, (x) => (x === -Infinity ? LSE_EMPTY : x));
+    const anything = { ...expected, bound: Infinity };
+    expect(verify(anything, Float32Array.from(expected.truth.o), off).pass).toBe(false);
+  });
+
   test('names the worst element', () => {
     expect(verdictOf((o) => (o[64 + 5] = 7)).worst).toMatch(
       /^\[b, h, i, d\] = \[0, 1, 0, 5\]: expected .*, got 7$/,

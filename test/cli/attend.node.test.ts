@@ -226,6 +226,31 @@ describe('results', () => {
     expect([...lse.data]).toEqual([3, 0, -0.375, 0.75]); // 8 * 3 / sqrt(64), and so on
   });
 
+  test('a result that is not finite is written and said, with exit code 1; rows without keys are not of it', async () => {
+    const of = (name: string, shape: number[], values: readonly number[]): TensorData => ({
+      name,
+      dtype: 'F32',
+      shape,
+      data: Float32Array.from(values.flatMap((x) => Array.from({ length: D }, () => x))),
+    });
+    const lens: TensorData = { name: 'kv_lens', dtype: 'I64', shape: [2], data: BigInt64Array.of(2n, 0n) };
+    const k = of('k', [2, 1, 2, D], [1e19, -1e19, 0, 0]);
+    const v = of('v', [2, 1, 2, D], [1, 2, 3, 4]);
+    await writeSafetensors(input, [of('q', [2, 2, 1, D], [1, 1e19, 1, 1]), k, v, lens]);
+    const { err, out, error, exitCode } = await gqaAttend(input, '-o', output);
+    expect([error, exitCode]).toEqual(['', 1]);
+    expect(out).toContain('o and lse are in');
+    expect(err).toContain(
+      'warning  64 of 256 values of o and 1 of 4 of lse are not finite, the first is NaN at [b, h, i, d] = [0, 1, 0, 0]: ',
+    );
+    const { o, lse } = await readOutput();
+    expect(Array.from(lse.data).slice(1)).toEqual([NaN, Math.fround(-3e38), Math.fround(-3e38)]);
+    expect([...o.data.slice(D - 1, D + 1), ...o.data.slice(2 * D - 1, 2 * D + 1)]).toEqual([1, NaN, NaN, 0]);
+
+    await writeSafetensors(input, [of('q', [2, 2, 1, D], [1, -1, 1, 1]), k, v, lens]);
+    expect(await gqaAttend(input, '-o', output)).toMatchObject({ exitCode: 0, error: '' });
+  });
+
   test('slots past kv_lens may hold NaN', async () => {
     const problem = await writeExample({ ...CONTROL, kvLens: [36, 37] });
     const k = problem.k.slice().fill(NaN, 36 * D, 37 * D);

@@ -102,6 +102,12 @@ describe('runChecks', () => {
     expect(rows.map(({ verdict }) => verdict?.pass)).toEqual([false]);
   });
 
+  test('a device whose subgroups turned out to be of no use runs no kernel on them', async () => {
+    const facts = { ...SOFTWARE_FACTS, subgroups: false };
+    const rows = await rowsOf({ cases: TINY.slice(0, 1), run: right, facts });
+    expect(rows.map(({ kernel }) => kernel)).toEqual(['tiles', 'plain']);
+  });
+
   test('a kernel that does not compile is a failed row, and the next one runs', async () => {
     const run: Run = async (...args) => {
       if (args[2]?.kernel === 'plain') return right(...args);
@@ -173,6 +179,17 @@ describe('report', () => {
         worst: { of: 'o', error: 0, bound: 0, case: 'd' },
       },
     ]);
+  });
+
+  test('a result that is not finite is the worst, and said', () => {
+    const notFinite = '1 of 64 values of o are not finite, the first is NaN at [b, h, i, d] = [0, 0, 0, 3]';
+    const rows: CheckRow[] = [
+      { ...plain, case: 'a', verdict: { ...verdict, pass: false, maxAbsErr: 5 } },
+      { ...plain, case: 'b', verdict: { ...verdict, pass: false, maxAbsErr: Infinity, notFinite } },
+      { ...plain, case: 'c', verdict: { ...verdict, pass: false, bound: Infinity } },
+    ];
+    expect(groupChecks(rows)[0]!.worst).toMatchObject({ error: Infinity, case: 'b' });
+    expect(checkText(rows)).toContain(`worst of o at somewhere; ${notFinite}\n`);
   });
 
   test('as text: the table, the verdict, and failed runs in detail', () => {

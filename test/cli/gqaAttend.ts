@@ -23,11 +23,15 @@ export interface Outcome {
   readonly err: string;
   /** What `main` would print after `error: `, or commander's own text; empty when all went well. */
   readonly error: string;
+  /** What the command left for the process to end with. */
+  readonly exitCode: number;
 }
 
 /** Runs `gqa attend ...args` on a fresh program. */
 export async function gqaAttend(...args: string[]): Promise<Outcome> {
-  const outcome = { out: '', err: '', error: '' };
+  const outcome = { out: '', err: '', error: '', exitCode: 0 };
+  const before = process.exitCode;
+  process.exitCode = 0;
   const program = new Command('gqa').exitOverride().configureOutput({
     writeOut: (text) => void (outcome.out += text),
     writeErr: (text) => void (outcome.err += text),
@@ -38,6 +42,9 @@ export async function gqaAttend(...args: string[]): Promise<Outcome> {
   } catch (error) {
     if (!(error instanceof GqaError || error instanceof CommanderError)) throw error;
     outcome.error = error.message;
+  } finally {
+    outcome.exitCode = process.exitCode;
+    process.exitCode = before;
   }
   return outcome;
 }

@@ -5,7 +5,7 @@ import { decodeMerge as decodeMergeKernel, mergeFinished } from '../../src/kerne
 import { rowGrid } from '../../src/kernels/plain.ts';
 import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
 import { decodeMerge, type States } from '../reference/decodeMerge.ts';
-import { NEG_MAX } from '../reference/decodeTiles.ts';
+import { BAD_SCORE, NEG_MAX } from '../reference/decodeTiles.ts';
 import { testDevice } from '../support/device.ts';
 import { expectWritten, withoutFloor } from '../support/errorRule.ts';
 import { type Sequence, stepWords } from '../support/runDecode.ts';
@@ -164,6 +164,20 @@ describe.each([1, 4])('decode_merge of splits, %i sets', (sets) => {
     await checkSplits(states, inARow(6), sets);
   });
 
+  test('a state with a score past f32 makes its row NaN, beside whatever states, and no other row', async () => {
+    const states = randomStates(6 * ROWS, 64, 30, 1e38);
+    for (let s = 0; s < 6; s++) states.m[s * ROWS + 1] = BAD_SCORE;
+    states.m[3 * ROWS + 2] = BAD_SCORE;
+    empty(states, 2 * ROWS + 2);
+    for (let s = 0; s < 5; s++) empty(states, s * ROWS + 4);
+    states.m[5 * ROWS + 4] = BAD_SCORE;
+    const { o, lse } = await checkSplits(states, inARow(6), sets);
+    expect(Array.from(lse, Number.isNaN)).toEqual([false, true, true, false, true, false]);
+    expect(Array.from({ length: ROWS }, (_, row) => Number.isNaN(o[row * 64]))).toEqual(
+      Array.from(lse, Number.isNaN),
+    );
+  });
+
   test('a row of empty states is 0 with the log-sum-exp LSE_EMPTY, its neighbours as before', async () => {
     const states = randomStates(9 * ROWS, 80, 24);
     for (let s = 3; s < 6; s++) empty(states, s * ROWS + 1); // sequence 1, row 1
@@ -254,6 +268,39 @@ describe('decode_merge of finished results', () => {
     expectMerged(states, lists(3), { o, lse });
     expect(lse[5]).toBe(LSE_EMPTY);
     expect(o.slice(5 * 64, 6 * 64)).toEqual(new Float32Array(64));
+  });
+
+  test('a log-sum-exp that is no number makes its row NaN; minus infinity is that of an empty state', async () => {
+    const states = randomResults(3, 64, 34);
+    const at = (row: number, s: number) => s * RESULT_ROWS + row;
+    const given = [NaN, Infinity, NaN, Infinity];
+    given.forEach((lse, row) => (states.m[at(row, row % 3)] = lse));
+    states.m.set([LSE_EMPTY], at(0, 1));
+    states.m.set([-Infinity], at(1, 0));
+    empty(states, at(7, 1), -Infinity);
+    for (let s = 0; s < 3; s++) empty(states, at(8, s), -Infinity);
+    const { o, lse } = await mergeResults(states);
+    for (let row = 0; row < RESULT_ROWS; row++) {
+      const values = [lse[row]!, ...o.slice(row * 64, (row + 1) * 64)];
+      expect(values.every((x) => Number.isNaN(x) === row < given.length)).toBe(true);
+    }
+    expect(lse[8]).toBe(LSE_EMPTY);
+    expect(o.slice(8 * 64, 9 * 64)).toEqual(new Float32Array(64));
+    const kept = lists(3).slice(given.length);
+    expectMerged(states, kept, { o: o.slice(given.length * 64), lse: lse.slice(given.length) });
+  });
+
+  test('log-sum-exps to the ends of the range, and between the floor and what a row can have', async () => {
+    const states = randomResults(2, 64, 35);
+    [-2.9e38, -2.95e38, 2.9e38, -1e38].forEach((lse, row) => {
+      states.m[row] = lse;
+      empty(states, RESULT_ROWS + row, LSE_EMPTY);
+    });
+    states.m[4] = 2.9e38;
+    states.m[RESULT_ROWS + 4] = -2.9e38;
+    const { o, lse } = await mergeResults(states);
+    expect(Array.from(lse.slice(0, 5))).toEqual(Array.from(states.m.slice(0, 5)));
+    expect(o.slice(0, 5 * 64)).toEqual(states.o.slice(0, 5 * 64));
   });
 
   test('the order of the states does not matter beyond rounding', async () => {

@@ -25,6 +25,8 @@ const chosen: Chosen = {
   info: { vendor: 'v', architecture: 'a', device: 'd', description: 'driver 1' },
   features: ['shader-f16', 'subgroups', 'timestamp-query'],
   subgroups: [32, 64],
+  subgroupProbe: { wgSize: 128, lanes: 16, subgroupSize: 32 },
+  kernel: 'registers wg128 lanes16 tokens2 rows4x1',
   limits: { maxStorageBufferBindingSize: 2 ** 31, maxBufferSize: 2 ** 32 },
   timestampStep: 1,
   loopVariable: 1,
@@ -42,7 +44,7 @@ describe('checksOf', () => {
       'ok embedded software adapter (@sparticuz/chromium 147.0.0)',
       'ok adapter "Card" (gpu)',
       'ok shader-f16 yes (16-bit caches do not need it)',
-      'ok subgroups of 32 to 64',
+      'ok subgroups of 32 to 64, found to be of 32 and full: the kernel is registers wg128 lanes16 tokens2 rows4x1',
       'ok timestamp step 1 ns',
       'ok a binding holds 2 GiB, a buffer 4 GiB',
       'ok WGSL variables in loops start anew in each round',
@@ -67,14 +69,41 @@ describe('checksOf', () => {
   test('missing features and known defects are warnings that need no action', () => {
     const facts = {
       ...good,
-      chosen: { ...chosen, subgroups: undefined, timestampStep: undefined, loopVariable: 5 },
+      chosen: {
+        ...chosen,
+        subgroups: undefined,
+        subgroupProbe: undefined,
+        kernel: 'tiles wg64 tile64 rows4 words1',
+        timestampStep: undefined,
+        loopVariable: 5,
+      },
     };
     expect(problems(facts).map(({ level, text }) => `${level} ${text}`)).toEqual([
-      'warn no subgroups',
+      'warn no subgroups: the kernel is tiles wg64 tile64 rows4 words1',
       'warn no usable timestamp-query',
       'warn known defect: a WGSL variable without initialiser in a loop keeps its value (1 expected, got 5)',
     ]);
     expect(problems(facts).every(({ fix }) => fix?.startsWith('none needed'))).toBe(true);
+  });
+
+  test('subgroups that cannot be used, or are not, are said with the kernel that is used', () => {
+    const kernel = 'tiles wg64 tile64 rows4 words1';
+    const fault = 'lane 0 of team 2 is held by 0 invocations';
+    const subgroupProbe = { ...chosen.subgroupProbe!, fault };
+    const refused: DoctorFacts = { ...good, chosen: { ...chosen, kernel, subgroupProbe } };
+    expect(problems(refused)).toEqual([
+      {
+        level: 'warn',
+        text: `subgroups of 32 to 64 that cannot be used, the kernel is ${kernel}: ${fault}`,
+        fix: 'none needed: kernels without them are used, somewhat slower',
+      },
+    ]);
+    expect(factsMarkdown(refused)).toContain(`- subgroup probe: ${fault}\n- kernel: ${kernel}`);
+    const unused: DoctorFacts = { ...good, chosen: { ...chosen, kernel, subgroupProbe: undefined } };
+    expect(problems(unused)).toEqual([]);
+    expect(checkLines(checksOf(unused))).toContain(
+      `subgroups of 32 to 64, not used: the kernel is ${kernel}`,
+    );
   });
 
   test('wrong numbers fail', () => {
@@ -156,7 +185,15 @@ describe('the command', () => {
   test('reports the adapter of this machine as JSON', async () => {
     const report: unknown = JSON.parse(await doctor('-o', 'json'));
     expect(process.exitCode).toBe(0);
-    expect(report).toMatchObject({ chosen: { computesRight: true, loopVariable: expect.toBeOneOf([1, 5]) } });
+    expect(report).toMatchObject({
+      chosen: {
+        computesRight: true,
+        loopVariable: expect.toBeOneOf([1, 5]),
+        kernel: expect.stringMatching(/^(registers|tiles) wg\d+ /),
+        subgroupProbe: { subgroupSize: expect.toBeOneOf([4, 8, 16, 32, 64, 128]) },
+      },
+    });
+    expect(report).not.toHaveProperty('chosen.subgroupProbe.fault');
     expect(report).not.toHaveProperty('error');
     // Exact timestamps: far below Dawn's quantum of 65 536 ns.
     expect(report).toHaveProperty(

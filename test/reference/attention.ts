@@ -19,7 +19,10 @@ export interface AttentionProblem {
   readonly v: Float32Array<ArrayBuffer>;
 }
 
-/** o [B, Hq, Lq, D] and natural log-sum-exp [B, Hq, Lq]; a row with nothing to attend to has o = 0, lse = -Infinity. */
+/**
+ * o [B, Hq, Lq, D] and natural log-sum-exp [B, Hq, Lq]; a row with nothing to attend to has o = 0, lse = -Infinity, one with
+ * a score that is none (`isScore`) NaN for both.
+ */
 export interface AttentionResult {
   readonly o: Float64Array;
   readonly lse: Float64Array;
@@ -29,6 +32,16 @@ export interface AttentionResult {
 export type Round = (x: number) => number;
 
 export const exact: Round = (x) => x;
+
+/** Stands in a twin's result for what its kernel does not write. */
+export const UNWRITTEN = Infinity;
+
+/** The shaders' SCORE_MAX: a row that sees a key with a greater score, or with one of NaN, has no result. */
+export const SCORE_MAX = Math.fround(2.9e38);
+
+export function isScore(score: number): boolean {
+  return Math.abs(score) <= SCORE_MAX;
+}
 
 /** Keys 0 .. result - 1 are visible to query position `i`: masks are aligned bottom-right. */
 export function visibleKeys(problem: AttentionProblem, b: number, i: number): number {
@@ -73,6 +86,10 @@ function attendRow(
     for (let d = 0; d < headDim; d++) dot = round(dot + round(p.q[at + d]! * p.k[k + d]!));
     scores[t] = round(dot * p.smScale);
     m = Math.max(m, scores[t]!);
+  }
+  if (!scores.every(isScore)) {
+    o.fill(NaN, at, at + headDim);
+    return NaN;
   }
   let l = 0;
   for (let t = 0; t < keys; t++) {

@@ -1,8 +1,11 @@
 // decodeTiles.ts: twin of shaders/decode_tiles.wgsl: what each query row gets from each item of a plan.
-import { exact, visibleKeys, type AttentionProblem, type Round } from './attention.ts';
+import { exact, isScore, UNWRITTEN, visibleKeys, type AttentionProblem, type Round } from './attention.ts';
 
 /** The shaders' NEG_MAX: the lowest finite f32, a state's maximum before it saw a key. */
 export const NEG_MAX = -3.4028234663852886e38;
+
+/** The shaders' BAD_SCORE: the greatest finite f32, the maximum of a row with a score that is none. */
+export const BAD_SCORE = -NEG_MAX;
 
 /** A piece of work: keys begin .. end - 1 of sequence b, and the index of the partial state that it leaves. */
 export interface Item {
@@ -16,8 +19,8 @@ export interface Item {
 /**
  * What a fused kernel writes. Sequences that are one item: o [B, Hq, Lq, D] and lse [B, Hq, Lq]. All others, for each of
  * their items: m and l [states, Hq * Lq], the greatest score and the sum of exp(score - m), and partialO
- * [states, Hq * Lq, D], the sum of exp(score - m) * v; without a visible key m = NEG_MAX, l = 0, partialO = 0. NaN stands
- * for what is not written.
+ * [states, Hq * Lq, D], the sum of exp(score - m) * v; without a visible key m = NEG_MAX, l = 0, partialO = 0. UNWRITTEN
+ * stands for what is not written.
  */
 export interface FusedResult {
   readonly o: Float64Array;
@@ -48,7 +51,7 @@ export function resultOf(
 ): FusedResult {
   const rows = p.numQHeads * p.qLen; // of a sequence
   const states = items.filter(({ state }) => state !== undefined).length * rows;
-  const unwritten = (count: number) => new Float64Array(count).fill(NaN);
+  const unwritten = (count: number) => new Float64Array(count).fill(UNWRITTEN);
   const result = {
     o: unwritten(p.batch * rows * p.headDim),
     lse: unwritten(p.batch * rows),
@@ -61,8 +64,9 @@ export function resultOf(
       const { m, l, o } = attend(item.b * rows + row, item);
       if (item.state === undefined) {
         const at = item.b * rows + row;
-        result.o.set(l > 0 ? o.map((x) => round(x / l)) : o, at * p.headDim);
-        result.lse[at] = l > 0 ? round(m + round(Math.log(l))) : -Infinity;
+        const whole = resultOfState({ m, l, o }, round);
+        result.o.set(whole.o, at * p.headDim);
+        result.lse[at] = whole.lse;
       } else {
         const at = item.state * rows + row;
         result.m[at] = m;
@@ -72,6 +76,13 @@ export function resultOf(
     }
   }
   return result;
+}
+
+/** Output and log-sum-exp of a whole row: 0 and minus infinity without a visible key, NaN with a score that is none. */
+export function resultOfState({ m, l, o }: RowState, round: Round): { o: Float64Array; lse: number } {
+  if (l === 0) return { o, lse: -Infinity };
+  if (m === BAD_SCORE) return { o: o.map(() => NaN), lse: NaN };
+  return { o: o.map((x) => round(x / l)), lse: round(m + round(Math.log(l))) };
 }
 
 /** Whole numbers begin, begin + step ... below end. */
@@ -88,7 +99,7 @@ export function stateOf(
 ): RowState {
   const b = Math.floor(row / (p.numQHeads * p.qLen));
   const visible = candidates.filter((t) => t < visibleKeys(p, b, row % p.qLen));
-  const scores = visible.map((t) => scoreOf(p, row, t, round));
+  const scores = visible.map((t) => keptScore(scoreOf(p, row, t, round)));
   const m = Math.max(NEG_MAX, ...scores);
   const o = new Float64Array(p.headDim);
   let l = 0;
@@ -99,6 +110,11 @@ export function stateOf(
     for (let d = 0; d < p.headDim; d++) o[d] = round(o[d]! + round(weight * p.v[value + d]!));
   });
   return { m, l, o };
+}
+
+/** A visible key's score as the kernels keep it. */
+export function keptScore(score: number): number {
+  return isScore(score) ? score : BAD_SCORE;
 }
 
 /** The scaled score of a row and the key at position t. */

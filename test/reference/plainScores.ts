@@ -1,10 +1,10 @@
 // plainScores.ts: twin of shaders/plain_scores.wgsl: scores[b, h, i, t] = scale * q[b, h, i] . k[b, h / G, t].
-import { exact, visibleKeys, type AttentionProblem, type Round } from './attention.ts';
-import { NEG_MAX } from './decodeTiles.ts';
+import { exact, UNWRITTEN, visibleKeys, type AttentionProblem, type Round } from './attention.ts';
+import { keptScore, NEG_MAX } from './decodeTiles.ts';
 
-/** [B, Hq, Lq, capacity]; NEG_MAX for a key the query may not see, NaN (not computed) for slots past the length. */
+/** [B, Hq, Lq, capacity]; NEG_MAX for a key the query may not see, UNWRITTEN for slots past the length. */
 export function plainScores(p: AttentionProblem, round: Round = exact): Float64Array {
-  const scores = new Float64Array(p.batch * p.numQHeads * p.qLen * p.capacity).fill(NaN);
+  const scores = new Float64Array(p.batch * p.numQHeads * p.qLen * p.capacity).fill(UNWRITTEN);
   for (let b = 0; b < p.batch; b++) {
     for (let h = 0; h < p.numQHeads; h++) {
       const hk = Math.floor(h / (p.numQHeads / p.numKvHeads));
@@ -16,7 +16,8 @@ export function plainScores(p: AttentionProblem, round: Round = exact): Float64A
           for (let d = 0; d < p.headDim; d++) {
             dot = round(dot + round(p.q[row * p.headDim + d]! * p.k[key + d]!));
           }
-          scores[row * p.capacity + t] = t < visibleKeys(p, b, i) ? round(dot * p.smScale) : NEG_MAX;
+          scores[row * p.capacity + t] =
+            t < visibleKeys(p, b, i) ? keptScore(round(dot * p.smScale)) : NEG_MAX;
         }
       }
     }

@@ -1,6 +1,6 @@
 // plainSoftmax.ts: twin of shaders/plain_softmax.wgsl: each row of scores becomes weights that sum to 1.
-import { exact, type Round } from './attention.ts';
-import { NEG_MAX } from './decodeTiles.ts';
+import { exact, UNWRITTEN, type Round } from './attention.ts';
+import { NEG_MAX, resultOfState } from './decodeTiles.ts';
 
 /** Scores [B, rowsPerSequence, capacity], of which a sequence's first kvLens[b] count. */
 export interface ScoreRows {
@@ -10,13 +10,13 @@ export interface ScoreRows {
   readonly scores: ArrayLike<number>;
 }
 
-/** Weights in the scores' layout, NaN past the length; natural log-sum-exp, -Infinity for a row of NEG_MAX alone. */
+/** Weights in the scores' layout, UNWRITTEN past the length; natural log-sum-exp, -Infinity for a row of NEG_MAX alone. */
 export function plainSoftmax(
   p: ScoreRows,
   round: Round = exact,
 ): { weights: Float64Array; lse: Float64Array } {
   const rows = p.kvLens.length * p.rowsPerSequence;
-  const weights = new Float64Array(rows * p.capacity).fill(NaN);
+  const weights = new Float64Array(rows * p.capacity).fill(UNWRITTEN);
   const lse = new Float64Array(rows).fill(-Infinity);
   for (let row = 0; row < rows; row++) {
     const kvLen = p.kvLens[Math.floor(row / p.rowsPerSequence)]!;
@@ -29,9 +29,9 @@ export function plainSoftmax(
       weights[start + t] = score > NEG_MAX ? round(Math.exp(round(score - m))) : 0;
       l = round(l + weights[start + t]!);
     }
-    if (l === 0) continue;
-    for (let t = 0; t < kvLen; t++) weights[start + t] = round(weights[start + t]! / l);
-    lse[row] = round(m + round(Math.log(l)));
+    const whole = resultOfState({ m, l, o: weights.subarray(start, start + kvLen) }, round);
+    weights.set(whole.o, start);
+    lse[row] = whole.lse;
   }
   return { weights, lse };
 }

@@ -1,12 +1,13 @@
 // errorRule.ts: how far a kernel's numbers may be from float64, and the check that they are not.
 import { expect } from 'vitest';
-import { NEG_MAX } from '../reference/decodeTiles.ts';
+import { UNWRITTEN } from '../reference/attention.ts';
+import { BAD_SCORE, NEG_MAX } from '../reference/decodeTiles.ts';
 import { SENTINEL } from './runKernel.ts';
 
 /**
  * Holds numbers against truth by flash-attention's rule: the worst error may be twice that of a naive f32
- * implementation plus 1e-6 of the largest expected magnitude. Infinities and NEG_MAX must come back as they are; NaN
- * is a failure wherever the truth is a number.
+ * implementation plus 1e-6 of the largest expected magnitude. Infinities, NEG_MAX and BAD_SCORE must come back as they are;
+ * NaN is a failure wherever the truth is a number, and a number wherever the truth is NaN.
  */
 export function expectWithinRule(
   what: string,
@@ -17,7 +18,8 @@ export function expectWithinRule(
   expect(got.length, `${what}: how many`).toBe(truth.length);
   let largest = 0;
   for (let i = 0; i < truth.length; i++) {
-    if (Number.isFinite(truth[i]) && truth[i] !== NEG_MAX) largest = Math.max(largest, Math.abs(truth[i]!));
+    const stands = truth[i] === NEG_MAX || truth[i] === BAD_SCORE; // for something else
+    if (Number.isFinite(truth[i]) && !stands) largest = Math.max(largest, Math.abs(truth[i]!));
   }
   const bound = 2 * worst(naive, truth).error + 1e-6 * largest;
   expect(bound, `${what}: the references must be numbers, or anything would pass`).toBeLessThan(Infinity);
@@ -26,7 +28,7 @@ export function expectWithinRule(
   expect(error, place).toBeLessThanOrEqual(bound);
 }
 
-/** The same for an output that started from `start`: where the truth is NaN, nothing may have been written. */
+/** The same for an output that started from `start`: where the truth is UNWRITTEN, nothing may have been written. */
 export function expectWritten(
   what: string,
   got: ArrayLike<number>,
@@ -36,11 +38,11 @@ export function expectWritten(
 ): void {
   expect(got.length, `${what}: how many`).toBe(truth.length);
   const all = Array.from(truth, (_, i) => i);
-  const strays = all.filter((i) => Number.isNaN(truth[i]) && !Object.is(got[i], start(i)));
+  const strays = all.filter((i) => truth[i] === UNWRITTEN && !Object.is(got[i], start(i)));
   expect(strays.map((i) => `${what}[${i}] = ${got[i]}`).slice(0, 5), 'written, but should not be').toEqual(
     [],
   );
-  const written = all.filter((i) => !Number.isNaN(truth[i]));
+  const written = all.filter((i) => truth[i] !== UNWRITTEN);
   const pick = (values: ArrayLike<number>) => written.map((i) => values[i]!);
   expectWithinRule(what, pick(got), pick(truth), pick(naive));
 }
@@ -49,7 +51,8 @@ function worst(got: ArrayLike<number>, want: ArrayLike<number>): { error: number
   let error = 0;
   let at = 0;
   for (let i = 0; i < want.length; i++) {
-    const difference = got[i] === want[i] ? 0 : Math.abs(got[i]! - want[i]!);
+    const alike = got[i] === want[i] || (Number.isNaN(got[i]) && Number.isNaN(want[i]));
+    const difference = alike ? 0 : Math.abs(got[i]! - want[i]!);
     if (difference <= error) continue;
     error = Number.isNaN(difference) ? Infinity : difference;
     at = i;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { randomProblem, type StoredProblem } from '../../bench/problem.ts';
 import { uniform, shuffled } from '../../bench/random.ts';
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';
-import { NEG_MAX } from '../reference/decodeTiles.ts';
+import { BAD_SCORE, NEG_MAX } from '../reference/decodeTiles.ts';
 import { check, type Fused, type Given, problemOf } from './fusedCases.ts';
 import { itemsOf, runFused } from './runDecode.ts';
 
@@ -61,6 +61,24 @@ export function describeRunTimeNumbers(
       const problem = problemOf(given, [200, 161], 10);
       problem.q.forEach((x, i) => (problem.q[i] = x * far));
       await check(device, problem, itemsOf(problem.kvLens, 128), fusedOf(problem));
+    });
+
+    test('a row whose scores leave f32 has no result, its neighbours theirs', async () => {
+      const problem = { ...problemOf(given, [70, 33], 15), smScale: 4 };
+      const rows = problem.q.length / 64;
+      const bad = Array.from({ length: rows }, (_, row) => row % 3 === 1);
+      const sizes = [3e38, -3e38, NaN, Infinity];
+      bad.forEach((is, row) => is && problem.q.fill(sizes[row % 4]!, row * 64, (row + 1) * 64));
+      const fused = fusedOf(problem);
+      const items = itemsOf(problem.kvLens, 40);
+      await check(device, problem, items, fused);
+      const { o, m } = await runFused(device, problem, { ...fused, items });
+      const whole = rows / 2; // of sequence 1
+      const ofRow = (row: number) => o.slice(row * 64, (row + 1) * 64);
+      for (let row = whole; row < rows; row++) {
+        expect(ofRow(row).every((x) => Number.isNaN(x) === bad[row])).toBe(true);
+      }
+      for (const [at, x] of m.entries()) expect(x === BAD_SCORE).toBe(bad[at % whole]);
     });
 
     test('each row has a maximum of its own, whatever its neighbours have', async () => {

@@ -1,15 +1,17 @@
 // subgroupEmulation.ts: subgroups of any size on any device: shaders/lib/subgroup.wgsl again, in workgroup memory.
 import source from '../../shaders/decode_registers.wgsl?raw';
+import probeSource from '../../shaders/subgroup_probe.wgsl?raw';
 import { link } from '../../src/device/wgsl.ts';
 import { registersConsts, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import type { Kernel } from '../../src/kernels/kernel.ts';
 import { cacheLibs, NUMBERS, STEP, WORK, type CacheFormat } from '../../src/kernels/lib.ts';
 import type { GqaShape } from '../../src/kernels/shape.ts';
+import type { TeamSizes } from '../../src/kernels/subgroupProbe.ts';
 
 /** How a device deals a workgroup's invocations to subgroups; WGSL leaves it open. */
 export interface Subgroups {
   readonly size: number;
-  /** Place of each invocation: subgroup * size + number within the subgroup. A permutation. */
+  /** Place of each invocation: subgroup * size + number within the subgroup. No two have the same; some may be free. */
   readonly places: readonly number[];
 }
 
@@ -23,6 +25,32 @@ export function scattered(wgSize: number): number[] {
   return byIndex(wgSize).map((i) => wgSize - 1 - ((i * 5) % wgSize));
 }
 
+/** The last subgroup first; only where all are full. */
+export function renumbered(wgSize: number, size: number): number[] {
+  const count = wgSize / size;
+  return byIndex(wgSize).map((i) => (count - 1 - Math.floor(i / size)) * size + (i % size));
+}
+
+/** Subgroups of which only the first `active` places are taken. */
+export function partlyFilled(wgSize: number, size: number, active: number): number[] {
+  return byIndex(wgSize).map((i) => Math.floor(i / active) * size + (i % active));
+}
+
+/** Full subgroups whose numbers leave out every second. */
+export function everySecond(wgSize: number, size: number): number[] {
+  return byIndex(wgSize).map((i) => 2 * Math.floor(i / size) * size + (i % size));
+}
+
+/** A first subgroup that leaves `free` places to a last one, which takes up what is left. */
+export function ragged(wgSize: number, size: number, free: number): number[] {
+  return byIndex(wgSize).map((i) => (i < size - free ? i : i + free));
+}
+
+/** Invocations on every second place of subgroups of twice as many. */
+export function withHoles(wgSize: number): number[] {
+  return byIndex(wgSize).map((i) => 2 * i);
+}
+
 // What lib/subgroup.wgsl promises and no more. Size and places are run-time numbers, so that a shader is compiled once
 // for all of them: they are the last entries of the step's table.
 const EMULATION = `
@@ -30,11 +58,15 @@ struct Invocation {
   @builtin(local_invocation_index) index: u32,
 }
 
-var<workgroup> exchanged: array<f32, WG_SIZE>; // [place]
+var<workgroup> exchanged: array<f32, WG_SIZE>; // [invocation]
 
-// Place and subgroup size.
-fn place_of(me: Invocation) -> vec2<u32> {
-  return step.table[arrayLength(&step.table) - WG_SIZE + me.index].xy;
+// Place, subgroup size, and places in all.
+fn place_of(me: Invocation) -> vec3<u32> {
+  return step.table[arrayLength(&step.table) - WG_SIZE + me.index].xyz;
+}
+
+fn size_of(me: Invocation) -> u32 {
+  return place_of(me).y;
 }
 
 fn team_of(me: Invocation) -> u32 {
@@ -49,21 +81,23 @@ fn lane_of(me: Invocation) -> u32 {
 
 fn exchange(me: Invocation, x: f32, mask: u32) -> f32 {
   let at = place_of(me);
-  return read_from(at, x, (at.x % at.y) ^ mask);
+  return read_from(me, x, (at.x % at.y) ^ mask);
 }
 
 fn broadcast(me: Invocation, x: f32, source: u32) -> f32 {
   let at = place_of(me);
-  return read_from(at, x, at.x % at.y - lane_of(me) + source);
+  return read_from(me, x, at.x % at.y - lane_of(me) + source);
 }
 
 // x of another invocation of the subgroup; NaN where there is none.
-fn read_from(at: vec2<u32>, x: f32, lane: u32) -> f32 {
-  exchanged[at.x] = x;
+fn read_from(me: Invocation, x: f32, lane: u32) -> f32 {
+  exchanged[me.index] = x;
   workgroupBarrier(); // all are there
-  let other = at.x - at.x % at.y + lane;
-  let there = lane < at.y && other < WG_SIZE;
-  let bits = select(0x7fc00000u, bitcast<u32>(exchanged[min(other, WG_SIZE - 1u)]), there);
+  let at = place_of(me);
+  let other = min(at.x - at.x % at.y + lane, at.z - 1u);
+  let holder = step.table[arrayLength(&step.table) - WG_SIZE - at.z + other].x;
+  let there = lane < at.y && holder < WG_SIZE;
+  let bits = select(0x7fc00000u, bitcast<u32>(exchanged[min(holder, WG_SIZE - 1u)]), there);
   workgroupBarrier(); // before the next exchange
   return bitcast<f32>(bits);
 }
@@ -78,7 +112,25 @@ export function emulatedRegisters(shape: GqaShape, cache: CacheFormat, variant: 
   };
 }
 
-/** The entries that the emulation reads from the end of a step's table. */
+/** subgroup_probe with emulated subgroups; its step is `subgroupTable` alone. */
+export function emulatedProbe({ wgSize, lanes }: TeamSizes): Kernel {
+  const binding = '@group(0) @binding(3) var<storage, read> step: Step;';
+  const consts = { WG_SIZE: wgSize, LANES: lanes, Q_LEN: 1, CAUSAL: false };
+  return {
+    name: 'subgroup_probe',
+    source: link({ kernel: probeSource, libs: [STEP, binding, EMULATION], consts }),
+  };
+}
+
+const NOBODY = 0xffffffff;
+
+/** The entries that the emulation reads from the end of a step's table: who holds each place, and each one's place. */
 export function subgroupTable({ size, places }: Subgroups): number[] {
-  return places.flatMap((place) => [place, size, 0, 0]);
+  const count = (Math.floor(Math.max(...places) / size) + 1) * size;
+  const holders = Array.from({ length: count }, () => NOBODY);
+  places.forEach((place, index) => (holders[place] = index));
+  return [
+    ...holders.flatMap((holder) => [holder, 0, 0, 0]),
+    ...places.flatMap((place) => [place, size, count, 0]),
+  ];
 }

@@ -1,0 +1,68 @@
+// context.ts: which kernel a decoder gets on a device: none on subgroups that a probe did not find as the kernel needs them.
+import type { CacheLayout } from '../cache/layout.ts';
+import { FeatureMissingError } from '../device/errors.ts';
+import type { DeviceFacts, GqaDevice } from '../device/gqaDevice.ts';
+import type { Known } from '../device/options.ts';
+import { canRun, checkVariant } from '../kernels/fused.ts';
+import type { GqaShape } from '../kernels/shape.ts';
+import { teamsOf, type SubgroupReport } from '../kernels/subgroupProbe.ts';
+import { CONTEXT_OPTIONS, planContext, type ContextOptions, type PlanContext } from './plan.ts';
+import { probedFacts, probeSubgroups, withoutSubgroups } from './probe.ts';
+import { tunedFor, type Tuning } from './tuning.ts';
+
+/** What a decoder may be told, and what was measured on devices. */
+export interface ChoiceOptions extends ContextOptions {
+  readonly tuning?: Tuning;
+}
+
+export const CHOICE_OPTIONS = { ...CONTEXT_OPTIONS, tuning: true } satisfies Known<ChoiceOptions>;
+
+/**
+ * The context of a decoder, its kernel checked against the device and against what a probe saw of its subgroups. Where they
+ * are not as the kernels need them, `auto` takes one that needs none, and passes over what was tuned. Throws ShapeError and
+ * LimitExceededError as `checkVariant`, FeatureMissingError for a kernel or variant that was asked for and cannot run.
+ */
+export async function chooseContext(
+  device: GqaDevice,
+  shape: GqaShape,
+  layout: CacheLayout,
+  options: ChoiceOptions,
+): Promise<PlanContext> {
+  if (options.kernel === 'plain') {
+    const { tuning: _, ...plain } = options;
+    return planContext(shape, layout, device.facts, plain);
+  }
+  const asked = options.variant?.template ?? (options.kernel === 'auto' ? undefined : options.kernel);
+  if (asked === 'tiles') return checked(device, shape, layout, device.facts, options);
+  const { facts, report } = await probedFacts(device);
+  if (report?.fault !== undefined) {
+    if (asked) throw refusal(asked, report);
+    return { ...checked(device, shape, layout, facts, options), subgroups: report };
+  }
+  const context = checked(device, shape, layout, facts, options);
+  const teams = teamsOf(context.variant);
+  if (!teams) return context;
+  const subgroups = await probeSubgroups(device, teams);
+  if (subgroups.fault === undefined) return { ...context, subgroups };
+  if (asked) throw refusal(asked, subgroups);
+  return { ...checked(device, shape, layout, withoutSubgroups(facts), options), subgroups };
+}
+
+function refusal(template: string, { fault }: SubgroupReport): FeatureMissingError {
+  return new FeatureMissingError('subgroups', `${template}: the device's subgroups cannot be used: ${fault}`);
+}
+
+/** The context by these facts, and by what was tuned as far as a device of these facts can run it. */
+function checked(
+  { device }: GqaDevice,
+  shape: GqaShape,
+  layout: CacheLayout,
+  facts: DeviceFacts,
+  { tuning, tuned: given, ...options }: ChoiceOptions,
+): PlanContext {
+  const known = given ?? (tuning && tunedFor(tuning, device.adapterInfo, facts, shape, layout));
+  const tuned = known && canRun(shape, layout, known.variant, facts) ? known : undefined;
+  const context = planContext(shape, layout, facts, { ...options, ...(tuned && { tuned }) });
+  checkVariant(shape, layout, context.variant, facts);
+  return context;
+}

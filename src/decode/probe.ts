@@ -1,0 +1,109 @@
+// probe.ts: what a device's subgroups are found to be, once for each size of teams, before a kernel relies on them.
+import { createStorage, readBack } from '../device/buffers.ts';
+import { GpuError, ShaderError } from '../device/errors.ts';
+import type { DeviceFacts, GqaDevice } from '../device/gqaDevice.ts';
+import type { CompiledKernel } from '../device/pipelines.ts';
+import { beginPass, bindKernel, dispatch, endPass } from '../device/record.ts';
+import { validated } from '../device/scopes.ts';
+import { hasRegisters } from '../kernels/decodeRegisters.ts';
+import { profileOf } from '../kernels/profile.ts';
+import { powerOfTwoUpTo } from '../kernels/sizes.ts';
+import {
+  judgeProbe,
+  PROBE_GRID,
+  probeBytes,
+  subgroupProbe,
+  type SubgroupReport,
+  type TeamSizes,
+} from '../kernels/subgroupProbe.ts';
+
+/** Probes that ran or are running, by device and sizes: a device that is wrapped twice is one. */
+const probes = new WeakMap<GPUDevice, Map<string, Promise<SubgroupReport>>>();
+
+/**
+ * Deals one small workgroup size into teams on the device and looks whether all is as the kernels expect; later calls get
+ * the first one's answer. A probe that does not compile is a report with that fault. Throws as any work on a device that
+ * was lost or destroyed.
+ */
+export function probeSubgroups(device: GqaDevice, sizes: TeamSizes): Promise<SubgroupReport> {
+  const known = probes.get(device.device) ?? new Map<string, Promise<SubgroupReport>>();
+  probes.set(device.device, known);
+  const key = `${sizes.wgSize}/${sizes.lanes}`;
+  const asked = known.get(key);
+  if (asked) return asked;
+  const running = probe(device, sizes).catch((error: unknown) => {
+    known.delete(key);
+    throw error;
+  });
+  known.set(key, running);
+  return running;
+}
+
+/** What all probes of a device found so far. */
+export async function subgroupReports(device: GqaDevice): Promise<SubgroupReport[]> {
+  const known = probes.get(device.device);
+  return known ? Promise.all(known.values()) : [];
+}
+
+/** The facts that sizes are chosen by, and the report that they rest on, where there was anything to probe. */
+export interface ProbedFacts {
+  readonly facts: DeviceFacts;
+  readonly report?: SubgroupReport;
+}
+
+/**
+ * A device's facts as a probe corrects them: without subgroups where they are not as kernels expect, with their true size
+ * where the adapter names a range and the kind of device has one size only.
+ */
+export async function probedFacts(device: GqaDevice): Promise<ProbedFacts> {
+  const { facts } = device;
+  if (!hasRegisters(facts)) return { facts };
+  const report = await probeSubgroups(device, commonTeams(facts));
+  if (report.fault !== undefined) return { facts: withoutSubgroups(facts), report };
+  if (!profileOf(facts).oneSubgroupSize) return { facts, report };
+  const { subgroupSize } = report;
+  return { facts: { ...facts, subgroupMinSize: subgroupSize, subgroupMaxSize: subgroupSize }, report };
+}
+
+/** The same device for kernels that need none. */
+export function withoutSubgroups(facts: DeviceFacts): DeviceFacts {
+  return { ...facts, subgroups: false, matrixUnit: 0 };
+}
+
+/** Several subgroups of the smallest size that the adapter names, as far as a workgroup reaches. */
+function commonTeams({ subgroupMinSize, maxInvocations }: DeviceFacts): TeamSizes {
+  const lanes = powerOfTwoUpTo(Math.min(16, subgroupMinSize));
+  return { wgSize: powerOfTwoUpTo(Math.min(128, maxInvocations)), lanes };
+}
+
+async function probe(device: GqaDevice, sizes: TeamSizes): Promise<SubgroupReport> {
+  const compiled = await compile(device, sizes);
+  if (typeof compiled === 'string') return { ...sizes, subgroupSize: 0, fault: compiled };
+  const seen = createStorage(device, compiled.name, probeBytes(sizes));
+  try {
+    await validated(device, compiled.name, () => {
+      const bound = bindKernel(device.device, compiled, {
+        seen: { buffer: seen, offset: 0, size: seen.size },
+      });
+      const encoder = device.device.createCommandEncoder({ label: compiled.name });
+      const pass = beginPass('subgroup probe', device, encoder);
+      dispatch(pass, bound, PROBE_GRID);
+      endPass(encoder, pass);
+      device.device.queue.submit([encoder.finish()]);
+    });
+    return judgeProbe(sizes, new Uint32Array(await readBack(device, seen)));
+  } finally {
+    seen.destroy();
+  }
+}
+
+/** The compiled probe, or why it does not compile. */
+async function compile(device: GqaDevice, sizes: TeamSizes): Promise<CompiledKernel | string> {
+  try {
+    return await device.pipelines.get(subgroupProbe(sizes));
+  } catch (error) {
+    device.assertUsable(); // of a lost device it says nothing
+    if (error instanceof ShaderError || error instanceof GpuError) return error.message;
+    throw error;
+  }
+}
