@@ -18,20 +18,36 @@ export type {
   PlanContext,
   PlanOptions,
 } from './decode/plan.ts';
-export { deviceKey, NO_TUNING, parseTuning, shapeClass, tunedFor, withEntry } from './decode/tuning.ts';
+export type { SplitOptions } from './decode/split.ts';
+export {
+  deviceKey,
+  NO_TUNING,
+  parseTuning,
+  shapeClass,
+  tunedFor,
+  TUNING_SCHEMA,
+  withEntry,
+} from './decode/tuning.ts';
 export type { TunedEntry, Tuning } from './decode/tuning.ts';
 export { tuningFaults } from './decode/tuningFaults.ts';
 export { createStorage, readBack, uploadStorage } from './device/buffers.ts';
-export type { BufferArg } from './device/buffers.ts';
+export type { BufferArg, BufferRange } from './device/buffers.ts';
 export * from './device/errors.ts';
 export { borrowDevice, GqaDevice, isSoftware, openDevice } from './device/gqaDevice.ts';
 export type { DeviceFacts, OpenOptions, WgslLanguageFeatures } from './device/gqaDevice.ts';
 export { RING_SLOTS } from './device/ring.ts';
 export type { RecordTarget } from './device/record.ts';
+export type { AdapterOffer, DeviceRequest } from './device/request.ts';
+export type * as WebGpu from './device/webgpu.ts';
+export type { MatrixVariant } from './kernels/decodeMatrix.ts';
+export type { RegistersVariant } from './kernels/decodeRegisters.ts';
+export type { TilesVariant } from './kernels/decodeTiles.ts';
 export { KV_TYPES } from './kernels/elements.ts';
 export type { KvType, RowsLayout } from './kernels/elements.ts';
 export { variantName } from './kernels/fused.ts';
 export type { FusedTemplate, FusedVariant } from './kernels/fused.ts';
+export type { Grid } from './kernels/kernel.ts';
+export type { CacheFormat } from './kernels/lib.ts';
 export { checkShape, HEAD_DIMS, MAX_Q_LEN } from './kernels/shape.ts';
 export { decodeRows, encodeRows } from './kernels/storedRows.ts';
 export type { GqaShape, ShapeOptions } from './kernels/shape.ts';

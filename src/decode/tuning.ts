@@ -10,7 +10,7 @@ import type { GqaShape } from '../kernels/shape.ts';
 import { powerOfTwoFrom } from '../kernels/sizes.ts';
 
 /** Bumped when older files cannot be read any more: another meaning of sizes or slots. */
-const TUNING_SCHEMA = 'gqa-tuning/1';
+export const TUNING_SCHEMA = 'gqa-tuning/1';
 
 /** The fastest of what was tried for one class of shapes. */
 export interface TunedEntry {

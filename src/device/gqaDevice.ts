@@ -1,5 +1,6 @@
 // gqaDevice.ts: a GPUDevice, our own or borrowed, with what the library keeps beside it: facts, pipelines, errors.
 import { DestroyedError, DeviceLostError, GpuError, LimitExceededError, NoAdapterError } from './errors.ts';
+import { checkDevice, checkGpu } from './hostObjects.ts';
 import { Pipelines } from './pipelines.ts';
 import { fullRequest } from './request.ts';
 
@@ -44,6 +45,7 @@ export class GqaDevice {
   readonly device: GPUDevice;
   readonly owned: boolean;
   readonly facts: DeviceFacts;
+  /** @internal The compiled kernels. */
   readonly pipelines: Pipelines;
   /** Resolves once, when the device is lost, with the error that every later call throws. Never rejects. */
   readonly lost: Promise<DeviceLostError>;
@@ -55,6 +57,7 @@ export class GqaDevice {
     this.#uncaptured.push(new GpuError(cleanMessage(event.error.message), { cause: event.error }));
   };
 
+  /** @internal Use openDevice or borrowDevice. */
   constructor(device: GPUDevice, owned: boolean, languageFeatures?: WgslLanguageFeatures) {
     this.device = device;
     this.owned = owned;
@@ -99,10 +102,11 @@ export class GqaDevice {
 }
 
 /**
- * Opens a device of our own from a host's GPU object: `navigator.gpu` in a browser, `nodeGpu()` in Node.
- * Throws NoAdapterError when the host has none.
+ * Opens a device of our own from a host's GPU object: `navigator.gpu` in a browser, the `gpu` of `nodeGpu()` in Node.
+ * Throws NoAdapterError when the host has no WebGPU (`gpu` is undefined then) or no adapter.
  */
-export async function openDevice(gpu: GPU, options: OpenOptions = {}): Promise<GqaDevice> {
+export async function openDevice(gpu: GPU | null | undefined, options: OpenOptions = {}): Promise<GqaDevice> {
+  checkGpu('openDevice', gpu);
   const adapter = await gpu.requestAdapter(
     options.powerPreference ? { powerPreference: options.powerPreference } : undefined,
   );
@@ -122,6 +126,7 @@ const keepWith = new WeakMap<GqaDevice, readonly object[]>();
  * is the host's `gpu.wgslLanguageFeatures`: where it lacks `subgroup_id`, kernels do without subgroups. Default: it has it.
  */
 export function borrowDevice(device: GPUDevice, languageFeatures?: WgslLanguageFeatures): GqaDevice {
+  checkDevice('borrowDevice', device);
   return new GqaDevice(device, false, languageFeatures);
 }
 
