@@ -19,9 +19,12 @@ export interface NodeGpuOptions {
    * variable GQA_ADAPTER, else the best adapter there is.
    */
   readonly adapter?: string;
-  /** Refuse software adapters. */
+  /** Refuse software adapters. Default false. */
   readonly requireGpu?: boolean;
-  /** More flags for Dawn, such as `enable-dawn-features=dump_shaders`. Dawn ignores unknown ones silently. */
+  /**
+   * More flags for Dawn, such as `enable-dawn-features=dump_shaders`. Dawn ignores unknown ones silently.
+   * Default none.
+   */
   readonly dawnFlags?: readonly string[];
 }
 

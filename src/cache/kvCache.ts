@@ -32,17 +32,25 @@ export interface CacheLayer {
 
 /** New tokens for one layer: k and v are f32 [B, Hkv, numTokens, D]. */
 export interface AppendArgs {
+  /** Layer of the cache, from 0. Default 0. */
   readonly layer?: number;
+  /** f32 [B, Hkv, numTokens, D]; exactly that many bytes. */
   readonly k: BufferArg;
+  /** f32 [B, Hkv, numTokens, D]; exactly that many bytes. */
   readonly v: BufferArg;
+  /** Tokens that each sequence gets, 1 to the capacity. Default 1. */
   readonly numTokens?: number;
 }
 
 /** Stored bytes for one layer, each exactly as long as its buffer, and the lengths they are valid for. */
 export interface LoadArgs {
+  /** Layer of the cache, from 0. Default 0. */
   readonly layer?: number;
+  /** `layout.kBytes` bytes, as `encodeRows(layout.k, values)` makes them. */
   readonly k: ArrayBufferView;
+  /** `layout.vBytes` bytes, as `encodeRows(layout.v, values)` makes them. */
   readonly v: ArrayBufferView;
+  /** Tokens that each sequence then holds in this layer: [B], each 0 to the capacity. */
   readonly kvLens: readonly number[];
 }
 
@@ -89,7 +97,10 @@ export class KvCache {
     this.#kvLens = layers.map(() => Array.from({ length: layout.batch }, () => 0));
   }
 
-  /** Tokens each sequence holds in a layer, as of now. */
+  /**
+   * Tokens each sequence holds in a layer, as of now: [B].
+   * @param layer from 0; default 0
+   */
   kvLens(layer = 0): number[] {
     this.#checkLayer('kvLens', layer);
     return [...this.#kvLens[layer]!];
@@ -158,7 +169,10 @@ export class KvCache {
     for (let b = 0; b < batch; b++) lens[b]! += numTokens;
   }
 
-  /** Forgets tokens from the end: all layers keep at most `kvLens` tokens per sequence. Longer than held is an error. */
+  /**
+   * Forgets tokens from the end, in all layers. Throws ShapeError when a layer holds fewer than are to be kept.
+   * @param kvLens tokens to keep: [B], or one number for all sequences
+   */
   truncate(kvLens: number | readonly number[]): void {
     this.assertUsable();
     const wanted =

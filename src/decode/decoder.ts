@@ -31,16 +31,24 @@ import { tunedFor, type Tuning } from './tuning.ts';
 
 /** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
 export interface DecoderOptions extends Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>, ContextOptions {
+  /** The cache to attend over; of the same GqaDevice. */
   readonly cache: KvCache;
-  /** What was measured on devices; `auto` takes this device's entry for this class of shapes, if there is one. */
+  /**
+   * What was measured on devices, as `parseTuning` reads it; `auto` takes this device's entry for this class of shapes, if
+   * there is one. Default: nothing was.
+   */
   readonly tuning?: Tuning;
 }
 
 /** The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm. */
 export interface StepArgs {
+  /** Layer of the cache, from 0. Default 0. */
   readonly layer?: number;
+  /** Queries, f32 [B, Hq, Lq, D]; exactly that many bytes. */
   readonly q: BufferArg;
+  /** Output, f32 [B, Hq, Lq, D]; another buffer than the others. */
   readonly o: BufferArg;
+  /** Natural log-sum-exp of the scaled scores, f32 [B, Hq, Lq]. Default: it is thrown away. */
   readonly lse?: BufferArg;
 }
 

@@ -17,14 +17,22 @@ export interface BufferRange {
 
 const STORAGE_BOTH_WAYS = BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_SRC | BUFFER_USAGE.COPY_DST;
 
-/** A zeroed storage buffer of `bytes` (at least 4) that can be copied from and to. */
+/**
+ * A zeroed storage buffer that can be copied from and to.
+ * @param label its name in WebGPU's messages
+ * @param bytes its size; less than 4 becomes 4
+ */
 export function createStorage(device: GqaDevice, label: string, bytes: number): GPUBuffer {
   device.assertUsable();
   checkBufferBytes(device.facts, label, bytes);
   return device.device.createBuffer({ label, size: Math.max(4, bytes), usage: STORAGE_BOTH_WAYS });
 }
 
-/** A storage buffer that holds `data`; its length must be a multiple of 4 bytes, as WebGPU demands. */
+/**
+ * A storage buffer that holds a copy of `data`.
+ * @param label its name in WebGPU's messages
+ * @param data a multiple of 4 bytes, as WebGPU demands
+ */
 export function uploadStorage(device: GqaDevice, label: string, data: ArrayBufferView): GPUBuffer {
   if (data.byteLength % 4 !== 0) {
     throw new ShapeError(`${label}: expected a multiple of 4 bytes, got ${data.byteLength}`);

@@ -30,6 +30,7 @@ export interface OpenOptions {
    * workgroups. `deviceDescriptor` asks for no larger buffers than a shape needs.
    */
   readonly descriptor?: (adapter: GPUAdapter) => GPUDeviceDescriptor;
+  /** Which of several GPUs, `low-power` or `high-performance`. Default: the host's choice. */
   readonly powerPreference?: GPUPowerPreference;
 }
 

@@ -10,7 +10,11 @@ import {
 } from './elements.ts';
 import { bf16Bits, bf16Values, f16Bits, f16Value, f16Values } from './halves.ts';
 
-/** Bytes for a buffer of K or V from values [heads, capacity, D]. Quantised rows get scales of their largest element. */
+/**
+ * Bytes for a buffer of K or V of one layer. Quantised rows get scales of their largest element.
+ * @param layout the cache's `layout.k` or `layout.v`
+ * @param values [heads, capacity, D], heads being B * Hkv
+ */
 export function encodeRows(layout: RowsLayout, values: ArrayLike<number>): Uint8Array<ArrayBuffer> {
   const stored = new Uint8Array(storedBytes(layout));
   const rows = layout.heads * layout.capacity;
@@ -20,7 +24,11 @@ export function encodeRows(layout: RowsLayout, values: ArrayLike<number>): Uint8
   return stored;
 }
 
-/** The values [heads, capacity, D] that a buffer's bytes stand for; the inverse of `encodeRows` but for rounding. */
+/**
+ * The values [heads, capacity, D] that a buffer's bytes stand for; the inverse of `encodeRows` but for rounding.
+ * @param layout the cache's `layout.k` or `layout.v`
+ * @param stored all bytes of the buffer, as `readBack` gives them
+ */
 export function decodeRows(layout: RowsLayout, stored: ArrayBufferView): Float32Array<ArrayBuffer> {
   checkCount('decodeRows', stored.byteLength, storedBytes(layout));
   // A copy of its own: halves and floats need an aligned one.

@@ -111,14 +111,53 @@ export const pass = (device: gqa.GqaDevice) => device.device.createCommandEncode
 export const buffers = (layer: gqa.CacheLayer) => [layer.k, layer.v] as const;
 `;
 
-describe('what entries export', () => {
-  const read = () => {
-    const files = readdirSync(types, { recursive: true, encoding: 'utf8' }).filter((file) =>
-      file.endsWith('.d.ts'),
-    );
-    return new Map(files.map((file) => [file, readFileSync(join(types, file), 'utf8')]));
-  };
+/** Texts of the declaration files, by path. */
+function read(): Map<string, string> {
+  const files = readdirSync(types, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.d.ts'),
+  );
+  return new Map(files.map((file) => [file, readFileSync(join(types, file), 'utf8')]));
+}
 
+describe('what an editor shows', () => {
+  const MEMBER = /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)? {4}readonly (\w+)(\??): /g;
+
+  test('has a text for each field that callers fill in, with the default of those that may be left out', () => {
+    const fields = [...read().values()].flatMap((text) =>
+      [...text.matchAll(/^export interface (\w+(?:Options|Args))\b[^{]*\{\n([\s\S]*?)^\}/gm)].flatMap(
+        ([, name, body]) =>
+          [...body!.matchAll(MEMBER)].map(([, doc = '', field, optional]) => {
+            const told = optional ? /\bdefault\b/i.test(doc) : doc !== '';
+            return [`${name}.${field}`, told] as const;
+          }),
+      ),
+    );
+    expect(fields.length).toBeGreaterThan(35);
+    expect(fields.filter(([, told]) => !told)).toEqual([]);
+  });
+
+  test('has a word on each number, text and array that a public function takes', () => {
+    const publicNames = new Set(
+      read()
+        .get('index.d.ts')!
+        .match(/\b[a-z]\w+\b/g),
+    );
+    const functions = [...read().values()].flatMap((text) => [
+      ...text.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport declare function (\w+)\(([^)]*)\)/g),
+    ]);
+    const silent = functions
+      .filter(([, , name]) => publicNames.has(name!))
+      .flatMap(([, doc, name, parameters]) =>
+        [...parameters!.matchAll(/(\w+)\??: (?:number|string|boolean|readonly number|Array)/g)]
+          .filter(([, parameter]) => !new RegExp(`\\b${parameter}\\b`).test(doc!))
+          .map(([, parameter]) => `${name}: ${parameter}`),
+      );
+    expect(functions.length).toBeGreaterThan(15);
+    expect(silent).toEqual([]);
+  });
+});
+
+describe('what entries export', () => {
   test('holds every type that it names', () => {
     expect(hiddenTypes(read(), ['index.d.ts'])).toEqual([]);
     expect(hiddenTypes(read(), ['node.d.ts', 'index.d.ts'])).toEqual([]);
