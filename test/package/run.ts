@@ -58,7 +58,8 @@ function packAndInstall(): void {
   const missing = WANTED.filter((file) => !files.includes(file));
   if (missing.length > 0) throw new Error(`the package lacks ${missing.join(', ')}`);
   const strange = files.filter(
-    (file) => !/^(bin|dist|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(file) || /^dist\/page\//.test(file),
+    (file) =>
+      !/^(bin|dist|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(file) || file.startsWith('dist/page/'),
   );
   if (strange.length > 0) throw new Error(`the package has ${strange.join(', ')}`);
   install(project, '--offline', tarball);
@@ -140,6 +141,14 @@ async function bundles(): Promise<void> {
   await step('Node, transpiled only', () => {
     run(project, needed('esbuild/bin/esbuild'), 'example.ts', '--format=esm', '--outfile=plain.mjs');
     checkPrinted(node(project, 'plain.mjs'));
+  });
+  await step('Node, require()', () => {
+    node(
+      project,
+      '--input-type=commonjs',
+      '--eval',
+      "require('gqa-webgpu').openDevice.name || process.exit(1)",
+    );
   });
   await step('Node, bundled and minified by esbuild', () => {
     esbuild('example.ts', 'bundle.mjs', '--format=esm', '--minify');

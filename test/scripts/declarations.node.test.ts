@@ -78,6 +78,11 @@ describe('a fresh project', () => {
     await check(program!, '--types', 'node');
   });
 
+  test('compiles the recipes', async () => {
+    const page = readFileSync(join(ROOT, 'docs/limits-and-recipes.md'), 'utf8');
+    await check(codeBlocks(page, 'ts').join('\n'), '--types', 'node');
+  });
+
   test('has types of WebGPU objects, a device for `using`, and names for all that it exports', async () => {
     await check(PROGRAM, '--types', '');
   });
