@@ -1,9 +1,16 @@
-// completeTypes.ts: puts into a declaration file what names WebGPU's types, and the library of Symbol.dispose.
+// completeTypes.ts: puts into a declaration file what names WebGPU's types, and the libraries of newer ones of JavaScript.
 import { GqaError } from '../src/index.ts';
 
+/** TypeScript's libraries of what a project for an older JavaScript does not know. */
+const LIBRARIES: Readonly<Record<string, RegExp>> = {
+  'esnext.disposable': /\bSymbol\.dispose\b/,
+  'es2022.error': /\bErrorOptions\b/,
+};
+
 /**
- * A declaration file with an import of the WebGPU types it names, and with the library that declares Symbol.dispose where
- * it has that. `webgpu` is how it imports device/webgpu.ts, `known` what that exports. Throws GqaError for other GPU names.
+ * A declaration file with an import of the WebGPU types that it names, and references to the libraries that declare what
+ * it uses of newer JavaScript. `webgpu` is how it imports device/webgpu.ts, `known` what that exports. Throws GqaError for
+ * other GPU names.
  */
 export function completed(text: string, webgpu: string, known: ReadonlySet<string>): string {
   const code = text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
@@ -12,7 +19,9 @@ export function completed(text: string, webgpu: string, known: ReadonlySet<strin
   if (unknown.length > 0) {
     throw new GqaError('build', `src/device/webgpu.ts: expected a type ${unknown.join(', ')}, found none`);
   }
-  const lib = code.includes('Symbol.dispose') ? ['/// <reference lib="esnext.disposable" />'] : [];
+  const libraries = Object.entries(LIBRARIES)
+    .filter(([, name]) => name.test(code))
+    .map(([library]) => `/// <reference lib="${library}" />`);
   const names = used.length > 0 ? [`import type { ${used.join(', ')} } from '${webgpu}';`] : [];
-  return [...lib, ...names, text].join('\n');
+  return [...libraries, ...names, text].join('\n');
 }

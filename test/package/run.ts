@@ -130,7 +130,7 @@ async function typeChecks(): Promise<void> {
         resolution === 'bundler'
           ? ['--module', 'esnext', '--moduleResolution', 'bundler']
           : ['--module', 'nodenext'];
-      for (const lib of ['es2022,dom', 'es2022']) {
+      for (const lib of ['es2022,dom', 'es2020']) {
         await step(`${compiler}, ${resolution}, ${lib}`, () => typeCheck(compiler, module, lib));
       }
     }

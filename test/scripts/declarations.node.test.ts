@@ -50,7 +50,7 @@ const MODULES = [
   ['--module', 'esnext', '--moduleResolution', 'bundler'],
   ['--module', 'nodenext'],
 ];
-const LIBRARIES = ['es2022,dom', 'es2022'];
+const LIBRARIES = ['es2022,dom', 'es2020'];
 
 /** Type-checks a program, declarations included, with and without the DOM, for bundlers and for Node; emits its own. */
 async function check(program: string, ...more: string[]): Promise<void> {
@@ -190,12 +190,15 @@ describe('what entries export', () => {
 describe('completed', () => {
   const known = new Set(['GPU', 'GPUBuffer']);
 
-  test('imports what a file names, comments aside, and the library of dispose', () => {
+  test('imports what a file names, comments aside, and the libraries of newer types', () => {
     expect(completed('/** GPUDevice */\nlet b: GPUBuffer, g: GPU;\n', './webgpu.ts', known)).toBe(
       "import type { GPU, GPUBuffer } from './webgpu.ts';\n/** GPUDevice */\nlet b: GPUBuffer, g: GPU;\n",
     );
     expect(completed('class A {\n  [Symbol.dispose](): void;\n}\n', './webgpu.ts', known)).toMatch(
       /^\/\/\/ <reference lib="esnext.disposable" \/>\n/,
+    );
+    expect(completed('declare function f(o?: ErrorOptions): void;\n', './webgpu.ts', known)).toMatch(
+      /^\/\/\/ <reference lib="es2022.error" \/>\n/,
     );
     expect(completed('let gpuTime: number;\n', './webgpu.ts', known)).toBe('let gpuTime: number;\n');
   });
