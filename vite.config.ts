@@ -1,5 +1,6 @@
 // Two outputs from one config: `--mode lib` builds the library and the CLI, the default mode builds the page.
 import { defineConfig, type UserConfig } from 'vite';
+import { thirdPartyLicences } from './scripts/thirdParty.ts';
 
 // Cross-origin isolation gives the page 5 us steps of performance.now() instead of 100 us.
 export const isolation = {
@@ -11,6 +12,7 @@ const page: UserConfig = {
   root: 'bench/page',
   base: './',
   publicDir: false,
+  plugins: [thirdPartyLicences()],
   server: { headers: isolation, fs: { allow: ['../..'] } },
   preview: { headers: isolation },
   build: { outDir: '../../dist/page', emptyOutDir: true, target: 'es2023' },
@@ -18,6 +20,7 @@ const page: UserConfig = {
 
 const lib: UserConfig = {
   publicDir: false,
+  plugins: [thirdPartyLicences()],
   build: {
     outDir: 'dist',
     emptyOutDir: true,

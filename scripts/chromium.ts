@@ -32,7 +32,17 @@ export async function findChromium(env: NodeJS.ProcessEnv = process.env): Promis
   }
   const { executablePath, libraries, fontsConf } = await unpackChromium(archive);
   const searched = [libraries, env.LD_LIBRARY_PATH].filter(Boolean).join(':');
-  return { executablePath, env: defined({ ...env, LD_LIBRARY_PATH: searched, FONTCONFIG_FILE: fontsConf }) };
+  return {
+    executablePath,
+    env: defined({
+      ...env,
+      LD_LIBRARY_PATH: searched,
+      FONTCONFIG_FILE: fontsConf,
+      // It has a driver of its own, which a choice of drivers would hide.
+      VK_DRIVER_FILES: undefined,
+      VK_ICD_FILENAMES: undefined,
+    }),
+  };
 }
 
 /** The first of `names` that is an executable file in a folder of `path`. */

@@ -23,7 +23,16 @@ export type {
   PlanContext,
   PlanOptions,
 } from './decode/plan.ts';
-export { deviceKey, NO_TUNING, parseTuning, shapeClass, tunedFor, withEntry } from './decode/tuning.ts';
+export type { SplitOptions } from './decode/split.ts';
+export {
+  deviceKey,
+  NO_TUNING,
+  parseTuning,
+  shapeClass,
+  tunedFor,
+  TUNING_SCHEMA,
+  withEntry,
+} from './decode/tuning.ts';
 export type { TunedEntry, Tuning } from './decode/tuning.ts';
 export { tuningFaults } from './decode/tuningFaults.ts';
 export { createStorage, readBack, uploadStorage } from './device/buffers.ts';
@@ -32,10 +41,17 @@ export * from './device/errors.ts';
 export { borrowDevice, GqaDevice, isSoftware, openDevice } from './device/gqaDevice.ts';
 export type { DeviceFacts, OpenOptions, WgslLanguageFeatures } from './device/gqaDevice.ts';
 export type { RecordTarget } from './device/record.ts';
+export type { AdapterOffer, DeviceRequest } from './device/request.ts';
+export type * as WebGpu from './device/webgpu.ts';
+export type { MatrixVariant } from './kernels/decodeMatrix.ts';
+export type { RegistersVariant } from './kernels/decodeRegisters.ts';
+export type { TilesVariant } from './kernels/decodeTiles.ts';
 export { KV_RANGES, KV_TYPES } from './kernels/elements.ts';
 export type { KvRange, KvType, LostElements, RowsLayout } from './kernels/elements.ts';
 export { variantName } from './kernels/fused.ts';
 export type { FusedTemplate, FusedVariant } from './kernels/fused.ts';
+export type { Grid } from './kernels/kernel.ts';
+export type { CacheFormat } from './kernels/lib.ts';
 export type { SubgroupReport, TeamSizes } from './kernels/subgroupProbe.ts';
 export { checkShape, HEAD_DIMS, MAX_Q_LEN } from './kernels/shape.ts';
 export { decodeRows, encodeRows, nothingLost } from './kernels/storedRows.ts';

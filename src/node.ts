@@ -20,9 +20,12 @@ export interface NodeGpuOptions {
    * variable GQA_ADAPTER, else the best adapter there is.
    */
   readonly adapter?: string;
-  /** Refuse software adapters. */
+  /** Refuse software adapters. Default false. */
   readonly requireGpu?: boolean;
-  /** More flags for Dawn, such as `enable-dawn-features=dump_shaders`. Dawn ignores unknown ones silently. */
+  /**
+   * More flags for Dawn, such as `enable-dawn-features=dump_shaders`. Dawn ignores unknown ones silently.
+   * Default none.
+   */
   readonly dawnFlags?: readonly string[];
 }
 
@@ -52,7 +55,7 @@ export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
 
 /** The system's adapters, best first, without the embedded one. Throws NoAdapterError when Dawn is not installed. */
 export async function nodeAdapters(): Promise<ListedAdapter[]> {
-  return listAdapters(await loadDawn(), []);
+  return listAdapters(await loadDawn(), dawnFlags([]));
 }
 
 /** A GPU that compiles and validates WGSL with every feature, on any machine, and runs nothing. */
@@ -62,7 +65,7 @@ export async function validatorGpu(): Promise<GPU> {
 
 const EXACT_TIMESTAMPS = 'timestamp_quantization';
 
-/** Adds our flag to the caller's; Dawn keeps only the last of several lists of disabled features, so there must be one. */
+/** @internal Adds our flag to the caller's; Dawn keeps only the last of several lists of disabled features, so there must be one. */
 export function dawnFlags(extra: readonly string[]): string[] {
   const key = 'disable-dawn-features=';
   const disabled = extra.filter((flag) => flag.startsWith(key)).map((flag) => flag.slice(key.length));
@@ -72,18 +75,23 @@ export function dawnFlags(extra: readonly string[]): string[] {
   ];
 }
 
+// Not a literal, and with the words for webpack and Vite: a bundle must leave this package where it is, for it looks for
+// its binary beside itself.
+const DAWN: string = 'webgpu';
+
 async function loadDawn(): Promise<CreateGpu> {
   try {
-    return (await import('webgpu')).create;
+    const dawn = (await import(/* webpackIgnore: true */ /* @vite-ignore */ DAWN)) as typeof import('webgpu');
+    return dawn.create;
   } catch (error) {
     throw dawnMissing(error);
   }
 }
 
-/** Says why the package `webgpu` did not load: it is absent, or its binary does not run on this platform. */
+/** @internal Says why the package `webgpu` did not load: it is absent, or its binary does not run on this platform. */
 export function dawnMissing(cause: unknown): NoAdapterError {
   const why = messageOf(cause);
-  const absent = /'webgpu'|__vite-optional-peer-dep:webgpu/.test(why);
+  const absent = why.includes(`'${DAWN}'`);
   const message = absent
     ? 'the package "webgpu" is not installed.\nTo mend it: npm install webgpu@0.6'
     : `the package "webgpu" does not load on ${process.platform}-${process.arch}: ${why}`;

@@ -46,7 +46,13 @@ export function helpNotice(why: Why): HTMLElement {
     el('strong', {}, title),
     el('p', {}, text),
     el('ul', {}, ...steps.map((step) => el('li', {}, step))),
-    el('p', {}, 'The command line works without a browser: ', el('code', {}, 'npx gqa-webgpu bench'), '.'),
+    el(
+      'p',
+      {},
+      'The command line works without a browser; in a clone of the repository: ',
+      el('code', {}, 'npm ci && npm run bench'),
+      '.',
+    ),
   );
 }
 

@@ -24,9 +24,13 @@ import { checkStored } from './stored.ts';
 
 /** New tokens for one layer: k and v are f32 [B, Hkv, numTokens, D]. */
 export interface AppendArgs {
+  /** Layer of the cache, from 0. Default 0. */
   readonly layer?: number;
+  /** f32 [B, Hkv, numTokens, D]; exactly that many bytes. */
   readonly k: BufferArg;
+  /** f32 [B, Hkv, numTokens, D]; exactly that many bytes. */
   readonly v: BufferArg;
+  /** Tokens that each sequence gets, 1 to the capacity. Default 1. */
   readonly numTokens?: number;
 }
 
@@ -37,9 +41,13 @@ const APPEND_ARGS = { layer: true, k: true, v: true, numTokens: true } satisfies
  * Float32Array), and the lengths they are valid for.
  */
 export interface LoadArgs {
+  /** Layer of the cache, from 0. Default 0. */
   readonly layer?: number;
+  /** K, as `encodeRows(layout.k, values)` makes it. */
   readonly k: StorageData;
+  /** V, as `encodeRows(layout.v, values)` makes it. */
   readonly v: StorageData;
+  /** Tokens that each sequence then holds in this layer: [B], each 0 to the capacity. */
   readonly kvLens: readonly number[];
 }
 
@@ -100,7 +108,10 @@ export class KvCache {
     this.#stopChecks = device.onIdle(() => this.#status.check(nameOf(layout)));
   }
 
-  /** Tokens each sequence holds in a layer, those of appends that were recorded included. */
+  /**
+   * Tokens each sequence holds in a layer, those of appends that were recorded included: [B].
+   * @param layer from 0; default 0
+   */
   kvLens(layer = 0): number[] {
     this.#checkLayer('kvLens', layer);
     return [...this.#lengths.live(layer)];
@@ -196,7 +207,10 @@ export class KvCache {
     this.device.advise(ADVICE);
   }
 
-  /** Forgets tokens from the end: all layers keep at most `kvLens` tokens per sequence. Longer than held is an error. */
+  /**
+   * Forgets tokens from the end, in all layers. Throws ShapeError when a layer holds fewer than are to be kept.
+   * @param kvLens tokens to keep: [B], or one number for all sequences
+   */
   truncate(kvLens: number | readonly number[]): void {
     this.assertUsable();
     const { batch, capacity } = this.layout;

@@ -14,14 +14,21 @@ import { HEAD_DIMS, MAX_BATCH, MAX_HEADS } from '../kernels/shape.ts';
 
 /** What a cache is made for. K and V of each layer are HND: [B, Hkv, capacity, D]. */
 export interface CacheOptions {
+  /** B, sequences, 1 to 4096. Default 1. */
   readonly batch?: number;
+  /** Hkv, KV heads, 1 to 1024. */
   readonly numKvHeads: number;
+  /** D, elements of a head: one of `HEAD_DIMS`. */
   readonly headDim: number;
-  /** Token slots per sequence and head; apart from the lengths, which say how many of them hold a token. */
+  /**
+   * C, token slots per sequence and head, 1 to 2^24; apart from the lengths, which say how many of them hold a token.
+   */
   readonly capacity: number;
+  /** Layers, 1 to 8192. Default 1. */
   readonly layers?: number;
-  /** Element types of K and V. Default f32. */
+  /** Element type of K. Default f32. */
   readonly kType?: KvType;
+  /** Element type of V. Default that of K. */
   readonly vType?: KvType;
 }
 
@@ -65,7 +72,7 @@ const MAX_CAPACITY = 2 ** 24;
 /** Most layers of a cache. No model has nearly as many; a benchmark keeps copies of a small one as layers. */
 const MAX_LAYERS = 8192;
 
-/** Checks cache options and counts their bytes. Throws ShapeError naming the field, what it must be and what was given. */
+/** Checks cache options and counts their bytes; needs no device. Throws ShapeError naming the field, what it must be and what was given. */
 export function cacheLayout(options: CacheOptions): CacheLayout {
   checkOptions('cache', options, CACHE_OPTIONS);
   const { batch = 1, numKvHeads, headDim, capacity, layers = 1, kType = 'f32', vType = kType } = options;
@@ -99,7 +106,11 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
   };
 }
 
-/** Bytes of K and V that one step over these lengths has to read in one layer, each counted once. */
+/**
+ * Bytes of K and V that one step has to read in one layer, each counted once.
+ * @param layout the cache's `layout`
+ * @param kvLens keys that each sequence attends to
+ */
 export function kvBytesRead(layout: CacheLayout, kvLens: readonly number[]): number {
   return kvLens.reduce((sum, kvLen) => sum + kvLen, 0) * layout.bytesPerToken;
 }

@@ -3,6 +3,7 @@ import { GqaError } from '../device/errors.ts';
 
 /** A checkpoint breaks a rule of its format, or lacks what was asked of it. The message names file, tensor and rule. */
 export class CheckpointError extends GqaError {
+  override readonly name: string = 'CheckpointError';
   constructor(message: string, options?: ErrorOptions) {
     super('checkpoint', message, options);
   }

@@ -28,6 +28,7 @@ type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>;
 
 /** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
 export interface DecoderOptions extends OwnShape, ChoiceOptions {
+  /** The cache to attend over; of the same GqaDevice. */
   readonly cache: KvCache;
 }
 
@@ -43,9 +44,13 @@ const DECODER_OPTIONS = { cache: true, ...OWN_SHAPE, ...CHOICE_OPTIONS } satisfi
  * large. NaN or infinity in o beside a finite lse come from V: it holds them, or its weighted sum leaves f32.
  */
 export interface StepArgs {
+  /** Layer of the cache, from 0. Default 0. */
   readonly layer?: number;
+  /** Queries, f32 [B, Hq, Lq, D]; exactly that many bytes. */
   readonly q: BufferArg;
+  /** Output, f32 [B, Hq, Lq, D]; another buffer than the others. */
   readonly o: BufferArg;
+  /** Natural log-sum-exp of the scaled scores, f32 [B, Hq, Lq]. Default: it is thrown away. */
   readonly lse?: BufferArg;
 }
 

@@ -24,12 +24,19 @@ export const LSE_EMPTY = Math.fround(-3.0e38);
 
 /** N states of the same rows: o f32 [N, rows, D], lse f32 [N, rows] natural; merged into o [rows, D] and lse [rows]. */
 export interface MergeArgs {
+  /** N, 1 to 4096. */
   readonly numStates: number;
+  /** Rows of each state, as B * Hq * Lq; at least 1. */
   readonly rows: number;
+  /** D, elements of a row: one of `HEAD_DIMS`. */
   readonly headDim: number;
+  /** Outputs, f32 [N, rows, D]. */
   readonly statesO: BufferArg;
+  /** Their natural log-sum-exps, f32 [N, rows]; `LSE_EMPTY` where a state has nothing to attend to. */
   readonly statesLse: BufferArg;
+  /** Merged output, f32 [rows, D]; another buffer than the others. */
   readonly o: BufferArg;
+  /** Merged log-sum-exp, f32 [rows]; another buffer than the others. */
   readonly lse: BufferArg;
 }
 

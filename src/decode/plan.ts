@@ -37,7 +37,7 @@ const MAX_SPLITS = 128;
 
 /** How to split the keys. Without options: as many workgroups as the device needs to be busy, no more. */
 export interface PlanOptions extends SplitOptions {
-  /** Factor on q . k. Default 1 / sqrt(D). */
+  /** Factor on q . k, a finite f32. Default 1 / sqrt(D). */
   readonly smScale?: number;
 }
 
@@ -93,16 +93,22 @@ export interface PlanContext {
 export interface ContextOptions {
   /** Default `auto`: what was tuned, else what suits the device by its class. */
   readonly kernel?: KernelChoice;
-  /** The fused kernel's sizes, for tests and tuning. Decides the kernel too. */
+  /** The fused kernel's sizes, for tests and tuning. Decides the kernel too. Default: what suits device and shape. */
   readonly variant?: FusedVariant;
-  /** What was measured on this device for this shape. */
+  /** What was measured on this device for this shape, as `tunedFor` finds it. Default: nothing was. */
   readonly tuned?: TunedEntry;
 }
 
 /** The fields of ContextOptions. */
 export const CONTEXT_OPTIONS = { kernel: true, variant: true, tuned: true } satisfies Known<ContextOptions>;
 
-/** The context of a decoder: its kernel variant, scratch and slots. */
+/**
+ * The context of a decoder: its kernel variant, scratch and slots; needs no device.
+ * @param shape as `checkShape` returns it
+ * @param layout of the cache, as `cacheLayout` returns it
+ * @param facts of the device: `GqaDevice.facts`
+ * @param options which kernel; default: what suits the device
+ */
 export function planContext(
   shape: GqaShape,
   layout: CacheLayout,
@@ -164,7 +170,12 @@ export function checkPlan(where: string, plan: DecodePlan, context: PlanContext)
   throw new ShapeError(`${where}: expected a plan that decoder.plan() gave, got ${describe(plan)}`);
 }
 
-/** Plans one step over `kvLens` (tokens to attend to per sequence, the new ones included). One plan serves all layers. */
+/**
+ * Plans one step; needs no device. One plan serves all layers.
+ * @param context of the decoder: `Decoder.context`, or `planContext`
+ * @param kvLens keys that each sequence attends to, the new ones included: [B], each 0 to the capacity
+ * @param options scale and splits; default 1 / sqrt(D), and as many splits as keep the device busy
+ */
 export function planDecode(
   context: PlanContext,
   kvLens: readonly number[],

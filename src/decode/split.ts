@@ -6,11 +6,14 @@ import type { PlanContext } from './plan.ts';
 
 /** Options that fix the splits. */
 export interface SplitOptions {
-  /** This many splits of the longest sequence, or fewer where whole grains of keys do not come to as many. */
+  /**
+   * This many splits of the longest sequence, 1 to `PlanContext.maxSplits` (128 at most); fewer where whole grains of 32 keys
+   * do not come to as many. Default: as many as keep the device busy.
+   */
   readonly numSplits?: number;
   /**
    * A split length that depends on the capacity alone: a sequence's result then has the same bits whatever else is
-   * in the batch and however long the others are.
+   * in the batch and however long the others are. Default false.
    */
   readonly deterministic?: boolean;
 }

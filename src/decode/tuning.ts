@@ -11,7 +11,7 @@ import type { GqaShape } from '../kernels/shape.ts';
 import { powerOfTwoFrom } from '../kernels/sizes.ts';
 
 /** Bumped when older files cannot be read any more: another meaning of sizes or slots. */
-const TUNING_SCHEMA = 'gqa-tuning/1';
+export const TUNING_SCHEMA = 'gqa-tuning/1';
 
 /** The fastest of what was tried for one class of shapes. */
 export interface TunedEntry {
@@ -60,13 +60,17 @@ export function tunedFor(
   return entry && canRun(shape, layout, entry.variant, facts) ? entry : undefined;
 }
 
-/** The tuning with one more entry, or another one in its place. */
+/**
+ * The tuning with one more entry, or another one in its place.
+ * @param device as `deviceKey` names it
+ * @param shape its class, as `shapeClass` names it
+ */
 export function withEntry(tuning: Tuning, device: string, shape: string, entry: TunedEntry): Tuning {
   const devices = { ...tuning.devices, [device]: { ...tuning.devices[device], [shape]: entry } };
   return { schema: TUNING_SCHEMA, devices };
 }
 
-/** Reads a Tuning from JSON text. Throws ShapeError, with `where` in front, for what is not one of this schema. */
+/** Reads a Tuning from the text `json`. Throws ShapeError, with `where` in front, for what is not one of this schema. */
 export function parseTuning(json: string, where: string): Tuning {
   let value: unknown;
   try {

@@ -34,6 +34,8 @@ const STORAGE_BOTH_WAYS = BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_SRC | BUFFER_
 /**
  * A zeroed storage buffer that can be copied from and to. Throws ShapeError unless `bytes` is a positive multiple of 4,
  * LimitExceededError when the device has no buffers or bindings of that size.
+ * @param label its name in WebGPU's messages
+ * @param bytes its size
  */
 export function createStorage(device: GqaDevice, label: string, bytes: number): GPUBuffer {
   checkDevice('createStorage', device);
@@ -47,8 +49,10 @@ export function createStorage(device: GqaDevice, label: string, bytes: number): 
 }
 
 /**
- * A storage buffer that holds the bytes of `data`; their number must be a positive multiple of 4, as WebGPU demands. Nothing
- * is converted, so an array of 64-bit numbers, which no shader would read as such, is a ShapeError.
+ * A storage buffer that holds a copy of the bytes of `data`. Nothing is converted, so an array of 64-bit numbers, which no
+ * shader would read as such, is a ShapeError.
+ * @param label its name in WebGPU's messages
+ * @param data a positive multiple of 4 bytes, as WebGPU demands
  */
 export function uploadStorage(device: GqaDevice, label: string, data: StorageData): GPUBuffer {
   checkDevice('uploadStorage', device);

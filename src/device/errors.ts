@@ -1,11 +1,11 @@
 // errors.ts: the typed errors of the library. Every message says where, what was expected and what was given.
 
-/** Base class. `code` is stable across releases; match on it rather than on the message. */
+/** Base class. `code` and `name` are stable across releases, also in minified bundles; match on them rather than on the message. */
 export class GqaError extends Error {
+  override readonly name: string = 'GqaError';
   readonly code: string;
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = new.target.name;
     this.code = code;
   }
 }
@@ -17,6 +17,7 @@ export function messageOf(thrown: unknown): string {
 
 /** The caller's numbers are wrong: a shape, a length, an option. */
 export class ShapeError extends GqaError {
+  override readonly name: string = 'ShapeError';
   constructor(message: string) {
     super('shape', message);
   }
@@ -24,6 +25,7 @@ export class ShapeError extends GqaError {
 
 /** The adapter or device lacks a feature. */
 export class FeatureMissingError extends GqaError {
+  override readonly name: string = 'FeatureMissingError';
   readonly feature: string;
   constructor(feature: string, message: string) {
     super('feature-missing', message);
@@ -33,6 +35,7 @@ export class FeatureMissingError extends GqaError {
 
 /** A shape needs more of a limit than the adapter or device has. `needed` and `available` are in the limit's own unit. */
 export class LimitExceededError extends GqaError {
+  override readonly name: string = 'LimitExceededError';
   readonly limit: string;
   readonly needed: number;
   readonly available: number;
@@ -46,6 +49,7 @@ export class LimitExceededError extends GqaError {
 
 /** No WebGPU implementation or adapter could be had. */
 export class NoAdapterError extends GqaError {
+  override readonly name: string = 'NoAdapterError';
   constructor(message: string, options?: ErrorOptions) {
     super('no-adapter', message, options);
   }
@@ -53,6 +57,7 @@ export class NoAdapterError extends GqaError {
 
 /** A buffer belongs to another GPUDevice. */
 export class ForeignDeviceError extends GqaError {
+  override readonly name: string = 'ForeignDeviceError';
   constructor(message: string) {
     super('foreign-device', message);
   }
@@ -60,6 +65,7 @@ export class ForeignDeviceError extends GqaError {
 
 /** One of our shaders failed to compile on this device: kernel, line and the compiler's own message. */
 export class ShaderError extends GqaError {
+  override readonly name: string = 'ShaderError';
   constructor(kernel: string, detail: string) {
     super('shader', `${kernel}: ${detail}`);
   }
@@ -67,6 +73,7 @@ export class ShaderError extends GqaError {
 
 /** WebGPU validation or memory error reported by the device. */
 export class GpuError extends GqaError {
+  override readonly name: string = 'GpuError';
   constructor(message: string, options?: ErrorOptions) {
     super('gpu', message, options);
   }
@@ -88,6 +95,7 @@ export class NotExecutedError extends GqaError {
 
 /** The device was lost; nothing made on it works any more. */
 export class DeviceLostError extends GqaError {
+  override readonly name: string = 'DeviceLostError';
   readonly reason: string;
   constructor(reason: string, message: string) {
     super('device-lost', `device lost (${reason}): ${message}`);
@@ -97,6 +105,7 @@ export class DeviceLostError extends GqaError {
 
 /** Something was used after its `destroy()`. */
 export class DestroyedError extends GqaError {
+  override readonly name: string = 'DestroyedError';
   constructor(what: string) {
     super('destroyed', `${what} was destroyed and cannot be used any more`);
   }

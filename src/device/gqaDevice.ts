@@ -11,6 +11,7 @@ import {
   NoAdapterError,
   ShapeError,
 } from './errors.ts';
+import { checkGpu, checkGpuDevice } from './hostObjects.ts';
 import { checkInstance, checkOneOf, checkOptions, describe, isObject, type Known } from './options.ts';
 import { Pipelines } from './pipelines.ts';
 import { fullRequest } from './request.ts';
@@ -41,6 +42,7 @@ export interface OpenOptions {
    * workgroups. `deviceDescriptor` asks for no larger buffers than a shape needs.
    */
   readonly descriptor?: (adapter: GPUAdapter) => GPUDeviceDescriptor;
+  /** Which of several GPUs, `low-power` or `high-performance`. Default: the host's choice. */
   readonly powerPreference?: GPUPowerPreference;
 }
 
@@ -64,6 +66,7 @@ export class GqaDevice {
   readonly device: GPUDevice;
   readonly owned: boolean;
   readonly facts: DeviceFacts;
+  /** @internal The compiled kernels. */
   readonly pipelines: Pipelines;
   /** Resolves once, when the device is lost, with the error that every later call throws. Never rejects. */
   readonly lost: Promise<DeviceLostError>;
@@ -76,6 +79,7 @@ export class GqaDevice {
     this.#errors.add(cleanMessage(event.error.message), event.error);
   };
 
+  /** @internal Use openDevice or borrowDevice. */
   constructor(device: GPUDevice, owned: boolean, languageFeatures?: WgslLanguageFeatures) {
     this.device = device;
     this.owned = owned;
@@ -158,16 +162,12 @@ export class GqaDevice {
 const OPEN_OPTIONS = { descriptor: true, powerPreference: true } satisfies Known<OpenOptions>;
 
 /**
- * Opens a device of our own from a host's GPU object: `navigator.gpu` in a browser, `nodeGpu()` in Node. Throws NoAdapterError
- * when the host has none, GpuError when the adapter refuses what the descriptor asks for.
+ * Opens a device of our own from a host's GPU object: `navigator.gpu` in a browser, the `gpu` of `nodeGpu()` in Node.
+ * Throws NoAdapterError when the host has no WebGPU (`gpu` is undefined then) or no adapter, GpuError when the adapter
+ * refuses what the descriptor asks for.
  */
-export async function openDevice(gpu: GPU, options: OpenOptions = {}): Promise<GqaDevice> {
-  checkHas(
-    'openDevice',
-    gpu,
-    'requestAdapter',
-    'a GPU object, such as navigator.gpu or the gpu of nodeGpu()',
-  );
+export async function openDevice(gpu: GPU | null | undefined, options: OpenOptions = {}): Promise<GqaDevice> {
+  checkGpu('openDevice', gpu);
   checkOptions('openDevice', options, OPEN_OPTIONS);
   const { descriptor = fullRequest, powerPreference } = options;
   if (typeof descriptor !== 'function') {
@@ -196,7 +196,7 @@ const POWER_PREFERENCES: readonly GPUPowerPreference[] = ['low-power', 'high-per
  * host's `gpu.wgslLanguageFeatures`: where it lacks `subgroup_id`, kernels do without subgroups. Default: it has it.
  */
 export function borrowDevice(device: GPUDevice, languageFeatures?: WgslLanguageFeatures): GqaDevice {
-  checkHas('borrowDevice', device, 'createCommandEncoder', 'a GPUDevice');
+  checkGpuDevice('borrowDevice', device);
   if (languageFeatures !== undefined) {
     checkHas('borrowDevice: languageFeatures', languageFeatures, 'has', 'a set of names');
   }

@@ -77,9 +77,13 @@ export function rowBytes(type: KvType, headDim: number): number {
 
 /** K or V of one layer: `heads` counts the KV heads of all sequences. */
 export interface RowsLayout {
+  /** Element type of its rows. */
   readonly type: KvType;
+  /** D, elements of a row. */
   readonly headDim: number;
+  /** B * Hkv. */
   readonly heads: number;
+  /** C, rows of each head. */
   readonly capacity: number;
 }
 

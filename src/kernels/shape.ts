@@ -16,11 +16,15 @@ export const MAX_BATCH = 4096;
 
 /** What a caller gives: B sequences, Hq query heads, Hkv key/value heads, D elements per head, Lq new positions. */
 export interface ShapeOptions {
+  /** B, sequences, 1 to 4096. Default 1. */
   readonly batch?: number;
+  /** Hq, query heads, 1 to 1024; a multiple of Hkv. */
   readonly numQHeads: number;
+  /** Hkv, KV heads, 1 to 1024. */
   readonly numKvHeads: number;
+  /** D, elements of a head: one of `HEAD_DIMS`. */
   readonly headDim: number;
-  /** Query positions per sequence in one step, 1 to 8. Default 1. */
+  /** Lq, query positions per sequence in one step, 1 to 8. Default 1. */
   readonly qLen?: number;
   /** Position i of qLen sees all but the last qLen - 1 - i keys (aligned bottom-right). Default true. */
   readonly causal?: boolean;

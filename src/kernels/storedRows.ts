@@ -23,10 +23,12 @@ export function nothingLost(): LostCounts {
 }
 
 /**
- * Bytes for a buffer of K or V from values [heads, capacity, D], the same bytes that an append of them would write. Values
- * that the type cannot hold are stored as `LostElements` says and added to `lost`; a loaded cache does not count them again.
- * Throws ShapeError for a layout that cannot be, another number of values, or values that are neither a Float32Array nor an
- * array of numbers.
+ * Bytes for a buffer of K or V of one layer, the same bytes that an append of these values would write. Throws ShapeError
+ * for a layout that cannot be, another number of values, or values that are neither a Float32Array nor an array of numbers.
+ * @param layout the cache's `layout.k` or `layout.v`
+ * @param values [heads, capacity, D], heads being B * Hkv
+ * @param lost what the type cannot hold, stored as `LostElements` says, is added to it; default: it is not counted. A loaded
+ * cache does not count it again.
  */
 export function encodeRows(
   layout: RowsLayout,
@@ -46,6 +48,8 @@ export function encodeRows(
 /**
  * The values [heads, capacity, D] that a buffer's bytes stand for; the inverse of `encodeRows` but for rounding. Throws
  * ShapeError for a layout that cannot be, another number of bytes, or what is no view of bytes.
+ * @param layout the cache's `layout.k` or `layout.v`
+ * @param stored all bytes of K or V of a layer, as `readBack` gives them
  */
 export function decodeRows(layout: RowsLayout, stored: ArrayBufferView): Float32Array<ArrayBuffer> {
   checkLayout('decodeRows', layout);

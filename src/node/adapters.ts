@@ -44,15 +44,26 @@ export interface ListedAdapter {
 /** A wish that begins with this word asks for the embedded software adapter, even where the system has another. */
 export const EMBEDDED = 'swiftshader';
 
-// Dawn crashes the process when a GPU object becomes unreachable while one of its promises is pending. The set hangs on
+// Dawn crashes the process when a GPU object becomes unreachable while one of its promises is pending. The map hangs on
 // globalThis because a test runner may load this module anew in the same process and drop the old copy.
-const holder = globalThis as { [key: symbol]: Set<GPU> | undefined };
-const alive = (holder[Symbol.for('gqa-webgpu.gpus')] ??= new Set<GPU>());
+const holder = globalThis as { [key: symbol]: Map<CreateGpu, Map<string, GPU>> | undefined };
+const kept = (holder[Symbol.for('gqa-webgpu.gpus')] ??= new Map<CreateGpu, Map<string, GPU>>());
 
-/** Makes a GPU object and keeps it reachable for the life of the process. */
-export function createHeld(create: CreateGpu, flags: readonly string[]): GPU {
-  const gpu = create([...flags]);
-  alive.add(gpu);
+/**
+ * The GPU object of these flags and these drivers (default: the environment's), kept for the life of the process. There is
+ * one of each: when an object first looks at Mesa's software adapter, Dawn writes two warnings about `maxDynamic...` limits
+ * to stderr. Dawn has no switch for them, and Node cannot turn a file descriptor away and back.
+ */
+export function createHeld(
+  create: CreateGpu,
+  flags: readonly string[],
+  drivers: string | undefined = driverOverride()?.value,
+): GPU {
+  const key = JSON.stringify([flags, drivers]);
+  let objects = kept.get(create);
+  if (!objects) kept.set(create, (objects = new Map()));
+  let gpu = objects.get(key);
+  if (!gpu) objects.set(key, (gpu = create([...flags])));
   return gpu;
 }
 
@@ -93,7 +104,7 @@ export async function pickAdapter(create: CreateGpu, wish: AdapterWish): Promise
   const names = obstacle === undefined ? await listSystem(create, wish.flags) : [];
   if (names.length > 0) return openSystem(create, wish, names);
   const reason = obstacle ?? refused();
-  if (wish.asked !== undefined) throw noAdapter([`adapter "${wish.asked}" was asked for, but ${reason}`]);
+  if (wish.asked !== undefined) throw askedInVain(wish.asked, reason, []);
   if (wish.requireGpu) throw noAdapter([`a GPU is required, but ${reason}`], systemCure(true));
   return openEmbedded(create, wish, reason);
 }
@@ -103,14 +114,9 @@ async function openSystem(
   wish: AdapterWish,
   names: readonly ListedAdapter[],
 ): Promise<NodeGpu> {
-  const asked = wish.asked?.toLowerCase() ?? '';
-  const chosen = names.find(({ name }) => name.toLowerCase().includes(asked));
-  if (!chosen) {
-    const all = names.map(({ name }) => `"${name}"`).join(', ');
-    throw new NoAdapterError(
-      `nodeGpu: no adapter is named "${wish.asked}".\nTo mend it: ask for a part of ${all}, or "${EMBEDDED}"`,
-    );
-  }
+  const asked = wish.asked ?? '';
+  const chosen = names.find(({ name }) => name.toLowerCase().includes(asked.toLowerCase()));
+  if (!chosen) throw askedInVain(asked, 'no name of an adapter has that in it', names);
   const gpu = createHeld(create, [...wish.flags, `adapter=${chosen.name}`]);
   const adapter = await gpu.requestAdapter(BEST);
   if (!adapter) throw noAdapter([`Dawn listed "${chosen.name}" but did not open it`]);
@@ -132,7 +138,7 @@ async function openEmbedded(create: CreateGpu, wish: AdapterWish, systemReason?:
   const driver = await embeddedDriver(tried);
   if (!(await pinAnyLoader())) throw noAdapter([...tried, `the loader ${driver.loader} does not load`]);
   // Dawn loads Vulkan in the first requestAdapter() of a GPU object, before that call returns, and keeps it.
-  const gpu = createHeld(create, wish.flags);
+  const gpu = createHeld(create, wish.flags, driver.manifest);
   const adapter = await withDriver(driver.manifest, () => gpu.requestAdapter(BEST));
   if (!adapter) throw noAdapter([...tried, `the embedded SwiftShader of ${driver.manifest} does not start`]);
   const adapterName = adapter.info.description || adapter.info.device;
@@ -200,6 +206,16 @@ function noAdapter(reasons: readonly string[], cure = systemCure(), options?: Er
   return new NoAdapterError(
     `nodeGpu: no WebGPU adapter: ${reasons.join('; ')}.\nTo mend it: ${cure}`,
     options,
+  );
+}
+
+/** The error of a wish that nothing fulfils: why, and which adapters there are to ask for. */
+function askedInVain(asked: string, reason: string, names: readonly ListedAdapter[]): NoAdapterError {
+  const available = names.map(({ name }) => `"${name}"`);
+  if (embeddedRunsHere() && findArchive()) available.push(`"${EMBEDDED}" (embedded)`);
+  const cure = names.length > 0 ? 'ask for a part of one of these names' : systemCure();
+  return new NoAdapterError(
+    `nodeGpu: adapter "${asked}" was asked for, but ${reason}; available: ${available.join(', ') || 'none'}.\nTo mend it: ${cure}`,
   );
 }
 

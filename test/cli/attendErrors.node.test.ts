@@ -125,7 +125,7 @@ describe('bad input leaves the output as it was', () => {
     ['scale past f32', ['--scale', '1e39'], 'expected a finite f32 number, got "1e39".'],
     ['scale text', ['--scale', 'x'], 'expected a finite f32 number, got "x".'],
     ['scale empty', ['--scale', ''], 'expected a finite f32 number, got "".'],
-    ['adapter', ['--adapter', 'no such card'], 'no adapter is named "no such card"'],
+    ['adapter', ['--adapter', 'no such card'], 'adapter "no such card" was asked for, but'],
     ['option', ['--kernels', 'plain'], "unknown option '--kernels'"],
   ])('bad %s', async (_, options, message) => {
     await writeSafetensors(input, [Q, K, V]);

@@ -96,6 +96,23 @@ describe('openDevice', () => {
     expect(seen!.features.size).toBeGreaterThanOrEqual(device.device.features.size);
   });
 
+  test.each<[unknown, RegExp]>([
+    [undefined, /expected a GPU object, got undefined\.\n.* https:\/\/ .* nodeGpu\(\) of "gqa-webgpu\/node"/],
+    [null, /got null\.\n.* https:\/\/ /],
+    [Promise.resolve(), /got a promise, which must be awaited first/],
+    [{ gpu: {} }, /got an object without its methods\.\n.*pass the `gpu` that it holds/],
+    ['high-performance', /got high-performance\./],
+  ])('%o for a GPU object: NoAdapterError, which says where one comes from', async (gpu, words) => {
+    expect(await message(NoAdapterError, () => openDevice(gpu as undefined))).toMatch(words);
+  });
+
+  test('borrowing what is no device: NoAdapterError', async () => {
+    for (const none of [undefined, Promise.resolve(), {}]) {
+      const borrow = () => borrowDevice(none as unknown as GPUDevice);
+      expect(await message(NoAdapterError, borrow)).toMatch(/^borrowDevice: expected a GPUDevice, got /);
+    }
+  });
+
   test('without an adapter: NoAdapterError; the power preference is passed on', async () => {
     const requestAdapter = vi.fn(async () => null);
     const gpu = { requestAdapter } as unknown as GPU;

@@ -11,7 +11,7 @@ import {
   parseAdapterList,
   pickAdapter,
 } from '../../src/node/adapters.ts';
-import { embeddedRunsHere } from '../../src/node/embedded.ts';
+import { embeddedRunsHere, findArchive } from '../../src/node/embedded.ts';
 
 const GPU_NAME = 'Example Card (rev 2)';
 const CPU_NAME = 'llvmpipe (LLVM 19.1, 256 bits)';
@@ -44,6 +44,9 @@ const infoOf = (name: string) => ({
   description: name,
   isFallbackAdapter: name !== GPU_NAME,
 });
+
+/** What a list of adapters ends with on a machine that has the embedded one. */
+const EMBEDDED_TOO = embeddedRunsHere() && findArchive() ? ', "swiftshader" (embedded)' : '';
 
 const WISH: AdapterWish = { asked: undefined, requireGpu: false, flags: ['flag=1'] };
 const folder = mkdtempSync(join(tmpdir(), 'gqa-adapters-'));
@@ -90,11 +93,25 @@ describe('with adapters installed', () => {
     expect(picked.adapterName).toBe(CPU_NAME);
   });
 
+  test('a GPU object is made once for the same flags and drivers: Dawn warns anew at the first look of each', async () => {
+    const { create, seen } = fakeDawn([GPU_NAME, CPU_NAME]);
+    const [first, second] = [await pickAdapter(create, WISH), await pickAdapter(create, WISH)];
+    expect(second.gpu).toBe(first.gpu);
+    await listAdapters(create, WISH.flags);
+    expect(seen.flags.map((flags) => flags.at(-1))).toEqual([
+      expect.stringMatching(/^adapter=.* no such adapter$/),
+      `adapter=${GPU_NAME}`,
+    ]);
+    vi.stubEnv('VK_DRIVER_FILES', manifest);
+    await pickAdapter(create, WISH);
+    expect(seen.flags).toHaveLength(4);
+  });
+
   test('an unknown name is refused with the names there are', async () => {
     const picking = pickAdapter(fakeDawn([GPU_NAME, CPU_NAME]).create, { ...WISH, asked: 'radeon' });
     await expect(picking).rejects.toMatchObject({ code: 'no-adapter' });
     await expect(picking).rejects.toThrow(
-      `nodeGpu: no adapter is named "radeon".\nTo mend it: ask for a part of "${GPU_NAME}", "${CPU_NAME}", or "swiftshader"`,
+      `nodeGpu: adapter "radeon" was asked for, but no name of an adapter has that in it; available: "${GPU_NAME}", "${CPU_NAME}"${EMBEDDED_TOO}.\nTo mend it: ask for a part of one of these names`,
     );
   });
 
@@ -120,7 +137,7 @@ describe('with adapters installed', () => {
 describe('without a system adapter', () => {
   test('an adapter asked for is not replaced', async () => {
     await expect(pickAdapter(fakeDawn([]).create, { ...WISH, asked: 'radeon' })).rejects.toThrow(
-      /adapter "radeon" was asked for, but Dawn takes no adapter from .*too old.*\nTo mend it: apt-get install/,
+      /adapter "radeon" was asked for, but Dawn takes no adapter from .*too old.*; available: .*\nTo mend it: apt-get install/,
     );
   });
 
@@ -135,6 +152,9 @@ describe('without a system adapter', () => {
     const { create, seen } = fakeDawn([GPU_NAME]);
     await expect(pickAdapter(create, { ...WISH, requireGpu: true })).rejects.toThrow(
       `VK_DRIVER_FILES="${value}" names no driver manifest that exists.\nTo mend it: unset VK_DRIVER_FILES`,
+    );
+    await expect(pickAdapter(create, { ...WISH, asked: 'radeon' })).rejects.toThrow(
+      `nodeGpu: adapter "radeon" was asked for, but VK_DRIVER_FILES="${value}" names no driver manifest that exists; available: ${EMBEDDED_TOO.slice(2) || 'none'}.\nTo mend it: unset VK_DRIVER_FILES`,
     );
     expect(await listAdapters(create, [])).toEqual([]);
     expect(seen.flags).toEqual([]);

@@ -113,4 +113,15 @@ describe('findChromium', () => {
     writeFileSync(join(second, 'chromium'), '', { mode: 0o755 });
     expect((await findChromium(env)).executablePath).toBe(join(second, 'chromium'));
   });
+
+  test.runIf(embeddedRunsHere() && findArchive())(
+    'the embedded one brings its driver: a choice of drivers is not passed on',
+    async () => {
+      const drivers = { VK_DRIVER_FILES: '/nowhere', VK_ICD_FILENAMES: '/nowhere' };
+      const { env } = await findChromium({ PATH: '', LANG: 'C', ...drivers });
+      expect(env).toMatchObject({ LANG: 'C' });
+      expect(Object.keys(env).filter((name) => name.startsWith('VK_'))).toEqual([]);
+    },
+    120_000,
+  );
 });

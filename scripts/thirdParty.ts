@@ -1,0 +1,68 @@
+// thirdParty.ts: a plugin of the build: the licence texts of all packages that a bundle holds, in one file beside it.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Plugin } from 'vite';
+
+/** The file's name in the output folder; there is none where no package is bundled. */
+export const THIRD_PARTY = 'THIRD_PARTY_LICENSES.txt';
+
+const LICENCE = /^(licen[cs]e|copying|notice)([.-].*)?$/i;
+const RULE = '-'.repeat(80);
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+}
+
+/** Writes THIRD_PARTY. The build fails when a bundled package has no licence text. */
+export function thirdPartyLicences(): Plugin {
+  return {
+    name: 'third-party-licences',
+    generateBundle(_, bundle) {
+      const modules = Object.values(bundle).flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+      const folders = withDependencies(modules.flatMap((id) => packageFolder(id) ?? []));
+      if (folders.length === 0) return;
+      const source = folders.toSorted().map(licenceOf).join(`\n${RULE}\n\n`);
+      this.emitFile({ type: 'asset', fileName: THIRD_PARTY, source });
+    },
+  };
+}
+
+/** The folder of the package that a module is of; undefined for our own modules. */
+export function packageFolder(id: string): string | undefined {
+  const path = id.replaceAll('\\', '/').replace(/^\0/, '');
+  return /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0];
+}
+
+/** These packages and all they depend on: a package may have been published with its dependencies bundled into it. */
+function withDependencies(folders: readonly string[]): string[] {
+  const all = new Set(folders);
+  for (const folder of all) {
+    for (const name of Object.keys(manifestOf(folder).dependencies ?? {})) all.add(installed(name, folder));
+  }
+  return [...all];
+}
+
+/** The folder of a dependency, as Node finds it from a package's folder. */
+function installed(name: string, from: string): string {
+  for (let folder = from; folder !== dirname(folder); folder = dirname(folder)) {
+    const found = join(folder, 'node_modules', name);
+    if (existsSync(found)) return found;
+  }
+  throw new Error(`${THIRD_PARTY}: expected ${name}, which ${from} depends on, found none`);
+}
+
+function manifestOf(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+/** A package's name, version, kind of licence and the text of it. Throws when it has none. */
+function licenceOf(folder: string): string {
+  const { name, version, license } = manifestOf(folder);
+  const files = readdirSync(folder).filter((file) => LICENCE.test(file));
+  if (files.length === 0) throw new Error(`${THIRD_PARTY}: expected a licence text in ${folder}, found none`);
+  const texts = files.map((file) => readFileSync(join(folder, file), 'utf8').trim());
+  return `${name} ${version} (${license})\n\n${texts.join('\n\n')}\n`;
+}

@@ -1,0 +1,70 @@
+// docs.node.test.ts: the programs in docs/ run as they stand there, and print what their comments say.
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { codeBlocks } from '../scripts/codeBlocks.ts';
+import { ROOT } from '../scripts/resultFiles.ts';
+import { ELEMENT_FORMATS, KV_TYPES, rowBytes } from '../src/kernels/elements.ts';
+import { HEAD_DIMS, MAX_BATCH, MAX_HEADS, MAX_Q_LEN } from '../src/kernels/shape.ts';
+
+const page = readFileSync(join(ROOT, 'docs/limits-and-recipes.md'), 'utf8');
+const folder = mkdtempSync(join(tmpdir(), 'gqa-docs-'));
+symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+
+afterEach(() => vi.restoreAllMocks());
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Runs a program and returns the lines that it printed. */
+async function printed(name: string, program: string): Promise<unknown[][]> {
+  const file = join(folder, name);
+  const local = program
+    .replace("'gqa-webgpu'", JSON.stringify(join(ROOT, 'src/index.ts')))
+    .replace("'gqa-webgpu/node'", JSON.stringify(join(ROOT, 'src/node.ts')));
+  writeFileSync(file, local);
+  const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+  await import(/* @vite-ignore */ file);
+  return log.mock.calls;
+}
+
+test('every block is of a language that is tried here', () => {
+  const languages = new Set([...page.matchAll(/^```(\w+)$/gm)].map((match) => match[1]));
+  expect(languages).toEqual(new Set(['ts', 'js', 'json']));
+});
+
+test('the recipes are one program', async () => {
+  expect(await printed('recipes.ts', codeBlocks(page, 'ts').join('\n'))).toEqual([
+    ['prefilled', [32, 32]],
+    ['ragged', [32, 20]],
+    ['decoded', [34, 24], 2 * 8 * 64],
+  ]);
+}, 180_000);
+
+test("Dawn's globals, and what Next.js is told", async () => {
+  const [globals, next] = codeBlocks(page, 'js') as [string, string];
+  expect(await printed('globals.mjs', globals)).toEqual([['usage', 0x80]]);
+  writeFileSync(join(folder, 'next.config.mjs'), next);
+  const config: unknown = await import(/* @vite-ignore */ join(folder, 'next.config.mjs'));
+  expect(config).toMatchObject({ default: { serverExternalPackages: ['gqa-webgpu', 'webgpu'] } });
+});
+
+test('the compiler options are JSON', () => {
+  const [options] = codeBlocks(page, 'json');
+  expect(JSON.parse(options!)).toEqual({ compilerOptions: { types: ['@webgpu/types'] } });
+});
+
+test('the limits are those that are checked', () => {
+  expect(page).toContain(`| head dim D | ${HEAD_DIMS.join(', ')} (\`HEAD_DIMS\`)`);
+  expect(page).toContain(`Lq | 1 to ${MAX_Q_LEN} (\`MAX_Q_LEN\`)`);
+  expect(page).toContain(`Hq | 1 to ${MAX_HEADS}, a multiple of Hkv`);
+  expect(page).toContain(`B | 1 to ${MAX_BATCH} |`);
+});
+
+test('the cache types are those there are, with their bytes', () => {
+  expect(Object.keys(ELEMENT_FORMATS)).toEqual(KV_TYPES);
+  const rows = [...page.matchAll(/^\| `(\w+)` \| (\d+) \|/gm)].map(([, type, bytes]) => [
+    type,
+    Number(bytes),
+  ]);
+  expect(rows).toEqual(KV_TYPES.map((type) => [type, rowBytes(type, 128)]));
+});

@@ -1,0 +1,206 @@
+// run.ts: `npm run test:package`: packs a clean clone, installs it into a fresh project, and uses it as people do.
+//
+// Tests the last commit. Needs npm's registry, or a full cache, once for its tools. Exit code 1 when anything fails.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'vite';
+import { messageOf } from '../../src/device/errors.ts';
+import { checkPrinted, example, inFunction, withGpu } from './programs.ts';
+import { cloneHere, install, installTools, link, node, pack, run, tool } from './project.ts';
+
+const work = mkdtempSync(join(tmpdir(), 'gqa-package-'));
+const project = join(work, 'project');
+const clone = join(work, 'clone');
+
+/** Thrown by a step that this machine cannot take; the reason is printed. */
+class Skipped extends Error {}
+
+async function step(what: string, body: () => unknown): Promise<void> {
+  const start = performance.now();
+  let outcome = 'ok   ';
+  let why = '';
+  try {
+    await body();
+  } catch (error) {
+    const skipped = error instanceof Skipped;
+    outcome = skipped ? 'skip ' : 'FAIL ';
+    why = `: ${messageOf(error)}`;
+    if (!skipped) process.exitCode = 1;
+  }
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  process.stdout.write(`${outcome} ${what} (${seconds} s)${why}\n`);
+}
+
+function needed(path: string): string {
+  const file = tool(path);
+  if (file === undefined) throw new Skipped(`${path} is not installed`);
+  return file;
+}
+
+const WANTED = [
+  'bin/gqa.mjs',
+  'dist/index.js',
+  'dist/node.js',
+  'dist/cli.js',
+  'dist/types/index.d.ts',
+  'dist/types/node.d.ts',
+  'dist/types/device/webgpu.d.ts',
+  'dist/THIRD_PARTY_LICENSES.txt',
+  'docs/limits-and-recipes.md',
+  'LICENSE',
+  'README.md',
+];
+
+function packAndInstall(): void {
+  cloneHere(clone);
+  const { tarball, files } = pack(clone, work);
+  const missing = WANTED.filter((file) => !files.includes(file));
+  if (missing.length > 0) throw new Error(`the package lacks ${missing.join(', ')}`);
+  const strange = files.filter(
+    (file) =>
+      !/^(bin|dist|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(file) || file.startsWith('dist/page/'),
+  );
+  if (strange.length > 0) throw new Error(`the package has ${strange.join(', ')}`);
+  install(project, '--offline', tarball);
+  // What a project for Node adds: Dawn, the software adapter for machines without a GPU, Node's types.
+  for (const name of ['webgpu', '@sparticuz/chromium', '@types/node']) link(project, name);
+}
+
+const COMPILERS = {
+  'TypeScript 5.9': [() => needed('typescript/lib/tsc.js')],
+  'TypeScript 7': [() => join(project, '../clone/node_modules/typescript/lib/tsc.js'), '--ignoreConfig'],
+} as const;
+
+function typeCheck(compiler: keyof typeof COMPILERS, module: readonly string[], lib: string): void {
+  const [path, ...more] = COMPILERS[compiler];
+  const flags = ['--strict', '--noEmit', '--target', 'es2022', '--lib', lib, '--types', 'node', ...more];
+  node(project, path(), 'example.ts', ...flags, ...module);
+}
+
+/** Bundles a program with esbuild; `--format=cjs` and other options after it. */
+function esbuild(program: string, outfile: string, ...options: string[]): void {
+  const flags = ['--bundle', '--platform=node', `--outfile=${outfile}`, ...options];
+  run(project, needed('esbuild/bin/esbuild'), program, ...flags);
+}
+
+async function viteBundle(entry: string, ssr: boolean): Promise<string> {
+  const outDir = join(project, ssr ? 'vite-node' : 'vite-page');
+  await build({
+    configFile: false,
+    root: project,
+    logLevel: 'error',
+    // `noExternal`, or Vite would leave the library where it is.
+    ...(ssr && { ssr: { noExternal: ['gqa-webgpu'] } }),
+    build: ssr
+      ? { ssr: entry, outDir, minify: true, target: 'es2022' }
+      : { outDir, target: 'es2022', lib: { entry, formats: ['es'], fileName: 'page' } },
+  });
+  return outDir;
+}
+
+async function main(): Promise<void> {
+  await step('tools: TypeScript 5.9, esbuild, Deno, Bun', installTools);
+  await step('a clean clone packs the whole package, and it installs', packAndInstall);
+  writeFileSync(join(project, 'example.ts'), example());
+  writeFileSync(join(project, 'function.ts'), inFunction(example()));
+  await typeChecks();
+  await bundles();
+  await runtimes();
+  await step('the command of the installed package', () => {
+    run(project, 'npx', '--no-install', 'gqa', 'kv', 'llama-3.1-8b');
+    run(project, 'npx', '--no-install', 'gqa', 'doctor');
+  });
+  await step('an install from git builds the package', () => {
+    const other = join(work, 'from-git');
+    install(other, '--prefer-offline', `git+file://${clone}`);
+    node(
+      other,
+      '--input-type=module',
+      '--eval',
+      "if (!(await import('gqa-webgpu')).openDevice) process.exit(1)",
+    );
+  });
+}
+
+async function typeChecks(): Promise<void> {
+  for (const compiler of ['TypeScript 5.9', 'TypeScript 7'] as const) {
+    for (const resolution of ['bundler', 'nodenext']) {
+      const module =
+        resolution === 'bundler'
+          ? ['--module', 'esnext', '--moduleResolution', 'bundler']
+          : ['--module', 'nodenext'];
+      for (const lib of ['es2022,dom', 'es2020']) {
+        await step(`${compiler}, ${resolution}, ${lib}`, () => typeCheck(compiler, module, lib));
+      }
+    }
+  }
+}
+
+async function bundles(): Promise<void> {
+  await step('Node, transpiled only', () => {
+    run(project, needed('esbuild/bin/esbuild'), 'example.ts', '--format=esm', '--outfile=plain.mjs');
+    checkPrinted(node(project, 'plain.mjs'));
+  });
+  await step('Node, require()', () => {
+    node(
+      project,
+      '--input-type=commonjs',
+      '--eval',
+      "require('gqa-webgpu').openDevice.name || process.exit(1)",
+    );
+  });
+  await step('Node, bundled and minified by esbuild', () => {
+    esbuild('example.ts', 'bundle.mjs', '--format=esm', '--minify');
+    checkPrinted(node(project, 'bundle.mjs'));
+  });
+  await step('Node, a CommonJS bundle', () => {
+    esbuild('function.ts', 'bundle.cjs', '--format=cjs');
+    checkPrinted(node(project, 'bundle.cjs'));
+  });
+  await step('Node, bundled by Vite', async () => {
+    const outDir = await viteBundle('example.ts', true);
+    checkPrinted(node(project, join(outDir, 'example.js')));
+  });
+  await step('a page, bundled by Vite: nothing of Node in it', async () => {
+    writeFileSync(join(project, 'page.ts'), withGpu(example(), 'navigator.gpu'));
+    const bundle = readFileSync(join(await viteBundle('page.ts', false), 'page.js'), 'utf8');
+    if (/\bnode:|\bprocess\.|from ?["']webgpu/.test(bundle))
+      throw new Error('the bundle has something of Node');
+  });
+}
+
+/** Runs a program in another runtime; on a machine where that runtime has no adapter, the step is skipped. */
+function inRuntime(binary: string, ...args: string[]): void {
+  try {
+    checkPrinted(run(project, binary, ...args));
+  } catch (error) {
+    if (/NoAdapterError: .* no WebGPU adapter/.test(messageOf(error)))
+      throw new Skipped('no adapter for it on this machine');
+    throw error;
+  }
+}
+
+async function runtimes(): Promise<void> {
+  await step('Deno, on its own WebGPU', () => {
+    writeFileSync(join(project, 'deno.ts'), withGpu(example(), 'navigator.gpu'));
+    inRuntime(
+      needed(`@deno/linux-${process.arch}-glibc/deno`),
+      'run',
+      '-A',
+      '--no-check',
+      '--unstable-webgpu',
+      'deno.ts',
+    );
+  });
+  await step('Bun, on Dawn', () => {
+    writeFileSync(join(project, 'bun.ts'), withGpu(example(), "(await import('webgpu')).create([])"));
+    inRuntime(needed('@oven/bun-linux-x64/bin/bun'), 'bun.ts');
+  });
+}
+
+try {
+  await main();
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}

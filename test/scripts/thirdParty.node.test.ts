@@ -1,0 +1,46 @@
+// thirdParty.node.test.ts: what the build of the command bundles from packages, and the licence texts that lie beside it.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'vite';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ROOT } from '../../scripts/resultFiles.ts';
+import { packageFolder, THIRD_PARTY } from '../../scripts/thirdParty.ts';
+
+const outDir = mkdtempSync(join(tmpdir(), 'gqa-build-'));
+
+beforeAll(() => build({ root: ROOT, mode: 'lib', logLevel: 'error', build: { outDir, emptyOutDir: true } }));
+afterAll(() => rmSync(outDir, { recursive: true }));
+
+/** Packages whose modules a source map names, and what those depend on. */
+function bundled(): Set<string> {
+  const map = JSON.parse(readFileSync(join(outDir, 'cli.js.map'), 'utf8')) as { sources: string[] };
+  const names = new Set(
+    map.sources.flatMap((path) => /(?<=\/node_modules\/)(?:@[^/]+\/)?[^/]+/.exec(path) ?? []),
+  );
+  for (const name of names) {
+    const text = readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8');
+    const { dependencies = {} } = JSON.parse(text) as { dependencies?: Record<string, string> };
+    for (const dependency of Object.keys(dependencies)) names.add(dependency);
+  }
+  return names;
+}
+
+test('every package that is bundled is there with its licence', () => {
+  const texts = readFileSync(join(outDir, THIRD_PARTY), 'utf8').split(/^-{80}$/m);
+  const byName = new Map(texts.map((text) => [text.trim().split(' ')[0]!, text]));
+  expect([...byName.keys()].toSorted()).toEqual([...bundled()].toSorted());
+  expect([...byName.keys()]).toEqual(expect.arrayContaining(['commander', 'jsonc-parser', 'ml-matrix']));
+  for (const text of byName.values())
+    expect(text).toMatch(
+      /Permission is hereby granted[\s\S]*Copyright|Copyright[\s\S]*Permission is hereby granted/,
+    );
+});
+
+test('a module belongs to the innermost package', () => {
+  expect(packageFolder('/a/node_modules/b/node_modules/@c/d/lib/e.js')).toBe(
+    '/a/node_modules/b/node_modules/@c/d',
+  );
+  expect(packageFolder('\0/a/node_modules/b/index.js?commonjs')).toBe('/a/node_modules/b');
+  expect(packageFolder('/a/src/b.ts')).toBeUndefined();
+});
