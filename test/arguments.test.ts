@@ -162,7 +162,7 @@ test.each<[string, object, string]>([
 
 // `as never`: the types forbid all of these.
 test.each<[string, () => unknown, string]>([
-  ['no GPU', () => openDevice(undefined as never), 'openDevice: expected a GPU object'],
+  ['no GPU', () => openDevice(undefined), 'openDevice: expected a GPU object'],
   ['what nodeGpu() gives', () => openDevice({ gpu } as never), 'openDevice: expected a GPU object'],
   ['an adapter for a GPU', () => openDevice(adapter as never), 'got a GPUAdapter'],
   ['no device', () => borrowDevice(undefined as never), 'borrowDevice: expected a GPUDevice, got undefined'],

@@ -24,12 +24,14 @@ export type GPUCommandEncoder = Host<'GPUCommandEncoder', HostCommandEncoder>;
 export type GPUComputePassEncoder = Host<'GPUComputePassEncoder', HostComputePassEncoder>;
 export type GPUComputePipeline = Host<'GPUComputePipeline', HostComputePipeline>;
 export type GPUDevice = Host<'GPUDevice', HostDevice>;
+export type GPUError = Host<'GPUError', HostError>;
 export type GPUQuerySet = Host<'GPUQuerySet', Destroyable>;
 export type GPUQueue = Host<'GPUQueue', HostQueue>;
 export type GPUShaderModule = Host<'GPUShaderModule', Labelled>;
 
 export type GPUDeviceDescriptor = NonNullable<Parameters<GPUAdapter['requestDevice']>[0]>;
 export type GPURequestAdapterOptions = NonNullable<Parameters<GPU['requestAdapter']>[0]>;
+export type GPUErrorFilter = 'validation' | 'out-of-memory' | 'internal';
 export type GPUPowerPreference = 'low-power' | 'high-performance';
 export type GPUFeatureName =
   NonNullable<GPUDeviceDescriptor['requiredFeatures']> extends Iterable<infer Name> ? Name : string;
@@ -40,6 +42,10 @@ export interface Labelled {
 
 export interface Destroyable extends Labelled {
   destroy(): undefined;
+}
+
+export interface HostError {
+  readonly message: string;
 }
 
 export interface HostGpu {
