@@ -11,6 +11,7 @@ import {
   createStorage,
   deviceDescriptor,
   NO_TUNING,
+  NoAdapterError,
   openDevice,
   planContext,
   planDecode,
@@ -160,7 +161,7 @@ test.each<[string, object, string]>([
   expect(await message(ShapeError, () => ENTRIES[name]!(more))).toContain(expected);
 });
 
-// `as never`: the types forbid all of these.
+// `as never`: the types forbid most of these.
 test.each<[string, () => unknown, string]>([
   ['no GPU', () => openDevice(undefined), 'openDevice: expected a GPU object'],
   ['what nodeGpu() gives', () => openDevice({ gpu } as never), 'openDevice: expected a GPU object'],
@@ -171,6 +172,12 @@ test.each<[string, () => unknown, string]>([
     () => borrowDevice(device as never),
     'borrowDevice: expected a GPUDevice, got a GqaDevice',
   ],
+])('%s is no device to be had', async (_, call, expected) => {
+  expect(await message(NoAdapterError, call)).toContain(expected);
+});
+
+// `as never`: the types forbid all of these.
+test.each<[string, () => unknown, string]>([
   [
     'no set of features',
     () => borrowDevice(device.device, ['subgroup_id'] as never),

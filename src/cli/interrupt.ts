@@ -6,6 +6,7 @@ type Interrupt = 'SIGINT' | 'SIGTERM';
 
 /** The reason of the signal's abort. The shell's exit code for it is 128 and the signal's number. */
 export class InterruptedError extends GqaError {
+  override readonly name: string = 'InterruptedError';
   readonly exitCode: number;
   constructor(signal: Interrupt) {
     super('interrupted', `interrupted (${signal})`);

@@ -12,6 +12,10 @@ import { tunedFor, type Tuning } from './tuning.ts';
 
 /** What a decoder may be told, and what was measured on devices. */
 export interface ChoiceOptions extends ContextOptions {
+  /**
+   * What was measured on devices, as `parseTuning` reads it; `auto` takes this device's entry for this class of shapes, if
+   * there is one. Default: nothing was.
+   */
   readonly tuning?: Tuning;
 }
 

@@ -22,9 +22,10 @@ import {
   type PlanOptions,
 } from './plan.ts';
 import { compilePlainPath } from './plainPath.ts';
-import { checkTuning } from './tuning.ts';
+import { checkEntry, checkTuning } from './tuning.ts';
 
-type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>;
+/** What a decoder adds to its cache's shape. */
+export type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>;
 
 /** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
 export interface DecoderOptions extends OwnShape, ChoiceOptions {
@@ -73,13 +74,14 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
   checkDevice('createDecoder', device);
   device.assertUsable();
   checkOptions('decoder', options, DECODER_OPTIONS);
-  const { cache, kernel, tuning } = options;
+  const { cache, kernel, tuning, tuned } = options;
   checkInstance('decoder: cache', cache, KvCache);
   cache.assertUsable();
   if (cache.device !== device)
     throw new ForeignDeviceError('decoder: the cache belongs to another GqaDevice');
   checkKernel('decoder', kernel);
   if (tuning !== undefined) checkTuning('decoder: tuning', tuning);
+  if (tuned !== undefined) checkEntry('decoder: tuned', tuned);
   const shape = checkShape({ ...pickKnown<OwnShape>(options, OWN_SHAPE), ...pickShape(cache) });
   const choice = pickKnown<ChoiceOptions>(options, CHOICE_OPTIONS);
   const context = await chooseContext(device, shape, cache.layout, choice);

@@ -81,6 +81,7 @@ export class GpuError extends GqaError {
 
 /** K or V that were appended to a cache held NaN or infinity: what sees them is wrong. */
 export class NotFiniteError extends GqaError {
+  override readonly name: string = 'NotFiniteError';
   constructor(message: string) {
     super('not-finite', message);
   }
@@ -88,6 +89,7 @@ export class NotFiniteError extends GqaError {
 
 /** Appends were recorded and counted, but the device did not execute them: a cache holds fewer tokens than it says. */
 export class NotExecutedError extends GqaError {
+  override readonly name: string = 'NotExecutedError';
   constructor(message: string) {
     super('not-executed', message);
   }

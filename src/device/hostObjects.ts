@@ -1,5 +1,6 @@
 // hostObjects.ts: checks the objects that a host hands in: its GPU object, and a device of its own.
 import { NoAdapterError } from './errors.ts';
+import { describe } from './options.ts';
 
 const NO_WEBGPU =
   'To mend it: a page needs a browser with WebGPU and an address that begins with https:// or http://localhost; ' +
@@ -26,6 +27,5 @@ export function checkGpuDevice(
 }
 
 function kindOf(value: unknown): string {
-  if (value instanceof Promise) return 'a promise, which must be awaited first';
-  return value === null || typeof value !== 'object' ? String(value) : 'an object without its methods';
+  return value instanceof Promise ? 'a promise, which must be awaited first' : describe(value);
 }

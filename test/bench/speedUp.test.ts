@@ -46,7 +46,7 @@ describe('a speed-up', () => {
       '~ marks a speed-up of which one of the two times did not settle.',
     ]);
     expect(roughSpeedUps([mha, gqa], [mha, gqa])).toEqual([]);
-    expect(farFromIdeal([...rows, mqa]).filter((row) => rows.includes(row))).toEqual([]);
+    expect(farFromIdeal([...rows, mqa]).filter((each) => rows.includes(each))).toEqual([]);
   });
 
   test('is not against another model, batch, capacity, type, kernel or state of the caches', () => {

@@ -48,9 +48,8 @@ describe('config.json', () => {
   });
 
   test('gets what it lacked in one line, a null replaced', () => {
-    expect(JSON.parse(updated(`{"model_type":"llama","head_dim":null,${REST},"rope_theta":1e4}`))).toEqual({
+    expect(JSON.parse(updated(`{"head_dim":null,${REST},"rope_theta":1e4}`))).toEqual({
       ...JSON.parse(`{${REST}}`),
-      model_type: 'llama',
       head_dim: 8,
       num_key_value_heads: 2,
       rope_theta: 1e4,

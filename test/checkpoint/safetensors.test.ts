@@ -211,7 +211,7 @@ const BAD_TENSORS: BadHeaders = [
   ['no data_offsets', one({ data_offsets: undefined }), 'field "data_offsets" is missing'],
   ['strides', one({ strides: '[1]' }), 'unknown field "strides"; a tensor has dtype, shape, data_offsets'],
   ['__proto__', one({ ['__proto__']: '{}' }), 'unknown field "__proto__"'],
-  ['dtype F4', one({ dtype: '"F4"' }), 'F4 [4] takes 2 bytes, but data_offsets are [0, 8]'],
+  ['dtype F4', one({ dtype: '"F4"' }), 'F4 [4] takes 2 bytes, but data_offsets are [0, 4]'],
   ['dtype u8', one({ dtype: '"u8"' }), 'unknown dtype "u8"'],
   ['dtype constructor', one({ dtype: '"constructor"' }), 'unknown dtype "constructor"'],
   ['dtype __proto__', one({ dtype: '"__proto__"' }), 'unknown dtype "__proto__"'],

@@ -52,7 +52,7 @@ describe('errors', () => {
     [['--bogus'], "error: unknown option '--bogus'\n"],
     [['attend'], "error: required option '--out <file>' not specified\n"],
     [
-      ['attend', '/no/such/file', '--out', 'out.safetensors'],
+      ['attend', '/no/such/file', '-o', 'out.safetensors'],
       "error: option '-o, --output <file>' argument 'out.safetensors' is invalid. -o is the format of a report; expected --out out.safetensors for the file.\n",
     ],
     [

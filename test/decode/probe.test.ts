@@ -26,6 +26,7 @@ import { failure } from '../support/failure.ts';
 import { ownDevice } from '../support/ownDevice.ts';
 
 const { subgroups } = (await testDevice()).facts;
+const CACHE = { numKvHeads: 2, headDim: 64, capacity: 64 } as const;
 const SHAPE = { numQHeads: 8, numKvHeads: 2, headDim: 64 } as const;
 
 type Edit = (code: string) => string;
@@ -50,8 +51,8 @@ const deaf: Edit = (code) => code.replace('return subgroupShuffle(x,', 'return 1
 const broken: Edit = (code) => `${code}\nfn no_such() { nothing(); }`;
 
 async function decoderOn(device: GqaDevice, options: Partial<DecoderOptions> = {}) {
-  const cache = await createKvCache(device, { ...SHAPE, capacity: 64 });
-  const decoder = await createDecoder(device, { ...SHAPE, cache, ...options });
+  const cache = await createKvCache(device, CACHE);
+  const decoder = await createDecoder(device, { numQHeads: SHAPE.numQHeads, cache, ...options });
   decoder.destroy();
   cache.destroy();
   return decoder.context;
@@ -169,8 +170,8 @@ describe.runIf(subgroups)('devices that say less than they have', () => {
 
 test.runIf(subgroups)('a lost device is that, not one without subgroups, and is not remembered', async () => {
   const device = await deviceWith();
-  const cache = await createKvCache(device, { ...SHAPE, capacity: 64 });
+  const cache = await createKvCache(device, CACHE);
   device.device.destroy();
-  await failure(DeviceLostError, () => createDecoder(device, { ...SHAPE, cache }));
+  await failure(DeviceLostError, () => createDecoder(device, { numQHeads: SHAPE.numQHeads, cache }));
   await expect(subgroupReports(device)).resolves.toEqual([]);
 });

@@ -48,7 +48,7 @@ test('what a device would take itself has none, whatever the shape and types', (
         vType?: KvType;
       }[]) {
         const shape = checkShape({ batch: 64, numQHeads, numKvHeads: 1, headDim });
-        const layout = cacheLayout({ ...shape, capacity: 64, ...types });
+        const layout = cacheLayout({ batch: 64, numKvHeads: 1, headDim, capacity: 64, ...types });
         const { variant } = planContext(shape, layout, facts);
         expect(faultsOf(variant, { name: shapeClass(shape, layout), facts })).toEqual([]);
       }

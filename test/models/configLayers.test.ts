@@ -181,7 +181,7 @@ describe('layers without attention', () => {
       num_key_value_heads: 1,
     };
     expect(layersOf(config)).toBe('8 local 1x256 2048, 18 none');
-    expect(layersOf({ ...config, block_types: config._block_types })).toBe('8 local 1x256 2048, 18 none');
+    expect(layersOf({ ...config, block_types: config['_block_types'] })).toBe('8 local 1x256 2048, 18 none');
     // 8 layers * 2 * 1 head * 256 * 2 B = 8192 B per token, for at most 2048 tokens.
     expect(cacheAt(config, 1000)).toBe(8_192_000);
     expect(cacheAt(config, 131_072)).toBe(16_777_216);

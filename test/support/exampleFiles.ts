@@ -16,7 +16,17 @@ const HEADS = 32;
 
 /** Writes them into the working directory. */
 export async function writeExampleFiles(): Promise<void> {
-  for (const name of ['base', 'new', 'node', 'chrome', 'laptop', 'desktop']) {
+  for (const name of [
+    'base',
+    'new',
+    'node',
+    'chrome',
+    'laptop',
+    'desktop',
+    'monday',
+    'tuesday',
+    'wednesday',
+  ]) {
     const text = JSON.stringify(result([row(32, 512, steady(200)), row(8, 512, steady(100))]));
     await writeFile(`${name}.json`, text);
   }
