@@ -116,6 +116,7 @@ export class GqaDevice {
   async idle(): Promise<void> {
     this.assertAlive();
     await this.device.queue.onSubmittedWorkDone();
+    await this.#errorsReported();
     this.assertAlive();
     // Checks read buffers back, which throws what is still in the log.
     const log = this.#errors.moved();
@@ -126,6 +127,12 @@ export class GqaDevice {
     const error = log.take();
     if (error) throw error;
     this.assertUsable();
+  }
+
+  /** Waits until errors of earlier calls have come: browsers may report them after the work is done, but in order. */
+  async #errorsReported(): Promise<void> {
+    this.device.pushErrorScope('validation');
+    await this.device.popErrorScope().catch(() => null); // rejects when the device was lost, which is said elsewhere
   }
 
   /** @internal Waits a moment for the host to say that the device was lost, which comes a little after calls fail. */

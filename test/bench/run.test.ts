@@ -70,8 +70,8 @@ describe('runBench', () => {
       expect(row.checkAfter).toMatchObject({ ref: 'cpu-f64', pass: true });
       expect(['registers', 'tiles']).toContain(row.kernel);
       expect(row.sizes).toContain(row.kernel);
-      expect(row.host!.planNs).toBeGreaterThan(0);
-      expect(row.host!.recordNs).toBeGreaterThan(0);
+      // Null where this host's clock is too coarse for them.
+      for (const ns of [row.host!.planNs, row.host!.recordNs]) expect(ns ?? 1).toBeGreaterThan(0);
       expect(row.time!.samplesNs).toHaveLength(2);
       expect(row.time!.median).toBeGreaterThan(0);
       expect(row.time!.ci95).toBeNull(); // of two samples there is none

@@ -182,7 +182,7 @@ describe('results', () => {
       { name: 'v', dtype: 'F32', shape: [1, 1, 3, D], data: row(65505, 2e-39, 3.4e38) },
       { name: 'kv_lens', dtype: 'I64', shape: [1], data: BigInt64Array.of(2n) },
     ]);
-    const said = async (type: KvType) => (await gqaAttend(input, '-o', output, '--kv-dtype', type)).err;
+    const said = async (type: KvType) => (await gqaAttend(input, '--out', output, '--kv-dtype', type)).err;
     expect(await said('f16')).toContain(
       [
         'warning  k: 2 values below 3.0e-8, the least f16, count as 0',
@@ -237,7 +237,7 @@ describe('results', () => {
     const k = of('k', [2, 1, 2, D], [1e19, -1e19, 0, 0]);
     const v = of('v', [2, 1, 2, D], [1, 2, 3, 4]);
     await writeSafetensors(input, [of('q', [2, 2, 1, D], [1, 1e19, 1, 1]), k, v, lens]);
-    const { err, out, error, exitCode } = await gqaAttend(input, '-o', output);
+    const { err, out, error, exitCode } = await gqaAttend(input, '--out', output);
     expect([error, exitCode]).toEqual(['', 1]);
     expect(out).toContain('o and lse are in');
     expect(err).toContain(
@@ -248,7 +248,7 @@ describe('results', () => {
     expect([...o.data.slice(D - 1, D + 1), ...o.data.slice(2 * D - 1, 2 * D + 1)]).toEqual([1, NaN, NaN, 0]);
 
     await writeSafetensors(input, [of('q', [2, 2, 1, D], [1, -1, 1, 1]), k, v, lens]);
-    expect(await gqaAttend(input, '-o', output)).toMatchObject({ exitCode: 0, error: '' });
+    expect(await gqaAttend(input, '--out', output)).toMatchObject({ exitCode: 0, error: '' });
   });
 
   test('slots past kv_lens may hold NaN', async () => {

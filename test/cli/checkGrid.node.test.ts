@@ -133,7 +133,8 @@ describe('planChecks', () => {
 
   test('in the sizes that the device would take', () => {
     const [registers, tiles] = planChecks(GPU_FACTS, { cases: [checkCase(SMALL)] });
-    const shape = checkShape(SMALL);
+    const { numQHeads, numKvHeads, headDim } = SMALL;
+    const shape = checkShape({ numQHeads, numKvHeads, headDim });
     const cache = { kType: 'f32', vType: 'f32' } as const;
     expect(registers!.variant).toEqual(chooseIn('registers', shape, cache, GPU_FACTS));
     expect(tiles!.variant).toEqual(chooseIn('tiles', shape, cache, GPU_FACTS));

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { chooseRegisters } from '../../src/kernels/decodeRegisters.ts';
 import { workgroupsPerItem } from '../../src/kernels/fused.ts';
-import { checkShape } from '../../src/kernels/shape.ts';
+import { shapeOf } from '../../bench/problem.ts';
 import {
   judgeProbe,
   PROBE_GRID,
@@ -145,7 +145,7 @@ describe('judgeProbe', () => {
 describe('decode_registers without the probe', () => {
   const given = { groupSize: 4, headDim: 64, types: ['f16', 'f16'] } as const;
   const problem = problemOf(given, [150, 70]);
-  const shape = checkShape(problem);
+  const shape = shapeOf(problem);
   const variant = { ...chooseRegisters(shape, problem, withSubgroups(GPUS.at(-1)!, 8)), wgSize: WG_SIZE };
   const items = itemsOf(problem.kvLens, 150);
   const truth = decodeRegisters(problem, items, runsOf(variant));
