@@ -12,13 +12,17 @@ export interface SamplingOptions {
   readonly seed: number;
   /** Samples per row; without it as many as it takes, up to `maxTimeMs` for a group. */
   readonly reps?: number;
-  readonly maxTimeMs: number;
+  /** Default: so much for each row of a group as `SAMPLING_MS` says. */
+  readonly maxTimeMs?: number;
   readonly signal?: AbortSignal;
 }
 
 /** Half the interval of the median may be this share of it when a row counts as settled. */
 export const SETTLED = 0.02;
 const MIN_SAMPLES = 7;
+
+/** For the samples of a group: so much for each of its rows, at most so much for all. */
+export const SAMPLING_MS = { row: 2000, most: 6000 };
 
 const SAMPLE_NS = { gpu: 2e6, software: 2e7 };
 
@@ -100,6 +104,7 @@ export async function* sampleInterleaved<Row extends Sampled>(
 ): AsyncGenerator<string, RowTime['stop']> {
   const next = uniform(options.seed);
   const start = performance.now();
+  const mostMs = options.maxTimeMs ?? Math.min(SAMPLING_MS.row * running.length, SAMPLING_MS.most);
   for (let round = 1; ; round++) {
     for (const run of shuffled(running, next)) {
       // Later a round is finished first: the rows of a group have the same number of samples.
@@ -110,7 +115,7 @@ export async function* sampleInterleaved<Row extends Sampled>(
     if (options.signal?.aborted) return 'interrupted';
     if (running.length === 0 || (options.reps !== undefined && round >= options.reps)) return 'reps';
     if (options.reps === undefined && round >= MIN_SAMPLES && running.every(settled)) return 'converged';
-    if (options.reps === undefined && round >= MIN_SAMPLES && performance.now() - start > options.maxTimeMs)
+    if (options.reps === undefined && round >= MIN_SAMPLES && performance.now() - start > mostMs)
       return 'time';
   }
 }

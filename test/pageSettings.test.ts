@@ -19,7 +19,6 @@ describe('readSettings', () => {
       caches: ['cold'],
       seed: 42,
       check: true,
-      maxTimeMs: 6000,
     });
     expect({ autostart, changes, errors }).toEqual({ autostart: false, changes: [], errors: [] });
     expect(readSettings('', true).run.depths).toEqual([256, 512, 1024]);

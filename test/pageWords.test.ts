@@ -32,7 +32,9 @@ describe('the lead', () => {
 
 describe('the method', () => {
   it('says how often rows are sampled, and by which option for how long', () => {
-    expect(methodText(run(''))).toContain('until every median is known to 2 %, or for about 6 s');
+    expect(methodText(run(''))).toContain(
+      'until every median is known to 2 %, or for about 2 s a row, at most 6 s.',
+    );
     expect(methodText(run('?max-time=20'))).toContain('or for about 20 s');
     expect(methodText(run('?reps=3'))).toContain('in shuffled order, 3 times.');
     expect(methodText(run('?reps=1'))).toContain('in shuffled order, once.');

@@ -1,6 +1,6 @@
 // words.ts: what the page says of a run in sentences: before it, of how it measures, and at its end. No DOM.
 import { isWrong } from '../rowResult.ts';
-import { SETTLED } from '../sampling.ts';
+import { SAMPLING_MS, SETTLED } from '../sampling.ts';
 import type { BenchRow } from '../schema.ts';
 import type { Outcome } from './runner.ts';
 import type { RunSettings } from './settings.ts';
@@ -42,9 +42,13 @@ export function methodText({ check, reps, maxTimeMs, caches }: RunSettings): str
   ].join(' ');
 }
 
-function samplingText(reps: number | undefined, maxTimeMs: number): string {
+function samplingText(reps: number | undefined, maxTimeMs: number | undefined): string {
   if (reps !== undefined) return reps === 1 ? 'once' : `${reps} times`;
-  return `until every median is known to ${100 * SETTLED} %, or for about ${maxTimeMs / 1000} s`;
+  const time =
+    maxTimeMs === undefined
+      ? `${SAMPLING_MS.row / 1000} s a row, at most ${SAMPLING_MS.most / 1000} s`
+      : `${maxTimeMs / 1000} s`;
+  return `until every median is known to ${100 * SETTLED} %, or for about ${time}`;
 }
 
 /** How a run of so many rows ended. */

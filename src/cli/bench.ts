@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { RANGES_HELP } from '../../bench/kvRanges.ts';
 import { CACHE_STATES, STANDARD_DEPTHS, spectrum } from '../../bench/rows.ts';
 import { runBench, type BenchOptions } from '../../bench/run.ts';
+import { SAMPLING_MS } from '../../bench/sampling.ts';
 import type { RowParams } from '../../bench/schema.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../decode/plan.ts';
 import { ShapeError } from '../device/errors.ts';
@@ -40,7 +41,7 @@ interface BenchFlags extends AdapterOptions, CacheTypes<readonly KvType[]> {
   readonly kernel: readonly KernelChoice[];
   readonly tuning: boolean;
   readonly reps?: number;
-  readonly maxTime: number;
+  readonly maxTime?: number;
   readonly seed: number;
   readonly check: boolean;
   readonly label?: string;
@@ -54,7 +55,6 @@ const DEFAULTS = {
   types: ['f16'],
   kernel: ['auto'],
   cache: ['cold'],
-  maxTime: 6,
   seed: DEFAULT_SEED,
 } as const;
 
@@ -102,9 +102,10 @@ const OPTIONS: readonly Option[] = [
     .default(DEFAULTS.cache, 'cold'),
   new Option('--no-tuning', 'ignore what gqa tune found on this device'),
   new Option('-r, --reps <n>', 'samples per row; default: until settled').argParser(count),
-  new Option('--max-time <s>', 'most seconds of sampling per depth')
-    .argParser(count)
-    .default(DEFAULTS.maxTime),
+  new Option(
+    '--max-time <s>',
+    `most seconds of sampling per depth; default: ${SAMPLING_MS.row / 1000} for each of its rows, at most ${SAMPLING_MS.most / 1000}`,
+  ).argParser(count),
   seedOption(),
   new Option('--check', 'hold every row against a float64 reference first').default(true),
   new Option('--no-check', 'do not'),
@@ -204,7 +205,7 @@ function benchOptions(
     seed: flags.seed,
     check: flags.check,
     ...(flags.reps && { reps: flags.reps }),
-    maxTimeMs: flags.maxTime * 1000,
+    ...(flags.maxTime && { maxTimeMs: flags.maxTime * 1000 }),
     quiet: quietWait,
     context: {
       ...runtimeContext(),
@@ -237,7 +238,7 @@ function nonStandard(flags: BenchFlags): Record<string, string> {
     cache: [flags.cache, DEFAULTS.cache],
     kernel: [flags.kernel, DEFAULTS.kernel],
     reps: [flags.reps],
-    'max-time': [flags.maxTime, DEFAULTS.maxTime],
+    'max-time': [flags.maxTime],
     seed: [flags.seed, DEFAULTS.seed],
     check: [flags.check, true],
   };

@@ -1,5 +1,5 @@
 // sampling.test.ts: when rows count as settled, and what becomes of samples by a clock that was given up.
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { noiseOf, timedRow } from '../../bench/rowResult.ts';
 import {
   sampleInterleaved,
@@ -22,6 +22,33 @@ async function stopOf(sampled: Sampled, sample: () => number, reps?: number): Pr
     if (done) return value;
   }
 }
+
+describe('rows that do not settle', () => {
+  afterEach(() => void vi.restoreAllMocks());
+
+  /** Seconds that so many rows are sampled for, on a clock of 100 ms a sample. */
+  async function secondsOf(rows: number, maxTimeMs?: number): Promise<number> {
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    const running = Array.from({ length: rows }, (): Sampled => ({ samplesNs: [] }));
+    const take = async ({ samplesNs }: Sampled) => {
+      now += 100;
+      samplesNs.push(samplesNs.length % 2 === 0 ? 90 : 110);
+    };
+    const options = { seed: 1, ...(maxTimeMs !== undefined && { maxTimeMs }) };
+    const rounds = sampleInterleaved(running, take, options);
+    while (!(await rounds.next()).done);
+    return Math.floor(now / 1000);
+  }
+
+  test('get time by their number, as much as three at most, or what is asked for', async () => {
+    expect(await secondsOf(1)).toBe(2);
+    expect(await secondsOf(2)).toBe(4);
+    expect(await secondsOf(3)).toBe(6);
+    expect(await secondsOf(5)).toBe(6);
+    expect(await secondsOf(1, 3000)).toBe(3);
+  });
+});
 
 describe('a row', () => {
   test('settles when its median is known to 2 %', async () => {
