@@ -164,6 +164,18 @@ describe('an append that cannot be recorded is not counted', () => {
       /^append: expected an open encoder or pass, got one that was ended$/,
     ],
     [
+      'a pass of an encoder that was finished',
+      ({ device }) => {
+        const encoder = device.createCommandEncoder();
+        const pass = encoder.beginComputePass();
+        device.pushErrorScope('validation');
+        encoder.finish();
+        void device.popErrorScope();
+        return pass;
+      },
+      /^append: expected an open encoder or pass, got one that was left open when its encoder was finished$/,
+    ],
+    [
       'an encoder with an open pass',
       ({ device }) => {
         const encoder = device.createCommandEncoder();
@@ -207,6 +219,22 @@ describe('an append that cannot be recorded is not counted', () => {
     await failure(DestroyedError, () => append.record(device.device.createCommandEncoder()));
     expect([...cache.liveKvLens(0)]).toEqual([2]);
   });
+});
+
+test('an append() that is refused while idle() waits is told by itself alone, and hides no later one', async () => {
+  using device = await ownDevice();
+  const { cache, row } = await twoTokens(device);
+  const gone = destroyedRow(device);
+  // Whenever the append is counted and not yet refused, some idle() comes at that moment.
+  for (let turns = 0; turns < 20; turns++) {
+    const refused = failure(GpuError, () => cache.append({ k: gone, v: gone }));
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    await device.idle();
+    await refused;
+  }
+  const append = await cache.bindAppend({ k: row(3), v: row(3) });
+  append.record(device.device.createCommandEncoder());
+  await failure(NotExecutedError, () => device.idle());
 });
 
 describe('a recorded append whose submit is refused', () => {
