@@ -225,13 +225,19 @@ test('an append() that is refused while idle() waits is told by itself alone, an
   using device = await ownDevice();
   const { cache, row } = await twoTokens(device);
   const gone = destroyedRow(device);
-  // Whenever the append is counted and not yet refused, some idle() comes at that moment.
-  for (let turns = 0; turns < 20; turns++) {
-    const refused = failure(GpuError, () => cache.append({ k: gone, v: gone }));
-    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
-    await device.idle();
-    await refused;
-  }
+  // The refusal is told late, so that idle() looks while the append is counted.
+  const pop = device.device.popErrorScope.bind(device.device);
+  vi.spyOn(device.device, 'popErrorScope').mockImplementation(async () => {
+    const error = await pop();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    return error;
+  });
+  let idle: Promise<void> | undefined;
+  atSubmit(device, () => {
+    idle = device.idle();
+  });
+  await failure(GpuError, () => cache.append({ k: gone, v: gone }));
+  await idle;
   const append = await cache.bindAppend({ k: row(3), v: row(3) });
   append.record(device.device.createCommandEncoder());
   await failure(NotExecutedError, () => device.idle());
