@@ -105,7 +105,10 @@ export class KvCache {
     this.#ring = new StepRing(device, 'append step', this.#stepWords.length);
     this.#lengths = new CacheLengths(layout);
     this.#status = new CacheStatus(device, layout.layers, (layer) => this.#lengths.appends(layer));
-    this.#stopChecks = device.onIdle(() => this.#status.check(nameOf(layout)));
+    this.#stopChecks = device.onIdle(async () => {
+      await this.#appending; // a refused one is counted until its refusal is known
+      return this.#status.check(nameOf(layout));
+    });
   }
 
   /**

@@ -16,6 +16,7 @@ interface Recording {
 }
 
 interface PassRecording extends Recording {
+  readonly encoder: Recording;
   readonly end: () => void;
 }
 
@@ -77,7 +78,7 @@ function watchPass<P extends GPUComputePassEncoder | GPURenderPassEncoder>(
   encoder: EncoderRecording,
   pass: P,
 ): P {
-  encoder.pass = { device: encoder.device, ended: false, end: pass.end.bind(pass) };
+  encoder.pass = { device: encoder.device, encoder, ended: false, end: pass.end.bind(pass) };
   passes.set(pass, encoder.pass);
   return Object.assign(pass, WATCHED_PASS);
 }
@@ -93,14 +94,14 @@ export function checkTarget(where: string, { device, owned }: GqaDevice, target:
     );
   }
   const encoder = encoders.get(target);
-  const known = encoder ?? passes.get(target);
+  const pass = passes.get(target);
+  const known = encoder ?? pass;
   if (known ? known.device !== device : owned) {
     throw new ForeignDeviceError(`${where}: expected an encoder or pass of this device, got one of another`);
   }
-  if (known?.ended) {
-    throw new ShapeError(
-      `${where}: expected an open encoder or pass, got one that was ${encoder ? 'finished' : 'ended'}`,
-    );
+  if (known?.ended || pass?.encoder.ended) {
+    const how = encoder ? 'finished' : pass?.ended ? 'ended' : 'left open when its encoder was finished';
+    throw new ShapeError(`${where}: expected an open encoder or pass, got one that was ${how}`);
   }
   if (encoder?.pass?.ended === false) {
     throw new ShapeError(

@@ -12,7 +12,8 @@ export function checkOptions(where: string, options: object, known: Readonly<Rec
   if (!isObject(options)) {
     throw new ShapeError(`${where}: expected an object of options, got ${describe(options)}`);
   }
-  for (const [name, value] of Object.entries(options)) {
+  for (const name in options) {
+    const value = options[name as keyof typeof options] as unknown;
     if (value === undefined || Object.hasOwn(known, name)) continue;
     const near = nearest(name, Object.keys(known));
     const hint = near ? `; did you mean ${near}?` : `, known are ${Object.keys(known).join(', ')}`;
@@ -20,9 +21,10 @@ export function checkOptions(where: string, options: object, known: Readonly<Rec
   }
 }
 
-/** Those fields of an object that an interface has, to pass on. */
+/** Those fields of an object that an interface has, to pass on; inherited ones too, as all else that reads options takes them. */
 export function pickKnown<T extends object>(options: T, known: Known<T>): T {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(known, name))) as T;
+  const names = Object.keys(known) as (keyof T)[];
+  return Object.fromEntries(names.map((name) => [name, options[name]])) as T;
 }
 
 /** Throws ShapeError unless `value` is of the class. */

@@ -164,6 +164,18 @@ describe('an append that cannot be recorded is not counted', () => {
       /^append: expected an open encoder or pass, got one that was ended$/,
     ],
     [
+      'a pass of an encoder that was finished',
+      ({ device }) => {
+        const encoder = device.createCommandEncoder();
+        const pass = encoder.beginComputePass();
+        device.pushErrorScope('validation');
+        encoder.finish();
+        void device.popErrorScope();
+        return pass;
+      },
+      /^append: expected an open encoder or pass, got one that was left open when its encoder was finished$/,
+    ],
+    [
       'an encoder with an open pass',
       ({ device }) => {
         const encoder = device.createCommandEncoder();
@@ -207,6 +219,28 @@ describe('an append that cannot be recorded is not counted', () => {
     await failure(DestroyedError, () => append.record(device.device.createCommandEncoder()));
     expect([...cache.liveKvLens(0)]).toEqual([2]);
   });
+});
+
+test('an append() that is refused while idle() waits is told by itself alone, and hides no later one', async () => {
+  using device = await ownDevice();
+  const { cache, row } = await twoTokens(device);
+  const gone = destroyedRow(device);
+  // The refusal is told late, so that idle() looks while the append is counted.
+  const pop = device.device.popErrorScope.bind(device.device);
+  vi.spyOn(device.device, 'popErrorScope').mockImplementation(async () => {
+    const error = await pop();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    return error;
+  });
+  let idle: Promise<void> | undefined;
+  atSubmit(device, () => {
+    idle = device.idle();
+  });
+  await failure(GpuError, () => cache.append({ k: gone, v: gone }));
+  await idle;
+  const append = await cache.bindAppend({ k: row(3), v: row(3) });
+  append.record(device.device.createCommandEncoder());
+  await failure(NotExecutedError, () => device.idle());
 });
 
 describe('a recorded append whose submit is refused', () => {

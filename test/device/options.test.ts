@@ -1,6 +1,6 @@
 // options.test.ts: what is said of options that are not known and of values that are something else.
 import { describe, expect, test } from 'vitest';
-import { checkOneOf, checkOptions, describe as describeValue } from '../../src/device/options.ts';
+import { checkOneOf, checkOptions, describe as describeValue, pickKnown } from '../../src/device/options.ts';
 
 const KNOWN = { batch: true, numKvHeads: true, kType: true, vType: true, capacity: true } as const;
 
@@ -79,5 +79,14 @@ test('checkOneOf tells a number from its digits', () => {
   expect(() => checkOneOf('headDim', 64, [64, 128])).not.toThrow();
   expect(() => checkOneOf<unknown>('headDim', '64', [64, 128])).toThrow(
     'headDim must be one of 64, 128, got "64"',
+  );
+});
+
+test('options that an object inherits are options: taken where known, refused where not', () => {
+  const inherited = Object.create({ kType: 'int8' }) as object;
+  checkOptions('cache', inherited, KNOWN);
+  expect(pickKnown(inherited, KNOWN)).toMatchObject({ kType: 'int8' });
+  expect(() => checkOptions('cache', Object.create({ dtype: 'f16' }) as object, KNOWN)).toThrow(
+    'cache: there is no option dtype; did you mean kType?',
   );
 });
