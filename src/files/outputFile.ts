@@ -1,5 +1,5 @@
 // outputFile.ts: writes a result to the path that a person named, whatever stands there, or throws.
-import { constants, fstatSync, write } from 'node:fs';
+import { constants, fstatSync, readFileSync, statSync, write } from 'node:fs';
 import { access, open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { outputTarget } from './outputTarget.ts';
@@ -11,10 +11,41 @@ import { bytesOf, checkReplaceable, replaceFile, type FilePart } from './replace
  */
 export async function checkOutput(path: string): Promise<void> {
   const target = outputTarget(path);
-  if (target.kind === 'descriptor') return void fstatSync(target.fd);
-  if (target.kind === 'file') return checkReplaceable(target);
+  if (target.kind === 'descriptor') return checkDescriptor(target.fd);
+  if (target.kind === 'file') {
+    if (isBehindStdout(target.path)) throw new Error('stdout goes to this file already');
+    return checkReplaceable(target);
+  }
   // A FIFO is not opened: that waits for its reader, who would see the end of the file.
   await access(target.path, constants.W_OK);
+}
+
+/** Throws for a descriptor that is not open, is open for reading alone, or is one of Node's own, of no kind. */
+function checkDescriptor(fd: number): void {
+  const found = fstatSync(fd);
+  if (![found.isFile(), found.isFIFO(), found.isCharacterDevice(), found.isSocket()].includes(true)) {
+    throw new Error('nothing to write to was passed to this process as that descriptor');
+  }
+  if (accessOf(fd) === constants.O_RDONLY) throw new Error('it is open for reading alone');
+}
+
+/** How a descriptor is open; undefined where the system does not tell. */
+function accessOf(fd: number): number | undefined {
+  try {
+    const [, flags] = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8')) ?? [];
+    return flags === undefined ? undefined : Number.parseInt(flags, 8) & ACCESS_MODE;
+  } catch {
+    return undefined;
+  }
+}
+
+const ACCESS_MODE = constants.O_RDONLY | constants.O_WRONLY | constants.O_RDWR;
+
+/** A file that took the path of the one behind stdout would take what was printed there with it. */
+function isBehindStdout(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  const { dev, ino } = fstatSync(1);
+  return found !== undefined && found.dev === dev && found.ino === ino;
 }
 
 /**

@@ -30,13 +30,13 @@ describe('rows that do not settle', () => {
   async function secondsOf(rows: number, maxTimeMs?: number): Promise<number> {
     let now = 0;
     vi.spyOn(performance, 'now').mockImplementation(() => now);
-    const running = Array.from({ length: rows }, (): Sampled => ({ samplesNs: [] }));
+    const group = Array.from({ length: rows }, (): Sampled => ({ samplesNs: [] }));
     const take = async ({ samplesNs }: Sampled) => {
       now += 100;
       samplesNs.push(samplesNs.length % 2 === 0 ? 90 : 110);
     };
     const options = { seed: 1, ...(maxTimeMs !== undefined && { maxTimeMs }) };
-    const rounds = sampleInterleaved(running, take, options);
+    const rounds = sampleInterleaved(group, take, options);
     while (!(await rounds.next()).done);
     return Math.floor(now / 1000);
   }

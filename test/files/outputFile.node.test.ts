@@ -2,9 +2,11 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -16,6 +18,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkOutput, writeOutput } from '../../src/files/outputFile.ts';
 import { outputTarget } from '../../src/files/outputTarget.ts';
@@ -180,6 +183,32 @@ describe('everything else', () => {
   test('a descriptor that is not open is refused', async () => {
     await expect(checkOutput('/proc/self/fd/987')).rejects.toThrow('EBADF');
     await expect(writeOutput('/dev/fd/987', ['x'])).rejects.toThrow('EBADF');
+  });
+
+  test('a descriptor that is open for reading alone is refused by the check already', async () => {
+    writeFileSync(at('read'), '');
+    const fds = [openSync(at('read'), 'r'), openSync(at('read'), 'r+')];
+    try {
+      await expect(checkOutput(`/dev/fd/${fds[0]}`)).rejects.toThrow('open for reading alone');
+      await checkOutput(`/dev/fd/${fds[1]}`);
+    } finally {
+      fds.forEach((fd) => closeSync(fd));
+    }
+  });
+
+  test('the file behind stdout is refused by its name: it would take what was printed with it', () => {
+    const module = fileURLToPath(new URL('../../src/files/outputFile.ts', import.meta.url));
+    const code = `import { runnerImport } from 'vite';
+      const { module } = await runnerImport(${JSON.stringify(module)}, { configFile: false });
+      await module.checkOutput(process.argv[1]).catch(({ message }) => process.stderr.write(message));`;
+    const stdout = openSync(at('printed'), 'w');
+    const args = ['--input-type=module', '-e', code];
+    const stderrFor = (path: string) =>
+      spawnSync(process.execPath, [...args, path], { stdio: ['ignore', stdout, 'pipe'], encoding: 'utf8' })
+        .stderr;
+    expect(stderrFor(at('printed'))).toBe('stdout goes to this file already');
+    expect(stderrFor(at('another'))).toBe('');
+    closeSync(stdout);
   });
 });
 
