@@ -13,6 +13,8 @@ const SPEAKS = new RegExp(
     'shar(e|ed|ing)|reuse|yoco|(^|_)cla(_|$)',
     'window|sliding|(^|_)swa(_|$)|att(entio)?n_chunk|hybrid|interleav|(^|_)(local|global)_',
     '(^|_)kv_|_kv(_|$)|key_value|query_group|group_query|attention_group|multi_query|lora_rank|latent|compress',
+    // Layers that run several times keep K and V of each time.
+    'recurren|(^|_)ut_steps|(^|_)loops?(_|$)',
     'head_?(dim|size)|(^|_)d_head|size_per_head',
   ].join('|'),
   'i',
@@ -25,11 +27,23 @@ const LISTED = /layer|block|att(entio)?n|(^|_)head|(^|_)kv|cache/i;
 const OTHER =
   /moe|expert|mlp|ffn|ff_|intermediate|activation|swiglu|norm|rope|rotary|nope|embed|vocab|token|image|vision|visual|video|audio|speech|patch|pixel|mm_|codebook|quant|rank_pattern|implementation|_cls$/i;
 
+// Fields that say nothing with these values: Phi-4's stride of its full layers, ERNIE's shorter positions, one time round.
+const UNUSED: Readonly<Record<string, number>> = {
+  compression_ratio: 1,
+  full_attn_mod: 1,
+  loop_num: 1,
+  num_loops: 1,
+  total_ut_steps: 1,
+};
+
+// Tables of how attention is computed over a cache that keeps every token: Qwen's for a million tokens.
+const COMPUTED: ReadonlySet<string> = new Set(['dual_chunk_attention_config']);
+
 // And of numbers and switches that do not change what is kept.
 const HARMLESS = new RegExp(
   [
     'drop|prob|bias|softcap|softmax|scal|multiplier|clip|temperature|clamp|gate|gating|initializer|dtype|fp32|seconds',
-    'position|per_layer_input|(^|_)(mamba|ssm|conv|lru|rwkv|mtp|nextn)_|linear_(conv|key|value|num|head)|^index_',
+    'position|per_layer_input|alpha_factor|beta_factor|max_attn_value|(^|_)(mamba|ssm|conv|lru|rwkv|mtp|nextn)_|linear_(conv|key|value|num|head)|^index_',
     '^num_(hidden_|dense_|sparse_|residual_|encoder_|decoder_|add_)*layers$|^block_(size|multiple_of|ffn|auto|use|out|dim|norm|mlp)|^attention_hidden_size',
     '^(encoder|output|tie|use_mem)_|use_cache|uses_sequence_id|attn_impl$|adapter|parallel|flash|sdpa|reorder',
   ].join('|'),
@@ -69,7 +83,8 @@ function notUnderstood(fields: Fields, understood: ReadonlySet<string>): [name: 
 }
 
 function speaksOfLayers(name: string, value: unknown): boolean {
-  if (OTHER.test(name) || isNeutral(value)) return false;
+  if (OTHER.test(name) || COMPUTED.has(name) || isNeutral(value)) return false;
+  if (Object.hasOwn(UNUSED, name) && value === UNUSED[name]) return false;
   if (isShortAndLong(name, value) && !String(value).includes('S')) return false;
   if (typeof value === 'object') return SPEAKS.test(name) || LISTED.test(name);
   const speaks = SPEAKS.test(name) || (typeof value === 'string' && LISTED.test(name));
