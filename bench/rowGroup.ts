@@ -84,6 +84,8 @@ export class RowGroup {
     }
     const { subject, tuned } = made;
     try {
+      // Or the upload of its caches would be in the first time.
+      await this.#device.device.queue.onSubmittedWorkDone();
       const { wallNs: firstNs } = await this.#timer.time((pass) => subject.record(pass));
       const check = this.#options.check ? await subject.check() : null;
       if (check && !check.pass) {

@@ -1,6 +1,7 @@
 // speedUp.ts: how much faster rows are than the MHA row beside them, against what the bytes saved would give.
 import { formatBytes, formatSignificant } from './format.ts';
 import type { BenchRow, CeilingContext, RowParams } from './schema.ts';
+import { ENOUGH_SAMPLES } from './stats.ts';
 
 /** Below this share of the ideal speed-up a note says where the time goes. */
 const FAR_FROM_IDEAL = 0.8;
@@ -29,8 +30,13 @@ export interface SpeedUp {
   readonly real: number;
   /** What equal bytes per second would give. */
   readonly ideal: number;
-  /** Whether both times settled. */
+  /** Whether both times settled, each of enough samples to tell. */
   readonly settled: boolean;
+}
+
+/** Whether a time is known well: fewer samples may all be alike by chance. */
+function isSettled({ time, warnings }: BenchRow): boolean {
+  return !warnings.includes('noisy') && time !== null && time.samplesNs.length >= ENOUGH_SAMPLES;
 }
 
 /** Undefined without a time, and without an MHA row that has one. */
@@ -41,7 +47,7 @@ export function speedUp(rows: readonly BenchRow[], row: BenchRow): SpeedUp | und
     baseline,
     real: baseline.time.median / row.time.median,
     ideal: baseline.bytes.kvRead / row.bytes.kvRead,
-    settled: ![row, baseline].some(({ warnings }) => warnings.includes('noisy')),
+    settled: [row, baseline].every(isSettled),
   };
 }
 
@@ -63,7 +69,11 @@ export function roughSpeedUps(rows: readonly BenchRow[], shown: readonly BenchRo
     const ratio = speedUp(rows, row);
     return ratio !== undefined && ratio.baseline !== row && !ratio.settled;
   });
-  return rough ? ['~ marks a speed-up of which one of the two times did not settle.'] : [];
+  return rough
+    ? [
+        `~ marks a speed-up of two times that did not both settle, or have fewer than ${ENOUGH_SAMPLES} samples.`,
+      ]
+    : [];
 }
 
 /** Why rows have no speed-up, a line for each reason. */

@@ -12,6 +12,7 @@ import { CHOICE_OPTIONS, chooseContext, type ChoiceOptions } from './context.ts'
 import { compileFusedPath } from './fusedPath.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
 import {
+  checkChoice,
   checkKernel,
   checkPlan,
   mostStepWords,
@@ -22,7 +23,7 @@ import {
   type PlanOptions,
 } from './plan.ts';
 import { compilePlainPath } from './plainPath.ts';
-import { checkEntry, checkTuning } from './tuning.ts';
+import { checkTuning } from './tuning.ts';
 
 /** What a decoder adds to its cache's shape. */
 export type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>;
@@ -74,14 +75,14 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
   checkDevice('createDecoder', device);
   device.assertUsable();
   checkOptions('decoder', options, DECODER_OPTIONS);
-  const { cache, kernel, tuning, tuned } = options;
+  const { cache, kernel, tuning } = options;
   checkInstance('decoder: cache', cache, KvCache);
   cache.assertUsable();
   if (cache.device !== device)
     throw new ForeignDeviceError('decoder: the cache belongs to another GqaDevice');
   checkKernel('decoder', kernel);
   if (tuning !== undefined) checkTuning('decoder: tuning', tuning);
-  if (tuned !== undefined) checkEntry('decoder: tuned', tuned);
+  checkChoice('decoder', options);
   const shape = checkShape({ ...pickKnown<OwnShape>(options, OWN_SHAPE), ...pickShape(cache) });
   const choice = pickKnown<ChoiceOptions>(options, CHOICE_OPTIONS);
   const context = await chooseContext(device, shape, cache.layout, choice);

@@ -19,7 +19,7 @@ const GUARANTEED = { maxStorageBufferBindingSize: 128 * 2 ** 20, maxBufferSize: 
  * numbers and LimitExceededError when the adapter cannot serve the shape.
  */
 export function deviceDescriptor(adapter: AdapterOffer, needs: DeviceNeeds): DeviceRequest {
-  if (!isObject(adapter) || !isObject(adapter.limits) || !isObject(adapter.features)) {
+  if (!isObject(adapter) || !isObject(adapter.limits) || typeof adapter.features?.has !== 'function') {
     throw new ShapeError(`deviceDescriptor: expected a GPUAdapter, got ${describe(adapter)}`);
   }
   checkOptions('deviceDescriptor', needs, NEEDS);

@@ -4,6 +4,7 @@ import { ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { checkOneOf, checkOptions, describe, isObject, type Known } from '../device/options.ts';
 import {
+  checkVariantForm,
   chooseFused,
   chooseIn,
   FUSED_TEMPLATES,
@@ -117,7 +118,8 @@ export function planContext(
 ): PlanContext {
   checkOptions('planContext', options, CONTEXT_OPTIONS);
   checkKernel('planContext', options.kernel);
-  if (options.tuned !== undefined) checkEntry('planContext: tuned', options.tuned);
+  checkPlanArguments(shape, layout, facts);
+  checkChoice('planContext', options);
   const variant = chooseVariant(shape, layout, facts, options);
   const kernel = options.kernel === 'plain' ? 'plain' : variant.template;
   const fitting = Math.max(
@@ -133,10 +135,33 @@ export function planContext(
   return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen: profile.wholeLen };
 }
 
+function checkPlanArguments(shape: GqaShape, layout: CacheLayout, facts: DeviceFacts): void {
+  for (const [name, value, from] of [
+    ['shape', shape, 'checkShape'],
+    ['layout', layout, 'cacheLayout'],
+    ['facts', facts, 'GqaDevice.facts'],
+  ] as const) {
+    if (!isObject(value)) {
+      throw new ShapeError(`planContext: ${name}: expected what ${from} gives, got ${describe(value)}`);
+    }
+  }
+}
+
+/** Throws ShapeError for a variant, or something tuned, that is none. */
+export function checkChoice(where: string, { variant, tuned }: ContextOptions): void {
+  if (variant !== undefined) checkVariantForm(`${where}: variant`, variant);
+  if (tuned === undefined) return;
+  checkEntry(`${where}: tuned`, tuned);
+  checkVariantForm(`${where}: tuned: variant`, tuned.variant);
+}
+
 /** Throws ShapeError for a kernel that there is none of. */
 export function checkKernel(where: string, kernel: KernelChoice = 'auto'): void {
   checkOneOf(`${where}: kernel`, kernel, ['auto', ...DECODE_KERNELS]);
 }
+
+/** Least magnitude of a scale: WGSL may take a smaller f32 for 0. */
+const LEAST_SCALE = 2 ** -126;
 
 /** Fewest keys that a split may be asked to have. */
 const LEAST_KEYS = 32;
@@ -187,6 +212,8 @@ export function planDecode(
   const { smScale = 1 / Math.sqrt(shape.headDim) } = options;
   if (typeof smScale !== 'number' || !Number.isFinite(Math.fround(smScale)))
     throw new ShapeError(`plan: smScale: expected a finite number, got ${describe(smScale)}`);
+  if (smScale !== 0 && Math.abs(smScale) < LEAST_SCALE)
+    throw new ShapeError(`plan: smScale: expected 0 or at least ${LEAST_SCALE} in f32, got ${smScale}`);
   const longest = longestOf(kvLens);
   const splitLen = kernel === 'plain' ? Math.max(1, longest) : chooseSplitLen(context, kvLens, options);
   const { words, items, partials } = stepWords(layout, smScale, kvLens, splitLen);

@@ -85,7 +85,7 @@ export function parseTuning(json: string, where: string): Tuning {
 /** Throws ShapeError, with `where` in front, unless `value` is a Tuning of this schema. */
 export function checkTuning(where: string, value: unknown): asserts value is Tuning {
   if (!isRecord(value) || value.schema !== TUNING_SCHEMA || !isRecord(value.devices)) {
-    const found = isRecord(value) ? JSON.stringify(value.schema) : describe(value);
+    const found = isRecord(value) ? describe(value.schema) : describe(value);
     throw new ShapeError(`${where}: expected a tuning of schema "${TUNING_SCHEMA}", got ${found}`);
   }
   for (const [device, entries] of Object.entries(value.devices)) {

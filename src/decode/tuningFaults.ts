@@ -2,10 +2,10 @@
 import { GqaError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { KV_TYPES, type KvType } from '../kernels/elements.ts';
-import { checkVariant, FUSED_TEMPLATES } from '../kernels/fused.ts';
+import { checkVariant, checkVariantForm } from '../kernels/fused.ts';
 import type { CacheFormat } from '../kernels/lib.ts';
 import { checkShape, type GqaShape } from '../kernels/shape.ts';
-import { deviceKey, type TunedEntry, type Tuning } from './tuning.ts';
+import { checkEntry, deviceKey, type TunedEntry, type Tuning } from './tuning.ts';
 
 /**
  * What of a tuning cannot be used on a device: entries for it that it cannot run, entries for any device that are for no
@@ -25,17 +25,12 @@ export function tuningFaults(tuning: Tuning, info: GPUAdapterInfo, facts: Device
 }
 
 /** Why an entry can never be used; of another device's entries only what holds on every device. */
-function entryFault(
-  name: string,
-  { variant }: TunedEntry,
-  facts: DeviceFacts | undefined,
-): string | undefined {
+function entryFault(name: string, entry: TunedEntry, facts: DeviceFacts | undefined): string | undefined {
   try {
+    checkEntry('entry', entry);
+    const { variant } = entry;
     const { shape, cache } = classNamed(name);
-    const template: string = variant.template;
-    if (!(FUSED_TEMPLATES as readonly string[]).includes(template)) {
-      throw new ShapeError(`template: expected one of ${FUSED_TEMPLATES.join(', ')}, got ${template}`);
-    }
+    checkVariantForm('variant', variant);
     if (facts) checkVariant(shape, cache, variant, facts);
     return undefined;
   } catch (error) {

@@ -146,7 +146,10 @@ export function rangeOf(what: string, arg: BufferArg, bytes?: number): BufferRan
     );
   }
   checkOptions(what, arg, RANGE_FIELDS);
-  const { buffer, offset = 0, size = bytes ?? buffer.size - offset } = arg;
+  const { buffer, offset = 0 } = arg;
+  checkWhole(`${what}: offset`, offset, 0, buffer.size);
+  const { size = bytes ?? buffer.size - offset } = arg;
+  checkWhole(`${what}: size`, size, 0, Number.MAX_SAFE_INTEGER);
   return { buffer, offset, size };
 }
 

@@ -1,6 +1,7 @@
 // fused.ts: the fused kernel in its templates: which one suits a device and shape, whether it can run there, its text.
 import { GqaError, LimitExceededError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
+import { checkOneOf, checkOptions, checkWhole, describe, isObject, type Known } from '../device/options.ts';
 import {
   checkMatrix,
   chooseMatrix,
@@ -95,6 +96,24 @@ export function variantName(variant: FusedVariant): string {
   return `registers wg${wgSize} lanes${lanes} tokens${tokens} rows${teamRows}x${blocks}`;
 }
 
+const SIZES = {
+  registers: { template: true, wgSize: true, lanes: true, tokens: true, teamRows: true, blocks: true },
+  tiles: { template: true, wgSize: true, tile: true, rowBlock: true, mixWords: true },
+  matrix: { template: true, wgSize: true, tile: true, rowBlock: true, unit: true },
+} satisfies { readonly [T in FusedTemplate]: Known<Extract<FusedVariant, { readonly template: T }>> };
+
+/** Throws ShapeError for what is no variant: another template, sizes that are missing or no positive whole numbers. */
+export function checkVariantForm(where: string, variant: unknown): asserts variant is FusedVariant {
+  if (!isObject(variant)) throw new ShapeError(`${where}: expected a variant, got ${describe(variant)}`);
+  const { template, ...sizes } = variant as Readonly<Record<string, unknown>>;
+  checkOneOf(`${where}: template`, template as FusedTemplate, FUSED_TEMPLATES);
+  const known = SIZES[template as FusedTemplate];
+  checkOptions(where, variant, known);
+  for (const name of Object.keys(known)) {
+    if (name !== 'template') checkWhole(`${where}: ${name}`, sizes[name] as number, 1, 2 ** 16);
+  }
+}
+
 /**
  * Throws ShapeError for sizes a kernel is not made for, FeatureMissingError and LimitExceededError when the device
  * cannot run the variant.
@@ -105,6 +124,7 @@ export function checkVariant(
   variant: FusedVariant,
   facts: DeviceFacts,
 ): void {
+  checkVariantForm('variant', variant);
   checkSizes(shape, cache, variant, facts);
   const { wgSize, template } = variant;
   const where = `decode_${template}`;
@@ -141,11 +161,6 @@ function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, 
       return checkTiles(shape, cache, variant);
     case 'matrix':
       return checkMatrix(shape, cache, variant, facts);
-    default: {
-      const { template } = variant as { template: unknown };
-      const known = FUSED_TEMPLATES.join(', ');
-      throw new ShapeError(`variant: template must be one of ${known}, got ${String(template)}`);
-    }
   }
 }
 

@@ -43,7 +43,7 @@ describe('a speed-up', () => {
     const rows = [at(32, 262_144, base), at(8, 65_536, own)];
     expect(speedUpCell(rows, rows[1]!)).toBe('~4.00× (4.00×)');
     expect(roughSpeedUps(rows, rows)).toEqual([
-      '~ marks a speed-up of which one of the two times did not settle.',
+      '~ marks a speed-up of two times that did not both settle, or have fewer than 6 samples.',
     ]);
     expect(roughSpeedUps([mha, gqa], [mha, gqa])).toEqual([]);
     expect(farFromIdeal([...rows, mqa]).filter((each) => rows.includes(each))).toEqual([]);

@@ -81,21 +81,21 @@ describe('a decoder', () => {
     [{ kernel: 'fused' as never }, `${KERNEL_LIST}, got "fused"`],
     [
       { variant: { template: 'shuffle' } as never },
-      'variant: template must be one of registers, tiles, matrix, got shuffle',
+      'variant: template must be one of registers, tiles, matrix, got "shuffle"',
     ],
     [{ variant: {} as never }, 'variant: template must be one of registers, tiles, matrix, got undefined'],
-    [{ variant: { ...TILES, tile: 0 } }, 'tiles: tile: expected a whole number from 1 to 65536, got 0'],
+    [{ variant: { ...TILES, tile: 0 } }, 'variant: tile: expected a whole number from 1 to 65536, got 0'],
     [
       { variant: { ...TILES, wgSize: 17.5 } },
-      'tiles: wgSize: expected a whole number from 16 to 65536, got 17.5',
+      'variant: wgSize: expected a whole number from 1 to 65536, got 17.5',
     ],
     [
       { variant: { ...TILES, rowBlock: -1 } },
-      'tiles: rowBlock: expected a whole number from 1 to 65536, got -1',
+      'variant: rowBlock: expected a whole number from 1 to 65536, got -1',
     ],
     [
       { variant: { template: 'tiles' } as never },
-      'tiles: mixWords: expected a whole number from 1 to 16, got undefined',
+      'variant: wgSize: expected a whole number from 1 to 65536, got undefined',
     ],
     [{ causal: 'no' as never }, 'causal: expected true or false, got "no"'],
   ])('%o', async (wrong, expected) => {

@@ -62,12 +62,12 @@ describe('an entry for this device', () => {
   test.each<[string, object, string]>([
     ['more invocations than it has', { ...TILES, wgSize: 7776 }, 'maxComputeInvocationsPerWorkgroup'],
     ['sizes that no kernel has', { ...TILES, wgSize: 7777 }, 'wgSize (7777)'],
-    ['a size that is missing', { template: 'tiles', wgSize: 16 }, 'mixWords'],
+    ['a size that is missing', { template: 'tiles', wgSize: 16 }, 'variant: tile: expected a whole number'],
     ['a size that is no number', { ...TILES, wgSize: '16' }, 'wgSize'],
     [
       'a template that there is not',
       { ...TILES, template: 'fast' },
-      'expected one of registers, tiles, matrix, got fast',
+      'must be one of registers, tiles, matrix, got "fast"',
     ],
     ['no template', { wgSize: 16 }, 'got undefined'],
   ])('with %s', (_, variant, text) => {
