@@ -72,13 +72,14 @@ async function runShader(
   return values;
 }
 
-const ORDINARY = { numQHeads: 32, numKvHeads: 8, headDim: 128, capacity: 4096, kType: 'f16' } as const;
+const SHAPE = { numQHeads: 32, numKvHeads: 8, headDim: 128 } as const;
+const CACHE = { numKvHeads: 8, headDim: 128, capacity: 4096, kType: 'f16' } as const;
 
 /** The kernel that `auto` takes for one token of a model of 32 query and 8 KV heads, and what a probe saw of its subgroups. */
 export async function kernelChoice(
   device: GqaDevice,
 ): Promise<{ kernel: string; subgroupProbe: SubgroupReport | undefined }> {
-  const context = await chooseContext(device, checkShape(ORDINARY), cacheLayout(ORDINARY), {});
+  const context = await chooseContext(device, checkShape(SHAPE), cacheLayout(CACHE), {});
   const subgroupProbe = context.subgroups ?? (await probedFacts(device)).report;
   return { kernel: variantName(context.variant), subgroupProbe };
 }
