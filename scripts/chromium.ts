@@ -27,7 +27,7 @@ export async function findChromium(env: NodeJS.ProcessEnv = process.env): Promis
       ? EMBEDDED_INSTALL
       : 'install Chromium, or set CHROME_PATH to a Chrome binary';
     throw new Error(
-      `findChromium: no CHROME_PATH, no chromium or google-chrome-stable on PATH. To mend it: ${cure}`,
+      `findChromium: no CHROME_PATH, no chromium or google-chrome-stable on PATH. Fix: ${cure}`,
     );
   }
   const { executablePath, libraries, fontsConf } = await unpackChromium(archive);

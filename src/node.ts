@@ -3,6 +3,7 @@ import { messageOf, NoAdapterError, ShapeError } from './device/errors.ts';
 import { checkBoolean, checkOptions, describe, type Known } from './device/options.ts';
 import {
   createHeld,
+  DAWN_INSTALL,
   type CreateGpu,
   listAdapters,
   type ListedAdapter,
@@ -34,7 +35,7 @@ const NODE_OPTIONS = { adapter: true, requireGpu: true, dawnFlags: true } satisf
 /**
  * Opens WebGPU in Node. The order: the adapter asked for (by the option, GQA_ADAPTER, VK_DRIVER_FILES or
  * VK_ICD_FILENAMES), a GPU, a system software adapter, the embedded software adapter. Timestamps are exact, not
- * rounded to 65 536 ns. Throws NoAdapterError, which says what was looked for and the one command that mends it.
+ * rounded to 65 536 ns. Throws NoAdapterError, which says what was looked for and how to fix it.
  */
 export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
   checkOptions('nodeGpu', options, NODE_OPTIONS);
@@ -92,8 +93,11 @@ async function loadDawn(): Promise<CreateGpu> {
 export function dawnMissing(cause: unknown): NoAdapterError {
   const why = messageOf(cause);
   const absent = why.includes(`'${DAWN}'`);
-  const message = absent
-    ? 'the package "webgpu" is not installed.\nTo mend it: npm install webgpu@0.6'
-    : `the package "webgpu" does not load on ${process.platform}-${process.arch}: ${why}`;
-  return new NoAdapterError(`nodeGpu: ${message}`, { cause });
+  if (absent)
+    return new NoAdapterError(`nodeGpu: the package "${DAWN}" is not installed.`, {
+      cause,
+      hint: DAWN_INSTALL,
+    });
+  const here = `${process.platform}-${process.arch}`;
+  return new NoAdapterError(`nodeGpu: the package "${DAWN}" does not load on ${here}: ${why}`, { cause });
 }

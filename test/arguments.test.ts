@@ -124,7 +124,7 @@ test.each<[string, object, string]>([
     { v: new Float32Array(64) },
     'append: v: expected a GPUBuffer or a part of one, got a Float32Array',
   ],
-  ['append', { layer: -1 }, 'append: layer: expected a whole number from 0 to 0, got -1'],
+  ['append', { layer: -1 }, 'append: layer: expected 0, got -1'],
   ['append', { layer: '0' }, 'got "0"'],
   ['append', { numTokens: NaN }, 'got NaN'],
   ['load', { k: undefined }, 'load: k: expected a typed array'],
@@ -143,7 +143,7 @@ test.each<[string, object, string]>([
   ],
   ['step', { q: undefined }, 'step: q: expected a GPUBuffer or a part of one, got undefined'],
   ['step', { lse: 4 }, 'step: lse: expected a GPUBuffer or a part of one, got 4'],
-  ['step', { layer: 0.5 }, 'step: layer: expected a whole number from 0 to 0, got 0.5'],
+  ['step', { layer: 0.5 }, 'step: layer: expected 0, got 0.5'],
   [
     'plan',
     { kvLens: undefined },

@@ -124,7 +124,7 @@ ${RANGES_HELP}
 
 Examples:
   gqa bench                                          the standard run
-  gqa bench -m qwen3-4b -d 1024-65536*4              another model, a sweep over depths
+  gqa bench -m qwen3-4b -d '1024-65536*4'            another model, a sweep over depths
   gqa bench --heads 32 --kv-heads 32,16,8,4,2,1 --head-dim 128 -d 8192
   gqa bench --kernel auto,plain -ctk f16,int8,int4   race kernels and cache types
   gqa bench -o json > run.json

@@ -18,7 +18,7 @@ interface DoctorOptions extends AdapterOptions {
 export function registerDoctor(program: Command): void {
   const doctor = program
     .command('doctor')
-    .description('what adapter this machine gives, what is missing, and how to mend it')
+    .description('what adapter this machine gives, what is missing, and how to fix it')
     .action(async (options: DoctorOptions) => {
       const facts = await gatherFacts(gpuOptions(options));
       doctor.configureOutput().writeOut?.(`${reportOf(facts, options.output)}\n`);

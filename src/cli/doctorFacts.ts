@@ -1,5 +1,5 @@
 // doctorFacts.ts: what `gqa doctor` looks at, as plain data.
-import { messageOf } from '../device/errors.ts';
+import { messageOf, NoAdapterError } from '../device/errors.ts';
 import { createRequire } from 'node:module';
 import { release } from 'node:os';
 import { version } from '../../package.json';
@@ -54,20 +54,24 @@ export interface DoctorFacts {
   readonly machine: Machine;
   readonly chosen: Chosen | undefined;
   readonly error: string | undefined;
+  /** What to do about the error, where that is known. */
+  readonly hint?: string;
 }
 
 /** Looks at the machine and tries the adapter. Never throws for want of an adapter: that is `error`. */
 export async function gatherFacts(options: NodeGpuOptions): Promise<DoctorFacts> {
-  let chosen: Chosen | undefined;
-  let error: string | undefined;
   // The machine first: opening the embedded adapter may load a Vulkan loader into this process.
   const machine = await gatherMachine();
   try {
-    chosen = await gatherChosen(await nodeGpu(options));
+    return { machine, chosen: await gatherChosen(await nodeGpu(options)), error: undefined };
   } catch (cause) {
-    error = messageOf(cause);
+    return { machine, chosen: undefined, ...errorFacts(cause) };
   }
-  return { machine, chosen, error };
+}
+
+function errorFacts(cause: unknown): Pick<DoctorFacts, 'error' | 'hint'> {
+  if (!(cause instanceof NoAdapterError)) return { error: messageOf(cause) };
+  return { error: cause.problem, ...(cause.hint !== undefined && { hint: cause.hint }) };
 }
 
 async function gatherMachine(): Promise<Machine> {

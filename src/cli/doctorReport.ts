@@ -1,6 +1,7 @@
 // doctorReport.ts: what `gqa doctor` makes of its facts: lines with fixes, and a Markdown list for a bug report. Pure.
 import { formatBytes } from '../../bench/format.ts';
 import type { SubgroupReport } from '../kernels/subgroupProbe.ts';
+import { DAWN_INSTALL } from '../node/adapters.ts';
 import { EMBEDDED_INSTALL } from '../node/embedded.ts';
 import type { Chosen, DoctorFacts, Machine } from './doctorFacts.ts';
 
@@ -12,10 +13,10 @@ export interface Check {
 }
 
 /** Judges the facts. Any `fail` means that nothing can be computed here. */
-export function checksOf({ machine, chosen, error }: DoctorFacts): Check[] {
+export function checksOf({ machine, chosen, error, hint }: DoctorFacts): Check[] {
   const adapter: Check[] = chosen
     ? [adapterCheck(machine, chosen), ...featureChecks(chosen), limitCheck(chosen), ...probeChecks(chosen)]
-    : [errorCheck(error ?? 'no adapter')];
+    : [{ level: 'fail', text: error ?? 'no adapter', ...(hint !== undefined && { fix: hint }) }];
   return [...machineChecks(machine), ...adapter];
 }
 
@@ -23,7 +24,7 @@ function machineChecks(machine: Machine): Check[] {
   const checks: Check[] = [];
   checks.push(
     machine.webgpu === undefined
-      ? { level: 'fail', text: 'the package webgpu (Dawn) is not installed', fix: 'npm install webgpu@0.6' }
+      ? { level: 'fail', text: 'the package webgpu (Dawn) is not installed', fix: DAWN_INSTALL }
       : { level: 'ok', text: `webgpu ${machine.webgpu} (Dawn), node ${machine.node}, ${machine.platform}` },
   );
   if (machine.loader !== undefined) checks.push(vulkanCheck(machine));
@@ -39,17 +40,25 @@ function machineChecks(machine: Machine): Check[] {
   return checks;
 }
 
-function vulkanCheck({ loader, manifests, override }: Machine): Check {
-  const drivers = `${manifests.length} driver manifests${override === undefined ? '' : ` by ${override}`}`;
+function vulkanCheck(machine: Machine): Check {
+  const { loader, manifests, override } = machine;
+  const count = manifests.length === 1 ? '1 driver manifest' : `${manifests.length} driver manifests`;
+  const drivers = `${count}${override === undefined ? '' : ` by ${override}`}`;
   const text = `Vulkan loader ${loader ? 'found' : 'not found'}, ${drivers}`;
   if (loader && manifests.length > 0) return { level: 'ok', text };
-  const packages = [
-    ...(loader ? [] : ['libvulkan1']),
-    ...(manifests.length > 0 ? [] : ['mesa-vulkan-drivers']),
+  return { level: 'warn', text, fix: vulkanFixes(machine).join(', and ') };
+}
+
+/** A driver that the environment names and that is not there is a slip in its name, not a package that is missing. */
+function vulkanFixes({ loader, manifests, override }: Machine): string[] {
+  const misnamed = manifests.length === 0 && override !== undefined;
+  const driver = manifests.length === 0 && !misnamed;
+  const packages = [...(loader ? [] : ['libvulkan1']), ...(driver ? ['mesa-vulkan-drivers'] : [])];
+  const orGpu = driver ? ", or the driver of this machine's GPU" : '';
+  return [
+    ...(misnamed ? [`unset ${override.split('=')[0]}, or name a driver manifest that exists`] : []),
+    ...(packages.length > 0 ? [`apt-get install ${packages.join(' ')}${orGpu}`] : []),
   ];
-  const fix =
-    override !== undefined && manifests.length === 0 ? 'unset it' : `apt-get install ${packages.join(' ')}`;
-  return { level: 'warn', text, fix: `${fix}, or the driver of your GPU` };
 }
 
 function adapterCheck({ adapters }: Machine, { name, rung, software }: Chosen): Check {
@@ -121,15 +130,9 @@ function probeChecks({ loopVariable, computesRight }: Chosen): Check[] {
       : {
           level: 'fail',
           text: 'compute round trip gives wrong numbers',
-          fix: 'update the driver, or take another --adapter',
+          fix: 'update the driver, or choose another adapter with --adapter',
         },
   ];
-}
-
-// Our own errors end with a line `To mend it: ...`.
-function errorCheck(message: string): Check {
-  const [text = '', fix] = message.split('\nTo mend it: ');
-  return { level: 'fail', text, ...(fix !== undefined && { fix }) };
 }
 
 /** The lines for a terminal. */

@@ -62,7 +62,7 @@ ${RANGES_HELP}
 Examples:
   gqa kv llama-3.1-8b -d 8192 --gbps 380
   gqa kv ./config.json --max-model-len 128k --batch-size 4 --json-output
-  gqa kv --layers 32 --heads 32 --kv-heads 8 --head-dim 128 -d 1024-65536*4
+  gqa kv --layers 32 --heads 32 --kv-heads 8 --head-dim 128 -d '1024-65536*4'
   gqa kv --list`;
 
 function runKv(command: Command, model: string | undefined, options: KvOptions): void {

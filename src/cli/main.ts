@@ -66,9 +66,10 @@ function createProgram(): Command {
  * Commander gives a word that is no command to the default command, which can only say that it is one too many. A
  * program without a default command says which was meant.
  */
-function checkCommandName(program: Command, [word]: readonly string[]): void {
+function checkCommandName(program: Command, [first, second]: readonly string[]): void {
+  const word = first === 'help' ? second : first;
   if (word === undefined || word.startsWith('-') || word === 'help') return;
-  const names = new Command('gqa').exitOverride();
+  const names = new Command('gqa').exitOverride().showHelpAfterError('(gqa --help lists the commands)');
   for (const command of program.commands) names.command(command.name()).allowUnknownOption();
   names.parse([word], { from: 'user' });
 }

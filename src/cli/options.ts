@@ -8,7 +8,7 @@ export const MAX_COUNT = 2 ** 24;
 
 /** `-d, --depth`: tokens in the cache, a list. `note` says what else there is to know in this command. */
 export function depthOption(note = '', max = MAX_COUNT): Option {
-  return new Option('-d, --depth <list>', `tokens in the cache: 1024,4k or 1k-64k*4${note}`).argParser(
+  return new Option('-d, --depth <list>', `tokens in the cache: 1024,4k or '1k-64k*4'${note}`).argParser(
     (text: string) => tokenCounts(text, 1, max),
   );
 }

@@ -47,7 +47,10 @@ export function lastLevelCache(software: boolean): { lastLevelCacheBytes?: numbe
   const given = process.env.GQA_LLC_MIB;
   if (given) {
     if (!/^[1-9]\d{0,5}$/.test(given))
-      throw new GqaError('usage', `GQA_LLC_MIB: expected a whole number of MiB from 1, got "${given}"`);
+      throw new GqaError(
+        'usage',
+        `GQA_LLC_MIB: expected a positive whole number of MiB below a million, got "${given}"`,
+      );
     return { lastLevelCacheBytes: Number(given) * 2 ** 20 };
   }
   return software ? processorCache() : {};

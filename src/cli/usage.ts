@@ -1,6 +1,7 @@
 // usage.ts: what every subcommand shares: option parsers with clear messages, and the exit codes.
 import { InvalidArgumentError } from 'commander';
 import { parseTokens } from '../../bench/tokens.ts';
+import { wholeText } from '../device/errors.ts';
 
 /** Exit codes: 1 usage error, failure or wrong numeric result; 3 no usable adapter. */
 export const EXIT = { ok: 0, failure: 1, noAdapter: 3 } as const;
@@ -9,7 +10,7 @@ export const EXIT = { ok: 0, failure: 1, noAdapter: 3 } as const;
 export function wholeNumber(text: string, min = 1, max = Number.MAX_SAFE_INTEGER): number {
   const value = Number(text);
   if (!/^[0-9]+$/.test(text.trim()) || !Number.isSafeInteger(value) || value < min || value > max) {
-    throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}, got "${text}".`);
+    throw new InvalidArgumentError(`expected ${wholeText(min, max, value)}, got "${text}".`);
   }
   return value;
 }
@@ -19,7 +20,7 @@ export function tokenCount(text: string, min = 1, max = Number.MAX_SAFE_INTEGER)
   const value = parseTokens(text);
   if (value === undefined || !Number.isSafeInteger(value) || value < min || value > max) {
     throw new InvalidArgumentError(
-      `expected a whole number from ${min} to ${max}, such as 4096 or 4k, got "${text}".`,
+      `expected ${wholeText(min, max, value)}, such as 4096 or 4k, got "${text}".`,
     );
   }
   return value;

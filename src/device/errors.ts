@@ -15,6 +15,15 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** Says which whole numbers are meant. The bound of what a number holds is named only to a `given` one that is past it. */
+export function wholeText(min: number, max = Number.MAX_SAFE_INTEGER, given?: number): string {
+  if (min === max) return String(min);
+  if (max < Number.MAX_SAFE_INTEGER) return `a whole number from ${min} to ${max}`;
+  if (given !== undefined && given > Number.MAX_SAFE_INTEGER) return 'a whole number below 2^53';
+  if (min === 1) return 'a positive whole number';
+  return min === 0 ? 'zero or a positive whole number' : `a whole number of at least ${min}`;
+}
+
 /** The caller's numbers are wrong: a shape, a length, an option. */
 export class ShapeError extends GqaError {
   override readonly name: string = 'ShapeError';
@@ -47,11 +56,17 @@ export class LimitExceededError extends GqaError {
   }
 }
 
-/** No WebGPU implementation or adapter could be had. */
+/** No WebGPU implementation or adapter could be had. The message is the problem and, in a line of its own, the hint. */
 export class NoAdapterError extends GqaError {
   override readonly name: string = 'NoAdapterError';
-  constructor(message: string, options?: ErrorOptions) {
-    super('no-adapter', message, options);
+  /** What is missing, without the hint. */
+  readonly problem: string;
+  /** What to do about it, where that is known. */
+  readonly hint: string | undefined;
+  constructor(problem: string, { hint, ...options }: ErrorOptions & { readonly hint?: string } = {}) {
+    super('no-adapter', hint === undefined ? problem : `${problem}\nFix: ${hint}`, options);
+    this.problem = problem;
+    this.hint = hint;
   }
 }
 

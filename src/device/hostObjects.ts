@@ -3,7 +3,7 @@ import { NoAdapterError } from './errors.ts';
 import { describe } from './options.ts';
 
 const NO_WEBGPU =
-  'To mend it: a page needs a browser with WebGPU and an address that begins with https:// or http://localhost; ' +
+  'a page needs a browser with WebGPU and an address that begins with https:// or http://localhost; ' +
   'in Node the object comes from nodeGpu() of "gqa-webgpu/node"';
 
 /** Throws NoAdapterError when this is no GPU object: `navigator.gpu` is undefined by plain http, in old browsers and in Node. */
@@ -11,8 +11,8 @@ export function checkGpu(where: string, gpu: GPU | null | undefined): asserts gp
   if (typeof gpu?.requestAdapter === 'function') return;
   const given: unknown = gpu;
   const wrapped = typeof given === 'object' && given !== null && 'gpu' in given;
-  const cure = wrapped ? 'To mend it: pass the `gpu` that it holds' : NO_WEBGPU;
-  throw new NoAdapterError(`${where}: expected a GPU object, got ${kindOf(gpu)}.\n${cure}`);
+  const hint = wrapped ? 'pass the `gpu` that it holds' : NO_WEBGPU;
+  throw new NoAdapterError(`${where}: expected a GPU object, got ${kindOf(gpu)}.`, { hint });
 }
 
 /** Throws NoAdapterError when this is no GPUDevice, as where opening one was not waited for. */
@@ -21,9 +21,9 @@ export function checkGpuDevice(
   device: GPUDevice | null | undefined,
 ): asserts device is GPUDevice {
   if (typeof device?.createBuffer === 'function') return;
-  throw new NoAdapterError(
-    `${where}: expected a GPUDevice, got ${kindOf(device)}.\nTo mend it: pass what requestDevice() of a GPUAdapter resolves to`,
-  );
+  throw new NoAdapterError(`${where}: expected a GPUDevice, got ${kindOf(device)}.`, {
+    hint: 'pass what requestDevice() of a GPUAdapter resolves to',
+  });
 }
 
 function kindOf(value: unknown): string {

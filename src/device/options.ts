@@ -1,5 +1,5 @@
 // options.ts: checks of what callers pass, for the errors that types cannot prevent: unknown options, wrong objects.
-import { ShapeError } from './errors.ts';
+import { ShapeError, wholeText } from './errors.ts';
 
 /** The names of an interface's fields: `const KNOWN = { a: true, b: true } satisfies Known<Options>`. */
 export type Known<T> = { readonly [K in keyof T]-?: true };
@@ -41,7 +41,7 @@ export function checkInstance<T>(
 /** Throws ShapeError unless `value` is a whole number from `min` to `max`. */
 export function checkWhole(name: string, value: number, min: number, max: number): void {
   if (!Number.isSafeInteger(value) || value < min || value > max) {
-    throw new ShapeError(`${name}: expected a whole number from ${min} to ${max}, got ${describe(value)}`);
+    throw new ShapeError(`${name}: expected ${wholeText(min, max, value)}, got ${describe(value)}`);
   }
 }
 

@@ -1,5 +1,5 @@
 // configFields.ts: reading fields of a config.json that must be whole numbers, flags or lists, with messages that name them.
-import { ShapeError } from '../device/errors.ts';
+import { ShapeError, wholeText } from '../device/errors.ts';
 
 /** The fields of a JSON object. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -85,9 +85,7 @@ export function originOf({ own, modelType }: ConfigFile, name: string): string {
 /** `value` as a whole number; anything else is a ShapeError that calls it `name`. */
 export function wholeOf(where: string, name: string, value: unknown, min: number, max: number): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    throw new ShapeError(
-      `${where}: ${name} expected a whole number from ${min} to ${max}, got ${show(value)}`,
-    );
+    throw new ShapeError(`${where}: ${name} expected ${wholeText(min, max)}, got ${show(value)}`);
   }
   return value;
 }

@@ -1,5 +1,5 @@
 // kvBytes.ts: how many bytes a KV cache takes and a decode step reads. Pure arithmetic on whole numbers.
-import { ShapeError } from '../device/errors.ts';
+import { ShapeError, wholeText } from '../device/errors.ts';
 import { keepsKv, withKvHeads, type KvLayers } from './kvLayers.ts';
 import type { ModelShape } from './presets.ts';
 
@@ -134,7 +134,7 @@ function sum(where: string, layers: readonly KvLayers[], bytes: (group: KvLayers
 
 function whole(what: string, value: number | undefined, min: number): number {
   if (value === undefined || !Number.isSafeInteger(value) || value < min) {
-    throw new ShapeError(`kvBytes: ${what} expected a whole number of at least ${min}, got ${value}`);
+    throw new ShapeError(`kvBytes: ${what} expected ${wholeText(min, undefined, value)}, got ${value}`);
   }
   return value;
 }

@@ -10,6 +10,9 @@ import {
 } from './embedded.ts';
 import { driverManifests, driverOverride, pinLibrary, VULKAN_LOADER, withDriver } from './loader.ts';
 
+/** What installs Dawn. */
+export const DAWN_INSTALL = 'npm install webgpu@0.6';
+
 /** `create` of the package `webgpu`: flags such as `adapter=name` to Dawn's GPU object. */
 export type CreateGpu = (flags: string[]) => GPU;
 
@@ -94,7 +97,7 @@ export function parseAdapterList(message: string): ListedAdapter[] {
   }));
 }
 
-/** Finds an adapter in the order of `Rung`, or throws one NoAdapterError that says what was missing and what mends it. */
+/** Finds an adapter in the order of `Rung`, or throws one NoAdapterError that says what was missing and how to fix it. */
 export async function pickAdapter(create: CreateGpu, wish: AdapterWish): Promise<NodeGpu> {
   if (wish.asked?.toLowerCase().startsWith(EMBEDDED)) {
     if (wish.requireGpu) throw softwareRefused(EMBEDDED);
@@ -105,7 +108,7 @@ export async function pickAdapter(create: CreateGpu, wish: AdapterWish): Promise
   if (names.length > 0) return openSystem(create, wish, names);
   const reason = obstacle ?? refused();
   if (wish.asked !== undefined) throw askedInVain(wish.asked, reason, []);
-  if (wish.requireGpu) throw noAdapter([`a GPU is required, but ${reason}`], systemCure(true));
+  if (wish.requireGpu) throw noAdapter([`a GPU is required, but ${reason}`], systemFix(true));
   return openEmbedded(create, wish, reason);
 }
 
@@ -202,20 +205,18 @@ function refused(): string {
   return 'Dawn takes no adapter from the installed Vulkan drivers (Mesa 22.3 of Debian 12 is too old, 25.0 works)';
 }
 
-function noAdapter(reasons: readonly string[], cure = systemCure(), options?: ErrorOptions): NoAdapterError {
-  return new NoAdapterError(
-    `nodeGpu: no WebGPU adapter: ${reasons.join('; ')}.\nTo mend it: ${cure}`,
-    options,
-  );
+function noAdapter(reasons: readonly string[], hint = systemFix(), options?: ErrorOptions): NoAdapterError {
+  return new NoAdapterError(`nodeGpu: no WebGPU adapter: ${reasons.join('; ')}.`, { ...options, hint });
 }
 
 /** The error of a wish that nothing fulfils: why, and which adapters there are to ask for. */
 function askedInVain(asked: string, reason: string, names: readonly ListedAdapter[]): NoAdapterError {
   const available = names.map(({ name }) => `"${name}"`);
   if (embeddedRunsHere() && findArchive()) available.push(`"${EMBEDDED}" (embedded)`);
-  const cure = names.length > 0 ? 'ask for a part of one of these names' : systemCure();
+  const hint = names.length > 0 ? 'ask for a part of one of these names' : systemFix();
   return new NoAdapterError(
-    `nodeGpu: adapter "${asked}" was asked for, but ${reason}; available: ${available.join(', ') || 'none'}.\nTo mend it: ${cure}`,
+    `nodeGpu: adapter "${asked}" was asked for, but ${reason}; available: ${available.join(', ') || 'none'}.`,
+    { hint },
   );
 }
 
@@ -223,10 +224,10 @@ const GPU_DRIVER = "install the driver of this machine's GPU";
 
 function softwareRefused(name: string): NoAdapterError {
   const found = `nodeGpu: a GPU is required, but "${name}" is a software adapter`;
-  return new NoAdapterError(`${found}.\nTo mend it: ${GPU_DRIVER}, or allow software`);
+  return new NoAdapterError(`${found}.`, { hint: `${GPU_DRIVER}, or leave --require-gpu (requireGpu) out` });
 }
 
-function systemCure(requireGpu = false): string {
+function systemFix(requireGpu = false): string {
   const override = driverOverride();
   if (override) return `unset ${override.variable}`;
   if (process.platform !== 'linux' || requireGpu) return GPU_DRIVER;

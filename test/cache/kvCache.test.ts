@@ -82,7 +82,7 @@ describe('load', () => {
       { kvLens: [0.5, 2] },
       'load: length of sequence 0: expected a whole number from 0 to 8, got 0.5',
     ],
-    ['no such layer', { layer: 1 }, 'load: layer: expected a whole number from 0 to 0, got 1'],
+    ['no such layer', { layer: 1 }, 'load: layer: expected 0, got 1'],
   ])('refuses %s and changes nothing', async (_name, wrong, expected) => {
     const cache = await twoByEight([4, 2]);
     const load = () => cache.load({ k: pattern(1), v: pattern(2), kvLens: [1, 1], ...wrong });
@@ -154,8 +154,8 @@ describe('bindAppend refuses', () => {
     ['no tokens', { numTokens: 0 }, 'append: numTokens: expected a whole number from 1 to 8, got 0'],
     ['half a token', { numTokens: 1.5 }, 'append: numTokens: expected a whole number from 1 to 8, got 1.5'],
     ['more than capacity', { numTokens: 9 }, 'append: numTokens: expected a whole number from 1 to 8, got 9'],
-    ['a layer too many', { layer: 1 }, 'append: layer: expected a whole number from 0 to 0, got 1'],
-    ['a negative layer', { layer: -1 }, 'append: layer: expected a whole number from 0 to 0, got -1'],
+    ['a layer too many', { layer: 1 }, 'append: layer: expected 0, got 1'],
+    ['a negative layer', { layer: -1 }, 'append: layer: expected 0, got -1'],
   ])('%s', async (_name, { k = 512, v = 512, ...rest }: Record<string, number>, expected) => {
     const cache = await twoByEight([0, 0]);
     const buffers = { k: createStorage(device, 'k', k), v: createStorage(device, 'v', v) };
@@ -224,6 +224,6 @@ test('lengths given out stay what they were', async () => {
 
 test('kvLens refuses a layer the cache does not have', async () => {
   const cache = await twoByEight([1, 2]);
-  const expected = 'kvLens: layer: expected a whole number from 0 to 0, got 1';
+  const expected = 'kvLens: layer: expected 0, got 1';
   expect(await message(ShapeError, () => cache.kvLens(1))).toBe(expected);
 });

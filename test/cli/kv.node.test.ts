@@ -342,7 +342,7 @@ describe('gqa kv, usage errors', () => {
     [['gpt-2', '-o', 'csv'], "argument 'csv' is invalid. Allowed choices are md, json."],
     [['gpt-2', '--bogus'], "error: unknown option '--bogus'"],
     [['gpt-2', 'llama-2-7b'], 'too many arguments'],
-    [['gpt-2', '-d', '0'], 'expected a whole number from 1 to'],
+    [['gpt-2', '-d', '0'], 'expected a positive whole number'],
     [['gpt-2', '-d', '9-3'], 'expected an ascending range, got "9-3"'],
     [['gpt-2', '-b', '1.5'], 'got "1.5"'],
     [['gpt-2', '--gbps', '0'], 'expected a number above 0, got "0"'],

@@ -46,8 +46,12 @@ describe('names', () => {
 
 describe('errors', () => {
   test.each([
-    [['chekc'], "error: unknown command 'chekc'\n(Did you mean check?)\n"],
-    [['frobnicate'], "error: unknown command 'frobnicate'\n"],
+    [['chekc'], "error: unknown command 'chekc'\n(Did you mean check?)\n(gqa --help lists the commands)\n"],
+    [['frobnicate'], "error: unknown command 'frobnicate'\n(gqa --help lists the commands)\n"],
+    [
+      ['help', 'bnech'],
+      "error: unknown command 'bnech'\n(Did you mean bench?)\n(gqa --help lists the commands)\n",
+    ],
     [['kv', 'gpt-2', '--dept', '3'], "error: unknown option '--dept'\n(Did you mean --depth?)\n"],
     [['--bogus'], "error: unknown option '--bogus'\n"],
     [['attend'], "error: required option '--out <file>' not specified\n"],
@@ -65,7 +69,7 @@ describe('errors', () => {
 
   test('no adapter: exit code 3, and what mends it', async () => {
     const { out, err, code } = await gqaMain('check', '--adapter', 'no such card');
-    expect(err).toMatch(/^error: nodeGpu: .*"no such card".*\nTo mend it: .+\n$/);
+    expect(err).toMatch(/^error: nodeGpu: .*"no such card".*\nFix: .+\n$/);
     expect([out, code]).toEqual(['', 3]);
   });
 

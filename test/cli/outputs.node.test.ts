@@ -119,7 +119,9 @@ describe('refused before any work', () => {
   test('a last-level cache that is no number', async () => {
     vi.stubEnv('GQA_LLC_MIB', '32k');
     const { err, code } = await gqaMain(...BENCH.split(' ').slice(1));
-    expect(err).toContain('error: GQA_LLC_MIB: expected a whole number of MiB from 1, got "32k"\n');
+    expect(err).toContain(
+      'error: GQA_LLC_MIB: expected a positive whole number of MiB below a million, got "32k"\n',
+    );
     expect(code).toBe(1);
   });
 });

@@ -41,7 +41,7 @@ describe('kvBytesPerToken', () => {
   it('refuses what is not a whole number above zero, by name', () => {
     expect(() => kvBytesPerToken([{ ...small[0]!, count: 0 }], halves)).toThrow(ShapeError);
     expect(() => kvBytesPerToken([{ ...small[0]!, count: 0 }], halves)).toThrow(
-      'kvBytes: count expected a whole number of at least 1, got 0',
+      'kvBytes: count expected a positive whole number, got 0',
     );
     expect(() => kvBytesPerToken([{ ...small[0]!, numKvHeads: -5 }], halves)).toThrow('numKvHeads expected');
     expect(() => kvBytesPerToken(small, rowsOf(NaN))).toThrow('rowBytes expected');
@@ -108,15 +108,15 @@ describe('kvCacheBytes', () => {
 
   it('refuses bad counts, and local layers without a window', () => {
     expect(() => kvCacheBytes(small, -1, 1, halves, { windowed: true })).toThrow(
-      'tokens expected a whole number of at least 0, got -1',
+      'tokens expected zero or a positive whole number, got -1',
     );
     expect(() => kvCacheBytes(small, 1.5, 1, halves, { windowed: true })).toThrow('tokens expected');
     expect(() => kvCacheBytes(small, 1, 0, halves, { windowed: true })).toThrow(
-      'batch expected a whole number of at least 1, got 0',
+      'batch expected a positive whole number, got 0',
     );
     expect(() =>
       kvCacheBytes([{ kind: 'local', count: 1, ...heads }], 1, 1, halves, { windowed: true }),
-    ).toThrow('window expected a whole number of at least 1, got undefined');
+    ).toThrow('window expected a positive whole number, got undefined');
     expect(() => kvCacheBytes(small, 2 ** 50, 1, halves, { windowed: true })).toThrow(
       'kvCacheBytes: expected fewer than 2^53 bytes',
     );
@@ -211,7 +211,7 @@ describe('kvRows', () => {
 
   it('refuses a depth of nothing', () => {
     expect(() => kvRows(findPreset('gpt-2'), { ...request, depths: [0] })).toThrow(
-      'depth expected a whole number of at least 1, got 0',
+      'depth expected a positive whole number, got 0',
     );
   });
 });

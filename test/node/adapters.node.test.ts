@@ -111,7 +111,7 @@ describe('with adapters installed', () => {
     const picking = pickAdapter(fakeDawn([GPU_NAME, CPU_NAME]).create, { ...WISH, asked: 'radeon' });
     await expect(picking).rejects.toMatchObject({ code: 'no-adapter' });
     await expect(picking).rejects.toThrow(
-      `nodeGpu: adapter "radeon" was asked for, but no name of an adapter has that in it; available: "${GPU_NAME}", "${CPU_NAME}"${EMBEDDED_TOO}.\nTo mend it: ask for a part of one of these names`,
+      `nodeGpu: adapter "radeon" was asked for, but no name of an adapter has that in it; available: "${GPU_NAME}", "${CPU_NAME}"${EMBEDDED_TOO}.\nFix: ask for a part of one of these names`,
     );
   });
 
@@ -120,7 +120,7 @@ describe('with adapters installed', () => {
     for (const asked of [undefined, 'llvm', 'SwiftShader']) {
       const name = asked === 'SwiftShader' ? 'swiftshader' : CPU_NAME;
       await expect(pickAdapter(create, { ...WISH, asked, requireGpu: true })).rejects.toThrow(
-        `nodeGpu: a GPU is required, but "${name}" is a software adapter.\nTo mend it: install the driver`,
+        `nodeGpu: a GPU is required, but "${name}" is a software adapter.\nFix: install the driver`,
       );
     }
   });
@@ -137,13 +137,13 @@ describe('with adapters installed', () => {
 describe('without a system adapter', () => {
   test('an adapter asked for is not replaced', async () => {
     await expect(pickAdapter(fakeDawn([]).create, { ...WISH, asked: 'radeon' })).rejects.toThrow(
-      /adapter "radeon" was asked for, but Dawn takes no adapter from .*too old.*; available: .*\nTo mend it: apt-get install/,
+      /adapter "radeon" was asked for, but Dawn takes no adapter from .*too old.*; available: .*\nFix: apt-get install/,
     );
   });
 
   test('a required GPU is not replaced', async () => {
     await expect(pickAdapter(fakeDawn([]).create, { ...WISH, requireGpu: true })).rejects.toThrow(
-      /a GPU is required, but Dawn takes no adapter.*\nTo mend it: install the driver of this machine's GPU/,
+      /a GPU is required, but Dawn takes no adapter.*\nFix: install the driver of this machine's GPU/,
     );
   });
 
@@ -151,10 +151,10 @@ describe('without a system adapter', () => {
     vi.stubEnv('VK_DRIVER_FILES', value);
     const { create, seen } = fakeDawn([GPU_NAME]);
     await expect(pickAdapter(create, { ...WISH, requireGpu: true })).rejects.toThrow(
-      `VK_DRIVER_FILES="${value}" names no driver manifest that exists.\nTo mend it: unset VK_DRIVER_FILES`,
+      `VK_DRIVER_FILES="${value}" names no driver manifest that exists.\nFix: unset VK_DRIVER_FILES`,
     );
     await expect(pickAdapter(create, { ...WISH, asked: 'radeon' })).rejects.toThrow(
-      `nodeGpu: adapter "radeon" was asked for, but VK_DRIVER_FILES="${value}" names no driver manifest that exists; available: ${EMBEDDED_TOO.slice(2) || 'none'}.\nTo mend it: unset VK_DRIVER_FILES`,
+      `nodeGpu: adapter "radeon" was asked for, but VK_DRIVER_FILES="${value}" names no driver manifest that exists; available: ${EMBEDDED_TOO.slice(2) || 'none'}.\nFix: unset VK_DRIVER_FILES`,
     );
     expect(await listAdapters(create, [])).toEqual([]);
     expect(seen.flags).toEqual([]);
@@ -207,7 +207,7 @@ test('dawnFlags: one list of disabled features, ours first', () => {
 
 test('dawnMissing tells an absent package from one that does not load', () => {
   expect(dawnMissing(new Error("Cannot find package 'webgpu' imported from /a.js")).message).toBe(
-    'nodeGpu: the package "webgpu" is not installed.\nTo mend it: npm install webgpu@0.6',
+    'nodeGpu: the package "webgpu" is not installed.\nFix: npm install webgpu@0.6',
   );
   const cause = new Error("Cannot find module '/a/node_modules/webgpu/dist/linux-riscv64/dawn.node'");
   expect(dawnMissing(cause)).toMatchObject({ code: 'no-adapter', cause });

@@ -40,7 +40,7 @@ describe('checksOf', () => {
   test('a good machine has nothing to mend', () => {
     expect(checksOf(good).map(({ level, text }) => `${level} ${text}`)).toEqual([
       'ok webgpu 0.6.2 (Dawn), node 20.19.0, linux-x64 6.1',
-      'ok Vulkan loader found, 1 driver manifests',
+      'ok Vulkan loader found, 1 driver manifest',
       'ok embedded software adapter (@sparticuz/chromium 147.0.0)',
       'ok adapter "Card" (gpu)',
       'ok shader-f16 yes (16-bit caches do not need it)',
@@ -121,13 +121,13 @@ describe('checksOf', () => {
       embedded: 'absent',
       adapters: [],
     };
-    const facts = { machine: bare, chosen: undefined, error: 'nodeGpu: none.\nTo mend it: do this' };
+    const facts = { machine: bare, chosen: undefined, error: 'nodeGpu: none.', hint: 'do this' };
     expect(checkLines(problems(facts))).toBe(
       [
         'fail  the package webgpu (Dawn) is not installed',
         '      fix: npm install webgpu@0.6',
         'warn  Vulkan loader not found, 0 driver manifests',
-        '      fix: apt-get install libvulkan1 mesa-vulkan-drivers, or the driver of your GPU',
+        "      fix: apt-get install libvulkan1 mesa-vulkan-drivers, or the driver of this machine's GPU",
         'warn  no embedded software adapter to fall back on',
         '      fix: npm install --save-dev @sparticuz/chromium@147.0.0',
         'fail  nodeGpu: none.',
@@ -135,6 +135,14 @@ describe('checksOf', () => {
       ].join('\n'),
     );
   });
+});
+
+test.each([
+  [true, 'unset VK_DRIVER_FILES, or name a driver manifest that exists'],
+  [false, 'unset VK_DRIVER_FILES, or name a driver manifest that exists, and apt-get install libvulkan1'],
+])('a driver that the environment misnames, loader %s: its name is to fix', (loader, fix) => {
+  const wrong = { ...machine, loader, manifests: [], override: 'VK_DRIVER_FILES=/a' };
+  expect(problems({ ...good, machine: wrong })).toContainEqual(expect.objectContaining({ fix }));
 });
 
 test('factsMarkdown: one line for each fact', () => {
