@@ -11,7 +11,7 @@
 @group(0) @binding(1) var<storage, read_write> scores: array<f32>;
 @group(0) @binding(2) var<storage, read_write> lse: array<f32>;
 
-const_assert (WG_SIZE & (WG_SIZE - 1u)) == 0u; // the reductions halve it down to one
+const_assert 0u == (WG_SIZE & (WG_SIZE - 1u)); // the reductions halve it down to one
 
 var<workgroup> partial: array<f32, WG_SIZE>;
 

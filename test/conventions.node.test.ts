@@ -79,7 +79,8 @@ describe('shaders', () => {
   test.each([...shaders])('%s: assertions are whole statements of constants', (_, text) => {
     const assertions = withoutComments(text).match(/^.*const_assert.*$/gm) ?? [];
     for (const line of assertions) {
-      expect(line).toMatch(/^const_assert [^;]+;\s*$/);
+      // naga reads an opening parenthesis as the whole condition.
+      expect(line).toMatch(/^const_assert [^;(\s][^;]*;\s*$/);
       for (const name of line.slice('const_assert'.length).match(/\b[A-Za-z_]\w*/g) ?? [])
         expect(name).toMatch(/^[A-Z]/);
     }

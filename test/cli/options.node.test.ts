@@ -90,7 +90,9 @@ describe('an option of several commands', () => {
       if (isList)
         expect(parseArg!('1k-4K*2,512-1k+256', undefined as never)).toEqual([1024, 2048, 4096, 512, 768]);
       for (const bad of ['4kb', '4.5k', 'k', '-4k', '4 k', '4k-1k'])
-        expect(() => parseArg!(bad, undefined as never)).toThrow(/expected (a (positive )?whole number|an ascending)/);
+        expect(() => parseArg!(bad, undefined as never)).toThrow(
+          /expected (a (positive )?whole number|an ascending)/,
+        );
     },
   );
 });
