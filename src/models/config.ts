@@ -52,8 +52,23 @@ export function shapeFromConfig(config: unknown, where: string): ConfigShape {
     headDim: headDim.value,
     kvLayers: groupLayers([...kept.layers, ...cross]),
     source: file.modelType === '' ? 'config.json' : `config.json, model type ${file.modelType}`,
-    notes: [headDim.note, kvHeads.note, ...kept.notes, ...unknown],
+    notes: [headDim.note, kvHeads.note, ...kept.notes, ...draftNotes(file), ...unknown],
   };
+}
+
+const DRAFT_LAYERS = [
+  'num_nextn_predict_layers',
+  'mtp_num_layers',
+  'mtp_num_hidden_layers',
+  'num_mtp_layers',
+];
+
+/** Layers that draft further tokens are not among the model's: only an engine that runs them keeps caches for them. */
+function draftNotes({ own }: ConfigFile): string[] {
+  const given = DRAFT_LAYERS.filter((name) => typeof own[name] === 'number' && own[name] > 0);
+  return given.map(
+    (name) => `${name} (${show(own[name])}): such layers, for drafting further tokens, are not counted`,
+  );
 }
 
 function refuseOtherCaches({ where, fields }: ConfigFile): void {

@@ -113,7 +113,7 @@ describe('fields that nobody understands', () => {
     ['moe_layers', [1, 3]],
     ['n_shared_experts', 2],
     ['no_rope_layers', [1, 1, 1, 0]],
-    ['num_nextn_predict_layers', 1],
+    ['num_nextn_predict_layers', 0],
     ['rope_scaling', { factor: 8, rope_type: 'llama3' }],
     ['scale_attn_by_inverse_layer_idx', true],
     ['shared_expert_intermediate_size', 512],
@@ -121,6 +121,14 @@ describe('fields that nobody understands', () => {
     ['vision_feature_layer', -2],
   ])('%s: %j changes nothing', (name, value) => {
     expect(read({ ...LLAMA_3_8B, [name]: value }).notes).toEqual(read(LLAMA_3_8B).notes);
+  });
+
+  it('says that layers for drafting are not counted', () => {
+    const { kvLayers, notes } = read({ ...LLAMA_3_8B, num_nextn_predict_layers: 1 });
+    expect(kvLayers).toEqual(read(LLAMA_3_8B).kvLayers);
+    expect(notes).toContain(
+      'num_nextn_predict_layers (1): such layers, for drafting further tokens, are not counted',
+    );
   });
 
   it('looks into attn_config too', () => {
