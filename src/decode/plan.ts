@@ -160,9 +160,6 @@ export function checkKernel(where: string, kernel: KernelChoice = 'auto'): void 
   checkOneOf(`${where}: kernel`, kernel, ['auto', ...DECODE_KERNELS]);
 }
 
-/** Least magnitude of a scale: WGSL may take a smaller f32 for 0. */
-const LEAST_SCALE = 2 ** -126;
-
 /** Fewest keys that a split may be asked to have. */
 const LEAST_KEYS = 32;
 
@@ -212,8 +209,6 @@ export function planDecode(
   const { smScale = 1 / Math.sqrt(shape.headDim) } = options;
   if (typeof smScale !== 'number' || !Number.isFinite(Math.fround(smScale)))
     throw new ShapeError(`plan: smScale: expected a finite number, got ${describe(smScale)}`);
-  if (smScale !== 0 && Math.abs(smScale) < LEAST_SCALE)
-    throw new ShapeError(`plan: smScale: expected 0 or at least ${LEAST_SCALE} in f32, got ${smScale}`);
   const longest = longestOf(kvLens);
   const splitLen = kernel === 'plain' ? Math.max(1, longest) : chooseSplitLen(context, kvLens, options);
   const { words, items, partials } = stepWords(layout, smScale, kvLens, splitLen);

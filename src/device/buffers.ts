@@ -147,10 +147,15 @@ export function rangeOf(what: string, arg: BufferArg, bytes?: number): BufferRan
   }
   checkOptions(what, arg, RANGE_FIELDS);
   const { buffer, offset = 0 } = arg;
-  checkWhole(`${what}: offset`, offset, 0, buffer.size);
+  checkNumber(`${what}: offset`, offset);
   const { size = bytes ?? buffer.size - offset } = arg;
-  checkWhole(`${what}: size`, size, 0, Number.MAX_SAFE_INTEGER);
+  checkNumber(`${what}: size`, size);
   return { buffer, offset, size };
+}
+
+function checkNumber(what: string, value: number): void {
+  if (typeof value !== 'number')
+    throw new ShapeError(`${what}: expected a number of bytes, got ${describe(value)}`);
 }
 
 function isBuffer(value: unknown): value is GPUBuffer {

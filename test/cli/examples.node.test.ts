@@ -71,7 +71,8 @@ test.each(gqaExamples)('%s', { timeout: 120_000 }, async (line) => {
   const words = line
     .replace(/ > \S+$/, '')
     .split(' ')
-    .slice(1);
+    .slice(1)
+    .map((word) => word.replace(/^'(.*)'$/, '$1')); // quoted from a shell's patterns
   const [command = 'bench'] = words;
   const cut = CUT[command];
   if (cut) interruptAt(cut);
