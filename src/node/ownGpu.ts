@@ -15,15 +15,16 @@ export function ownGpu(): GPU | undefined {
 export async function pickOwn(gpu: GPU, { asked, requireGpu }: AdapterWish): Promise<NodeGpu> {
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) {
-    throw new NoAdapterError(
-      "nodeGpu: no WebGPU adapter: this runtime's own WebGPU gives none.\nTo mend it: install the driver of this machine's GPU",
-    );
+    throw new NoAdapterError("nodeGpu: no WebGPU adapter: this runtime's own WebGPU gives none.", {
+      hint: "install the driver of this machine's GPU",
+    });
   }
   const { info } = adapter;
   const adapterName = info.description || info.device || info.vendor;
   if (asked !== undefined && !adapterName.toLowerCase().includes(asked.toLowerCase())) {
     throw new NoAdapterError(
-      `nodeGpu: adapter "${asked}" was asked for, but this runtime's own WebGPU gives "${adapterName}" and takes no name.\nTo mend it: ask for no adapter, or run it without --unstable-webgpu and with the package "webgpu"`,
+      `nodeGpu: adapter "${asked}" was asked for, but this runtime's own WebGPU gives "${adapterName}" and takes no name.`,
+      { hint: 'ask for no adapter, or run it without --unstable-webgpu and with the package "webgpu"' },
     );
   }
   const software = isSoftware(info);
