@@ -36,7 +36,7 @@ const NODE_OPTIONS = { adapter: true, requireGpu: true, dawnFlags: true } satisf
 /**
  * Opens WebGPU in Node. The order: the adapter asked for (by the option, GQA_ADAPTER, VK_DRIVER_FILES or
  * VK_ICD_FILENAMES), a GPU, a system software adapter, the embedded software adapter. Timestamps are exact, not
- * rounded to 65 536 ns. In Deno with --unstable-webgpu it is Deno's own adapter, which takes no name. Throws
+ * rounded to 65 536 ns. In Deno it is the adapter of its `navigator.gpu`, whatever the order; it takes no name. Throws
  * NoAdapterError, which says what was looked for and how to fix it.
  */
 export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
@@ -54,7 +54,7 @@ export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
     throw new ShapeError(`nodeGpu: dawnFlags: expected an array of texts, got ${describe(flags)}`);
   }
   const wish = { asked: adapter, requireGpu, flags: dawnFlags(flags) };
-  // Deno has one only when started with --unstable-webgpu, by someone who wants it; flags for Dawn want Dawn.
+  // Deno's own needs no package and no permission; flags for Dawn want Dawn.
   const own = flags.length === 0 ? ownGpu() : undefined;
   return own ? pickOwn(own, wish) : pickAdapter(await loadDawn(), wish);
 }

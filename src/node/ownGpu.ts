@@ -3,7 +3,7 @@ import { NoAdapterError } from '../device/errors.ts';
 import { isSoftware } from '../device/gqaDevice.ts';
 import { type AdapterWish, type NodeGpu, softwareNote, softwareRefused } from './adapters.ts';
 
-/** The runtime's own GPU object; undefined where it has none, as in Node and Bun, and in Deno without --unstable-webgpu. */
+/** The runtime's own GPU object; undefined where it has none, as in Node and Bun. */
 export function ownGpu(): GPU | undefined {
   return (globalThis.navigator as Navigator | undefined)?.gpu;
 }
@@ -24,7 +24,7 @@ export async function pickOwn(gpu: GPU, { asked, requireGpu }: AdapterWish): Pro
   if (asked !== undefined && !adapterName.toLowerCase().includes(asked.toLowerCase())) {
     throw new NoAdapterError(
       `nodeGpu: adapter "${asked}" was asked for, but this runtime's own WebGPU gives "${adapterName}" and takes no name.`,
-      { hint: 'ask for no adapter, or run it without --unstable-webgpu and with the package "webgpu"' },
+      { hint: 'ask for no adapter, or run it in Node' },
     );
   }
   const software = isSoftware(info);
