@@ -1,4 +1,4 @@
-// node.ts: WebGPU in Node through Dawn. The only file that imports the package `webgpu`.
+// node.ts: WebGPU in Node and Bun through Dawn, in Deno through its own or Dawn. The only file that imports the package `webgpu`.
 import { messageOf, NoAdapterError, ShapeError } from './device/errors.ts';
 import { checkBoolean, checkOptions, describe, type Known } from './device/options.ts';
 import {
@@ -10,6 +10,7 @@ import {
   type NodeGpu,
   pickAdapter,
 } from './node/adapters.ts';
+import { ownGpu, pickOwn } from './node/ownGpu.ts';
 
 export type { ListedAdapter, NodeGpu, Rung } from './node/adapters.ts';
 export { quietWait } from './node/quiet.ts';
@@ -35,7 +36,8 @@ const NODE_OPTIONS = { adapter: true, requireGpu: true, dawnFlags: true } satisf
 /**
  * Opens WebGPU in Node. The order: the adapter asked for (by the option, GQA_ADAPTER, VK_DRIVER_FILES or
  * VK_ICD_FILENAMES), a GPU, a system software adapter, the embedded software adapter. Timestamps are exact, not
- * rounded to 65 536 ns. Throws NoAdapterError, which says what was looked for and how to fix it.
+ * rounded to 65 536 ns. In Deno it is the adapter of its `navigator.gpu`, whatever the order; it takes no name. Throws
+ * NoAdapterError, which says what was looked for and how to fix it.
  */
 export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
   checkOptions('nodeGpu', options, NODE_OPTIONS);
@@ -51,7 +53,10 @@ export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
   if (!Array.isArray(flags) || !flags.every((flag) => typeof flag === 'string')) {
     throw new ShapeError(`nodeGpu: dawnFlags: expected an array of texts, got ${describe(flags)}`);
   }
-  return pickAdapter(await loadDawn(), { asked: adapter, requireGpu, flags: dawnFlags(flags) });
+  const wish = { asked: adapter, requireGpu, flags: dawnFlags(flags) };
+  // Deno's own needs no package and no permission; flags for Dawn want Dawn.
+  const own = flags.length === 0 ? ownGpu() : undefined;
+  return own ? pickOwn(own, wish) : pickAdapter(await loadDawn(), wish);
 }
 
 /** The system's adapters, best first, without the embedded one. Throws NoAdapterError when Dawn is not installed. */

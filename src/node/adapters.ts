@@ -152,7 +152,8 @@ async function openEmbedded(create: CreateGpu, wish: AdapterWish, systemReason?:
   return { gpu, rung: 'embedded-software', adapterName, software: true, notes };
 }
 
-function softwareNote(name: string): string {
+/** What a person should know of a software adapter. */
+export function softwareNote(name: string): string {
   return `"${name}" is a software adapter: results are right, timings describe the processor and not a GPU`;
 }
 
@@ -222,7 +223,8 @@ function askedInVain(asked: string, reason: string, names: readonly ListedAdapte
 
 const GPU_DRIVER = "install the driver of this machine's GPU";
 
-function softwareRefused(name: string): NoAdapterError {
+/** The error of a wish for a GPU where this software adapter is what there is. */
+export function softwareRefused(name: string): NoAdapterError {
   const found = `nodeGpu: a GPU is required, but "${name}" is a software adapter`;
   return new NoAdapterError(`${found}.`, { hint: `${GPU_DRIVER}, or leave --require-gpu (requireGpu) out` });
 }

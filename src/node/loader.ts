@@ -9,8 +9,12 @@ export const VULKAN_LOADER = 'libvulkan.so.1';
 // glibc's flag, absent from Node's constants: the library stays in memory after the (failing) load of an add-on.
 const RTLD_NODELETE = 0x1000;
 
+// What Node and Bun say of a library that they loaded and that is no add-on; Deno takes no bare name at all, and Dawn then
+// finds out itself.
+const LOADED_OR_UNKNOWN = /did not self-register|napi_register_module_v1|Invalid path/;
+
 /**
- * Loads a shared library into this process for good: true when it is now in memory. Node opens the library, finds that
+ * Loads a shared library into this process for good: true when it is now in memory, or when the runtime cannot tell. Node opens the library, finds that
  * it is no add-on and throws, but RTLD_NODELETE keeps it, and whoever asks for its name later gets it. With a bare name
  * this is a silent probe (Dawn itself would write a warning to stderr); with a path it loads a library that no search
  * would find.
@@ -20,7 +24,7 @@ export function pinLibrary(file: string): boolean {
     process.dlopen({ exports: {} }, file, constants.dlopen.RTLD_NOW | RTLD_NODELETE);
     return true;
   } catch (error) {
-    return String(error).includes('did not self-register');
+    return LOADED_OR_UNKNOWN.test(String(error));
   }
 }
 
