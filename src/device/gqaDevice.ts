@@ -47,8 +47,8 @@ export interface OpenOptions {
 }
 
 // Dawn's Node binding crashes the process when a GPU, adapter or device object becomes unreachable while one of its
-// promises is pending; whatever we open is held here until it is destroyed.
-const alive = new Set<object>();
+// promises is pending; whatever we open is held here, with what it came from, until it is destroyed.
+const alive = new Map<GqaDevice, readonly object[]>();
 
 const SOON_MS = 50;
 
@@ -190,7 +190,7 @@ export async function openDevice(gpu: GPU | null | undefined, options: OpenOptio
     throw new GpuError(`openDevice: the adapter refused the device: ${messageOf(cause)}`, { cause });
   });
   const opened = new GqaDevice(device, true, gpu.wgslLanguageFeatures);
-  alive.add(opened);
+  alive.set(opened, [gpu, adapter]);
   return opened;
 }
 
