@@ -102,8 +102,8 @@ test('a tuning entry that cannot be used is named with its file', async () => {
   const device = await testDevice();
   const variant = { template: 'tiles', wgSize: 7777, tile: 16, rowBlock: 4, mixWords: 1 } as const;
   const tuning = withEntry(NO_TUNING, 'another device', 'd64_rows4_heads8_f16', { variant, slots: 3 });
-  const [warning] = tuningWarnings(device, { tuning, tuningSource: '/home/me/tuning.json' });
+  const [warning] = tuningWarnings(device, { tuning, tuningSource: '/u/me/tuning.json' });
   expect(warning!.code).toBe('tuning');
-  expect(warning!.text).toMatch(/^\/home\/me\/tuning\.json: no entry is for this device, "/);
+  expect(warning!.text).toMatch(/^\/u\/me\/tuning\.json: no entry is for this device, "/);
   expect(tuningWarnings(device, {})).toEqual([]);
 });

@@ -35,9 +35,9 @@ afterEach(() => {
 });
 
 test.each([
-  [{ XDG_CACHE_HOME: '/c' }, '/home/me', '/c'],
-  [{ XDG_CACHE_HOME: '' }, '/home/me', '/home/me/.cache'],
-  [{ XDG_CACHE_HOME: 'relative' }, '/home/me', '/home/me/.cache'],
+  [{ XDG_CACHE_HOME: '/c' }, '/u/me', '/c'],
+  [{ XDG_CACHE_HOME: '' }, '/u/me', '/u/me/.cache'],
+  [{ XDG_CACHE_HOME: 'relative' }, '/u/me', '/u/me/.cache'],
   [{}, '/', undefined],
   [{}, '', undefined],
   [{ XDG_CACHE_HOME: '/c' }, '/', '/c'],
