@@ -1,6 +1,6 @@
 // project.ts: a clean clone of this repository, the package that it packs, and a fresh project that has it installed.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ROOT } from '../../scripts/resultFiles.ts';
 
@@ -44,12 +44,16 @@ export interface Packed {
   readonly files: readonly string[];
 }
 
+/** Packs `clone` into the empty folder `into`. The tarball itself is read: npm's own list comes after all that the build prints. */
 export function pack(clone: string, into: string): Packed {
-  const made = run(clone, 'npm', 'pack', '--json', '--silent', '--pack-destination', into);
-  const [{ filename, files }] = JSON.parse(made.slice(made.indexOf('['))) as [
-    { filename: string; files: { path: string }[] },
-  ];
-  return { tarball: join(into, filename), files: files.map(({ path }) => path) };
+  mkdirSync(into);
+  run(clone, 'npm', 'pack', '--silent', '--pack-destination', into);
+  const [name = '', ...more] = readdirSync(into);
+  if (!name.endsWith('.tgz') || more.length > 0)
+    throw new Error(`npm pack: expected one .tgz in ${into}, got ${[name, ...more].join(', ') || 'nothing'}`);
+  const tarball = join(into, name);
+  const entries = run(into, 'tar', '-tzf', name).trim().split('\n');
+  return { tarball, files: entries.map((entry) => entry.replace(/^package\//, '')) };
 }
 
 /** An empty project, its package.json as `npm init` would leave it, with `what` installed. */

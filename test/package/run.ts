@@ -54,7 +54,7 @@ const WANTED = [
 
 function packAndInstall(): void {
   cloneHere(clone);
-  const { tarball, files } = pack(clone, work);
+  const { tarball, files } = pack(clone, join(work, 'packed'));
   const missing = WANTED.filter((file) => !files.includes(file));
   if (missing.length > 0) throw new Error(`the package lacks ${missing.join(', ')}`);
   const strange = files.filter(
