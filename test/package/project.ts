@@ -6,10 +6,14 @@ import { ROOT } from '../../scripts/resultFiles.ts';
 
 const TOOLS = join(ROOT, 'test/package');
 
+// Without colours, which CI systems force: what programs print is compared.
+const { FORCE_COLOR: _, ...inherited } = process.env;
+const env = { ...inherited, NO_COLOR: '1' };
+
 /** Runs a program to its end and returns what it printed on stdout. Throws Error with all that it printed when it fails. */
 export function run(cwd: string, program: string, ...args: string[]): string {
   const shell = process.platform === 'win32';
-  const done = spawnSync(program, args, { cwd, encoding: 'utf8', shell, maxBuffer: 2 ** 26 });
+  const done = spawnSync(program, args, { cwd, env, encoding: 'utf8', shell, maxBuffer: 2 ** 26 });
   if (done.status === 0) return done.stdout;
   const why = done.error?.message ?? `exit code ${done.status}`;
   throw new Error(`${[program, ...args].join(' ')}: ${why}\n${done.stdout ?? ''}${done.stderr ?? ''}`);
