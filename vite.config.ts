@@ -28,7 +28,7 @@ const lib: UserConfig = {
     minify: false,
     sourcemap: true,
     lib: {
-      entry: { index: 'src/index.ts', node: 'src/node.ts', cli: 'src/cli/run.ts' },
+      entry: { index: 'src/index.ts', node: 'src/node.ts', cli: 'cli/run.ts' },
       formats: ['es'],
     },
     // 'node' for commander, which is CommonJS and requires node: modules; the library's own entry imports none.

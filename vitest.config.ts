@@ -1,7 +1,7 @@
 // Tests: the project `node` runs on Dawn, the project `browser` in headless Chromium; both run the same files.
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
-import { CHROMIUM_ARGS, findChromium } from './scripts/chromium.ts';
+import { CHROMIUM_ARGS, findChromium } from './src/node/chromium.ts';
 import { isolation } from './vite.config.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));

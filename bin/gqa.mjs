@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const source = `${root}src/cli/run.ts`;
+const source = `${root}cli/run.ts`;
 if (existsSync(source)) {
   const { runnerImport } = await import('vite');
   await runnerImport(source, { root, configFile: false, logLevel: 'warn' });

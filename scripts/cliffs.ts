@@ -1,15 +1,15 @@
 // cliffs.ts: `npm run bench:cliffs`, times decode steps on both sides of planning thresholds. Exit code 1 when time jumps.
 import { Command, Option } from 'commander';
-import { measureCliffs, type LoadCliffs } from '../bench/cliffs.ts';
-import { cliffsReport, hasCliff } from '../bench/cliffsReport.ts';
-import { loadShapes } from '../bench/thresholds.ts';
-import { adapterOptions, openNode, type AdapterOptions } from '../src/cli/openNode.ts';
-import { interruptible } from '../src/cli/interrupt.ts';
-import { Progress } from '../src/cli/progress.ts';
-import { reportError } from '../src/cli/reportError.ts';
-import { readTuningFor } from '../src/cli/tuningFile.ts';
-import { EXIT, wholeNumber } from '../src/cli/usage.ts';
-import { KV_TYPES, type KvType } from '../src/kernels/elements.ts';
+import { measureCliffs, type LoadCliffs } from '../bench/studies/cliffs.ts';
+import { cliffsReport, hasCliff } from '../bench/studies/cliffsReport.ts';
+import { loadShapes } from '../bench/studies/thresholds.ts';
+import { adapterOptions, openNode, type AdapterOptions } from '../src/node/command/openNode.ts';
+import { interruptible } from '../src/node/command/interrupt.ts';
+import { Progress } from '../src/node/command/progress.ts';
+import { reportError } from '../src/node/command/reportError.ts';
+import { readTuningFor } from '../src/node/tuningFile.ts';
+import { EXIT, wholeNumber } from '../src/node/command/usage.ts';
+import { KV_TYPES, type KvType } from '../src/numbers/elements.ts';
 import { quietWait } from '../src/node.ts';
 import { collectGarbage } from '../src/node/collect.ts';
 import { runScript } from './runScript.ts';

@@ -1,6 +1,6 @@
 // readmeTable.ts: the parts of the README that hold results of the benchmark.
-import { headerLines, noteLines, resultTable } from '../bench/report.ts';
-import type { BenchResult, BenchRow } from '../bench/schema.ts';
+import { headerLines, noteLines, resultTable } from '../bench/report/report.ts';
+import type { BenchResult, BenchRow } from '../bench/schema/schema.ts';
 import { GqaError } from '../src/index.ts';
 import { chartFiles } from './charts/specs.ts';
 import { named, withParts } from './readmeParts.ts';

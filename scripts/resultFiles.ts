@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ofThisSuite, parseResult } from '../bench/readResult.ts';
-import { PEER_SCHEMA, SCHEMA, SUITE, type BenchResult, type PeerResult } from '../bench/schema.ts';
+import { ofThisSuite, parseResult } from '../bench/schema/readResult.ts';
+import { PEER_SCHEMA, SCHEMA, SUITE, type BenchResult, type PeerResult } from '../bench/schema/schema.ts';
 import { GqaError } from '../src/index.ts';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));

@@ -1,5 +1,5 @@
 // typesTable.ts: the parts of the README that say what the element types of a cache hold and lose; made without a device.
-import { typesTable } from '../bench/typeErrors.ts';
+import { typesTable } from '../bench/studies/typeErrors.ts';
 import { withParts } from './readmeParts.ts';
 
 const FORM = 'head dim N, N tokens';

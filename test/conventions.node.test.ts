@@ -4,8 +4,8 @@ import { globals } from 'webgpu';
 import { LSE_EMPTY } from '../src/decode/mergeStates.ts';
 import { BUFFER_USAGE, MAP_MODE, SHADER_STAGE } from '../src/device/usage.ts';
 import { bindingsOf } from '../src/device/wgsl.ts';
-import { KV_TYPES, wordVec4s } from '../src/kernels/elements.ts';
-import { SCORE_MAX } from './reference/attention.ts';
+import { KV_TYPES, wordVec4s } from '../src/numbers/elements.ts';
+import { SCORE_MAX } from '../src/reference/attention.ts';
 import {
   badBindings,
   badUnrolls,
@@ -156,7 +156,7 @@ describe('layers', () => {
   });
 
   test('the pages of bench reach nothing of Node', () => {
-    for (const page of ['bench/page/worker.ts', 'bench/peers/page/main.ts']) {
+    for (const page of ['page/worker.ts', 'bench/peers/page/main.ts']) {
       const reached = reachable(new Map([...src, ...bench]), page);
       expect(reached).toContain('src/decode/decoder.ts');
       expect(reached.filter((path) => /^(node:|webgpu$|src\/(node|cli))/.test(path))).toEqual([]);
@@ -284,13 +284,13 @@ fn main() {
       ],
       ['src/device/b.ts', "export * from '../kernels/shape.ts';"],
       ['src/models/c.ts', "const m = await import('../node.ts');"],
-      ['bench/d.ts', "import '../src/cli/main.ts';\nimport { z } from '../src/index.ts';"],
+      ['bench/d.ts', "import '../cli/main.ts';\nimport { z } from '../src/index.ts';"],
     ]);
     expect(barredImports(files)).toEqual([
       'src/kernels/a.ts -> src/decode/plan.ts',
       'src/device/b.ts -> src/kernels/shape.ts',
       'src/models/c.ts -> src/node.ts',
-      'bench/d.ts -> src/cli/main.ts',
+      'bench/d.ts -> cli/main.ts',
     ]);
   });
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { codeBlocks } from '../scripts/codeBlocks.ts';
 import { ROOT } from '../scripts/resultFiles.ts';
-import { ELEMENT_FORMATS, KV_TYPES, rowBytes } from '../src/kernels/elements.ts';
+import { ELEMENT_FORMATS, KV_TYPES, rowBytes } from '../src/numbers/elements.ts';
 import { HEAD_DIMS, MAX_BATCH, MAX_HEADS, MAX_Q_LEN } from '../src/kernels/shape.ts';
 
 const page = readFileSync(join(ROOT, 'docs/limits-and-recipes.md'), 'utf8');

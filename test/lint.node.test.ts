@@ -4,14 +4,14 @@ import { borrowDevice, type DeviceFacts, type GqaDevice } from '../src/device/gq
 import { appendKv } from '../src/kernels/appendKv.ts';
 import { decodeMerge, mergeFinished } from '../src/kernels/decodeMerge.ts';
 import { decodeRegisters, registersWorkgroupBytes } from '../src/kernels/decodeRegisters.ts';
-import { KV_TYPES } from '../src/kernels/elements.ts';
+import { KV_TYPES } from '../src/numbers/elements.ts';
 import { checkVariant, chooseIn, fusedKernel } from '../src/kernels/fused.ts';
 import type { Kernel } from '../src/kernels/kernel.ts';
 import type { CacheFormat } from '../src/kernels/lib.ts';
 import { plainMix, plainScores, plainSoftmax } from '../src/kernels/plain.ts';
-import { readStream } from '../src/kernels/readStream.ts';
+import { readStream } from '../src/kernels/probe/readStream.ts';
 import { checkShape, type GqaShape, HEAD_DIMS } from '../src/kernels/shape.ts';
-import { subgroupProbe } from '../src/kernels/subgroupProbe.ts';
+import { subgroupProbe } from '../src/kernels/probe/subgroupProbe.ts';
 import { validatorGpu } from '../src/node.ts';
 import { GPU_FACTS, GPUS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from './support/deviceFacts.ts';
 import { uninitialisedVariables, withoutComments } from './support/conventions.ts';

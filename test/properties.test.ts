@@ -2,7 +2,7 @@
 // short list; heads, batches, lengths, capacities, scales and splits are free.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { randomProblem, runProblem, type ProblemOptions, type RunOptions } from '../bench/problem.ts';
+import { randomProblem, runProblem, type ProblemOptions, type RunOptions } from '../src/reference/problem.ts';
 import { expectClose } from './support/attend.ts';
 import { testDevice } from './support/device.ts';
 import { TEMPLATES } from './support/kernels.ts';

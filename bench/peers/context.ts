@@ -2,11 +2,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { lastLevelCache, runtimeContext } from '../../src/cli/runtimeContext.ts';
-import { SOFTWARE_WARNING } from '../context.ts';
-import { partialFields } from '../endedEarly.ts';
-import type { PartialRun, PeerContext, PeerPlace, PeerResult, PeerRow, Warning } from '../schema.ts';
-import { coldBytesOf } from '../coldCaches.ts';
+import { lastLevelCache, runtimeContext } from '../../src/node/runtimeContext.ts';
+import { SOFTWARE_WARNING } from '../run/context.ts';
+import { partialFields } from '../run/endedEarly.ts';
+import type { PartialRun, PeerContext, PeerPlace, PeerResult, PeerRow, Warning } from '../schema/schema.ts';
+import { coldBytesOf } from '../run/coldCaches.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { nonStandard, type PeerFlags } from './options.ts';
 import type { Rotation } from './stage.ts';

@@ -1,8 +1,8 @@
 // expected.ts: what a shape's output has to be, and how far off an engine may be that computes in f32 or in f16.
-import { f16Bits, f16Value } from '../../src/kernels/halves.ts';
-import { attention, type AttentionProblem } from '../../test/reference/attention.ts';
-import type { RowCheck } from '../schema.ts';
-import { largest, within, worstError } from '../verify.ts';
+import { f16Bits, f16Value } from '../../src/numbers/halves.ts';
+import { attention, type AttentionProblem } from '../../src/reference/attention.ts';
+import type { RowCheck } from '../schema/schema.ts';
+import { largest, within, worstError } from '../../src/reference/verify.ts';
 import { fromElements, type PeerInputs, type PeerType } from './inputs.ts';
 
 /** Float64 truth [Hq, D] and the bound on an engine's worst absolute error, by the type it computes in. */

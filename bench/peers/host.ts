@@ -1,5 +1,5 @@
 // host.ts: a place where contestants run, as the run sees it.
-import type { BenchContext, CeilingContext, PeerPlace } from '../schema.ts';
+import type { BenchContext, CeilingContext, PeerPlace } from '../schema/schema.ts';
 import type { EngineName, Place } from './contestants.ts';
 import type { PeerInputs } from './inputs.ts';
 import type { Lane } from './lane.ts';

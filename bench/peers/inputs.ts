@@ -1,8 +1,8 @@
 // inputs.ts: the data of a shape, the same bytes for every contestant, in the layouts that engines want.
 import { cacheLayout } from '../../src/index.ts';
-import { f16Bits, f16Values } from '../../src/kernels/halves.ts';
-import { randomProblem } from '../problem.ts';
-import type { PeerParams } from '../schema.ts';
+import { f16Bits, f16Values } from '../../src/numbers/halves.ts';
+import { randomProblem } from '../../src/reference/problem.ts';
+import type { PeerParams } from '../schema/schema.ts';
 
 /** A shape of the comparison: one sequence, one query position, a cache that its step fills. */
 export interface PeerShape {

@@ -1,13 +1,13 @@
 // main.ts: `npm run bench:peers`: this project and other engines side by side, in one run.
-import { interruptible } from '../../src/cli/interrupt.ts';
-import { checkOutputOption, exportJson } from '../../src/cli/outputOption.ts';
-import { Progress } from '../../src/cli/progress.ts';
-import { reportError } from '../../src/cli/reportError.ts';
-import { runtimeContext } from '../../src/cli/runtimeContext.ts';
-import { watchStandardStreams } from '../../src/cli/standardStreams.ts';
-import { EXIT } from '../../src/cli/usage.ts';
+import { interruptible } from '../../src/node/command/interrupt.ts';
+import { checkOutputOption, exportJson } from '../../src/node/command/outputOption.ts';
+import { Progress } from '../../src/node/command/progress.ts';
+import { reportError } from '../../src/node/command/reportError.ts';
+import { runtimeContext } from '../../src/node/runtimeContext.ts';
+import { watchStandardStreams } from '../../src/node/command/standardStreams.ts';
+import { EXIT } from '../../src/node/command/usage.ts';
 import { nodeGpu } from '../../src/node.ts';
-import { partialOf } from '../endedEarly.ts';
+import { partialOf } from '../run/endedEarly.ts';
 import {
   PEER_SCHEMA,
   SUITE,
@@ -15,7 +15,7 @@ import {
   type PeerPlace,
   type PeerResult,
   type PeerRow,
-} from '../schema.ts';
+} from '../schema/schema.ts';
 import { selectContestants, type Contestant, type Place } from './contestants.ts';
 import { peerContext, peerVersion, rotationFor } from './context.ts';
 import { openEntries, type Entry } from './entries.ts';

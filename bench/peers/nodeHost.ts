@@ -2,12 +2,12 @@
 import { openDevice } from '../../src/index.ts';
 import { quietWait, type NodeGpu } from '../../src/node.ts';
 import { collectGarbage } from '../../src/node/collect.ts';
-import { lastLevelCache } from '../../src/cli/runtimeContext.ts';
-import { coldBytesOf, rotatedBytesOf } from '../coldCaches.ts';
-import { measureCeiling } from '../ceiling.ts';
-import { fullDescriptor } from '../deviceRequest.ts';
-import type { BenchContext } from '../schema.ts';
-import { PassTimer } from '../timer.ts';
+import { lastLevelCache } from '../../src/node/runtimeContext.ts';
+import { coldBytesOf, rotatedBytesOf } from '../run/coldCaches.ts';
+import { measureCeiling } from '../run/ceiling.ts';
+import { fullDescriptor } from '../../src/device/deviceRequest.ts';
+import type { BenchContext } from '../schema/schema.ts';
+import { PassTimer } from '../run/timer.ts';
 import { actAsBrowser } from './asBrowser.ts';
 import type { EngineName } from './contestants.ts';
 import type { Engine } from './engine.ts';

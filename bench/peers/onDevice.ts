@@ -1,6 +1,6 @@
 // onDevice.ts: the device of an engine as results name it, whoever opened it.
 import { borrowDevice } from '../../src/index.ts';
-import { describeAdapter } from '../context.ts';
+import { describeAdapter } from '../run/context.ts';
 import type { Engine } from './engine.ts';
 
 /** Adapter and features of a device. */

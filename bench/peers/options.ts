@@ -1,7 +1,7 @@
 // options.ts: what `npm run bench:peers` takes on its command line, and the shapes it comes to.
 import { Command, Option } from 'commander';
-import { outputPath } from '../../src/cli/outputOption.ts';
-import { choiceList, wholeNumber, wholeNumbers } from '../../src/cli/usage.ts';
+import { outputPath } from '../../src/node/command/outputOption.ts';
+import { choiceList, wholeNumber, wholeNumbers } from '../../src/node/command/usage.ts';
 import { checkShape, ShapeError } from '../../src/index.ts';
 import { CONTESTANT_WORDS } from './contestants.ts';
 import type { PeerShape, PeerType } from './inputs.ts';

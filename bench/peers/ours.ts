@@ -11,7 +11,7 @@ import {
   type GqaDevice,
   type KernelChoice,
 } from '../../src/index.ts';
-import { fullDescriptor } from '../deviceRequest.ts';
+import { fullDescriptor } from '../../src/device/deviceRequest.ts';
 import type { Attention, Engine } from './engine.ts';
 import { fromElements, lastToken, withoutLastToken, type PeerInputs } from './inputs.ts';
 import { onDevice } from './onDevice.ts';

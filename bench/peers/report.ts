@@ -1,8 +1,8 @@
 // report.ts: a comparison as people read it: what ran where, the table, and what to keep in mind.
-import { formatBytes, formatSignificant, markdownTable, type Column } from '../format.ts';
-import { halfWidth } from '../sampling.ts';
-import type { PeerPlace, PeerResult, PeerRow } from '../schema.ts';
-import { median } from '../stats.ts';
+import { formatBytes, formatSignificant, markdownTable, type Column } from '../text/format.ts';
+import { halfWidth } from '../run/sampling.ts';
+import type { PeerPlace, PeerResult, PeerRow } from '../schema/schema.ts';
+import { median } from '../schema/stats.ts';
 
 const COLUMNS: readonly Column[] = [
   { title: 'shape', align: 'left' },

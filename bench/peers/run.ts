@@ -1,7 +1,7 @@
 // run.ts: a comparison: per shape bind, check, warm up, sample all contestants interleaved, check again.
-import { noiseOf, rowTime } from '../rowResult.ts';
-import { growSteps, sampleInterleaved, type Sampled, type SamplingOptions } from '../sampling.ts';
-import type { PeerRow, RowCheck, RowTime } from '../schema.ts';
+import { noiseOf, rowTime } from '../run/rowResult.ts';
+import { growSteps, sampleInterleaved, type Sampled, type SamplingOptions } from '../run/sampling.ts';
+import type { PeerRow, RowCheck, RowTime } from '../schema/schema.ts';
 import { contestantName } from './contestants.ts';
 import type { Entry } from './entries.ts';
 import type { PeerShape } from './inputs.ts';

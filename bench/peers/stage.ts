@@ -1,5 +1,5 @@
 // stage.ts: one shape of a run: its data, what its outputs have to be, and over how many copies K and V rotate.
-import type { RowCheck } from '../schema.ts';
+import type { RowCheck } from '../schema/schema.ts';
 import { arithmeticOf, type Contestant } from './contestants.ts';
 import { checkOutput, expectPeers, type PeerExpected } from './expected.ts';
 import { kvBytes, makeInputs, type PeerInputs, type PeerShape } from './inputs.ts';

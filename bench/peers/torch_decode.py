@@ -146,7 +146,7 @@ def wrong(when, result):
 
 
 def interval(samples):
-    """95 % interval of the median by order statistics, as in bench/stats.ts; None for fewer than six samples."""
+    """95 % interval of the median by order statistics, as in bench/schema/stats.ts; None for fewer than six samples."""
     ordered, n = sorted(samples), len(samples)
     if n < 6:
         return None

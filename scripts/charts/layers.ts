@@ -1,5 +1,5 @@
 // layers.ts: the marks of one picture, from back to front: ceiling, ideal lines, intervals, lines, points, names.
-import { formatSignificant } from '../../bench/format.ts';
+import { formatSignificant } from '../../bench/text/format.ts';
 import { linesOf, type Point } from './series.ts';
 import { LINES, NEUTRAL, PAGE } from './theme.ts';
 

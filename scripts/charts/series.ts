@@ -1,7 +1,7 @@
 // series.ts: the rows of a result as the points of charts: which belong on one picture, on one line, and in which order.
-import { stateOf } from '../../bench/compare.ts';
-import type { BenchResult, BenchRow, RowParams } from '../../bench/schema.ts';
-import { median, medianInterval } from '../../bench/stats.ts';
+import { stateOf } from '../../bench/report/compare.ts';
+import type { BenchResult, BenchRow, RowParams } from '../../bench/schema/schema.ts';
+import { median, medianInterval } from '../../bench/schema/stats.ts';
 
 /** A point of a line: where it stands, its value, and the 95 % interval of the value, nothing wide where there is none. */
 export interface Point {

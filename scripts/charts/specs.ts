@@ -1,6 +1,6 @@
 // specs.ts: the two charts of a result in Vega-Lite: time against KV heads, and bandwidth against length; both log-log.
 import type { TopLevelSpec } from 'vega-lite';
-import type { BenchResult } from '../../bench/schema.ts';
+import type { BenchResult } from '../../bench/schema/schema.ts';
 import { layersOf, ticks, type Line } from './layers.ts';
 import {
   bandwidthPoints,

@@ -84,7 +84,7 @@ export class KvCache {
   readonly allocatedBytes: number;
   readonly #append: CompiledKernel;
   readonly #ring: StepRing;
-  /** The `step` binding's words: struct AppendStep of shaders/append_kv.wgsl. */
+  /** The `step` binding's words: struct AppendStep of shaders/cache/append_kv.wgsl. */
   readonly #stepWords: Uint32Array<ArrayBuffer>;
   readonly #lengths: CacheLengths;
   readonly #status: CacheStatus;

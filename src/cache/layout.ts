@@ -8,7 +8,7 @@ import {
   storedBytes,
   type KvType,
   type RowsLayout,
-} from '../kernels/elements.ts';
+} from '../numbers/elements.ts';
 import type { CacheFormat } from '../kernels/lib.ts';
 import { HEAD_DIMS, MAX_BATCH, MAX_HEADS } from '../kernels/shape.ts';
 

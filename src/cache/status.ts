@@ -3,7 +3,7 @@ import { createStorage, readBack, type BufferRange } from '../device/buffers.ts'
 import { NotExecutedError, NotFiniteError, type GqaError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { APPEND_STATUS_WORDS, appendStatus, type AppendStatus } from '../kernels/appendKv.ts';
-import type { LostElements } from '../kernels/elements.ts';
+import type { LostElements } from '../numbers/elements.ts';
 
 /** Appends of a layer, or of all: recorded by the host, and executed by the device. */
 export interface AppendCounts {

@@ -1,7 +1,7 @@
 // stored.ts: the host's side of a layer's stored bytes: which arrays can be them.
 import { checkData, type StorageData } from '../device/buffers.ts';
 import { ShapeError } from '../device/errors.ts';
-import type { KvType } from '../kernels/elements.ts';
+import type { KvType } from '../numbers/elements.ts';
 
 /** Arrays whose numbers would have to be converted to be stored, and the one type that stores them as they are. */
 const STORED_AS_IT_IS: Readonly<Record<string, KvType>> = { Float32Array: 'f32', Float16Array: 'f16' };

@@ -15,7 +15,7 @@ import {
 import type { Grid } from '../kernels/kernel.ts';
 import { profileOf } from '../kernels/profile.ts';
 import type { GqaShape } from '../kernels/shape.ts';
-import type { SubgroupReport } from '../kernels/subgroupProbe.ts';
+import type { SubgroupReport } from '../kernels/probe/subgroupProbe.ts';
 import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
 import { checkEntry, type TunedEntry } from './tuning.ts';
 

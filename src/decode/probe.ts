@@ -15,7 +15,7 @@ import {
   subgroupProbe,
   type SubgroupReport,
   type TeamSizes,
-} from '../kernels/subgroupProbe.ts';
+} from '../kernels/probe/subgroupProbe.ts';
 
 /** Probes that ran or are running, by device and sizes: a device that is wrapped twice is one. */
 const probes = new WeakMap<GPUDevice, Map<string, Promise<SubgroupReport>>>();

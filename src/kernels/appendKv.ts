@@ -1,5 +1,5 @@
-// appendKv.ts: writes new K and V rows into a cache (shaders/append_kv.wgsl).
-import source from '../../shaders/append_kv.wgsl?raw';
+// appendKv.ts: writes new K and V rows into a cache (shaders/cache/append_kv.wgsl).
+import source from '../../shaders/cache/append_kv.wgsl?raw';
 import steps from '../../shaders/lib/steps.wgsl?raw';
 import storeBf16 from '../../shaders/lib/store_bf16.wgsl?raw';
 import storeF16 from '../../shaders/lib/store_f16.wgsl?raw';
@@ -7,7 +7,7 @@ import storeF32 from '../../shaders/lib/store_f32.wgsl?raw';
 import storeInt4 from '../../shaders/lib/store_int4.wgsl?raw';
 import storeInt8 from '../../shaders/lib/store_int8.wgsl?raw';
 import { link, qualified } from '../device/wgsl.ts';
-import { ELEMENT_FORMATS, type KvType, type LostElements } from './elements.ts';
+import { ELEMENT_FORMATS, type KvType, type LostElements } from '../numbers/elements.ts';
 import type { Grid, Kernel } from './kernel.ts';
 import type { CacheFormat } from './lib.ts';
 

@@ -1,5 +1,5 @@
-// decodeMatrix.ts: the experimental fused kernel on subgroup matrices (shaders/decode_matrix.wgsl).
-import source from '../../shaders/decode_matrix.wgsl?raw';
+// decodeMatrix.ts: the experimental fused kernel on subgroup matrices (shaders/attention/decode_matrix.wgsl).
+import source from '../../shaders/attention/decode_matrix.wgsl?raw';
 import matrix from '../../shaders/lib/matrix.wgsl?raw';
 import { FeatureMissingError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';

@@ -1,5 +1,5 @@
-// decodeMerge.ts: the associative merge of attention states (shaders/decode_merge.wgsl).
-import source from '../../shaders/decode_merge.wgsl?raw';
+// decodeMerge.ts: the associative merge of attention states (shaders/attention/decode_merge.wgsl).
+import source from '../../shaders/attention/decode_merge.wgsl?raw';
 import statesFinished from '../../shaders/lib/states_finished.wgsl?raw';
 import statesSplit from '../../shaders/lib/states_split.wgsl?raw';
 import { link } from '../device/wgsl.ts';

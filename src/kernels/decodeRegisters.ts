@@ -1,9 +1,9 @@
-// decodeRegisters.ts: the fused kernel that keeps everything in registers (shaders/decode_registers.wgsl).
-import source from '../../shaders/decode_registers.wgsl?raw';
+// decodeRegisters.ts: the fused kernel that keeps everything in registers (shaders/attention/decode_registers.wgsl).
+import source from '../../shaders/attention/decode_registers.wgsl?raw';
 import { FeatureMissingError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { link } from '../device/wgsl.ts';
-import { rowWords, wordVec4s } from './elements.ts';
+import { rowWords, wordVec4s } from '../numbers/elements.ts';
 import type { Kernel } from './kernel.ts';
 import { cacheLibs, NUMBERS, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
 import { profileOf } from './profile.ts';

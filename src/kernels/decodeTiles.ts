@@ -1,10 +1,10 @@
-// decodeTiles.ts: the fused kernel that works in tiles of keys (shaders/decode_tiles.wgsl).
-import source from '../../shaders/decode_tiles.wgsl?raw';
+// decodeTiles.ts: the fused kernel that works in tiles of keys (shaders/attention/decode_tiles.wgsl).
+import source from '../../shaders/attention/decode_tiles.wgsl?raw';
 import rowMax from '../../shaders/lib/row_max.wgsl?raw';
 import { ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { link } from '../device/wgsl.ts';
-import { rowWords, wordVec4s } from './elements.ts';
+import { rowWords, wordVec4s } from '../numbers/elements.ts';
 import type { Kernel } from './kernel.ts';
 import { cacheLibs, NUMBERS, STEP, WORK, type CacheFormat } from './lib.ts';
 import { checkWhole, type GqaShape } from './shape.ts';

@@ -9,7 +9,7 @@ import step from '../../shaders/lib/step.wgsl?raw';
 import subgroup from '../../shaders/lib/subgroup.wgsl?raw';
 import work from '../../shaders/lib/work.wgsl?raw';
 import { qualified } from '../device/wgsl.ts';
-import type { KvType } from './elements.ts';
+import type { KvType } from '../numbers/elements.ts';
 
 /** What the kernels need to know of a cache: the element types of K and V. */
 export interface CacheFormat {

@@ -1,7 +1,7 @@
 // plain.ts: plain attention in three steps: grouped QK^T, softmax, AV (shaders/plain_*.wgsl). The yardstick.
-import mixSource from '../../shaders/plain_mix.wgsl?raw';
-import scoresSource from '../../shaders/plain_scores.wgsl?raw';
-import softmaxSource from '../../shaders/plain_softmax.wgsl?raw';
+import mixSource from '../../shaders/plain/plain_mix.wgsl?raw';
+import scoresSource from '../../shaders/plain/plain_scores.wgsl?raw';
+import softmaxSource from '../../shaders/plain/plain_softmax.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { Grid, Kernel } from './kernel.ts';
 import { kLib, NUMBERS, STEP, vLib, type CacheFormat } from './lib.ts';

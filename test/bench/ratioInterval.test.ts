@@ -1,7 +1,7 @@
 // ratioInterval.test.ts: the interval of a ratio of medians: what is known of it beforehand, and how often it holds.
 import { describe, expect, test } from 'vitest';
-import { normals, uniform } from '../../bench/random.ts';
-import { median, ratioInterval } from '../../bench/stats.ts';
+import { normals, uniform } from '../../src/numbers/random.ts';
+import { median, ratioInterval } from '../../bench/schema/stats.ts';
 import { noisy, steady } from '../support/benchResult.ts';
 
 describe('ratioInterval', () => {

@@ -1,6 +1,6 @@
 // report.test.ts: what a cache counts of its appends, what idle() says of it, once, and what truncate and load give up.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { normals } from '../../bench/random.ts';
+import { normals } from '../../src/numbers/random.ts';
 import {
   createKvCache,
   GpuError,

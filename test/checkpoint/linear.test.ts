@@ -6,7 +6,7 @@ import {
   leadingHermitian,
   nearestOrthogonal,
   nuclearNorm,
-} from '../../src/checkpoint/linear/decompose.ts';
+} from '../../src/checkpoint/heads/linear/decompose.ts';
 import {
   block,
   gram,
@@ -14,8 +14,8 @@ import {
   multiply,
   rowProducts,
   transpose,
-} from '../../src/checkpoint/linear/dense.ts';
-import { seededNormals } from '../../src/checkpoint/seeded.ts';
+} from '../../src/checkpoint/heads/linear/dense.ts';
+import { seededNormals } from '../../src/numbers/seeded.ts';
 
 const random32 = (seed: number, count: number) => Float32Array.from(seededNormals(seed, count));
 

@@ -1,19 +1,19 @@
 // methods.test.ts: the merging methods on moments of random heads: what they promise, and the errors the report gives.
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { gram, rowProducts } from '../../src/checkpoint/linear/dense.ts';
-import type { Positions } from '../../src/checkpoint/family.ts';
-import { alignedTransforms, keyRotations } from '../../src/checkpoint/methods/aligned.ts';
-import { similarGroups } from '../../src/checkpoint/methods/grouping.ts';
-import { keyBasis, type KeyBasis, type QkNorm } from '../../src/checkpoint/methods/keyBasis.ts';
-import { momentsOf, relativeErrors, type Moments } from '../../src/checkpoint/methods/moments.ts';
-import { pcaTransforms } from '../../src/checkpoint/methods/pca.ts';
+import { gram, rowProducts } from '../../src/checkpoint/heads/linear/dense.ts';
+import type { Positions } from '../../src/models/families/family.ts';
+import { alignedTransforms, keyRotations } from '../../src/checkpoint/heads/methods/aligned.ts';
+import { similarGroups } from '../../src/checkpoint/heads/methods/grouping.ts';
+import { keyBasis, type KeyBasis, type QkNorm } from '../../src/checkpoint/heads/methods/keyBasis.ts';
+import { momentsOf, relativeErrors, type Moments } from '../../src/checkpoint/heads/methods/moments.ts';
+import { pcaTransforms } from '../../src/checkpoint/heads/methods/pca.ts';
 import {
   firstTransforms,
   meanTransforms,
   type HeadTransform,
-} from '../../src/checkpoint/methods/transform.ts';
-import { seededNormals } from '../../src/checkpoint/seeded.ts';
+} from '../../src/checkpoint/heads/methods/transform.ts';
+import { seededNormals } from '../../src/numbers/seeded.ts';
 
 const [G, D, N] = [3, 6, 40];
 

@@ -1,13 +1,13 @@
 // attend.node.test.ts: `gqa attend` gives what float64 attention gives, from tensors of every element type it reads.
 import { describe, expect, test } from 'vitest';
-import { normals } from '../../bench/random.ts';
-import { expect64, verify } from '../../bench/verify.ts';
-import { SafetensorsFile, writeSafetensors, type TensorData } from '../../src/checkpoint/file.ts';
-import type { SafetensorsDtype } from '../../src/checkpoint/safetensors.ts';
-import { f16Bits, f16Value } from '../../src/kernels/halves.ts';
-import { decodeRows, encodeRows } from '../../src/kernels/storedRows.ts';
-import type { KvType } from '../../src/kernels/elements.ts';
-import type { AttentionProblem } from '../reference/attention.ts';
+import { normals } from '../../src/numbers/random.ts';
+import { expect64, verify } from '../../src/reference/verify.ts';
+import { SafetensorsFile, writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
+import type { SafetensorsDtype } from '../../src/checkpoint/format/safetensors.ts';
+import { f16Bits, f16Value } from '../../src/numbers/halves.ts';
+import { decodeRows, encodeRows } from '../../src/numbers/storedRows.ts';
+import type { KvType } from '../../src/numbers/elements.ts';
+import type { AttentionProblem } from '../../src/reference/attention.ts';
 import { attendFolder, gqaAttend } from './gqaAttend.ts';
 
 const { input, output } = attendFolder();

@@ -3,8 +3,8 @@ import { linkSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openGpu } from '#gpu';
-import { writeSafetensors, type TensorData } from '../../src/checkpoint/file.ts';
-import { tensorByteLength, type SafetensorsDtype } from '../../src/checkpoint/safetensors.ts';
+import { writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
+import { tensorByteLength, type SafetensorsDtype } from '../../src/checkpoint/format/safetensors.ts';
 import { attendFolder, gqaAttend, type Outcome } from './gqaAttend.ts';
 
 const { folder, input, output } = attendFolder();

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { BenchResult } from '../../bench/schema.ts';
+import type { BenchResult } from '../../bench/schema/schema.ts';
 import { gqaMain } from '../support/gqaMain.ts';
 
 let folder: string;

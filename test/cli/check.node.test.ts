@@ -1,15 +1,15 @@
 // check.node.test.ts: what `gqa check` makes of right, wrong and broken kernels.
 import { Command, CommanderError } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { checkCase, SOFTWARE_CASES, type CheckCase } from '../../bench/cases.ts';
-import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../bench/check.ts';
-import type { runProblem } from '../../bench/problem.ts';
-import { checkDevice, registerCheck } from '../../src/cli/check.ts';
-import { checkText, groupChecks } from '../../src/cli/checkReport.ts';
-import { openNode } from '../../src/cli/openNode.ts';
+import { checkCase, SOFTWARE_CASES, type CheckCase } from '../../bench/check/cases.ts';
+import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../bench/check/check.ts';
+import type { runProblem } from '../../src/reference/problem.ts';
+import { checkDevice, registerCheck } from '../../cli/check.ts';
+import { checkText, groupChecks } from '../../cli/checkReport.ts';
+import { openNode } from '../../src/node/command/openNode.ts';
 import { DestroyedError, DeviceLostError, ShaderError } from '../../src/device/errors.ts';
 import type { DeviceFacts, GqaDevice } from '../../src/device/gqaDevice.ts';
-import { attention } from '../reference/attention.ts';
+import { attention } from '../../src/reference/attention.ts';
 import { SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 
 const SMALL = { numQHeads: 8, numKvHeads: 2, headDim: 64, kvLens: [9] };

@@ -7,10 +7,10 @@ import {
   quickCases,
   SOFTWARE_CASES,
   type CheckCase,
-} from '../../bench/cases.ts';
-import { planChecks, type CheckOptions } from '../../bench/check.ts';
+} from '../../bench/check/cases.ts';
+import { planChecks, type CheckOptions } from '../../bench/check/check.ts';
 import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
-import { KV_TYPES } from '../../src/kernels/elements.ts';
+import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { chooseIn } from '../../src/kernels/fused.ts';
 import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, withSubgroups } from '../support/deviceFacts.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { SUITE, type BenchResult } from '../../bench/schema.ts';
+import { SUITE, type BenchResult } from '../../bench/schema/schema.ts';
 import { noisy, result, row, steady, WRONG } from '../support/benchResult.ts';
 import { gqaMain } from '../support/gqaMain.ts';
 

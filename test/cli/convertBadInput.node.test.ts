@@ -16,9 +16,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { CheckpointError } from '../../src/checkpoint/checkpointError.ts';
-import { checkSpace, writeWhole } from '../../src/checkpoint/disk/partial.ts';
-import { writeSafetensors, type TensorData } from '../../src/checkpoint/file.ts';
+import { CheckpointError } from '../../src/checkpoint/format/checkpointError.ts';
+import { checkSpace, writeWhole } from '../../src/checkpoint/convert/disk/partial.ts';
+import { writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
 import {
   CHECKPOINTS,
   noise,

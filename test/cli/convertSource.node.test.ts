@@ -17,9 +17,9 @@ import {
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { convertShards } from '../../src/checkpoint/disk/job.ts';
-import { withLock } from '../../src/checkpoint/disk/lock.ts';
-import { writeSafetensors } from '../../src/checkpoint/file.ts';
+import { convertShards } from '../../src/checkpoint/convert/disk/job.ts';
+import { withLock } from '../../src/checkpoint/convert/disk/lock.ts';
+import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { CHECKPOINTS, noise, writeCheckpoint, type WriteOptions } from '../support/checkpoints.ts';
 import { readAllBytes, withJob } from '../support/convertFolder.ts';
 import { gqaMain, type MainOutcome } from '../support/gqaMain.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { afterAll, beforeEach } from 'vitest';
-import { registerAttend } from '../../src/cli/attend.ts';
+import { registerAttend } from '../../cli/attend/attend.ts';
 import { GqaError } from '../../src/device/errors.ts';
 
 /** A folder that is emptied before each test of the file that calls this, and removed after the last. */

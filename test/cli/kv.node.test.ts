@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { registerKv } from '../../src/cli/kv.ts';
-import { loadShape } from '../../src/cli/loadShape.ts';
+import { registerKv } from '../../cli/kv/kv.ts';
+import { loadShape } from '../../cli/kv/loadShape.ts';
 
 interface Outcome {
   readonly out: string;

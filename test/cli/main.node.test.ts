@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import packageJson from '../../package.json';
-import { writeSafetensors } from '../../src/checkpoint/file.ts';
-import { main } from '../../src/cli/main.ts';
+import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
+import { main } from '../../cli/main.ts';
 import { gqaMain } from '../support/gqaMain.ts';
 import { shell } from '../support/shell.ts';
 

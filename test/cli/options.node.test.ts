@@ -1,14 +1,14 @@
 // options.node.test.ts: an option that several subcommands have means the same in each.
 import { Command, type Option } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { registerAttend } from '../../src/cli/attend.ts';
-import { registerBench } from '../../src/cli/bench.ts';
-import { registerCheck } from '../../src/cli/check.ts';
-import { registerCompare } from '../../src/cli/compare.ts';
-import { registerConvert } from '../../src/cli/convert.ts';
-import { registerDoctor } from '../../src/cli/doctor.ts';
-import { registerKv } from '../../src/cli/kv.ts';
-import { registerTune } from '../../src/cli/tune.ts';
+import { registerAttend } from '../../cli/attend/attend.ts';
+import { registerBench } from '../../cli/bench/bench.ts';
+import { registerCheck } from '../../cli/check.ts';
+import { registerCompare } from '../../cli/compare.ts';
+import { registerConvert } from '../../cli/convert/convert.ts';
+import { registerDoctor } from '../../cli/doctor/doctor.ts';
+import { registerKv } from '../../cli/kv/kv.ts';
+import { registerTune } from '../../cli/tune.ts';
 
 const program = new Command('gqa');
 for (const register of [

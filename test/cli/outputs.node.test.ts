@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { BenchResult } from '../../bench/schema.ts';
-import { SafetensorsFile, writeSafetensors } from '../../src/checkpoint/file.ts';
+import type { BenchResult } from '../../bench/schema/schema.ts';
+import { SafetensorsFile, writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { gqaMain } from '../support/gqaMain.ts';
 import { shell } from '../support/shell.ts';
 

@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { BenchResult } from '../../bench/schema.ts';
-import type { Tuned } from '../../bench/tune.ts';
+import type { BenchResult } from '../../bench/schema/schema.ts';
+import type { Tuned } from '../../bench/tune/tune.ts';
 import { parseTuning } from '../../src/decode/tuning.ts';
 import { gqaMain } from '../support/gqaMain.ts';
 import { interruptAt } from '../support/interruptAt.ts';

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { checkTuningWritable, readTuning, tuningPath, writeTuning } from '../../src/cli/tuningFile.ts';
+import { checkTuningWritable, readTuning, tuningPath, writeTuning } from '../../src/node/tuningFile.ts';
 import { NO_TUNING, withEntry } from '../../src/decode/tuning.ts';
 import { userCache } from '../../src/node/userCache.ts';
 

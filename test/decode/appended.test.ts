@@ -1,6 +1,6 @@
 // appended.test.ts: what is appended comes out of a step: V of every size, NaN and infinity, in every element type.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { normals } from '../../bench/random.ts';
+import { normals } from '../../src/numbers/random.ts';
 import {
   createDecoder,
   createKvCache,

@@ -6,7 +6,7 @@ import {
   storeProblem,
   type ProblemOptions,
   type RunOptions,
-} from '../../bench/problem.ts';
+} from '../../src/reference/problem.ts';
 import { bits } from '../support/attend.ts';
 import { testDevice } from '../support/device.ts';
 import { TEMPLATES } from '../support/kernels.ts';

@@ -1,7 +1,7 @@
 // growing.test.ts: 40 steps of append and decode on one cache, as an engine makes them, each held against the reference.
 import { expect, test } from 'vitest';
-import { normals } from '../../bench/random.ts';
-import { storeProblem, type StoredProblem } from '../../bench/problem.ts';
+import { normals } from '../../src/numbers/random.ts';
+import { storeProblem, type StoredProblem } from '../../src/reference/problem.ts';
 import {
   createDecoder,
   createKvCache,

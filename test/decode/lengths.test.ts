@@ -1,7 +1,7 @@
 // lengths.test.ts: one shape over the lengths where rounds, tiles, splits and sequences begin and end, by both templates.
 // All of it is run-time numbers of the same few shaders.
 import { describe, expect, test } from 'vitest';
-import type { ProblemOptions } from '../../bench/problem.ts';
+import type { ProblemOptions } from '../../src/reference/problem.ts';
 import { createDecoder, createKvCache } from '../../src/index.ts';
 import { expectRight } from '../support/attend.ts';
 import { testDevice } from '../support/device.ts';

@@ -1,6 +1,6 @@
 // manySteps.test.ts: how much may be recorded before a submit, in which encoders, and in which order it is submitted: all of it.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { randomProblem } from '../../bench/problem.ts';
+import { randomProblem } from '../../src/reference/problem.ts';
 import {
   createDecoder,
   createKvCache,

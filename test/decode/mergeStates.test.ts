@@ -1,8 +1,8 @@
 // mergeStates.test.ts: the public merge: attention over disjoint keys, put together, is attention over all of them.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { normals } from '../../bench/random.ts';
-import { expect64, verify } from '../../bench/verify.ts';
-import { randomProblem, runProblem, storeProblem } from '../../bench/problem.ts';
+import { normals } from '../../src/numbers/random.ts';
+import { expect64, verify } from '../../src/reference/verify.ts';
+import { randomProblem, runProblem, storeProblem } from '../../src/reference/problem.ts';
 import {
   bindMerge,
   createStorage,
@@ -15,7 +15,7 @@ import {
   type GqaDevice,
   type MergeArgs,
 } from '../../src/index.ts';
-import { attention } from '../reference/attention.ts';
+import { attention } from '../../src/reference/attention.ts';
 import { bits, expectClose } from '../support/attend.ts';
 import { testDevice } from '../support/device.ts';
 import { failure, message } from '../support/failure.ts';

@@ -1,10 +1,10 @@
 // overflow.test.ts: rows whose scores leave the range of f32 are NaN, never numbers and never rows without keys; very large
 // scores within it are right.
 import { describe, expect, test } from 'vitest';
-import { normals } from '../../bench/random.ts';
-import { runProblem, storeProblem, type StoredProblem } from '../../bench/problem.ts';
+import { normals } from '../../src/numbers/random.ts';
+import { runProblem, storeProblem, type StoredProblem } from '../../src/reference/problem.ts';
 import { KV_TYPES, LSE_EMPTY, type KvType } from '../../src/index.ts';
-import { attention } from '../reference/attention.ts';
+import { attention } from '../../src/reference/attention.ts';
 import { testDevice } from '../support/device.ts';
 import { KERNELS } from '../support/kernels.ts';
 

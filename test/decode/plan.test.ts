@@ -1,6 +1,6 @@
 // plan.test.ts: plans without a device: split lengths and bytes worked out by hand, overrides, refusals.
 import { describe, expect, test } from 'vitest';
-import { shapeOf } from '../../bench/problem.ts';
+import { shapeOf } from '../../src/reference/problem.ts';
 import { CACHE_OPTIONS } from '../../src/cache/layout.ts';
 import { pickKnown } from '../../src/device/options.ts';
 import {

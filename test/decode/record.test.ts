@@ -1,7 +1,7 @@
 // record.test.ts: recording: several steps in one command buffer, many layers under one plan, the caller's pass, and
 // nothing allocated while it goes on.
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { cacheOptionsOf, randomProblem, type StoredProblem } from '../../bench/problem.ts';
+import { cacheOptionsOf, randomProblem, type StoredProblem } from '../../src/reference/problem.ts';
 import {
   createDecoder,
   createKvCache,
@@ -110,7 +110,7 @@ test('lse may be left out', async () => {
   const lse = new Float32Array(8);
   const got = new Float32Array(await readBack(device, o));
   expect(() => expectClose({ ...problem, kvLens: [200] }, got, lse)).toThrow();
-  const { attention } = await import('../reference/attention.ts');
+  const { attention } = await import('../../src/reference/attention.ts');
   lse.set(attention({ ...problem, kvLens: [200] }).lse);
   expectClose({ ...problem, kvLens: [200] }, got, lse);
 });

@@ -2,7 +2,7 @@
 // the kernel that the device chooses. Each case compiles shaders of its own (1 to 6 s on lavapipe), so each covers two
 // lengths at once. Both templates and all sizes: kernels/decodeRegisters.test.ts and kernels/decodeTiles.test.ts.
 import { describe, test } from 'vitest';
-import type { ProblemOptions } from '../../bench/problem.ts';
+import type { ProblemOptions } from '../../src/reference/problem.ts';
 import { expectRight } from '../support/attend.ts';
 
 const control = { numQHeads: 8, numKvHeads: 2, headDim: 64, batch: 2, kvLens: [290, 77] };

@@ -1,7 +1,7 @@
 // variants.test.ts: kernels that this machine would not choose by itself: the plain one, the other template, and the sizes
 // that GPUs get, which a software adapter runs all the same; and which of them a decoder takes.
 import { describe, expect, test } from 'vitest';
-import { type ProblemOptions, shapeOf } from '../../bench/problem.ts';
+import { type ProblemOptions, shapeOf } from '../../src/reference/problem.ts';
 import { createDecoder, createKvCache, type DecoderOptions } from '../../src/index.ts';
 import { chooseRegisters, hasRegisters } from '../../src/kernels/decodeRegisters.ts';
 import { chooseTiles } from '../../src/kernels/decodeTiles.ts';

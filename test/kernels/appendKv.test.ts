@@ -1,7 +1,7 @@
 // appendKv.test.ts: append_kv against its twin: which rows are written where, and that nothing else changes.
 import { describe, test } from 'vitest';
-import { normals } from '../../bench/random.ts';
-import { KV_TYPES } from '../../src/kernels/elements.ts';
+import { normals } from '../../src/numbers/random.ts';
+import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { check, CONTROL, pair } from '../support/appendedRows.ts';
 
 describe.each(KV_TYPES)('append_kv to %s', (type) => {

@@ -1,15 +1,15 @@
 // appendKvEnds.test.ts: append_kv of what is hard to store: ties, ends of a type's range, NaN and infinity. All exact.
 import { describe, expect, test } from 'vitest';
-import { normals } from '../../bench/random.ts';
+import { normals } from '../../src/numbers/random.ts';
 import {
   APPEND_STATUS_WORDS,
   appendGrid,
   appendKv as appendKvKernel,
   appendStatus,
 } from '../../src/kernels/appendKv.ts';
-import { KV_TYPES, scalesStart, type RowsLayout } from '../../src/kernels/elements.ts';
-import { f16Bits } from '../../src/kernels/halves.ts';
-import { decodeRows, encodeRows } from '../../src/kernels/storedRows.ts';
+import { KV_TYPES, scalesStart, type RowsLayout } from '../../src/numbers/elements.ts';
+import { f16Bits } from '../../src/numbers/halves.ts';
+import { decodeRows, encodeRows } from '../../src/numbers/storedRows.ts';
 import { bfloatValue, halfValue, int4Scale, nearestBfloat } from '../reference/storedRows.ts';
 import { append, type Bytes, check, layoutOf, pair, u16s } from '../support/appendedRows.ts';
 import { testDevice } from '../support/device.ts';

@@ -1,11 +1,11 @@
 // decodeExact.test.ts: attention whose result is known without arithmetic: both templates and the merge, all element types.
 import { describe, expect, test } from 'vitest';
-import { storeProblem, type StoredProblem, shapeOf } from '../../bench/problem.ts';
-import { normals } from '../../bench/random.ts';
+import { storeProblem, type StoredProblem, shapeOf } from '../../src/reference/problem.ts';
+import { normals } from '../../src/numbers/random.ts';
 import type { RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import { chooseTiles, type TilesVariant } from '../../src/kernels/decodeTiles.ts';
 import { decodeMerge as decodeMergeKernel } from '../../src/kernels/decodeMerge.ts';
-import type { KvType } from '../../src/kernels/elements.ts';
+import type { KvType } from '../../src/numbers/elements.ts';
 import { fusedKernel, variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
 import { rowGrid } from '../../src/kernels/plain.ts';
 import { checkShape } from '../../src/kernels/shape.ts';

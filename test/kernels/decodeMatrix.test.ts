@@ -1,7 +1,7 @@
 // decodeMatrix.test.ts: decode_matrix against its twin, its products by plain loops: no test machine has matrices.
 import { describe, expect, test } from 'vitest';
-import source from '../../shaders/decode_matrix.wgsl?raw';
-import { type StoredProblem, shapeOf } from '../../bench/problem.ts';
+import source from '../../shaders/attention/decode_matrix.wgsl?raw';
+import { type StoredProblem, shapeOf } from '../../src/reference/problem.ts';
 import { FeatureMissingError, ShapeError } from '../../src/device/errors.ts';
 import { link } from '../../src/device/wgsl.ts';
 import {

@@ -1,6 +1,6 @@
 // decodeMerge.test.ts: decode_merge against its twin: partial states of a plan's items, and finished results.
 import { describe, expect, test } from 'vitest';
-import { normals, shuffled, uniform } from '../../bench/random.ts';
+import { normals, shuffled, uniform } from '../../src/numbers/random.ts';
 import { decodeMerge as decodeMergeKernel, mergeFinished } from '../../src/kernels/decodeMerge.ts';
 import { rowGrid } from '../../src/kernels/plain.ts';
 import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';

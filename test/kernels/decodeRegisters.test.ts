@@ -1,7 +1,7 @@
 // decodeRegisters.test.ts: decode_registers against its twin, on the subgroups of the test device: every combination of
 // sizes that is ever chosen for it, all element types, odd sizes. Other subgroup sizes: subgroupSizes.node.test.ts.
 import { describe, expect, test } from 'vitest';
-import { type StoredProblem, shapeOf } from '../../bench/problem.ts';
+import { type StoredProblem, shapeOf } from '../../src/reference/problem.ts';
 import { ShaderError } from '../../src/device/errors.ts';
 import {
   decodeRegisters as decodeRegistersKernel,

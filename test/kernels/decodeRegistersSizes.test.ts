@@ -9,7 +9,7 @@ import {
   type RegistersVariant,
   registersWorkgroupBytes,
 } from '../../src/kernels/decodeRegisters.ts';
-import { KV_TYPES, type KvType } from '../../src/kernels/elements.ts';
+import { KV_TYPES, type KvType } from '../../src/numbers/elements.ts';
 import { checkVariant, rowsPerWorkgroup, workgroupsPerItem } from '../../src/kernels/fused.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from '../support/deviceFacts.ts';
 import { ALL_SHAPES, shapeOf } from '../support/shapes.ts';

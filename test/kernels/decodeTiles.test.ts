@@ -1,6 +1,6 @@
 // decodeTiles.test.ts: decode_tiles against its twin: all element types, the sizes for each kind of device, odd sizes.
 import { describe, expect, test } from 'vitest';
-import { type StoredProblem, shapeOf } from '../../bench/problem.ts';
+import { type StoredProblem, shapeOf } from '../../src/reference/problem.ts';
 import {
   chooseTiles,
   decodeTiles as decodeTilesKernel,

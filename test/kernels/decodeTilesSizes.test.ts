@@ -8,7 +8,7 @@ import {
   tilesWorkgroupBytes,
   type TilesVariant,
 } from '../../src/kernels/decodeTiles.ts';
-import { KV_TYPES, rowWords, type KvType } from '../../src/kernels/elements.ts';
+import { KV_TYPES, rowWords, type KvType } from '../../src/numbers/elements.ts';
 import { checkVariant, workgroupsPerItem } from '../../src/kernels/fused.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, withSubgroups } from '../support/deviceFacts.ts';
 import { ALL_SHAPES, shapeOf } from '../support/shapes.ts';

@@ -1,10 +1,10 @@
 // plainMix.test.ts: plain_mix against its twin.
 import { describe, test } from 'vitest';
-import { type ProblemOptions, randomProblem, shapeOf } from '../../bench/problem.ts';
-import { uniform } from '../../bench/random.ts';
-import { KV_TYPES } from '../../src/kernels/elements.ts';
+import { type ProblemOptions, randomProblem, shapeOf } from '../../src/reference/problem.ts';
+import { uniform } from '../../src/numbers/random.ts';
+import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { plainMix as plainMixKernel, rowGrid } from '../../src/kernels/plain.ts';
-import { visibleKeys } from '../reference/attention.ts';
+import { visibleKeys } from '../../src/reference/attention.ts';
 import { plainMix } from '../reference/plainMix.ts';
 import { testDevice } from '../support/device.ts';
 import { expectWithinRule } from '../support/errorRule.ts';

@@ -1,7 +1,7 @@
 // plainScores.test.ts: plain_scores against its twin.
 import { describe, test } from 'vitest';
-import { type ProblemOptions, randomProblem, shapeOf } from '../../bench/problem.ts';
-import { KV_TYPES } from '../../src/kernels/elements.ts';
+import { type ProblemOptions, randomProblem, shapeOf } from '../../src/reference/problem.ts';
+import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { plainScores as plainScoresKernel, plainScoresGrid } from '../../src/kernels/plain.ts';
 import { plainScores } from '../reference/plainScores.ts';
 import { testDevice } from '../support/device.ts';

@@ -1,6 +1,6 @@
 // plainSoftmax.test.ts: plain_softmax against its twin.
 import { describe, expect, test } from 'vitest';
-import { normals } from '../../bench/random.ts';
+import { normals } from '../../src/numbers/random.ts';
 import { plainSoftmax as plainSoftmaxKernel, rowGrid } from '../../src/kernels/plain.ts';
 import { checkShape } from '../../src/kernels/shape.ts';
 import { NEG_MAX } from '../reference/decodeTiles.ts';

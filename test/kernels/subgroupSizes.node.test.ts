@@ -1,7 +1,7 @@
 // subgroupSizes.node.test.ts: decode_registers as devices with subgroups of 4 to 128 invocations run it, dealt in any order: on
 // emulated subgroups, so that every device shows it. In Node alone: Chromium ends a GPU process that takes so long.
 import { describe, expect, test } from 'vitest';
-import { type StoredProblem, shapeOf } from '../../bench/problem.ts';
+import { type StoredProblem, shapeOf } from '../../src/reference/problem.ts';
 import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
 import { chooseRegisters, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import { variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';

@@ -1,9 +1,9 @@
 // unpack.test.ts: the libs elements_* read back what encodeRows writes, every bit pattern of it, exactly.
 import { describe, expect, test } from 'vitest';
 import { link } from '../../src/device/wgsl.ts';
-import { rowWords, scalesStart, type RowsLayout } from '../../src/kernels/elements.ts';
+import { rowWords, scalesStart, type RowsLayout } from '../../src/numbers/elements.ts';
 import { kLib } from '../../src/kernels/lib.ts';
-import { decodeRows } from '../../src/kernels/storedRows.ts';
+import { decodeRows } from '../../src/numbers/storedRows.ts';
 import { bfloatValue } from '../reference/storedRows.ts';
 import { testDevice } from '../support/device.ts';
 import { runKernel } from '../support/runKernel.ts';

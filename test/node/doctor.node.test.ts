@@ -1,10 +1,10 @@
 // doctor.node.test.ts: what `gqa doctor` says of given facts, its probes, and the command as a whole.
 import { Command } from 'commander';
 import { afterEach, describe, expect, test } from 'vitest';
-import { exitCode, registerDoctor } from '../../src/cli/doctor.ts';
-import type { Chosen, DoctorFacts, Machine } from '../../src/cli/doctorFacts.ts';
-import { stepOf } from '../../src/cli/doctorProbes.ts';
-import { checkLines, checksOf, factsMarkdown } from '../../src/cli/doctorReport.ts';
+import { exitCode, registerDoctor } from '../../cli/doctor/doctor.ts';
+import type { Chosen, DoctorFacts, Machine } from '../../cli/doctor/doctorFacts.ts';
+import { stepOf } from '../../cli/doctor/doctorProbes.ts';
+import { checkLines, checksOf, factsMarkdown } from '../../cli/doctor/doctorReport.ts';
 
 const machine: Machine = {
   gqa: '1.0.0',

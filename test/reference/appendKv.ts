@@ -1,4 +1,4 @@
-// appendKv.ts: twin of shaders/append_kv.wgsl: new rows behind the ones a cache holds.
+// appendKv.ts: twin of shaders/cache/append_kv.wgsl: new rows behind the ones a cache holds.
 
 /** One append to K or to V: `rows` [B, Hkv, numTokens, D] go into the slots [B, Hkv, capacity] from kvLens[b] on. */
 export interface Append {

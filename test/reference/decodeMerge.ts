@@ -1,5 +1,5 @@
-// decodeMerge.ts: twin of shaders/decode_merge.wgsl: partial states of each row become its output and log-sum-exp.
-import { exact, UNWRITTEN, type AttentionResult, type Round } from './attention.ts';
+// decodeMerge.ts: twin of shaders/attention/decode_merge.wgsl: partial states of each row become its output and log-sum-exp.
+import { exact, UNWRITTEN, type AttentionResult, type Round } from '../../src/reference/attention.ts';
 import { resultOfState } from './decodeTiles.ts';
 
 /** Partial states, of whatever rows: m and l [states], o [states, D] not yet divided by l. */

@@ -1,5 +1,5 @@
-// decodeRegisters.ts: twin of shaders/decode_registers.wgsl: items as decodeTiles.ts has them, each shared by several runs.
-import { exact, type AttentionProblem, type Round } from './attention.ts';
+// decodeRegisters.ts: twin of shaders/attention/decode_registers.wgsl: items as decodeTiles.ts has them, each shared by several runs.
+import { exact, type AttentionProblem, type Round } from '../../src/reference/attention.ts';
 import { type FusedResult, type Item, keys, resultOf, type RowState, stateOf } from './decodeTiles.ts';
 
 /** The results of all items. Of each one's keys, run r of `runs` takes every runs-th from the r-th on. */

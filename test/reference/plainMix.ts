@@ -1,5 +1,5 @@
-// plainMix.ts: twin of shaders/plain_mix.wgsl: o[b, h, i] = sum over visible t of weight[b, h, i, t] * v[b, h / G, t].
-import { exact, visibleKeys, type AttentionProblem, type Round } from './attention.ts';
+// plainMix.ts: twin of shaders/plain/plain_mix.wgsl: o[b, h, i] = sum over visible t of weight[b, h, i, t] * v[b, h / G, t].
+import { exact, visibleKeys, type AttentionProblem, type Round } from '../../src/reference/attention.ts';
 
 /** o [B, Hq, Lq, D] from weights [B, Hq, Lq, capacity]; 0 for a row with nothing to attend to. */
 export function plainMix(

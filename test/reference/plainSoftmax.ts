@@ -1,5 +1,5 @@
-// plainSoftmax.ts: twin of shaders/plain_softmax.wgsl: each row of scores becomes weights that sum to 1.
-import { exact, UNWRITTEN, type Round } from './attention.ts';
+// plainSoftmax.ts: twin of shaders/plain/plain_softmax.wgsl: each row of scores becomes weights that sum to 1.
+import { exact, UNWRITTEN, type Round } from '../../src/reference/attention.ts';
 import { NEG_MAX, resultOfState } from './decodeTiles.ts';
 
 /** Scores [B, rowsPerSequence, capacity], of which a sequence's first kvLens[b] count. */

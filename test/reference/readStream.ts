@@ -1,4 +1,4 @@
-// readStream.ts: twin of shaders/read_stream.wgsl: sums of words modulo 2^32.
+// readStream.ts: twin of shaders/probe/read_stream.wgsl: sums of words modulo 2^32.
 
 /**
  * sums [groups, wgSize]: workgroup g reads vectors g * piece to (g + 1) * piece - 1 with piece = ceil(vectors / groups);

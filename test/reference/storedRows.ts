@@ -1,6 +1,6 @@
 // storedRows.ts: how a cache's element types store a row, in plain arithmetic: nearest numbers found by search, bits by hand.
 
-import type { KvType, RowsLayout } from '../../src/kernels/elements.ts';
+import type { KvType, RowsLayout } from '../../src/numbers/elements.ts';
 
 /** A table of ascending values and the bits that stand for them. */
 interface Scale {

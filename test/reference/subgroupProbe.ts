@@ -1,4 +1,4 @@
-// subgroupProbe.ts: twin of shaders/subgroup_probe.wgsl: what each invocation of a workgroup sees of its team.
+// subgroupProbe.ts: twin of shaders/probe/subgroup_probe.wgsl: what each invocation of a workgroup sees of its team.
 
 /** Where the invocations of a workgroup are: place = subgroup * size + number within the subgroup. */
 export interface Dealing {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { headerLines, resultTable } from '../../bench/report.ts';
+import { headerLines, resultTable } from '../../bench/report/report.ts';
 import { withResults } from '../../scripts/readmeTable.ts';
 import { readResults, ROOT } from '../../scripts/resultFiles.ts';
 import { result, row, steady } from '../support/benchResult.ts';

@@ -1,6 +1,6 @@
 // series.test.ts: which rows of a result become which points of a chart, worked by hand.
 import { describe, expect, test } from 'vitest';
-import type { BenchRow } from '../../bench/schema.ts';
+import type { BenchRow } from '../../bench/schema/schema.ts';
 import { apart, ticks } from '../../scripts/charts/layers.ts';
 import {
   bandwidthPoints,

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { typesTable } from '../../bench/typeErrors.ts';
+import { typesTable } from '../../bench/studies/typeErrors.ts';
 import { ROOT } from '../../scripts/resultFiles.ts';
 import { withTypes } from '../../scripts/typesTable.ts';
 

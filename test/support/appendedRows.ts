@@ -1,9 +1,9 @@
 // appendedRows.ts: runs append_kv over a cache that holds rows, and holds every byte and counter against the twin.
 import { expect } from 'vitest';
-import { normals } from '../../bench/random.ts';
+import { normals } from '../../src/numbers/random.ts';
 import { appendGrid, appendKv as appendKvKernel } from '../../src/kernels/appendKv.ts';
-import { scalesStart, type KvType, type RowsLayout } from '../../src/kernels/elements.ts';
-import { encodeRows } from '../../src/kernels/storedRows.ts';
+import { scalesStart, type KvType, type RowsLayout } from '../../src/numbers/elements.ts';
+import { encodeRows } from '../../src/numbers/storedRows.ts';
 import { type Append, appendKv } from '../reference/appendKv.ts';
 import {
   blocksOf,

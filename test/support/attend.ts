@@ -1,8 +1,8 @@
 // attend.ts: runs attention problems on the shared device and holds the results against the float64 reference.
 import { expect } from 'vitest';
-import { randomProblem, runProblem, type ProblemOptions, type RunOptions } from '../../bench/problem.ts';
-import { expect64, verify } from '../../bench/verify.ts';
-import type { AttentionProblem } from '../reference/attention.ts';
+import { randomProblem, runProblem, type ProblemOptions, type RunOptions } from '../../src/reference/problem.ts';
+import { expect64, verify } from '../../src/reference/verify.ts';
+import type { AttentionProblem } from '../../src/reference/attention.ts';
 import { testDevice } from './device.ts';
 
 /** Fails unless the kernel keeps its bounds on a random problem; the failure holds all that is needed to repeat it. */

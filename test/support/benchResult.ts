@@ -1,7 +1,7 @@
 // benchResult.ts: invented results of the benchmark, for tests of what reads them. Every number is round.
-import type { BenchContext, BenchResult, BenchRow, RowTime } from '../../bench/schema.ts';
-import { SCHEMA, SUITE } from '../../bench/schema.ts';
-import { median, medianInterval } from '../../bench/stats.ts';
+import type { BenchContext, BenchResult, BenchRow, RowTime } from '../../bench/schema/schema.ts';
+import { SCHEMA, SUITE } from '../../bench/schema/schema.ts';
+import { median, medianInterval } from '../../bench/schema/stats.ts';
 
 const MIB = 2 ** 20;
 

@@ -1,8 +1,8 @@
 // checkpoints.ts: tiny checkpoints in the true format of each family: its tensor names, shapes and config.json.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeSafetensors } from '../../src/checkpoint/file.ts';
-import { f16Bits } from '../../src/kernels/halves.ts';
+import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
+import { f16Bits } from '../../src/numbers/halves.ts';
 
 /** Names and shapes of a checkpoint, and its config.json. */
 export interface CheckpointSpec {

@@ -1,12 +1,12 @@
 // convertFolder.ts: runs a conversion on folders as the command does, and reads checkpoints back.
-import { findAttention, type AttentionOptions } from '../../src/checkpoint/attention.ts';
-import { Calibration } from '../../src/checkpoint/disk/calibration.ts';
-import { finishConversion } from '../../src/checkpoint/disk/finish.ts';
-import { convertShards, type ConversionJob } from '../../src/checkpoint/disk/job.ts';
-import { openModelFolder } from '../../src/checkpoint/disk/modelFolder.ts';
-import { ModelReader } from '../../src/checkpoint/disk/modelReader.ts';
-import { checkTarget } from '../../src/checkpoint/disk/target.ts';
-import { planConversion, type ConversionOptions } from '../../src/checkpoint/plan.ts';
+import { findAttention, type AttentionOptions } from '../../src/checkpoint/find/attention.ts';
+import { Calibration } from '../../src/checkpoint/convert/disk/calibration.ts';
+import { finishConversion } from '../../src/checkpoint/convert/disk/finish.ts';
+import { convertShards, type ConversionJob } from '../../src/checkpoint/convert/disk/job.ts';
+import { openModelFolder } from '../../src/checkpoint/convert/disk/modelFolder.ts';
+import { ModelReader } from '../../src/checkpoint/convert/disk/modelReader.ts';
+import { checkTarget } from '../../src/checkpoint/convert/disk/target.ts';
+import { planConversion, type ConversionOptions } from '../../src/checkpoint/convert/plan.ts';
 
 export type Options = Partial<ConversionOptions> &
   AttentionOptions & {

@@ -1,5 +1,5 @@
 // deviceFacts.ts: facts of devices that need not be there: WebGPU's guaranteed limits, on a GPU and on a CPU.
-import { NVIDIA_LIKE } from '../../bench/counts.ts';
+import { NVIDIA_LIKE } from '../../bench/studies/counts.ts';
 import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
 
 /** A GPU with subgroups and nothing but the limits that every WebGPU device has. */

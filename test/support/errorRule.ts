@@ -1,6 +1,6 @@
 // errorRule.ts: how far a kernel's numbers may be from float64, and the check that they are not.
 import { expect } from 'vitest';
-import { UNWRITTEN } from '../reference/attention.ts';
+import { UNWRITTEN } from '../../src/reference/attention.ts';
 import { BAD_SCORE, NEG_MAX } from '../reference/decodeTiles.ts';
 import { SENTINEL } from './runKernel.ts';
 

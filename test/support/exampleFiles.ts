@@ -1,6 +1,6 @@
 // exampleFiles.ts: the files that the examples of help texts and of the README name, small.
 import { writeFile } from 'node:fs/promises';
-import { writeSafetensors, type TensorData } from '../../src/checkpoint/file.ts';
+import { writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
 import { result, row, steady } from './benchResult.ts';
 import {
   CHECKPOINTS,

@@ -1,9 +1,9 @@
 // fusedCases.ts: what the tests of both templates of the fused kernel have in common: problems, lengths, and the check.
-import { randomProblem, type StoredProblem } from '../../bench/problem.ts';
+import { randomProblem, type StoredProblem } from '../../src/reference/problem.ts';
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';
-import type { KvType } from '../../src/kernels/elements.ts';
+import type { KvType } from '../../src/numbers/elements.ts';
 import type { Kernel } from '../../src/kernels/kernel.ts';
-import { type Round } from '../reference/attention.ts';
+import { type Round } from '../../src/reference/attention.ts';
 import type { FusedResult, Item } from '../reference/decodeTiles.ts';
 import { expectAttention, expectFused, itemsOf, runFused } from './runDecode.ts';
 

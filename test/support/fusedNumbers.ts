@@ -1,7 +1,7 @@
 // fusedNumbers.ts: tests of what is a run-time number to a fused kernel: items, lengths, heads, scores. For both templates.
 import { describe, expect, test } from 'vitest';
-import { randomProblem, type StoredProblem } from '../../bench/problem.ts';
-import { uniform, shuffled } from '../../bench/random.ts';
+import { randomProblem, type StoredProblem } from '../../src/reference/problem.ts';
+import { uniform, shuffled } from '../../src/numbers/random.ts';
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';
 import { BAD_SCORE, NEG_MAX } from '../reference/decodeTiles.ts';
 import { check, type Fused, type Given, problemOf } from './fusedCases.ts';

@@ -1,6 +1,6 @@
 // gqaMain.ts: runs `gqa` in this process, its output kept.
 import { vi } from 'vitest';
-import { main } from '../../src/cli/main.ts';
+import { main } from '../../cli/main.ts';
 
 /** What a run printed, and the exit code it asked for. */
 export interface MainOutcome {

@@ -1,9 +1,9 @@
 // headerFuzz.ts: safetensors files with damaged headers, and the real loader let loose on them.
 import { open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CheckpointError } from '../../src/checkpoint/checkpointError.ts';
-import { SafetensorsFile } from '../../src/checkpoint/file.ts';
-import { isDtype, tensorByteLength } from '../../src/checkpoint/safetensors.ts';
+import { CheckpointError } from '../../src/checkpoint/format/checkpointError.ts';
+import { SafetensorsFile } from '../../src/checkpoint/format/file.ts';
+import { isDtype, tensorByteLength } from '../../src/checkpoint/format/safetensors.ts';
 
 /** What came of many damaged files. */
 export interface FuzzResult {

@@ -1,6 +1,6 @@
 // interruptAt.ts: presses Ctrl-C, as far as a command in this process can tell, when its progress says something.
 import { vi } from 'vitest';
-import { Progress } from '../../src/cli/progress.ts';
+import { Progress } from '../../src/node/command/progress.ts';
 
 /** Calls the newest listener of the signal, as the process would. */
 export function interruptNow(signal: NodeJS.Signals = 'SIGINT'): void {

@@ -1,7 +1,7 @@
 // registersSizes.ts: the sizes that are chosen for decode_registers, whatever the shape, and what follows from them.
 import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
 import { chooseRegisters, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
-import { KV_TYPES } from '../../src/kernels/elements.ts';
+import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
 
 /** Teams with the same rows. */

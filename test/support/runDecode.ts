@@ -1,9 +1,9 @@
 // runDecode.ts: runs the kernels of a decode step on a stored problem, one kernel at a time.
-import type { StoredProblem } from '../../bench/problem.ts';
+import type { StoredProblem } from '../../src/reference/problem.ts';
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';
-import { scalesStart } from '../../src/kernels/elements.ts';
+import { scalesStart } from '../../src/numbers/elements.ts';
 import type { Kernel } from '../../src/kernels/kernel.ts';
-import { attention } from '../reference/attention.ts';
+import { attention } from '../../src/reference/attention.ts';
 import { decodeMerge } from '../reference/decodeMerge.ts';
 import type { FusedResult, Item } from '../reference/decodeTiles.ts';
 import { expectWithinRule, expectWritten, withoutFloor } from './errorRule.ts';

@@ -1,12 +1,12 @@
 // subgroupEmulation.ts: subgroups of any size on any device: shaders/lib/subgroup.wgsl again, in workgroup memory.
-import source from '../../shaders/decode_registers.wgsl?raw';
-import probeSource from '../../shaders/subgroup_probe.wgsl?raw';
+import source from '../../shaders/attention/decode_registers.wgsl?raw';
+import probeSource from '../../shaders/probe/subgroup_probe.wgsl?raw';
 import { link } from '../../src/device/wgsl.ts';
 import { registersConsts, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import type { Kernel } from '../../src/kernels/kernel.ts';
 import { cacheLibs, NUMBERS, STEP, WORK, type CacheFormat } from '../../src/kernels/lib.ts';
 import type { GqaShape } from '../../src/kernels/shape.ts';
-import type { TeamSizes } from '../../src/kernels/subgroupProbe.ts';
+import type { TeamSizes } from '../../src/kernels/probe/subgroupProbe.ts';
 
 /** How a device deals a workgroup's invocations to subgroups; WGSL leaves it open. */
 export interface Subgroups {

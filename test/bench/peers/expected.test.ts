@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { checkOutput, expectPeers, halfAttention } from '../../../bench/peers/expected.ts';
 import { makeInputs } from '../../../bench/peers/inputs.ts';
-import { randomProblem } from '../../../bench/problem.ts';
-import { worstError } from '../../../bench/verify.ts';
+import { randomProblem } from '../../../src/reference/problem.ts';
+import { worstError } from '../../../src/reference/verify.ts';
 import { fromElements, toElements } from '../../../bench/peers/inputs.ts';
-import { attention } from '../../reference/attention.ts';
+import { attention } from '../../../src/reference/attention.ts';
 
 const SHAPE = { heads: 8, kvHeads: 2, headDim: 64, depth: 300 } as const;
 

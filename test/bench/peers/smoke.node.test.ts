@@ -5,14 +5,14 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CONTESTANTS, contestantName, type Contestant } from '../../../bench/peers/contestants.ts';
 import { peerVersion } from '../../../bench/peers/context.ts';
-import type { PeerResult } from '../../../bench/schema.ts';
+import type { PeerResult } from '../../../bench/schema/schema.ts';
 
 const START = fileURLToPath(new URL('../../../bench/peers/start.mjs', import.meta.url));
 const TINY = ['--heads', '4', '--kv-heads', '2', '--head-dim', '64', '--depth', '256', '--types', 'f32'];
 const OPTIONS = ['--reps', '2', '--max-time', '5', '-o', 'json'];
 
 /** Whether there is a browser to drive: a machine for the node tests alone need not have one. */
-const browser = await import('../../../scripts/chromium.ts')
+const browser = await import('../../../src/node/chromium.ts')
   .then(async ({ findChromium }) => [await findChromium(), await import('playwright-core')])
   .catch(() => undefined);
 

@@ -1,0 +1,110 @@
+// bed.ts: what the kernels of one shape are timed on: a seeded problem, enough copies of its caches to stay cold, q and outputs.
+import { checkBufferBytes } from '../../src/device/gqaDevice.ts';
+import {
+  cacheLayout,
+  createKvCache,
+  createStorage,
+  kvBytesRead,
+  uploadStorage,
+  type GqaDevice,
+  type KvCache,
+} from '../../src/index.ts';
+import { cacheOptionsOf, randomProblem, type StoredProblem } from '../../src/reference/problem.ts';
+import { kvLensOf } from './requests.ts';
+import type { RowParams } from '../schema/schema.ts';
+import { expect64, type Expected } from '../../src/reference/verify.ts';
+
+/** The shape of a row without what differs between kernels on it. */
+export type BedParams = Omit<RowParams, 'kernel'>;
+
+/** The data of one shape. All kernels on it read the same caches in turn and write the same output. */
+export interface Bed {
+  readonly problem: StoredProblem;
+  readonly cache: KvCache;
+  /** Copies of the cache, as layers of it; they hold the same values. */
+  readonly copies: number;
+  readonly q: GPUBuffer;
+  readonly o: GPUBuffer;
+  readonly lse: GPUBuffer;
+  /** The float64 result, computed once when it is first asked for. */
+  expected(): Expected;
+  destroy(): void;
+}
+
+/** How far a bed's caches are to be from the last-level cache, and what limits that. */
+export interface Rotation {
+  /** What the copies of a cache are to exceed together, as far as `mostCopies` do. */
+  readonly rotatedBytes: number;
+  /** Each copy is a bound step of every kernel on the bed (`copiesPerKernel`). */
+  readonly mostCopies: number;
+}
+
+/**
+ * Allocates and fills a bed whose copies of the cache are read in turn; a hot one has a single copy. Whatever fails leaves
+ * nothing allocated.
+ */
+export async function createBed(
+  device: GqaDevice,
+  params: BedParams,
+  seed: number,
+  { rotatedBytes, mostCopies }: Rotation,
+): Promise<Bed> {
+  const made: { destroy(): void }[] = [];
+  const keep = <T extends { destroy(): void }>(resource: T): T => {
+    made.push(resource);
+    return resource;
+  };
+  const destroy = () => {
+    for (const resource of made.splice(0).toReversed()) resource.destroy();
+    // WebGPU gives memory back with the next submit.
+    device.device.queue.submit([]);
+  };
+  try {
+    const copies = Math.min(mostCopies, copiesOf(device, params, rotatedBytes));
+    const problem = problemOf(params, seed);
+    const cache = keep(await createKvCache(device, { ...cacheOptionsOf(problem), layers: copies }));
+    for (let layer = 0; layer < copies; layer++) {
+      cache.load({ layer, k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
+    }
+    let expected: Expected | undefined;
+    return {
+      problem,
+      cache,
+      copies,
+      q: keep(uploadStorage(device, 'q', problem.q)),
+      o: keep(createStorage(device, 'o', problem.q.byteLength)),
+      lse: keep(createStorage(device, 'lse', (problem.q.length / params.headDim) * 4)),
+      expected: () => (expected ??= expect64(problem)),
+      destroy,
+    };
+  } catch (error) {
+    destroy();
+    throw error;
+  }
+}
+
+/** Before any data is made: a shape beyond the device's limits would take gigabytes of host memory first. */
+function copiesOf(device: GqaDevice, params: BedParams, rotatedBytes: number): number {
+  const { batch, kvHeads, headDim, capacity, kType, vType } = params;
+  const layout = cacheLayout({ batch, numKvHeads: kvHeads, headDim, capacity, kType, vType });
+  checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
+  checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
+  if (params.cache === 'hot') return 1;
+  const read = kvBytesRead(layout, kvLensOf(params));
+  return Math.max(1, Math.ceil(rotatedBytes / Math.max(1, read)));
+}
+
+function problemOf(params: BedParams, seed: number): StoredProblem {
+  const { batch, heads, kvHeads, headDim, capacity, kType, vType } = params;
+  return randomProblem({
+    batch,
+    numQHeads: heads,
+    numKvHeads: kvHeads,
+    headDim,
+    capacity,
+    kType,
+    vType,
+    kvLens: kvLensOf(params),
+    seed,
+  });
+}

@@ -1,0 +1,127 @@
+// rowGroup.ts: the rows that are timed interleaved: each made ready and checked, sampled in turn, and checked again.
+import { GqaError, tunedFor, variantName as sizesName, type GqaDevice } from '../../src/index.ts';
+import { createBed, type Bed, type Rotation } from './bed.ts';
+import { planCost, recordCost } from './hostCost.ts';
+import { shapeOf } from '../../src/reference/problem.ts';
+import { failedRow, timedRow, wrongRow } from './rowResult.ts';
+import { variantName } from './rows.ts';
+import type { BenchOptions } from './run.ts';
+import { sampleInterleaved, takeSample, warmUp, type Running } from './sampling.ts';
+import type { BenchRow, RowParams } from '../schema/schema.ts';
+import { createSubject, type Subject } from './subject.ts';
+import type { PassTimer } from './timer.ts';
+
+/** What all groups of a run share. */
+export interface GroupContext {
+  readonly device: GqaDevice;
+  readonly timer: PassTimer;
+  readonly options: BenchOptions;
+  readonly coldBytes: number;
+  readonly rotation: Rotation;
+}
+
+/** What a group reports while it goes on. */
+export type GroupEvent =
+  | { readonly type: 'progress'; readonly text: string }
+  | { readonly type: 'row'; readonly row: BenchRow };
+
+/** The rows that are timed interleaved. Kernels on the same shape share one bed. */
+export class RowGroup {
+  readonly #device: GqaDevice;
+  readonly #timer: PassTimer;
+  readonly #options: BenchOptions;
+  readonly #coldBytes: number;
+  readonly #rotation: Rotation;
+  readonly #beds = new Map<string, Bed>();
+
+  constructor({ device, timer, options, coldBytes, rotation }: GroupContext) {
+    this.#device = device;
+    this.#timer = timer;
+    this.#options = options;
+    this.#coldBytes = coldBytes;
+    this.#rotation = rotation;
+  }
+
+  /** Yields the rows when all are finished. An abort before the first round of samples rejects with its reason. */
+  async *run(group: readonly RowParams[]): AsyncGenerator<GroupEvent> {
+    const running: Running[] = [];
+    const finished = new Map<RowParams, BenchRow>();
+    const load = group[0]!.requests ?? `d${group[0]!.depth}`;
+    try {
+      for (const params of group) {
+        yield progress(`preparing ${variantName(params)} @ ${load}`);
+        this.#options.signal?.throwIfAborted();
+        const prepared = await this.#prepare(params);
+        if ('samplesNs' in prepared) running.push(prepared);
+        else finished.set(params, prepared);
+      }
+      const sampling = sampleInterleaved(running, (run) => takeSample(this.#timer, run), this.#options);
+      let step = await sampling.next();
+      for (; !step.done; step = await sampling.next()) yield progress(`${load}: ${step.value}`);
+      for (const run of running) {
+        const after = this.#options.check ? await run.subject.check() : undefined;
+        const row =
+          after?.pass === false
+            ? wrongRow(run.params, { check: run.check, checkAfter: after })
+            : timedRow(run, step.value, this.#coldBytes, after);
+        finished.set(run.params, row);
+      }
+    } finally {
+      for (const { subject } of running) subject.destroy();
+      for (const bed of this.#beds.values()) bed.destroy();
+    }
+    for (const params of group) yield { type: 'row', row: finished.get(params)! };
+  }
+
+  /** Allocates, runs cold, checks and warms up one row; a row that cannot run or is wrong ends here, without a time. */
+  async #prepare(params: RowParams): Promise<Running | BenchRow> {
+    let made: { subject: Subject; tuned: boolean };
+    try {
+      made = await this.#subject(params);
+    } catch (error) {
+      if (error instanceof GqaError && error.code !== 'device-lost') return failedRow(params, error.message);
+      throw error;
+    }
+    const { subject, tuned } = made;
+    try {
+      // Or the upload of its caches would be in the first time.
+      await this.#device.device.queue.onSubmittedWorkDone();
+      const { wallNs: firstNs } = await this.#timer.time((pass) => subject.record(pass));
+      const check = this.#options.check ? await subject.check() : null;
+      if (check && !check.pass) {
+        subject.destroy();
+        return wrongRow(params, { check });
+      }
+      const stepsPerSample = await warmUp(this.#device, this.#timer, subject);
+      const host = { planNs: planCost(subject), recordNs: recordCost(this.#device, subject) };
+      return { params, subject, tuned, check, host, firstNs, stepsPerSample, samplesNs: [], wallNs: [] };
+    } catch (error) {
+      subject.destroy();
+      throw error;
+    }
+  }
+
+  async #subject(params: RowParams): Promise<{ subject: Subject; tuned: boolean }> {
+    const { kernel, ...shape } = params;
+    const key = JSON.stringify(shape);
+    let bed = this.#beds.get(key);
+    if (!bed) {
+      bed = await createBed(this.#device, shape, this.#options.seed, this.#rotation);
+      this.#beds.set(key, bed);
+    }
+    const tuned = kernel === 'auto' ? this.#tunedFor(bed) : undefined;
+    const subject = await createSubject(this.#device, bed, { kernel, ...(tuned && { tuned }) });
+    // Its decoder passes over what the device's subgroups turn out not to run.
+    return { subject, tuned: tuned !== undefined && subject.sizes === sizesName(tuned.variant) };
+  }
+
+  #tunedFor({ problem, cache }: Bed) {
+    const { tuning } = this.#options;
+    const { device, facts } = this.#device;
+    return tuning && tunedFor(tuning, device.adapterInfo, facts, shapeOf(problem), cache.layout);
+  }
+}
+
+function progress(text: string): GroupEvent {
+  return { type: 'progress', text };
+}

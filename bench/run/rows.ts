@@ -1,0 +1,128 @@
+// rows.ts: from a benchmark's options to its rows: which shapes are compared.
+import { checkShape, DECODE_KERNELS, type KernelChoice, type KvType, ShapeError } from '../../src/index.ts';
+import { parseRequests } from './requests.ts';
+import type { RowParams } from '../schema/schema.ts';
+
+/** Lists multiply out. */
+export interface RowOptions {
+  readonly model: string;
+  readonly heads: number;
+  readonly kvHeads: readonly number[];
+  readonly headDim: number;
+  readonly depths: readonly number[];
+  /** Allocated cache length, if not the depth. */
+  readonly capacity?: number;
+  readonly batches: readonly number[];
+  /** Batches of unequal requests (requests.ts), instead of batches and depths. */
+  readonly requests?: readonly string[];
+  readonly caches: readonly RowParams['cache'][];
+  readonly kTypes: readonly KvType[];
+  readonly vTypes: readonly KvType[];
+  readonly kernels: readonly KernelChoice[];
+}
+
+/** Whether caches are read in turn, or one again and again. */
+export const CACHE_STATES: readonly RowParams['cache'][] = ['cold', 'hot'];
+
+/** The depths of the standard run, on a GPU and on a software adapter. */
+export const STANDARD_DEPTHS = { gpu: [1024, 4096, 16384], software: [256, 512, 1024] } as const;
+
+/** KV heads that show the spectrum for a model: all, as it has them, one; a model without groups also gets 8, as in the paper. */
+export function spectrum(heads: number, kvHeads: number): number[] {
+  const grouped = kvHeads === heads || kvHeads === 1;
+  const middle = grouped && heads > 8 && heads % 8 === 0 ? [8] : [];
+  return [...new Set([heads, kvHeads, ...middle, 1])].toSorted((a, b) => b - a);
+}
+
+/** All rows, those to be interleaved with each other (same depth and batch) in one group. Throws ShapeError. */
+export function rowGroups(options: RowOptions): RowParams[][] {
+  for (const kernel of options.kernels) {
+    if (kernel !== 'auto' && !DECODE_KERNELS.includes(kernel)) {
+      throw new ShapeError(`bench: kernel must be one of auto, ${DECODE_KERNELS.join(', ')}, got ${kernel}`);
+    }
+  }
+  const loads = options.requests
+    ? options.requests.map(loadOf)
+    : options.batches.flatMap((batch) => options.depths.map((depth) => ({ batch, depth })));
+  return withoutDoubles(loads.map((load) => rowsAt(options, load)));
+}
+
+/** A value that a list has twice gives no second row of the same name. */
+function withoutDoubles(groups: readonly RowParams[][]): RowParams[][] {
+  const seen = new Set<string>();
+  const single = groups.map((group) => group.filter((row) => seen.size < seen.add(rowId(row)).size));
+  return single.filter((group) => group.length > 0);
+}
+
+type Load = Pick<RowParams, 'batch' | 'depth' | 'requests'>;
+
+function loadOf(requests: string): Load {
+  const lens = parseRequests(requests);
+  return { batch: lens.length, depth: Math.max(1, ...lens), requests };
+}
+
+function rowsAt(options: RowOptions, load: Load): RowParams[] {
+  const { model, heads, headDim, capacity = load.depth } = options;
+  if (load.depth > capacity) {
+    throw new ShapeError(`bench: depth: expected at most the capacity of ${capacity}, got ${load.depth}`);
+  }
+  const rows: RowParams[] = [];
+  const add = (kvHeads: number, kType: KvType, vType: KvType) => {
+    checkShape({ batch: load.batch, numQHeads: heads, numKvHeads: kvHeads, headDim });
+    for (const kernel of options.kernels) {
+      for (const cache of options.caches) {
+        rows.push({ model, heads, kvHeads, headDim, ...load, capacity, kType, vType, cache, kernel });
+      }
+    }
+  };
+  for (const { kType, vType } of typePairs(options.kTypes, options.vTypes)) {
+    for (const kvHeads of options.kvHeads) add(kvHeads, kType, vType);
+  }
+  return rows;
+}
+
+/**
+ * Types of K and V together: V as K where it has no list; every type of a list with the one of the other; two lists of
+ * several types are pairs. Those of different lengths are a ShapeError.
+ */
+export function typePairs(
+  kTypes: readonly KvType[],
+  vTypes: readonly KvType[] = kTypes,
+): { kType: KvType; vType: KvType }[] {
+  const [k, v] = [kTypes.length, vTypes.length];
+  if (k > 1 && v > 1 && k !== v) {
+    throw new ShapeError(
+      `cache types: expected a list for V of 1 or ${k} types, as many as for K, got ${v}: they are pairs`,
+    );
+  }
+  return Array.from({ length: Math.max(k, v) }, (_, i) => ({
+    kType: kTypes[k === 1 ? 0 : i]!,
+    vType: vTypes[v === 1 ? 0 : i]!,
+  }));
+}
+
+/** What a row measures, apart from the shape: `attn @ d4096`, `attn @ 8q1s4k`. */
+export function testName({ depth, requests }: Pick<RowParams, 'depth' | 'requests'>): string {
+  return `attn @ ${requests ?? `d${depth}`}`;
+}
+
+/** `mha`, `gqa` or `mqa`. */
+export function variantName({ heads, kvHeads }: Pick<RowParams, 'heads' | 'kvHeads'>): string {
+  if (kvHeads === heads) return 'mha';
+  return kvHeads === 1 ? 'mqa' : 'gqa';
+}
+
+/** The row's name: the shape's, and the kernel's where it is not the usual one. */
+export function rowId(p: RowParams): string {
+  return `${shapeName(p)}${p.kernel === 'auto' ? '' : `_${p.kernel}`}`;
+}
+
+/** A shape's name in the field's manner: h32_kv8_d128_t4096_f16, with a batch or mixed types where there are any. */
+export function shapeName(p: Omit<RowParams, 'model' | 'kernel'>): string {
+  const types = p.kType === p.vType ? p.kType : `k${p.kType}_v${p.vType}`;
+  const batch = p.batch > 1 ? `_b${p.batch}` : '';
+  const load = p.requests === undefined ? `${batch}_t${p.depth}` : `_${p.requests}`;
+  const hot = p.cache === 'hot' ? '_hot' : '';
+  const capacity = p.capacity !== p.depth ? `_c${p.capacity}` : '';
+  return `h${p.heads}_kv${p.kvHeads}_d${p.headDim}${load}${capacity}_${types}${hot}`;
+}

@@ -1,0 +1,144 @@
+// run.ts: a benchmark run, group by group of rows; what is finished when it ends early is its result.
+import { subgroupReports, type GqaDevice, type Tuning } from '../../src/index.ts';
+import { measureCeiling } from './ceiling.ts';
+import { coldBytesOf, copiesPerKernel, rotatedBytesOf } from './coldCaches.ts';
+import { describeContext, type RunContext } from './context.ts';
+import { lossOr, partialFields, partialOf } from './endedEarly.ts';
+import { plan64Cost } from './hostCost.ts';
+import { RowGroup, type GroupContext } from './rowGroup.ts';
+import { rowGroups, type RowOptions } from './rows.ts';
+import type { SamplingOptions } from './sampling.ts';
+import {
+  SCHEMA,
+  SUITE,
+  type BenchResult,
+  type BenchRow,
+  type CeilingContext,
+  type PartialRun,
+  type RowParams,
+} from '../schema/schema.ts';
+import { PassTimer, type TimerHooks } from './timer.ts';
+import { runWarnings, tuningWarnings } from './warnings.ts';
+
+/** What to run and for how long. */
+export interface BenchOptions extends RowOptions, SamplingOptions, TimerHooks {
+  readonly check: boolean;
+  /** What was measured on devices before; `auto` uses it. */
+  readonly tuning?: Tuning;
+  /** Where that was read from, for warnings. */
+  readonly tuningSource?: string;
+  /** Size of the last-level cache, where the host knows it: of the CPU behind a software adapter. */
+  readonly lastLevelCacheBytes?: number;
+  readonly context: RunContext;
+}
+
+/**
+ * What a run reports while it goes on. `soFar` comes after each group but the last, with the result if it ended there;
+ * `failed` before a result that an error has cut short.
+ */
+export type BenchEvent =
+  | { readonly type: 'progress'; readonly text: string; readonly done: number; readonly total: number }
+  | { readonly type: 'ceiling'; readonly ceiling: CeilingContext }
+  | { readonly type: 'row'; readonly row: BenchRow }
+  | { readonly type: 'soFar'; readonly result: BenchResult }
+  | { readonly type: 'failed'; readonly error: unknown };
+
+/**
+ * Runs the benchmark, yields progress and rows as they finish, and returns the whole result. An abort, a lost device or
+ * another error ends it with the rows that are finished, marked as partial; it rejects where there are none.
+ */
+export async function* runBench(
+  device: GqaDevice,
+  options: BenchOptions,
+): AsyncGenerator<BenchEvent, BenchResult> {
+  const groups = rowGroups(options);
+  const timer = new PassTimer(device, options);
+  try {
+    yield { type: 'progress', text: 'measuring the read ceiling', done: 0, total: groups.length };
+    await timer.calibrate();
+    const context = groupContext(device, timer, options, groups.flat().length);
+    const ceiling = await measureCeiling(device, timer, context.rotation.rotatedBytes, options.signal);
+    yield { type: 'ceiling', ceiling };
+    return yield* new Run(context, ceiling).run(groups);
+  } finally {
+    timer.destroy();
+  }
+}
+
+function groupContext(
+  device: GqaDevice,
+  timer: PassTimer,
+  options: BenchOptions,
+  rows: number,
+): GroupContext {
+  const { software } = device.facts;
+  const coldBytes = coldBytesOf(software, options.lastLevelCacheBytes);
+  const rotation = { rotatedBytes: rotatedBytesOf(software, coldBytes), mostCopies: copiesPerKernel(rows) };
+  return { device, timer, options, coldBytes, rotation };
+}
+
+/** The rows of a run, once its ceiling is known. */
+class Run {
+  readonly #context: GroupContext;
+  readonly #ceiling: CeilingContext;
+  readonly #host: BenchResult['context']['host'];
+  readonly #rows: BenchRow[] = [];
+
+  constructor(context: GroupContext, ceiling: CeilingContext) {
+    this.#context = context;
+    this.#ceiling = ceiling;
+    this.#host = { plan64Ns: plan64Cost(context.device) };
+  }
+
+  async *run(groups: readonly (readonly RowParams[])[]): AsyncGenerator<BenchEvent, BenchResult> {
+    const { device, options } = this.#context;
+    const [rows, total] = [groups.flat().length, groups.length];
+    for (const [done, group] of groups.entries()) {
+      try {
+        options.signal?.throwIfAborted();
+        for await (const event of new RowGroup(this.#context).run(group)) {
+          if (event.type === 'row') this.#rows.push(event.row);
+          yield event.type === 'progress' ? { ...event, done, total } : event;
+        }
+      } catch (thrown) {
+        const aborted = options.signal?.aborted === true && thrown === options.signal.reason;
+        const error = aborted ? thrown : await lossOr(device, thrown);
+        if (this.#rows.length === 0) throw error;
+        if (!aborted) yield { type: 'failed', error };
+        return this.#result(partialOf(error, rows));
+      }
+      if (done < total - 1) yield { type: 'soFar', result: await this.#result({ ...RUNNING, rows }) };
+    }
+    return this.#result(this.#interrupted(rows));
+  }
+
+  /** An abort in the last group's samples: all rows are there, of fewer samples than they would have. */
+  #interrupted(rows: number): PartialRun | undefined {
+    const { signal } = this.#context.options;
+    return signal?.aborted ? partialOf(signal.reason, rows) : undefined;
+  }
+
+  async #result(partial?: PartialRun): Promise<BenchResult> {
+    const { device, timer, options, coldBytes } = this.#context;
+    const { lastLevelCacheBytes } = options;
+    const measured = {
+      ceiling: this.#ceiling,
+      host: this.#host,
+      coldBytes,
+      ...(lastLevelCacheBytes !== undefined && { lastLevelCacheBytes }),
+    };
+    const rows = [...this.#rows];
+    const fields = partialFields(partial, rows.length);
+    const warnings = [
+      ...fields.warnings,
+      ...tuningWarnings(device, options),
+      ...runWarnings(timer, this.#ceiling, rows),
+    ];
+    const subgroupProbes = await subgroupReports(device);
+    const findings = { ...fields, subgroupProbes, warnings };
+    const context = describeContext(device, options, timer, measured, findings);
+    return { schema: SCHEMA, suite: SUITE, context, results: rows };
+  }
+}
+
+const RUNNING = { code: 'running', reason: 'written while the run went on' };

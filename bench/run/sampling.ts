@@ -1,0 +1,184 @@
+// sampling.ts: how the rows of a group are timed: interleaved sample by sample, until all have settled.
+import { GqaError, type GqaDevice } from '../../src/index.ts';
+import { formatSignificant } from '../text/format.ts';
+import { shuffled, uniform } from '../../src/numbers/random.ts';
+import type { RowCheck, RowHost, RowParams, RowTime } from '../schema/schema.ts';
+import { median, medianInterval } from '../schema/stats.ts';
+import type { Subject } from './subject.ts';
+import type { PassTimer, TimerSource } from './timer.ts';
+
+/** When to take samples and when to stop. */
+export interface SamplingOptions {
+  readonly seed: number;
+  /** Samples per row; without it as many as it takes, up to `maxTimeMs` for a group. */
+  readonly reps?: number;
+  /** Default: so much for each row of a group as `SAMPLING_MS` says. */
+  readonly maxTimeMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Half the interval of the median may be this share of it when a row counts as settled. */
+export const SETTLED = 0.02;
+const MIN_SAMPLES = 7;
+
+/** For the samples of a group: so much for each of its rows, at most so much for all. */
+export const SAMPLING_MS = { row: 2000, most: 6000 };
+
+const SAMPLE_NS = { gpu: 2e6, software: 2e7 };
+
+/** A sample has to be so many times as long as its clock may be off, or it has no time. */
+export const LEAST_CLOCKS = 20;
+
+/** And is so many times as long where that takes no more than LONG_NS. */
+const GOOD_CLOCKS = 100;
+const LONG_NS = 1e9;
+
+/** What is known of a row while it is sampled: nanoseconds per step. */
+export interface Sampled {
+  readonly samplesNs: number[];
+  /** How far off the clock may put each of them. */
+  clockNs?: number;
+}
+
+/** A row on its way: its subject and its samples. */
+export interface Running extends Sampled {
+  readonly params: RowParams;
+  readonly subject: Subject;
+  readonly check: RowCheck | null;
+  readonly tuned: boolean;
+  readonly firstNs: number;
+  readonly host: RowHost;
+  readonly stepsPerSample: number;
+  readonly wallNs: number[];
+  /** The clock that took the samples. */
+  source?: TimerSource;
+}
+
+const MAX_STEPS = 4096;
+
+/** The least nanoseconds of a sample: long against what the clock may be off and the fixed cost of a submission. */
+export function sampleSpan(
+  { facts }: { readonly facts: Pick<GqaDevice['facts'], 'software'> },
+  { resolutionNs }: Pick<PassTimer, 'resolutionNs'>,
+): number {
+  const usual = facts.software ? SAMPLE_NS.software : SAMPLE_NS.gpu;
+  const good = Math.min(GOOD_CLOCKS * resolutionNs, LONG_NS);
+  return Math.max(usual, good, LEAST_CLOCKS * resolutionNs);
+}
+
+/** Grows the steps of a sample until it spans long enough; also warms up. */
+export function warmUp(device: GqaDevice, timer: PassTimer, subject: Subject): Promise<number> {
+  return growSteps(
+    sampleSpan(device, timer),
+    async (steps) => (await timer.time((pass) => recordSteps(subject, pass, steps))).ns,
+  );
+}
+
+/** The number of steps whose time, by `time`, is at least `span`; all in nanoseconds. */
+export async function growSteps(span: number, time: (steps: number) => Promise<number>): Promise<number> {
+  let steps = 1;
+  for (;;) {
+    const ns = await time(steps);
+    if (ns >= span || steps >= MAX_STEPS) return steps;
+    steps = Math.min(
+      MAX_STEPS,
+      Math.max(steps + 1, Math.ceil((steps * span * 1.1) / Math.max(ns, span / 16))),
+    );
+  }
+}
+
+/** Records so many steps of a subject. */
+export function recordSteps(subject: Subject, pass: GPUComputePassEncoder, steps: number): void {
+  for (let i = 0; i < steps; i++) subject.record(pass);
+}
+
+/**
+ * One sample of every row per round, in shuffled order, until all have settled, or time or the wanted count is up.
+ * `take` adds a sample to its row; it may also take a row out of `running`. An abort ends it after the round under way, or
+ * in the first round, when nothing is worth keeping yet, with the abort's reason.
+ */
+export async function* sampleInterleaved<Row extends Sampled>(
+  running: readonly Row[],
+  take: (row: Row) => Promise<void>,
+  options: SamplingOptions,
+): AsyncGenerator<string, RowTime['stop']> {
+  const next = uniform(options.seed);
+  const start = performance.now();
+  const mostMs = options.maxTimeMs ?? Math.min(SAMPLING_MS.row * running.length, SAMPLING_MS.most);
+  for (let round = 1; ; round++) {
+    for (const run of shuffled(running, next)) {
+      // Later a round is finished first: the rows of a group have the same number of samples.
+      if (round === 1) options.signal?.throwIfAborted();
+      await take(run);
+    }
+    yield `round ${round}`;
+    if (options.signal?.aborted) return 'interrupted';
+    if (running.length === 0 || (options.reps !== undefined && round >= options.reps)) return 'reps';
+    if (options.reps === undefined && round >= MIN_SAMPLES && running.every(settled)) return 'converged';
+    if (options.reps === undefined && round >= MIN_SAMPLES && performance.now() - start > mostMs)
+      return 'time';
+  }
+}
+
+/** Times one sample of a row and adds it. */
+export async function takeSample(timer: PassTimer, run: Running): Promise<void> {
+  const { subject, stepsPerSample, samplesNs, wallNs } = run;
+  const sample = await timer.time((pass) => recordSteps(subject, pass, stepsPerSample));
+  // Timestamps that were given up meanwhile are not to be mixed with what the wall clock says.
+  if (run.source !== undefined && run.source !== sample.source) samplesNs.length = wallNs.length = 0;
+  run.source = sample.source;
+  run.clockNs = timer.resolutionNs / stepsPerSample;
+  samplesNs.push(sample.ns / stepsPerSample);
+  wallNs.push(sample.wallNs / stepsPerSample);
+}
+
+/** Times so many steps of a subject; ns per step. Throws GqaError when that is too short for the timer's clock to tell. */
+export async function timePerStep(timer: PassTimer, subject: Subject, steps: number): Promise<number> {
+  const { ns } = await timer.time((pass) => recordSteps(subject, pass, steps));
+  const fault = clockFault({
+    stepsPerSample: steps,
+    samplesNs: [ns / steps],
+    clockNs: timer.resolutionNs / steps,
+  });
+  if (fault !== undefined) throw new GqaError('timer', fault);
+  return ns / steps;
+}
+
+/** Why samples have no time, if their clock cannot tell one. */
+export function clockFault({
+  stepsPerSample,
+  samplesNs,
+  clockNs = 0,
+}: Pick<Running, 'stepsPerSample' | 'samplesNs' | 'clockNs'>): string | undefined {
+  const below = samplesNs.filter((ns) => !(ns > 0 && Number.isFinite(ns))).length;
+  const span = median(samplesNs) * stepsPerSample;
+  const off = clockNs * stepsPerSample;
+  if (below === 0 && span >= LEAST_CLOCKS * off) return undefined;
+  const what = 'below what this clock can tell';
+  if (below > 0) return `${what}: it gave no time above 0 in ${below} of ${samplesNs.length} samples`;
+  const ms = (ns: number) => `${formatSignificant(ns / 1e6, 3)} ms`;
+  const sample = `a sample of ${stepsPerSample} steps takes ${ms(span)}`;
+  return `${what}: ${sample}, less than ${LEAST_CLOCKS} times the ${ms(off)} that it may be off`;
+}
+
+/**
+ * Half the 95 % interval of the median, or what its clock may be off, as a share of it; infinite where the median is no
+ * time, null without an interval.
+ */
+export function spread(samplesNs: readonly number[], clockNs = 0): number | null {
+  const half = halfWidth(samplesNs, clockNs);
+  if (half === null) return null;
+  const middle = median(samplesNs);
+  return middle > 0 ? half / middle : Infinity;
+}
+
+/** Half the 95 % interval of the median, and at least what the clock may be off; null without an interval. */
+export function halfWidth(samplesNs: readonly number[], clockNs = 0): number | null {
+  const interval = medianInterval(samplesNs);
+  return interval && Math.max((interval[1] - interval[0]) / 2, clockNs);
+}
+
+function settled({ samplesNs, clockNs }: Sampled): boolean {
+  const share = spread(samplesNs, clockNs);
+  return share !== null && share <= SETTLED;
+}

@@ -1,0 +1,169 @@
+// timer.ts: how long recorded work takes on the device: timestamp queries, or the wall clock where there are none.
+import { readBack, type GqaDevice } from '../../src/index.ts';
+import { commonStep, median } from '../schema/stats.ts';
+import { WallClock, type WaitHooks } from './wallClock.ts';
+
+const QUERY_RESOLVE = 0x0200;
+const COPY_SRC = 0x0004;
+
+/** One sample: nanoseconds by the timer in use, and by the wall clock to the end of the queue. */
+export interface Sample {
+  /** By the wall clock less what an empty submission takes. Not above 0 when the timer could tell nothing. */
+  readonly ns: number;
+  readonly wallNs: number;
+  readonly source: TimerSource;
+}
+
+export type TimerSource = 'gpu-timestamp' | 'wall';
+
+/** Records into a compute pass. */
+export type RecordPass = (pass: GPUComputePassEncoder) => void;
+
+/** What a host does around a measurement. */
+export interface TimerHooks extends WaitHooks {
+  /** In a browser: waits while the tab is hidden, and says whether it was hidden since the last call. */
+  readonly guard?: { wait(): Promise<void>; interrupted(): boolean };
+}
+
+/** Samples in a row that must look wrong before timestamps are given up. */
+const DOUBTS = 3;
+
+/** Timestamps and wall clock differ by more than a factor of two, and by more than this. */
+const DOUBTFUL_NS = 2e6;
+
+/** A sample judges timestamps by the wall clock when it is so many times as long as the wall clock may be off. */
+const JUDGED = 10;
+
+/** Times whole compute passes; timestamps exist at pass borders only. */
+export class PassTimer {
+  readonly #device: GqaDevice;
+  readonly #queries: GPUQuerySet | undefined;
+  readonly #resolved: GPUBuffer | undefined;
+  readonly #guard: TimerHooks['guard'];
+  readonly #wall: WallClock;
+  #useWall: boolean;
+  #demoted = false;
+  #doubts = 0;
+  #hidden = 0;
+  readonly #ratios: number[] = [];
+  readonly #deltas: number[] = [];
+
+  constructor(device: GqaDevice, hooks: TimerHooks = {}) {
+    this.#device = device;
+    this.#guard = hooks.guard;
+    this.#wall = new WallClock(device.device.queue, hooks);
+    this.#useWall = !device.device.features.has('timestamp-query');
+    if (this.#useWall) return;
+    this.#queries = device.device.createQuerySet({ label: 'timer', type: 'timestamp', count: 2 });
+    this.#resolved = device.device.createBuffer({
+      label: 'timer',
+      size: 16,
+      usage: QUERY_RESOLVE | COPY_SRC,
+    });
+  }
+
+  get source(): TimerSource {
+    return this.#useWall ? 'wall' : 'gpu-timestamp';
+  }
+
+  /** Whether timestamps were given up in favour of the wall clock. */
+  get demoted(): boolean {
+    return this.#demoted;
+  }
+
+  /**
+   * Median of wall time, less that of an empty submission, over timestamps' time. Null when there is nothing to compare:
+   * without timestamps, or with samples too short for this wall clock to judge.
+   */
+  get wallRatio(): number | null {
+    return this.#useWall || this.#ratios.length === 0 ? null : median(this.#ratios);
+  }
+
+  /** The clock's step in ns: of timestamps the common divisor of the differences seen so far; 1 for exact clocks. */
+  get stepNs(): number {
+    return this.#useWall ? this.#wall.stepNs : Math.max(1, commonStep(this.#deltas));
+  }
+
+  /** How far off the wall clock may be, in ns: its step, or how late the host may learn that work is done. */
+  get wallLateNs(): number {
+    return this.#wall.lateNs;
+  }
+
+  /** How far off a time of this timer may be, in ns. */
+  get resolutionNs(): number {
+    return this.#useWall ? this.wallLateNs : this.stepNs;
+  }
+
+  /** Measures the wall clock, and with the same empty passes the step of the timestamps. */
+  async calibrate(): Promise<void> {
+    await this.#wall.calibrate(async () => (await this.time(() => {})).wallNs);
+  }
+
+  /** Samples that a hidden tab touched and that were taken again. */
+  get hidden(): number {
+    return this.#hidden;
+  }
+
+  /**
+   * Runs `record` in one pass and submission, waits, and returns its time. A sample that a hidden tab touched is
+   * taken again.
+   */
+  async time(record: RecordPass): Promise<Sample> {
+    const guard = this.#guard;
+    for (;;) {
+      await guard?.wait();
+      guard?.interrupted();
+      const sample = await this.#timeOnce(record);
+      if (!guard?.interrupted()) return sample;
+      this.#hidden++;
+    }
+  }
+
+  async #timeOnce(record: RecordPass): Promise<Sample> {
+    const { device } = this.#device;
+    this.#device.assertUsable();
+    const encoder = device.createCommandEncoder({ label: 'timed' });
+    const pass = encoder.beginComputePass({ label: 'timed', ...this.#writes() });
+    record(pass);
+    pass.end();
+    if (!this.#useWall) encoder.resolveQuerySet(this.#queries!, 0, 2, this.#resolved!, 0);
+    const commands = encoder.finish();
+    const wallNs = await this.#wall.time(() => device.queue.submit([commands]));
+    this.#device.assertUsable();
+    const ns = this.#useWall ? this.#busyNs(wallNs) : await this.#gpuNs(wallNs);
+    return { ns, wallNs, source: this.source };
+  }
+
+  /** Wall time less that of an empty submission. */
+  #busyNs(wallNs: number): number {
+    return wallNs - (this.#wall.overheadNs ?? 0);
+  }
+
+  #writes(): Pick<GPUComputePassDescriptor, 'timestampWrites'> {
+    if (this.#useWall) return {};
+    return {
+      timestampWrites: { querySet: this.#queries!, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+    };
+  }
+
+  async #gpuNs(wallNs: number): Promise<number> {
+    const [begin, end] = new BigUint64Array(await readBack(this.#device, this.#resolved!));
+    const ns = Number(end! - begin!);
+    this.#deltas.push(ns);
+    if (this.#wall.overheadNs === undefined) return ns;
+    const busyNs = this.#busyNs(wallNs);
+    if (ns > 0 && wallNs >= JUDGED * this.wallLateNs) this.#ratios.push(busyNs / ns);
+    const slack = Math.max(DOUBTFUL_NS, 2 * this.wallLateNs);
+    const doubtful = ns < 0 || busyNs > 2 * ns + slack || ns > 2 * busyNs + slack;
+    this.#doubts = doubtful ? this.#doubts + 1 : 0;
+    if (this.#doubts < DOUBTS) return ns;
+    this.#useWall = true;
+    this.#demoted = true;
+    return busyNs;
+  }
+
+  destroy(): void {
+    this.#queries?.destroy();
+    this.#resolved?.destroy();
+  }
+}

@@ -1,0 +1,249 @@
+// bench.ts: `gqa bench`, the main job: MHA, GQA and MQA side by side on this device, every row checked before it is timed.
+import { Option, type Command } from 'commander';
+import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
+import { CACHE_STATES, STANDARD_DEPTHS, spectrum } from '../../bench/run/rows.ts';
+import { runBench, type BenchOptions } from '../../bench/run/run.ts';
+import { SAMPLING_MS } from '../../bench/run/sampling.ts';
+import type { RowParams } from '../../bench/schema/schema.ts';
+import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/plan.ts';
+import { ShapeError } from '../../src/device/errors.ts';
+import type { KvType } from '../../src/numbers/elements.ts';
+import { quietWait } from '../../src/node.ts';
+import { putOut, type BenchFormat } from './benchOutput.ts';
+import { interruptible } from '../../src/node/command/interrupt.ts';
+import { loadShape } from '../kv/loadShape.ts';
+import { adapterOptions, openNode, type AdapterOptions } from '../../src/node/command/openNode.ts';
+import {
+  cacheTypeLists,
+  DEFAULT_SEED,
+  depthOption,
+  formatOption,
+  MAX_COUNT,
+  seedOption,
+  type CacheTypes,
+} from '../../src/node/command/options.ts';
+import { checkOutputOption, outputPath } from '../../src/node/command/outputOption.ts';
+import { Progress } from '../../src/node/command/progress.ts';
+import { lastLevelCache, runtimeContext } from '../../src/node/runtimeContext.ts';
+import { readTuning, tuningPath } from '../../src/node/tuningFile.ts';
+import { choiceList, tokenCount, wholeNumber, wholeNumbers } from '../../src/node/command/usage.ts';
+
+interface BenchFlags extends AdapterOptions, CacheTypes<readonly KvType[]> {
+  readonly model: string;
+  readonly heads?: number;
+  readonly kvHeads?: readonly number[];
+  readonly headDim?: number;
+  readonly depth?: readonly number[];
+  readonly capacity?: number;
+  readonly batch: readonly number[];
+  readonly requests?: readonly string[];
+  readonly cache: readonly RowParams['cache'][];
+  readonly kernel: readonly KernelChoice[];
+  readonly tuning: boolean;
+  readonly reps?: number;
+  readonly maxTime?: number;
+  readonly seed: number;
+  readonly check: boolean;
+  readonly label?: string;
+  readonly output: BenchFormat;
+  readonly exportJson?: string;
+}
+
+const DEFAULTS = {
+  model: 'llama-3.1-8b',
+  batch: [1],
+  types: ['f16'],
+  kernel: ['auto'],
+  cache: ['cold'],
+  seed: DEFAULT_SEED,
+} as const;
+
+/** Adds the `bench` command. Results go to the program's `writeOut`, progress and warnings to stderr. */
+export function registerBench(program: Command): void {
+  const bench = program
+    .command('bench', { isDefault: true })
+    .description(
+      'time MHA, GQA and MQA decode attention on this device, each row checked first (default command)',
+    )
+    .addHelpText('after', EXAMPLES)
+    .action((flags: BenchFlags) => run(bench, flags));
+  for (const option of [...OPTIONS, ...adapterOptions()]) bench.addOption(option);
+}
+
+const OPTIONS: readonly Option[] = [
+  new Option(
+    '-m, --model <name>',
+    'shape of a preset (gqa kv --list), a config.json or a folder with one',
+  ).default(DEFAULTS.model),
+  new Option('--heads <n>', "query heads, instead of the model's").argParser(count),
+  new Option('--kv-heads <list>', "KV heads: 32,16,8,4,2,1; default: all, the model's, one").argParser(
+    counts,
+  ),
+  new Option('--head-dim <n>', "head dim, instead of the model's").argParser(count),
+  depthOption(),
+  new Option('--capacity <n>', 'token slots allocated, as 4096 or 4k; default: the depth').argParser(
+    (text: string) => tokenCount(text, 1, MAX_COUNT),
+  ),
+  new Option('-b, --batch <list>', 'sequences (llama-bench uses -b for something else)')
+    .argParser(counts)
+    .default(DEFAULTS.batch, '1'),
+  ...cacheTypeLists(),
+  new Option(
+    '--kernel <list>',
+    `auto, or kernels to race: ${DECODE_KERNELS.join(',')} (matrix is experimental)`,
+  )
+    .argParser(kernels)
+    .default(DEFAULTS.kernel, 'auto'),
+  new Option('--requests <list>', 'batches of unequal requests instead of -b and -d: 8q1s4k,2q1s32k_30q1s512')
+    .argParser((text) => text.split(','))
+    .conflicts(['batch', 'depth']),
+  new Option('--cache <list>', 'cold: copies of the caches in turn; hot: one again and again; or both')
+    .argParser((text) => choiceList(text, CACHE_STATES))
+    .default(DEFAULTS.cache, 'cold'),
+  new Option('--no-tuning', 'ignore what gqa tune found on this device'),
+  new Option('-r, --reps <n>', 'samples per row; default: until settled').argParser(count),
+  new Option(
+    '--max-time <s>',
+    `most seconds of sampling per depth; default: ${SAMPLING_MS.row / 1000} for each of its rows, at most ${SAMPLING_MS.most / 1000}`,
+  ).argParser(count),
+  seedOption(),
+  new Option('--check', 'hold every row against a float64 reference first').default(true),
+  new Option('--no-check', 'do not'),
+  new Option('--label <text>', 'your name for this machine, kept in the result'),
+  formatOption(
+    ['md', 'json', 'jsonl', 'csv'],
+    'what goes to stdout; jsonl and csv row by row as they finish',
+  ),
+  new Option('--export-json <file>', 'also write the whole result, samples included, to a file').argParser(
+    outputPath,
+  ),
+];
+
+const EXAMPLES = `
+${RANGES_HELP}
+
+Examples:
+  gqa bench                                          the standard run
+  gqa bench -m qwen3-4b -d '1024-65536*4'            another model, a sweep over depths
+  gqa bench --heads 32 --kv-heads 32,16,8,4,2,1 --head-dim 128 -d 8192
+  gqa bench --kernel auto,plain -ctk f16,int8,int4   race kernels and cache types
+  gqa bench -o json > run.json
+
+Ctrl-C ends a run early: rows that are finished are printed and exported, marked as partial; once more ends at once.
+Environment: GQA_LLC_MIB is the size of the last-level cache that cold rows have to exceed twice, in MiB (default: of this
+processor, for a software adapter); GQA_TUNING the file of gqa tune.`;
+
+function count(text: string): number {
+  return wholeNumber(text, 1, MAX_COUNT);
+}
+
+function counts(text: string): number[] {
+  return wholeNumbers(text, 1, MAX_COUNT);
+}
+
+function kernels(text: string): KernelChoice[] {
+  return choiceList(text, ['auto', ...DECODE_KERNELS]);
+}
+
+async function run(command: Command, flags: BenchFlags): Promise<void> {
+  const shape = benchShape(flags);
+  if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
+  const progress = new Progress();
+  const { device } = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') }, (line) =>
+    progress.line(line),
+  );
+  try {
+    const { software } = device.facts;
+    const depths = flags.depth ?? STANDARD_DEPTHS[software ? 'software' : 'gpu'];
+    if (software && !flags.depth && !flags.requests) {
+      progress.line(
+        `note     on a software adapter the standard run shrinks to depths ${depths.join(', ')} (a GPU gets ${STANDARD_DEPTHS.gpu.join(', ')})`,
+      );
+    }
+    const options = benchOptions(flags, shape, depths, software);
+    await interruptible('ending the run, finished rows are kept', (signal) =>
+      putOut(runBench(device, { ...options, signal }), { command, flags, progress }),
+    );
+  } finally {
+    progress.end();
+    device.destroy();
+  }
+}
+
+/** Name, query heads, KV heads and head dim from the flags, or from the model where they are silent. */
+function benchShape(flags: BenchFlags) {
+  const byHand = flags.heads !== undefined && flags.headDim !== undefined;
+  const model = loadShape(flags.model);
+  const heads = flags.heads ?? model.numQHeads;
+  const headDim = flags.headDim ?? model.headDim;
+  const fromModel = heads === model.numQHeads ? spectrum(heads, model.numKvHeads) : spectrum(heads, heads);
+  const kvHeads = flags.kvHeads ?? fromModel;
+  const bad = kvHeads.find((kv) => heads % kv !== 0);
+  if (bad !== undefined)
+    throw new ShapeError(`bench: heads (${heads}) must be a multiple of kv-heads (${bad})`);
+  return { model: byHand ? 'custom' : model.name, heads, headDim, kvHeads };
+}
+
+function benchOptions(
+  flags: BenchFlags,
+  shape: ReturnType<typeof benchShape>,
+  depths: readonly number[],
+  software: boolean,
+): BenchOptions {
+  return {
+    ...shape,
+    depths,
+    ...(flags.capacity && { capacity: flags.capacity }),
+    batches: flags.batch,
+    kTypes: flags.cacheTypeK,
+    vTypes: flags.cacheTypeV ?? flags.cacheTypeK,
+    ...(flags.requests && { requests: flags.requests }),
+    caches: flags.cache,
+    kernels: [...new Set(flags.kernel)],
+    ...(flags.tuning && tuningOf()),
+    ...lastLevelCache(software),
+    seed: flags.seed,
+    check: flags.check,
+    ...(flags.reps && { reps: flags.reps }),
+    ...(flags.maxTime && { maxTimeMs: flags.maxTime * 1000 }),
+    quiet: quietWait,
+    context: {
+      ...runtimeContext(),
+      ...(flags.label && { label: flags.label }),
+      nonStandard: nonStandard(flags),
+    },
+  };
+}
+
+function tuningOf(): Pick<BenchOptions, 'tuning' | 'tuningSource'> {
+  const path = tuningPath();
+  return { tuning: readTuning(), ...(path !== undefined && { tuningSource: path }) };
+}
+
+type Flag = string | number | boolean | readonly (string | number)[] | undefined;
+
+/** The flags that change what is measured and differ from the standard run, by long name, as text. */
+function nonStandard(flags: BenchFlags): Record<string, string> {
+  const given: Readonly<Record<string, readonly [Flag, Flag?]>> = {
+    model: [flags.model, DEFAULTS.model],
+    heads: [flags.heads],
+    'kv-heads': [flags.kvHeads],
+    'head-dim': [flags.headDim],
+    depth: [flags.depth],
+    capacity: [flags.capacity],
+    batch: [flags.batch, DEFAULTS.batch],
+    'cache-type-k': [flags.cacheTypeK, DEFAULTS.types],
+    'cache-type-v': [flags.cacheTypeV],
+    requests: [flags.requests],
+    cache: [flags.cache, DEFAULTS.cache],
+    kernel: [flags.kernel, DEFAULTS.kernel],
+    reps: [flags.reps],
+    'max-time': [flags.maxTime],
+    seed: [flags.seed, DEFAULTS.seed],
+    check: [flags.check, true],
+  };
+  const changed = Object.entries(given).filter(
+    ([, [value, standard]]) => value !== undefined && String(value) !== String(standard),
+  );
+  return Object.fromEntries(changed.map(([name, [value]]) => [name, String(value)]));
+}

@@ -1,0 +1,176 @@
+// check.ts: `gqa check`, are the kernels right on this adapter? Every result is held against a float64 reference.
+import { type Command, Option } from 'commander';
+import { version } from '../package.json';
+import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../bench/check/cases.ts';
+import { checkAppends, type AppendCheck } from '../bench/check/checkAppend.ts';
+import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../bench/check/check.ts';
+import { partialOf } from '../bench/run/endedEarly.ts';
+import type { PartialRun } from '../bench/schema/schema.ts';
+import { DECODE_KERNELS, type DecodeKernel } from '../src/decode/plan.ts';
+import { probedFacts } from '../src/decode/probe.ts';
+import { ShapeError } from '../src/device/errors.ts';
+import { appendsText, checkText, groupChecks, passed } from './checkReport.ts';
+import { interruptible, InterruptedError } from '../src/node/command/interrupt.ts';
+import { adapterOptions, openNode, type AdapterOptions, type NodeDevice } from '../src/node/command/openNode.ts';
+import { formatOption } from '../src/node/command/options.ts';
+import { Progress } from '../src/node/command/progress.ts';
+import { runQuietly } from './runQuietly.ts';
+import { choiceList, EXIT } from '../src/node/command/usage.ts';
+
+interface CheckFlags extends AdapterOptions {
+  readonly kernel: readonly DecodeKernel[];
+  readonly quick?: true;
+  readonly case?: string;
+  readonly full?: true;
+  readonly output: 'md' | 'json';
+}
+
+/**
+ * Adds the `check` command to the program. The report goes to the program's `writeOut`, progress to stderr. The
+ * process's exit code: 0 when every result is within its bound, else 1.
+ */
+export function registerCheck(program: Command): void {
+  const check = program
+    .command('check')
+    .description('are the kernels right on this device? Each result is compared with a float64 reference')
+    .addHelpText('after', HELP)
+    .action((flags: CheckFlags) => run(check, flags));
+  for (const option of [...OPTIONS, ...adapterOptions()]) check.addOption(option);
+}
+
+/** All but the experimental one, which needs a device opened for it. */
+const STANDARD_KERNELS = DECODE_KERNELS.filter((kernel) => kernel !== 'matrix');
+
+const OPTIONS: readonly Option[] = [
+  new Option('--quick', 'of each element type every fifth case of the grid'),
+  new Option('--full', 'the whole grid on a software adapter too (takes many minutes)').conflicts('quick'),
+  new Option('--case <text>', 'only cases whose name contains this, such as one that failed').conflicts(
+    'quick',
+  ),
+  new Option('--kernel <list>', 'kernels to check')
+    .argParser((text) => choiceList(text, DECODE_KERNELS))
+    .default(STANDARD_KERNELS, STANDARD_KERNELS.join(',')),
+  formatOption(),
+];
+
+const HELP = `
+A control case, then one thing varied at a time: query heads per KV head 1 to 71, head dims 64 to 256, 1 to 1000 tokens,
+batches with an empty sequence, 1 to 8 queries, every element type of a cache; each by every kernel that the device runs
+(--kernel adds the experimental one). A software adapter needs seconds for each shader: it gets fewer combinations.
+Bound: twice the error of a naive f32 implementation, plus 1e-6 of the largest expected value. What is appended to a cache
+must be stored as on the host, to the bit, and counted where its type cannot hold it (not with --case or --kernel).
+
+Examples:
+  gqa check --quick
+  gqa check --adapter swiftshader --kernel tiles -o json > check.json`;
+
+async function run(command: Command, flags: CheckFlags): Promise<void> {
+  const note = (line: string) => command.configureOutput().writeErr?.(`${line}\n`);
+  const opened = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') });
+  const cases = casesFor(opened.device.facts.software, flags);
+  if (cases.length === 0) {
+    opened.device.destroy();
+    throw new ShapeError(
+      `check: no case's name contains "${flags.case}"; the control case is ${CHECK_CASES[0]!.name}`,
+    );
+  }
+  const { facts, report } = await probedFacts(opened.device);
+  if (report?.fault !== undefined)
+    note(`warning  no kernel on subgroups is checked, none is used: ${report.fault}`);
+  // Who asks for a case or a kernel asks for that alone.
+  const all = flags.case === undefined && flags.kernel === STANDARD_KERNELS;
+  const appends = await (all ? checkAppends(opened.device) : Promise.resolve([])).catch((error: unknown) => {
+    opened.device.destroy();
+    throw error;
+  });
+  const options = { cases, kernels: flags.kernel, facts };
+  const { text, exitCode } = await checkDevice(opened, options, flags.output, appends);
+  command.configureOutput().writeOut?.(`${text}\n`);
+  process.exitCode = exitCode;
+}
+
+function casesFor(software: boolean, { quick, full, case: text }: CheckFlags): readonly CheckCase[] {
+  const grid = software && !full ? SOFTWARE_CASES : CHECK_CASES;
+  return quick ? quickCases(grid) : grid.filter(({ name }) => name.includes(text ?? ''));
+}
+
+/** Runs the cases, destroys the device, and returns the report with the exit code it stands for. */
+export async function checkDevice(
+  { found, device }: NodeDevice,
+  options: CheckOptions,
+  format: 'md' | 'json',
+  appends: readonly AppendCheck[] = [],
+): Promise<{ text: string; exitCode: number }> {
+  const total = planChecks(options.facts ?? device.facts, options).length;
+  if (total === 0) {
+    device.destroy();
+    const kernels = (options.kernels ?? DECODE_KERNELS).join(', ');
+    throw new ShapeError(`check: none of these cases runs on this device by ${kernels}`);
+  }
+  const began = performance.now();
+  const { rows, cut } = await runAll(device, options, total);
+  const seconds = (performance.now() - began) / 1000;
+  const partial = cut === undefined ? undefined : partialOf(cut, total);
+  const facts = { version, adapter: found.adapterName, software: found.software, seconds };
+  const text =
+    format === 'md'
+      ? [
+          head(found.adapterName, options.cases, seconds),
+          ...partialLine(partial, rows),
+          '',
+          checkText(rows),
+          ...appendsText(appends),
+        ].join('\n')
+      : JSON.stringify(
+          { ...facts, ...(partial && { partial }), groups: groupChecks(rows), rows, appends },
+          null,
+          2,
+        );
+  if (cut !== undefined)
+    return { text, exitCode: cut instanceof InterruptedError ? cut.exitCode : EXIT.failure };
+  const ok = rows.every(passed) && appends.every(({ wrong }) => wrong === undefined);
+  return { text, exitCode: ok ? EXIT.ok : EXIT.failure };
+}
+
+/** All rows, or those before an interrupt or a lost device cut the check short; rejects with that where there are none. */
+async function runAll(
+  device: NodeDevice['device'],
+  options: CheckOptions,
+  total: number,
+): Promise<{ rows: CheckRow[]; cut?: unknown }> {
+  const progress = new Progress();
+  const rows: CheckRow[] = [];
+  try {
+    await interruptible('ending the check, results so far are kept', async (signal) => {
+      for await (const row of runChecks(device, { run: runQuietly, signal, ...options })) {
+        rows.push(row);
+        const tenths = Math.floor((10 * rows.length) / total);
+        progress.show(`checked ${tenths * 10} %: ${rows.length} of ${total}, ${row.case}`);
+      }
+    });
+    return { rows };
+  } catch (error) {
+    if (rows.length === 0) throw error;
+    return { rows, cut: error };
+  } finally {
+    progress.end();
+    device.destroy();
+  }
+}
+
+function partialLine(partial: PartialRun | undefined, rows: readonly CheckRow[]): string[] {
+  return partial ? [`PARTIAL: ${rows.length} of ${partial.rows} runs; ${partial.reason}`] : [];
+}
+
+function head(adapter: string, cases: readonly CheckCase[], seconds: number): string {
+  const left = CHECK_CASES.length - cases.length;
+  const scope =
+    left > 0 ? `${cases.length} of the grid's ${CHECK_CASES.length} cases` : `all ${cases.length} cases`;
+  return [
+    `gqa ${version} check on "${adapter}", ${scope}, ${seconds.toFixed(1)} s`,
+    ...(cases.some(({ variants }) => variants) ? [FEWER] : []),
+  ].join('\n');
+}
+
+const FEWER =
+  'Cases of other head dims and query counts: f16 only, by the kernel that this device takes (--full for the rest).';

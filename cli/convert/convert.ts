@@ -1,0 +1,162 @@
+// convert.ts: `gqa convert`, a multi-head checkpoint to a grouped- or multi-query one.
+import type { Command } from 'commander';
+import { version } from '../../package.json';
+import { findAttention, type Attention } from '../../src/checkpoint/find/attention.ts';
+import { Calibration } from '../../src/checkpoint/convert/disk/calibration.ts';
+import { finishConversion } from '../../src/checkpoint/convert/disk/finish.ts';
+import { checkConfigOf, convertShards, type ConversionJob } from '../../src/checkpoint/convert/disk/job.ts';
+import { withLock } from '../../src/checkpoint/convert/disk/lock.ts';
+import { openModelFolder, type ModelFolder } from '../../src/checkpoint/convert/disk/modelFolder.ts';
+import { ModelReader } from '../../src/checkpoint/convert/disk/modelReader.ts';
+import { partialFolder } from '../../src/checkpoint/convert/disk/partial.ts';
+import { checkTarget } from '../../src/checkpoint/convert/disk/target.ts';
+import type { MapperSources } from '../../src/checkpoint/convert/mapper.ts';
+import { planConversion, type ConversionPlan } from '../../src/checkpoint/convert/plan.ts';
+import { GqaError } from '../../src/device/errors.ts';
+import { HELP, OPTIONS, type ConvertOptions } from './convertArguments.ts';
+import { familyOf, positionsOf } from './convertOptions.ts';
+import { progressLine } from './convertProgress.ts';
+import { dryRunJson, dryRunText, resultText } from './convertText.ts';
+import { runReport } from './convertStudy.ts';
+import { leaving } from '../../src/node/command/interrupt.ts';
+import { checkOutputOption } from '../../src/node/command/outputOption.ts';
+import { Progress } from '../../src/node/command/progress.ts';
+
+/** Adds the `convert` command. Results go to the program's `writeOut`, progress and notes to stderr. */
+export function registerConvert(program: Command): void {
+  const command = program
+    .command('convert <model>')
+    .description(
+      'multi-head checkpoint to grouped- or multi-query (safetensors in, safetensors out); needs no GPU',
+    )
+    .addHelpText('after', HELP)
+    .action((model: string, options: ConvertOptions) => runConvert(command, model, options));
+  for (const option of OPTIONS) command.addOption(option);
+}
+
+async function runConvert(command: Command, path: string, options: ConvertOptions): Promise<void> {
+  const output = command.configureOutput();
+  const write = (text: string) => output.writeOut?.(`${text}\n`);
+  const note = (text: string) => output.writeErr?.(`note     ${text}\n`);
+  await checkUsage(options);
+  const model = await openModelFolder(path);
+  const attention = findAttention(model.tensors, model.config, path, {
+    ...(options.map && { family: familyOf(options.map) }),
+    ...(options.rope && { positions: (headDim) => positionsOf(options.rope!, headDim) }),
+  });
+  const plans = options.kvHeads.map((kvHeads) => planFor(model, attention, kvHeads, options));
+  const plan = plans[0]!;
+  if (options.dryRun ?? options.out !== undefined)
+    for (const each of plans) checkConfigOf({ model, plan: each });
+  if (options.dryRun) {
+    write(options.output === 'json' ? dryRunJson(model, plan) : dryRunText(model, plan));
+    return;
+  }
+  for (const text of plan.notes) note(text);
+  await withSources(model, attention, options, async (sources, calibration) => {
+    if (options.report)
+      await runReport({ model, plans, sources, calibrated: calibration !== undefined }, options, {
+        write,
+        note,
+      });
+    if (options.out === undefined) return;
+    if (model.leftOut.length > 0) note(`weights in other forms are not copied: ${model.leftOut.join(', ')}`);
+    const origin = { tool: `gqa-webgpu ${version}`, source: model.name, calibration: calibration?.sha256 };
+    const progress = new Progress();
+    try {
+      const onProgress = progressLine(progress);
+      const hashFiles = options.hash === true;
+      const job = { model, plan, sources, origin, out: options.out, hashFiles, onProgress };
+      const said = await leaving(LEFT, () => convert(job, options));
+      progress.end();
+      write(said);
+    } finally {
+      progress.end();
+    }
+  });
+}
+
+/** Refuses options that contradict each other, before any file is read. */
+async function checkUsage({
+  kvHeads,
+  out,
+  dryRun,
+  shards,
+  finish,
+  report,
+  reportLayers,
+  plot,
+  exportJson: json,
+}: ConvertOptions): Promise<void> {
+  const refuse = (message: string): never => {
+    throw new GqaError('usage', message);
+  };
+  if (out === undefined && !dryRun && !report)
+    refuse('expected --out FOLDER, --dry-run or --report, got none of them');
+  if (kvHeads.length > 1 && (out !== undefined || !report)) {
+    refuse(`expected one number of KV heads, or --report without --out, got ${kvHeads.join(', ')}`);
+  }
+  if ((shards ?? finish) !== undefined && out === undefined)
+    refuse('--shards and --finish make parts of a result: expected --out too');
+  if ((plot ?? json ?? reportLayers) !== undefined && !report)
+    refuse('--plot, --export-json and --report-layers are of the report: expected --report too');
+  if (plot !== undefined) await checkOutputOption('--plot', plot);
+  if (json !== undefined) await checkOutputOption('--export-json', json);
+}
+
+function planFor(
+  model: ModelFolder,
+  attention: Attention,
+  kvHeads: number,
+  { method, grouping, renorm, seed, headMap }: ConvertOptions,
+): ConversionPlan {
+  const options = { kvHeads, method, grouping, renorm, seed, headMap };
+  return planConversion(attention, model.tensors, options, model.path);
+}
+
+/** Opens the weights and the calibration file for `use`, and closes them. */
+async function withSources(
+  model: ModelFolder,
+  attention: Attention,
+  { calibration: path }: ConvertOptions,
+  use: (sources: MapperSources, calibration: Calibration | undefined) => Promise<void>,
+): Promise<void> {
+  const reader = new ModelReader(model);
+  try {
+    const calibration = path === undefined ? undefined : await Calibration.open(path, attention);
+    try {
+      const sources: MapperSources = {
+        read: (name) => reader.read(name),
+        readFloats: (name) => reader.readFloats(name),
+        inputsOf: async (module) => calibration?.inputsOf(module),
+      };
+      await use(sources, calibration);
+    } finally {
+      await calibration?.close();
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+const LEFT = 'the conversion stops; the same command again goes on after the last whole shard';
+
+async function convert(job: ConversionJob, options: ConvertOptions): Promise<string> {
+  if (await checkTarget(job)) return wholeAlready(job);
+  if (options.shards) {
+    const { index, of } = options.shards;
+    const { converted, skipped } = await convertShards(job, options.shards);
+    return `worker ${index}/${of}: ${converted} shards converted, ${skipped} were done before, in ${partialFolder(job.out)}`;
+  }
+  return withLock(job.out, async () => {
+    // It may have been finished by the run that had the lock before.
+    if (await checkTarget(job)) return wholeAlready(job);
+    if (!options.finish) await convertShards(job, { index: 0, of: 1 });
+    await finishConversion(job);
+    return resultText(job);
+  });
+}
+
+function wholeAlready({ out }: ConversionJob): string {
+  return `${out} is whole already, of this very conversion`;
+}

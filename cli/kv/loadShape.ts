@@ -1,0 +1,48 @@
+// loadShape.ts: a model's shape from what people type: a preset name, a config.json, or a folder with one.
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { GqaError, messageOf } from '../../src/device/errors.ts';
+import { shapeFromConfig, type ConfigShape } from '../../src/models/config.ts';
+import { parseConfigJson } from '../../src/models/configJson.ts';
+import { findPreset, isPreset, nearestPresets, type ModelShape } from '../../src/models/presets.ts';
+
+/** The shape that a preset name, a path to a config.json or a folder that contains one stands for. Else a GqaError. */
+export function loadShape(model: string): ConfigShape {
+  if (isPreset(model)) {
+    const preset = findPreset(model);
+    return { ...preset, notes: [presetNote(preset), `shape from ${preset.source}`] };
+  }
+  if (!existsSync(model)) {
+    const nearest = nearestPresets(model).join(', ');
+    throw new GqaError(
+      'unknown-model',
+      `no preset, file or folder is called "${model}"; nearest presets: ${nearest} (all: gqa kv --list)`,
+    );
+  }
+  const path = statSync(model).isDirectory() ? join(model, 'config.json') : model;
+  return shapeFromConfig(readConfig(path), path);
+}
+
+function readConfig(path: string): unknown {
+  if (!path.endsWith('.json')) {
+    throw new GqaError('config', `expected a config.json or a folder that contains one, got "${path}"`);
+  }
+  return parseConfigJson(readText(path), path);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const reason = messageOf(cause);
+    throw new GqaError('config', `${path}: expected a readable JSON file: ${reason}`, { cause });
+  }
+}
+
+function presetNote({ hiddenSize, numQHeads, headDim }: ModelShape): string {
+  const quotient = hiddenSize / numQHeads;
+  const division = `hidden size / heads = ${hiddenSize} / ${numQHeads}`;
+  return quotient === headDim
+    ? `head_dim ${headDim} = ${division}`
+    : `head_dim ${headDim} from the model's config; not ${division} = ${Number(quotient.toFixed(2))}`;
+}

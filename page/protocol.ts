@@ -1,0 +1,37 @@
+// protocol.ts: what the page and its worker say to each other.
+import type { BedParams } from '../bench/run/bed.ts';
+import type { BenchEvent, BenchOptions } from '../bench/run/run.ts';
+import type { BenchResult } from '../bench/schema/schema.ts';
+import type { Tuned } from '../bench/tune/tune.ts';
+
+/** What a run reports to the page: not the result so far, whose rows it has, and errors as text. */
+export type PageEvent = Exclude<BenchEvent, { type: 'soFar' | 'failed' }>;
+
+/** A run without what cannot travel between threads. */
+export type RunRequest = Omit<BenchOptions, 'signal' | 'quiet' | 'guard'>;
+
+/** Classes of shapes to tune for, each at several depths. */
+export interface TuneRequest {
+  readonly classes: readonly (readonly BedParams[])[];
+  readonly seed: number;
+}
+
+/** To the worker. It takes no step after an event before it hears `next`: the page draws between samples only. */
+export type ToWorker =
+  | { readonly type: 'start'; readonly request: RunRequest; readonly visible: boolean }
+  | { readonly type: 'tune'; readonly request: TuneRequest; readonly visible: boolean }
+  | { readonly type: 'next' }
+  | { readonly type: 'visible'; readonly visible: boolean };
+
+/** From the worker. `done`, `tuned` and `failed` are its last words. */
+export type FromWorker =
+  | PageEvent
+  | { readonly type: 'done'; readonly result: BenchResult }
+  | { readonly type: 'tuned'; readonly found: readonly Tuned[] }
+  | {
+      readonly type: 'failed';
+      readonly code: string;
+      readonly message: string;
+      /** Of the rows that were finished, if any were. */
+      readonly result?: BenchResult;
+    };

@@ -1,0 +1,86 @@
+// sourceState.ts: the source's files as they are now, to tell whether they are still those of a run before.
+import { createReadStream } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fail, isObject } from '../../format/checkpointError.ts';
+import { SafetensorsFile } from '../../format/file.ts';
+import type { SourceHashes } from '../provenance.ts';
+import type { ModelFolder, Shard } from './modelFolder.ts';
+
+/** Size and time of last change (ms since 1970) of each file, by its name in the folder. */
+export type SourceState = Readonly<Record<string, { readonly bytes: number; readonly modified: number }>>;
+
+/** The files of a model as they were when its folder was opened. */
+export function stateOf({ shards, others }: ModelFolder): SourceState {
+  return Object.fromEntries(
+    [...shards, ...others].map(({ name, bytes, modified }) => [name, { bytes, modified }]),
+  );
+}
+
+/** The state that a file of ours holds, or undefined. */
+export function parseState(value: unknown): SourceState | undefined {
+  if (!isObject(value)) return undefined;
+  const sound = Object.values(value).every(
+    (file) => isObject(file) && typeof file['bytes'] === 'number' && typeof file['modified'] === 'number',
+  );
+  return sound ? (value as SourceState) : undefined;
+}
+
+/** What has changed between two states, for a message; undefined when nothing has. */
+export function changeBetween(before: SourceState, now: SourceState): string | undefined {
+  for (const name of new Set([...Object.keys(before), ...Object.keys(now)])) {
+    const [then, today] = [before[name], now[name]];
+    if (!then) return `${name} is new`;
+    if (!today) return `${name} is gone`;
+    if (then.bytes !== today.bytes) return `${name} had ${then.bytes} bytes and has ${today.bytes}`;
+    if (then.modified !== today.modified)
+      return `${name} was of ${timeOf(then.modified)} and is of ${timeOf(today.modified)}`;
+  }
+  return undefined;
+}
+
+function timeOf(modified: number): string {
+  return new Date(modified).toISOString();
+}
+
+/** Opens a shard again; one that is not as it was when the folder was opened is a CheckpointError. */
+export async function reopenShard(shard: Shard): Promise<SafetensorsFile> {
+  const file = await SafetensorsFile.open(shard.path);
+  if (file.byteLength === shard.bytes && file.modified === shard.modified) return file;
+  await file.close();
+  return changedMeanwhile(shard);
+}
+
+/** Throws when a shard was changed since the folder was opened. */
+export async function checkUnchanged(shard: Shard): Promise<void> {
+  const found = await stat(shard.path).catch(() => undefined);
+  if (found?.size !== shard.bytes || found.mtimeMs !== shard.modified) changedMeanwhile(shard);
+}
+
+function changedMeanwhile({ path }: Shard): never {
+  return fail(`${path}: was changed while it was converted; run it again once the source stays as it is`);
+}
+
+/** With --hash: throws when a source file is not the one whose hash was kept. */
+export async function checkHashes(
+  { model, hashFiles }: { readonly model: ModelFolder; readonly hashFiles: boolean },
+  kept: (name: string) => SourceHashes | undefined | Promise<SourceHashes | undefined>,
+  where: string,
+): Promise<void> {
+  if (!hashFiles) return;
+  for (const { name } of model.shards) {
+    const file = (await kept(name))?.file;
+    if (file === undefined || file === (await sha256Of(model.path, name))) continue;
+    fail(
+      `${where}: ${name} of the source has another SHA-256 than when it was converted; remove the result to begin anew, or choose another --out`,
+    );
+  }
+}
+
+/** SHA-256 of a file, in hex. */
+async function sha256Of(folder: string, name: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(join(folder, name))) hash.update(chunk as Uint8Array);
+  return hash.digest('hex');
+}

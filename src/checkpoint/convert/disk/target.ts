@@ -1,0 +1,47 @@
+// target.ts: whether the folder to make can be made, or is there already: of this conversion, of this source, and whole.
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fail, isObject } from '../../format/checkpointError.ts';
+import type { SourceHashes } from '../provenance.ts';
+import { fingerprintOf, type ConversionJob } from './job.ts';
+import { checkApart, exists, partialFolder, readRecord, recordedFingerprint } from './partial.ts';
+import { changeBetween, checkHashes, parseState, stateOf } from './sourceState.ts';
+
+/** Checks that the target can be made: not the source nor inside it, not there yet. True when this very result is there. */
+export async function checkTarget(job: ConversionJob): Promise<boolean> {
+  const { model, out } = job;
+  await checkApart(model.path, out, 'the target');
+  // Writing to it, and giving it its name, would change the source as well.
+  await checkApart(model.path, partialFolder(out), 'the folder that the result gathers in');
+  if (!(await exists(out))) return false;
+  if ((await recordedFingerprint(out)) !== fingerprintOf(job))
+    fail(`${out}: is there already; expected a name that is free`);
+  await checkWhole(job);
+  return true;
+}
+
+/** Throws when the result that is there is not of the source as it is, or not as it was made. */
+async function checkWhole(job: ConversionJob): Promise<void> {
+  const { model, out } = job;
+  const record = await readRecord(out);
+  const anew = 'remove it to convert anew, or choose another --out';
+  const source = parseState(record['source_files']);
+  const changed = source ? changeBetween(source, stateOf(model)) : 'it does not say of which files it is';
+  if (changed !== undefined)
+    fail(`${out}: is of this conversion, but the source is not as it was: ${changed}; ${anew}`);
+  await checkHashes(job, (name) => hashesIn(record, name), out);
+  const files = isObject(record['result_files']) ? record['result_files'] : {};
+  for (const [name, bytes] of Object.entries(files)) {
+    const found = await stat(join(out, name)).catch(() => undefined);
+    if (!found) fail(`${out}: is of this conversion, but ${name} is missing; ${anew}`);
+    if (found.size !== bytes)
+      fail(
+        `${out}: is of this conversion, but ${name} has ${found.size} bytes, not ${String(bytes)}; ${anew}`,
+      );
+  }
+}
+
+function hashesIn(record: Readonly<Record<string, unknown>>, name: string): SourceHashes | undefined {
+  const all = record['source_shards_sha256'];
+  return isObject(all) ? (all[name] as SourceHashes | undefined) : undefined;
+}

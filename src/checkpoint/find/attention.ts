@@ -1,0 +1,191 @@
+// attention.ts: finds a model's attention modules in its tensor names, and checks every one of their shapes.
+import { shapeFromConfig } from '../../models/config.ts';
+import { asFields, type Fields } from '../../models/configFields.ts';
+import { areAlike } from '../../models/kvLayers.ts';
+import type { ModelShape } from '../../models/presets.ts';
+import { fail, list, quote } from '../format/checkpointError.ts';
+import { objectAt, textPath, type Path } from './configHeads.ts';
+import { detect, inLayer, matchOf, shapeError, type ModelTensors } from './detect.ts';
+import { isFused, isOf, type Family, type ModuleSpec, type PartSpec, type Positions } from '../../models/families/family.ts';
+import { FAMILIES } from '../../models/families/families.ts';
+import { viewOf, type HeadCounts, type SlotOrder, type View } from '../../models/families/headSlots.ts';
+import { refuseQuantised } from './quantised.ts';
+import type { TensorSpec } from '../format/safetensors.ts';
+import { otherAttention } from './strayAttention.ts';
+
+/** A tensor of a module that holds heads. */
+export interface Part {
+  readonly tensor: TensorSpec;
+  readonly order: SlotOrder;
+  readonly axis: 0 | 1;
+  readonly view: View;
+  /** A projection and its bias, or a table that goes with them. */
+  readonly kind: 'weight' | 'bias' | 'table';
+  /** True when a head has head_dim rows here, which matrices can act on; false for one number (or row) a head. */
+  readonly isHead: boolean;
+}
+
+/** The self- or cross-attention of one layer. */
+export interface AttentionModule {
+  readonly name: string;
+  readonly kind: 'self' | 'cross';
+  readonly layer: number;
+  readonly parts: readonly Part[];
+  /** Names of the weights of the norms over each head's q and k, where there are any. */
+  readonly norms: { readonly q: string; readonly k: string } | undefined;
+}
+
+/** What a checkpoint's attention is. */
+export interface Attention extends HeadCounts {
+  readonly family: Family;
+  readonly shape: ModelShape;
+  readonly headDim: number;
+  /** The fields of config.json that describe the text model. */
+  readonly config: Fields;
+  /** The keys that lead to them; none where they stand at the top. */
+  readonly inside: Path;
+  /** Undefined when the model type is not one whose rotation of q and k is known. */
+  readonly positions: Positions | undefined;
+  readonly modules: readonly AttentionModule[];
+  /** Names of attention projections that are not of these modules and keep their heads: of an encoder, say. */
+  readonly others: readonly string[];
+}
+
+export interface AttentionOptions {
+  /** A family made from name patterns, instead of one that is detected. */
+  readonly family?: Family;
+  /** How positions reach q and k, instead of what the model type says. */
+  readonly positions?: (headDim: number) => Positions;
+}
+
+/**
+ * Finds the attention modules of a model. `tensors` are all tensors by name, `config` the parsed config.json, `where`
+ * the folder, for messages. What does not fit is a CheckpointError or ShapeError that names tensor and rule.
+ */
+export function findAttention(
+  tensors: ReadonlyMap<string, TensorSpec>,
+  config: unknown,
+  where: string,
+  options: AttentionOptions = {},
+): Attention {
+  const top = asFields(config, `${where}/config.json`);
+  refuseQuantised(new Set(tensors.keys()), top, where);
+  const inside = textPath(top);
+  const fields = objectAt(top, inside);
+  const shape = shapeFromConfig(config, `${where}/config.json`);
+  if (!areAlike(shape.kvLayers))
+    fail(
+      `${where}: config.json has layers without KV heads of their own, or with other numbers of them: expected layers that are alike`,
+    );
+  const counts = { numQHeads: shape.numQHeads, numKvHeads: shape.numKvHeads };
+  if (options.family) checkOrder(options.family, fields, where);
+  const { family, prefix } = options.family
+    ? (matchOf(options.family, tensors, where) ?? fail(noSuchNames(options.family, where)))
+    : detect(tensors, { shape, config: fields }, where);
+  const context = { tensors, shape, prefix, where };
+  const modules = Array.from({ length: shape.layers }, (_, layer) =>
+    family.modules.map((spec) => moduleOf(spec, layer, context)),
+  ).flat();
+  const others = otherAttention(family, modules, context);
+  const positions =
+    options.positions?.(shape.headDim) ??
+    (isOf(family, fields) ? positionsOf(family, fields, shape) : undefined);
+  return {
+    family,
+    shape,
+    headDim: shape.headDim,
+    config: fields,
+    inside,
+    positions,
+    modules,
+    others,
+    ...counts,
+  };
+}
+
+/** What --map says of a tensor must not contradict what is known of the model type. */
+function checkOrder(given: Family, config: Fields, where: string): void {
+  if (
+    typeof config['model_type'] === 'string' &&
+    OTHER_ORDERS.includes(config['model_type']) &&
+    isFused(given)
+  )
+    fail(`${where}: the order of the fused projection of ${config['model_type']} is none that --map knows`);
+  const known = FAMILIES.filter((family) => isOf(family, config)).flatMap(({ modules }) => modules);
+  for (const part of given.modules.flatMap(({ parts }) => parts)) {
+    const same = known
+      .flatMap(({ parts }) => parts)
+      .find(({ name }) => part.name === name || part.name.endsWith(`.${name}`));
+    if (!same || (same.order === part.order && same.axis === part.axis)) continue;
+    const say = ({ order, axis }: PartSpec) => `${order} along axis ${axis}`;
+    fail(
+      `${where}: --map says that ${quote(part.name)} is ${say(part)}, but in a model of type ${String(config['model_type'])} it is ${say(same)}`,
+    );
+  }
+}
+
+/** CodeGen has queries, values and keys in four blocks. */
+const OTHER_ORDERS = ['codegen'];
+
+function noSuchNames({ modules }: Family, where: string): string {
+  const names = modules[0]!.parts.filter(({ optional }) => !optional).map(({ name }) => quote(name));
+  return `${where}: --map: no layer has the tensors ${names.join(', ')}`;
+}
+
+function positionsOf(family: Family, config: Fields, { headDim }: ModelShape): Positions | undefined {
+  if (family.pairing === undefined) return undefined;
+  if (family.pairing === 'none') return { pairing: 'none', rotaryDims: 0 };
+  return { pairing: family.pairing, rotaryDims: Math.floor(headDim * family.rotaryShare(config)) };
+}
+
+function moduleOf(spec: ModuleSpec, layer: number, context: ModelTensors): AttentionModule {
+  const named = (name: string) => context.prefix + inLayer(name, layer);
+  const parts = spec.parts.flatMap((part) => {
+    const name = named(part.name);
+    const tensor = context.tensors.get(name);
+    if (tensor) return [partOf(part, tensor, context)];
+    if (part.optional) return [];
+    return fail(
+      `${context.where}: tensor ${quote(name)} is missing: layer ${layer} of ${context.shape.layers} must have it`,
+    );
+  });
+  const folder = spec.folder ?? spec.parts[0]!.name.replace(/[^.]*\.weight$/, '');
+  return {
+    name: named(folder).replace(/\.$/, ''),
+    kind: spec.kind,
+    layer,
+    parts,
+    norms: normsOf(spec, named, context),
+  };
+}
+
+function normsOf(
+  { norms }: ModuleSpec,
+  named: (name: string) => string,
+  { tensors, shape, where }: ModelTensors,
+): AttentionModule['norms'] {
+  if (!norms) return undefined;
+  const names = { q: named(norms.q), k: named(norms.k) };
+  const found = [names.q, names.k].flatMap((name) => tensors.get(name) ?? []);
+  if (found.length === 0) return undefined;
+  if (found.length === 1) {
+    const missing = tensors.has(names.q) ? names.k : names.q;
+    fail(`${where}: tensor ${quote(missing)} is missing: q and k are normalised both or neither`);
+  }
+  for (const { name, shape: given } of found) {
+    if (given.length === 1 && given[0] === shape.headDim) continue;
+    fail(
+      `${where}: tensor ${quote(name)}: expected [${shape.headDim}], a norm over each head (head_dim), got ${list(given)}`,
+    );
+  }
+  return names;
+}
+
+function partOf(spec: PartSpec, tensor: TensorSpec, { shape, where }: ModelTensors): Part {
+  const error = shapeError(spec, tensor, shape);
+  if (error !== undefined) fail(`${where}: tensor ${quote(tensor.name)}: ${error}`);
+  const rows = spec.rows === 'headDim' ? shape.headDim : 1;
+  const view = viewOf(tensor.shape, spec.axis, rows);
+  const kind = spec.other === 'hidden' ? 'weight' : spec.other === 'none' ? 'bias' : 'table';
+  return { tensor, order: spec.order, axis: spec.axis, view, kind, isHead: spec.rows === 'headDim' };
+}

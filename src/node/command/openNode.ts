@@ -1,0 +1,45 @@
+// openNode.ts: the adapter options of commands that need a GPU, and opening a device by them.
+import { Option } from 'commander';
+import { fullDescriptor } from '../../device/deviceRequest.ts';
+import { type GqaDevice, openDevice } from '../../device/gqaDevice.ts';
+import { nodeGpu, type NodeGpu } from '../../node.ts';
+
+/** What `adapterOptions` parse to. */
+export interface AdapterOptions {
+  readonly adapter?: string;
+  readonly requireGpu?: true;
+}
+
+/** The options `--adapter NAME` and `--require-gpu`, to add to a command. */
+export function adapterOptions(): Option[] {
+  return [
+    new Option('--adapter <name>', "part of an adapter's name, or swiftshader for the embedded software one"),
+    new Option('--require-gpu', 'refuse software adapters'),
+  ];
+}
+
+const EXPERIMENTAL = ['enable-dawn-features=allow_unsafe_apis'];
+
+/** A device and how its adapter was found. Who opens it destroys the device. */
+export interface NodeDevice {
+  readonly found: NodeGpu;
+  readonly device: GqaDevice;
+}
+
+/**
+ * Opens a device with all that the adapter has and the kernels can use. What a person should know of the choice (that
+ * it is a software adapter, say) goes to `warn`, by default stderr, one line each. `experimental`: with features that no
+ * browser offers, which the matrix kernel needs. Throws NoAdapterError.
+ */
+export async function openNode(
+  { adapter, requireGpu, experimental }: AdapterOptions & { readonly experimental?: boolean },
+  warn: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
+): Promise<NodeDevice> {
+  const found = await nodeGpu({
+    requireGpu: requireGpu === true,
+    dawnFlags: experimental ? EXPERIMENTAL : [],
+    ...(adapter !== undefined && { adapter }),
+  });
+  for (const note of found.notes) warn(`warning  ${note}`);
+  return { found, device: await openDevice(found.gpu, { descriptor: fullDescriptor }) };
+}

@@ -1,0 +1,69 @@
+// runtimeContext.ts: what a result says of the tool and of the Node process that made it.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import packageJson from '../../package.json' with { type: 'json' };
+import type { RunContext } from '../../bench/run/context.ts';
+import { GqaError } from '../device/errors.ts';
+
+/** Version and commit of the tool, version of Node and of Dawn's package. */
+export function runtimeContext(): Omit<RunContext, 'nonStandard'> {
+  const commit = commitOf();
+  return {
+    version: packageJson.version,
+    ...(commit && { commit }),
+    runtime: { kind: 'node', version: process.versions.node, webgpu: `dawn (webgpu ${dawnVersion()})` },
+  };
+}
+
+/** The commit that GQA_COMMIT names (a machine without git), or that of the clone this file lies in. */
+function commitOf(): string | undefined {
+  if (process.env.GQA_COMMIT) return process.env.GQA_COMMIT;
+  try {
+    const cwd = fileURLToPath(new URL('.', import.meta.url));
+    if (cwd.includes('node_modules')) return undefined;
+    const git = (...args: string[]) =>
+      execFileSync('git', args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    const changed = git('status', '--porcelain', '--untracked-files=no') !== '';
+    return `${git('rev-parse', '--short', 'HEAD')}${changed ? '+changes' : ''}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function dawnVersion(): string {
+  const { version } = createRequire(import.meta.url)('webgpu/package.json') as { version: string };
+  return version;
+}
+
+const CPU_CACHES = '/sys/devices/system/cpu/cpu0/cache';
+
+/**
+ * The size of the last-level cache: what GQA_LLC_MIB says, else that of the processor, which a software adapter's buffers
+ * lie in; nothing where it is not told. Throws GqaError for a GQA_LLC_MIB that is no number of MiB.
+ */
+export function lastLevelCache(software: boolean): { lastLevelCacheBytes?: number } {
+  const given = process.env.GQA_LLC_MIB;
+  if (given) {
+    if (!/^[1-9]\d{0,5}$/.test(given))
+      throw new GqaError(
+        'usage',
+        `GQA_LLC_MIB: expected a positive whole number of MiB below a million, got "${given}"`,
+      );
+    return { lastLevelCacheBytes: Number(given) * 2 ** 20 };
+  }
+  return software ? processorCache() : {};
+}
+
+function processorCache(): { lastLevelCacheBytes?: number } {
+  try {
+    const sizes = readdirSync(CPU_CACHES)
+      .filter((name) => name.startsWith('index'))
+      .map((name) => /^(\d+)K$/.exec(readFileSync(`${CPU_CACHES}/${name}/size`, 'utf8').trim())?.[1]);
+    const largest = Math.max(...sizes.map((kib) => Number(kib ?? 0)));
+    return largest > 0 ? { lastLevelCacheBytes: largest * 1024 } : {};
+  } catch {
+    return {}; // another operating system
+  }
+}
