@@ -1,21 +1,16 @@
 // Two outputs from one config: `--mode lib` builds the library and the CLI, the default mode builds the page.
 import { defineConfig, type UserConfig } from 'vite';
+import { isolation } from './src/node/isolation.ts';
 import { thirdPartyLicences } from './scripts/thirdParty.ts';
 
-// Cross-origin isolation gives the page 5 us steps of performance.now() instead of 100 us.
-export const isolation = {
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'require-corp',
-};
-
 const page: UserConfig = {
-  root: 'bench/page',
+  root: 'page',
   base: './',
   publicDir: false,
   plugins: [thirdPartyLicences()],
-  server: { headers: isolation, fs: { allow: ['../..'] } },
+  server: { headers: isolation, fs: { allow: ['..'] } },
   preview: { headers: isolation },
-  build: { outDir: '../../dist/page', emptyOutDir: true, target: 'es2023' },
+  build: { outDir: '../dist/page', emptyOutDir: true, target: 'es2023' },
 };
 
 const lib: UserConfig = {

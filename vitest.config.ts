@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { CHROMIUM_ARGS, findChromium } from './src/node/chromium.ts';
-import { isolation } from './vite.config.ts';
+import { isolation } from './src/node/isolation.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 

@@ -6,12 +6,17 @@ import { checkAppends, type AppendCheck } from '../bench/check/checkAppend.ts';
 import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../bench/check/check.ts';
 import { partialOf } from '../bench/run/endedEarly.ts';
 import type { PartialRun } from '../bench/schema/schema.ts';
-import { DECODE_KERNELS, type DecodeKernel } from '../src/decode/plan.ts';
+import { DECODE_KERNELS, type DecodeKernel } from '../src/decode/planContext.ts';
 import { probedFacts } from '../src/decode/probe.ts';
 import { ShapeError } from '../src/device/errors.ts';
 import { appendsText, checkText, groupChecks, passed } from './checkReport.ts';
 import { interruptible, InterruptedError } from '../src/node/command/interrupt.ts';
-import { adapterOptions, openNode, type AdapterOptions, type NodeDevice } from '../src/node/command/openNode.ts';
+import {
+  adapterOptions,
+  openNode,
+  type AdapterOptions,
+  type NodeDevice,
+} from '../src/node/command/openNode.ts';
 import { formatOption } from '../src/node/command/options.ts';
 import { Progress } from '../src/node/command/progress.ts';
 import { runQuietly } from './runQuietly.ts';

@@ -2,7 +2,7 @@
 import type { CheckRow } from '../bench/check/check.ts';
 import type { AppendCheck } from '../bench/check/checkAppend.ts';
 import { markdownTable, type Column } from '../bench/text/format.ts';
-import type { DecodeKernel } from '../src/decode/plan.ts';
+import type { DecodeKernel } from '../src/decode/planContext.ts';
 import { KV_TYPES } from '../src/numbers/elements.ts';
 import { variantName } from '../src/kernels/fused.ts';
 

@@ -6,7 +6,7 @@ import { bedsAt, tune, type Trial, type Tuned } from '../bench/tune/tune.ts';
 import { withEntry } from '../src/decode/tuning.ts';
 import type { GqaDevice } from '../src/device/gqaDevice.ts';
 import type { KvType } from '../src/numbers/elements.ts';
-import { quietWait } from '../src/node.ts';
+import { quietWait } from '../src/node/quiet.ts';
 import { collectGarbage } from '../src/node/collect.ts';
 import { interruptible } from '../src/node/command/interrupt.ts';
 import { loadShape } from './kv/loadShape.ts';

@@ -1,6 +1,7 @@
 // protocol.ts: what the page and its worker say to each other.
 import type { BedParams } from '../bench/run/bed.ts';
-import type { BenchEvent, BenchOptions } from '../bench/run/run.ts';
+import type { BenchEvent } from '../bench/run/run.ts';
+import type { BenchOptions } from '../bench/run/options.ts';
 import type { BenchResult } from '../bench/schema/schema.ts';
 import type { Tuned } from '../bench/tune/tune.ts';
 

@@ -5,7 +5,13 @@ import { timeCells } from '../bench/report/report.ts';
 import { kvLensOf } from '../bench/run/requests.ts';
 import { rowId, variantName } from '../bench/run/rows.ts';
 import type { BenchRow, CeilingContext, RowParams } from '../bench/schema/schema.ts';
-import { farFromIdeal, missingBases, roughSpeedUps, timePartsSentence, typesOf } from '../bench/report/speedUp.ts';
+import {
+  farFromIdeal,
+  missingBases,
+  roughSpeedUps,
+  timePartsSentence,
+  typesOf,
+} from '../bench/report/speedUp.ts';
 import { barOf } from './bar.ts';
 import { el } from './dom.ts';
 import { warmthOf, warmthReason } from '../bench/report/warmth.ts';

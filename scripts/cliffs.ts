@@ -10,7 +10,7 @@ import { reportError } from '../src/node/command/reportError.ts';
 import { readTuningFor } from '../src/node/tuningFile.ts';
 import { EXIT, wholeNumber } from '../src/node/command/usage.ts';
 import { KV_TYPES, type KvType } from '../src/numbers/elements.ts';
-import { quietWait } from '../src/node.ts';
+import { quietWait } from '../src/node/quiet.ts';
 import { collectGarbage } from '../src/node/collect.ts';
 import { runScript } from './runScript.ts';
 

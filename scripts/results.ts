@@ -8,7 +8,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { ofThisSuite } from '../bench/schema/readResult.ts';
-import type { DoctorFacts } from '../cli/doctor/doctorFacts.ts';
+import type { DoctorFacts } from '../src/node/doctor/doctorFacts.ts';
 import { readResultFile } from '../bench/schema/readResultFile.ts';
 import { writeOutput } from '../src/files/outputFile.ts';
 import { GqaError } from '../src/index.ts';

@@ -13,17 +13,13 @@ export { deviceDescriptor } from './decode/deviceDescriptor.ts';
 export type { DeviceNeeds } from './decode/deviceDescriptor.ts';
 export { probedFacts, probeSubgroups, subgroupReports } from './decode/probe.ts';
 export type { ProbedFacts } from './decode/probe.ts';
-export { bindMerge, BoundMerge, LSE_EMPTY } from './decode/mergeStates.ts';
+export { bindMerge, BoundMerge } from './decode/mergeStates.ts';
+export { LSE_EMPTY } from './numbers/lse.ts';
 export type { MergeArgs } from './decode/mergeStates.ts';
-export { DECODE_KERNELS, planContext, planDecode } from './decode/plan.ts';
-export type {
-  ContextOptions,
-  DecodeKernel,
-  DecodePlan,
-  KernelChoice,
-  PlanContext,
-  PlanOptions,
-} from './decode/plan.ts';
+export { planDecode } from './decode/plan.ts';
+export { DECODE_KERNELS, planContext } from './decode/planContext.ts';
+export type { DecodePlan, PlanOptions } from './decode/plan.ts';
+export type { ContextOptions, DecodeKernel, KernelChoice, PlanContext } from './decode/planContext.ts';
 export type { SplitOptions } from './decode/split.ts';
 export {
   deviceKey,

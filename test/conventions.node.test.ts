@@ -1,7 +1,7 @@
 // conventions.node.test.ts: what no compiler checks: layers, hosts, headers, spellings, and numbers written twice.
 import { describe, expect, test } from 'vitest';
 import { globals } from 'webgpu';
-import { LSE_EMPTY } from '../src/decode/mergeStates.ts';
+import { LSE_EMPTY } from '../src/numbers/lse.ts';
 import { BUFFER_USAGE, MAP_MODE, SHADER_STAGE } from '../src/device/usage.ts';
 import { bindingsOf } from '../src/device/wgsl.ts';
 import { KV_TYPES, wordVec4s } from '../src/numbers/elements.ts';
@@ -10,6 +10,7 @@ import {
   badBindings,
   badUnrolls,
   barredImports,
+  circles,
   declaredNames,
   forbiddenNames,
   importsOf,
@@ -35,6 +36,12 @@ const src = sources(
 const bench = sources(
   import.meta.glob<string>('../bench/**/*.ts', { query: '?raw', import: 'default', eager: true }),
 );
+const programs = sources({
+  ...import.meta.glob<string>('../cli/**/*.ts', { query: '?raw', import: 'default', eager: true }),
+  ...import.meta.glob<string>('../page/**/*.ts', { query: '?raw', import: 'default', eager: true }),
+  ...import.meta.glob<string>('../scripts/**/*.ts', { query: '?raw', import: 'default', eager: true }),
+});
+const shipped = new Map([...src, ...bench, ...programs]);
 const tests = sources(
   import.meta.glob<string>('./**/*.ts', { query: '?raw', import: 'default', eager: true }),
 );
@@ -88,12 +95,12 @@ describe('shaders', () => {
 
   test.each(kernelShaders)('%s has a kernel file, a twin and a test', (path) => {
     const name = camel(nameOf(path));
-    const kernelFiles = [...src].filter(([file, text]) => {
-      return file.startsWith('src/kernels/') && text.includes(`'../../${path}?raw'`);
-    });
+    const kernelFiles = [...src].filter(([file, text]) => importsOf(file, text).includes(path));
     expect(kernelFiles.map(([file]) => file)).toHaveLength(1);
     expect([...tests.keys()]).toContain(`test/reference/${name}.ts`);
-    expect([...tests.keys()]).toContain(`test/kernels/${name}.test.ts`);
+    expect(
+      [...tests.keys()].some((file) => new RegExp(`^test/kernels/(probe/)?${name}\\.test\\.ts$`).test(file)),
+    ).toBe(true);
     expect(tests.get(`test/reference/${name}.ts`)).toContain(`twin of ${path}`);
   });
 
@@ -131,35 +138,39 @@ describe('shaders', () => {
   });
 
   test.each(libs)('%s is linked by a kernel file', (path) => {
-    const users = [...src].filter(
-      ([file, text]) => file.startsWith('src/kernels/') && text.includes(`'../../${path}?raw'`),
-    );
+    const users = [...src].filter(([file, text]) => importsOf(file, text).includes(path));
     expect(users.length).toBeGreaterThan(0);
   });
 });
 
 describe('layers', () => {
-  test('imports point down: cli, bench -> decode -> cache -> kernels -> device', () => {
-    expect(barredImports(new Map([...src, ...bench]))).toEqual([]);
+  test('imports point down: cli, page, scripts -> bench -> node -> ... -> device', () => {
+    expect(barredImports(shipped)).toEqual([]);
+  });
+
+  test('no files and no folders import each other in a circle', () => {
+    expect(circles(new Map([...shipped, ...tests]))).toEqual([]);
   });
 
   test('src/index.ts reaches no Node module, no package and no host file', () => {
     const reached = reachable(src, 'src/index.ts');
     expect(reached.filter((path) => !/^(src|shaders)\//.test(path))).toEqual([]);
-    expect(reached.filter((path) => /^src\/(node|cli|files)|checkpoint\/(file|disk)/.test(path))).toEqual([]);
+    expect(reached.filter((path) => FOR_NODE.test(path))).toEqual([]);
     expect(reached).toContain('src/device/ring.ts');
   });
 
-  test('only src/node.ts imports webgpu, and the comparison what makes Node look like a browser', () => {
-    const users = [...src, ...bench].filter(([path, text]) => importsOf(path, text).includes('webgpu'));
-    expect(users.map(([path]) => path)).toEqual(['src/node.ts', 'bench/peers/asBrowser.ts']);
+  test('only one file imports webgpu, and the comparison what makes Node look like a browser', () => {
+    const users = [...shipped].filter(([path, text]) => importsOf(path, text).includes('webgpu'));
+    expect(users.map(([path]) => path)).toEqual(['src/node/nodeGpu.ts', 'bench/peers/asBrowser.ts']);
   });
 
-  test('the pages of bench reach nothing of Node', () => {
-    for (const page of ['page/worker.ts', 'bench/peers/page/main.ts']) {
-      const reached = reachable(new Map([...src, ...bench]), page);
-      expect(reached).toContain('src/decode/decoder.ts');
-      expect(reached.filter((path) => /^(node:|webgpu$|src\/(node|cli))/.test(path))).toEqual([]);
+  test('pages reach nothing of Node', () => {
+    for (const page of ['page/main.ts', 'page/worker.ts', 'bench/peers/page/main.ts']) {
+      const reached = reachable(shipped, page);
+      expect(reached.length).toBeGreaterThan(5);
+      expect(reached.filter((path) => /^(node:|webgpu$|cli\/)/.test(path) || FOR_NODE.test(path))).toEqual(
+        [],
+      );
     }
   });
 
@@ -180,16 +191,16 @@ describe('layers', () => {
   });
 });
 
-const FOR_NODE = /^src\/(node\.ts|node\/|cli\/|files\/|checkpoint\/(file\.ts|disk\/))/;
+const FOR_NODE = /^src\/(node\.ts|node\/|files\/|checkpoint\/(format\/file\.ts|convert\/disk\/))/;
 
 describe('files', () => {
-  test('a file in src has at most 300 lines', () => {
-    const long = [...src].filter(([, text]) => text.split('\n').length - 1 > 300);
+  test('a file has at most 300 lines', () => {
+    const long = [...shipped].filter(([, text]) => text.split('\n').length - 1 > 300);
     expect(long.map(([path]) => path)).toEqual([]);
   });
 
   test('the first line says what a file is', () => {
-    const anonymous = [...src, ...bench, ...tests].filter(([path, text]) => {
+    const anonymous = [...shipped, ...tests].filter(([path, text]) => {
       return !text.startsWith(`// ${path.replace(/^.*\//, '')}: `);
     });
     expect(anonymous.map(([path]) => path)).toEqual([]);
@@ -292,6 +303,17 @@ fn main() {
       'src/models/c.ts -> src/node.ts',
       'bench/d.ts -> cli/main.ts',
     ]);
+  });
+
+  test('circles of files and of folders, also over a third', () => {
+    const files: Sources = new Map([
+      ['src/a/one.ts', "import type { Two } from './two.ts';"],
+      ['src/a/two.ts', "import type { One } from './one.ts';"],
+      ['src/b/x.ts', "import '../c/y.ts';"],
+      ['src/c/y.ts', "import '../d/z.ts';"],
+      ['src/d/z.ts', "import '../b/w.ts';\nimport '../a/one.ts';"],
+    ]);
+    expect(circles(files)).toEqual(['src/a: one.ts, two.ts', 'src: b, c, d']);
   });
 
   test('what an entry reaches, through re-exports and over several files', () => {

@@ -12,7 +12,7 @@ import { plainMix, plainScores, plainSoftmax } from '../src/kernels/plain.ts';
 import { readStream } from '../src/kernels/probe/readStream.ts';
 import { checkShape, type GqaShape, HEAD_DIMS } from '../src/kernels/shape.ts';
 import { subgroupProbe } from '../src/kernels/probe/subgroupProbe.ts';
-import { validatorGpu } from '../src/node.ts';
+import { validatorGpu } from '../src/node/nodeGpu.ts';
 import { GPU_FACTS, GPUS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from './support/deviceFacts.ts';
 import { uninitialisedVariables, withoutComments } from './support/conventions.ts';
 import { chosenRegisters } from './support/registersSizes.ts';

@@ -2,7 +2,8 @@
 // short list; heads, batches, lengths, capacities, scales and splits are free.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { randomProblem, runProblem, type ProblemOptions, type RunOptions } from '../src/reference/problem.ts';
+import { randomProblem, type ProblemOptions } from '../src/reference/problem.ts';
+import { runProblem, type RunOptions } from '../bench/check/runProblem.ts';
 import { expectClose } from './support/attend.ts';
 import { testDevice } from './support/device.ts';
 import { TEMPLATES } from './support/kernels.ts';

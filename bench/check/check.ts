@@ -13,7 +13,8 @@ import {
   type GqaDevice,
 } from '../../src/index.ts';
 import { elementName, type CheckCase } from './cases.ts';
-import { cacheOptionsOf, randomProblem, runProblem, shapeOf, type StoredProblem } from '../../src/reference/problem.ts';
+import { randomProblem, shapeOf, type StoredProblem } from '../../src/reference/problem.ts';
+import { cacheOptionsOf, runProblem } from './runProblem.ts';
 import { expect64, verify, type Expected, type Verdict } from '../../src/reference/verify.ts';
 
 /** One run of a case: by which kernel and, for the fused one, in which variant. */

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { createServer, type ViteDevServer } from 'vite';
 import { CHROMIUM_ARGS, findChromium } from '../../src/node/chromium.ts';
-import { isolation } from '../../vite.config.ts';
+import { isolation } from '../../src/node/isolation.ts';
 import type { EngineName } from './contestants.ts';
 import type { Host } from './host.ts';
 import { packInputs, type PeerInputs } from './inputs.ts';

@@ -6,7 +6,7 @@ import { reportError } from '../../src/node/command/reportError.ts';
 import { runtimeContext } from '../../src/node/runtimeContext.ts';
 import { watchStandardStreams } from '../../src/node/command/standardStreams.ts';
 import { EXIT } from '../../src/node/command/usage.ts';
-import { nodeGpu } from '../../src/node.ts';
+import { nodeGpu } from '../../src/node/nodeGpu.ts';
 import { partialOf } from '../run/endedEarly.ts';
 import {
   PEER_SCHEMA,

@@ -2,7 +2,7 @@
 import { stateOf, type Change, type ComparedRow, type Comparison, type Side } from './compare.ts';
 import type { Difference } from './compareFacts.ts';
 import { formatSignificant, markdownTable, type Column } from '../text/format.ts';
-import { ceilingShare } from './report.ts';
+import { ceilingShare } from '../schema/rates.ts';
 import type { BenchRow } from '../schema/schema.ts';
 import { median } from '../schema/stats.ts';
 import { warmthOf } from './warmth.ts';

@@ -1,5 +1,6 @@
 // csvReport.ts: a result as CSV, a line per row.
-import { ceilingShare, gbPerSecond, kernelCell, worstCheck } from './report.ts';
+import { kernelCell, worstCheck } from './report.ts';
+import { ceilingShare, gbPerSecond } from '../schema/rates.ts';
 import type { BenchResult } from '../schema/schema.ts';
 import { speedUp } from './speedUp.ts';
 import { median, medianInterval } from '../schema/stats.ts';

@@ -11,19 +11,9 @@ import {
   timePartsSentence,
   typesOf,
 } from './speedUp.ts';
+import { ceilingShare, gbPerSecond } from '../schema/rates.ts';
 import { ENOUGH_SAMPLES, median } from '../schema/stats.ts';
 import { warmthNotes, warmthOf } from './warmth.ts';
-
-/** Decimal GB/s of K and V, each byte counted once. */
-export function gbPerSecond(row: BenchRow): number | undefined {
-  return row.time ? row.bytes.kvRead / row.time.median : undefined;
-}
-
-/** Share of the read ceiling; only a cold row has one. */
-export function ceilingShare(ceiling: CeilingContext, row: BenchRow): number | undefined {
-  const rate = gbPerSecond(row);
-  return rate !== undefined && row.cold ? rate / ceiling.readGBps : undefined;
-}
 
 const COLUMNS: readonly Column[] = [
   { title: 'model', align: 'left' },

@@ -9,7 +9,8 @@ import {
   type GqaDevice,
   type KvCache,
 } from '../../src/index.ts';
-import { cacheOptionsOf, randomProblem, type StoredProblem } from '../../src/reference/problem.ts';
+import { randomProblem, type StoredProblem } from '../../src/reference/problem.ts';
+import { cacheOptionsOf } from '../check/runProblem.ts';
 import { kvLensOf } from './requests.ts';
 import type { RowParams } from '../schema/schema.ts';
 import { expect64, type Expected } from '../../src/reference/verify.ts';

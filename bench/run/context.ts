@@ -1,18 +1,8 @@
 // context.ts: where and how a run was made, as every result states it.
 import { isSoftware, type GqaDevice, type SubgroupReport } from '../../src/index.ts';
-import type { BenchOptions } from './run.ts';
+import type { BenchOptions } from './options.ts';
 import type { BenchContext, PartialRun, Warning } from '../schema/schema.ts';
 import type { PassTimer } from './timer.ts';
-
-/** What only the host knows. */
-export interface RunContext {
-  readonly version: string;
-  readonly commit?: string;
-  readonly runtime: BenchContext['runtime'];
-  readonly label?: string;
-  readonly nonStandard: Readonly<Record<string, string>>;
-  readonly crossOriginIsolated?: boolean;
-}
 
 const LIMITS = [
   'maxStorageBufferBindingSize',

@@ -5,7 +5,7 @@ import { planCost, recordCost } from './hostCost.ts';
 import { shapeOf } from '../../src/reference/problem.ts';
 import { failedRow, timedRow, wrongRow } from './rowResult.ts';
 import { variantName } from './rows.ts';
-import type { BenchOptions } from './run.ts';
+import type { BenchOptions } from './options.ts';
 import { sampleInterleaved, takeSample, warmUp, type Running } from './sampling.ts';
 import type { BenchRow, RowParams } from '../schema/schema.ts';
 import { createSubject, type Subject } from './subject.ts';

@@ -1,9 +1,9 @@
 // rowResult.ts: what a row's samples, or the error that kept it from any, come to in the result.
+import { wrongText } from '../check/rowCheck.ts';
 import { rowId, testName, variantName } from './rows.ts';
 import { clockFault, spread, type Running } from './sampling.ts';
 import type { BenchRow, RowCheck, RowParams, RowTime } from '../schema/schema.ts';
 import { median, medianInterval } from '../schema/stats.ts';
-import type { Verdict } from '../../src/reference/verify.ts';
 
 /** A median known less well than this gets a warning. */
 const NOISY = 0.05;
@@ -33,23 +33,6 @@ export function wrongRow(params: RowParams, checks: Pick<BenchRow, 'check' | 'ch
   const when = checks.checkAfter ? ' after it was timed' : '';
   const text = `wrong result${when}: ${wrongText(checks.checkAfter ?? checks.check!)}`;
   return { ...failedRow(params, text), ...checks };
-}
-
-/** What is wrong with a result that did not pass. */
-export function wrongText({ maxAbsErr, bound, notFinite }: RowCheck): string {
-  return notFinite ?? `error ${maxAbsErr.toExponential(2)}, bound ${bound.toExponential(2)}`;
-}
-
-/** What a row keeps of a verdict: the worse of the errors of output and log-sum-exp, each as a share of its bound. */
-export function checkOf(verdict: Verdict): RowCheck {
-  const { pass, notFinite, maxAbsErr, bound, lseAbsErr, lseBound } = verdict;
-  const ofLse = !pass && maxAbsErr <= bound;
-  return {
-    ref: 'cpu-f64',
-    pass,
-    ...(ofLse ? { maxAbsErr: lseAbsErr, bound: lseBound } : { maxAbsErr, bound }),
-    ...(notFinite !== undefined && { notFinite }),
-  };
 }
 
 /** Whether a check of the row's output failed. */

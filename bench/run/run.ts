@@ -1,13 +1,13 @@
 // run.ts: a benchmark run, group by group of rows; what is finished when it ends early is its result.
-import { subgroupReports, type GqaDevice, type Tuning } from '../../src/index.ts';
+import { subgroupReports, type GqaDevice } from '../../src/index.ts';
 import { measureCeiling } from './ceiling.ts';
 import { coldBytesOf, copiesPerKernel, rotatedBytesOf } from './coldCaches.ts';
-import { describeContext, type RunContext } from './context.ts';
+import { describeContext } from './context.ts';
 import { lossOr, partialFields, partialOf } from './endedEarly.ts';
 import { plan64Cost } from './hostCost.ts';
 import { RowGroup, type GroupContext } from './rowGroup.ts';
-import { rowGroups, type RowOptions } from './rows.ts';
-import type { SamplingOptions } from './sampling.ts';
+import type { BenchOptions } from './options.ts';
+import { rowGroups } from './rows.ts';
 import {
   SCHEMA,
   SUITE,
@@ -17,20 +17,8 @@ import {
   type PartialRun,
   type RowParams,
 } from '../schema/schema.ts';
-import { PassTimer, type TimerHooks } from './timer.ts';
+import { PassTimer } from './timer.ts';
 import { runWarnings, tuningWarnings } from './warnings.ts';
-
-/** What to run and for how long. */
-export interface BenchOptions extends RowOptions, SamplingOptions, TimerHooks {
-  readonly check: boolean;
-  /** What was measured on devices before; `auto` uses it. */
-  readonly tuning?: Tuning;
-  /** Where that was read from, for warnings. */
-  readonly tuningSource?: string;
-  /** Size of the last-level cache, where the host knows it: of the CPU behind a software adapter. */
-  readonly lastLevelCacheBytes?: number;
-  readonly context: RunContext;
-}
 
 /**
  * What a run reports while it goes on. `soFar` comes after each group but the last, with the result if it ended there;

@@ -11,7 +11,7 @@ import {
 } from '../../src/index.ts';
 import type { Bed } from './bed.ts';
 import type { RowCheck } from '../schema/schema.ts';
-import { checkOf } from './rowResult.ts';
+import { checkOf } from '../check/rowCheck.ts';
 import { expect64, verify, type Expected } from '../../src/reference/verify.ts';
 
 /** A kernel ready to be timed. All its steps write the bed's one output, so that no two may overlap. */

@@ -1,7 +1,7 @@
 // warnings.ts: what a run has to say against its own times.
 import { tuningFaults, type GqaDevice, type Tuning } from '../../src/index.ts';
 import { formatSignificant } from '../text/format.ts';
-import { ceilingShare } from '../report/report.ts';
+import { ceilingShare } from '../schema/rates.ts';
 import { spread } from './sampling.ts';
 import type { BenchRow, CeilingContext, Warning } from '../schema/schema.ts';
 import type { PassTimer } from './timer.ts';

@@ -10,7 +10,7 @@ import {
 } from '../../src/index.ts';
 import { createBed, type Bed } from '../run/bed.ts';
 import { shuffled, uniform } from '../../src/numbers/random.ts';
-import { wrongText } from '../run/rowResult.ts';
+import { wrongText } from '../check/rowCheck.ts';
 import { timePerStep, warmUp } from '../run/sampling.ts';
 import type { RowParams } from '../schema/schema.ts';
 import { median, ratioInterval } from '../schema/stats.ts';

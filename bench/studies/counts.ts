@@ -10,7 +10,11 @@ import {
   type DeviceFacts,
   type KvType,
 } from '../../src/index.ts';
-import { decodeRegisters, registersConsts, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
+import {
+  decodeRegisters,
+  registersConsts,
+  type RegistersVariant,
+} from '../../src/kernels/decodeRegisters.ts';
 import { rowBytes } from '../../src/numbers/elements.ts';
 import { markdownTable, type Column } from '../text/format.ts';
 

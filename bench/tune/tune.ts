@@ -18,12 +18,9 @@ import {
 } from '../../src/index.ts';
 import { neighbours, startVariants } from './candidates.ts';
 import { createBed, type Bed, type BedParams } from '../run/bed.ts';
+import { comparison, Contestant, type Comparison } from './contestant.ts';
 import { coldBytesOf, rotatedBytesOf } from '../run/coldCaches.ts';
 import { shapeOf } from '../../src/reference/problem.ts';
-import { wrongText } from '../run/rowResult.ts';
-import { timePerStep, warmUp } from '../run/sampling.ts';
-import { median, medianInterval } from '../schema/stats.ts';
-import { createSubject, type Subject } from '../run/subject.ts';
 import { PassTimer, type TimerHooks } from '../run/timer.ts';
 
 /** What to tune for. */
@@ -244,81 +241,6 @@ class Search {
     this.#start?.destroy();
     for (const bed of this.#beds) bed.destroy();
     this.#timer.destroy();
-  }
-}
-
-/** A ratio of times and its 95 % interval. */
-interface Comparison {
-  readonly ratio: number;
-  readonly low: number;
-  readonly high: number;
-}
-
-function comparison(logs: readonly number[]): Comparison {
-  const [low, high] = medianInterval(logs) ?? [-Infinity, Infinity];
-  return { ratio: Math.exp(median(logs)), low: Math.exp(low), high: Math.exp(high) };
-}
-
-/** A kernel on one bed, and how many of its steps make a sample. */
-interface Prepared {
-  readonly subject: Subject;
-  readonly steps: number;
-}
-
-/** An entry made ready on every bed, its results right. */
-class Contestant {
-  readonly entry: Entry;
-  readonly #timer: PassTimer;
-  readonly #subjects: readonly Prepared[];
-
-  private constructor(entry: Entry, timer: PassTimer, subjects: readonly Prepared[]) {
-    this.entry = entry;
-    this.#timer = timer;
-    this.#subjects = subjects;
-  }
-
-  static async create(
-    device: GqaDevice,
-    timer: PassTimer,
-    beds: readonly Bed[],
-    entry: Entry,
-  ): Promise<Contestant> {
-    const subjects: Prepared[] = [];
-    try {
-      for (const bed of beds) {
-        const subject = await createSubject(device, bed, { tuned: entry, variant: entry.variant });
-        subjects.push({ subject, steps: 0 });
-        const check = await subject.check();
-        if (!check.pass) throw new GqaError('wrong-result', `wrong result: ${wrongText(check)}`);
-        subjects[subjects.length - 1] = { subject, steps: await warmUp(device, timer, subject) };
-      }
-      return new Contestant(entry, timer, subjects);
-    } catch (error) {
-      for (const { subject } of subjects) subject.destroy();
-      throw error;
-    }
-  }
-
-  /** Logarithms of this one's time over the other's, mean over the beds, one of each round of samples taken in turn. */
-  async against(other: Contestant, rounds: number): Promise<number[]> {
-    const logs: number[] = [];
-    for (let round = 0; round < rounds; round++) {
-      let sum = 0;
-      for (let bed = 0; bed < this.#subjects.length; bed++) {
-        sum += Math.log((await this.#sample(bed)) / (await other.#sample(bed)));
-      }
-      logs.push(sum / this.#subjects.length);
-    }
-    return logs;
-  }
-
-  async #sample(bed: number): Promise<number> {
-    const { subject, steps } = this.#subjects[bed]!;
-    return timePerStep(this.#timer, subject, steps);
-  }
-
-  destroy(): void {
-    for (const { subject } of this.#subjects) subject.destroy();
   }
 }
 

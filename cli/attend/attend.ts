@@ -6,7 +6,7 @@ import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
 import { notFiniteText } from '../../src/reference/notFinite.ts';
 import { storeProblem, type StoredProblem } from '../../src/reference/problem.ts';
 import { writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
-import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/plan.ts';
+import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/planContext.ts';
 import { GqaError } from '../../src/device/errors.ts';
 import { KV_TYPES, type KvType } from '../../src/numbers/elements.ts';
 import { readAttendInput, type AttendInput } from './attendInput.ts';

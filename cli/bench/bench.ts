@@ -2,13 +2,14 @@
 import { Option, type Command } from 'commander';
 import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
 import { CACHE_STATES, STANDARD_DEPTHS, spectrum } from '../../bench/run/rows.ts';
-import { runBench, type BenchOptions } from '../../bench/run/run.ts';
+import { runBench } from '../../bench/run/run.ts';
+import { type BenchOptions } from '../../bench/run/options.ts';
 import { SAMPLING_MS } from '../../bench/run/sampling.ts';
 import type { RowParams } from '../../bench/schema/schema.ts';
-import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/plan.ts';
+import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/planContext.ts';
 import { ShapeError } from '../../src/device/errors.ts';
 import type { KvType } from '../../src/numbers/elements.ts';
-import { quietWait } from '../../src/node.ts';
+import { quietWait } from '../../src/node/quiet.ts';
 import { putOut, type BenchFormat } from './benchOutput.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
 import { loadShape } from '../kv/loadShape.ts';

@@ -1,7 +1,7 @@
 // convert.ts: `gqa convert`, a multi-head checkpoint to a grouped- or multi-query one.
 import type { Command } from 'commander';
 import { version } from '../../package.json';
-import { findAttention, type Attention } from '../../src/checkpoint/find/attention.ts';
+import { findAttention, type Attention } from '../../src/checkpoint/find/findAttention.ts';
 import { Calibration } from '../../src/checkpoint/convert/disk/calibration.ts';
 import { finishConversion } from '../../src/checkpoint/convert/disk/finish.ts';
 import { checkConfigOf, convertShards, type ConversionJob } from '../../src/checkpoint/convert/disk/job.ts';

@@ -1,7 +1,13 @@
 // convertOptions.ts: the options of `gqa convert` that are more than a number or a word.
 import { InvalidArgumentError } from 'commander';
 import type { Share } from '../../src/checkpoint/convert/disk/job.ts';
-import { IN_CONFIG, ROTARY, type Family, type PartSpec, type Positions } from '../../src/models/families/family.ts';
+import {
+  IN_CONFIG,
+  ROTARY,
+  type Family,
+  type PartSpec,
+  type Positions,
+} from '../../src/models/families/family.ts';
 import type { SlotOrder } from '../../src/models/families/headSlots.ts';
 import { GqaError, ShapeError } from '../../src/device/errors.ts';
 

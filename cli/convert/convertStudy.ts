@@ -1,5 +1,5 @@
 // convertStudy.ts: `gqa convert --report`, what a conversion would lose, studied module by module.
-import type { Attention } from '../../src/checkpoint/find/attention.ts';
+import type { Attention } from '../../src/checkpoint/find/findAttention.ts';
 import type { ModelFolder } from '../../src/checkpoint/convert/disk/modelFolder.ts';
 import type { MapperSources } from '../../src/checkpoint/convert/mapper.ts';
 import type { ConversionPlan } from '../../src/checkpoint/convert/plan.ts';

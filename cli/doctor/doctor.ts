@@ -1,7 +1,7 @@
 // doctor.ts: `gqa doctor`, what adapter this machine gives and what is missing.
 import type { Command } from 'commander';
-import type { NodeGpuOptions } from '../../src/node.ts';
-import { type DoctorFacts, gatherFacts } from './doctorFacts.ts';
+import type { NodeGpuOptions } from '../../src/node/nodeGpu.ts';
+import { type DoctorFacts, gatherFacts } from '../../src/node/doctor/doctorFacts.ts';
 import { checkLines, checksOf, factsMarkdown } from './doctorReport.ts';
 import { adapterOptions, type AdapterOptions } from '../../src/node/command/openNode.ts';
 import { formatOption } from '../../src/node/command/options.ts';

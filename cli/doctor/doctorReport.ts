@@ -3,7 +3,7 @@ import { formatBytes } from '../../bench/text/format.ts';
 import type { SubgroupReport } from '../../src/kernels/probe/subgroupProbe.ts';
 import { DAWN_INSTALL } from '../../src/node/adapters.ts';
 import { EMBEDDED_INSTALL } from '../../src/node/embedded.ts';
-import type { Chosen, DoctorFacts, Machine } from './doctorFacts.ts';
+import type { Chosen, DoctorFacts, Machine } from '../../src/node/doctor/doctorFacts.ts';
 
 /** One line of the report. `fix` says what to do about a `warn` or `fail`, or that nothing need be done. */
 export interface Check {

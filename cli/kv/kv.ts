@@ -8,7 +8,12 @@ import { SHAPE_LIMITS } from '../../src/models/limits.ts';
 import { PRESETS } from '../../src/models/presets.ts';
 import { kvReport, presetTable, reportText, type KvReportRequest } from './kvReport.ts';
 import { loadShape } from './loadShape.ts';
-import { cacheTypeOptions, depthOption, formatOption, type CacheTypes } from '../../src/node/command/options.ts';
+import {
+  cacheTypeOptions,
+  depthOption,
+  formatOption,
+  type CacheTypes,
+} from '../../src/node/command/options.ts';
 import { EXIT, tokenCounts, wholeNumber } from '../../src/node/command/usage.ts';
 
 interface KvOptions extends CacheTypes<KvType> {

@@ -1,7 +1,6 @@
 // boundAppend.ts: buffers of new tokens bound to a layer of a cache.
 import type { BoundKernel, RecordTarget } from '../device/record.ts';
 import type { Grid } from '../kernels/kernel.ts';
-import type { KvCache } from './kvCache.ts';
 
 /** New rows bound to a layer: the kernel with their buffers, and how much of it to dispatch. */
 export interface BoundRows {
@@ -11,13 +10,18 @@ export interface BoundRows {
   readonly grid: Grid;
 }
 
+/** What a bound append records into: the cache that made it. */
+interface AppendTarget {
+  recordAppend(target: RecordTarget, rows: BoundRows): void;
+}
+
 /** Buffers of new tokens bound to a layer of a cache. */
 export class BoundAppend {
-  readonly #cache: KvCache;
+  readonly #cache: AppendTarget;
   readonly #rows: BoundRows;
 
   /** @internal Use KvCache.bindAppend. */
-  constructor(cache: KvCache, rows: BoundRows) {
+  constructor(cache: AppendTarget, rows: BoundRows) {
     this.#cache = cache;
     this.#rows = rows;
   }

@@ -6,7 +6,7 @@ import type { Known } from '../device/options.ts';
 import { canRun, checkVariant } from '../kernels/fused.ts';
 import type { GqaShape } from '../kernels/shape.ts';
 import { teamsOf, type SubgroupReport } from '../kernels/probe/subgroupProbe.ts';
-import { CONTEXT_OPTIONS, planContext, type ContextOptions, type PlanContext } from './plan.ts';
+import { CONTEXT_OPTIONS, planContext, type ContextOptions, type PlanContext } from './planContext.ts';
 import { probedFacts, probeSubgroups, withoutSubgroups } from './probe.ts';
 import { tunedFor, type Tuning } from './tuning.ts';
 

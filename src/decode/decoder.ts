@@ -12,16 +12,14 @@ import { CHOICE_OPTIONS, chooseContext, type ChoiceOptions } from './context.ts'
 import { compileFusedPath } from './fusedPath.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
 import {
-  checkChoice,
-  checkKernel,
   checkPlan,
   mostStepWords,
   PLAN_OPTIONS,
   planDecode,
   type DecodePlan,
-  type PlanContext,
   type PlanOptions,
 } from './plan.ts';
+import { checkChoice, checkKernel, type PlanContext } from './planContext.ts';
 import { compilePlainPath } from './plainPath.ts';
 import { checkTuning } from './tuning.ts';
 

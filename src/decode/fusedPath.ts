@@ -7,7 +7,7 @@ import { decodeMerge } from '../kernels/decodeMerge.ts';
 import { fusedKernel } from '../kernels/fused.ts';
 import { rowGrid } from '../kernels/plain.ts';
 import type { CreatePath, DecodePath } from './path.ts';
-import type { PlanContext } from './plan.ts';
+import type { PlanContext } from './planContext.ts';
 
 /** Invocations that share the states of four elements of an output: many on a GPU, whose memory is far away. */
 const MERGE_SETS = { gpu: 4, software: 1 };

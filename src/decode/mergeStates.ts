@@ -15,13 +15,6 @@ import { mergeFinished } from '../kernels/decodeMerge.ts';
 import type { Grid } from '../kernels/kernel.ts';
 import { HEAD_DIMS } from '../kernels/shape.ts';
 
-/**
- * Log-sum-exp of a row with nothing to attend to, and of no other: a row with keys has one of -2.9e38 or more, or NaN where
- * a score is none. WGSL may assume that infinities never occur, so this finite floor stands for minus infinity; merging gives
- * any LSE at or below it weight 0, and NaN to a row of which any state has NaN or infinity.
- */
-export const LSE_EMPTY = Math.fround(-3.0e38);
-
 /** N states of the same rows: o f32 [N, rows, D], lse f32 [N, rows] natural; merged into o [rows, D] and lse [rows]. */
 export interface MergeArgs {
   /** N, 1 to 4096. */

@@ -6,7 +6,7 @@ import type { CompiledKernel } from '../device/pipelines.ts';
 import { bindKernel, dispatch } from '../device/record.ts';
 import { plainMix, plainScores, plainScoresGrid, plainSoftmax, rowGrid } from '../kernels/plain.ts';
 import type { CreatePath, DecodePath } from './path.ts';
-import type { PlanContext } from './plan.ts';
+import type { PlanContext } from './planContext.ts';
 
 /** Compiles the three kernels; the path has scores [B, Hq, Lq, capacity] f32. */
 export async function compilePlainPath(device: GqaDevice, context: PlanContext): Promise<CreatePath> {

@@ -2,7 +2,7 @@
 import { ShapeError } from '../device/errors.ts';
 import { checkBoolean, checkWhole } from '../device/options.ts';
 import { workgroupsPerItem } from '../kernels/fused.ts';
-import type { PlanContext } from './plan.ts';
+import type { PlanContext } from './planContext.ts';
 
 /** Options that fix the splits. */
 export interface SplitOptions {

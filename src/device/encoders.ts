@@ -4,7 +4,6 @@
 // and what was counted when it was recorded never happens. So the method that makes encoders is wrapped on each device that
 // we use, and on each encoder the methods that make passes and finish it. Nothing else about them changes.
 import { ForeignDeviceError, ShapeError } from './errors.ts';
-import type { GqaDevice } from './gqaDevice.ts';
 import { describe, isObject } from './options.ts';
 
 /** Where to record: an encoder (a compute pass is opened and ended) or a compute pass of the caller's. */
@@ -87,7 +86,11 @@ function watchPass<P extends GPUComputePassEncoder | GPURenderPassEncoder>(
  * Throws ShapeError for what is no encoder and no compute pass or is not open any more, ForeignDeviceError for one of another
  * device. One that was made before its device was borrowed is not known and let through.
  */
-export function checkTarget(where: string, { device, owned }: GqaDevice, target: RecordTarget): void {
+export function checkTarget(
+  where: string,
+  { device, owned }: { readonly device: GPUDevice; readonly owned: boolean },
+  target: RecordTarget,
+): void {
   if (!isEncoder(target) && !isComputePass(target)) {
     throw new ShapeError(
       `${where}: expected a GPUCommandEncoder or a GPUComputePassEncoder, got ${describe(target)}`,

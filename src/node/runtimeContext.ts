@@ -4,11 +4,17 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
-import type { RunContext } from '../../bench/run/context.ts';
 import { GqaError } from '../device/errors.ts';
 
+/** What a result says of the tool and of the process. */
+export interface Runtime {
+  readonly version: string;
+  readonly commit?: string;
+  readonly runtime: { readonly kind: string; readonly version: string; readonly webgpu?: string };
+}
+
 /** Version and commit of the tool, version of Node and of Dawn's package. */
-export function runtimeContext(): Omit<RunContext, 'nonStandard'> {
+export function runtimeContext(): Runtime {
   const commit = commitOf();
   return {
     version: packageJson.version,

@@ -1,26 +1,8 @@
-// problem.ts: seeded attention problems, and running one through the engine.
-import { CACHE_OPTIONS } from '../cache/layout.ts';
+// problem.ts: seeded attention problems, with the bytes that a cache stores of them.
 import { pickKnown } from '../device/options.ts';
-import {
-  checkShape,
-  createDecoder,
-  createKvCache,
-  decodeRows,
-  encodeRows,
-  readBack,
-  uploadStorage,
-  type CacheOptions,
-  type FusedVariant,
-  type GqaDevice,
-  type GqaShape,
-  type KernelChoice,
-  type KvType,
-  type PlanOptions,
-  type RowsLayout,
-  type ShapeOptions,
-  type Tuning,
-} from '../index.ts';
-import { SHAPE_OPTIONS } from '../kernels/shape.ts';
+import { checkShape, SHAPE_OPTIONS, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
+import type { KvType, RowsLayout } from '../numbers/elements.ts';
+import { decodeRows, encodeRows } from '../numbers/storedRows.ts';
 import type { AttentionProblem } from './attention.ts';
 import { normals } from '../numbers/random.ts';
 
@@ -101,48 +83,4 @@ function poisoned(
 /** The shape of a problem, without its numbers. */
 export function shapeOf(problem: ShapeOptions): GqaShape {
   return checkShape(pickKnown<ShapeOptions>(problem, SHAPE_OPTIONS));
-}
-
-/** The cache that holds a problem's keys. */
-export function cacheOptionsOf(problem: ProblemOptions): CacheOptions {
-  const { capacity = Math.max(1, ...problem.kvLens) } = problem;
-  return pickKnown<CacheOptions>({ ...problem, capacity }, CACHE_OPTIONS);
-}
-
-/** How to run a problem. */
-export interface RunOptions extends Omit<PlanOptions, 'smScale'> {
-  readonly kernel?: KernelChoice;
-  readonly variant?: FusedVariant;
-  readonly tuning?: Tuning;
-}
-
-/** Uploads a problem, runs one step and reads o and lse back. Outputs start as NaN, so that an unwritten one shows. */
-export async function runProblem(
-  device: GqaDevice,
-  problem: StoredProblem,
-  { kernel, variant, tuning, ...split }: RunOptions = {},
-): Promise<{ o: Float32Array<ArrayBuffer>; lse: Float32Array<ArrayBuffer> }> {
-  const made: { destroy(): void }[] = [];
-  const keep = <T extends { destroy(): void }>(resource: T): T => {
-    made.push(resource);
-    return resource;
-  };
-  try {
-    const cache = keep(await createKvCache(device, cacheOptionsOf(problem)));
-    cache.load({ k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
-    const chosen = { ...(kernel && { kernel }), ...(variant && { variant }), ...(tuning && { tuning }) };
-    const { numQHeads, qLen, causal } = problem;
-    const decoder = keep(await createDecoder(device, { cache, numQHeads, qLen, causal, ...chosen }));
-    const q = keep(uploadStorage(device, 'q', problem.q));
-    const o = keep(uploadStorage(device, 'o', new Float32Array(problem.q.length).fill(NaN)));
-    const lse = keep(uploadStorage(device, 'lse', new Float32Array(decoder.shape.rows).fill(NaN)));
-    const step = await decoder.step({ q, o, lse });
-    step.run(decoder.plan({ ...split, kvLens: problem.kvLens, smScale: problem.smScale }));
-    return {
-      o: new Float32Array(await readBack(device, o)),
-      lse: new Float32Array(await readBack(device, lse)),
-    };
-  } finally {
-    for (const resource of made.toReversed()) resource.destroy();
-  }
 }

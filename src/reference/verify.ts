@@ -1,5 +1,5 @@
 // verify.ts: is a kernel's output right? Its error against float64, and the bound it has to keep.
-import { LSE_EMPTY } from '../index.ts';
+import { LSE_EMPTY } from '../numbers/lse.ts';
 import { notFiniteText, placeInO } from './notFinite.ts';
 import { attention, type AttentionProblem, type AttentionResult } from './attention.ts';
 

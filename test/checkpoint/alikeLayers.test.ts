@@ -1,6 +1,6 @@
 // alikeLayers.test.ts: models whose layers differ are not converted, whatever their tensors are called.
 import { describe, expect, it } from 'vitest';
-import { findAttention } from '../../src/checkpoint/find/attention.ts';
+import { findAttention } from '../../src/checkpoint/find/findAttention.ts';
 
 const CONFIG = {
   model_type: 'llama',

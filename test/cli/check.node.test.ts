@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { checkCase, SOFTWARE_CASES, type CheckCase } from '../../bench/check/cases.ts';
 import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../bench/check/check.ts';
-import type { runProblem } from '../../src/reference/problem.ts';
+import type { runProblem } from '../../bench/check/runProblem.ts';
 import { checkDevice, registerCheck } from '../../cli/check.ts';
 import { checkText, groupChecks } from '../../cli/checkReport.ts';
 import { openNode } from '../../src/node/command/openNode.ts';

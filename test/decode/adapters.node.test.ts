@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
-import { nodeAdapters } from '../../src/node.ts';
+import { nodeAdapters } from '../../src/node/nodeGpu.ts';
 
 const GQA = fileURLToPath(new URL('../../bin/gqa.mjs', import.meta.url));
 const run = promisify(execFile);

@@ -1,12 +1,7 @@
 // determinism.test.ts: the same bits again, and in deterministic mode the same bits in any company.
 import { describe, expect, test } from 'vitest';
-import {
-  randomProblem,
-  runProblem,
-  storeProblem,
-  type ProblemOptions,
-  type RunOptions,
-} from '../../src/reference/problem.ts';
+import { randomProblem, storeProblem, type ProblemOptions } from '../../src/reference/problem.ts';
+import { runProblem, type RunOptions } from '../../bench/check/runProblem.ts';
 import { bits } from '../support/attend.ts';
 import { testDevice } from '../support/device.ts';
 import { TEMPLATES } from '../support/kernels.ts';

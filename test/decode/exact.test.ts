@@ -1,6 +1,7 @@
 // exact.test.ts: problems whose answer is written down by hand, for all kernels; no reference is involved.
 import { describe, expect, test } from 'vitest';
-import { runProblem, storeProblem, type ProblemOptions } from '../../src/reference/problem.ts';
+import { storeProblem, type ProblemOptions } from '../../src/reference/problem.ts';
+import { runProblem } from '../../bench/check/runProblem.ts';
 import { LSE_EMPTY } from '../../src/index.ts';
 import { bits } from '../support/attend.ts';
 import { testDevice } from '../support/device.ts';

@@ -2,7 +2,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { normals } from '../../src/numbers/random.ts';
 import { expect64, verify } from '../../src/reference/verify.ts';
-import { randomProblem, runProblem, storeProblem } from '../../src/reference/problem.ts';
+import { randomProblem, storeProblem } from '../../src/reference/problem.ts';
+import { runProblem } from '../../bench/check/runProblem.ts';
 import {
   bindMerge,
   createStorage,

@@ -1,7 +1,8 @@
 // nan.test.ts: NaN or infinity in a live slot of a cache shows in the rows that see it, and in no other: in K as NaN, in V as
 // NaN or infinity.
 import { describe, expect, test } from 'vitest';
-import { randomProblem, runProblem, storeProblem, type ProblemOptions } from '../../src/reference/problem.ts';
+import { randomProblem, storeProblem, type ProblemOptions } from '../../src/reference/problem.ts';
+import { runProblem } from '../../bench/check/runProblem.ts';
 import { expect64, verify } from '../../src/reference/verify.ts';
 import { KV_TYPES } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';

@@ -2,7 +2,8 @@
 // scores within it are right.
 import { describe, expect, test } from 'vitest';
 import { normals } from '../../src/numbers/random.ts';
-import { runProblem, storeProblem, type StoredProblem } from '../../src/reference/problem.ts';
+import { storeProblem, type StoredProblem } from '../../src/reference/problem.ts';
+import { runProblem } from '../../bench/check/runProblem.ts';
 import { KV_TYPES, LSE_EMPTY, type KvType } from '../../src/index.ts';
 import { attention } from '../../src/reference/attention.ts';
 import { testDevice } from '../support/device.ts';

@@ -1,6 +1,7 @@
 // probe.test.ts: decoders on devices whose subgroups are not as the kernels need them, or not of the size that is named.
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { randomProblem, runProblem } from '../../src/reference/problem.ts';
+import { randomProblem } from '../../src/reference/problem.ts';
+import { runProblem } from '../../bench/check/runProblem.ts';
 import { expect64, verify } from '../../src/reference/verify.ts';
 import {
   borrowDevice,

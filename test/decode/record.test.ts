@@ -1,7 +1,8 @@
 // record.test.ts: recording: several steps in one command buffer, many layers under one plan, the caller's pass, and
 // nothing allocated while it goes on.
 import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { cacheOptionsOf, randomProblem, type StoredProblem } from '../../src/reference/problem.ts';
+import { randomProblem, type StoredProblem } from '../../src/reference/problem.ts';
+import { cacheOptionsOf } from '../../bench/check/runProblem.ts';
 import {
   createDecoder,
   createKvCache,

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { dawnFlags, dawnMissing, nodeGpu, validatorGpu } from '../../src/node.ts';
+import { dawnFlags, dawnMissing, nodeGpu, validatorGpu } from '../../src/node/nodeGpu.ts';
 import {
   type AdapterWish,
   type CreateGpu,

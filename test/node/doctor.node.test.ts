@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { afterEach, describe, expect, test } from 'vitest';
 import { exitCode, registerDoctor } from '../../cli/doctor/doctor.ts';
-import type { Chosen, DoctorFacts, Machine } from '../../cli/doctor/doctorFacts.ts';
-import { stepOf } from '../../cli/doctor/doctorProbes.ts';
+import type { Chosen, DoctorFacts, Machine } from '../../src/node/doctor/doctorFacts.ts';
+import { stepOf } from '../../src/node/doctor/doctorProbes.ts';
 import { checkLines, checksOf, factsMarkdown } from '../../cli/doctor/doctorReport.ts';
 
 const machine: Machine = {

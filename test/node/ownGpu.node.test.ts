@@ -1,6 +1,6 @@
 // ownGpu.node.test.ts: the WebGPU that a runtime brings itself, as Deno does: what is taken of it, and what is refused.
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { nodeGpu } from '../../src/node.ts';
+import { nodeGpu } from '../../src/node/nodeGpu.ts';
 import { pickOwn } from '../../src/node/ownGpu.ts';
 
 const CPU = 'llvmpipe (LLVM 15.0.6, 256 bits)';

@@ -1,6 +1,6 @@
 // quiet.node.test.ts: how often the event loop turns while a wait is quiet, and afterwards.
 import { expect, test } from 'vitest';
-import { quietWait } from '../../src/node.ts';
+import { quietWait } from '../../src/node/quiet.ts';
 
 /** Turns of the event loop in 200 ms, counted the way Dawn polls: by an immediate that sets itself again. */
 async function turnsIn200ms(): Promise<number> {

@@ -1,5 +1,12 @@
 // decodeTiles.ts: twin of shaders/attention/decode_tiles.wgsl: what each query row gets from each item of a plan.
-import { exact, isScore, UNWRITTEN, visibleKeys, type AttentionProblem, type Round } from '../../src/reference/attention.ts';
+import {
+  exact,
+  isScore,
+  UNWRITTEN,
+  visibleKeys,
+  type AttentionProblem,
+  type Round,
+} from '../../src/reference/attention.ts';
 
 /** The shaders' NEG_MAX: the lowest finite f32, a state's maximum before it saw a key. */
 export const NEG_MAX = -3.4028234663852886e38;

@@ -1,5 +1,11 @@
 // plainScores.ts: twin of shaders/plain/plain_scores.wgsl: scores[b, h, i, t] = scale * q[b, h, i] . k[b, h / G, t].
-import { exact, UNWRITTEN, visibleKeys, type AttentionProblem, type Round } from '../../src/reference/attention.ts';
+import {
+  exact,
+  UNWRITTEN,
+  visibleKeys,
+  type AttentionProblem,
+  type Round,
+} from '../../src/reference/attention.ts';
 import { keptScore, NEG_MAX } from './decodeTiles.ts';
 
 /** [B, Hq, Lq, capacity]; NEG_MAX for a key the query may not see, UNWRITTEN for slots past the length. */

@@ -1,6 +1,7 @@
 // attend.ts: runs attention problems on the shared device and holds the results against the float64 reference.
 import { expect } from 'vitest';
-import { randomProblem, runProblem, type ProblemOptions, type RunOptions } from '../../src/reference/problem.ts';
+import { randomProblem, type ProblemOptions } from '../../src/reference/problem.ts';
+import { runProblem, type RunOptions } from '../../bench/check/runProblem.ts';
 import { expect64, verify } from '../../src/reference/verify.ts';
 import type { AttentionProblem } from '../../src/reference/attention.ts';
 import { testDevice } from './device.ts';

@@ -19,36 +19,79 @@ export function importsOf(path: string, text: string): string[] {
   });
 }
 
-// What each layer may import besides itself, packages aside; the first pattern that fits a path is its layer.
-const LAYERS: readonly (readonly [layer: RegExp, mayImport: RegExp])[] = [
-  [/^src\/device\//, /^src\/device\//],
-  [/^src\/kernels\//, /^(src\/(device|kernels)|shaders)\//],
-  [/^src\/cache\//, /^src\/(device|kernels|cache)\//],
-  [/^src\/decode\//, /^src\/(device|kernels|cache|decode)\//],
-  [/^src\/models\//, /^src\/(models\/|device\/errors\.ts|kernels\/elements\.ts)/],
-  [/^src\/files\//, /^src\/files\//],
-  [
-    /^src\/checkpoint\//,
-    /^src\/(checkpoint\/|files\/|models\/|device\/errors\.ts|kernels\/(elements|halves)\.ts)/,
-  ],
-  [/^src\/node(\/|\.ts)/, /^src\/(node\/|device\/)/],
-  [/^src\/index\.ts/, /^src\/(device|kernels|cache|decode|models|checkpoint)\//],
-  [/^src\/cli\//, /^(src\/(?!index)|bench\/(?!page)|package\.json)/],
-  [
-    /^bench\/peers\//,
-    /^(bench\/|test\/reference\/|src\/|scripts\/|vite\.config\.ts|onnxruntime-web\/webgpu|core-js\/)/,
-  ],
-  [/^bench\//, /^(bench\/|test\/reference\/|package\.json|src\/(?!cli|node))/],
+// The folders from the bottom up: a file imports from its own folder and from those before it. Programs stand on top, beside
+// each other: nobody imports them.
+const LINE = [
+  ['shaders'],
+  ['src/device'],
+  ['src/files'],
+  ['src/numbers'],
+  ['src/kernels'],
+  ['src/reference'],
+  ['src/cache'],
+  ['src/decode'],
+  ['src/index.ts'],
+  ['src/models'],
+  ['src/checkpoint'],
+  ['src/node'],
+  ['src/node.ts'],
+  ['bench'],
+  ['cli', 'page', 'scripts'],
 ];
 
-/** Imports that the layers forbid, as `from -> to`. A file outside every layer may import nothing. */
+interface Place {
+  readonly level: number;
+  readonly folder: string;
+}
+
+function placeOf(path: string): Place | undefined {
+  for (const [level, folders] of LINE.entries()) {
+    const folder = folders.find((name) => path === name || path.startsWith(`${name}/`));
+    if (folder !== undefined) return { level, folder };
+  }
+  return undefined;
+}
+
+/** Imports that point up or aside, as `from -> to`; package.json is everybody's. */
 export function barredImports(files: Sources): string[] {
-  return [...files].flatMap(([path, text]) => {
-    const mayImport = LAYERS.find(([layer]) => layer.test(path))?.[1];
-    return importsOf(path, text)
-      .filter((name) => name.includes('/') && !/^(node:|@)/.test(name) && !mayImport?.test(name))
-      .map((name) => `${path} -> ${name}`);
+  return relativeImports(files)
+    .filter(([path, name]) => {
+      const [from, to] = [placeOf(path), placeOf(name)];
+      if (name === 'package.json') return false;
+      return !from || !to || (from.folder !== to.folder && from.level <= to.level);
+    })
+    .map(([path, name]) => `${path} -> ${name}`);
+}
+
+/** Files and folders that import each other in a circle, at any depth, as `folder: name, name`: all that is in one or reaches one. */
+export function circles(files: Sources): string[] {
+  const folders = new Map<string, Map<string, Set<string>>>();
+  for (const [path, name] of relativeImports(files)) {
+    const [from, to] = [path.split('/'), name.split('/')];
+    const at = from.findIndex((part, i) => part !== to[i]);
+    const folder = from.slice(0, at).join('/');
+    const edges = folders.get(folder) ?? new Map<string, Set<string>>();
+    folders.set(folder, edges.set(from[at]!, (edges.get(from[at]!) ?? new Set()).add(to[at]!)));
+  }
+  return [...folders].flatMap(([folder, edges]) => {
+    // Whoever imports nobody that is left can be in no circle.
+    for (let before = -1; before !== edges.size;) {
+      before = edges.size;
+      for (const [from, to] of edges) if (![...to].some((name) => edges.has(name))) edges.delete(from);
+    }
+    return edges.size > 0 ? [`${folder || '.'}: ${[...edges.keys()].toSorted().join(', ')}`] : [];
   });
+}
+
+/** Imports of files of this repository: from where, and what. */
+function relativeImports(files: Sources): [path: string, name: string][] {
+  return [...files].flatMap(([path, text]) =>
+    importsOf(path, text)
+      .filter(
+        (name) => /^(shaders|src|bench|cli|page|scripts|test)\/|^package\.json$/.test(name) && name !== path,
+      )
+      .map((name): [string, string] => [path, name]),
+  );
 }
 
 /** All files, packages and Node modules that an entry imports, directly or not, in order of discovery. */

@@ -1,5 +1,5 @@
 // convertFolder.ts: runs a conversion on folders as the command does, and reads checkpoints back.
-import { findAttention, type AttentionOptions } from '../../src/checkpoint/find/attention.ts';
+import { findAttention, type AttentionOptions } from '../../src/checkpoint/find/findAttention.ts';
 import { Calibration } from '../../src/checkpoint/convert/disk/calibration.ts';
 import { finishConversion } from '../../src/checkpoint/convert/disk/finish.ts';
 import { convertShards, type ConversionJob } from '../../src/checkpoint/convert/disk/job.ts';

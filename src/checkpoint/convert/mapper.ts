@@ -1,14 +1,25 @@
 // mapper.ts: the head maps of each attention module, computed from the weights where the method asks for that.
-import type { AttentionModule } from '../find/attention.ts';
+import type { AttentionModule } from '../heads/attentionModule.ts';
 import { plainMaps, type HeadMaps, type PlainMethod } from '../heads/headMix.ts';
 import { neighbours, regroup, regroupAs, type Regrouping } from '../heads/heads.ts';
-import { readMoments, readQkNorm, type Inputs, type LayerSource, type ReadTensor } from '../heads/layerData.ts';
+import {
+  readMoments,
+  readQkNorm,
+  type Inputs,
+  type LayerSource,
+  type ReadTensor,
+} from '../heads/layerData.ts';
 import { alignedTransforms } from '../heads/methods/aligned.ts';
 import { similarGroups, similarities } from '../heads/methods/grouping.ts';
 import { keyBasis, type KeyBasis } from '../heads/methods/keyBasis.ts';
 import { momentsOf, type Moments } from '../heads/methods/moments.ts';
 import { pcaTransforms } from '../heads/methods/pca.ts';
-import { firstTransforms, meanTransforms, transformMaps, type HeadTransform } from '../heads/methods/transform.ts';
+import {
+  firstTransforms,
+  meanTransforms,
+  transformMaps,
+  type HeadTransform,
+} from '../heads/methods/transform.ts';
 import { hasSharedTable, looksAtWeights, type ConversionPlan } from './plan.ts';
 
 /** What is done to the heads of one module. */

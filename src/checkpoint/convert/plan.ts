@@ -1,6 +1,7 @@
 // plan.ts: what a conversion does to every tensor, from config and headers alone.
 import { ShapeError } from '../../device/errors.ts';
-import type { Attention, AttentionModule, Part } from '../find/attention.ts';
+import type { Attention } from '../find/findAttention.ts';
+import type { AttentionModule, Part } from '../heads/attentionModule.ts';
 import { elementBytes, floatDtype } from '../format/dtypes.ts';
 import { fail, quote } from '../format/checkpointError.ts';
 import { targetShape } from '../heads/headMix.ts';

@@ -1,5 +1,6 @@
 // report.ts: how much of each head survives a conversion, layer by layer, before anything is written or trained.
-import type { Attention, AttentionModule } from '../find/attention.ts';
+import type { Attention } from '../find/findAttention.ts';
+import type { AttentionModule } from '../heads/attentionModule.ts';
 import { outputErrors, type Merge, type OutputOptions } from './attentionOutput.ts';
 import { attentionRule, t5Bucket } from '../find/attentionRule.ts';
 import { regroup } from '../heads/heads.ts';

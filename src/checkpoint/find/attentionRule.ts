@@ -1,5 +1,6 @@
 // attentionRule.ts: how a module's scores are made, as far as the report computes attention: from config and family.
-import type { Attention, AttentionModule } from './attention.ts';
+import type { Attention } from './findAttention.ts';
+import type { AttentionModule } from '../heads/attentionModule.ts';
 import { ropeNumber, type Positions } from '../../models/families/family.ts';
 
 /** Scores are scale * q . k, softly capped, plus a bias; q and k are normalised and rotated before. */

@@ -1,5 +1,5 @@
 // strayAttention.ts: tensors that look like attention but are not of the modules that are converted: refused, or named.
-import type { AttentionModule } from './attention.ts';
+import type { AttentionModule } from '../heads/attentionModule.ts';
 import { fail, list, quote } from '../format/checkpointError.ts';
 import { escape, inLayer, type ModelTensors } from './detect.ts';
 import { MODULE, type Family } from '../../models/families/family.ts';

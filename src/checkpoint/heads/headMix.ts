@@ -5,7 +5,7 @@ import type { Regrouping } from './heads.ts';
 import { slotsOf, type Role, type Slot, type View } from '../../models/families/headSlots.ts';
 import { addProduct } from './linear/dense.ts';
 import { seededNormals, seedOf } from '../../numbers/seeded.ts';
-import type { Part } from '../find/attention.ts';
+import type { Part } from '../heads/attentionModule.ts';
 
 /**
  * A head of the result: the mean of source heads (of one: its bytes); with matrices [rows, rows], the sum of each

@@ -1,5 +1,5 @@
 // layerData.ts: the heads of one attention module as numbers: their rows, and their second moments.
-import type { AttentionModule, Part } from '../find/attention.ts';
+import type { AttentionModule, Part } from '../heads/attentionModule.ts';
 import { fail, quote } from '../format/checkpointError.ts';
 import { headRows } from './headMix.ts';
 import { slotsOf, type HeadCounts, type Role } from '../../models/families/headSlots.ts';

@@ -1,4 +1,4 @@
-// layout.ts: where the heads lie in a weight: a tensor seen as [outer, slots, rows, inner], a slot being one head.
+// headSlots.ts: where the heads lie in a weight: a tensor seen as [outer, slots, rows, inner], a slot being one head.
 
 /** What a head is for: query, key, value, or the part of the output projection that reads a query head's result. */
 export type Role = 'q' | 'k' | 'v' | 'o';

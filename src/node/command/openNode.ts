@@ -2,7 +2,8 @@
 import { Option } from 'commander';
 import { fullDescriptor } from '../../device/deviceRequest.ts';
 import { type GqaDevice, openDevice } from '../../device/gqaDevice.ts';
-import { nodeGpu, type NodeGpu } from '../../node.ts';
+import { nodeGpu } from '../nodeGpu.ts';
+import { type NodeGpu } from '../adapters.ts';
 
 /** What `adapterOptions` parse to. */
 export interface AdapterOptions {

@@ -3,7 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { csvReport } from '../../../bench/report/csvReport.ts';
 import { headerLines, markdownReport, noteLines, resultTable } from '../../../bench/report/report.ts';
 import type { BenchRow } from '../../../bench/schema/schema.ts';
-import { NO_TIME, NOT_RUN, result as resultOf, row as rowOf, steady, WRONG } from '../../support/benchResult.ts';
+import {
+  NO_TIME,
+  NOT_RUN,
+  result as resultOf,
+  row as rowOf,
+  steady,
+  WRONG,
+} from '../../support/benchResult.ts';
 
 /** Nine samples: one at the median, four a microsecond below it and four a microsecond above. */
 function row(kvHeads: number, medianNs: number, more: Partial<BenchRow> = {}): BenchRow {

@@ -1,7 +1,13 @@
 // speedUp.test.ts: which rows have a base to be held against, and what is said of rows far from their ideal.
 import { describe, expect, test } from 'vitest';
 import type { BenchRow } from '../../../bench/schema/schema.ts';
-import { farFromIdeal, roughSpeedUps, speedUp, speedUpCell, timePartsSentence } from '../../../bench/report/speedUp.ts';
+import {
+  farFromIdeal,
+  roughSpeedUps,
+  speedUp,
+  speedUpCell,
+  timePartsSentence,
+} from '../../../bench/report/speedUp.ts';
 import { NO_TIME, NOT_RUN, result, row, steady, WRONG } from '../../support/benchResult.ts';
 
 const at = (kvHeads: number, ns: number, more: Partial<BenchRow> = {}) =>

@@ -1,6 +1,13 @@
 // rows.test.ts: which shapes a benchmark compares, and what they are called.
 import { describe, expect, test } from 'vitest';
-import { rowGroups, rowId, spectrum, testName, variantName, type RowOptions } from '../../../bench/run/rows.ts';
+import {
+  rowGroups,
+  rowId,
+  spectrum,
+  testName,
+  variantName,
+  type RowOptions,
+} from '../../../bench/run/rows.ts';
 import { ShapeError } from '../../../src/index.ts';
 
 const OPTIONS: RowOptions = {

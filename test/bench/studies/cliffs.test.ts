@@ -1,9 +1,15 @@
 // cliffs.test.ts: jumps worked by hand, and their table; and that a measurement has both sides, whatever their times.
 import { describe, expect, test } from 'vitest';
-import { jumpOf, keyGrowth, measureCliffs, type Cliff, type LoadCliffs } from '../../../bench/studies/cliffs.ts';
+import {
+  jumpOf,
+  keyGrowth,
+  measureCliffs,
+  type Cliff,
+  type LoadCliffs,
+} from '../../../bench/studies/cliffs.ts';
 import { cliffsReport, hasCliff } from '../../../bench/studies/cliffsReport.ts';
 import { findThresholds, loadAt, type LoadShape } from '../../../bench/studies/thresholds.ts';
-import { planContext } from '../../../src/decode/plan.ts';
+import { planContext } from '../../../src/decode/planContext.ts';
 import { profileOf } from '../../../src/kernels/profile.ts';
 import { noisy, steady } from '../../support/benchResult.ts';
 import { testDevice } from '../../support/device.ts';

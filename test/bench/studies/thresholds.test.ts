@@ -8,7 +8,8 @@ import {
   steepest,
   type LoadShape,
 } from '../../../bench/studies/thresholds.ts';
-import { planContext, planDecode, type PlanContext } from '../../../src/decode/plan.ts';
+import { planDecode } from '../../../src/decode/plan.ts';
+import { planContext, type PlanContext } from '../../../src/decode/planContext.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../../support/deviceFacts.ts';
 
 const MQA: LoadShape = { heads: 8, kvHeads: 1, headDim: 128, type: 'f16', shares: [1] };

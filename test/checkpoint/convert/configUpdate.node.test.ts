@@ -1,6 +1,6 @@
 // configUpdate.node.test.ts: config.json with other numbers of heads, and every other character as it was.
 import { describe, expect, test } from 'vitest';
-import { findAttention } from '../../../src/checkpoint/find/attention.ts';
+import { findAttention } from '../../../src/checkpoint/find/findAttention.ts';
 import { updateConfig } from '../../../src/checkpoint/convert/configUpdate.ts';
 import { planConversion } from '../../../src/checkpoint/convert/plan.ts';
 import type { TensorSpec } from '../../../src/checkpoint/format/safetensors.ts';

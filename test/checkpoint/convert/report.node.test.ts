@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { t5Bucket } from '../../../src/checkpoint/find/attentionRule.ts';
 import { writeSafetensors, type TensorData } from '../../../src/checkpoint/format/file.ts';
 import { reportModule } from '../../../src/checkpoint/convert/report.ts';
-import { moduleOutput } from '../../reference/moduleAttention.ts';
+import { moduleOutput } from '../../support/moduleAttention.ts';
 import { CHECKPOINTS, HEADS, noise, writeCheckpoint } from '../../support/checkpoints.ts';
 import { convertFolder, readAll, withJob } from '../../support/convertFolder.ts';
 import { FAMILY_PLACES } from '../../support/headPlaces.ts';

@@ -1,7 +1,7 @@
 // heads.test.ts: which heads go where, and carrying it out on tensors of every layout.
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Part } from '../../../src/checkpoint/find/attention.ts';
+import type { Part } from '../../../src/checkpoint/heads/attentionModule.ts';
 import { headRows, mixTensor, plainMaps, targetShape } from '../../../src/checkpoint/heads/headMix.ts';
 import { checkKvHeads, keepsQueries, regroup, regroupAs } from '../../../src/checkpoint/heads/heads.ts';
 import { slotsOf, viewOf, type SlotOrder } from '../../../src/models/families/headSlots.ts';

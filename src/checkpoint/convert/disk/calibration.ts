@@ -1,5 +1,6 @@
 // calibration.ts: hidden states of calibration text, one tensor for each attention module, in a safetensors file.
-import type { Attention, AttentionModule } from '../../find/attention.ts';
+import type { Attention } from '../../find/findAttention.ts';
+import type { AttentionModule } from '../../heads/attentionModule.ts';
 import { fail, list, quote } from '../../format/checkpointError.ts';
 import { SafetensorsFile } from '../../format/file.ts';
 import type { Inputs, Tokens } from '../../heads/layerData.ts';

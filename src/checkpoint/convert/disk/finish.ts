@@ -4,7 +4,7 @@ import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { dirname, join, resolve } from 'node:path';
 import { TEMPORARY } from '../../../files/replaceFile.ts';
 import { CheckpointError, fail, isObject } from '../../format/checkpointError.ts';
-import { findAttention } from '../../find/attention.ts';
+import { findAttention } from '../../find/findAttention.ts';
 import { checkConfig, updateConfig } from '../configUpdate.ts';
 import { provenance, type SourceHashes } from '../provenance.ts';
 import { changesNothing, fingerprintOf, isDone } from './job.ts';

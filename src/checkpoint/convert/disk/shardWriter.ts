@@ -1,6 +1,6 @@
 // shardWriter.ts: writes one shard of the result: what is unchanged is copied by other threads while the rest is computed.
 import { open, type FileHandle } from 'node:fs/promises';
-import type { AttentionModule } from '../../find/attention.ts';
+import type { AttentionModule } from '../../heads/attentionModule.ts';
 import type { SafetensorsFile } from '../../format/file.ts';
 import { mixTensor } from '../../heads/headMix.ts';
 import type { ModuleMaps } from '../mapper.ts';

@@ -1,4 +1,4 @@
-// attention.ts: finds a model's attention modules in its tensor names, and checks every one of their shapes.
+// findAttention.ts: finds a model's attention modules in its tensor names, and checks every one of their shapes.
 import { shapeFromConfig } from '../../models/config.ts';
 import { asFields, type Fields } from '../../models/configFields.ts';
 import { areAlike } from '../../models/kvLayers.ts';
@@ -6,34 +6,20 @@ import type { ModelShape } from '../../models/presets.ts';
 import { fail, list, quote } from '../format/checkpointError.ts';
 import { objectAt, textPath, type Path } from './configHeads.ts';
 import { detect, inLayer, matchOf, shapeError, type ModelTensors } from './detect.ts';
-import { isFused, isOf, type Family, type ModuleSpec, type PartSpec, type Positions } from '../../models/families/family.ts';
+import {
+  isFused,
+  isOf,
+  type Family,
+  type ModuleSpec,
+  type PartSpec,
+  type Positions,
+} from '../../models/families/family.ts';
 import { FAMILIES } from '../../models/families/families.ts';
-import { viewOf, type HeadCounts, type SlotOrder, type View } from '../../models/families/headSlots.ts';
+import { viewOf, type HeadCounts } from '../../models/families/headSlots.ts';
 import { refuseQuantised } from './quantised.ts';
 import type { TensorSpec } from '../format/safetensors.ts';
+import type { AttentionModule, Part } from '../heads/attentionModule.ts';
 import { otherAttention } from './strayAttention.ts';
-
-/** A tensor of a module that holds heads. */
-export interface Part {
-  readonly tensor: TensorSpec;
-  readonly order: SlotOrder;
-  readonly axis: 0 | 1;
-  readonly view: View;
-  /** A projection and its bias, or a table that goes with them. */
-  readonly kind: 'weight' | 'bias' | 'table';
-  /** True when a head has head_dim rows here, which matrices can act on; false for one number (or row) a head. */
-  readonly isHead: boolean;
-}
-
-/** The self- or cross-attention of one layer. */
-export interface AttentionModule {
-  readonly name: string;
-  readonly kind: 'self' | 'cross';
-  readonly layer: number;
-  readonly parts: readonly Part[];
-  /** Names of the weights of the norms over each head's q and k, where there are any. */
-  readonly norms: { readonly q: string; readonly k: string } | undefined;
-}
 
 /** What a checkpoint's attention is. */
 export interface Attention extends HeadCounts {

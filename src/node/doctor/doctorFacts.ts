@@ -1,14 +1,15 @@
 // doctorFacts.ts: what `gqa doctor` looks at, as plain data.
-import { messageOf, NoAdapterError } from '../../src/device/errors.ts';
+import { messageOf, NoAdapterError } from '../../device/errors.ts';
 import { createRequire } from 'node:module';
 import { release } from 'node:os';
-import { version } from '../../package.json';
-import { type GqaDevice, openDevice } from '../../src/device/gqaDevice.ts';
-import { computeRequest } from '../../src/device/request.ts';
-import { type ListedAdapter, nodeAdapters, nodeGpu, type NodeGpu, type NodeGpuOptions } from '../../src/node.ts';
-import { embeddedRunsHere, findArchive, versionOf } from '../../src/node/embedded.ts';
-import { driverManifests, driverOverride, pinLibrary, VULKAN_LOADER } from '../../src/node/loader.ts';
-import type { SubgroupReport } from '../../src/kernels/probe/subgroupProbe.ts';
+import { version } from '../../../package.json';
+import { type GqaDevice, openDevice } from '../../device/gqaDevice.ts';
+import { computeRequest } from '../../device/request.ts';
+import type { ListedAdapter, NodeGpu } from '../adapters.ts';
+import { nodeAdapters, nodeGpu, type NodeGpuOptions } from '../nodeGpu.ts';
+import { embeddedRunsHere, findArchive, versionOf } from '../embedded.ts';
+import { driverManifests, driverOverride, pinLibrary, VULKAN_LOADER } from '../loader.ts';
+import type { SubgroupReport } from '../../kernels/probe/subgroupProbe.ts';
 import { computesRight, kernelChoice, loopVariable, timestampStep } from './doctorProbes.ts';
 
 /** The machine, before any adapter is opened. Absent packages have no version. */

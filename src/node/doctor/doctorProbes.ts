@@ -1,14 +1,14 @@
 // doctorProbes.ts: small experiments on a device: does it compute, how fine is its clock, does it start loop variables anew,
 // which kernel suits it.
-import { cacheLayout } from '../../src/cache/layout.ts';
-import { chooseContext } from '../../src/decode/context.ts';
-import { probedFacts } from '../../src/decode/probe.ts';
-import { createStorage, readBack } from '../../src/device/buffers.ts';
-import type { GqaDevice } from '../../src/device/gqaDevice.ts';
-import { BUFFER_USAGE } from '../../src/device/usage.ts';
-import { variantName } from '../../src/kernels/fused.ts';
-import { checkShape } from '../../src/kernels/shape.ts';
-import type { SubgroupReport } from '../../src/kernels/probe/subgroupProbe.ts';
+import { cacheLayout } from '../../cache/layout.ts';
+import { chooseContext } from '../../decode/context.ts';
+import { probedFacts } from '../../decode/probe.ts';
+import { createStorage, readBack } from '../../device/buffers.ts';
+import type { GqaDevice } from '../../device/gqaDevice.ts';
+import { BUFFER_USAGE } from '../../device/usage.ts';
+import { variantName } from '../../kernels/fused.ts';
+import { checkShape } from '../../kernels/shape.ts';
+import type { SubgroupReport } from '../../kernels/probe/subgroupProbe.ts';
 
 /** Squares 256 numbers on the device; true when each of them is right. */
 export async function computesRight(device: GqaDevice): Promise<boolean> {

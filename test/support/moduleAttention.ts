@@ -1,6 +1,6 @@
 // moduleAttention.ts: an attention module of a checkpoint, computed from its tensors by plain loops in float64.
-import { HEAD_DIM as D, HEADS as HQ } from '../support/checkpoints.ts';
-import { FAMILY_PLACES, type Element, type HeadRole } from '../support/headPlaces.ts';
+import { HEAD_DIM as D, HEADS as HQ } from './checkpoints.ts';
+import { FAMILY_PLACES, type Element, type HeadRole } from './headPlaces.ts';
 
 /** Values of a tensor by name; undefined for one that is not there. */
 export type TensorValues = (name: string) => ArrayLike<number> | undefined;

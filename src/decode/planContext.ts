@@ -1,0 +1,143 @@
+// planContext.ts: what stays the same over all plans of a decoder: its kernel variant, and how far it can split; pure.
+import type { CacheLayout } from '../cache/layout.ts';
+import { ShapeError } from '../device/errors.ts';
+import type { DeviceFacts } from '../device/gqaDevice.ts';
+import { checkOneOf, checkOptions, describe, isObject, type Known } from '../device/options.ts';
+import {
+  checkVariantForm,
+  chooseFused,
+  chooseIn,
+  FUSED_TEMPLATES,
+  type FusedTemplate,
+  type FusedVariant,
+} from '../kernels/fused.ts';
+import type { SubgroupReport } from '../kernels/probe/subgroupProbe.ts';
+import { profileOf } from '../kernels/profile.ts';
+import type { GqaShape } from '../kernels/shape.ts';
+import { checkEntry, type TunedEntry } from './tuning.ts';
+
+/** A template of the fused kernel (one dispatch and, where sequences are split, a merge) or `plain`: three simple steps, the yardstick. */
+export type DecodeKernel = FusedTemplate | 'plain';
+
+/** What callers choose from. `auto`: what was tuned, else what suits the device by its class. */
+export type KernelChoice = DecodeKernel | 'auto';
+
+export const DECODE_KERNELS: readonly DecodeKernel[] = [...FUSED_TEMPLATES, 'plain'];
+
+/**
+ * Most memory for partial states, where bindings could be larger: the deterministic mode of 64 sequences of an 8B model
+ * with 128k tokens each needs half of it. A step that is split to fill a device needs a few MB.
+ */
+const PARTIAL_BYTES = 128 * 2 ** 20;
+
+/** Most splits of a sequence: the merge reads one partial state per split and row. */
+const MAX_SPLITS = 128;
+
+/** What stays the same over all plans of a decoder. */
+export interface PlanContext {
+  readonly shape: GqaShape;
+  readonly layout: CacheLayout;
+  readonly kernel: DecodeKernel;
+  /** The fused kernel's variant; of the plain kernel, what `auto` would take. */
+  readonly variant: FusedVariant;
+  /** Most splits of a sequence, and partial states of splits that there is scratch memory for. */
+  readonly maxSplits: number;
+  readonly maxPartials: number;
+  /** Workgroups that keep the device busy. */
+  readonly slots: number;
+  /** Longest sequence that is not worth splitting. */
+  readonly wholeLen: number;
+  /** What a probe saw of the device's subgroups; its fault is why none of the kernels on subgroups was taken. */
+  readonly subgroups?: SubgroupReport;
+}
+
+/** What a decoder may be told; the rest follows from device and shape. */
+export interface ContextOptions {
+  /** Default `auto`: what was tuned, else what suits the device by its class. */
+  readonly kernel?: KernelChoice;
+  /** The fused kernel's sizes, for tests and tuning. Decides the kernel too. Default: what suits device and shape. */
+  readonly variant?: FusedVariant;
+  /** What was measured on this device for this shape, as `tunedFor` finds it. Default: nothing was. */
+  readonly tuned?: TunedEntry;
+}
+
+/** The fields of ContextOptions. */
+export const CONTEXT_OPTIONS = { kernel: true, variant: true, tuned: true } satisfies Known<ContextOptions>;
+
+/**
+ * The context of a decoder: its kernel variant, scratch and slots; needs no device.
+ * @param shape as `checkShape` returns it
+ * @param layout of the cache, as `cacheLayout` returns it
+ * @param facts of the device: `GqaDevice.facts`
+ * @param options which kernel; default: what suits the device
+ */
+export function planContext(
+  shape: GqaShape,
+  layout: CacheLayout,
+  facts: DeviceFacts,
+  options: ContextOptions = {},
+): PlanContext {
+  checkOptions('planContext', options, CONTEXT_OPTIONS);
+  checkKernel('planContext', options.kernel);
+  checkPlanArguments(shape, layout, facts);
+  checkChoice('planContext', options);
+  const variant = chooseVariant(shape, layout, facts, options);
+  const kernel = options.kernel === 'plain' ? 'plain' : variant.template;
+  const fitting = Math.max(
+    1,
+    Math.floor(Math.min(facts.maxBindingBytes, PARTIAL_BYTES) / partialBytes(shape, 1)),
+  );
+  const useful = Math.max(1, Math.ceil(layout.capacity / LEAST_KEYS));
+  const maxSplits = Math.min(MAX_SPLITS, fitting, useful);
+  // Items are workgroups of one dispatch: those with a state, and one for each sequence that is not split.
+  const maxPartials = Math.min(fitting, shape.batch * maxSplits, facts.maxGrid - shape.batch);
+  const profile = profileOf(facts);
+  const slots = options.tuned?.slots ?? profile.slots;
+  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen: profile.wholeLen };
+}
+
+function checkPlanArguments(shape: GqaShape, layout: CacheLayout, facts: DeviceFacts): void {
+  for (const [name, value, from] of [
+    ['shape', shape, 'checkShape'],
+    ['layout', layout, 'cacheLayout'],
+    ['facts', facts, 'GqaDevice.facts'],
+  ] as const) {
+    if (!isObject(value)) {
+      throw new ShapeError(`planContext: ${name}: expected what ${from} gives, got ${describe(value)}`);
+    }
+  }
+}
+
+/** Throws ShapeError for a variant, or something tuned, that is none. */
+export function checkChoice(where: string, { variant, tuned }: ContextOptions): void {
+  if (variant !== undefined) checkVariantForm(`${where}: variant`, variant);
+  if (tuned === undefined) return;
+  checkEntry(`${where}: tuned`, tuned);
+  checkVariantForm(`${where}: tuned: variant`, tuned.variant);
+}
+
+/** Throws ShapeError for a kernel that there is none of. */
+export function checkKernel(where: string, kernel: KernelChoice = 'auto'): void {
+  checkOneOf(`${where}: kernel`, kernel, ['auto', ...DECODE_KERNELS]);
+}
+
+/** Fewest keys that a split may be asked to have. */
+const LEAST_KEYS = 32;
+
+function chooseVariant(
+  shape: GqaShape,
+  layout: CacheLayout,
+  facts: DeviceFacts,
+  { kernel = 'auto', variant, tuned }: ContextOptions,
+): FusedVariant {
+  if (variant) return variant;
+  if (kernel !== 'auto' && kernel !== 'plain') {
+    return tuned?.variant.template === kernel ? tuned.variant : chooseIn(kernel, shape, layout, facts);
+  }
+  return tuned?.variant ?? chooseFused(shape, layout, facts);
+}
+
+/** Bytes of `states` partial states of a sequence's rows: o, m and l in f32. */
+export function partialBytes(shape: GqaShape, states: number): number {
+  return states * shape.numQHeads * shape.qLen * (shape.headDim * 4 + 8);
+}
