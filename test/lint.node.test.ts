@@ -39,10 +39,10 @@ function problemsOf(headDim: number): [GqaShape, CacheFormat][] {
 
 /** A template in the sizes that are chosen for such a device. */
 function fusedKernels(template: 'registers' | 'tiles', headDim: number, facts: DeviceFacts): Kernel[] {
-  return problemsOf(headDim).map(([shape, format]) => {
+  return problemsOf(headDim).flatMap(([shape, format]) => {
     const variant = chooseIn(template, shape, format, facts);
     checkVariant(shape, format, variant, facts);
-    return fusedKernel(shape, format, variant);
+    return [true, false].map((lse) => fusedKernel(shape, format, variant, lse));
   });
 }
 
@@ -51,9 +51,11 @@ function otherKernels(headDim: number): Kernel[] {
     plainScores(shape, format),
     plainMix(shape, format),
     appendKv(headDim, format),
-    plainSoftmax(shape),
-    decodeMerge(shape, 1),
-    decodeMerge(shape, 4),
+    ...[true, false].flatMap((lse) => [
+      plainSoftmax(shape, lse),
+      decodeMerge(shape, 1, lse),
+      decodeMerge(shape, 4, lse),
+    ]),
     mergeFinished(headDim, shape.rows, 2),
   ]);
 }
@@ -145,7 +147,7 @@ describe('decode_registers in every combination of lanes, tokens, rows and block
       });
       // Sizes of smaller rows may need more workgroup memory here than a device has: then those rows themselves.
       const small = registersWorkgroupBytes(shape, F16, variant) > GPU_FACTS.maxWorkgroupStorage;
-      return decodeRegisters(small ? { ...shape, headDim: 64 } : shape, F16, variant);
+      return decodeRegisters(small ? { ...shape, headDim: 64 } : shape, F16, variant, true);
     });
     expect(new Set(kernels.map(({ source }) => source)).size).toBe(variants.length);
     expect(await findings(full, kernels)).toEqual([]);
@@ -192,7 +194,7 @@ describe('lint', () => {
       { ...registers, blocks: 3 },
       { ...tiles, wgSize: 32, tile: 24 },
     ]) {
-      const said = await findings(full, [fusedKernel(shape, F16, variant)]);
+      const said = await findings(full, [fusedKernel(shape, F16, variant, true)]);
       expect(said, JSON.stringify(variant)).toEqual([expect.stringContaining('const assertion failed')]);
     }
   });

@@ -56,7 +56,7 @@ export function roundCounts(groupSize: number, type: KvType): RoundCounts {
   const layout = cacheLayout({ numKvHeads: 1, headDim: 128, capacity: 4096, kType: type });
   const { variant } = planContext(shape, layout, NVIDIA_LIKE, { kernel: 'registers' });
   const sizes = variant as RegistersVariant;
-  const round = roundText(decodeRegisters(shape, layout, sizes).source);
+  const round = roundText(decodeRegisters(shape, layout, sizes, false).source);
   const runs = sizes.wgSize / sizes.lanes / sizes.blocks;
   const keys = runs * sizes.tokens;
   const words = count(round, /[kv]_cache\[row \*/g);

@@ -18,7 +18,7 @@
 // out  the state of each row                  lib work
 // grid (items, Hkv * ROW_BLOCKS, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS
-// libs step numbers work matrix subgroup
+// libs step numbers work rows_contiguous matrix subgroup
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> step: Step;
@@ -48,7 +48,6 @@ fn main(
   @builtin(subgroup_invocation_id) subgroup_lane: u32,
 ) {
   let work = work_of(group, groups);
-  let first_key = work.kv_head * step.capacity;
   let me = Invocation(subgroup, subgroup_size, subgroup_lane);
   load_queries(work, index);
   var m = NEG_MAX;
@@ -56,20 +55,20 @@ fn main(
   var o = array<vec4<f32>, MIX_VEC4S>();
   for (var first = work.begin; first < work.end; first += TILE) {
     let count = min(TILE, work.end - first);
-    stage_keys(first_key + first, count, index);
+    stage_keys(kv_row(work.kv_head, first), count, index);
     workgroupBarrier(); // queries and the staged block are there, nobody reads the products any more
     for (var block = 0u; (block + 1u) * UNIT <= count; block += subgroups) {
-      multiply_keys(first_key + first, min(block + subgroup, count / UNIT - 1u), subgroup_lane);
+      multiply_keys(kv_row(work.kv_head, first), min(block + subgroup, count / UNIT - 1u), subgroup_lane);
     }
     if count % UNIT != 0u {
       multiply_staged_keys(count / UNIT, subgroup_lane);
     }
     workgroupBarrier(); // scores are complete, nobody reads the staged keys any more
     weigh(me, work, first, &m, &l);
-    stage_values(first_key + first, count, index);
+    stage_values(kv_row(work.kv_head, first), count, index);
     workgroupBarrier(); // weights and the staged block are there, nobody reads the scores any more
     for (var block = 0u; block < D_BLOCKS; block += subgroups) {
-      multiply_values(first_key + first, count, min(block + subgroup, D_BLOCKS - 1u), subgroup_lane);
+      multiply_values(kv_row(work.kv_head, first), count, min(block + subgroup, D_BLOCKS - 1u), subgroup_lane);
     }
     workgroupBarrier(); // products are complete
     mix(index, &o);

@@ -4,13 +4,12 @@
 //
 // in   states of each row                            lib states_*
 // out  o     [rows, D/4] vec4 f32                    0 for a row with nothing to attend to
-//      lse   [rows]      f32                         natural; LSE_EMPTY for such a row
+//      its lse                                    lib lse_*
 // grid lib states_*; a workgroup owns a row; SETS times D/4 invocations own four elements of D each and share the states
 // consts HEAD_DIM SETS
-// libs numbers, one of states_*
+// libs numbers, one of states_*, one of lse_*
 
 @group(0) @binding(2) var<storage, read_write> o: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> lse: array<f32>;
 
 const D4 = HEAD_DIM / 4u;
 const WG_SIZE = D4 * SETS;
@@ -63,7 +62,7 @@ fn main(
     o[states.row * D4 + i] = output_of(sum, total.x, total.y);
   }
   if lane == 0u {
-    lse[states.row] = lse_of(total.x, total.y);
+    write_lse(states.row, lse_of(total.x, total.y));
   }
 }
 

@@ -18,7 +18,7 @@
 // out  the state of each row                  lib work
 // grid (items, Hkv * ROW_BLOCKS, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeRegisters.ts
-// libs step numbers work subgroup, elements_* as k_* and as v_*
+// libs step numbers work rows_contiguous subgroup, elements_* as k_* and as v_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
@@ -55,7 +55,6 @@ struct Lane {
   row: u32,       // the team's first row, within the KV head
   held_row: u32,  // first of the rows whose scores this invocation finishes, within the team
   held_key: u32,  // first of the keys whose scores it finishes, within the round
-  first_key: u32, // index of the KV head's first key over the whole cache
 }
 
 // The running state of a team's rows: m and l of the held rows (l of the held keys only), this invocation's words of o.
@@ -82,13 +81,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     var keys = KeyWords();
     var values = ValueWords();
     for (var t = 0u; t < TOKENS; t++) { // unroll
-      let row = at.first_key + key_of(work, at, first, t);
+      let row = kv_row(work.kv_head, key_of(work, at, first, t));
       for (var w = 0u; w < K_LANE_WORDS; w++) { // unroll
         keys[t][w] = k_cache[row * K_ROW_WORDS + min(at.lane + w * LANES, K_ROW_WORDS - 1u)];
       }
     }
     for (var t = 0u; t < TOKENS; t++) { // unroll
-      let row = at.first_key + key_of(work, at, first, t);
+      let row = kv_row(work.kv_head, key_of(work, at, first, t));
       for (var w = 0u; w < V_LANE_WORDS; w++) { // unroll
         values[t][w] = v_cache[row * V_ROW_WORDS + min(at.lane + w * LANES, V_ROW_WORDS - 1u)];
       }
@@ -121,7 +120,6 @@ fn lane_of_work(work: Work, me: Invocation) -> Lane {
     work.row_start + (team % BLOCKS) * TEAM_ROWS,
     row_lane * HELD_ROWS,
     token_lane * HELD_TOKENS,
-    work.kv_head * step.capacity,
   );
 }
 
@@ -148,7 +146,7 @@ fn key_of(work: Work, at: Lane, first: u32, t: u32) -> u32 {
 
 fn score(work: Work, at: Lane, first: u32, queries: Queries, keys: KeyWords, scores: ptr<function, Scores>) {
   for (var t = 0u; t < TOKENS; t++) { // unroll
-    let key = at.first_key + key_of(work, at, first, t);
+    let key = kv_row(work.kv_head, key_of(work, at, first, t));
     for (var w = 0u; w < K_LANE_WORDS; w++) { // unroll
       let scale = k_word_scale(step.k_scales, key, min(at.lane + w * LANES, K_ROW_WORDS - 1u));
       for (var i = 0u; i < K_WORD_VEC4S; i++) { // unroll
@@ -189,7 +187,7 @@ fn weigh(me: Invocation, work: Work, at: Lane, first: u32, scores: ptr<function,
     var highest = NEG_MAX;
     for (var t = 0u; t < HELD_TOKENS; t++) { // unroll
       let key = first + (at.held_key + t) * RUNS + at.run;
-      let scale = k_row_scale(step.k_scales, scale_row(work.kv_head, min(key, work.end - 1u)));
+      let scale = k_row_scale(step.k_scales, kv_scale_row(work.kv_head, min(key, work.end - 1u)));
       let held = kept_score((*scores)[h * HELD_TOKENS + t] * scale, key < visible);
       (*scores)[h * HELD_TOKENS + t] = held;
       highest = max(highest, held);
@@ -206,7 +204,7 @@ fn weigh(me: Invocation, work: Work, at: Lane, first: u32, scores: ptr<function,
       let weight = select(exp(held - m), 0.0, is_hidden(held));
       (*state).l[h] += weight;
       let key = key_of(work, at, first, at.held_key + t);
-      (*scores)[h * HELD_TOKENS + t] = weight * v_row_scale(step.v_scales, scale_row(work.kv_head, key));
+      (*scores)[h * HELD_TOKENS + t] = weight * v_row_scale(step.v_scales, kv_scale_row(work.kv_head, key));
     }
   }
   rescale(me, shrink, state);
@@ -247,7 +245,7 @@ fn mix(
   state: ptr<function, State>,
 ) {
   for (var t = 0u; t < TOKENS; t++) { // unroll
-    let key = at.first_key + key_of(work, at, first, t);
+    let key = kv_row(work.kv_head, key_of(work, at, first, t));
     var v = array<vec4<f32>, V_LANE_VEC4S>();
     for (var w = 0u; w < V_LANE_WORDS; w++) { // unroll
       let scale = v_word_scale(step.v_scales, key, min(at.lane + w * LANES, V_ROW_WORDS - 1u));

@@ -12,7 +12,7 @@
 // out  the state of each row                  lib work
 // grid (items, Hkv * ROW_BLOCKS, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeTiles.ts
-// libs step numbers work row_max, elements_* as k_* and as v_*
+// libs step numbers work rows_contiguous row_max, elements_* as k_* and as v_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
@@ -116,7 +116,7 @@ fn score_tile(work: Work, first: u32, lane: u32, scores: ptr<function, Scores>) 
     var keys = array<vec4<u32>, KEYS>();
     var scales = array<f32, KEYS>();
     for (var j = 0u; j < KEYS; j++) { // unroll
-      let row = work.kv_head * step.capacity + key_of(work, first, lane, j);
+      let row = kv_row(work.kv_head, key_of(work, first, lane, j));
       keys[j] = k_cache[row * K_ROW_WORDS + w];
       scales[j] = k_word_scale(step.k_scales, row, w);
     }
@@ -138,7 +138,7 @@ fn score_tile(work: Work, first: u32, lane: u32, scores: ptr<function, Scores>) 
 fn raise_maxima(work: Work, first: u32, lane: u32, scores: ptr<function, Scores>) {
   var scales = array<f32, KEYS>();
   for (var j = 0u; j < KEYS; j++) { // unroll
-    scales[j] = k_row_scale(step.k_scales, scale_row(work.kv_head, key_of(work, first, lane, j)));
+    scales[j] = k_row_scale(step.k_scales, kv_scale_row(work.kv_head, key_of(work, first, lane, j)));
   }
   for (var r = 0u; r < QK_ROWS; r++) { // unroll
     let visible = min(work.end, visible_keys(work.kv_len, row_of(work, score_row(lane) + r)));
@@ -186,8 +186,8 @@ fn mix_tile(state: ptr<function, State>, work: Work, first: u32, lane: u32) {
   }
   let count = min(TILE, work.end - first);
   for (var key = key_set(lane); key < count; key += KEY_SETS) {
-    let row = work.kv_head * step.capacity + first + key;
-    let row_scale = v_row_scale(step.v_scales, scale_row(work.kv_head, first + key));
+    let row = kv_row(work.kv_head, first + key);
+    let row_scale = v_row_scale(step.v_scales, kv_scale_row(work.kv_head, first + key));
     var v = array<vec4<f32>, MIX_VEC4S>();
     for (var w = 0u; w < MIX_WORDS; w++) { // unroll
       let at = min(lane % WIDTH + w * WIDTH, V_ROW_WORDS - 1u);

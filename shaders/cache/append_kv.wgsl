@@ -13,7 +13,7 @@
 // grid (N / 2 + 1, Hkv, B); an invocation owns four elements of one slot's K row and V row
 // consts HEAD_DIM WG_SIZE (two rows of invocations)
 // out  see i/o
-// libs store_* as k_* and as v_*, steps
+// libs store_* as k_* and as v_*, steps, rows_contiguous
 
 struct AppendStep {
   num_tokens: u32,
@@ -98,8 +98,8 @@ fn main(
   let fresh = number >= held && token < step.num_tokens && number < step.capacity;
   let head = group.z * groups.y + group.y;
   let slot = Slot(
-    head * step.capacity + number,
-    head * ((step.capacity + 1u) & ~1u) + number,
+    kv_row(head, number),
+    kv_scale_row(head, number),
     lane % D4,
     lane,
     fresh,

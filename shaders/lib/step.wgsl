@@ -10,20 +10,37 @@ struct Step {
   k_scales: u32, // index of the first word of k_cache with scales, where there are any
   v_scales: u32,
   sm_scale: f32,
-  table: array<vec4<u32>>, // [batch] sequences: tokens to attend to, index of the first partial state, number of splits, 0;
-                           // then the items: sequence, first key, end of its keys, 1 + index of its partial state or 0
-                           // where it is all of its sequence
+  table: array<vec4<u32>>, // [batch] Sequence, then [items] Item
+}
+
+struct Sequence {
+  kv_len: u32,      // tokens to attend to, the new ones included
+  first_state: u32, // index of the first partial state
+  num_splits: u32,
+  pad: u32,
+}
+
+// A sequence, or one of its splits.
+struct Item {
+  sequence: u32,
+  begin: u32, // keys: begin .. end - 1
+  end: u32,
+  state: u32, // 1 + index of its partial state, 0 where it is all of its sequence
+}
+
+fn sequence_of(b: u32) -> Sequence {
+  let words = step.table[b];
+  return Sequence(words.x, words.y, words.z, words.w);
+}
+
+fn item_of(i: u32) -> Item {
+  let words = step.table[step.batch + i];
+  return Item(words.x, words.y, words.z, words.w);
 }
 
 // Tokens of a sequence to attend to, the new ones included.
 fn kv_len_of(b: u32) -> u32 {
-  return step.table[b].x;
-}
-
-// Index of a key's scale, where a cache has one per row: every head begins at an even number, so that no two heads share
-// 32 bits. `kv_head` is counted over all sequences.
-fn scale_row(kv_head: u32, key: u32) -> u32 {
-  return kv_head * ((step.capacity + 1u) & ~1u) + key;
+  return sequence_of(b).kv_len;
 }
 
 // A count that the compiler cannot know: there are fewer than 2^31 sequences. Mesa unrolls a loop over D of known length

@@ -2,16 +2,14 @@
 //
 // grid (items, Hkv * ROW_BLOCKS, 1)
 // out  o          [rows, D/4] vec4                      of a sequence that is one item; 0 for a row with nothing to attend to
-//      lse        [rows]      f32                       natural; LSE_EMPTY for such a row
-//      partial_o  [states, Hkv * ROWS, D/4] vec4        of all others, for decode_merge: o, not yet divided by l
-//      partial_ml [states, Hkv * ROWS]      vec2        running maximum m and sum l
+//      its lse                                          lib lse_*
+//      partial    [states, Hkv * ROWS, D/4 + 1] vec4    of all others, for decode_merge: o, not yet divided by l; then the
+//                                                       running maximum m and sum l, and two zeros
 // consts HEAD_DIM ROWS ROW_BLOCK
-// libs   step numbers
+// libs   step numbers, one of lse_*
 
 @group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> lse: array<f32>;
-@group(0) @binding(6) var<storage, read_write> partial_o: array<vec4<f32>>;
-@group(0) @binding(7) var<storage, read_write> partial_ml: array<vec2<f32>>;
+@group(0) @binding(5) var<storage, read_write> partial: array<vec4<f32>>;
 
 const ROW_BLOCKS = (ROWS + ROW_BLOCK - 1u) / ROW_BLOCK;
 
@@ -26,17 +24,17 @@ struct Work {
 }
 
 fn work_of(group: vec3<u32>, groups: vec3<u32>) -> Work {
-  let item = step.table[step.batch + group.x];
+  let item = item_of(group.x);
   let num_kv_heads = groups.y / ROW_BLOCKS;
   let head = group.y / ROW_BLOCKS;
   return Work(
-    kv_len_of(item.x),
-    item.y,
-    item.z,
-    item.x * num_kv_heads + head,
+    kv_len_of(item.sequence),
+    item.begin,
+    item.end,
+    item.sequence * num_kv_heads + head,
     (group.y % ROW_BLOCKS) * ROW_BLOCK,
-    item.w == 0u,
-    ((item.w - 1u) * num_kv_heads + head) * ROWS,
+    item.state == 0u,
+    ((item.state - 1u) * num_kv_heads + head) * ROWS,
   );
 }
 
@@ -49,13 +47,13 @@ fn write_state(work: Work, row: u32, i: u32, sum: vec4<f32>, m: f32, l: f32) {
     let at = work.kv_head * ROWS + row;
     o[at * (HEAD_DIM / 4u) + i] = output_of(sum, m, l);
     if i == 0u {
-      lse[at] = lse_of(m, l);
+      write_lse(at, lse_of(m, l));
     }
     return;
   }
-  let at = work.state + row;
-  partial_o[at * (HEAD_DIM / 4u) + i] = sum;
+  let at = (work.state + row) * (HEAD_DIM / 4u + 1u);
+  partial[at + i] = sum;
   if i == 0u {
-    partial_ml[at] = vec2<f32>(m, l);
+    partial[at + HEAD_DIM / 4u] = vec4<f32>(m, l, 0.0, 0.0);
   }
 }

@@ -6,7 +6,7 @@
 // out  o       [B, Hq, Q_LEN, D/4] vec4 f32  0 for a row with nothing to attend to
 // grid (Hq * Q_LEN, B, 1); a workgroup owns a row, an invocation four elements of D
 // consts HEAD_DIM GROUP_SIZE Q_LEN CAUSAL
-// libs step, elements_* as v_*
+// libs step rows_contiguous, elements_* as v_*
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
@@ -26,10 +26,10 @@ fn main(
   let visible = visible_keys(kv_len_of(group.y), row);
   var sum = vec4<f32>();
   for (var t = 0u; t < visible; t++) {
-    let value = kv_head * step.capacity + t;
+    let value = kv_row(kv_head, t);
     let word = v_cache[value * V_ROW_WORDS + i / V_WORD_VEC4S];
     let scale = v_word_scale(step.v_scales, value, i / V_WORD_VEC4S) *
-      v_row_scale(step.v_scales, scale_row(kv_head, t));
+      v_row_scale(step.v_scales, kv_scale_row(kv_head, t));
     sum += weights[row * step.capacity + t] * scale * v_unpack(word, i % V_WORD_VEC4S);
   }
   o[row * D4 + i] = sum;

@@ -9,7 +9,7 @@
 // out  scores  [B, Hq, Q_LEN, capacity] f32  NEG_MAX where the query may not see the key, BAD_SCORE past f32
 // grid (ceil(longest kv_len / WG_SIZE), Hq * Q_LEN, B); an invocation owns one score
 // consts HEAD_DIM GROUP_SIZE Q_LEN CAUSAL WG_SIZE
-// libs step numbers, elements_* as k_*
+// libs step numbers rows_contiguous, elements_* as k_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
@@ -31,7 +31,7 @@ fn main(
   }
   let row = group.z * groups.y + group.y;        // of all query rows [B, Hq, Q_LEN]
   let kv_head = row / Q_LEN / GROUP_SIZE;        // of all KV heads [B, Hkv]
-  let key = kv_head * step.capacity + t;
+  let key = kv_row(kv_head, t);
   var score = 0.0;
   let words = opaque_count(K_ROW_WORDS);
   for (var w = 0u; w < words; w++) {
@@ -44,6 +44,6 @@ fn main(
       }
     }
   }
-  score *= k_row_scale(step.k_scales, scale_row(kv_head, t));
+  score *= k_row_scale(step.k_scales, kv_scale_row(kv_head, t));
   scores[row * step.capacity + t] = kept_score(score, t < visible_keys(kv_len, row));
 }

@@ -2,14 +2,13 @@
 //
 // in   step   Step                          lib step
 // i/o  scores [B, Hq * Q_LEN, capacity] f32 scores in, weights out
-// out  lse    [B, Hq * Q_LEN] f32           natural log-sum-exp; LSE_EMPTY for a row with nothing to attend to
+// out  the lse of each row                 lib lse_*
 // grid (Hq * Q_LEN, B, 1); a workgroup owns a row, an invocation every WG_SIZE-th score of it
 // consts Q_LEN CAUSAL WG_SIZE
-// libs step numbers
+// libs step numbers, one of lse_*
 
 @group(0) @binding(0) var<storage, read> step: Step;
 @group(0) @binding(1) var<storage, read_write> scores: array<f32>;
-@group(0) @binding(2) var<storage, read_write> lse: array<f32>;
 
 const_assert 0u == (WG_SIZE & (WG_SIZE - 1u)); // the reductions halve it down to one
 
@@ -43,7 +42,7 @@ fn main(
     scores[row * step.capacity + t] = output_of(vec4<f32>(scores[row * step.capacity + t]), m, l).x;
   }
   if lane == 0u {
-    lse[row] = lse_of(m, l);
+    write_lse(row, lse_of(m, l));
   }
 }
 

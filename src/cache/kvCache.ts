@@ -14,7 +14,7 @@ import type { CompiledKernel } from '../device/pipelines.ts';
 import { beginPass, bindKernel, dispatch, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { submitted, validated } from '../device/scopes.ts';
-import { appendGrid, appendKv } from '../kernels/appendKv.ts';
+import { appendGrid, appendKv, appendStepWords, setAppended } from '../kernels/appendKv.ts';
 import { BoundAppend, type BoundRows } from './boundAppend.ts';
 import { buffersOf, createLayers, type CacheLayer } from './layers.ts';
 import { cacheLayout, checkKvLens, type CacheLayout, type CacheOptions } from './layout.ts';
@@ -84,7 +84,7 @@ export class KvCache {
   readonly allocatedBytes: number;
   readonly #append: CompiledKernel;
   readonly #ring: StepRing;
-  /** The `step` binding's words: struct AppendStep of shaders/cache/append_kv.wgsl. */
+  /** The `step` binding's words. */
   readonly #stepWords: Uint32Array<ArrayBuffer>;
   readonly #lengths: CacheLengths;
   readonly #status: CacheStatus;
@@ -100,8 +100,7 @@ export class KvCache {
     this.layers = layers;
     this.allocatedBytes = buffersOf(layers).reduce((sum, { size }) => sum + size, 0);
     this.#append = append;
-    this.#stepWords = new Uint32Array(4 + layout.batch);
-    this.#stepWords.set([0, layout.capacity, layout.kScales * 4, layout.vScales * 4]);
+    this.#stepWords = appendStepWords(layout);
     this.#ring = new StepRing(device, 'append step', this.#stepWords.length);
     this.#lengths = new CacheLengths(layout);
     this.#status = new CacheStatus(device, layout.layers, (layer) => this.#lengths.appends(layer));
@@ -202,8 +201,7 @@ export class KvCache {
     this.assertUsable();
     this.#lengths.checkRoom(layer, numTokens);
     const pass = beginPass('append', this.device, target);
-    this.#stepWords[0] = numTokens;
-    this.#stepWords.set(this.#lengths.live(layer), 4);
+    setAppended(this.#stepWords, numTokens, this.#lengths.live(layer));
     dispatch(pass, kernel, grid, this.#ring.place(this.#stepWords));
     endPass(target, pass);
     this.#lengths.count(layer, numTokens);

@@ -1,6 +1,6 @@
 // decoder.ts: compiles the kernels of a decode step and records it into the caller's encoder or pass.
 import { KvCache } from '../cache/kvCache.ts';
-import { allocated, checkRange, checkWritten, type BufferArg } from '../device/buffers.ts';
+import { allocated, checkRange, checkWritten, type BufferArg, type BufferRange } from '../device/buffers.ts';
 import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
 import { checkInstance, checkOptions, checkWhole, pickKnown, type Known } from '../device/options.ts';
@@ -8,17 +8,11 @@ import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { validated } from '../device/scopes.ts';
 import { checkShape, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
+import { stepWordCount } from '../kernels/stepNumbers.ts';
 import { CHOICE_OPTIONS, chooseContext, type ChoiceOptions } from './context.ts';
 import { compileFusedPath } from './fusedPath.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
-import {
-  checkPlan,
-  mostStepWords,
-  PLAN_OPTIONS,
-  planDecode,
-  type DecodePlan,
-  type PlanOptions,
-} from './plan.ts';
+import { checkPlan, PLAN_OPTIONS, planDecode, type DecodePlan, type PlanOptions } from './plan.ts';
 import { checkChoice, checkKernel, type PlanContext } from './planContext.ts';
 import { compilePlainPath } from './plainPath.ts';
 import { checkTuning } from './tuning.ts';
@@ -37,7 +31,7 @@ const OWN_SHAPE = { numQHeads: true, qLen: true, causal: true } satisfies Known<
 const DECODER_OPTIONS = { cache: true, ...OWN_SHAPE, ...CHOICE_OPTIONS } satisfies Known<DecoderOptions>;
 
 /**
- * The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm.
+ * The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (of a decoder with `lse`) f32 [B, Hq, Lq], natural logarithm.
  *
  * A row that sees no key gets o = 0 and lse = LSE_EMPTY. One that sees a key whose score, or a sum on the way to it, is not
  * finite in f32 or beyond 2.9e38 gets NaN for both, so that no numbers hide it: q or K hold NaN or infinity, or are too
@@ -50,7 +44,7 @@ export interface StepArgs {
   readonly q: BufferArg;
   /** Output, f32 [B, Hq, Lq, D]; another buffer than the others. */
   readonly o: BufferArg;
-  /** Natural log-sum-exp of the scaled scores, f32 [B, Hq, Lq]. Default: it is thrown away. */
+  /** Natural log-sum-exp of the scaled scores, f32 [B, Hq, Lq]: of a decoder created with `lse: true`, and of no other. */
   readonly lse?: BufferArg;
 }
 
@@ -87,7 +81,7 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
   const compilePath = context.kernel === 'plain' ? compilePlainPath : compileFusedPath;
   const createPath = await compilePath(device, context);
   return allocated(device, 'decoder: scratch memory', (create) => {
-    return new Decoder(cache, context, createPath(create), create('lse', shape.rows * 4));
+    return new Decoder(cache, context, createPath(create));
   });
 }
 
@@ -104,11 +98,10 @@ export class Decoder {
   readonly context: PlanContext;
   readonly #path: DecodePath;
   readonly #ring: StepRing;
-  readonly #unwantedLse: GPUBuffer;
   #destroyed = false;
 
   /** @internal Use createDecoder. */
-  constructor(cache: KvCache, context: PlanContext, path: DecodePath, unwantedLse: GPUBuffer) {
+  constructor(cache: KvCache, context: PlanContext, path: DecodePath) {
     const { device } = cache;
     this.device = device;
     this.cache = cache;
@@ -116,8 +109,7 @@ export class Decoder {
     this.context = context;
     this.#path = path;
     const { batch } = context.shape;
-    this.#ring = new StepRing(device, 'decode step', mostStepWords(batch, batch + context.maxPartials));
-    this.#unwantedLse = unwantedLse;
+    this.#ring = new StepRing(device, 'decode step', stepWordCount(batch, batch + context.maxPartials));
   }
 
   /**
@@ -139,13 +131,13 @@ export class Decoder {
   async step(args: StepArgs): Promise<DecodeStep> {
     this.assertUsable();
     checkOptions('step', args, STEP_ARGS);
-    const { layer = 0, q, o, lse = this.#unwantedLse } = args;
+    const { layer = 0, q, o, lse } = args;
     const { rows, headDim } = this.shape;
     checkWhole('step: layer', layer, 0, this.cache.layout.layers - 1);
     const ranges = {
       q: checkRange(this.device, 'step: q', q, rows * headDim * 4),
       o: checkRange(this.device, 'step: o', o, rows * headDim * 4),
-      lse: checkRange(this.device, 'step: lse', lse, rows * 4),
+      ...this.#lseRange(lse),
       k: this.cache.layers[layer]!.k,
       v: this.cache.layers[layer]!.v,
     };
@@ -153,6 +145,13 @@ export class Decoder {
     const buffers: StepBuffers = { ...ranges, ring: this.#ring };
     const record = await validated(this.device, 'step', () => this.#path.bind(buffers));
     return new DecodeStep(this, layer, record, this.#ring);
+  }
+
+  #lseRange(lse: BufferArg | undefined): { lse?: BufferRange } {
+    if (!this.context.lse && lse === undefined) return {};
+    if (!this.context.lse)
+      throw new ShapeError('step: lse: expected none, as the decoder was created without `lse: true`');
+    return { lse: checkRange(this.device, 'step: lse', lse!, this.shape.rows * 4) };
   }
 
   /** Throws when the decoder, its cache or its device cannot be used any more. */
@@ -167,7 +166,6 @@ export class Decoder {
     this.#destroyed = true;
     this.#path.destroy();
     this.#ring.destroy();
-    this.#unwantedLse.destroy();
   }
 
   [Symbol.dispose](): void {

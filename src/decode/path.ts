@@ -18,6 +18,7 @@ export interface StepBuffers {
   readonly k: BufferRange;
   readonly v: BufferRange;
   readonly o: BufferRange;
-  readonly lse: BufferRange;
+  /** Where steps write log-sum-exps. */
+  readonly lse?: BufferRange;
   readonly ring: StepRing;
 }

@@ -10,7 +10,7 @@ import type { PlanContext } from './planContext.ts';
 
 /** Compiles the three kernels; the path has scores [B, Hq, Lq, capacity] f32. */
 export async function compilePlainPath(device: GqaDevice, context: PlanContext): Promise<CreatePath> {
-  const { shape, layout } = context;
+  const { shape, layout, lse } = context;
   const [tiles] = plainScoresGrid(shape, layout.capacity);
   if (tiles > device.facts.maxGrid) {
     throw new LimitExceededError(
@@ -22,7 +22,7 @@ export async function compilePlainPath(device: GqaDevice, context: PlanContext):
   }
   const kernels = await Promise.all([
     device.pipelines.get(plainScores(shape, layout)),
-    device.pipelines.get(plainSoftmax(shape)),
+    device.pipelines.get(plainSoftmax(shape, lse)),
     device.pipelines.get(plainMix(shape, layout)),
   ]);
   return (create) => createPath(device, context, kernels, create);
@@ -40,7 +40,7 @@ function createPath(
   return {
     bind({ q, k, v, o, lse, ring }) {
       const score = bindKernel(device.device, scoresKernel, { q, k_cache: k, step: ring, scores });
-      const softmax = bindKernel(device.device, softmaxKernel, { step: ring, scores, lse });
+      const softmax = bindKernel(device.device, softmaxKernel, { step: ring, scores, ...(lse && { lse }) });
       const mix = bindKernel(device.device, mixKernel, { weights: scores, v_cache: v, step: ring, o });
       return (pass, plan, offset) => {
         // Its one split is as long as the longest sequence.

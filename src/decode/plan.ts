@@ -5,6 +5,7 @@ import { checkOptions, describe, isObject, type Known } from '../device/options.
 import { workgroupsPerItem } from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
 import type { GqaShape } from '../kernels/shape.ts';
+import { packStep, type StepItem, type StepSequence } from '../kernels/stepNumbers.ts';
 import { partialBytes, type DecodeKernel, type PlanContext } from './planContext.ts';
 import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
 
@@ -38,9 +39,9 @@ export interface DecodePlan {
   readonly merges: boolean;
   /** Kernels dispatched, in order. */
   readonly dispatches: readonly string[];
-  /** Bytes that must move in one layer: K and V once, q in, o and lse out, partial states out and in again. */
+  /** Bytes that must move in one layer: K and V once, q in, o out and lse where it is asked for, partial states out and in again. */
   readonly bytes: { readonly kv: number; readonly q: number; readonly out: number; readonly partial: number };
-  /** @internal The `step` binding's words: lib/step.wgsl. */
+  /** @internal The `step` binding's words. */
   readonly stepWords: Uint32Array<ArrayBuffer>;
 }
 
@@ -66,7 +67,7 @@ export function planDecode(
   kvLens: readonly number[],
   options: PlanOptions = {},
 ): DecodePlan {
-  const { shape, layout, kernel } = context;
+  const { shape, layout, kernel, lse } = context;
   checkOptions('plan', options, PLAN_OPTIONS);
   checkKvLens('plan', kvLens, shape.batch, layout.capacity);
   const { smScale = 1 / Math.sqrt(shape.headDim) } = options;
@@ -90,7 +91,7 @@ export function planDecode(
     bytes: {
       kv: kvBytesRead(layout, kvLens),
       q: rowBytes,
-      out: rowBytes + shape.rows * 4,
+      out: rowBytes + (lse ? shape.rows * 4 : 0),
       partial: 2 * partialBytes(shape, partials),
     },
     stepWords: words,
@@ -104,32 +105,20 @@ function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {
   return merges ? [`decode_${kernel}`, 'decode_merge'] : [`decode_${kernel}`];
 }
 
-const HEADER_WORDS = 8;
-
-/** Most words of the `step` binding for so many sequences and items. */
-export function mostStepWords(batch: number, items: number): number {
-  return HEADER_WORDS + 4 * (batch + items);
-}
-
-/** The words of lib/step.wgsl's struct Step: the header, the sequences, the items. */
+/** The words of the `step` binding, and how many items and partial states they stand for. */
 function stepWords(layout: CacheLayout, smScale: number, kvLens: readonly number[], splitLen: number) {
-  const batch = kvLens.length;
-  const splits = kvLens.map((kvLen) => Math.max(1, Math.ceil(kvLen / splitLen)));
-  const items = splits.reduce((sum, n) => sum + n, 0);
-  const words = new Uint32Array(mostStepWords(batch, items));
-  words.set([layout.capacity, batch, layout.kScales, layout.vScales]);
-  new Float32Array(words.buffer)[4] = smScale;
+  const sequences: StepSequence[] = [];
+  const items: StepItem[] = [];
   let partials = 0;
-  let at = HEADER_WORDS + 4 * batch;
-  for (let b = 0; b < batch; b++) {
-    const count = splits[b]!;
-    words.set([kvLens[b]!, partials, count], HEADER_WORDS + 4 * b);
-    for (let s = 0; s < count; s++, at += 4) {
-      words[at] = b;
-      words[at + 1] = s * splitLen;
-      words[at + 2] = Math.min(kvLens[b]!, (s + 1) * splitLen);
-      words[at + 3] = count > 1 ? ++partials : 0;
+  for (const [sequence, kvLen] of kvLens.entries()) {
+    const numSplits = Math.max(1, Math.ceil(kvLen / splitLen));
+    sequences.push({ kvLen, firstState: partials, numSplits });
+    for (let s = 0; s < numSplits; s++) {
+      const keys = { sequence, begin: s * splitLen, end: Math.min(kvLen, (s + 1) * splitLen) };
+      items.push(numSplits > 1 ? { ...keys, state: partials++ } : keys);
     }
   }
-  return { words, items, partials };
+  const { capacity, kScales, vScales } = layout;
+  const words = packStep({ capacity, kScales, vScales, smScale }, sequences, items);
+  return { words, items: items.length, partials };
 }

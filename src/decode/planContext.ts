@@ -2,7 +2,7 @@
 import type { CacheLayout } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
-import { checkOneOf, checkOptions, describe, isObject, type Known } from '../device/options.ts';
+import { checkBoolean, checkOneOf, checkOptions, describe, isObject, type Known } from '../device/options.ts';
 import {
   checkVariantForm,
   chooseFused,
@@ -47,6 +47,8 @@ export interface PlanContext {
   readonly slots: number;
   /** Longest sequence that is not worth splitting. */
   readonly wholeLen: number;
+  /** Whether steps write log-sum-exps. */
+  readonly lse: boolean;
   /** What a probe saw of the device's subgroups; its fault is why none of the kernels on subgroups was taken. */
   readonly subgroups?: SubgroupReport;
 }
@@ -59,10 +61,17 @@ export interface ContextOptions {
   readonly variant?: FusedVariant;
   /** What was measured on this device for this shape, as `tunedFor` finds it. Default: nothing was. */
   readonly tuned?: TunedEntry;
+  /** Whether steps write the log-sum-exp of each row, which takes a binding more. Default false. */
+  readonly lse?: boolean;
 }
 
 /** The fields of ContextOptions. */
-export const CONTEXT_OPTIONS = { kernel: true, variant: true, tuned: true } satisfies Known<ContextOptions>;
+export const CONTEXT_OPTIONS = {
+  kernel: true,
+  variant: true,
+  tuned: true,
+  lse: true,
+} satisfies Known<ContextOptions>;
 
 /**
  * The context of a decoder: its kernel variant, scratch and slots; needs no device.
@@ -93,7 +102,9 @@ export function planContext(
   const maxPartials = Math.min(fitting, shape.batch * maxSplits, facts.maxGrid - shape.batch);
   const profile = profileOf(facts);
   const slots = options.tuned?.slots ?? profile.slots;
-  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen: profile.wholeLen };
+  const { wholeLen } = profile;
+  const { lse = false } = options;
+  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen, lse };
 }
 
 function checkPlanArguments(shape: GqaShape, layout: CacheLayout, facts: DeviceFacts): void {
@@ -108,8 +119,9 @@ function checkPlanArguments(shape: GqaShape, layout: CacheLayout, facts: DeviceF
   }
 }
 
-/** Throws ShapeError for a variant, or something tuned, that is none. */
-export function checkChoice(where: string, { variant, tuned }: ContextOptions): void {
+/** Throws ShapeError for a variant, or something tuned, that is none, and for an `lse` that is neither true nor false. */
+export function checkChoice(where: string, { variant, tuned, lse }: ContextOptions): void {
+  if (lse !== undefined) checkBoolean(`${where}: lse`, lse);
   if (variant !== undefined) checkVariantForm(`${where}: variant`, variant);
   if (tuned === undefined) return;
   checkEntry(`${where}: tuned`, tuned);
@@ -137,7 +149,7 @@ function chooseVariant(
   return tuned?.variant ?? chooseFused(shape, layout, facts);
 }
 
-/** Bytes of `states` partial states of a sequence's rows: o, m and l in f32. */
+/** Bytes of `states` partial states of a sequence's rows: o, m, l and two zeros in f32. */
 export function partialBytes(shape: GqaShape, states: number): number {
-  return states * shape.numQHeads * shape.qLen * (shape.headDim * 4 + 8);
+  return states * shape.numQHeads * shape.qLen * (shape.headDim + 4) * 4;
 }

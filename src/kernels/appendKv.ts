@@ -6,10 +6,11 @@ import storeF16 from '../../shaders/lib/store_f16.wgsl?raw';
 import storeF32 from '../../shaders/lib/store_f32.wgsl?raw';
 import storeInt4 from '../../shaders/lib/store_int4.wgsl?raw';
 import storeInt8 from '../../shaders/lib/store_int8.wgsl?raw';
+import { structLayout } from '../device/structs.ts';
 import { link, qualified } from '../device/wgsl.ts';
 import { ELEMENT_FORMATS, type KvType, type LostElements } from '../numbers/elements.ts';
 import type { Grid, Kernel } from './kernel.ts';
-import type { CacheFormat } from './lib.ts';
+import { ROWS, type CacheFormat } from './lib.ts';
 
 const STORE: Readonly<Record<KvType, string>> = {
   f32: storeF32,
@@ -23,7 +24,7 @@ const STORE: Readonly<Record<KvType, string>> = {
 export function appendKv(headDim: number, { kType, vType }: CacheFormat): Kernel {
   const stores = [qualified('k', STORE[kType], ['cache']), qualified('v', STORE[vType], ['cache'])];
   const quantised = [kType, vType].some((type) => ELEMENT_FORMATS[type].scale !== 'none');
-  const libs = quantised ? [...stores, steps] : stores;
+  const libs = [...stores, ...(quantised ? [steps] : []), ROWS];
   const consts = { HEAD_DIM: headDim, WG_SIZE: headDim / 2 };
   return { name: 'append_kv', source: link({ kernel: source, libs, consts }) };
 }
@@ -31,6 +32,41 @@ export function appendKv(headDim: number, { kType, vType }: CacheFormat): Kernel
 /** Workgroups that append `numTokens` tokens to each of `batch` sequences: a pair of slots each, the first may be half old. */
 export function appendGrid(batch: number, numKvHeads: number, numTokens: number): Grid {
   return [Math.floor(numTokens / 2) + 1, numKvHeads, batch];
+}
+
+const STEP = structLayout(source, 'AppendStep', {
+  num_tokens: 'u32',
+  capacity: 'u32',
+  k_scales: 'u32',
+  v_scales: 'u32',
+});
+
+/** What stays the same over all appends to a cache; scales begin at an index of 16-byte words. */
+interface AppendLayout {
+  readonly batch: number;
+  readonly capacity: number;
+  readonly kScales: number;
+  readonly vScales: number;
+}
+
+/** Words of the kernel's `step` binding, for `setAppended` to complete. */
+export function appendStepWords({
+  batch,
+  capacity,
+  kScales,
+  vScales,
+}: AppendLayout): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(STEP.words + batch);
+  words[STEP.word.capacity] = capacity;
+  words[STEP.word.k_scales] = kScales * 4;
+  words[STEP.word.v_scales] = vScales * 4;
+  return words;
+}
+
+/** Says how many tokens are appended behind how many of each sequence. */
+export function setAppended(words: Uint32Array, numTokens: number, kvLens: readonly number[]): void {
+  words[STEP.word.num_tokens] = numTokens;
+  words.set(kvLens, STEP.words);
 }
 
 /** u32 words of the kernel's `status` binding. */

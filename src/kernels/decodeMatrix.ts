@@ -5,7 +5,7 @@ import { FeatureMissingError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { link } from '../device/wgsl.ts';
 import type { Kernel } from './kernel.ts';
-import { NUMBERS, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
+import { lseLib, NUMBERS, ROWS, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, isPowerOfTwo } from './sizes.ts';
 
@@ -25,14 +25,14 @@ export interface MatrixVariant {
 /** Invocations that weigh a row together. */
 export const MATRIX_LANES = 8;
 
-/** The linked kernel. */
-export function decodeMatrix(shape: GqaShape, variant: MatrixVariant): Kernel {
+/** The linked kernel; `lse`: it writes log-sum-exps. */
+export function decodeMatrix(shape: GqaShape, variant: MatrixVariant, lse: boolean): Kernel {
   return {
     name: 'decode_matrix',
     source: link({
       kernel: source,
       enables: ['subgroups', 'f16', 'chromium_experimental_subgroup_matrix'],
-      libs: [STEP, NUMBERS, WORK, matrix, SUBGROUP],
+      libs: [STEP, NUMBERS, WORK, ROWS, matrix, SUBGROUP, lseLib(lse)],
       consts: matrixConsts(shape, variant),
     }),
   };

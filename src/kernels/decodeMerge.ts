@@ -4,19 +4,19 @@ import statesFinished from '../../shaders/lib/states_finished.wgsl?raw';
 import statesSplit from '../../shaders/lib/states_split.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { Kernel } from './kernel.ts';
-import { NUMBERS, STEP } from './lib.ts';
+import { lseLib, NUMBERS, STEP } from './lib.ts';
 import type { GqaShape } from './shape.ts';
 
 /**
  * Merges the splits of every query row. Grid: [Hq * Lq, B, 1]. `sets` invocations share each four elements' states: many
- * on a GPU, which reads them side by side, one on a CPU.
+ * on a GPU, which reads them side by side, one on a CPU. `lse`: it writes log-sum-exps.
  */
-export function decodeMerge(shape: GqaShape, sets: number): Kernel {
+export function decodeMerge(shape: GqaShape, sets: number, lse: boolean): Kernel {
   return {
     name: 'decode_merge',
     source: link({
       kernel: source,
-      libs: [NUMBERS, statesSplit, STEP],
+      libs: [NUMBERS, statesSplit, STEP, lseLib(lse)],
       consts: { HEAD_DIM: shape.headDim, SETS: sets, Q_LEN: shape.qLen, CAUSAL: shape.causal },
     }),
   };
@@ -28,7 +28,7 @@ export function mergeFinished(headDim: number, rows: number, numStates: number):
     name: 'decode_merge',
     source: link({
       kernel: source,
-      libs: [NUMBERS, statesFinished],
+      libs: [NUMBERS, statesFinished, lseLib(true)],
       consts: { HEAD_DIM: headDim, SETS: 1, NUM_STATES: numStates, NUM_ROWS: rows },
     }),
   };

@@ -5,7 +5,7 @@ import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from '../numbers/elements.ts';
 import type { Kernel } from './kernel.ts';
-import { cacheLibs, NUMBERS, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
+import { cacheLibs, lseLib, NUMBERS, ROWS, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
 import { profileOf } from './profile.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, isPowerOfTwo, powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
@@ -25,14 +25,19 @@ export interface RegistersVariant {
   readonly blocks: number;
 }
 
-/** The linked kernel. */
-export function decodeRegisters(shape: GqaShape, cache: CacheFormat, variant: RegistersVariant): Kernel {
+/** The linked kernel; `lse`: it writes log-sum-exps. */
+export function decodeRegisters(
+  shape: GqaShape,
+  cache: CacheFormat,
+  variant: RegistersVariant,
+  lse: boolean,
+): Kernel {
   return {
     name: 'decode_registers',
     source: link({
       kernel: source,
       enables: ['subgroups'],
-      libs: [STEP, NUMBERS, WORK, SUBGROUP, ...cacheLibs(cache)],
+      libs: [STEP, NUMBERS, WORK, ROWS, SUBGROUP, lseLib(lse), ...cacheLibs(cache)],
       consts: registersConsts(shape, cache, variant),
     }),
   };

@@ -6,7 +6,7 @@ import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from '../numbers/elements.ts';
 import type { Kernel } from './kernel.ts';
-import { cacheLibs, NUMBERS, STEP, WORK, type CacheFormat } from './lib.ts';
+import { cacheLibs, lseLib, NUMBERS, ROWS, STEP, WORK, type CacheFormat } from './lib.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, powerOfTwoFrom } from './sizes.ts';
 
@@ -23,13 +23,18 @@ export interface TilesVariant {
   readonly mixWords: number;
 }
 
-/** The linked kernel. */
-export function decodeTiles(shape: GqaShape, cache: CacheFormat, variant: TilesVariant): Kernel {
+/** The linked kernel; `lse`: it writes log-sum-exps. */
+export function decodeTiles(
+  shape: GqaShape,
+  cache: CacheFormat,
+  variant: TilesVariant,
+  lse: boolean,
+): Kernel {
   return {
     name: 'decode_tiles',
     source: link({
       kernel: source,
-      libs: [STEP, NUMBERS, WORK, rowMax, ...cacheLibs(cache)],
+      libs: [STEP, NUMBERS, WORK, ROWS, rowMax, lseLib(lse), ...cacheLibs(cache)],
       consts: tilesConsts(shape, cache, variant),
     }),
   };

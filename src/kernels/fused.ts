@@ -64,12 +64,17 @@ export function chooseIn(
   return variant;
 }
 
-/** The linked kernel of a variant. */
-export function fusedKernel(shape: GqaShape, cache: CacheFormat, variant: FusedVariant): Kernel {
-  if (variant.template === 'tiles') return decodeTiles(shape, cache, variant);
+/** The linked kernel of a variant; `lse`: it writes log-sum-exps. */
+export function fusedKernel(
+  shape: GqaShape,
+  cache: CacheFormat,
+  variant: FusedVariant,
+  lse: boolean,
+): Kernel {
+  if (variant.template === 'tiles') return decodeTiles(shape, cache, variant, lse);
   return variant.template === 'matrix'
-    ? decodeMatrix(shape, variant)
-    : decodeRegisters(shape, cache, variant);
+    ? decodeMatrix(shape, variant, lse)
+    : decodeRegisters(shape, cache, variant, lse);
 }
 
 /** Query rows of a KV head that one workgroup serves. */

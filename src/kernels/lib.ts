@@ -4,7 +4,10 @@ import elementsF16 from '../../shaders/lib/elements_f16.wgsl?raw';
 import elementsF32 from '../../shaders/lib/elements_f32.wgsl?raw';
 import elementsInt4 from '../../shaders/lib/elements_int4.wgsl?raw';
 import elementsInt8 from '../../shaders/lib/elements_int8.wgsl?raw';
+import lseDropped from '../../shaders/lib/lse_dropped.wgsl?raw';
+import lseKept from '../../shaders/lib/lse_kept.wgsl?raw';
 import numbers from '../../shaders/lib/numbers.wgsl?raw';
+import rowsContiguous from '../../shaders/lib/rows_contiguous.wgsl?raw';
 import step from '../../shaders/lib/step.wgsl?raw';
 import subgroup from '../../shaders/lib/subgroup.wgsl?raw';
 import work from '../../shaders/lib/work.wgsl?raw';
@@ -21,6 +24,12 @@ export const STEP = step;
 export const NUMBERS = numbers;
 export const WORK = work;
 export const SUBGROUP = subgroup;
+export const ROWS = rowsContiguous;
+
+/** Writes log-sum-exps, for kernels of steps that are asked for them; others drop them and need a binding less. */
+export function lseLib(wanted: boolean): string {
+  return wanted ? lseKept : lseDropped;
+}
 
 const ELEMENTS: Readonly<Record<KvType, string>> = {
   f32: elementsF32,

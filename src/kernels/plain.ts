@@ -4,14 +4,14 @@ import scoresSource from '../../shaders/plain/plain_scores.wgsl?raw';
 import softmaxSource from '../../shaders/plain/plain_softmax.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { Grid, Kernel } from './kernel.ts';
-import { kLib, NUMBERS, STEP, vLib, type CacheFormat } from './lib.ts';
+import { kLib, lseLib, NUMBERS, ROWS, STEP, vLib, type CacheFormat } from './lib.ts';
 import type { GqaShape } from './shape.ts';
 
 const WG_SIZE = 64;
 
 /** scores = scale * q . k; grid [tiles of 64 keys, Hq * Lq, B]. */
 export function plainScores(shape: GqaShape, cache: CacheFormat): Kernel {
-  const libs = [STEP, NUMBERS, kLib(cache)];
+  const libs = [STEP, NUMBERS, ROWS, kLib(cache)];
   const consts = { ...headConsts(shape), ...maskConsts(shape), WG_SIZE };
   return { name: 'plain_scores', source: link({ kernel: scoresSource, libs, consts }) };
 }
@@ -20,10 +20,11 @@ export function plainScoresGrid(shape: GqaShape, longestKvLen: number): Grid {
   return [Math.max(1, Math.ceil(longestKvLen / WG_SIZE)), shape.numQHeads * shape.qLen, shape.batch];
 }
 
-/** scores -> weights, in place, and the log-sum-exp; grid [Hq * Lq, B, 1]. */
-export function plainSoftmax(shape: GqaShape): Kernel {
+/** scores -> weights, in place, and with `lse` the log-sum-exp; grid [Hq * Lq, B, 1]. */
+export function plainSoftmax(shape: GqaShape, lse: boolean): Kernel {
   const consts = { ...maskConsts(shape), WG_SIZE };
-  return { name: 'plain_softmax', source: link({ kernel: softmaxSource, libs: [STEP, NUMBERS], consts }) };
+  const libs = [STEP, NUMBERS, lseLib(lse)];
+  return { name: 'plain_softmax', source: link({ kernel: softmaxSource, libs, consts }) };
 }
 
 /** o = weights . v; grid [Hq * Lq, B, 1]. */
@@ -31,7 +32,7 @@ export function plainMix(shape: GqaShape, cache: CacheFormat): Kernel {
   const consts = { ...headConsts(shape), ...maskConsts(shape) };
   return {
     name: 'plain_mix',
-    source: link({ kernel: mixSource, libs: [STEP, vLib(cache)], consts }),
+    source: link({ kernel: mixSource, libs: [STEP, ROWS, vLib(cache)], consts }),
   };
 }
 

@@ -13,7 +13,7 @@ import {
   planContext,
   planDecode,
 } from '../../src/index.ts';
-import { mostStepWords } from '../../src/decode/plan.ts';
+import { stepWordCount } from '../../src/kernels/stepNumbers.ts';
 import { rowsPerWorkgroup } from '../../src/kernels/fused.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from '../support/deviceFacts.ts';
 
@@ -187,7 +187,7 @@ describe('every plan', () => {
         const rows = shape.numQHeads * shape.qLen;
         expect(maxPartials * rows * (shape.headDim * 4 + 8)).toBeLessThanOrEqual(device.maxBindingBytes);
       }
-      expect(stepWords.length).toBeLessThanOrEqual(mostStepWords(shape.batch, shape.batch + maxPartials));
+      expect(stepWords.length).toBeLessThanOrEqual(stepWordCount(shape.batch, shape.batch + maxPartials));
       expect([grid[0], grid[2]]).toEqual([items, 1]);
       expect(grid[1] % shape.numKvHeads).toBe(0);
       const rowsCovered = (grid[1] / shape.numKvHeads) * rowsPerWorkgroup(variant);

@@ -11,7 +11,7 @@ import { rowGrid } from '../../src/kernels/plain.ts';
 import { checkShape } from '../../src/kernels/shape.ts';
 import { testDevice } from '../support/device.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
-import { itemsOf, numbersOf, runFused, stepWords } from '../support/runDecode.ts';
+import { itemsOf, numbersOf, runFused, packStates, stepWords } from '../support/runDecode.ts';
 import { runKernel, SENTINEL, unwritten } from '../support/runKernel.ts';
 
 const device = await testDevice();
@@ -102,7 +102,7 @@ async function attend({ variant }: Flavour, problem: StoredProblem, splitLen: nu
   const items = itemsOf(problem.kvLens, splitLen);
   const workgroups = workgroupsPerItem(shape, variant);
   const got = await runFused(device, problem, {
-    kernel: fusedKernel(shape, problem, variant),
+    kernel: fusedKernel(shape, problem, variant, true),
     workgroups,
     items,
   });
@@ -111,11 +111,10 @@ async function attend({ variant }: Flavour, problem: StoredProblem, splitLen: nu
     return { first: own[0]!.state ?? 0, count: own.length };
   });
   const merged = await runKernel(device, {
-    kernel: decodeMergeKernel(shape, 1),
+    kernel: decodeMergeKernel(shape, 1, true),
     grid: rowGrid(shape),
     inputs: {
-      partial_o: Float32Array.from(got.partialO),
-      partial_ml: Float32Array.from([...got.m].flatMap((m, at) => [m, got.l[at]!])),
+      partial: packStates({ ...got, o: got.partialO, headDim: problem.headDim }),
     },
     outputs: { o: unwritten(problem.q.length), lse: unwritten(shape.rows) },
     step: stepWords({ ...numbersOf(problem), sequences }),

@@ -117,7 +117,7 @@ describe('sizes', () => {
   });
 
   test('the kernel itself is linked with matrices', () => {
-    const { source: linked } = decodeMatrixKernel(shape, chooseMatrix(shape, f16, facts));
+    const { source: linked } = decodeMatrixKernel(shape, chooseMatrix(shape, f16, facts), true);
     expect(linked).toMatch(/^enable subgroups; enable f16; enable chromium_experimental_subgroup_matrix; /);
     expect(linked).toContain('subgroupMatrixMultiplyAccumulate');
   });

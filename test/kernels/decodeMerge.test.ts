@@ -8,7 +8,7 @@ import { decodeMerge, type States } from '../reference/decodeMerge.ts';
 import { BAD_SCORE, NEG_MAX } from '../reference/decodeTiles.ts';
 import { testDevice } from '../support/device.ts';
 import { expectWritten, withoutFloor } from '../support/errorRule.ts';
-import { type Sequence, stepWords } from '../support/runDecode.ts';
+import { packStates, type Sequence, stepWords } from '../support/runDecode.ts';
 import { runKernel, unwritten } from '../support/runKernel.ts';
 
 const device = await testDevice();
@@ -64,14 +64,10 @@ async function mergeSplits(states: States, sequences: readonly Sequence[], sets:
   const { headDim } = states;
   const shape = checkShape({ batch: sequences.length, numQHeads: ROWS, numKvHeads: 2, headDim });
   const { o, lse } = await runKernel(device, {
-    kernel: decodeMergeKernel(shape, sets),
+    kernel: decodeMergeKernel(shape, sets, true),
     grid: rowGrid(shape),
     inputs: {
-      partial_o: Float32Array.from(states.o),
-      partial_ml: Float32Array.from(
-        { length: 2 * states.m.length },
-        (_, i) => (i % 2 ? states.l : states.m)[i >> 1]!,
-      ),
+      partial: packStates(states),
     },
     outputs: { o: unwritten(shape.rows * headDim), lse: unwritten(shape.rows) },
     step: stepWords({

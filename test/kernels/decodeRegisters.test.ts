@@ -36,7 +36,7 @@ function fusedOf({ variant }: Case): (problem: StoredProblem) => Fused {
     const shape = shapeOf(problem);
     checkVariant(shape, problem, variant, device.facts);
     return {
-      kernel: decodeRegistersKernel(shape, problem, variant),
+      kernel: decodeRegistersKernel(shape, problem, variant, true),
       workgroups: workgroupsPerItem(shape, variant),
       twin: (given, items, round) => decodeRegisters(given, items, runsOf(variant), round),
     };
@@ -126,7 +126,7 @@ describe.runIf(subgroups)('decode_registers', () => {
 describe.runIf(!subgroups)('decode_registers on a device without subgroups', () => {
   test('does not compile', async () => {
     const problem = problemOf(CONTROL, [1]);
-    const kernel = decodeRegistersKernel(shapeOf(problem), problem, CONTROL.variant);
+    const kernel = decodeRegistersKernel(shapeOf(problem), problem, CONTROL.variant, true);
     await expect(device.pipelines.get(kernel)).rejects.toThrow(ShaderError);
   });
 });

@@ -103,7 +103,7 @@ function fusedOf(c: Case): (problem: StoredProblem) => Fused {
     const variant = variantOf(c, problem);
     checkVariant(shape, problem, variant, device.facts);
     return {
-      kernel: decodeTilesKernel(shape, problem, variant),
+      kernel: decodeTilesKernel(shape, problem, variant, true),
       workgroups: workgroupsPerItem(shape, variant),
       twin: decodeTiles,
     };

@@ -54,7 +54,7 @@ test('rows of a workgroup, workgroups of an item, names', () => {
     'registers wg128 lanes16 tokens2 rows4x2',
     'tiles wg64 tile32 rows3 words2',
   ]);
-  expect([registers, tiles].map((variant) => fusedKernel(SHAPE, CACHE, variant).name)).toEqual([
+  expect([registers, tiles].map((variant) => fusedKernel(SHAPE, CACHE, variant, false).name)).toEqual([
     'decode_registers',
     'decode_tiles',
   ]);

@@ -29,7 +29,7 @@ function randomRows(
 async function check(rows: ScoreRows & { scores: Float32Array<ArrayBuffer> }): Promise<void> {
   const shape = checkShape({ batch: rows.kvLens.length, numQHeads: 6, numKvHeads: 2, headDim: 64 });
   const out = await runKernel(device, {
-    kernel: plainSoftmaxKernel(shape),
+    kernel: plainSoftmaxKernel(shape, true),
     grid: rowGrid(shape),
     inputs: {},
     outputs: { scores: rows.scores.slice(), lse: new Float32Array(shape.rows).fill(NaN) },

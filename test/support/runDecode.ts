@@ -3,11 +3,12 @@ import type { StoredProblem } from '../../src/reference/problem.ts';
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';
 import { scalesStart } from '../../src/numbers/elements.ts';
 import type { Kernel } from '../../src/kernels/kernel.ts';
+import { packStep } from '../../src/kernels/stepNumbers.ts';
 import { attention } from '../../src/reference/attention.ts';
 import { decodeMerge } from '../reference/decodeMerge.ts';
 import type { FusedResult, Item } from '../reference/decodeTiles.ts';
 import { expectWithinRule, expectWritten, withoutFloor } from './errorRule.ts';
-import { runKernel, unwritten, type Words } from './runKernel.ts';
+import { runKernel, SENTINEL, unwritten, type Words } from './runKernel.ts';
 
 /** The partial states of a sequence: the index of the first, and how many; 1 or fewer are not merged. */
 export interface Sequence {
@@ -31,26 +32,16 @@ export interface StepNumbers {
 
 const UNUSED = 0xfffffff0;
 
-/** Words of the `step` binding, in the order of struct Step in shaders/lib/step.wgsl; what is not given is absurd. */
+/** Words of the `step` binding; what is not given is absurd. */
 export function stepWords(numbers: StepNumbers): Uint32Array<ArrayBuffer> {
-  const {
-    capacity,
-    kvLens,
-    smScale = NaN,
-    kScales = UNUSED,
-    vScales = UNUSED,
-    items = [],
-    tail = [],
-  } = numbers;
-  const table = kvLens.map((kvLen, b) => {
+  const { capacity, kvLens, smScale = NaN, kScales = UNUSED, vScales = UNUSED, items = [] } = numbers;
+  const sequences = kvLens.map((kvLen, b) => {
     const { first = UNUSED, count = UNUSED } = numbers.sequences?.[b] ?? {};
-    return [kvLen, first, count, UNUSED];
+    return { kvLen, firstState: first, numSplits: count };
   });
-  const work = items.map(({ b, begin, end, state }) => [b, begin, end, state === undefined ? 0 : state + 1]);
-  const header = [capacity, kvLens.length, kScales, vScales, 0, UNUSED, UNUSED, UNUSED];
-  const words = Uint32Array.from([...header, ...table.flat(), ...work.flat(), ...tail]);
-  new Float32Array(words.buffer)[4] = smScale;
-  return words;
+  const work = items.map(({ b, ...item }) => ({ ...item, sequence: b }));
+  const words = packStep({ capacity, kScales, vScales, smScale }, sequences, work);
+  return Uint32Array.from([...words, ...(numbers.tail ?? [])]);
 }
 
 /** The numbers of a problem, with scales where its element types have them. */
@@ -102,25 +93,56 @@ export async function runFused(
   const { batch, numQHeads, qLen, headDim } = problem;
   const rows = numQHeads * qLen;
   const states = items.filter(({ state }) => state !== undefined).length * rows;
-  const { o, lse, partial_o, partial_ml } = await runKernel(device, {
+  const { o, lse, partial } = await runKernel(device, {
     kernel,
     grid: [items.length, workgroups, 1],
     inputs: { q: problem.q, ...cacheInputs(problem) },
     outputs: {
       o: unwritten(batch * rows * headDim),
       lse: unwritten(batch * rows),
-      partial_o: unwritten(states * headDim),
-      partial_ml: unwritten(2 * states),
+      partial: unwritten(states * (headDim + 4)),
     },
     step: stepWords({ ...numbersOf(problem), items, tail }),
   });
   return {
     o: Float64Array.from(o!),
     lse: Float64Array.from(lse!),
-    m: Float64Array.from({ length: states }, (_, at) => partial_ml![2 * at]!),
-    l: Float64Array.from({ length: states }, (_, at) => partial_ml![2 * at + 1]!),
-    partialO: Float64Array.from(partial_o!),
+    ...unpackStates(partial!, headDim),
   };
+}
+
+/** Partial states apart: o [states, D], not divided by l, and m and l [states]. */
+interface States {
+  readonly headDim: number;
+  readonly o: ArrayLike<number>;
+  readonly m: ArrayLike<number>;
+  readonly l: ArrayLike<number>;
+}
+
+/** Partial states as the `partial` binding holds them: [states, D + 4], m, l and two zeros behind each o. */
+export function packStates({ headDim, o, m, l }: States): Float32Array<ArrayBuffer> {
+  const packed = new Float32Array(m.length * (headDim + 4));
+  for (let at = 0; at < m.length; at++) {
+    for (let d = 0; d < headDim; d++) packed[at * (headDim + 4) + d] = o[at * headDim + d]!;
+    packed.set([m[at]!, l[at]!], at * (headDim + 4) + headDim);
+  }
+  return packed;
+}
+
+/** What `packStates` packed. States that were not written hold SENTINEL throughout, written ones zeros behind m and l. */
+function unpackStates(partial: ArrayLike<number>, headDim: number) {
+  const states = partial.length / (headDim + 4);
+  const read = (per: number, first: number) =>
+    Float64Array.from(
+      { length: states * per },
+      (_, i) => partial[Math.floor(i / per) * (headDim + 4) + first + (i % per)]!,
+    );
+  const [m, l, rest] = [read(1, headDim), read(1, headDim + 1), read(2, headDim + 2)];
+  for (const [i, x] of rest.entries()) {
+    const expected = m[i >> 1] === Math.fround(SENTINEL) ? Math.fround(SENTINEL) : 0;
+    if (x !== expected) throw new Error(`state ${i >> 1}: expected ${expected} behind m and l, got ${x}`);
+  }
+  return { m, l, partialO: read(headDim, 0) };
 }
 
 /** Fails unless a fused kernel wrote what its twin says, where it says so, and nothing else. */

@@ -1,0 +1,13 @@
+// lib rows_contiguous: where a token lies in a cache whose KV heads have `capacity` slots each, one behind the other.
+//
+// in   step  lib step, or AppendStep of append_kv
+
+// Index of a token's row of elements. `kv_head` is counted over all sequences.
+fn kv_row(kv_head: u32, token: u32) -> u32 {
+  return kv_head * step.capacity + token;
+}
+
+// Index of its scale, where a cache has one per row: every head begins at an even number, so that no two heads share 32 bits.
+fn kv_scale_row(kv_head: u32, token: u32) -> u32 {
+  return kv_head * ((step.capacity + 1u) & ~1u) + token;
+}

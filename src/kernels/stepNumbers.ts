@@ -1,0 +1,77 @@
+// stepNumbers.ts: the contents of the `step` binding, by the structs that lib/step.wgsl declares.
+import source from '../../shaders/lib/step.wgsl?raw';
+import { structLayout } from '../device/structs.ts';
+
+const STEP = structLayout(source, 'Step', {
+  capacity: 'u32',
+  batch: 'u32',
+  k_scales: 'u32',
+  v_scales: 'u32',
+  sm_scale: 'f32',
+});
+const SEQUENCE = structLayout(source, 'Sequence', {
+  kv_len: 'u32',
+  first_state: 'u32',
+  num_splits: 'u32',
+  pad: 'u32',
+});
+const ITEM = structLayout(source, 'Item', { sequence: 'u32', begin: 'u32', end: 'u32', state: 'u32' });
+
+/** What all of a step has in common. */
+export interface StepHeader {
+  /** Token slots per KV head. */
+  readonly capacity: number;
+  /** Where the scales of K and of V begin, as an index of 16-byte words. */
+  readonly kScales: number;
+  readonly vScales: number;
+  readonly smScale: number;
+}
+
+/** A sequence: tokens to attend to, and the partial states of its splits; one that is a single item has none. */
+export interface StepSequence {
+  readonly kvLen: number;
+  readonly firstState: number;
+  readonly numSplits: number;
+}
+
+/** A sequence, or one of its splits: keys `begin` to `end` - 1. Without a state it is all of its sequence. */
+export interface StepItem {
+  readonly sequence: number;
+  readonly begin: number;
+  readonly end: number;
+  readonly state?: number;
+}
+
+/** Words of the `step` binding for so many sequences and items. */
+export function stepWordCount(batch: number, items: number): number {
+  return STEP.words + batch * SEQUENCE.words + items * ITEM.words;
+}
+
+/** The words of the `step` binding. */
+export function packStep(
+  { capacity, kScales, vScales, smScale }: StepHeader,
+  sequences: readonly StepSequence[],
+  items: readonly StepItem[],
+): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(stepWordCount(sequences.length, items.length));
+  words[STEP.word.capacity] = capacity;
+  words[STEP.word.batch] = sequences.length;
+  words[STEP.word.k_scales] = kScales;
+  words[STEP.word.v_scales] = vScales;
+  new Float32Array(words.buffer)[STEP.word.sm_scale] = smScale;
+  let at = STEP.words;
+  for (const { kvLen, firstState, numSplits } of sequences) {
+    words[at + SEQUENCE.word.kv_len] = kvLen;
+    words[at + SEQUENCE.word.first_state] = firstState;
+    words[at + SEQUENCE.word.num_splits] = numSplits;
+    at += SEQUENCE.words;
+  }
+  for (const { sequence, begin, end, state } of items) {
+    words[at + ITEM.word.sequence] = sequence;
+    words[at + ITEM.word.begin] = begin;
+    words[at + ITEM.word.end] = end;
+    words[at + ITEM.word.state] = state === undefined ? 0 : state + 1;
+    at += ITEM.words;
+  }
+  return words;
+}
