@@ -1,4 +1,4 @@
-// readme.ts: `npm run readme`, makes the README's tables anew: from the results that they name, or from a study.
+// readme.ts: `npm run readme`, makes the tables of README.md and docs/results.md anew: from the results that they name, or from a study.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeOutput } from '../src/files/outputFile.ts';
@@ -9,7 +9,13 @@ import { runScript } from './runScript.ts';
 import { withTypes } from './typesTable.ts';
 
 await runScript(async () => {
-  const path = join(ROOT, 'README.md');
-  const tables = withResults(readFileSync(path, 'utf8'), readResults());
-  await writeOutput(path, [withTypes(withPeers(tables, readPeerResults()))]);
+  await remake('README.md', (text) => withResults(text, readResults()));
+  await remake('docs/results.md', (text) => {
+    return withTypes(withPeers(withResults(text, readResults()), readPeerResults()));
+  });
 });
+
+async function remake(file: string, make: (text: string) => string): Promise<void> {
+  const path = join(ROOT, file);
+  await writeOutput(path, [make(readFileSync(path, 'utf8'))]);
+}

@@ -1,4 +1,4 @@
-// peerTable.node.test.ts: the README's table of engines is that of its file, and what is said of parts that name none.
+// peerTable.node.test.ts: the table of engines is that of its file, and what is said of parts that name none.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -9,8 +9,8 @@ import { readPeerResults, ROOT } from '../../scripts/resultFiles.ts';
 const peers = readPeerResults();
 const [llvmpipe] = peers.filter(({ name }) => name === 'peers-llvmpipe-2core');
 
-test('the README holds what the file says (npm run readme)', () => {
-  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
+test('docs/results.md holds what the file says (npm run readme)', () => {
+  const text = readFileSync(join(ROOT, 'docs/results.md'), 'utf8');
   expect(text).toContain('<!-- peers: ');
   expect(withPeers(text, peers)).toBe(text);
 });

@@ -7,8 +7,8 @@ import { withResults } from '../../scripts/readmeTable.ts';
 import { readResults, ROOT } from '../../scripts/resultFiles.ts';
 import { result, row, steady } from '../support/benchResult.ts';
 
-test('the README holds what its results say (npm run readme)', () => {
-  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
+test.each(['README.md', 'docs/results.md'])('%s holds what its results say (npm run readme)', (file) => {
+  const text = readFileSync(join(ROOT, file), 'utf8');
   expect(withResults(text, readResults())).toBe(text);
 });
 

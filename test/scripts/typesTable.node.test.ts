@@ -1,4 +1,4 @@
-// typesTable.node.test.ts: the README's table of element types is what the study prints, and other parts are refused.
+// typesTable.node.test.ts: the table of element types is what the study prints, and other parts are refused.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -6,8 +6,8 @@ import { typesTable } from '../../bench/studies/typeErrors.ts';
 import { ROOT } from '../../scripts/resultFiles.ts';
 import { withTypes } from '../../scripts/typesTable.ts';
 
-test('the README holds what the study says (npm run readme)', () => {
-  const text = readFileSync(join(ROOT, 'README.md'), 'utf8');
+test('docs/results.md holds what the study says (npm run readme)', () => {
+  const text = readFileSync(join(ROOT, 'docs/results.md'), 'utf8');
   expect(withTypes(text)).toBe(text);
 });
 
