@@ -44,7 +44,7 @@ export interface StepArgs {
   readonly q: BufferArg;
   /** Output, f32 [B, Hq, Lq, D]; another buffer than the others. */
   readonly o: BufferArg;
-  /** Natural log-sum-exp of the scaled scores, f32 [B, Hq, Lq]: of a decoder created with `lse: true`, and of no other. */
+  /** Natural log-sum-exp of the scaled scores, f32 [B, Hq, Lq]: of a decoder created with `lse: true`, and of no other. Default: none. */
   readonly lse?: BufferArg;
 }
 
