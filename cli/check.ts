@@ -5,10 +5,11 @@ import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../benc
 import { checkAppends, type AppendCheck } from '../bench/check/checkAppend.ts';
 import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../bench/check/check.ts';
 import { partialOf } from '../bench/run/endedEarly.ts';
-import type { PartialRun } from '../bench/schema/schema.ts';
+import { type PartialRun } from '../bench/schema/schema.ts';
 import { DECODE_KERNELS, type DecodeKernel } from '../src/decode/planContext.ts';
 import { probedFacts } from '../src/decode/probe.ts';
 import { ShapeError } from '../src/device/errors.ts';
+import { type CheckRun } from '../bench/check/check.ts';
 import { appendsText, checkText, groupChecks, passed } from './checkReport.ts';
 import { interruptible, InterruptedError } from '../src/node/command/interrupt.ts';
 import {
@@ -106,14 +107,15 @@ export async function checkDevice(
   format: 'md' | 'json',
   appends: readonly AppendCheck[] = [],
 ): Promise<{ text: string; exitCode: number }> {
-  const total = planChecks(options.facts ?? device.facts, options).length;
+  const runs = planChecks(options.facts ?? device.facts, options);
+  const total = runs.length;
   if (total === 0) {
     device.destroy();
     const kernels = (options.kernels ?? DECODE_KERNELS).join(', ');
     throw new ShapeError(`check: none of these cases runs on this device by ${kernels}`);
   }
   const began = performance.now();
-  const { rows, cut } = await runAll(device, options, total);
+  const { rows, cut } = await runAll(device, options, runs);
   const seconds = (performance.now() - began) / 1000;
   const partial = cut === undefined ? undefined : partialOf(cut, total);
   const facts = { version, adapter: found.adapterName, software: found.software, seconds };
@@ -141,17 +143,20 @@ export async function checkDevice(
 async function runAll(
   device: NodeDevice['device'],
   options: CheckOptions,
-  total: number,
+  runs: readonly CheckRun[],
 ): Promise<{ rows: CheckRow[]; cut?: unknown }> {
   const progress = new Progress();
   const rows: CheckRow[] = [];
   try {
     await interruptible('ending the check, results so far are kept', async (signal) => {
+      progress.until(signal);
+      const show = () => showNext(progress, runs, rows.length);
+      show();
       for await (const row of runChecks(device, { run: runQuietly, signal, ...options })) {
         rows.push(row);
-        const tenths = Math.floor((10 * rows.length) / total);
-        progress.show(`checked ${tenths * 10} %: ${rows.length} of ${total}, ${row.case}`);
+        if (rows.length < runs.length) show();
       }
+      progress.done();
     });
     return { rows };
   } catch (error) {
@@ -161,6 +166,12 @@ async function runAll(
     progress.end();
     device.destroy();
   }
+}
+
+/** Shows the run that is under way when so many are done. */
+function showNext(progress: Progress, runs: readonly CheckRun[], done: number): void {
+  const next = runs[done]!;
+  progress.show(`${done + 1} of ${runs.length}: ${next.case.name}, ${next.kernel}`, done / runs.length);
 }
 
 function partialLine(partial: PartialRun | undefined, rows: readonly CheckRow[]): string[] {

@@ -81,17 +81,22 @@ async function run(command: Command, flags: TuneFlags): Promise<void> {
   const model = loadShape(flags.model);
   await checkTuningWritable();
   readTuning(); // a file that cannot be read now cannot be added to in the end
+  const kvHeads = flags.kvHeads ?? spectrum(model.numQHeads, model.numKvHeads);
+  const shapes = typePairs(flags.cacheTypeK, flags.cacheTypeV).flatMap((types) =>
+    kvHeads.map((numKvHeads): TunedShape => ({ ...model, numKvHeads, ...types })),
+  );
   const progress = new Progress();
   const { device } = await openNode(flags, (line) => progress.line(line));
   const found: Tuned[] = [];
   try {
     await interruptible('ending the search, classes of shapes that are finished are kept', async (signal) => {
-      for (const types of typePairs(flags.cacheTypeK, flags.cacheTypeV)) {
-        for (const kvHeads of flags.kvHeads ?? spectrum(model.numQHeads, model.numKvHeads)) {
-          const shape = { ...model, numKvHeads: kvHeads, ...types };
-          found.push(await search({ device, progress, signal }, flags, shape));
-        }
+      progress.until(signal);
+      for (const [index, shape] of shapes.entries()) {
+        const show = (text: string, share: number) =>
+          progress.show(`${shapeText(shape)}: ${text}`, (index + share) / shapes.length);
+        found.push(await search({ device, show, signal }, flags, shape));
       }
+      progress.done();
     });
   } catch (error) {
     if (found.length === 0) throw error;
@@ -107,21 +112,29 @@ async function run(command: Command, flags: TuneFlags): Promise<void> {
 
 interface SearchPlace {
   readonly device: GqaDevice;
-  readonly progress: Progress;
+  /** Shows what is tried, and how much of the search is done. */
+  readonly show: (text: string, share: number) => void;
   readonly signal: AbortSignal;
 }
 
+interface TunedShape {
+  readonly name: string;
+  readonly numQHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly kType: KvType;
+  readonly vType: KvType;
+}
+
+/** `32/8 f16`, `32/8 f16/int8`. */
+function shapeText({ numQHeads, numKvHeads, kType, vType }: TunedShape): string {
+  return `${numQHeads}/${numKvHeads} ${kType === vType ? kType : `${kType}/${vType}`}`;
+}
+
 async function search(
-  { device, progress, signal }: SearchPlace,
+  { device, show, signal }: SearchPlace,
   flags: TuneFlags,
-  shape: {
-    name: string;
-    numQHeads: number;
-    numKvHeads: number;
-    headDim: number;
-    kType: KvType;
-    vType: KvType;
-  },
+  shape: TunedShape,
 ): Promise<Tuned> {
   const { software } = device.facts;
   const beds = bedsAt(
@@ -137,9 +150,8 @@ async function search(
     flags.depth ?? DEPTHS[software ? 'software' : 'gpu'],
   );
   const host = { quiet: quietWait, collect: collectGarbage, ...lastLevelCache(software) };
-  const trials = tune(device, { beds, seed: flags.seed, signal, ...host });
-  const types = shape.kType === shape.vType ? shape.kType : `${shape.kType}/${shape.vType}`;
-  const name = `${shape.numQHeads}/${shape.numKvHeads} ${types}`;
+  show('preparing', 0);
+  const trials = tune(device, { beds, seed: flags.seed, signal, onTry: show, ...host });
   for (;;) {
     const { value, done } = await trials.next();
     if (done) {
@@ -147,7 +159,6 @@ async function search(
       await writeTuning(withEntry(readTuning(), value.device, value.shape, value.entry));
       return value;
     }
-    progress.show(`${name}: ${value.name}: ${value.ratio === undefined ? 'failed' : value.ratio.toFixed(2)}`);
   }
 }
 

@@ -89,7 +89,13 @@ async function tuneAll(device: GqaDevice, { classes, seed }: TuneRequest): Promi
         found.push(value);
         break;
       }
-      await say({ type: 'progress', text: `tried ${value.name}`, done: index, total: classes.length });
+      await say({
+        type: 'progress',
+        text: `tried ${value.name}`,
+        done: index,
+        total: classes.length,
+        share: index / classes.length,
+      });
     }
   }
   return { type: 'tuned', found };

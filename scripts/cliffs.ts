@@ -35,6 +35,7 @@ async function run(flags: Flags): Promise<void> {
   let cut: unknown;
   try {
     await interruptible('ending the run, finished shapes are kept', async (signal) => {
+      progress.until(signal);
       const cliffs = measureCliffs(device, {
         loads,
         signal,
@@ -47,10 +48,14 @@ async function run(flags: Flags): Promise<void> {
         collect: collectGarbage,
         ...(flags.tuning && { tuning: readTuningFor(device, (line) => progress.line(line)) }),
       });
+      const show = () =>
+        progress.show(`${found.length} of ${loads.length} shapes`, found.length / loads.length);
+      show();
       for await (const each of cliffs) {
         found.push(each);
-        progress.show(`${found.length} of ${loads.length} shapes`);
+        show();
       }
+      progress.done();
     });
   } catch (error) {
     if (found.length === 0) throw error;

@@ -78,12 +78,14 @@ async function compareAll(
   const results: PeerRow[] = [];
   try {
     await interruptible('ending the run, finished rows are kept', async (signal) => {
+      progress.until(signal);
       for await (const event of comparePeers(entries, { ...options, signal })) {
         if (event.type === 'row') results.push(event.row);
-        else progress.show(event.text);
+        else progress.show(event.text, event.share);
       }
       // In the samples of the last shape: its rows are there, of fewer samples.
       signal.throwIfAborted();
+      progress.done();
     });
     return { results };
   } catch (error) {

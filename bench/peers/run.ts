@@ -16,7 +16,12 @@ export interface PeerOptions extends SamplingOptions, Rotation {
 
 /** What a run reports while it goes on. */
 export type PeerEvent =
-  | { readonly type: 'progress'; readonly text: string }
+  | {
+      readonly type: 'progress';
+      readonly text: string;
+      /** How much of the shapes is done: 0 to 1. */
+      readonly share: number;
+    }
   | { readonly type: 'row'; readonly row: PeerRow };
 
 /** Compares shape by shape. An engine that fails, or whose output is wrong, gets a row that says so; the others go on. */
@@ -24,11 +29,17 @@ export async function* comparePeers(
   entries: readonly Entry[],
   options: PeerOptions,
 ): AsyncGenerator<PeerEvent, void> {
-  for (const shape of options.shapes) {
+  for (const [done, shape] of options.shapes.entries()) {
     options.signal?.throwIfAborted();
-    yield* compareShape(entries, shape, options);
+    for await (const event of compareShape(entries, shape, options))
+      yield event.type === 'progress' ? { ...event, share: done / options.shapes.length } : event;
   }
 }
+
+/** As of the run, but for the share. */
+type ShapeEvent =
+  | Exclude<PeerEvent, { type: 'progress' }>
+  | Omit<Extract<PeerEvent, { type: 'progress' }>, 'share'>;
 
 /** A contestant on its way through a shape. */
 interface Running extends Sampled {
@@ -43,8 +54,8 @@ async function* compareShape(
   entries: readonly Entry[],
   shape: PeerShape,
   options: PeerOptions,
-): AsyncGenerator<PeerEvent, void> {
-  const progress = (text: string): PeerEvent => ({ type: 'progress', text: `${shapeId(shape)}: ${text}` });
+): AsyncGenerator<ShapeEvent, void> {
+  const progress = (text: string): ShapeEvent => ({ type: 'progress', text: `${shapeId(shape)}: ${text}` });
   yield progress('inputs and reference');
   const stage = makeStage(shape, options.seed, options);
   const finished = new Map<Entry, PeerRow>();
@@ -59,7 +70,7 @@ async function* compareShape(
     }
     const sampling = sampleInterleaved(running, sampler(running, stage, finished), options);
     let round = await sampling.next();
-    for (; !round.done; round = await sampling.next()) yield progress(round.value);
+    for (; !round.done; round = await sampling.next()) yield progress(`round ${round.value.number}`);
     for (const run of running) finished.set(run.entry, await finish(run, stage, round.value));
   } finally {
     for (const { lane } of running) await lane.release().catch(() => {});

@@ -5,9 +5,11 @@ import { planCost, recordCost } from './hostCost.ts';
 import { shapeOf } from '../../src/reference/problem.ts';
 import { failedRow, timedRow, wrongRow } from './rowResult.ts';
 import { variantName } from './rows.ts';
-import type { BenchOptions } from './options.ts';
+import { type BenchOptions } from './options.ts';
 import { sampleInterleaved, takeSample, warmUp, type Running } from './sampling.ts';
-import type { BenchRow, RowParams } from '../schema/schema.ts';
+import { type BenchRow, type RowParams } from '../schema/schema.ts';
+import { GroupTime } from './expectedTime.ts';
+import { sampleSpan } from './sampling.ts';
 import { createSubject, type Subject } from './subject.ts';
 import type { PassTimer } from './timer.ts';
 
@@ -20,9 +22,9 @@ export interface GroupContext {
   readonly rotation: Rotation;
 }
 
-/** What a group reports while it goes on. */
+/** What a group reports while it goes on; `share` is how much of the group is done, from 0 to 1. */
 export type GroupEvent =
-  | { readonly type: 'progress'; readonly text: string }
+  | { readonly type: 'progress'; readonly text: string; readonly share: number }
   | { readonly type: 'row'; readonly row: BenchRow };
 
 /** The rows that are timed interleaved. Kernels on the same shape share one bed. */
@@ -42,14 +44,20 @@ export class RowGroup {
     this.#rotation = rotation;
   }
 
+  /** How long a group is expected to take. */
+  time(group: readonly RowParams[]): GroupTime {
+    return new GroupTime(group, this.#options, sampleSpan(this.#device, this.#timer));
+  }
+
   /** Yields the rows when all are finished. An abort before the first round of samples rejects with its reason. */
   async *run(group: readonly RowParams[]): AsyncGenerator<GroupEvent> {
     const running: Running[] = [];
     const finished = new Map<RowParams, BenchRow>();
+    const time = this.time(group);
     const load = group[0]!.requests ?? `d${group[0]!.depth}`;
     try {
-      for (const params of group) {
-        yield progress(`preparing ${variantName(params)} @ ${load}`);
+      for (const [index, params] of group.entries()) {
+        yield progress(`preparing ${variantName(params)} @ ${load}`, time.beforeRow(index));
         this.#options.signal?.throwIfAborted();
         const prepared = await this.#prepare(params);
         if ('samplesNs' in prepared) running.push(prepared);
@@ -57,7 +65,8 @@ export class RowGroup {
       }
       const sampling = sampleInterleaved(running, (run) => takeSample(this.#timer, run), this.#options);
       let step = await sampling.next();
-      for (; !step.done; step = await sampling.next()) yield progress(`${load}: ${step.value}`);
+      for (; !step.done; step = await sampling.next())
+        yield progress(`${load}: round ${step.value.number}`, time.sampled(step.value.share));
       for (const run of running) {
         const after = this.#options.check ? await run.subject.check() : undefined;
         const row =
@@ -122,6 +131,6 @@ export class RowGroup {
   }
 }
 
-function progress(text: string): GroupEvent {
-  return { type: 'progress', text };
+function progress(text: string, share: number): GroupEvent {
+  return { type: 'progress', text, share };
 }

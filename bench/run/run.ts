@@ -4,6 +4,7 @@ import { measureCeiling } from './ceiling.ts';
 import { coldBytesOf, copiesPerKernel, rotatedBytesOf } from './coldCaches.ts';
 import { describeContext } from './context.ts';
 import { lossOr, partialFields, partialOf } from './endedEarly.ts';
+import { CEILING_MS } from './expectedTime.ts';
 import { plan64Cost } from './hostCost.ts';
 import { RowGroup, type GroupContext } from './rowGroup.ts';
 import type { BenchOptions } from './options.ts';
@@ -25,7 +26,15 @@ import { runWarnings, tuningWarnings } from './warnings.ts';
  * `failed` before a result that an error has cut short.
  */
 export type BenchEvent =
-  | { readonly type: 'progress'; readonly text: string; readonly done: number; readonly total: number }
+  | {
+      readonly type: 'progress';
+      readonly text: string;
+      /** Groups of rows. */
+      readonly done: number;
+      readonly total: number;
+      /** How much of the run is done by the time that its parts are expected to take: 0 to 1. */
+      readonly share: number;
+    }
   | { readonly type: 'ceiling'; readonly ceiling: CeilingContext }
   | { readonly type: 'row'; readonly row: BenchRow }
   | { readonly type: 'soFar'; readonly result: BenchResult }
@@ -42,7 +51,7 @@ export async function* runBench(
   const groups = rowGroups(options);
   const timer = new PassTimer(device, options);
   try {
-    yield { type: 'progress', text: 'measuring the read ceiling', done: 0, total: groups.length };
+    yield { type: 'progress', text: 'measuring the read ceiling', done: 0, total: groups.length, share: 0 };
     await timer.calibrate();
     const context = groupContext(device, timer, options, groups.flat().length);
     const ceiling = await measureCeiling(device, timer, context.rotation.rotatedBytes, options.signal);
@@ -81,12 +90,15 @@ class Run {
   async *run(groups: readonly (readonly RowParams[])[]): AsyncGenerator<BenchEvent, BenchResult> {
     const { device, options } = this.#context;
     const [rows, total] = [groups.flat().length, groups.length];
+    const shareOf = this.#shares(groups);
     for (const [done, group] of groups.entries()) {
       try {
         options.signal?.throwIfAborted();
         for await (const event of new RowGroup(this.#context).run(group)) {
           if (event.type === 'row') this.#rows.push(event.row);
-          yield event.type === 'progress' ? { ...event, done, total } : event;
+          yield event.type === 'progress'
+            ? { ...event, done, total, share: shareOf(done, event.share) }
+            : event;
         }
       } catch (thrown) {
         const aborted = options.signal?.aborted === true && thrown === options.signal.reason;
@@ -98,6 +110,14 @@ class Run {
       if (done < total - 1) yield { type: 'soFar', result: await this.#result({ ...RUNNING, rows }) };
     }
     return this.#result(this.#interrupted(rows));
+  }
+
+  /** From the share of a group to that of the run. */
+  #shares(groups: readonly (readonly RowParams[])[]): (group: number, share: number) => number {
+    const rowGroup = new RowGroup(this.#context);
+    const times = groups.map((group) => rowGroup.time(group).ms);
+    const until = (group: number) => times.slice(0, group).reduce((sum, ms) => sum + ms, CEILING_MS);
+    return (group, share) => (until(group) + share * times[group]!) / until(times.length);
   }
 
   /** An abort in the last group's samples: all rows are there, of fewer samples than they would have. */

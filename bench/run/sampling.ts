@@ -92,6 +92,19 @@ export function recordSteps(subject: Subject, pass: GPUComputePassEncoder, steps
   for (let i = 0; i < steps; i++) subject.record(pass);
 }
 
+/** A round of samples that was taken. */
+export interface Round {
+  /** From 1. */
+  readonly number: number;
+  /** How much is done of the rounds that there will be at most: 0 to 1. */
+  readonly share: number;
+}
+
+/** The most milliseconds that the samples of so many rows may take. */
+export function mostSamplingMs(rows: number, { maxTimeMs }: Pick<SamplingOptions, 'maxTimeMs'>): number {
+  return maxTimeMs ?? Math.min(SAMPLING_MS.row * rows, SAMPLING_MS.most);
+}
+
 /**
  * One sample of every row per round, in shuffled order, until all have settled, or time or the wanted count is up.
  * `take` adds a sample to its row; it may also take a row out of `running`. An abort ends it after the round under way, or
@@ -101,17 +114,21 @@ export async function* sampleInterleaved<Row extends Sampled>(
   running: readonly Row[],
   take: (row: Row) => Promise<void>,
   options: SamplingOptions,
-): AsyncGenerator<string, RowTime['stop']> {
+): AsyncGenerator<Round, RowTime['stop']> {
   const next = uniform(options.seed);
   const start = performance.now();
-  const mostMs = options.maxTimeMs ?? Math.min(SAMPLING_MS.row * running.length, SAMPLING_MS.most);
+  const mostMs = mostSamplingMs(running.length, options);
+  const shareOf = (round: number) =>
+    options.reps === undefined
+      ? Math.min(1, round / MIN_SAMPLES, (performance.now() - start) / Math.max(1, mostMs))
+      : Math.min(1, round / options.reps);
   for (let round = 1; ; round++) {
     for (const run of shuffled(running, next)) {
       // Later a round is finished first: the rows of a group have the same number of samples.
       if (round === 1) options.signal?.throwIfAborted();
       await take(run);
     }
-    yield `round ${round}`;
+    yield { number: round, share: shareOf(round) };
     if (options.signal?.aborted) return 'interrupted';
     if (running.length === 0 || (options.reps !== undefined && round >= options.reps)) return 'reps';
     if (options.reps === undefined && round >= MIN_SAMPLES && running.every(settled)) return 'converged';

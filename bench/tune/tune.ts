@@ -31,6 +31,11 @@ export interface TuneOptions extends TimerHooks {
   /** Size of the last-level cache, where the host knows it. */
   readonly lastLevelCacheBytes?: number;
   readonly signal?: AbortSignal;
+  /**
+   * Called before each candidate with its name, and before the last comparison. `share` is how much of the search is done, from
+   * 0 to 1, by the candidates that are left around the best so far.
+   */
+  readonly onTry?: (name: string, share: number) => void;
   /** Called after each candidate: a host can have its collector take what was bound for it. */
   readonly collect?: () => Promise<void>;
 }
@@ -124,22 +129,35 @@ class Search {
     const facts = this.#facts;
     const [first, ...others] = startVariants(shape, layout, facts);
     const { slots } = planContext(shape, layout, facts);
+    this.#options.onTry?.(nameOf({ variant: first!, slots }), 0);
     this.#start = await Contestant.create(this.#device, this.#timer, this.#beds, { variant: first!, slots });
     this.#best = this.#start;
     yield this.#note({ ...this.#best.entry, ratio: 1, taken: true });
-    yield* this.#tryAll(others.map((variant) => ({ variant, slots })));
-    const sizes = neighbours(this.#best.entry.variant, shape, layout, facts).length;
+    const around = () => neighbours(this.#best.entry.variant, shape, layout, facts);
+    const after = (size: number) => around().slice(size).flat().length + SLOT_FACTORS.length;
+    yield* this.#tryAll(
+      others.map((variant) => ({ variant, slots })),
+      after(0),
+    );
+    const sizes = around().length;
     for (let size = 0; size < sizes; size++) {
-      const list = neighbours(this.#best.entry.variant, shape, layout, facts)[size]!;
-      yield* this.#tryAll(list.map((variant) => ({ variant, slots })));
+      const entries = around()[size]!.map((variant) => ({ variant, slots }));
+      yield* this.#tryAll(entries, after(size + 1));
     }
-    yield* this.#tryAll(this.#otherSlots(slots));
+    yield* this.#tryAll(this.#otherSlots(slots), 0);
     await this.#confirm();
+  }
+
+  /** The last comparison is one more to do, after `left` candidates. */
+  #say(name: string, left: number): void {
+    const done = this.#trials.length;
+    this.#options.onTry?.(name, done / (done + left + 1));
   }
 
   /** Times the best against the start once more, and goes back to the start where it is not faster after all. */
   async #confirm(): Promise<void> {
     if (this.#best === this.#start) return;
+    this.#say(`${nameOf(this.#best.entry)} once more`, 0);
     const { ratio, high } = comparison(await this.#best.against(this.#start, ROUNDS.most));
     const holds = high < 1;
     this.#ratio = holds ? ratio : 1;
@@ -186,12 +204,14 @@ class Search {
     return { shape: shapeOf(problem), layout: cache.layout };
   }
 
-  async *#tryAll(entries: readonly Entry[]): AsyncGenerator<Trial> {
-    for (const entry of entries) {
+  /** Tries candidates, before so many others. */
+  async *#tryAll(entries: readonly Entry[], later: number): AsyncGenerator<Trial> {
+    for (const [index, entry] of entries.entries()) {
       this.#options.signal?.throwIfAborted();
       const key = JSON.stringify(entry);
       if (this.#tried.has(key)) continue;
       this.#tried.add(key);
+      this.#say(nameOf(entry), entries.length - index + later);
       yield this.#note(await this.#try(entry));
       await this.#options.collect?.();
     }
@@ -231,7 +251,7 @@ class Search {
 
   #note(trial: Omit<Trial, 'name'>): Trial {
     this.#tried.add(JSON.stringify({ variant: trial.variant, slots: trial.slots }));
-    const named = { ...trial, name: `${variantName(trial.variant)} slots${trial.slots}` };
+    const named = { ...trial, name: nameOf(trial) };
     this.#trials.push(named);
     return named;
   }
@@ -242,6 +262,10 @@ class Search {
     for (const bed of this.#beds) bed.destroy();
     this.#timer.destroy();
   }
+}
+
+function nameOf({ variant, slots }: Entry): string {
+  return `${variantName(variant)} slots${slots}`;
 }
 
 /** The beds of a class of shapes at several depths. */

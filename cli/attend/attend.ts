@@ -16,6 +16,7 @@ import { checkOutputOption, isStdout, outputPath } from '../../src/node/command/
 import { runQuietly } from '../runQuietly.ts';
 import { readTuningFor } from '../../src/node/tuningFile.ts';
 import { EXIT } from '../../src/node/command/usage.ts';
+import { Progress } from '../../src/node/command/progress.ts';
 
 interface AttendOptions extends AdapterOptions {
   readonly out: string;
@@ -66,19 +67,39 @@ Examples:
   gqa attend in.safetensors --out out.safetensors --kv-dtype f16 --kernel plain --no-causal --scale 0.1`;
 
 async function runAttend(command: Command, path: string, options: AttendOptions): Promise<void> {
+  const progress = new Progress();
+  try {
+    // Texts alone: of what adapter and file make of these parts no share would be true.
+    await attendFile(command, path, options, progress);
+  } finally {
+    progress.end();
+  }
+}
+
+async function attendFile(
+  command: Command,
+  path: string,
+  options: AttendOptions,
+  progress: Progress,
+): Promise<void> {
   const output = command.configureOutput();
   const note = (line: string) => output.writeErr?.(`${line}\n`);
   await checkTarget(path, options.out);
+  progress.show(`reading ${path}`);
   const input = await readAttendInput(path);
   if (input.unused.length > 0) note(`note     tensors without use here: ${input.unused.join(', ')}`);
+  progress.show(`storing k and v as ${options.kvDtype}`);
   for (const line of lostLines(input, options.kvDtype)) note(`warning  ${line}`);
   const problem = problemOf(input, options);
+  progress.end(); // what Dawn says of an adapter does not pass through this process's streams
   const { found, device } = await openNode({ ...options, experimental: options.kernel === 'matrix' }, note);
   try {
     const tuning = readTuningFor(device, note);
+    progress.show(`computing on "${found.adapterName}"`);
     const { o, lse } = await runQuietly(device, problem, { kernel: options.kernel, tuning });
     await device.idle();
     const metadata = metadataOf(problem, options, found.adapterName);
+    progress.show(`writing ${options.out}`);
     await writeSafetensors(options.out, resultTensors(input, o, lse), metadata);
     sayNotFinite(problem, o, lse, note);
   } finally {

@@ -162,9 +162,10 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
       );
     }
     const options = benchOptions(flags, shape, depths, software);
-    await interruptible('ending the run, finished rows are kept', (signal) =>
-      putOut(runBench(device, { ...options, signal }), { command, flags, progress }),
-    );
+    await interruptible('ending the run, finished rows are kept', (signal) => {
+      progress.until(signal);
+      return putOut(runBench(device, { ...options, signal }), { command, flags, progress });
+    });
   } finally {
     progress.end();
     device.destroy();

@@ -29,7 +29,7 @@ export async function putOut(events: ReturnType<typeof runBench>, places: Output
   let step = await events.next();
   for (; !step.done; step = await events.next()) {
     const { value } = step;
-    if (value.type === 'progress') progress.show(`[${value.done + 1}/${value.total}] ${value.text}`);
+    if (value.type === 'progress') progress.show(value.text, value.share);
     if (value.type === 'soFar') await output.soFar(value.result);
     if (value.type === 'failed') {
       progress.end();
@@ -37,6 +37,7 @@ export async function putOut(events: ReturnType<typeof runBench>, places: Output
     }
   }
   const result = step.value;
+  if (!result.context.partial) progress.done();
   await output.end(result);
   // The Markdown report has them itself.
   if (flags.output !== 'md')

@@ -67,7 +67,9 @@ async function runConvert(command: Command, path: string, options: ConvertOption
       const onProgress = progressLine(progress);
       const hashFiles = options.hash === true;
       const job = { model, plan, sources, origin, out: options.out, hashFiles, onProgress };
+      if (options.hash) progress.show('hashing what was converted before');
       const said = await leaving(LEFT, () => convert(job, options));
+      progress.done();
       progress.end();
       write(said);
     } finally {

@@ -3,21 +3,22 @@ import { formatBytes } from '../../bench/text/format.ts';
 import type { Progress as ShardProgress } from '../../src/checkpoint/convert/disk/job.ts';
 import type { Progress } from '../../src/node/command/progress.ts';
 
-const WIDTH = 24;
 const INTERVAL_MS = 100;
 
-/** Shows bar, share, bytes and speed on stderr, a few times a second. */
-export function progressLine(line: Progress): (progress: ShardProgress) => void {
-  const start = performance.now();
+/** Shows share, shard, bytes and speed, a few times a second. */
+export function progressLine(
+  line: Progress,
+  now = () => performance.now(),
+): (progress: ShardProgress) => void {
+  const start = now();
   let shown = -Infinity;
   return ({ shard, done, total }) => {
-    const now = performance.now();
-    if (now - shown < INTERVAL_MS && done < total) return;
-    shown = now;
-    const filled = Math.round((WIDTH * done) / total);
-    const bar = '#'.repeat(filled).padEnd(WIDTH, '.');
-    const speed = formatBytes(Math.round(done / ((now - start) / 1000)));
-    const percent = Math.floor((100 * done) / total);
-    line.show(`${shard}: [${bar}] ${percent} %  ${formatBytes(done)} of ${formatBytes(total)}  ${speed}/s`);
+    const ms = now();
+    if (ms - shown < INTERVAL_MS && done < total) return;
+    shown = ms;
+    const speed = ms > start ? `, ${formatBytes(Math.round((1000 * done) / (ms - start)))}/s` : '';
+    const text = `${shard}: ${formatBytes(done)} of ${formatBytes(total)}${speed}`;
+    // The disk is still to be waited for, and the small files and the name are to come.
+    line.show(done < total ? text : `${text}, finishing`, done / total);
   };
 }

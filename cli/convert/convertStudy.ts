@@ -52,12 +52,14 @@ async function study(
   const found: ModuleReport[] = [];
   try {
     return await interruptible('ending the report, finished modules are kept', async (signal) => {
+      progress.until(signal);
       for (const [i, module] of modules.entries()) {
         if (signal.aborted && found.length > 0) return { found, cut: signal.reason as Error };
         signal.throwIfAborted();
-        progress.show(`report: ${module.name} (${i + 1} of ${modules.length})`);
+        progress.show(`report: ${module.name} (${i + 1} of ${modules.length})`, i / modules.length);
         found.push(...(await reportModule(plans, module, sources)));
       }
+      progress.done();
       return { found };
     });
   } finally {

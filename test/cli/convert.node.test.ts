@@ -64,7 +64,9 @@ ${out} is whole: 2 shards, 4 tensors rewritten, 13 copied, 2 other files
     );
     expect(err).toContain('note     quality is lost until the result is trained further (uptraining)\n');
     expect(err).toContain('note     weights in other forms are not copied: pytorch_model.bin\n');
-    expect(err).toMatch(/model-00001-of-00002\.safetensors: \[#*\.*\] \d+ % /);
+    expect(err).toMatch(/^\d+ %, model-0000[12]-of-00002\.safetensors: \S+ \S+ of \S+ KiB/m);
+    expect(err.match(/^\d+ %/gm)!.length).toBeLessThanOrEqual(11);
+    expect(err).toMatch(/\n100 %, done\n$/);
     const model = await openModelFolder(out);
     expect(model.config).toMatchObject({ num_key_value_heads: 2, head_dim: 8, num_attention_heads: 4 });
     expect(model.index).toEqual({

@@ -127,7 +127,7 @@ describe('gqa bench', () => {
 });
 
 test('gqa check: the results so far, as partial', async () => {
-  interruptAt('2 of ');
+  interruptAt('3 of ');
   const { out, code } = await gqaMain('check', '--case', 'h8_kv4_d64_t257_f16', '--kernel', 'plain,tiles');
   expect(code).toBe(130);
   expect(out).toMatch(/^PARTIAL: 2 of \d+ runs; interrupted \(SIGINT\)$/m);

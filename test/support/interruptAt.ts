@@ -13,8 +13,8 @@ export function interruptAt(text: string, signal: NodeJS.Signals = 'SIGINT'): vo
   let done = false;
   // oxlint-disable-next-line unbound-method -- called on the progress that the spy is called on
   const { show } = Progress.prototype;
-  vi.spyOn(Progress.prototype, 'show').mockImplementation(function (this: Progress, shown) {
-    show.call(this, shown);
+  vi.spyOn(Progress.prototype, 'show').mockImplementation(function (this: Progress, shown, share) {
+    show.call(this, shown, share);
     if (done || !shown.includes(text)) return;
     done = true;
     interruptNow(signal);

@@ -1,6 +1,7 @@
 // interrupt.ts: what Ctrl-C does to a command that takes its time: it ends early, and keeps what is finished.
 import { constants } from 'node:os';
 import { GqaError } from '../../device/errors.ts';
+import { canRewrite, CLEAR_LINE } from './terminalLine.ts';
 
 type Interrupt = 'SIGINT' | 'SIGTERM';
 
@@ -14,11 +15,17 @@ export class InterruptedError extends GqaError {
   }
 }
 
+/** What begins a line of its own where the terminal shows ^C, and maybe a line of progress before it. */
+function afterEcho(): string {
+  if (canRewrite(process.stderr)) return CLEAR_LINE;
+  return process.stderr.isTTY ? '\n' : '';
+}
+
 /** Calls back once, at the first SIGINT or SIGTERM; the second has then its usual effect. Returns how to stop listening. */
 function onInterrupt(says: string, act: (signal: Interrupt) => void): () => void {
   const listener = (signal: Interrupt) => {
     unlisten();
-    process.stderr.write(`${process.stderr.isTTY ? '\n' : ''}${signal}: ${says}\n`);
+    process.stderr.write(`${afterEcho()}${signal}: ${says}\n`);
     act(signal);
   };
   const unlisten = () => void process.off('SIGINT', listener).off('SIGTERM', listener);

@@ -83,6 +83,17 @@ describe('runBench', () => {
     expect(events.findIndex((event) => event.type === 'ceiling')).toBe(1);
   });
 
+  test('says how much is done: from nothing to all, never less than before, over all groups', async () => {
+    const { events } = await run({ ...OPTIONS, kvHeads: [8, 1], batches: [1, 2] });
+    const shares = events.flatMap((event) => (event.type === 'progress' ? [event.share] : []));
+    // The ceiling, and twice two rows and two rounds.
+    expect(shares).toHaveLength(1 + 2 * 4);
+    expect(shares).toEqual(shares.toSorted((a, b) => a - b));
+    // The second group begins where the first ended.
+    expect(new Set(shares).size).toBe(shares.length - 1);
+    expect([shares[0], shares.at(-1)]).toEqual([0, 1]);
+  });
+
   test('a row that was right before it was timed and is wrong after it has no time', async () => {
     using device = await ownDevice(['subgroups']);
     const values: GPUBuffer[] = [];

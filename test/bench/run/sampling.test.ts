@@ -50,6 +50,32 @@ describe('rows that do not settle', () => {
   });
 });
 
+test.each([
+  ['the rounds that are wanted', { reps: 4 }, [0.25, 0.5, 0.75, 1]],
+  [
+    'the time that there is at most',
+    { maxTimeMs: 1000 },
+    [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1],
+  ],
+  [
+    'the fewest rounds, where the time is up before',
+    { maxTimeMs: 0 },
+    [1, 2, 3, 4, 5, 6, 7].map((n) => n / 7),
+  ],
+])('a round knows its share of %s', async (_, limit, expected) => {
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const take = async ({ samplesNs }: Sampled) => {
+    now += 100;
+    samplesNs.push(samplesNs.length % 2 === 0 ? 90 : 110);
+  };
+  const shares: number[] = [];
+  const rounds = sampleInterleaved([{ samplesNs: [] }], take, { seed: 1, ...limit });
+  for (let step = await rounds.next(); !step.done; step = await rounds.next()) shares.push(step.value.share);
+  vi.restoreAllMocks();
+  expect(shares).toEqual(expected);
+});
+
 describe('a row', () => {
   test('settles when its median is known to 2 %', async () => {
     expect(await stopOf({ samplesNs: [] }, () => 100)).toBe('converged');

@@ -19,15 +19,17 @@ const SHAPE = {
 
 async function search(signal?: AbortSignal) {
   const trials: Trial[] = [];
+  const tried: { name: string; share: number; after: number }[] = [];
   const running = tune(device, {
     beds: bedsAt(SHAPE, [40]),
     seed: 3,
     lastLevelCacheBytes: 2 ** 16,
+    onTry: (name, share) => void tried.push({ name, share, after: trials.length }),
     ...(signal && { signal }),
   });
   for (;;) {
     const { value, done } = await running.next();
-    if (done) return { trials, tuned: value };
+    if (done) return { trials, tried, tuned: value };
     trials.push(value);
   }
 }
@@ -36,11 +38,18 @@ const lastTaken = (trials: readonly Trial[]) => trials.findLast(({ taken }) => t
 
 describe('a search', () => {
   test('begins with the default, times others against the best, and keeps what was clearly faster, for decoders to take', async () => {
-    const { trials, tuned } = await search();
+    const { trials, tried, tuned } = await search();
     expect(trials[0]).toMatchObject({ ratio: 1, taken: true });
     expect(trials.length).toBeGreaterThan(5);
     expect(new Set(trials.map(({ name }) => name)).size).toBe(trials.length);
     expect(tuned.trials).toEqual(trials);
+    // Each is told before it is tried; with what is left around the best so far all of it adds up.
+    const told = tried.slice(0, trials.length);
+    expect(told.map(({ name, after }) => [name, after])).toEqual(trials.map(({ name }, i) => [name, i]));
+    expect(tried.length - trials.length).toBe(lastTaken(trials) === trials[0] ? 0 : 1);
+    expect(tried[0]!.share).toBe(0);
+    expect(told.every(({ share, after }) => share < 1 && (after === 0 || share > 0))).toBe(true);
+    expect(tried.at(-1)!.share).toBeGreaterThan(0.5);
     // What was kept is the last that was taken, or the default where it was not faster when timed again.
     const kept = [lastTaken(trials), trials[0]].map((trial) => ({
       variant: trial!.variant,

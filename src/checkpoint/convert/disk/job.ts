@@ -41,7 +41,7 @@ export interface ConversionJob {
 
 export interface Progress {
   readonly shard: string;
-  /** Source bytes dealt with, of those this call deals with. */
+  /** Source bytes dealt with, of those this call deals with; each counts twice where whole files are hashed too. */
   readonly done: number;
   readonly total: number;
 }
@@ -106,7 +106,7 @@ export async function convertShards(
 }
 
 async function convertAll(job: ConversionJob, shards: readonly Shard[]): Promise<void> {
-  const total = shards.reduce((sum, shard) => sum + shard.bytes, 0);
+  const total = shards.reduce((sum, shard) => sum + shard.bytes, 0) * (job.hashFiles ? 2 : 1);
   const mapsOf = createMapper(job.plan, job.sources);
   const copier = new Copier();
   let done = 0;

@@ -23,7 +23,7 @@ export interface ShardJob {
   readonly hashFile: boolean;
   /** Metadata of the result, once the source's hashes are known. Its JSON must be as long for any hashes. */
   readonly metadata: (hashes: SourceHashes) => Readonly<Record<string, string>>;
-  /** Called with the source bytes that were dealt with since the last call. */
+  /** Called with the source bytes that were dealt with since the last call; with `hashFile` each counts twice. */
   readonly onBytes: (bytes: number) => void;
 }
 
@@ -85,7 +85,7 @@ async function write(job: ShardJob, source: SafetensorsFile, handle: FileHandle)
     { begin: 0, length: source.header.dataStart },
     ...rewrites.map(({ begin, length }) => ({ begin, length })),
   ]);
-  const whole = job.hashFile ? hashInWorker(path, [{ begin: 0, length: size }]) : undefined;
+  const whole = job.hashFile ? hashInWorker(path, [{ begin: 0, length: size }], job.onBytes) : undefined;
   const copied = job.copier.copy({ from: path, to: job.target, stretches, onBytes: job.onBytes });
   // It is awaited last; until then a failure is no unhandled rejection.
   copied.catch(() => undefined);
@@ -96,6 +96,7 @@ async function write(job: ShardJob, source: SafetensorsFile, handle: FileHandle)
     const bytes = header(hashes);
     if (bytes.byteLength !== byteLength) throw new Error('the header changed its length with the hashes');
     await writeAll(handle, bytes, 0);
+    job.onBytes(source.header.dataStart);
     return hashes;
   } finally {
     job.copier.stop();
