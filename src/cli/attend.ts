@@ -1,6 +1,6 @@
 // attend.ts: `gqa attend`, attention of tensors in a file, so that anyone can compare with another implementation.
 import { statSync } from 'node:fs';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
 import { RANGES_HELP } from '../../bench/kvRanges.ts';
 import { notFiniteText } from '../../bench/notFinite.ts';
@@ -11,6 +11,7 @@ import { GqaError } from '../device/errors.ts';
 import { KV_TYPES, type KvType } from '../kernels/elements.ts';
 import { readAttendInput, type AttendInput } from './attendInput.ts';
 import { lostLines } from './attendLost.ts';
+import { taking } from './completion/values.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
 import { checkOutputOption, isStdout, outputPath } from './outputOption.ts';
 import { runQuietly } from './runQuietly.ts';
@@ -32,7 +33,8 @@ interface AttendOptions extends AdapterOptions {
  */
 export function registerAttend(program: Command): void {
   const attend = program
-    .command('attend <input>')
+    .command('attend')
+    .addArgument(taking(new Argument('<input>'), { paths: 'files' }))
     .description('attention of the tensors in a safetensors file, to compare with another implementation')
     .addHelpText('after', HELP)
     .action((input: string, options: AttendOptions) => runAttend(attend, input, options));

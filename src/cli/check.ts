@@ -12,10 +12,10 @@ import { ShapeError } from '../device/errors.ts';
 import { appendsText, checkText, groupChecks, passed } from './checkReport.ts';
 import { interruptible, InterruptedError } from './interrupt.ts';
 import { adapterOptions, openNode, type AdapterOptions, type NodeDevice } from './openNode.ts';
-import { formatOption } from './options.ts';
+import { formatOption, listOption } from './options.ts';
 import { Progress } from './progress.ts';
 import { runQuietly } from './runQuietly.ts';
-import { choiceList, EXIT } from './usage.ts';
+import { EXIT } from './usage.ts';
 
 interface CheckFlags extends AdapterOptions {
   readonly kernel: readonly DecodeKernel[];
@@ -47,9 +47,10 @@ const OPTIONS: readonly Option[] = [
   new Option('--case <text>', 'only cases whose name contains this, such as one that failed').conflicts(
     'quick',
   ),
-  new Option('--kernel <list>', 'kernels to check')
-    .argParser((text) => choiceList(text, DECODE_KERNELS))
-    .default(STANDARD_KERNELS, STANDARD_KERNELS.join(',')),
+  listOption('--kernel <list>', 'kernels to check', DECODE_KERNELS).default(
+    STANDARD_KERNELS,
+    STANDARD_KERNELS.join(','),
+  ),
   formatOption(),
 ];
 

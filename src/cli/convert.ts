@@ -1,5 +1,5 @@
 // convert.ts: `gqa convert`, a multi-head checkpoint to a grouped- or multi-query one.
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { version } from '../../package.json';
 import { findAttention, type Attention } from '../checkpoint/attention.ts';
 import { Calibration } from '../checkpoint/disk/calibration.ts';
@@ -13,6 +13,7 @@ import { checkTarget } from '../checkpoint/disk/target.ts';
 import type { MapperSources } from '../checkpoint/mapper.ts';
 import { planConversion, type ConversionPlan } from '../checkpoint/plan.ts';
 import { GqaError } from '../device/errors.ts';
+import { taking } from './completion/values.ts';
 import { HELP, OPTIONS, type ConvertOptions } from './convertArguments.ts';
 import { familyOf, positionsOf } from './convertOptions.ts';
 import { progressLine } from './convertProgress.ts';
@@ -25,7 +26,8 @@ import { Progress } from './progress.ts';
 /** Adds the `convert` command. Results go to the program's `writeOut`, progress and notes to stderr. */
 export function registerConvert(program: Command): void {
   const command = program
-    .command('convert <model>')
+    .command('convert')
+    .addArgument(taking(new Argument('<model>'), { paths: 'folders' }))
     .description(
       'multi-head checkpoint to grouped- or multi-query (safetensors in, safetensors out); needs no GPU',
     )

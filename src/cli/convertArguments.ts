@@ -4,6 +4,7 @@ import type { Share } from '../checkpoint/disk/job.ts';
 import { HEAD_MAPS, type HeadMap } from '../checkpoint/heads.ts';
 import { GROUPINGS, METHODS, type Grouping, type Method } from '../checkpoint/plan.ts';
 import { SHAPE_LIMITS } from '../models/limits.ts';
+import { taking } from './completion/values.ts';
 import { folder, mapEntry, rope, share, type MapEntry, type RopeOption } from './convertOptions.ts';
 import { outputPath } from './outputOption.ts';
 import { formatOption, seedOption } from './options.ts';
@@ -44,11 +45,17 @@ export const OPTIONS: readonly Option[] = [
   new Option('--head-map <name>', "the source's: query head h reads KV head floor(h / G), or h mod Hkv")
     .choices(HEAD_MAPS)
     .default('contiguous'),
-  new Option('--map <role=name>', 'tensor names of an unknown family; once for each role').argParser(
-    mapEntry,
+  taking(
+    new Option('--map <role=name>', 'tensor names of an unknown family; once for each role').argParser(
+      mapEntry,
+    ),
+    { repeats: true },
   ),
-  new Option('--rope <pairs>', 'how positions rotate a head: half, interleaved, none, half:64').argParser(
-    rope,
+  taking(
+    new Option('--rope <pairs>', 'how positions rotate a head: half, interleaved, none, half:64').argParser(
+      rope,
+    ),
+    { words: ['half', 'interleaved', 'none'] },
   ),
   new Option('--dry-run', 'list every tensor with its old and new shape, and write nothing'),
   new Option('--shards <i/n>', 'convert only the shards of worker i (from 0) of n').argParser(share),

@@ -1,14 +1,15 @@
 // kv.ts: `gqa kv`, the size of a model's KV cache and the least time a decode step takes to read it. Needs no GPU.
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { RANGES_HELP } from '../../bench/kvRanges.ts';
 import { GqaError, ShapeError } from '../device/errors.ts';
 import type { KvType } from '../kernels/elements.ts';
 import type { ConfigShape } from '../models/config.ts';
 import { SHAPE_LIMITS } from '../models/limits.ts';
 import { PRESETS } from '../models/presets.ts';
+import { taking } from './completion/values.ts';
 import { kvReport, presetTable, reportText, type KvReportRequest } from './kvReport.ts';
 import { loadShape } from './loadShape.ts';
-import { cacheTypeOptions, depthOption, formatOption, type CacheTypes } from './options.ts';
+import { cacheTypeOptions, depthOption, formatOption, MODEL_VALUES, type CacheTypes } from './options.ts';
 import { EXIT, tokenCounts, wholeNumber } from './usage.ts';
 
 interface KvOptions extends CacheTypes<KvType> {
@@ -30,7 +31,8 @@ interface KvOptions extends CacheTypes<KvType> {
 /** Adds the `kv` command to the program. Results go to the program's `writeOut`; errors end it with exit code 1. */
 export function registerKv(program: Command): void {
   const kv = program
-    .command('kv [model]')
+    .command('kv')
+    .addArgument(taking(new Argument('[model]'), MODEL_VALUES))
     .description(
       'size of a KV cache and least time to read it; model: preset, config.json or folder with one',
     )

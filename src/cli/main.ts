@@ -4,10 +4,12 @@ import { version } from '../../package.json';
 import { registerAttend } from './attend.ts';
 import { registerBench } from './bench.ts';
 import { registerCheck } from './check.ts';
+import { registerCompletion } from './completion.ts';
 import { registerCompare } from './compare.ts';
 import { registerConvert } from './convert.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerKv } from './kv.ts';
+import { SHORT_NAMES } from './options.ts';
 import { reportError } from './reportError.ts';
 import { watchStandardStreams } from './standardStreams.ts';
 import { registerTune } from './tune.ts';
@@ -40,7 +42,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-function createProgram(): Command {
+/** The program with all its commands. */
+export function createProgram(): Command {
   // Commander would end the process itself, and output that is not yet written with it.
   const program = new Command('gqa')
     .description('Grouped-query attention on WebGPU: benchmark, correctness check and tools.')
@@ -56,6 +59,7 @@ function createProgram(): Command {
     registerKv,
     registerConvert,
     registerDoctor,
+    registerCompletion,
   ]) {
     register(program);
   }
@@ -74,9 +78,6 @@ function checkCommandName(program: Command, [first, second]: readonly string[]):
   names.parse([word], { from: 'user' });
 }
 
-const LONG_NAMES: Readonly<Record<string, string>> = { '-ctk': '--cache-type-k', '-ctv': '--cache-type-v' };
-
-/** llama-bench has short options of three letters, which commander would take apart. */
 function longNames(argv: readonly string[]): string[] {
-  return argv.map((argument) => argument.replace(/^-ct[kv](?=$|=)/, (short) => LONG_NAMES[short]!));
+  return argv.map((argument) => argument.replace(/^-\w+(?=$|=)/, (short) => SHORT_NAMES[short] ?? short));
 }

@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import { fullDescriptor } from '../../bench/deviceRequest.ts';
 import { type GqaDevice, openDevice } from '../device/gqaDevice.ts';
 import { nodeGpu, type NodeGpu } from '../node.ts';
+import { taking } from './completion/values.ts';
 
 /** What `adapterOptions` parse to. */
 export interface AdapterOptions {
@@ -13,7 +14,13 @@ export interface AdapterOptions {
 /** The options `--adapter NAME` and `--require-gpu`, to add to a command. */
 export function adapterOptions(): Option[] {
   return [
-    new Option('--adapter <name>', "part of an adapter's name, or swiftshader for the embedded software one"),
+    taking(
+      new Option(
+        '--adapter <name>',
+        "part of an adapter's name, or swiftshader for the embedded software one",
+      ),
+      { words: ['swiftshader'] },
+    ),
     new Option('--require-gpu', 'refuse software adapters'),
   ];
 }

@@ -1,27 +1,9 @@
 // options.node.test.ts: an option that several subcommands have means the same in each.
-import { Command, type Option } from 'commander';
+import type { Option } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { registerAttend } from '../../src/cli/attend.ts';
-import { registerBench } from '../../src/cli/bench.ts';
-import { registerCheck } from '../../src/cli/check.ts';
-import { registerCompare } from '../../src/cli/compare.ts';
-import { registerConvert } from '../../src/cli/convert.ts';
-import { registerDoctor } from '../../src/cli/doctor.ts';
-import { registerKv } from '../../src/cli/kv.ts';
-import { registerTune } from '../../src/cli/tune.ts';
+import { createProgram } from '../../src/cli/main.ts';
 
-const program = new Command('gqa');
-for (const register of [
-  registerAttend,
-  registerBench,
-  registerCheck,
-  registerCompare,
-  registerConvert,
-  registerDoctor,
-  registerKv,
-  registerTune,
-])
-  register(program);
+const program = createProgram();
 
 type Use = readonly [command: string, option: Option];
 
