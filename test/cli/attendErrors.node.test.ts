@@ -155,10 +155,10 @@ describe('bad input leaves the output as it was', () => {
 });
 
 describe('bad output', () => {
-  test('a folder that does not exist, and one in place of a file', async () => {
+  test('a folder in place of a file, and a file in place of a folder', async () => {
     await writeSafetensors(input, [Q, K, V]);
-    const missing = await gqaAttend(input, '--out', join(folder, 'none', 'out'));
-    expect(missing.error).toContain(`the folder "${join(folder, 'none')}" does not exist`);
+    const below = await gqaAttend(input, '--out', join(input, 'none', 'out'));
+    expect(below.error).toContain(`"${input}" is no folder`);
     expect((await gqaAttend(input, '--out', folder)).error).toContain('expected a file, it is a folder');
     expect(readdirSync(folder)).toEqual(['in.safetensors']);
   });

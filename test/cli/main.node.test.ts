@@ -60,8 +60,8 @@ describe('errors', () => {
       "error: option '-o, --output <file>' argument 'out.safetensors' is invalid. -o is the format of a report; expected --out out.safetensors for the file.\n",
     ],
     [
-      ['attend', '/no/such/file', '--out', '/no/out'],
-      'error: --out "/no/out": the folder "/no" does not exist\n',
+      ['attend', '/no/such/file', '--out', '/dev/null/out'],
+      'error: --out "/dev/null/out": "/dev/null" is no folder\n',
     ],
   ])('%j: exit code 1', async (args, message) => {
     expect(await gqaMain(...args)).toEqual({ out: '', err: message, code: 1 });
