@@ -8,11 +8,12 @@ import { checkConfigOf, convertShards, type ConversionJob } from '../checkpoint/
 import { withLock } from '../checkpoint/disk/lock.ts';
 import { openModelFolder, type ModelFolder } from '../checkpoint/disk/modelFolder.ts';
 import { ModelReader } from '../checkpoint/disk/modelReader.ts';
-import { partialFolder } from '../checkpoint/disk/partial.ts';
-import { checkTarget } from '../checkpoint/disk/target.ts';
+import { parentOf, partialFolder } from '../checkpoint/disk/partial.ts';
+import { checkPlace, checkTarget, targetFolder } from '../checkpoint/disk/target.ts';
 import type { MapperSources } from '../checkpoint/mapper.ts';
 import { planConversion, type ConversionPlan } from '../checkpoint/plan.ts';
 import { GqaError } from '../device/errors.ts';
+import { inFolder } from '../files/folders.ts';
 import { taking } from './completion/values.ts';
 import { HELP, OPTIONS, type ConvertOptions } from './convertArguments.ts';
 import { familyOf, positionsOf } from './convertOptions.ts';
@@ -54,6 +55,8 @@ async function runConvert(command: Command, path: string, options: ConvertOption
     write(options.output === 'json' ? dryRunJson(model, plan) : dryRunText(model, plan));
     return;
   }
+  const out = options.out === undefined ? undefined : await targetFolder(options.out);
+  if (out !== undefined) await checkPlace(model.path, out);
   for (const text of plan.notes) note(text);
   await withSources(model, attention, options, async (sources, calibration) => {
     if (options.report)
@@ -61,15 +64,15 @@ async function runConvert(command: Command, path: string, options: ConvertOption
         write,
         note,
       });
-    if (options.out === undefined) return;
+    if (out === undefined) return;
     if (model.leftOut.length > 0) note(`weights in other forms are not copied: ${model.leftOut.join(', ')}`);
     const origin = { tool: `gqa-webgpu ${version}`, source: model.name, calibration: calibration?.sha256 };
     const progress = new Progress();
     try {
       const onProgress = progressLine(progress);
       const hashFiles = options.hash === true;
-      const job = { model, plan, sources, origin, out: options.out, hashFiles, onProgress };
-      const said = await leaving(LEFT, () => convert(job, options));
+      const job = { model, plan, sources, origin, out, hashFiles, onProgress };
+      const said = await leaving(LEFT, () => inFolder(parentOf(out), () => convert(job, options)));
       progress.end();
       write(said);
     } finally {

@@ -36,7 +36,10 @@ export const OPTIONS: readonly Option[] = [
   new Option('--kv-heads <n>', 'KV heads of the result; a list for --report')
     .argParser((text: string) => wholeNumbers(text, 1, SHAPE_LIMITS.heads))
     .makeOptionMandatory(),
-  new Option('--out <folder>', 'folder to make; it appears when it is whole').argParser(folder),
+  new Option(
+    '--out <folder>',
+    'folder to make, with those above it, or an empty one; it appears when it is whole',
+  ).argParser(folder),
   new Option('--method <name>', 'how heads are merged').choices(METHODS).default('mean'),
   new Option('--grouping <name>', 'which heads are merged').choices(GROUPINGS).default('neighbours'),
   new Option('--no-renorm', 'aligned: leave the mean as small as it comes out'),

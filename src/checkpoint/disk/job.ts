@@ -17,6 +17,7 @@ import {
   claimPartial,
   claimState,
   exists,
+  isFree,
   JOURNAL,
   partialFolder,
   readJournal,
@@ -85,7 +86,7 @@ export async function convertShards(
   await claimPartial(partial, fingerprint);
   try {
     // A worker that comes late must not begin anew beside the result.
-    if (await exists(job.out)) fail(`${job.out}: was finished by another run meanwhile`);
+    if (!(await isFree(job.out))) fail(`${job.out}: was finished by another run meanwhile`);
     await claimState(partial, stateOf(job.model));
     await checkHashes(job, (name) => readJournal(join(partial, name)), partial);
     const own = job.model.shards.filter((_, i) => i % share.of === share.index);
