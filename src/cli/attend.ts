@@ -5,11 +5,13 @@ import { version } from '../../package.json';
 import { RANGES_HELP } from '../../bench/kvRanges.ts';
 import { notFiniteText } from '../../bench/notFinite.ts';
 import { storeProblem, type StoredProblem } from '../../bench/problem.ts';
+import { cacheLayout } from '../cache/layout.ts';
 import { writeSafetensors, type TensorData } from '../checkpoint/file.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../decode/plan.ts';
 import { GqaError } from '../device/errors.ts';
+import { checkBufferBytes } from '../device/gqaDevice.ts';
 import { KV_TYPES, type KvType } from '../kernels/elements.ts';
-import { readAttendInput, type AttendInput } from './attendInput.ts';
+import { readAttendInput, type AttendInput, type InputShape } from './attendInput.ts';
 import { lostLines } from './attendLost.ts';
 import { taking } from './completion/values.ts';
 import { adapterOptions, openNode, type AdapterOptions } from './openNode.ts';
@@ -71,7 +73,7 @@ async function runAttend(command: Command, path: string, options: AttendOptions)
   const output = command.configureOutput();
   const note = (line: string) => output.writeErr?.(`${line}\n`);
   await checkTarget(path, options.out);
-  const input = await readAttendInput(path);
+  const input = await readAttendInput(path, (shape) => checkAdapter(path, shape, options));
   if (input.unused.length > 0) note(`note     tensors without use here: ${input.unused.join(', ')}`);
   for (const line of lostLines(input, options.kvDtype)) note(`warning  ${line}`);
   const problem = problemOf(input, options);
@@ -90,6 +92,26 @@ async function runAttend(command: Command, path: string, options: AttendOptions)
   // Behind the tensors it would be a part of them.
   if (isStdout(options.out)) output.writeErr?.(line);
   else output.writeOut?.(line);
+}
+
+// A device of WebGPU's guaranteed limits takes bindings of that size: only what exceeds them is a question.
+const SMALL_BYTES = 2 ** 27;
+
+/** Refuses, before they are read, tensors that no buffer of the adapter could hold. */
+async function checkAdapter(path: string, shape: InputShape, options: AttendOptions): Promise<void> {
+  const { batch, numQHeads, numKvHeads, qLen, capacity, headDim } = shape;
+  const { kBytes } = cacheLayout({ batch, numKvHeads, capacity, headDim, kType: options.kvDtype });
+  const qBytes = batch * numQHeads * qLen * headDim * 4;
+  if (Math.max(kBytes, qBytes) <= SMALL_BYTES) return;
+  const { device } = await openNode(options, () => {});
+  try {
+    const axes = [batch, numKvHeads, capacity, headDim].join(', ');
+    checkBufferBytes(device.facts, `${path}: tensor "k" [${axes}] as ${options.kvDtype}`, kBytes);
+    const qAxes = [batch, numQHeads, qLen, headDim].join(', ');
+    checkBufferBytes(device.facts, `${path}: tensor "q" [${qAxes}] as f32`, qBytes);
+  } finally {
+    device.destroy();
+  }
 }
 
 /** Refuses, before any work, a path that could not be written or would overwrite the input. */

@@ -4,7 +4,7 @@ import { version } from '../../package.json';
 import { findAttention, type Attention } from '../checkpoint/attention.ts';
 import { Calibration } from '../checkpoint/disk/calibration.ts';
 import { finishConversion } from '../checkpoint/disk/finish.ts';
-import { checkConfigOf, convertShards, type ConversionJob } from '../checkpoint/disk/job.ts';
+import { checkPlan, convertShards, type ConversionJob } from '../checkpoint/disk/job.ts';
 import { withLock } from '../checkpoint/disk/lock.ts';
 import { openModelFolder, type ModelFolder } from '../checkpoint/disk/modelFolder.ts';
 import { ModelReader } from '../checkpoint/disk/modelReader.ts';
@@ -49,8 +49,7 @@ async function runConvert(command: Command, path: string, options: ConvertOption
   });
   const plans = options.kvHeads.map((kvHeads) => planFor(model, attention, kvHeads, options));
   const plan = plans[0]!;
-  if (options.dryRun ?? options.out !== undefined)
-    for (const each of plans) checkConfigOf({ model, plan: each });
+  if (options.dryRun ?? options.out !== undefined) for (const each of plans) checkPlan({ model, plan: each });
   if (options.dryRun) {
     write(options.output === 'json' ? dryRunJson(model, plan) : dryRunText(model, plan));
     return;

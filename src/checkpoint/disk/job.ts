@@ -3,13 +3,14 @@ import { messageOf } from '../../device/errors.ts';
 import { createHash } from 'node:crypto';
 import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkBytes } from '../../files/memory.ts';
 import { temporaryName } from '../../files/replaceFile.ts';
-import { CheckpointError, fail } from '../checkpointError.ts';
+import { CheckpointError, fail, quote } from '../checkpointError.ts';
 import { updateConfig } from '../configUpdate.ts';
 import { createMapper, type MapperSources } from '../mapper.ts';
 import type { ConversionPlan } from '../plan.ts';
 import { NO_HASH, shardMetadata, type Origin, type SourceHashes } from '../provenance.ts';
-import { serializeHeader } from '../safetensors.ts';
+import { serializeHeader, specByteLength } from '../safetensors.ts';
 import { Copier } from './copier.ts';
 import { type ModelFolder, type Shard } from './modelFolder.ts';
 import {
@@ -82,7 +83,7 @@ export async function convertShards(
 ): Promise<{ converted: number; skipped: number }> {
   const partial = partialFolder(job.out);
   const fingerprint = fingerprintOf(job);
-  checkConfigOf(job);
+  checkPlan(job);
   await claimPartial(partial, fingerprint);
   try {
     // A worker that comes late must not begin anew beside the result.
@@ -178,9 +179,18 @@ function metadataOf(
     : shardMetadata(shard.header.metadata, plan, origin, hashes);
 }
 
-/** Throws, before anything is written, when config.json cannot say what the result is. */
-export function checkConfigOf({ model, plan }: Pick<ConversionJob, 'model' | 'plan'>): void {
+/** Throws, before anything is written, when config.json cannot say what the result is, or a tensor is too large for memory. */
+export function checkPlan({ model, plan }: Pick<ConversionJob, 'model' | 'plan'>): void {
   if (!changesNothing(plan)) updateConfig(model.configText, plan, model.path);
+  for (const { tensor, rewrite, bytes } of plan.tensors.values()) {
+    if (!rewrite) continue;
+    try {
+      checkBytes(Math.max(specByteLength(tensor) ?? 0, bytes));
+    } catch (cause) {
+      const what = `${tensor.dtype} [${tensor.shape.join(', ')}] ${messageOf(cause)}`;
+      fail(`${model.path}: tensor ${quote(tensor.name)}: ${what}`, { cause });
+    }
+  }
 }
 
 /** True for g = 1: the result is the source, byte for byte. */
