@@ -88,6 +88,6 @@ Examples:
   gqa convert ./llama-2-7b --kv-heads 8 --out ./llama-2-7b-gqa8 --dry-run
   gqa convert ./llama-2-7b --kv-heads 8 --out ./llama-2-7b-gqa8 --method pca --calibration hidden.safetensors
   gqa convert ./llama-2-7b --kv-heads 16,8,4,2,1 --report
-  gqa convert ./model --kv-heads 4 --out ./gqa4 --map q=layers.{layer}.attn.wq.weight --map k=layers.{layer}.attn.wk.weight \\
-    --map v=layers.{layer}.attn.wv.weight --map o=layers.{layer}.attn.wo.weight
+  gqa convert ./model --kv-heads 4 --out ./gqa4 --map 'q=layers.{layer}.attn.wq.weight' --map 'k=layers.{layer}.attn.wk.weight' \\
+    --map 'v=layers.{layer}.attn.wv.weight' --map 'o=layers.{layer}.attn.wo.weight'
   gqa convert ./big --kv-heads 8 --out ./big-gqa8 --shards 0/8        (then 1/8 ... 7/8, anywhere, then --finish)`;

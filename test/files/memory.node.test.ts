@@ -3,7 +3,7 @@ import { constants } from 'node:buffer';
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { checkPlan } from '../../src/checkpoint/disk/job.ts';
 import { openModelFolder } from '../../src/checkpoint/disk/modelFolder.ts';
 import { findAttention } from '../../src/checkpoint/attention.ts';
@@ -26,15 +26,11 @@ describe('memory', () => {
   });
 });
 
-test('what V8 says for want of memory comes without its stack', async () => {
+test('what V8 says for want of memory comes without its stack', () => {
   const lines: string[] = [];
-  const { write } = process.stderr;
-  process.stderr.write = (text) => lines.push(String(text)) > 0;
-  try {
-    expect(reportError(new RangeError('Array buffer allocation failed'))).toBe(1);
-  } finally {
-    process.stderr.write = write;
-  }
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => lines.push(String(text)) > 0);
+  expect(reportError(new RangeError('Array buffer allocation failed'))).toBe(1);
+  vi.restoreAllMocks();
   expect(lines).toEqual(['error: not enough memory: Array buffer allocation failed\n']);
 });
 
