@@ -25,7 +25,7 @@ Examples:
   gqa attend in.safetensors --out o.safetensors   attention of your own tensors
   gqa convert ./llama --kv-heads 8 --out ./gqa8   a multi-head checkpoint to a grouped-query one
 
-Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 no usable adapter`;
+Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 no usable adapter, 130 or 143 interrupted`;
 
 /**
  * Runs the command with the arguments that follow its name. Sets the process's exit code and returns: the process then
@@ -36,7 +36,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     const program = createProgram();
     checkCommandName(program, argv);
-    await program.parseAsync(longNames(argv), { from: 'user' });
+    await program.parseAsync(longNames(isHelpOfHelp(argv) ? ['--help'] : argv), { from: 'user' });
   } catch (error) {
     process.exitCode = reportError(error);
   }
@@ -64,6 +64,11 @@ export function createProgram(): Command {
     register(program);
   }
   return program;
+}
+
+/** Commander prints the program's help for `gqa help help`, but takes the word for one that it does not know. */
+function isHelpOfHelp([first, second]: readonly string[]): boolean {
+  return first === 'help' && second === 'help';
 }
 
 /**

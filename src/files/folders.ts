@@ -2,7 +2,6 @@
 import { lstatSync, realpathSync, statSync } from 'node:fs';
 import { mkdir, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { messageOf } from '../device/errors.ts';
 
 /**
  * An absolute folder without links in its path; it and any above it may still be missing. Throws an Error for one that
@@ -54,7 +53,7 @@ async function make(path: string): Promise<boolean> {
     return true;
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return false;
-    throw new Error(`the folder "${path}" cannot be made: ${messageOf(cause)}`, { cause });
+    throw new Error(`the folder "${path}" cannot be made: ${(cause as Error).message}`, { cause });
   }
 }
 

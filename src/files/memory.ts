@@ -1,7 +1,6 @@
 // memory.ts: what is read whole: memory for it, and texts, with errors that say how much was asked for and what there is.
 import { constants } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
-import { messageOf } from '../device/errors.ts';
 
 /** Most bytes that one piece of memory can have in this version of Node.js. */
 export const MAX_BYTES = constants.MAX_LENGTH;
@@ -20,7 +19,9 @@ export function allocate(bytes: number): ArrayBuffer {
   try {
     return new ArrayBuffer(bytes);
   } catch (cause) {
-    throw new Error(`needs ${bytes} bytes of memory, which there are not: ${messageOf(cause)}`, { cause });
+    throw new Error(`needs ${bytes} bytes of memory, which there are not: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 
