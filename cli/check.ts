@@ -21,7 +21,8 @@ import {
 import { formatOption } from '../src/node/command/options.ts';
 import { Progress } from '../src/node/command/progress.ts';
 import { runQuietly } from './runQuietly.ts';
-import { choiceList, EXIT } from '../src/node/command/usage.ts';
+import { EXIT } from '../src/node/command/usage.ts';
+import { listOption } from '../src/node/command/options.ts';
 
 interface CheckFlags extends AdapterOptions {
   readonly kernel: readonly DecodeKernel[];
@@ -53,9 +54,10 @@ const OPTIONS: readonly Option[] = [
   new Option('--case <text>', 'only cases whose name contains this, such as one that failed').conflicts(
     'quick',
   ),
-  new Option('--kernel <list>', 'kernels to check')
-    .argParser((text) => choiceList(text, DECODE_KERNELS))
-    .default(STANDARD_KERNELS, STANDARD_KERNELS.join(',')),
+  listOption('--kernel <list>', 'kernels to check', DECODE_KERNELS).default(
+    STANDARD_KERNELS,
+    STANDARD_KERNELS.join(','),
+  ),
   formatOption(),
 ];
 

@@ -1,5 +1,5 @@
 // compare.ts: `gqa compare`, result files against the first, row by row, with verdicts and the conditions that differ. Needs no GPU.
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import {
   compareResults,
   failures,
@@ -9,6 +9,7 @@ import {
   type Side,
 } from '../bench/report/compare.ts';
 import { compareJson, compareMarkdown, compareWarnings } from '../bench/report/compareReport.ts';
+import { taking } from '../src/node/command/completionValues.ts';
 import { formatOption } from '../src/node/command/options.ts';
 import { readResultFile } from '../bench/schema/readResultFile.ts';
 import { EXIT } from '../src/node/command/usage.ts';
@@ -27,11 +28,17 @@ export function registerCompare(program: Command): void {
   const command = program
     .command('compare')
     .description('result files row by row: what got faster or slower, and what else was different')
-    .argument('<A.json>', 'a result of gqa bench (--export-json) or of the page: what it was before')
-    .argument('<B.json...>', 'others: what it is now; each is compared with the first')
+    .addArgument(
+      resultFile('<A.json>', 'a result of gqa bench (--export-json) or of the page: what it was before'),
+    )
+    .addArgument(resultFile('<B.json...>', 'others: what it is now; each is compared with the first'))
     .addHelpText('after', HELP)
     .action((a: string, others: string[], flags: CompareFlags) => run(command, a, others, flags));
   for (const option of OPTIONS) command.addOption(option);
+}
+
+function resultFile(name: string, description: string): Argument {
+  return taking(new Argument(name, description), { paths: 'files' });
 }
 
 const OPTIONS: readonly Option[] = [

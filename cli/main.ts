@@ -4,12 +4,14 @@ import { version } from '../package.json';
 import { registerAttend } from './attend/attend.ts';
 import { registerBench } from './bench/bench.ts';
 import { registerCheck } from './check.ts';
+import { registerCompletion } from './completion/completion.ts';
 import { registerCompare } from './compare.ts';
 import { registerConvert } from './convert/convert.ts';
 import { registerDoctor } from './doctor/doctor.ts';
 import { registerKv } from './kv/kv.ts';
 import { reportError } from '../src/node/command/reportError.ts';
 import { watchStandardStreams } from '../src/node/command/standardStreams.ts';
+import { SHORT_NAMES } from '../src/node/command/options.ts';
 import { registerTune } from './tune.ts';
 
 const EXAMPLES = `
@@ -23,7 +25,7 @@ Examples:
   gqa attend in.safetensors --out o.safetensors   attention of your own tensors
   gqa convert ./llama --kv-heads 8 --out ./gqa8   a multi-head checkpoint to a grouped-query one
 
-Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 no usable adapter`;
+Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 no usable adapter, 130 or 143 interrupted`;
 
 /**
  * Runs the command with the arguments that follow its name. Sets the process's exit code and returns: the process then
@@ -34,13 +36,14 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     const program = createProgram();
     checkCommandName(program, argv);
-    await program.parseAsync(longNames(argv), { from: 'user' });
+    await program.parseAsync(longNames(isHelpOfHelp(argv) ? ['--help'] : argv), { from: 'user' });
   } catch (error) {
     process.exitCode = reportError(error);
   }
 }
 
-function createProgram(): Command {
+/** The program with all its commands. */
+export function createProgram(): Command {
   // Commander would end the process itself, and output that is not yet written with it.
   const program = new Command('gqa')
     .description('Grouped-query attention on WebGPU: benchmark, correctness check and tools.')
@@ -56,10 +59,16 @@ function createProgram(): Command {
     registerKv,
     registerConvert,
     registerDoctor,
+    registerCompletion,
   ]) {
     register(program);
   }
   return program;
+}
+
+/** Commander prints the program's help for `gqa help help`, but takes the word for one that it does not know. */
+function isHelpOfHelp([first, second]: readonly string[]): boolean {
+  return first === 'help' && second === 'help';
 }
 
 /**
@@ -74,9 +83,6 @@ function checkCommandName(program: Command, [first, second]: readonly string[]):
   names.parse([word], { from: 'user' });
 }
 
-const LONG_NAMES: Readonly<Record<string, string>> = { '-ctk': '--cache-type-k', '-ctv': '--cache-type-v' };
-
-/** llama-bench has short options of three letters, which commander would take apart. */
 function longNames(argv: readonly string[]): string[] {
-  return argv.map((argument) => argument.replace(/^-ct[kv](?=$|=)/, (short) => LONG_NAMES[short]!));
+  return argv.map((argument) => argument.replace(/^-\w+(?=$|=)/, (short) => SHORT_NAMES[short] ?? short));
 }

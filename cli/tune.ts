@@ -16,6 +16,7 @@ import {
   depthOption,
   formatOption,
   MAX_COUNT,
+  modelOption,
   seedOption,
   type CacheTypes,
 } from '../src/node/command/options.ts';
@@ -45,9 +46,7 @@ export function registerTune(program: Command): void {
 }
 
 const OPTIONS: readonly Option[] = [
-  new Option('-m, --model <name>', 'shape of a preset, a config.json or a folder with one').default(
-    'llama-3.1-8b',
-  ),
+  modelOption('shape of a preset, a config.json or a folder with one').default('llama-3.1-8b'),
   new Option('--kv-heads <list>', "KV heads; default: all, the model's, one").argParser(counts),
   depthOption('; the times at all of them count alike'),
   new Option('-b, --batch <n>', 'sequences').argParser(count).default(1),

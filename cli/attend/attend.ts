@@ -1,6 +1,6 @@
 // attend.ts: `gqa attend`, attention of tensors in a file, so that anyone can compare with another implementation.
 import { statSync } from 'node:fs';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../../package.json';
 import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
 import { notFiniteText } from '../../src/reference/notFinite.ts';
@@ -17,6 +17,10 @@ import { runQuietly } from '../runQuietly.ts';
 import { readTuningFor } from '../../src/node/tuningFile.ts';
 import { EXIT } from '../../src/node/command/usage.ts';
 import { Progress } from '../../src/node/command/progress.ts';
+import { cacheLayout } from '../../src/cache/layout.ts';
+import { checkBufferBytes } from '../../src/device/gqaDevice.ts';
+import { type InputShape } from './attendInput.ts';
+import { taking } from '../../src/node/command/completionValues.ts';
 
 interface AttendOptions extends AdapterOptions {
   readonly out: string;
@@ -33,7 +37,8 @@ interface AttendOptions extends AdapterOptions {
  */
 export function registerAttend(program: Command): void {
   const attend = program
-    .command('attend <input>')
+    .command('attend')
+    .addArgument(taking(new Argument('<input>'), { paths: 'files' }))
     .description('attention of the tensors in a safetensors file, to compare with another implementation')
     .addHelpText('after', HELP)
     .action((input: string, options: AttendOptions) => runAttend(attend, input, options));
@@ -86,7 +91,7 @@ async function attendFile(
   const note = (line: string) => output.writeErr?.(`${line}\n`);
   await checkTarget(path, options.out);
   progress.show(`reading ${path}`);
-  const input = await readAttendInput(path);
+  const input = await readAttendInput(path, (shape) => checkAdapter(path, shape, options));
   if (input.unused.length > 0) note(`note     tensors without use here: ${input.unused.join(', ')}`);
   progress.show(`storing k and v as ${options.kvDtype}`);
   for (const line of lostLines(input, options.kvDtype)) note(`warning  ${line}`);
@@ -109,6 +114,26 @@ async function attendFile(
   // Behind the tensors it would be a part of them.
   if (isStdout(options.out)) output.writeErr?.(line);
   else output.writeOut?.(line);
+}
+
+// A device of WebGPU's guaranteed limits takes bindings of that size: only what exceeds them is a question.
+const SMALL_BYTES = 2 ** 27;
+
+/** Refuses, before they are read, tensors that no buffer of the adapter could hold. */
+async function checkAdapter(path: string, shape: InputShape, options: AttendOptions): Promise<void> {
+  const { batch, numQHeads, numKvHeads, qLen, capacity, headDim } = shape;
+  const { kBytes } = cacheLayout({ batch, numKvHeads, capacity, headDim, kType: options.kvDtype });
+  const qBytes = batch * numQHeads * qLen * headDim * 4;
+  if (Math.max(kBytes, qBytes) <= SMALL_BYTES) return;
+  const { device } = await openNode(options, () => {});
+  try {
+    const axes = [batch, numKvHeads, capacity, headDim].join(', ');
+    checkBufferBytes(device.facts, `${path}: tensor "k" [${axes}] as ${options.kvDtype}`, kBytes);
+    const qAxes = [batch, numQHeads, qLen, headDim].join(', ');
+    checkBufferBytes(device.facts, `${path}: tensor "q" [${qAxes}] as f32`, qBytes);
+  } finally {
+    device.destroy();
+  }
 }
 
 /** Refuses, before any work, a path that could not be written or would overwrite the input. */

@@ -24,12 +24,17 @@ export interface AttendInput {
 
 /**
  * Reads q, k, v and, if it is there, kv_lens. What does not fit together throws a CheckpointError or ShapeError that
- * names file, tensor, what was expected and what was got; shapes are checked before any data is read.
+ * names file, tensor, what was expected and what was got; shapes are checked before any data is read, by `check` too.
  */
-export async function readAttendInput(path: string): Promise<AttendInput> {
+export async function readAttendInput(
+  path: string,
+  check: (shape: InputShape) => Promise<void> = async () => {},
+): Promise<AttendInput> {
   const file = await SafetensorsFile.open(path);
   try {
     const shape = checkTensors(file, path);
+    for (const name of ['q', 'k', 'v']) file.checkFloat32(name);
+    await check(shape);
     const kvLens = await readKvLens(file, path, shape);
     const read = async (name: string) => (await file.readFloat32(name)).data;
     const input = { ...shape, kvLens, q: await read('q'), k: await read('k'), v: await read('v') };
@@ -42,7 +47,8 @@ export async function readAttendInput(path: string): Promise<AttendInput> {
 
 const USED: readonly string[] = ['q', 'k', 'v', 'kv_lens'];
 
-type InputShape = Omit<AttendInput, 'kvLens' | 'q' | 'k' | 'v' | 'unused'>;
+/** What the header tells. */
+export type InputShape = Omit<AttendInput, 'kvLens' | 'q' | 'k' | 'v' | 'unused'>;
 
 function checkTensors(file: SafetensorsFile, path: string): InputShape {
   const [q, k, v] = [find(file, path, 'q'), find(file, path, 'k'), find(file, path, 'v')];

@@ -16,10 +16,13 @@ import { loadShape } from '../kv/loadShape.ts';
 import { adapterOptions, openNode, type AdapterOptions } from '../../src/node/command/openNode.ts';
 import {
   cacheTypeLists,
+  DEFAULT_COMMAND,
   DEFAULT_SEED,
   depthOption,
   formatOption,
+  listOption,
   MAX_COUNT,
+  modelOption,
   seedOption,
   type CacheTypes,
 } from '../../src/node/command/options.ts';
@@ -27,7 +30,7 @@ import { checkOutputOption, outputPath } from '../../src/node/command/outputOpti
 import { Progress } from '../../src/node/command/progress.ts';
 import { lastLevelCache, runtimeContext } from '../../src/node/runtimeContext.ts';
 import { readTuning, tuningPath } from '../../src/node/tuningFile.ts';
-import { choiceList, tokenCount, wholeNumber, wholeNumbers } from '../../src/node/command/usage.ts';
+import { tokenCount, wholeNumber, wholeNumbers } from '../../src/node/command/usage.ts';
 
 interface BenchFlags extends AdapterOptions, CacheTypes<readonly KvType[]> {
   readonly model: string;
@@ -62,7 +65,7 @@ const DEFAULTS = {
 /** Adds the `bench` command. Results go to the program's `writeOut`, progress and warnings to stderr. */
 export function registerBench(program: Command): void {
   const bench = program
-    .command('bench', { isDefault: true })
+    .command(DEFAULT_COMMAND, { isDefault: true })
     .description(
       'time MHA, GQA and MQA decode attention on this device, each row checked first (default command)',
     )
@@ -72,10 +75,9 @@ export function registerBench(program: Command): void {
 }
 
 const OPTIONS: readonly Option[] = [
-  new Option(
-    '-m, --model <name>',
-    'shape of a preset (gqa kv --list), a config.json or a folder with one',
-  ).default(DEFAULTS.model),
+  modelOption('shape of a preset (gqa kv --list), a config.json or a folder with one').default(
+    DEFAULTS.model,
+  ),
   new Option('--heads <n>', "query heads, instead of the model's").argParser(count),
   new Option('--kv-heads <list>', "KV heads: 32,16,8,4,2,1; default: all, the model's, one").argParser(
     counts,
@@ -89,18 +91,19 @@ const OPTIONS: readonly Option[] = [
     .argParser(counts)
     .default(DEFAULTS.batch, '1'),
   ...cacheTypeLists(),
-  new Option(
+  listOption(
     '--kernel <list>',
     `auto, or kernels to race: ${DECODE_KERNELS.join(',')} (matrix is experimental)`,
-  )
-    .argParser(kernels)
-    .default(DEFAULTS.kernel, 'auto'),
+    ['auto', ...DECODE_KERNELS],
+  ).default(DEFAULTS.kernel, 'auto'),
   new Option('--requests <list>', 'batches of unequal requests instead of -b and -d: 8q1s4k,2q1s32k_30q1s512')
     .argParser((text) => text.split(','))
     .conflicts(['batch', 'depth']),
-  new Option('--cache <list>', 'cold: copies of the caches in turn; hot: one again and again; or both')
-    .argParser((text) => choiceList(text, CACHE_STATES))
-    .default(DEFAULTS.cache, 'cold'),
+  listOption(
+    '--cache <list>',
+    'cold: copies of the caches in turn; hot: one again and again; or both',
+    CACHE_STATES,
+  ).default(DEFAULTS.cache, 'cold'),
   new Option('--no-tuning', 'ignore what gqa tune found on this device'),
   new Option('-r, --reps <n>', 'samples per row; default: until settled').argParser(count),
   new Option(
@@ -140,10 +143,6 @@ function count(text: string): number {
 
 function counts(text: string): number[] {
   return wholeNumbers(text, 1, MAX_COUNT);
-}
-
-function kernels(text: string): KernelChoice[] {
-  return choiceList(text, ['auto', ...DECODE_KERNELS]);
 }
 
 async function run(command: Command, flags: BenchFlags): Promise<void> {

@@ -1,18 +1,23 @@
 // convert.ts: `gqa convert`, a multi-head checkpoint to a grouped- or multi-query one.
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { version } from '../../package.json';
 import { findAttention, type Attention } from '../../src/checkpoint/find/findAttention.ts';
 import { Calibration } from '../../src/checkpoint/convert/disk/calibration.ts';
 import { finishConversion } from '../../src/checkpoint/convert/disk/finish.ts';
-import { checkConfigOf, convertShards, type ConversionJob } from '../../src/checkpoint/convert/disk/job.ts';
+import { convertShards, type ConversionJob } from '../../src/checkpoint/convert/disk/job.ts';
 import { withLock } from '../../src/checkpoint/convert/disk/lock.ts';
 import { openModelFolder, type ModelFolder } from '../../src/checkpoint/convert/disk/modelFolder.ts';
 import { ModelReader } from '../../src/checkpoint/convert/disk/modelReader.ts';
 import { partialFolder } from '../../src/checkpoint/convert/disk/partial.ts';
 import { checkTarget } from '../../src/checkpoint/convert/disk/target.ts';
-import type { MapperSources } from '../../src/checkpoint/convert/mapper.ts';
+import { type MapperSources } from '../../src/checkpoint/convert/mapper.ts';
 import { planConversion, type ConversionPlan } from '../../src/checkpoint/convert/plan.ts';
 import { GqaError } from '../../src/device/errors.ts';
+import { checkPlan } from '../../src/checkpoint/convert/disk/job.ts';
+import { parentOf } from '../../src/checkpoint/convert/disk/partial.ts';
+import { checkPlace, targetFolder } from '../../src/checkpoint/convert/disk/target.ts';
+import { inFolder } from '../../src/files/folders.ts';
+import { taking } from '../../src/node/command/completionValues.ts';
 import { HELP, OPTIONS, type ConvertOptions } from './convertArguments.ts';
 import { familyOf, positionsOf } from './convertOptions.ts';
 import { progressLine } from './convertProgress.ts';
@@ -25,7 +30,8 @@ import { Progress } from '../../src/node/command/progress.ts';
 /** Adds the `convert` command. Results go to the program's `writeOut`, progress and notes to stderr. */
 export function registerConvert(program: Command): void {
   const command = program
-    .command('convert <model>')
+    .command('convert')
+    .addArgument(taking(new Argument('<model>'), { paths: 'folders' }))
     .description(
       'multi-head checkpoint to grouped- or multi-query (safetensors in, safetensors out); needs no GPU',
     )
@@ -46,12 +52,13 @@ async function runConvert(command: Command, path: string, options: ConvertOption
   });
   const plans = options.kvHeads.map((kvHeads) => planFor(model, attention, kvHeads, options));
   const plan = plans[0]!;
-  if (options.dryRun ?? options.out !== undefined)
-    for (const each of plans) checkConfigOf({ model, plan: each });
+  if (options.dryRun ?? options.out !== undefined) for (const each of plans) checkPlan({ model, plan: each });
   if (options.dryRun) {
     write(options.output === 'json' ? dryRunJson(model, plan) : dryRunText(model, plan));
     return;
   }
+  const out = options.out === undefined ? undefined : await targetFolder(options.out);
+  if (out !== undefined) await checkPlace(model.path, out);
   for (const text of plan.notes) note(text);
   await withSources(model, attention, options, async (sources, calibration) => {
     if (options.report)
@@ -59,16 +66,16 @@ async function runConvert(command: Command, path: string, options: ConvertOption
         write,
         note,
       });
-    if (options.out === undefined) return;
+    if (out === undefined) return;
     if (model.leftOut.length > 0) note(`weights in other forms are not copied: ${model.leftOut.join(', ')}`);
     const origin = { tool: `gqa-webgpu ${version}`, source: model.name, calibration: calibration?.sha256 };
     const progress = new Progress();
     try {
       const onProgress = progressLine(progress);
       const hashFiles = options.hash === true;
-      const job = { model, plan, sources, origin, out: options.out, hashFiles, onProgress };
+      const job = { model, plan, sources, origin, out, hashFiles, onProgress };
       if (options.hash) progress.show('hashing what was converted before');
-      const said = await leaving(LEFT, () => convert(job, options));
+      const said = await leaving(LEFT, () => inFolder(parentOf(out), () => convert(job, options)));
       progress.done();
       progress.end();
       write(said);

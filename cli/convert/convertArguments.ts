@@ -1,9 +1,10 @@
 // convertArguments.ts: the options of `gqa convert` and its help.
 import { Option } from 'commander';
-import type { Share } from '../../src/checkpoint/convert/disk/job.ts';
+import { type Share } from '../../src/checkpoint/convert/disk/job.ts';
 import { HEAD_MAPS, type HeadMap } from '../../src/checkpoint/heads/heads.ts';
 import { GROUPINGS, METHODS, type Grouping, type Method } from '../../src/checkpoint/convert/plan.ts';
 import { SHAPE_LIMITS } from '../../src/models/limits.ts';
+import { taking } from '../../src/node/command/completionValues.ts';
 import { folder, mapEntry, rope, share, type MapEntry, type RopeOption } from './convertOptions.ts';
 import { outputPath } from '../../src/node/command/outputOption.ts';
 import { formatOption, seedOption } from '../../src/node/command/options.ts';
@@ -35,7 +36,10 @@ export const OPTIONS: readonly Option[] = [
   new Option('--kv-heads <n>', 'KV heads of the result; a list for --report')
     .argParser((text: string) => wholeNumbers(text, 1, SHAPE_LIMITS.heads))
     .makeOptionMandatory(),
-  new Option('--out <folder>', 'folder to make; it appears when it is whole').argParser(folder),
+  new Option(
+    '--out <folder>',
+    'folder to make, with those above it, or an empty one; it appears when it is whole',
+  ).argParser(folder),
   new Option('--method <name>', 'how heads are merged').choices(METHODS).default('mean'),
   new Option('--grouping <name>', 'which heads are merged').choices(GROUPINGS).default('neighbours'),
   new Option('--no-renorm', 'aligned: leave the mean as small as it comes out'),
@@ -44,11 +48,17 @@ export const OPTIONS: readonly Option[] = [
   new Option('--head-map <name>', "the source's: query head h reads KV head floor(h / G), or h mod Hkv")
     .choices(HEAD_MAPS)
     .default('contiguous'),
-  new Option('--map <role=name>', 'tensor names of an unknown family; once for each role').argParser(
-    mapEntry,
+  taking(
+    new Option('--map <role=name>', 'tensor names of an unknown family; once for each role').argParser(
+      mapEntry,
+    ),
+    { repeats: true },
   ),
-  new Option('--rope <pairs>', 'how positions rotate a head: half, interleaved, none, half:64').argParser(
-    rope,
+  taking(
+    new Option('--rope <pairs>', 'how positions rotate a head: half, interleaved, none, half:64').argParser(
+      rope,
+    ),
+    { words: ['half', 'interleaved', 'none'] },
   ),
   new Option('--dry-run', 'list every tensor with its old and new shape, and write nothing'),
   new Option('--shards <i/n>', 'convert only the shards of worker i (from 0) of n').argParser(share),
@@ -78,6 +88,6 @@ Examples:
   gqa convert ./llama-2-7b --kv-heads 8 --out ./llama-2-7b-gqa8 --dry-run
   gqa convert ./llama-2-7b --kv-heads 8 --out ./llama-2-7b-gqa8 --method pca --calibration hidden.safetensors
   gqa convert ./llama-2-7b --kv-heads 16,8,4,2,1 --report
-  gqa convert ./model --kv-heads 4 --out ./gqa4 --map q=layers.{layer}.attn.wq.weight --map k=layers.{layer}.attn.wk.weight \\
-    --map v=layers.{layer}.attn.wv.weight --map o=layers.{layer}.attn.wo.weight
+  gqa convert ./model --kv-heads 4 --out ./gqa4 --map 'q=layers.{layer}.attn.wq.weight' --map 'k=layers.{layer}.attn.wk.weight' \\
+    --map 'v=layers.{layer}.attn.wv.weight' --map 'o=layers.{layer}.attn.wo.weight'
   gqa convert ./big --kv-heads 8 --out ./big-gqa8 --shards 0/8        (then 1/8 ... 7/8, anywhere, then --finish)`;

@@ -2,8 +2,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
 import { GqaError, ShapeError } from '../../src/device/errors.ts';
-import type { KvType } from '../../src/numbers/elements.ts';
-import type { ConfigShape } from '../../src/models/config.ts';
+import { type KvType } from '../../src/numbers/elements.ts';
+import { type ConfigShape } from '../../src/models/config.ts';
 import { SHAPE_LIMITS } from '../../src/models/limits.ts';
 import { PRESETS } from '../../src/models/presets.ts';
 import { kvReport, presetTable, reportText, type KvReportRequest } from './kvReport.ts';
@@ -15,6 +15,9 @@ import {
   type CacheTypes,
 } from '../../src/node/command/options.ts';
 import { EXIT, tokenCounts, wholeNumber } from '../../src/node/command/usage.ts';
+import { Argument } from 'commander';
+import { taking } from '../../src/node/command/completionValues.ts';
+import { MODEL_VALUES } from '../../src/node/command/options.ts';
 
 interface KvOptions extends CacheTypes<KvType> {
   readonly depth: readonly number[];
@@ -35,7 +38,8 @@ interface KvOptions extends CacheTypes<KvType> {
 /** Adds the `kv` command to the program. Results go to the program's `writeOut`; errors end it with exit code 1. */
 export function registerKv(program: Command): void {
   const kv = program
-    .command('kv [model]')
+    .command('kv')
+    .addArgument(taking(new Argument('[model]'), MODEL_VALUES))
     .description(
       'size of a KV cache and least time to read it; model: preset, config.json or folder with one',
     )

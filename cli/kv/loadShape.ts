@@ -1,10 +1,11 @@
 // loadShape.ts: a model's shape from what people type: a preset name, a config.json, or a folder with one.
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { GqaError, messageOf } from '../../src/device/errors.ts';
 import { shapeFromConfig, type ConfigShape } from '../../src/models/config.ts';
 import { parseConfigJson } from '../../src/models/configJson.ts';
 import { findPreset, isPreset, nearestPresets, type ModelShape } from '../../src/models/presets.ts';
+import { readText } from '../../src/files/memory.ts';
 
 /** The shape that a preset name, a path to a config.json or a folder that contains one stands for. Else a GqaError. */
 export function loadShape(model: string): ConfigShape {
@@ -27,12 +28,12 @@ function readConfig(path: string): unknown {
   if (!path.endsWith('.json')) {
     throw new GqaError('config', `expected a config.json or a folder that contains one, got "${path}"`);
   }
-  return parseConfigJson(readText(path), path);
+  return parseConfigJson(readConfigText(path), path);
 }
 
-function readText(path: string): string {
+function readConfigText(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readText(path);
   } catch (cause) {
     const reason = messageOf(cause);
     throw new GqaError('config', `${path}: expected a readable JSON file: ${reason}`, { cause });

@@ -1,8 +1,9 @@
 // outputTarget.ts: where an output path leads: a regular file, something to write through, or nowhere that could be written.
-import { lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { lstatSync, readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { realFolder } from './folders.ts';
 
-/** A regular file, there already or not, to be replaced whole; `path` has no link in it. */
+/** A regular file, there already or not, to be replaced whole; `path` has no link in it. Its folder may be missing. */
 export interface RegularTarget {
   readonly kind: 'file';
   readonly path: string;
@@ -24,8 +25,8 @@ const DESCRIPTOR = /^(?:\/proc\/(\d+)(?:\/task\/\d+)?|\/dev)\/fd\/(\d+)$/;
 const MAX_LINKS = 40;
 
 /**
- * Follows links to what a path stands for. Throws an Error that says why nothing can be written there: a folder, a
- * folder that does not exist, a block device, a socket, links in a circle.
+ * Follows links to what a path stands for. Throws an Error that says why nothing can be written there: a folder,
+ * something below a file, a block device, a socket, links in a circle.
  */
 export function outputTarget(path: string): OutputTarget {
   if (path === '') throw new Error('expected a file, got an empty name');
@@ -51,11 +52,4 @@ function targetAt(path: string): OutputTarget {
   if (found.isDirectory()) throw new Error('expected a file, it is a folder');
   if (found.isFIFO() || found.isCharacterDevice()) return { kind: 'stream', path };
   throw new Error(`expected a file, it is a ${found.isSocket() ? 'socket' : 'block device'}`);
-}
-
-function realFolder(folder: string): string {
-  const found = statSync(folder, { throwIfNoEntry: false });
-  if (!found) throw new Error(`the folder "${folder}" does not exist`);
-  if (!found.isDirectory()) throw new Error(`"${folder}" is no folder`);
-  return realpathSync(folder);
 }

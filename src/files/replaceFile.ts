@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { inFolder, tryInFolder } from './folders.ts';
 import type { RegularTarget } from './outputTarget.ts';
 
 /** What a file is written of: bytes, or text as UTF-8. */
@@ -22,9 +23,14 @@ export function temporaryName(path: string): string {
 
 /**
  * Writes the parts to a temporary file in the same folder, which takes the name once it is whole and on disk, with the
- * mode of the file it replaces. Throws what the file system throws; the path is then as it was, and nothing stays.
+ * mode of the file it replaces. Folders that are missing are made. Throws what the file system throws; the path is then
+ * as it was, and nothing stays.
  */
 export async function replaceFile(target: RegularTarget, parts: readonly FilePart[]): Promise<void> {
+  await inFolder(dirname(target.path), () => replace(target, parts));
+}
+
+async function replace(target: RegularTarget, parts: readonly FilePart[]): Promise<void> {
   const bytes = parts.map(bytesOf);
   const size = bytes.reduce((sum, { byteLength }) => sum + byteLength, 0);
   await checkWritable(target);
@@ -47,13 +53,18 @@ export async function replaceFile(target: RegularTarget, parts: readonly FilePar
   }
 }
 
-/** Makes and removes a temporary file: only that tells of a read-only disk, a folder without permission, a name too long. */
+/**
+ * Makes and removes a temporary file, and the folders that are missing: only that tells of a read-only disk, a folder
+ * without permission, a name too long.
+ */
 export async function checkReplaceable(target: RegularTarget): Promise<void> {
   await checkWritable(target);
-  const temporary = temporaryName(target.path);
-  const handle = await open(temporary, 'wx');
-  await handle.close();
-  await rm(temporary);
+  await tryInFolder(dirname(target.path), async () => {
+    const temporary = temporaryName(target.path);
+    const handle = await open(temporary, 'wx');
+    await handle.close();
+    await rm(temporary);
+  });
 }
 
 /** A rename asks for the folder's permission alone: a file that may not be written is to stay. */

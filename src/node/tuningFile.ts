@@ -58,8 +58,10 @@ export async function checkTuningWritable(): Promise<void> {
   try {
     const folders = foldersOf(path);
     const there = folders.find((folder) => existsSync(folder));
+    // A mistake in a variable is not to make folders for ever after.
+    if (!there) throw new Error(`the folder "${folders.at(-1)}" does not exist`);
     // What is missing is made in there.
-    if (there && there !== folders[0]) accessSync(there, constants.W_OK | constants.X_OK);
+    if (there !== folders[0]) accessSync(there, constants.W_OK | constants.X_OK);
     else await checkOutput(path);
   } catch (cause) {
     throw new GqaError('output', `${path}: cannot be written: ${messageOf(cause)}`, { cause });

@@ -1,10 +1,13 @@
 // attendErrors.node.test.ts: every bad input, option and output of `gqa attend` is refused, and the output is as before.
-import { linkSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:buffer';
+import { linkSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { openGpu } from '#gpu';
 import { writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
 import { tensorByteLength, type SafetensorsDtype } from '../../src/checkpoint/format/safetensors.ts';
+import { serializeHeader } from '../../src/checkpoint/format/safetensors.ts';
 import { attendFolder, gqaAttend, type Outcome } from './gqaAttend.ts';
 
 const { folder, input, output } = attendFolder();
@@ -154,11 +157,74 @@ describe('bad input leaves the output as it was', () => {
   });
 });
 
+/** A file of zeros that takes no room on the disk. */
+function writeSparse(tensors: readonly Omit<TensorData, 'data'>[]): void {
+  const header = serializeHeader(tensors);
+  writeFileSync(input, header);
+  const data = tensors.reduce((sum, { dtype, shape }) => sum + tensorByteLength(dtype, shape), 0);
+  truncateSync(input, header.byteLength + data);
+}
+
+/** Bytes that the run asks files for. */
+async function bytesRead(run: () => Promise<unknown>): Promise<number> {
+  const handle = await open(input);
+  await handle.close();
+  const read = vi.spyOn(Object.getPrototypeOf(handle) as FileHandle, 'read');
+  await run();
+  const asked = read.mock.calls.map((args) => (args as unknown[])[2] as number);
+  read.mockRestore();
+  return asked.reduce((sum, length) => sum + length, 0);
+}
+
+describe('tensors that are too large are refused by the header alone', () => {
+  const large = (dtype: SafetensorsDtype, tokens: number) => {
+    const spec = (name: string, shape: number[]) => ({ name, dtype, shape });
+    return [spec('q', [1, 8, 1, D]), spec('k', [1, 8, tokens, D]), spec('v', [1, 8, tokens, D])];
+  };
+  const GIB = 2 ** 30;
+
+  test.each<[SafetensorsDtype, string]>([
+    ['F32', 'f32'],
+    ['F16', 'f32'],
+    ['BF16', 'int4'],
+  ])('%s, 5 GiB as f32, into a cache of %s', async (dtype, cache) => {
+    const tokens = (5 * GIB) / (8 * D * 4);
+    writeSparse(large(dtype, tokens));
+    let error = '';
+    const read = await bytesRead(async () => {
+      ({ error } = await expectUntouched(() => gqaAttend(input, '--out', output, '--kv-dtype', cache)));
+    });
+    expect(error.startsWith(`${input}: tensor "k"`)).toBe(true);
+    expect(error).toContain(`[1, 8, ${tokens}, ${D}] as `);
+    // Later versions of Node.js have room for it; no buffer has.
+    expect(error).toMatch(
+      constants.MAX_LENGTH < 5 * GIB
+        ? /needs 5368709120 bytes of memory in one piece, of which this Node.js has at most \d+$/
+        : /maxStorageBufferBindingSize needed \d+, available \d+$/,
+    );
+    expect(read).toBeLessThan(2000);
+  });
+
+  test('more than a buffer of the adapter holds', async () => {
+    const { limits } = (await (await openGpu()).requestAdapter())!;
+    const most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+    const tokens = Math.floor(most / (8 * D * 4)) + 1;
+    writeSparse(large('F32', tokens));
+    let error = '';
+    const read = await bytesRead(async () => {
+      ({ error } = await expectUntouched(() => gqaAttend(input, '--out', output)));
+    });
+    expect(error).toContain(`${input}: tensor "k" [1, 8, ${tokens}, ${D}] as f32`);
+    expect(error).toMatch(/one piece|needed \d+, available \d+$/);
+    expect(read).toBeLessThan(2000);
+  });
+});
+
 describe('bad output', () => {
-  test('a folder that does not exist, and one in place of a file', async () => {
+  test('a folder in place of a file, and a file in place of a folder', async () => {
     await writeSafetensors(input, [Q, K, V]);
-    const missing = await gqaAttend(input, '--out', join(folder, 'none', 'out'));
-    expect(missing.error).toContain(`the folder "${join(folder, 'none')}" does not exist`);
+    const below = await gqaAttend(input, '--out', join(input, 'none', 'out'));
+    expect(below.error).toContain(`"${input}" is no folder`);
     expect((await gqaAttend(input, '--out', folder)).error).toContain('expected a file, it is a folder');
     expect(readdirSync(folder)).toEqual(['in.safetensors']);
   });

@@ -408,8 +408,8 @@ describe('usage errors', () => {
     [['--kv-heads', '2', '--report', '--shards', '0/2'], 'make parts of a result: expected --out too'],
     [['--kv-heads', '2', '--dry-run', '--finish'], 'make parts of a result: expected --out too'],
     [
-      ['--kv-heads', '2', '--report', '--plot', '/no/x.svg'],
-      '--plot "/no/x.svg": the folder "/no" does not exist',
+      ['--kv-heads', '2', '--report', '--plot', '/dev/null/x.svg'],
+      '--plot "/dev/null/x.svg": "/dev/null" is no folder',
     ],
     [
       ['--kv-heads', '2', '--out', '/x', '--shards', '2/2'],

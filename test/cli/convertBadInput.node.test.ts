@@ -308,7 +308,6 @@ describe('the target', () => {
       'the target lies inside the source; expected a folder elsewhere',
     ],
     ['around the source', () => folder, 'the source lies inside the target; expected a folder elsewhere'],
-    ['in no folder', () => join(folder, 'no', 'out'), 'no cannot be used: ENOENT'],
     [
       'the source by another name',
       () => join(folder, 'link'),
@@ -357,13 +356,13 @@ describe('the target', () => {
     await write();
     await writeFile(join(folder, 'file'), 'x');
     const target = join(folder, 'file', 'out');
-    expect(await refusal('--out', target)).toContain(`${target}.lock: cannot be made: ENOTDIR`);
+    expect(await refusal('--out', target)).toContain(`${target}: "${join(folder, 'file')}" is no folder`);
   });
 
   test('is a link that leads nowhere', async () => {
     await write();
     await symlink(join(folder, 'nowhere'), out);
-    expect(await refusal()).toContain(`${out}: is there already; expected a name that is free`);
+    expect(await refusal()).toContain(`${out}: is a link that leads nowhere; expected a name that is free`);
     expect(await readdir(folder)).toEqual(['out', 'source']);
   });
 

@@ -21,13 +21,15 @@ describe('names', () => {
 
   test('--help names every command and the exit codes', async () => {
     const { out, code } = await gqaMain('--help');
-    for (const name of ['bench', 'check', 'attend', 'kv', 'convert', 'doctor']) {
-      expect(out).toMatch(new RegExp(`^  ${name} \\[`, 'm'));
+    for (const name of ['bench', 'check', 'attend', 'kv', 'convert', 'doctor', 'completion']) {
+      expect(out).toMatch(new RegExp(`^  ${name} [[<]`, 'm'));
     }
     expect(out).toContain('gqa attend in.safetensors --out o.safetensors');
     expect(out).toContain('3 no usable adapter');
     expect(code).toBe(0);
     expect((await gqaMain('help', 'kv')).out).toContain('Usage: gqa kv [options] [model]');
+    for (const args of [['help'], ['help', 'help'], ['-h']])
+      expect(await gqaMain(...args)).toMatchObject({ out, err: '', code: 0 });
   });
 
   test('without a command it is bench', async () => {
@@ -60,8 +62,8 @@ describe('errors', () => {
       "error: option '-o, --output <file>' argument 'out.safetensors' is invalid. -o is the format of a report; expected --out out.safetensors for the file.\n",
     ],
     [
-      ['attend', '/no/such/file', '--out', '/no/out'],
-      'error: --out "/no/out": the folder "/no" does not exist\n',
+      ['attend', '/no/such/file', '--out', '/dev/null/out'],
+      'error: --out "/dev/null/out": "/dev/null" is no folder\n',
     ],
   ])('%j: exit code 1', async (args, message) => {
     expect(await gqaMain(...args)).toEqual({ out: '', err: message, code: 1 });

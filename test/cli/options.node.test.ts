@@ -1,27 +1,9 @@
 // options.node.test.ts: an option that several subcommands have means the same in each.
-import { Command, type Option } from 'commander';
+import type { Option } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { registerAttend } from '../../cli/attend/attend.ts';
-import { registerBench } from '../../cli/bench/bench.ts';
-import { registerCheck } from '../../cli/check.ts';
-import { registerCompare } from '../../cli/compare.ts';
-import { registerConvert } from '../../cli/convert/convert.ts';
-import { registerDoctor } from '../../cli/doctor/doctor.ts';
-import { registerKv } from '../../cli/kv/kv.ts';
-import { registerTune } from '../../cli/tune.ts';
+import { createProgram } from '../../cli/main.ts';
 
-const program = new Command('gqa');
-for (const register of [
-  registerAttend,
-  registerBench,
-  registerCheck,
-  registerCompare,
-  registerConvert,
-  registerDoctor,
-  registerKv,
-  registerTune,
-])
-  register(program);
+const program = createProgram();
 
 type Use = readonly [command: string, option: Option];
 

@@ -115,12 +115,52 @@ describe('links', () => {
     expect(lstatSync(at('real', 'deep', 'link')).isSymbolicLink()).toBe(true);
   });
 
-  test('in a circle, or to a folder that does not exist', async () => {
+  test('in a circle', async () => {
     symlinkSync('b', at('a'));
     symlinkSync('a', at('b'));
-    symlinkSync('none/x', at('c'));
     expect(await refusal(at('a'))).toMatch(/ELOOP|too many symbolic links/);
-    expect(await refusal(at('c'))).toBe(`the folder "${at('none')}" does not exist`);
+  });
+});
+
+describe('folders that are missing', () => {
+  test('are made for the file, also behind a link', async () => {
+    symlinkSync('linked/x', at('link'));
+    for (const path of [at('new', 'deep', 'x'), at('link')]) {
+      await checkOutput(path);
+      expect(readdirSync(folder)).not.toContain('linked');
+      await writeOutput(path, ['text']);
+      expect(readFileSync(path, 'utf8')).toBe('text');
+    }
+    expect(readdirSync(folder).toSorted()).toEqual(['link', 'linked', 'new']);
+  });
+
+  test('the check, and a write that fails, leave none of them', async () => {
+    await checkOutput(at('new', 'deep', 'x'));
+    expect(readdirSync(folder)).toEqual([]);
+    const gone = new Uint8Array(8);
+    structuredClone(gone.buffer, { transfer: [gone.buffer] });
+    await expect(writeOutput(at('new', 'deep', 'x'), [gone])).rejects.toThrow();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('one that is not ours to remove stays', async () => {
+    mkdirSync(at('mine'));
+    await checkOutput(at('mine', 'deep', 'x'));
+    expect(readdirSync(at('mine'))).toEqual([]);
+    mkdirSync(at('mine', 'y'));
+    await expect(writeOutput(at('mine', 'y'), ['text'])).rejects.toThrow('it is a folder');
+    expect(readdirSync(at('mine'))).toEqual(['y']);
+  });
+
+  test('cannot be made below a file, a link that leads nowhere, a name too long, where the disk takes none', async () => {
+    writeFileSync(at('file'), '');
+    symlinkSync('nowhere', at('link'));
+    const long = 'x'.repeat(256);
+    expect(await refusal(at('file', 'deep', 'x'))).toBe(`"${at('file')}" is no folder`);
+    expect(await refusal(at('link', 'deep', 'x'))).toBe(`"${at('link')}" is a link that leads nowhere`);
+    expect(await refusal(at('new', long, 'x'))).toContain(`${long}" cannot be made: ENAMETOOLONG`);
+    expect(await refusal('/proc/none/x')).toContain('the folder "/proc/none" cannot be made: E');
+    expect(readdirSync(folder).toSorted()).toEqual(['file', 'link']);
   });
 });
 
@@ -161,7 +201,6 @@ describe('everything else', () => {
       expect(await refusal(folder)).toBe('expected a file, it is a folder');
       expect(await refusal(at('none/'))).toBe('expected a file, got the name of a folder');
       expect(await refusal('')).toBe('expected a file, got an empty name');
-      expect(await refusal(at('none', 'x'))).toBe(`the folder "${at('none')}" does not exist`);
       expect(await refusal(at('file', 'x'))).toBe(`"${at('file')}" is no folder`);
       expect(await refusal(at('socket'))).toBe('expected a file, it is a socket');
     } finally {

@@ -4,6 +4,7 @@ import { messageOf } from '../../device/errors.ts';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { writeOutput } from '../../files/outputFile.ts';
+import { allocate, checkBytes } from '../../files/memory.ts';
 import { CheckpointError, quote } from './checkpointError.ts';
 import { DTYPE_BYTES, PREFIX_BYTES } from './safetensors.ts';
 import {
@@ -75,7 +76,19 @@ export class SafetensorsFile {
   /** A tensor of F32, F16 or BF16 as f32, row-major. Throws a CheckpointError for an unknown name or another dtype. */
   async readFloat32(name: string): Promise<{ shape: readonly number[]; data: Float32Array<ArrayBuffer> }> {
     const { dtype, shape } = this.#find(name);
+    this.checkFloat32(name);
     return { shape, data: toFloat32(dtype, await this.read(name), this.#where(name)) };
+  }
+
+  /** Throws a CheckpointError for a tensor whose values are more than memory in one piece can hold. */
+  checkFloat32(name: string): void {
+    const { dtype, shape } = this.#find(name);
+    try {
+      checkBytes(tensorByteLength('F32', shape));
+    } catch (cause) {
+      const what = `${dtype} [${shape.join(', ')}] as f32 ${messageOf(cause)}`;
+      throw new CheckpointError(`${this.#where(name)}: ${what}`, { cause });
+    }
   }
 
   /** Closes the file; later reads throw. May be called twice. */
@@ -158,9 +171,17 @@ async function readRange(
   range: { begin: number; length: number },
   where: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(range.length);
+  const bytes = memory(range.length, where);
   await fill(handle, bytes, range.begin, where);
   return bytes;
+}
+
+function memory(bytes: number, where: string): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(allocate(bytes));
+  } catch (cause) {
+    throw new CheckpointError(`${where}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 async function fill(handle: FileHandle, bytes: Uint8Array, begin: number, where: string): Promise<void> {

@@ -4,6 +4,7 @@ import { fullDescriptor } from '../../device/deviceRequest.ts';
 import { type GqaDevice, openDevice } from '../../device/gqaDevice.ts';
 import { nodeGpu } from '../nodeGpu.ts';
 import { type NodeGpu } from '../adapters.ts';
+import { taking } from './completionValues.ts';
 
 /** What `adapterOptions` parse to. */
 export interface AdapterOptions {
@@ -14,7 +15,13 @@ export interface AdapterOptions {
 /** The options `--adapter NAME` and `--require-gpu`, to add to a command. */
 export function adapterOptions(): Option[] {
   return [
-    new Option('--adapter <name>', "part of an adapter's name, or swiftshader for the embedded software one"),
+    taking(
+      new Option(
+        '--adapter <name>',
+        "part of an adapter's name, or swiftshader for the embedded software one",
+      ),
+      { words: ['swiftshader'] },
+    ),
     new Option('--require-gpu', 'refuse software adapters'),
   ];
 }

@@ -1,7 +1,18 @@
 // options.ts: options that several subcommands have, each with one meaning, one spelling and one default.
 import { Option } from 'commander';
-import { KV_TYPES, type KvType } from '../../numbers/elements.ts';
+import { KV_TYPES } from '../../numbers/elements.ts';
+import { PRESETS } from '../../models/presets.ts';
+import { taking, type Values } from './completionValues.ts';
 import { choiceList, tokenCounts, wholeNumber } from './usage.ts';
+
+/** The command that runs where none is named. */
+export const DEFAULT_COMMAND = 'bench';
+
+/** llama-bench has short options of three letters, which commander would take apart. */
+export const SHORT_NAMES: Readonly<Record<string, string>> = {
+  '-ctk': '--cache-type-k',
+  '-ctv': '--cache-type-v',
+};
 
 /** Most of anything that is allocated or timed: tokens, sequences, heads. */
 export const MAX_COUNT = 2 ** 24;
@@ -31,18 +42,29 @@ export function cacheTypeOptions(): Option[] {
 /** The same for lists of types. Two lists of several types are pairs. */
 export function cacheTypeLists(): Option[] {
   return [
-    new Option('--cache-type-k <list>', `stored type of K (-ctk): ${KV_TYPES.join(',')}`)
-      .argParser(types)
-      .default(['f16'], 'f16'),
-    new Option('--cache-type-v <list>', `${FOLLOWS_K}; two lists are pairs`).argParser(types),
+    listOption('--cache-type-k <list>', `stored type of K (-ctk): ${KV_TYPES.join(',')}`, KV_TYPES).default(
+      ['f16'],
+      'f16',
+    ),
+    listOption('--cache-type-v <list>', `${FOLLOWS_K}; two lists are pairs`, KV_TYPES),
   ];
 }
 
 const FOLLOWS_K = 'stored type of V (-ctv); default: that of K';
 
-function types(text: string): KvType[] {
-  return choiceList(text, KV_TYPES);
+/** An option that takes a comma list of words from a fixed set. */
+export function listOption(flags: string, description: string, words: readonly string[]): Option {
+  const option = new Option(flags, description).argParser((text: string) => choiceList(text, words));
+  return taking(option, { words, list: true });
 }
+
+/** `-m, --model`: where a shape comes from. */
+export function modelOption(description: string): Option {
+  return taking(new Option('-m, --model <name>', description), MODEL_VALUES);
+}
+
+/** What `loadShape` takes. */
+export const MODEL_VALUES: Values = { words: PRESETS.map(({ name }) => name), paths: 'files' };
 
 export const DEFAULT_SEED = 42;
 

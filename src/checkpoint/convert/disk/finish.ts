@@ -1,6 +1,7 @@
 // finish.ts: makes a whole model of converted shards: index, config, the other files, and the name of the target.
 import { messageOf } from '../../../device/errors.ts';
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, chown, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { TEMPORARY } from '../../../files/replaceFile.ts';
 import { CheckpointError, fail, isObject } from '../../format/checkpointError.ts';
@@ -37,7 +38,7 @@ export async function finishConversion(job: ConversionJob): Promise<void> {
     if ((await recordedFingerprint(partial)) !== fingerprint) await addFiles(job, partial, fingerprint);
     await readBack(job, partial);
     await removeLeftovers(partial);
-    await rename(partial, out);
+    await giveName(partial, out);
     await syncFolder(dirname(resolve(out)));
   } catch (cause) {
     if (cause instanceof CheckpointError) throw cause;
@@ -128,6 +129,18 @@ function updateIndex(index: Record<string, unknown>, { plan }: ConversionJob): R
     ...('total_parameters' in old && { total_parameters: elements }),
   };
   return { ...index, metadata };
+}
+
+/** An empty folder of the name gives way, by itself and not by the rename, which Windows refuses; its mode stays. */
+async function giveName(partial: string, out: string): Promise<void> {
+  const empty = await stat(out).catch(() => undefined);
+  if (empty) {
+    // Only root can give a folder away; for anyone else the result is their own.
+    await chown(partial, empty.uid, empty.gid).catch(() => undefined);
+    await chmod(partial, empty.mode & 0o7777);
+    await rmdir(out);
+  }
+  await rename(partial, out);
 }
 
 /** Journals, temporary files of workers that were killed, and last the mark, without which no run goes on. */

@@ -5,11 +5,14 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryName } from '../../../files/replaceFile.ts';
 import { CheckpointError, fail } from '../../format/checkpointError.ts';
+import { checkBytes } from '../../../files/memory.ts';
+import { quote } from '../../format/checkpointError.ts';
 import { updateConfig } from '../configUpdate.ts';
 import { createMapper, type MapperSources } from '../mapper.ts';
 import type { ConversionPlan } from '../plan.ts';
 import { NO_HASH, shardMetadata, type Origin, type SourceHashes } from '../provenance.ts';
 import { serializeHeader } from '../../format/safetensors.ts';
+import { specByteLength } from '../../format/safetensors.ts';
 import { Copier } from './copier.ts';
 import { type ModelFolder, type Shard } from './modelFolder.ts';
 import {
@@ -17,6 +20,7 @@ import {
   claimPartial,
   claimState,
   exists,
+  isFree,
   JOURNAL,
   partialFolder,
   readJournal,
@@ -81,11 +85,11 @@ export async function convertShards(
 ): Promise<{ converted: number; skipped: number }> {
   const partial = partialFolder(job.out);
   const fingerprint = fingerprintOf(job);
-  checkConfigOf(job);
+  checkPlan(job);
   await claimPartial(partial, fingerprint);
   try {
     // A worker that comes late must not begin anew beside the result.
-    if (await exists(job.out)) fail(`${job.out}: was finished by another run meanwhile`);
+    if (!(await isFree(job.out))) fail(`${job.out}: was finished by another run meanwhile`);
     await claimState(partial, stateOf(job.model));
     await checkHashes(job, (name) => readJournal(join(partial, name)), partial);
     const own = job.model.shards.filter((_, i) => i % share.of === share.index);
@@ -177,9 +181,18 @@ function metadataOf(
     : shardMetadata(shard.header.metadata, plan, origin, hashes);
 }
 
-/** Throws, before anything is written, when config.json cannot say what the result is. */
-export function checkConfigOf({ model, plan }: Pick<ConversionJob, 'model' | 'plan'>): void {
+/** Throws, before anything is written, when config.json cannot say what the result is, or a tensor is too large for memory. */
+export function checkPlan({ model, plan }: Pick<ConversionJob, 'model' | 'plan'>): void {
   if (!changesNothing(plan)) updateConfig(model.configText, plan, model.path);
+  for (const { tensor, rewrite, bytes } of plan.tensors.values()) {
+    if (!rewrite) continue;
+    try {
+      checkBytes(Math.max(specByteLength(tensor) ?? 0, bytes));
+    } catch (cause) {
+      const what = `${tensor.dtype} [${tensor.shape.join(', ')}] ${messageOf(cause)}`;
+      fail(`${model.path}: tensor ${quote(tensor.name)}: ${what}`, { cause });
+    }
+  }
 }
 
 /** True for g = 1: the result is the source, byte for byte. */

@@ -15,6 +15,7 @@ import {
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { replaceFile, TEMPORARY } from '../../../files/replaceFile.ts';
 import { CheckpointError, fail, isObject } from '../../format/checkpointError.ts';
+import { realFolder } from '../../../files/folders.ts';
 import type { SourceHashes } from '../provenance.ts';
 import { changeBetween, parseState, type SourceState } from './sourceState.ts';
 
@@ -42,12 +43,24 @@ export async function checkApart(source: string, target: string, what: string): 
 }
 
 async function realTarget(out: string): Promise<string> {
-  const parent = dirname(resolve(out));
-  const real = await realpath(parent).catch((cause: unknown) =>
-    fail(`${out}: the folder ${parent} cannot be used: ${messageOf(cause)}`, { cause }),
-  );
-  const target = join(real, basename(resolve(out)));
+  const target = join(parentOf(out), basename(resolve(out)));
   return realpath(target).catch(() => target);
+}
+
+/** The folder that a folder to make lies in, without links; it may be missing too. Throws where it cannot be made. */
+export function parentOf(out: string): string {
+  try {
+    return realFolder(dirname(resolve(out)));
+  } catch (cause) {
+    return fail(`${out}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Whether a folder can be given this name: nothing has it, or an empty folder. */
+export async function isFree(out: string): Promise<boolean> {
+  if (!(await exists(out))) return true;
+  const names = await readdir(out).catch(() => undefined);
+  return names?.length === 0;
 }
 
 /** Links that lead nowhere are there too. */

@@ -8,6 +8,7 @@ import type { ConversionPlan, TensorPlan } from '../plan.ts';
 import { NO_HASH, type SourceHashes } from '../provenance.ts';
 import { serializeHeader, type TensorSpec } from '../../format/safetensors.ts';
 import type { Copier, Stretch } from './copier.ts';
+import { allocate } from '../../../files/memory.ts';
 import { hashInWorker, type FileRange } from './hash.ts';
 import type { Shard } from './modelFolder.ts';
 import { checkUnchanged, reopenShard } from './sourceState.ts';
@@ -172,7 +173,7 @@ const TWO_AT_A_TIME = 2 ** 27;
 /** Memory for the tensors, used again and again: fresh memory is cleared page by page, which takes long. */
 function readBuffers(rewrites: readonly Rewrite[]): ArrayBuffer[] {
   const largest = rewrites.reduce((most, { length }) => Math.max(most, length), 0);
-  return Array.from({ length: largest <= TWO_AT_A_TIME ? 2 : 1 }, () => new ArrayBuffer(largest));
+  return Array.from({ length: largest <= TWO_AT_A_TIME ? 2 : 1 }, () => allocate(largest));
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {

@@ -2,20 +2,57 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fail, isObject } from '../../format/checkpointError.ts';
+import { lstat, realpath } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import type { SourceHashes } from '../provenance.ts';
 import { fingerprintOf, type ConversionJob } from './job.ts';
-import { checkApart, exists, partialFolder, readRecord, recordedFingerprint } from './partial.ts';
+import { checkApart, isFree, parentOf, partialFolder, readRecord, recordedFingerprint } from './partial.ts';
 import { changeBetween, checkHashes, parseState, stateOf } from './sourceState.ts';
 
-/** Checks that the target can be made: not the source nor inside it, not there yet. True when this very result is there. */
+/** The folder that a name stands for: what a link leads to, and no `.` or `..` at the end, which no neighbour could have. */
+export async function targetFolder(out: string): Promise<string> {
+  const path = ['.', '..'].includes(basename(out)) ? resolve(out) : out;
+  const found = await lstat(path).catch(() => undefined);
+  if (!found?.isSymbolicLink()) return path;
+  return realpath(path).catch((cause: unknown) =>
+    fail(`${out}: is a link that leads nowhere; ${EXPECTED}`, { cause }),
+  );
+}
+
+const EXPECTED = 'expected a name that is free, or an empty folder';
+
+/**
+ * Checks, before any work, that the target can be made: not the source nor inside it; not there yet, empty, or the result
+ * of some conversion.
+ */
+export async function checkPlace(source: string, out: string): Promise<void> {
+  await checkApart(source, out, 'the target');
+  // Writing to it, and giving it its name, would change the source as well.
+  await checkApart(source, partialFolder(out), 'the folder that the result gathers in');
+  if (await isFree(out)) return checkEmpty(out);
+  if (!(await stat(out)).isDirectory()) fail(`${out}: is no folder; ${EXPECTED}`);
+  if ((await recordedFingerprint(out)) === undefined) fail(`${out}: is there already; ${EXPECTED}`);
+}
+
+/** An empty folder is replaced by the whole one, which not every folder can be. */
+async function checkEmpty(out: string): Promise<void> {
+  const found = await stat(out).catch(() => undefined);
+  if (!found) return;
+  const parent = await stat(parentOf(out));
+  if (found.dev !== parent.dev)
+    fail(
+      `${out}: is a disk of its own, and no folder can take its name; expected one in it, as ${join(out, 'model')}`,
+    );
+  if ((await realpath(out)) === (await realpath('.')))
+    fail(`${out}: is the folder that this command runs in, which would be replaced; expected another`);
+}
+
+/** As `checkPlace`, for a conversion; true when its result is there, whole. */
 export async function checkTarget(job: ConversionJob): Promise<boolean> {
   const { model, out } = job;
-  await checkApart(model.path, out, 'the target');
-  // Writing to it, and giving it its name, would change the source as well.
-  await checkApart(model.path, partialFolder(out), 'the folder that the result gathers in');
-  if (!(await exists(out))) return false;
-  if ((await recordedFingerprint(out)) !== fingerprintOf(job))
-    fail(`${out}: is there already; expected a name that is free`);
+  await checkPlace(model.path, out);
+  if (await isFree(out)) return false;
+  if ((await recordedFingerprint(out)) !== fingerprintOf(job)) fail(`${out}: is there already; ${EXPECTED}`);
   await checkWhole(job);
   return true;
 }
