@@ -57,7 +57,7 @@ describe('the check finds what it looks for', () => {
       "gqa is 'here'",
     ]);
     expect(markdownCommands(pages.find(([path]) => path.endsWith('README.md'))![1]).length).toBeGreaterThan(
-      20,
+      12,
     );
     expect(sources.flatMap(([, source]) => sourceCommands(source))).toContain('npm ci && npm run bench');
   });
