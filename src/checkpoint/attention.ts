@@ -9,6 +9,7 @@ import { detect, inLayer, matchOf, shapeError, type ModelTensors } from './detec
 import { isFused, isOf, type Family, type ModuleSpec, type PartSpec, type Positions } from './family.ts';
 import { FAMILIES } from './families.ts';
 import { viewOf, type HeadCounts, type SlotOrder, type View } from './layout.ts';
+import { refuseAdapters } from './adapters.ts';
 import { refuseQuantised } from './quantised.ts';
 import type { TensorSpec } from './safetensors.ts';
 import { otherAttention } from './strayAttention.ts';
@@ -70,6 +71,7 @@ export function findAttention(
 ): Attention {
   const top = asFields(config, `${where}/config.json`);
   refuseQuantised(new Set(tensors.keys()), top, where);
+  refuseAdapters(tensors.keys(), where);
   const inside = textPath(top);
   const fields = objectAt(top, inside);
   const shape = shapeFromConfig(config, `${where}/config.json`);

@@ -50,6 +50,10 @@ function firstShapesFit(
   });
 }
 
+/** Parts of the names of models beside the text model: their numbers of heads stand elsewhere. Attention to an encoder is none. */
+export const OTHER_MODEL =
+  /(^|[._])(vision|visual|vit|image|img|audio|speech|encoder(?!_?att)|perceiver|resampler|aligner)/i;
+
 /** The prefix under which a layer has the tensors that the family must have. */
 export function matchOf(
   family: Family,
@@ -69,7 +73,9 @@ export function matchOf(
     if (there.length === required.length) whole.add(prefix);
     else if (there.length >= 2) partly.add(prefix);
   }
-  const prefixes = [...(whole.size > 0 ? whole : partly)];
+  const all = [...(whole.size > 0 ? whole : partly)];
+  const ofText = all.filter((prefix) => !OTHER_MODEL.test(prefix));
+  const prefixes = ofText.length > 0 ? ofText : all;
   if (prefixes.length > 1) {
     const found = prefixes.map(quote).join(', ');
     fail(`${where}: several models in one checkpoint, their tensors under ${found}; say which with --map`);

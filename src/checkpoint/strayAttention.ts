@@ -1,15 +1,12 @@
 // strayAttention.ts: tensors that look like attention but are not of the modules that are converted: refused, or named.
 import type { AttentionModule } from './attention.ts';
 import { fail, list, quote } from './checkpointError.ts';
-import { escape, inLayer, type ModelTensors } from './detect.ts';
+import { escape, inLayer, OTHER_MODEL, type ModelTensors } from './detect.ts';
 import { MODULE, type Family } from './family.ts';
 
 /** Ends of the names of key, value and fused projections, in any family. */
 const PROJECTION =
   /(^|[._])((to_)?[kv](_proj|_lin)?|w[kv]|c_[kv]|keys?|values?|kv(_proj)?|key_value|w?qkv(_proj)?|query_key_value|c_attn|w_?pack|in_proj)[._](weight|bias)$/i;
-/** Parts of the names of models beside the text model: their numbers of heads stand elsewhere. Attention to an encoder is none. */
-const OTHER_MODEL =
-  /(^|[._])(vision|visual|vit|image|img|audio|speech|encoder(?!_?att)|perceiver|resampler|aligner)/i;
 
 /**
  * Names of the attention projections that stay as they are: of an encoder, of a vision model. One of the shape of those

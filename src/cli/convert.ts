@@ -8,6 +8,7 @@ import { checkConfigOf, convertShards, type ConversionJob } from '../checkpoint/
 import { withLock } from '../checkpoint/disk/lock.ts';
 import { openModelFolder, type ModelFolder } from '../checkpoint/disk/modelFolder.ts';
 import { ModelReader } from '../checkpoint/disk/modelReader.ts';
+import { staleCounts } from '../checkpoint/disk/otherConfigs.ts';
 import { partialFolder } from '../checkpoint/disk/partial.ts';
 import { checkTarget } from '../checkpoint/disk/target.ts';
 import type { MapperSources } from '../checkpoint/mapper.ts';
@@ -61,6 +62,11 @@ async function runConvert(command: Command, path: string, options: ConvertOption
       });
     if (options.out === undefined) return;
     if (model.leftOut.length > 0) note(`weights in other forms are not copied: ${model.leftOut.join(', ')}`);
+    const stale = await staleCounts(model, plan);
+    if (stale.length > 0)
+      note(
+        `files that still say ${attention.numKvHeads} KV heads are copied as they are: ${stale.join(', ')}`,
+      );
     const origin = { tool: `gqa-webgpu ${version}`, source: model.name, calibration: calibration?.sha256 };
     const progress = new Progress();
     try {

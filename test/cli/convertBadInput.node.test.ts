@@ -281,6 +281,8 @@ describe('the index', () => {
     expect(await refusal()).toContain(
       'or a single safetensors file, got none, but "pytorch_model.bin"; save the model as safetensors first',
     );
+    await rename(join(source, 'pytorch_model.bin'), join(source, 'model.Q8_0.gguf'));
+    expect(await refusal()).toContain('got none, but "model.Q8_0.gguf"; save the model as safetensors first');
   });
 });
 

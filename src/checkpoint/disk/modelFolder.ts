@@ -3,6 +3,7 @@ import { messageOf } from '../../device/errors.ts';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseConfigJson } from '../../models/configJson.ts';
+import { ADAPTER_CONFIG, refuseAdapter } from '../adapters.ts';
 import { fail, isObject, quote } from '../checkpointError.ts';
 import { SafetensorsFile } from '../file.ts';
 import type { SafetensorsHeader, TensorInfo } from '../safetensors.ts';
@@ -47,7 +48,7 @@ export const INDEX = 'model.safetensors.index.json';
 const SINGLE = 'model.safetensors';
 /** Weights, and what describes them: the number of heads in a params.json is that of the weights that Meta's code reads. */
 const WEIGHTS =
-  /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|onnx|onnx_data|ot|tflite|npz)$|\.index\.json$|(^|\/)params\.json$/;
+  /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|onnx|onnx[._]data(_\d+)?|ot|tflite|npz|pdparams|nemo|llamafile|litertlm|task|data-\d+-of-\d+)$|\.index(\.\w+)?\.json$|(^|\/)params\.json$/;
 
 /** Opens a folder with config.json and one or several safetensors files, and checks all headers against each other. */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
@@ -57,7 +58,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   if (!found.isDirectory()) fail(`${path}: expected a folder with config.json and safetensors files`);
   const files = await listFiles(path);
   const names = files.map(({ name }) => name);
-  checkAdapter(names, path);
+  if (names.includes(ADAPTER_CONFIG)) refuseAdapter(ADAPTER_CONFIG, path);
   const configText = await readText(join(path, 'config.json'));
   const config = parseConfigJson(configText, join(path, 'config.json'));
   const index = names.includes(INDEX)
@@ -84,14 +85,6 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
     others: rest.filter(({ name }) => !WEIGHTS.test(name)),
     leftOut: rest.filter(({ name }) => WEIGHTS.test(name)).map(({ name }) => name),
   };
-}
-
-/** Loaders would put an adapter that lies beside the weights on them; its shapes are those of the source's heads. */
-function checkAdapter(names: readonly string[], path: string): void {
-  if (!names.includes('adapter_config.json')) return;
-  fail(
-    `${path}: has an adapter (adapter_config.json), which does not fit other heads; merge it into the weights first`,
-  );
 }
 
 /** Safetensors files that are not the model's own weights: Mistral's own form of them, and heads that guess ahead. */
@@ -171,8 +164,8 @@ function singleFile(files: readonly string[], path: string): string {
 }
 
 function noneBut(files: readonly string[]): string {
-  const pickled = files.find((name) => /\.(bin|pt|pth|ckpt)$/.test(name));
-  return pickled === undefined ? 'none' : `none, but ${quote(pickled)}; save the model as safetensors first`;
+  const other = files.find((name) => WEIGHTS.test(name) && !name.endsWith('.json'));
+  return other === undefined ? 'none' : `none, but ${quote(other)}; save the model as safetensors first`;
 }
 
 async function openShard(folder: string, name: string): Promise<Shard> {

@@ -10,7 +10,7 @@ import { serializeHeader, type TensorSpec } from '../safetensors.ts';
 import type { Copier, Stretch } from './copier.ts';
 import { hashInWorker, type FileRange } from './hash.ts';
 import type { Shard } from './modelFolder.ts';
-import { checkUnchanged, reopenShard } from './sourceState.ts';
+import { checkUnchanged, reopenShard } from './fileStates.ts';
 
 export interface ShardJob {
   readonly shard: Shard;

@@ -5,7 +5,14 @@ import { fail, isObject } from '../checkpointError.ts';
 import type { SourceHashes } from '../provenance.ts';
 import { fingerprintOf, type ConversionJob } from './job.ts';
 import { checkApart, exists, partialFolder, readRecord, recordedFingerprint } from './partial.ts';
-import { changeBetween, checkHashes, parseState, stateOf } from './sourceState.ts';
+import {
+  changeBetween,
+  checkHashes,
+  fileState,
+  parseStates,
+  stateOf,
+  type FileStates,
+} from './fileStates.ts';
 
 /** Checks that the target can be made: not the source nor inside it, not there yet. True when this very result is there. */
 export async function checkTarget(job: ConversionJob): Promise<boolean> {
@@ -25,20 +32,23 @@ async function checkWhole(job: ConversionJob): Promise<void> {
   const { model, out } = job;
   const record = await readRecord(out);
   const anew = 'remove it to convert anew, or choose another --out';
-  const source = parseState(record['source_files']);
+  const source = parseStates(record['source_files']);
   const changed = source ? changeBetween(source, stateOf(model)) : 'it does not say of which files it is';
   if (changed !== undefined)
     fail(`${out}: is of this conversion, but the source is not as it was: ${changed}; ${anew}`);
   await checkHashes(job, (name) => hashesIn(record, name), out);
-  const files = isObject(record['result_files']) ? record['result_files'] : {};
-  for (const [name, bytes] of Object.entries(files)) {
-    const found = await stat(join(out, name)).catch(() => undefined);
-    if (!found) fail(`${out}: is of this conversion, but ${name} is missing; ${anew}`);
-    if (found.size !== bytes)
-      fail(
-        `${out}: is of this conversion, but ${name} has ${found.size} bytes, not ${String(bytes)}; ${anew}`,
-      );
-  }
+  const made = parseStates(record['result_files']);
+  const found = made && (await statesIn(out, Object.keys(made)));
+  const damage = made ? changeBetween(made, found!) : 'it does not say what its files were';
+  if (damage !== undefined) fail(`${out}: is of this conversion, but not as it was made: ${damage}; ${anew}`);
+}
+
+/** The files of a folder that are there, of those named. */
+async function statesIn(folder: string, names: readonly string[]): Promise<FileStates> {
+  const found = await Promise.all(
+    names.map(async (name) => [name, await stat(join(folder, name)).catch(() => undefined)] as const),
+  );
+  return Object.fromEntries(found.flatMap(([name, stats]) => (stats ? [[name, fileState(stats)]] : [])));
 }
 
 function hashesIn(record: Readonly<Record<string, unknown>>, name: string): SourceHashes | undefined {
