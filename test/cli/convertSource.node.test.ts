@@ -129,6 +129,17 @@ describe('a result that is there', () => {
     );
   });
 
+  test.each([
+    ['other options', ['--method', 'first']],
+    ['another number of KV heads', ['--kv-heads', '1']],
+  ])('of %s is not this one', async (_, args) => {
+    await write();
+    await convert();
+    expect(await refusal(...args)).toContain(
+      'out: is of another conversion (other options, source or version); remove it to convert anew, or choose another --out',
+    );
+  });
+
   test('of a result of ours', async () => {
     await write();
     await convert();

@@ -21,8 +21,12 @@ export async function checkTarget(job: ConversionJob): Promise<boolean> {
   // Writing to it, and giving it its name, would change the source as well.
   await checkApart(model.path, partialFolder(out), 'the folder that the result gathers in');
   if (!(await exists(out))) return false;
-  if ((await recordedFingerprint(out)) !== fingerprintOf(job))
-    fail(`${out}: is there already; expected a name that is free`);
+  const fingerprint = await recordedFingerprint(out);
+  if (fingerprint === undefined) fail(`${out}: is there already; expected a name that is free`);
+  if (fingerprint !== fingerprintOf(job))
+    fail(
+      `${out}: is of another conversion (other options, source or version); remove it to convert anew, or choose another --out`,
+    );
   await checkWhole(job);
   return true;
 }
