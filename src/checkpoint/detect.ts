@@ -50,9 +50,8 @@ function firstShapesFit(
   });
 }
 
-/** Parts of the names of models beside the text model: their numbers of heads stand elsewhere. Attention to an encoder is none. */
-export const OTHER_MODEL =
-  /(^|[._])(vision|visual|vit|image|img|audio|speech|encoder(?!_?att)|perceiver|resampler|aligner)/i;
+/** Begins parts of the names of models of other inputs, which stand beside the text model with head counts of their own. */
+export const OTHER_INPUT = /(^|[._])(vision|visual|vit|image|img|audio|speech)/i;
 
 /** The prefix under which a layer has the tensors that the family must have. */
 export function matchOf(
@@ -74,7 +73,7 @@ export function matchOf(
     else if (there.length >= 2) partly.add(prefix);
   }
   const all = [...(whole.size > 0 ? whole : partly)];
-  const ofText = all.filter((prefix) => !OTHER_MODEL.test(prefix));
+  const ofText = all.filter((prefix) => !OTHER_INPUT.test(prefix));
   const prefixes = ofText.length > 0 ? ofText : all;
   if (prefixes.length > 1) {
     const found = prefixes.map(quote).join(', ');

@@ -7,7 +7,7 @@ const FIELD = /^(quant|quanti[sz]ation|quanti[sz]ed?)(_config|_method|_algo|_bit
 
 /** Ends of the names of tensors that go with quantised weights: GPTQ, AWQ, bitsandbytes, FP8, MXFP4, compressed-tensors. */
 const COMPANION =
-  /[._](qweight|qzeros|g_idx|scb|absmax|quant_map|quant_state\.\w+|weight_format|(weight|input|output|activation|act|[qkva])_scales?(_inv|_ub|_\d)?|weight_(packed|shape|zero_point|g_idx)|zero_point|weight\._(data|scale|zeropoint|shift)(\.\w+)?|scale_inv)$/i;
+  /[._](qweight|qzeros|g_idx|scb|absmax|quant_map|quant_state\.\w+|weight_format|(weight|input|output|activation|act|[qkv])_scales?(_inv|_ub|_\d)?|weight_(packed|shape|zero_point|g_idx)|zero_point|weight\._(data|scale|zeropoint|shift)(\.\w+)?|scale_inv)$/i;
 /** Ends of the names of codes that stand in a weight's place: HQQ (TransformerLens has a W_Q), QuIP#, EXL3, sparse, torchao. */
 const CODES = /[._](W_q|Qidxs|trellis|bitmask)$|qdata$/;
 /** Ends that also name other things; they count beside a tensor that they can belong to. */

@@ -100,6 +100,14 @@ test('a vision model of the same names: the text model is converted', async () =
   expect(sizes('model.visual.')).toEqual([4096, 4096]);
 });
 
+test('an encoder of the same names may share the config: refused', async () => {
+  const side = (prefix: string) => LLAMA.tensors.map(([name, shape]) => [prefix + name, shape] as const);
+  await writeCheckpoint(source, { ...LLAMA, tensors: [...side('encoder.'), ...side('decoder.')] });
+  expect(await refusal()).toContain(
+    'several models in one checkpoint, their tensors under "encoder.model.", "decoder.model."; say which with --map',
+  );
+});
+
 describe('adapters in the weights', () => {
   test.each([
     'model.layers.0.self_attn.k_proj.lora_A.default.weight',
