@@ -18,6 +18,7 @@ import { parentOf } from '../../src/checkpoint/convert/disk/partial.ts';
 import { checkPlace, targetFolder } from '../../src/checkpoint/convert/disk/target.ts';
 import { inFolder } from '../../src/files/folders.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
+import { staleCounts } from '../../src/checkpoint/convert/disk/otherConfigs.ts';
 import { HELP, OPTIONS, type ConvertOptions } from './convertArguments.ts';
 import { familyOf, positionsOf } from './convertOptions.ts';
 import { progressLine } from './convertProgress.ts';
@@ -68,6 +69,11 @@ async function runConvert(command: Command, path: string, options: ConvertOption
       });
     if (out === undefined) return;
     if (model.leftOut.length > 0) note(`weights in other forms are not copied: ${model.leftOut.join(', ')}`);
+    const stale = await staleCounts(model, plan);
+    if (stale.length > 0)
+      note(
+        `files that still say ${attention.numKvHeads} KV heads are copied as they are: ${stale.join(', ')}`,
+      );
     const origin = { tool: `gqa-webgpu ${version}`, source: model.name, calibration: calibration?.sha256 };
     const progress = new Progress();
     try {

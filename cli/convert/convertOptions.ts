@@ -13,7 +13,7 @@ import { GqaError, ShapeError } from '../../src/device/errors.ts';
 
 /** A folder to make, without the slashes that shells and people put behind it: more is put there to name its neighbour. */
 export function folder(text: string): string {
-  if (text === '') throw new InvalidArgumentError('expected a folder, got an empty name.');
+  if (text === '') throw new InvalidArgumentError('expected the name of a folder, got "".');
   return text.replace(/(?<=.)[\\/]+$/, '');
 }
 

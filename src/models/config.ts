@@ -34,7 +34,8 @@ export function shapeFromConfig(config: unknown, where: string): ConfigShape {
   if (reason !== undefined) throw new ShapeError(`${file.where}: ${reason}`);
   file.understood.add('use_bidirectional_attention');
   refuseOtherCaches(file);
-  const layers = required(file, layerNames(file), SHAPE_LIMITS.layers).value;
+  const depth = required(file, layerNames(file), SHAPE_LIMITS.layers);
+  const layers = depth.value;
   const hidden = required(file, HIDDEN, SHAPE_LIMITS.hiddenSize);
   const qHeads = required(file, headNames(file), SHAPE_LIMITS.heads);
   const kvHeads = findKvHeads(file, layers, qHeads);
@@ -52,8 +53,20 @@ export function shapeFromConfig(config: unknown, where: string): ConfigShape {
     headDim: headDim.value,
     kvLayers: groupLayers([...kept.layers, ...cross]),
     source: file.modelType === '' ? 'config.json' : `config.json, model type ${file.modelType}`,
-    notes: [headDim.note, kvHeads.note, ...kept.notes, ...draftNotes(file), ...unknown],
+    notes: [
+      ...defaultNotes(file, [depth, hidden, qHeads]),
+      headDim.note,
+      kvHeads.note,
+      ...kept.notes,
+      ...draftNotes(file),
+      ...unknown,
+    ],
   };
+}
+
+/** The sizes that the file leaves to its class. */
+function defaultNotes({ own }: ConfigFile, sizes: readonly Found[]): string[] {
+  return sizes.filter(({ name }) => !isGiven(own[name])).map(({ name, note }) => `${name} ${note}`);
 }
 
 const DRAFT_LAYERS = [
@@ -135,8 +148,16 @@ interface Owners {
   readonly notes: readonly string[];
 }
 
-/** Which layers have a cache of their own: Gemma 3n's last ones and Hunyuan's every other use one of those before. */
+/**
+ * Which layers have a cache of their own: the last ones of Gemma 3n and Phi-4-mini-flash, and every other one of Hunyuan,
+ * use one of those before.
+ */
 function findOwners(file: ConfigFile, layers: number): Owners {
+  if (file.type === 'phi4flash') {
+    const first = Math.floor(layers / 2) + 2;
+    const note = `layers that share a cache: those from ${first} on, as in every ${file.modelType}`;
+    return { owns: (layer) => layer < first, notes: [note] };
+  }
   const last = optional(file, ['num_kv_shared_layers'], SHAPE_LIMITS.layers, 0);
   if (last && last.value > 0 && last.value < layers) {
     const first = layers - last.value;

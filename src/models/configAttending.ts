@@ -59,6 +59,7 @@ const READERS: readonly Reader[] = [
   (file, layers) => indices(file, 'hybrid_layer_ids', layers),
   attentionTypeList,
   periods,
+  mambaPeriod,
   (file, layers) => everyNth(file, 'full_attention_interval', layers),
 ];
 
@@ -163,6 +164,14 @@ function periods(file: ConfigFile, layers: number): LayerRule | undefined {
   return attendingAt(name, layers, (layer) =>
     file.type === 'zamba' ? layer === 2 || (layer > 2 && isAt(layer - 3)) : isAt(layer),
   );
+}
+
+/** Phi-4-mini-flash: the first of each n layers is a state space. */
+function mambaPeriod(file: ConfigFile, layers: number): LayerRule | undefined {
+  if (file.type !== 'phi4flash') return undefined;
+  const name = 'mb_per_layer';
+  const n = optional(file, [name], SHAPE_LIMITS.layers, 0)?.value;
+  return n ? attendingAt(name, layers, (layer) => layer % n !== 0) : undefined;
 }
 
 function everyNth(file: ConfigFile, name: string, layers: number): LayerRule | undefined {

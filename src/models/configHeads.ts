@@ -95,6 +95,8 @@ function uniformKvHeads(file: ConfigFile, qHeads: Found): Found {
     ...(isGrouped ? ['num_query_groups'] : []),
   ];
   for (const name of ['multi_query_group_num', 'num_query_groups']) file.understood.add(name);
+  // What other files mean by it is not known.
+  if (file.type === 'step3') groups.push('num_attention_groups');
   const counted = optional(file, [...KV_HEADS, ...groups], SHAPE_LIMITS.heads) ?? inAttentionConfig(file);
   const isOne = flag(file, 'multi_query') === true && flag(file, 'new_decoder_architecture') !== true;
   if (counted && counted.value !== 1 && isOne && file.own['multi_query'] === true) {

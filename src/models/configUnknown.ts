@@ -39,6 +39,12 @@ const UNUSED: Readonly<Record<string, number>> = {
 // Tables of how attention is computed over a cache that keeps every token: Qwen's for a million tokens.
 const COMPUTED: ReadonlySet<string> = new Set(['dual_chunk_attention_config']);
 
+// Such fields of single types: which tokens of the whole cache a layer reads, how its queries are made.
+const COMPUTED_BY: Readonly<Record<string, RegExp>> = {
+  phi3small: /^(blocksparse_.*|dense_attention_every_n_layers)$/,
+  step3: /^share_q_dim$/,
+};
+
 // And of numbers and switches that do not change what is kept.
 const HARMLESS = new RegExp(
   [
@@ -54,7 +60,7 @@ const HARMLESS = new RegExp(
 export function checkUnknown(file: ConfigFile): string[] {
   const nested = file.own['attn_config'];
   const unknown = [
-    ...notUnderstood(file.own, file.understood),
+    ...notUnderstood(file.own, file.understood).filter(([name]) => !COMPUTED_BY[file.type]?.test(name)),
     ...(isFields(nested) ? notUnderstood(nested, ATTN_CONFIG) : []),
   ];
   const isWindow = ([name, value]: [string, unknown]) =>

@@ -23,8 +23,8 @@ const CHUNK = ['attention_chunk_size'];
 /** Layers that see a window, of those that have attention (`attends`). One whose layers are not known counts for nothing: too large is the safe answer. */
 export function findWindows(file: ConfigFile, attends: readonly boolean[]): Windows {
   const layers = attends.length;
-  const chunked = optional(file, CHUNK, SHAPE_LIMITS.window);
-  const sliding = optional(file, windowNames(file), SHAPE_LIMITS.window);
+  const chunked = sizeOf(file, CHUNK);
+  const sliding = sizeOf(file, windowNames(file));
   const window = chunked ?? sliding;
   const rule = findRule(file, layers, sliding !== undefined, chunked !== undefined);
   const all = { kinds: Array.from({ length: layers }, () => 'global' as const), window: undefined };
@@ -36,11 +36,12 @@ export function findWindows(file: ConfigFile, attends: readonly boolean[]): Wind
   const local =
     rule?.kinds.filter((kind, layer) => attends[layer] && (kind === 'local' || kind === 'chunked')).length ??
     0;
-  if (!rule || local === 0) return { ...all, notes: rule ? [] : unknownLayers(file, sliding, chunked) };
+  if (!rule || local === 0)
+    return { ...all, notes: [...offNotes(file), ...(rule ? [] : unknownLayers(file, sliding, chunked))] };
   if (!window) {
-    throw new ShapeError(
-      `${file.where}: sliding_window is missing, but ${local} of ${layers} layers are local ${rule.why}`,
-    );
+    const given = offNames(file)[0];
+    const state = given === undefined ? 'sliding_window is missing' : `${given} is ${show(file.own[given])}`;
+    throw new ShapeError(`${file.where}: ${state}, but ${local} of ${layers} layers are local ${rule.why}`);
   }
   const kind = rule.kinds.includes('chunked') ? 'chunked' : 'local';
   const size = kind === 'chunked' ? (chunked ?? window) : (sliding ?? window);
@@ -50,6 +51,25 @@ export function findWindows(file: ConfigFile, attends: readonly boolean[]): Wind
 
 function windowNames({ type }: ConfigFile): string[] {
   return ['sliding_window', ...(Object.hasOwn(WINDOW_OF, type) ? [WINDOW_OF[type]!] : [])];
+}
+
+/** The number of tokens under `names`, where it is one: 0 and -1 are written for no window, as null is. */
+function sizeOf(file: ConfigFile, names: readonly string[]): Found | undefined {
+  const off = offNames(file);
+  for (const name of off) file.understood.add(name);
+  return optional(
+    file,
+    names.filter((name) => !off.includes(name)),
+    SHAPE_LIMITS.window,
+  );
+}
+
+function offNames(file: ConfigFile): string[] {
+  return [...windowNames(file), ...CHUNK].filter((name) => file.own[name] === 0 || file.own[name] === -1);
+}
+
+function offNotes(file: ConfigFile): string[] {
+  return offNames(file).map((name) => `no window, because "${name}" is ${show(file.own[name])}`);
 }
 
 const SWITCHED_OFF = 'no sliding window, because "use_sliding_window" is false';
@@ -72,14 +92,17 @@ function findRule(file: ConfigFile, layers: number, hasWindow: boolean, hasChunk
   const types = withReason(wordsRule(file, 'layer_types', layers), 'from "layer_types"');
   const recurrent = withReason(recurrentGemma(file, layers), 'from "block_types"');
   const listed = withReason(gptNeo(file, layers), 'from "attention_layers"');
+  const flash = withReason(phi4Flash(file, layers, hasWindow), `as in every ${file.modelType}`);
   const patterns = [...patternRules(file, layers), ...maxWindowLayers(file, layers, hasWindow)];
   // A pattern without a window means nothing where the file says that there is none.
-  const switchedOff = !hasWindow && windowNames(file).some((name) => file.own[name] === null);
+  const off = offNames(file);
+  const switchedOff =
+    !hasWindow && windowNames(file).some((name) => file.own[name] === null || off.includes(name));
   const useful = patterns.filter(({ name }) => !switchedOff && (hasWindow || isGiven(file.own[name])));
   const noRope = noRopeLayers(file, layers, hasChunk, hasWindow);
   const rules = written(
     file,
-    [types, recurrent, listed, noRope, ...useful].filter((rule) => rule !== undefined),
+    [types, recurrent, listed, flash, noRope, ...useful].filter((rule) => rule !== undefined),
   ) as readonly Rule[];
   checkAgreement(file, rules.map(attendedOnly(rules)));
   const isAllLocal = hasWindow && ALL_LOCAL.has(file.type);
@@ -108,6 +131,12 @@ function allLocal(file: ConfigFile, layers: number): Rule {
 function recurrentGemma(file: ConfigFile, layers: number): LayerRule | undefined {
   if (file.type !== 'recurrent_gemma') return undefined;
   return localAt('block_types', layers, () => true);
+}
+
+/** Phi-4-mini-flash: every other layer of the first half has the window. */
+function phi4Flash(file: ConfigFile, layers: number, hasWindow: boolean): LayerRule | undefined {
+  if (file.type !== 'phi4flash' || !hasWindow) return undefined;
+  return localAt('sliding_window', layers, (layer) => layer < Math.floor(layers / 2) && layer % 2 === 1);
 }
 
 /** GPT-Neo lists a word for each layer, or words with how often to repeat them: [[["global", "local"], 12]]. */

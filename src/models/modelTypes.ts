@@ -73,6 +73,7 @@ export const TYPE_DEFAULTS: Readonly<Record<string, Fields>> = {
   nemotron_h: { num_key_value_heads: 8, head_dim: 128 },
   olmo_hybrid: { full_attention_interval: 4 },
   olmo3: { sliding_window: 4096, sliding_window_pattern: 4 },
+  phi4flash: { num_key_value_heads: 4, sliding_window: 2047, mb_per_layer: 2 },
   phimoe: { num_key_value_heads: 8 },
   qwen2: { num_key_value_heads: 32, ...QWEN_WINDOW },
   qwen2_moe: { num_key_value_heads: 16, ...QWEN_WINDOW },
@@ -89,10 +90,25 @@ export const TYPE_DEFAULTS: Readonly<Record<string, Fields>> = {
   seed_oss: { num_key_value_heads: 8, head_dim: 128 },
   smollm3: { num_key_value_heads: 4, use_sliding_window: false, no_rope_layer_interval: 4 },
   stablelm: { num_key_value_heads: 32 },
+  step3: { num_attention_groups: 1 },
   starcoder2: { num_key_value_heads: 2 },
   vaultgemma: { num_key_value_heads: 4, head_dim: 256, sliding_window: 4096, sliding_window_pattern: 2 },
   whisper: { is_encoder_decoder: true, max_source_positions: 1500 },
   zamba: { num_key_value_heads: 16, attn_layer_period: 6, attn_layer_offset: 4 },
+};
+
+const SEVEN_BILLION = { hidden_size: 4096, num_attention_heads: 32, num_hidden_layers: 32 };
+
+/** Sizes that a nested config may leave out: transformers writes of one only what differs from its class's defaults. */
+export const NESTED_DEFAULTS: Readonly<Record<string, Fields>> = {
+  gemma: { hidden_size: 3072, num_attention_heads: 16, num_hidden_layers: 28 },
+  gemma2: { hidden_size: 2304, num_attention_heads: 8, num_hidden_layers: 26 },
+  gemma3: { hidden_size: 2304, num_hidden_layers: 26 },
+  llama: SEVEN_BILLION,
+  mistral: SEVEN_BILLION,
+  mixtral: SEVEN_BILLION,
+  qwen2: SEVEN_BILLION,
+  qwen3: SEVEN_BILLION,
 };
 
 // Classes that give each query head a KV head when the number of KV heads is left out, or that know no other attention.

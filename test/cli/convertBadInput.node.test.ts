@@ -281,6 +281,46 @@ describe('the index', () => {
     expect(await refusal()).toContain(
       'or a single safetensors file, got none, but "pytorch_model.bin"; save the model as safetensors first',
     );
+    await rename(join(source, 'pytorch_model.bin'), join(source, 'model.Q8_0.gguf'));
+    expect(await refusal()).toContain('got none, but "model.Q8_0.gguf"; save the model as safetensors first');
+  });
+});
+
+describe('the folder', () => {
+  const POINTER = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 4976698672\n`;
+
+  test.each(['model-00002-of-00002.safetensors', 'tokenizer.json', 'config.json'])(
+    'was cloned without Git LFS: %s is a pointer',
+    async (name) => {
+      await write(LLAMA, { shards: 2 });
+      await writeFile(join(source, name), POINTER);
+      expect(await refusal()).toContain(
+        `source/${name}: is a pointer of Git LFS, not the file itself; fetch it with \`git lfs pull\``,
+      );
+    },
+  );
+
+  test('has a pointer in the place of weights that are not copied', async () => {
+    await write();
+    await writeFile(join(source, 'pytorch_model.bin'), POINTER);
+    expect((await gqaMain('convert', source, '--kv-heads', '2', '--out', out)).code).toBeUndefined();
+  });
+
+  test.each(['.', '..'])('has a link to a folder that it lies in: %s', async (target) => {
+    await write();
+    await symlink(target, join(source, 'around'));
+    const { err, code } = await gqaMain('convert', source, '--kv-heads', '2', '--out', out);
+    expect(code).toBe(1);
+    expect(err).toMatch(/source\/around\S*: is a link to a folder that it lies in: \//);
+    expect(await readdir(folder)).toEqual(['source']);
+  });
+
+  test('is a name of the Hub', async () => {
+    const { err, code } = await gqaMain('convert', 'a/b-7b', '--kv-heads', '2', '--out', out);
+    expect(code).toBe(1);
+    expect(err).toContain(
+      "a/b-7b: cannot be read: ENOENT: no such file or directory, stat 'a/b-7b'; a model of the Hugging Face Hub must be downloaded first, into a folder",
+    );
   });
 });
 
@@ -344,6 +384,13 @@ describe('the target', () => {
     expect(err).toContain('out.partial: is there, but is not of a conversion');
     expect(code).toBe(1);
     expect(await snapshot(`${out}.partial`)).toEqual(beside);
+  });
+
+  test('has no name', async () => {
+    await write();
+    const { err, code } = await gqaMain('convert', source, '--kv-heads', '2', '--out', '');
+    expect(code).toBe(1);
+    expect(err).toContain('expected the name of a folder, got ""');
   });
 
   test('has slashes behind it, which do not matter', async () => {

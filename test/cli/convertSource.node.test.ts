@@ -129,6 +129,17 @@ describe('a result that is there', () => {
     );
   });
 
+  test.each([
+    ['other options', ['--method', 'first']],
+    ['another number of KV heads', ['--kv-heads', '1']],
+  ])('of %s is not this one', async (_, args) => {
+    await write();
+    await convert();
+    expect(await refusal(...args)).toContain(
+      'out: is of another conversion (other options, source or version); remove it to convert anew, or choose another --out',
+    );
+  });
+
   test('of a result of ours', async () => {
     await write();
     await convert();
@@ -150,20 +161,37 @@ describe('a result that is there', () => {
     ['a file of a subfolder', 'extra/note.txt'],
     ['the index', 'model.safetensors.index.json'],
     ['the config', 'config.json'],
-  ])('that lacks %s, or has it cut', async (_, name) => {
+  ])('that lacks %s, has it cut, or written anew', async (_, name) => {
     await write();
     await convert();
     const path = join(out, name);
     const { size } = await stat(path);
+    const damage = 'out: is of this conversion, but not as it was made: ';
+    await utimes(path, THEN, THEN);
+    expect(await refusal()).toMatch(
+      new RegExp(`${damage}${name} was of .*Z and is of 2024-01-02T03:04:05.000Z; remove it to convert anew`),
+    );
     await truncate(path, size - 1);
-    expect(await refusal()).toContain(
-      `out: is of this conversion, but ${name} has ${size - 1} bytes, not ${size}; remove it to convert anew`,
-    );
+    expect(await refusal()).toContain(`${damage}${name} had ${size} bytes and has ${size - 1}; remove it to`);
     await rm(path);
-    expect(await refusal()).toContain(
-      `out: is of this conversion, but ${name} is missing; remove it to convert anew`,
-    );
+    expect(await refusal()).toContain(`${damage}${name} is gone; remove it to convert anew`);
   });
+});
+
+test('files of other engines that give the old number of KV heads are named', async () => {
+  await write();
+  await mkdir(join(source, 'onnx'));
+  await writeFile(join(source, 'onnx', 'config.json'), '{"num_key_value_heads": 4}');
+  await writeFile(join(source, 'onnx', 'model.onnx_data_1'), 'weights');
+  await writeFile(join(source, 'genai_config.json'), '{"model": {"decoder": {"num_key_value_heads": 4}}}');
+  await writeFile(join(source, 'draft.json'), '{"num_key_value_heads": 1}');
+  await writeFile(join(source, 'broken.json'), '{"num_key_value_heads": 4');
+  const { err } = await convert();
+  expect(err).toContain(
+    'note     files that still say 4 KV heads are copied as they are: genai_config.json, onnx/config.json\n',
+  );
+  expect(err).toContain('weights in other forms are not copied: onnx/model.onnx_data_1');
+  expect(await readFile(join(out, 'broken.json'), 'utf8')).toBe('{"num_key_value_heads": 4');
 });
 
 test('a result that does not read as what was planned does not get its name', async () => {

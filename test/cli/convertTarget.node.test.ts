@@ -127,7 +127,7 @@ describe('is refused before any work', () => {
   });
 
   test('an empty name', async () => {
-    expect(await refusal('')).toContain('expected a folder, got an empty name');
+    expect(await refusal('')).toContain('expected the name of a folder, got ""');
   });
 
   test('the folder that the command runs in: the shell there would be nowhere', async () => {

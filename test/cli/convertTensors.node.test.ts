@@ -87,6 +87,44 @@ test('norms inside attention that --map cannot name: no heads are turned', async
   expect((await convert(...MAP)).code).toBeUndefined();
 });
 
+test('a vision model of the same names: the text model is converted', async () => {
+  const side = (prefix: string) => LLAMA.tensors.map(([name, shape]) => [prefix + name, shape] as const);
+  const tensors = [...side('model.language_model.'), ...side('model.visual.')];
+  await writeCheckpoint(source, { ...LLAMA, tensors });
+  expect((await convert()).err).toContain(
+    '4 tensors of attention outside the converted layers keep their heads',
+  );
+  const [before, after] = [await readAllBytes(source), await readAllBytes(out)];
+  const sizes = (prefix: string) => [before, after].map((all) => all.get(prefix + K)!.byteLength);
+  expect(sizes('model.language_model.')).toEqual([4096, 2048]);
+  expect(sizes('model.visual.')).toEqual([4096, 4096]);
+});
+
+test('an encoder of the same names may share the config: refused', async () => {
+  const side = (prefix: string) => LLAMA.tensors.map(([name, shape]) => [prefix + name, shape] as const);
+  await writeCheckpoint(source, { ...LLAMA, tensors: [...side('encoder.'), ...side('decoder.')] });
+  expect(await refusal()).toContain(
+    'several models in one checkpoint, their tensors under "encoder.model.", "decoder.model."; say which with --map',
+  );
+});
+
+describe('adapters in the weights', () => {
+  test.each([
+    'model.layers.0.self_attn.k_proj.lora_A.default.weight',
+    'model.layers.0.self_attn.q_proj.base_layer.weight',
+    'lora.layers.0.self_attn.v_proj.lora_B.weight',
+    'model.layers.0.self_attn.k_proj.lora_magnitude_vector.default.weight',
+    'lora_unet_layers_0_attn_k.lora_down.weight',
+  ])('%s', async (name) => {
+    await writeCheckpoint(source, withTensors([name, [32, 4]]));
+    for (const more of [[], MAP]) {
+      expect(await refusal(...more)).toContain(
+        `source: has an adapter (tensor "${name}"), which does not fit other heads; merge it into the weights first`,
+      );
+    }
+  });
+});
+
 describe('quantised', () => {
   const SENTENCE =
     'heads cannot be merged as codes without their scales: convert the original, and quantise the result';
@@ -104,6 +142,15 @@ describe('quantised', () => {
     'model.layers.0.self_attn.k_scale',
     'model.layers.0.mlp.gate_proj.weight_scale_2',
     'model.layers.0.mlp.gate_proj.input_scale',
+    'model.layers.0.mlp.gate_proj.input_scale_ub',
+    'model.layers.0.mlp.gate_proj.weight.nested_absmax',
+    'model.layers.0.mlp.gate_proj.weight._data._data',
+    'model.layers.0.mlp.gate_proj.weight._shift',
+    'model.layers.0.mlp.gate_proj._weight_qdata',
+    'model.layers.0.mlp.gate_proj.W_q',
+    'model.layers.0.mlp.gate_proj.Qidxs',
+    'model.layers.0.mlp.gate_proj.trellis',
+    'model.layers.0.mlp.gate_proj.bitmask',
   ])('%s', async (name) => {
     await writeCheckpoint(source, withTensors([name, [4]]));
     for (const more of [[], MAP]) {
@@ -118,10 +165,33 @@ describe('quantised', () => {
       { text_config: { ...LLAMA.config, quantization_config: { bits: 4 } } },
     ],
     ['compression_config', { compression_config: { format: 'x' } }],
+    ['quantization_config', { quantization_config: 'fp8' }],
+    ['quantization', { quantization: { bits: 4, group_size: 64 } }],
+    ['quantize_config', { quantize_config: { bits: 4 } }],
+    ['quant_config', { quant_config: { w_bit: 4 } }],
+    ['quant_method', { quant_method: 'bitnet' }],
+    ['quantization_bit', { quantization_bit: 4 }],
   ])('%s', async (said, config) => {
     await writeCheckpoint(source, LLAMA, { config: { ...LLAMA.config, ...config } });
     for (const more of [[], MAP])
-      expect(await refusal(...more)).toContain(`is quantised (config.json has ${said}); ${SENTENCE}`);
+      expect(await refusal(...more)).toContain(
+        `is quantised (config.json has ${said}); ${SENTENCE}; if these weights are whole again, remove that field`,
+      );
+  });
+
+  test('both by a field and by tensors: no field to remove', async () => {
+    const config = { ...LLAMA.config, quantization_config: { quant_method: 'gptq' } };
+    await writeCheckpoint(source, withTensors(['model.layers.0.mlp.gate_proj.qweight', [4]]), { config });
+    expect((await refusal()).trimEnd()).toMatch(/quantise the result$/);
+  });
+
+  test.each([
+    ['a field that is empty', { quantization_config: {} }],
+    ['no bits', { quantization_bit: 0 }],
+    ['none', { quantization: 'none' }],
+  ])('%s says nothing', async (_, fields) => {
+    await writeCheckpoint(source, LLAMA, { config: { ...LLAMA.config, ...fields } });
+    expect((await convert()).code).toBeUndefined();
   });
 
   test('scales of other kinds are not taken for it', async () => {

@@ -71,6 +71,7 @@ describe('shapeFromConfig', () => {
       'KV heads 32, one for each query head ("num_key_value_heads" absent)',
     ]);
     expect(read(GEMMA_3_4B).notes).toEqual([
+      'num_attention_heads 8 by default of gemma3_text ("num_attention_heads" absent)',
       'head_dim 256 by default of gemma3_text ("head_dim" absent); not hidden_size / num_attention_heads = 2560 / 8 = 320',
       'KV heads 4 by default of gemma3_text ("num_key_value_heads" absent)',
       '29 local layers because one layer in 6 is global; window 1024 from "sliding_window"',
@@ -202,7 +203,7 @@ describe('files that are refused', () => {
     ['num_key_value_heads', [8, 4], 'expected a whole number from 1 to 10000, got a list of 2'],
     ['head_dim', '128', 'expected a whole number from 1 to 65536, got "128"'],
     ['hidden_size', NaN, 'expected a whole number from 1 to 16777216, got NaN'],
-    ['sliding_window', -1, 'expected a whole number from 1 to 2147483648, got -1'],
+    ['sliding_window', -2, 'expected a whole number from 1 to 2147483648, got -2'],
     ['use_sliding_window', 'yes', 'expected true or false, got "yes"'],
   ])('has a bad %s: %j', (field, value, message) => {
     expect(() => read({ ...LLAMA_3_8B, [field]: value })).toThrow(`m/config.json: ${field} ${message}`);

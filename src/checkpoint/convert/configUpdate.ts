@@ -71,8 +71,10 @@ function missingFields(
   main: Path,
   { attention: { family, numQHeads, config }, options: { kvHeads } }: ConversionPlan,
 ): (readonly [string, number | boolean])[] {
-  const here = fields.filter(({ path }) => path.length === main.length + 1);
-  const counted = here.some(({ isCount }) => isCount);
+  // Of the model's own object, or of the attn_config inside it.
+  const isOwn = (path: Path) =>
+    path.length === main.length + 1 || (path.length === main.length + 2 && path.at(-2) === 'attn_config');
+  const counted = fields.some(({ path, isCount }) => isCount && isOwn(path));
   const flagged = family.hasMultiQueryFlag && config['new_decoder_architecture'] !== true;
   const flagSays = flagged && (kvHeads === 1 || kvHeads === numQHeads);
   return [

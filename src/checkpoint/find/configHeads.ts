@@ -22,7 +22,7 @@ export interface HeadField {
 }
 
 /** Names under which configs keep the number of KV heads. */
-const COUNTS = [
+export const COUNTS: readonly string[] = [
   'num_key_value_heads',
   'n_kv_head',
   'n_kv_heads',

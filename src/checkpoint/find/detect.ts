@@ -50,6 +50,9 @@ function firstShapesFit(
   });
 }
 
+/** Begins parts of the names of models of other inputs, which stand beside the text model with head counts of their own. */
+export const OTHER_INPUT = /(^|[._])(vision|visual|vit|image|img|audio|speech)/i;
+
 /** The prefix under which a layer has the tensors that the family must have. */
 export function matchOf(
   family: Family,
@@ -69,7 +72,9 @@ export function matchOf(
     if (there.length === required.length) whole.add(prefix);
     else if (there.length >= 2) partly.add(prefix);
   }
-  const prefixes = [...(whole.size > 0 ? whole : partly)];
+  const all = [...(whole.size > 0 ? whole : partly)];
+  const ofText = all.filter((prefix) => !OTHER_INPUT.test(prefix));
+  const prefixes = ofText.length > 0 ? ofText : all;
   if (prefixes.length > 1) {
     const found = prefixes.map(quote).join(', ');
     fail(`${where}: several models in one checkpoint, their tensors under ${found}; say which with --map`);

@@ -16,6 +16,7 @@ import {
 } from '../../models/families/family.ts';
 import { FAMILIES } from '../../models/families/families.ts';
 import { viewOf, type HeadCounts } from '../../models/families/headSlots.ts';
+import { refuseAdapters } from './adapters.ts';
 import { refuseQuantised } from './quantised.ts';
 import type { TensorSpec } from '../format/safetensors.ts';
 import type { AttentionModule, Part } from '../heads/attentionModule.ts';
@@ -56,6 +57,7 @@ export function findAttention(
 ): Attention {
   const top = asFields(config, `${where}/config.json`);
   refuseQuantised(new Set(tensors.keys()), top, where);
+  refuseAdapters(tensors.keys(), where);
   const inside = textPath(top);
   const fields = objectAt(top, inside);
   const shape = shapeFromConfig(config, `${where}/config.json`);

@@ -1,15 +1,16 @@
 // strayAttention.ts: tensors that look like attention but are not of the modules that are converted: refused, or named.
-import type { AttentionModule } from '../heads/attentionModule.ts';
+import { type AttentionModule } from '../heads/attentionModule.ts';
 import { fail, list, quote } from '../format/checkpointError.ts';
 import { escape, inLayer, type ModelTensors } from './detect.ts';
 import { MODULE, type Family } from '../../models/families/family.ts';
+import { OTHER_INPUT } from './detect.ts';
 
 /** Ends of the names of key, value and fused projections, in any family. */
 const PROJECTION =
   /(^|[._])((to_)?[kv](_proj|_lin)?|w[kv]|c_[kv]|keys?|values?|kv(_proj)?|key_value|w?qkv(_proj)?|query_key_value|c_attn|w_?pack|in_proj)[._](weight|bias)$/i;
-/** Parts of the names of models beside the text model: their numbers of heads stand elsewhere. Attention to an encoder is none. */
-const OTHER_MODEL =
-  /(^|[._])(vision|visual|vit|image|img|audio|speech|encoder(?!_?att)|perceiver|resampler|aligner)/i;
+
+/** Parts of the names of models beside the text model. Attention to an encoder is none. */
+const OTHER_MODEL = /(^|[._])(encoder(?!_?att)|perceiver|resampler|aligner)/i;
 
 /**
  * Names of the attention projections that stay as they are: of an encoder, of a vision model. One of the shape of those
@@ -31,7 +32,8 @@ export function otherAttention(
   const others = [...model.tensors.values()].filter(
     ({ name }) => !known.has(name) && (PROJECTION.test(name) || endings.has(ending(name))),
   );
-  const left = others.find(({ name, shape }) => shapes.has(shape.join()) && !OTHER_MODEL.test(name));
+  const ofOther = (name: string) => OTHER_INPUT.test(name) || OTHER_MODEL.test(name);
+  const left = others.find(({ name, shape }) => shapes.has(shape.join()) && !ofOther(name));
   if (left) {
     fail(
       `${model.where}: tensor ${quote(left.name)} ${list(left.shape)} has the name and the shape of a key or value projection, but is of none of the ${model.shape.layers} layers: it would keep its heads under a config that says otherwise`,

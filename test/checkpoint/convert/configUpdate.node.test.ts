@@ -83,6 +83,16 @@ describe('config.json', () => {
     expect(updated(text)).toBe(text.replace(`"${name}": 4`, `"${name}": 2`));
   });
 
+  test('attn_config: kv_n_heads is written where it was read', () => {
+    const text = `{${REST}, "head_dim": 8, "attn_config": {"kv_n_heads": 4, "clip_qkv": 8.0}}`;
+    expect(updated(text)).toBe(text.replace('"kv_n_heads": 4', '"kv_n_heads": 2'));
+  });
+
+  test('a nested config that leaves its count to its class gets one', () => {
+    const text = `{"model_type": "llava", "text_config": {${REST}}, "vocab_size": 32000}`;
+    expect(updated(text)).toBe(text.replace(`${REST}}`, `${REST}, "num_key_value_heads": 2, "head_dim": 8}`));
+  });
+
   test.each([
     [
       'two numbers of KV heads',

@@ -24,7 +24,7 @@ import {
   recordedFingerprint,
   writeWhole,
 } from './partial.ts';
-import { checkUnchanged, stateOf } from './sourceState.ts';
+import { checkUnchanged, fileState, stateOf, type FileStates } from './fileStates.ts';
 
 /** Adds index, config and the other files to the finished shards, and gives the folder its name. */
 export async function finishConversion(job: ConversionJob): Promise<void> {
@@ -77,7 +77,7 @@ async function addFiles(job: ConversionJob, partial: string, fingerprint: string
     ...provenance(plan, origin),
     source_shards_sha256: hashes,
     source_files: stateOf(model),
-    result_files: await resultSizes(job, partial),
+    result_files: await resultState(job, partial),
   };
   await writeWhole(join(partial, RECORD), pretty(record));
 }
@@ -87,12 +87,12 @@ function otherNames({ others }: ModelFolder): string[] {
   return others.map(({ name }) => name).filter((name) => name !== RECORD);
 }
 
-/** Bytes of every file of the result but the record. */
-async function resultSizes({ model }: ConversionJob, partial: string): Promise<Record<string, number>> {
+/** The state of every file of the result but the record. */
+async function resultState({ model }: ConversionJob, partial: string): Promise<FileStates> {
   const shards = model.shards.map(({ name }) => name);
   const all = ['config.json', ...(model.index ? [INDEX] : []), ...shards, ...otherNames(model)];
-  const sizes = all.map(async (name) => [name, (await stat(join(partial, name))).size] as const);
-  return Object.fromEntries(await Promise.all(sizes));
+  const states = all.map(async (name) => [name, fileState(await stat(join(partial, name)))] as const);
+  return Object.fromEntries(await Promise.all(states));
 }
 
 /** Reads the result as any model is read; one that is not what the plan says must not get its name. */

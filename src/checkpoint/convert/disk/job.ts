@@ -29,7 +29,7 @@ import {
   writeWhole,
 } from './partial.ts';
 import { resultSpecs, writeShard } from './shardWriter.ts';
-import { checkHashes, stateOf } from './sourceState.ts';
+import { checkHashes, stateOf } from './fileStates.ts';
 
 export interface ConversionJob {
   readonly model: ModelFolder;

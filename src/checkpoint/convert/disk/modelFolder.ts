@@ -1,11 +1,13 @@
 // modelFolder.ts: a model folder on disk: its config, its shards with their tensors, and the other files that belong to it.
 import { messageOf } from '../../../device/errors.ts';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseConfigJson } from '../../../models/configJson.ts';
 import { fail, isObject, quote } from '../../format/checkpointError.ts';
 import { SafetensorsFile } from '../../format/file.ts';
-import type { SafetensorsHeader, TensorInfo } from '../../format/safetensors.ts';
+import { type SafetensorsHeader, type TensorInfo } from '../../format/safetensors.ts';
+import { listFiles, refusePointers, type OtherFile } from './folderFiles.ts';
+import { ADAPTER_CONFIG, refuseAdapter } from '../../find/adapters.ts';
 
 /** A safetensors file of a model. Closed; `header` is what was in it when the folder was opened. */
 export interface Shard {
@@ -15,14 +17,6 @@ export interface Shard {
   /** When it was last modified, in ms since 1970. */
   readonly modified: number;
   readonly header: SafetensorsHeader;
-}
-
-/** Another file of the model. */
-export interface OtherFile {
-  /** Relative to the folder. */
-  readonly name: string;
-  readonly bytes: number;
-  readonly modified: number;
 }
 
 export interface ModelFolder {
@@ -47,17 +41,16 @@ export const INDEX = 'model.safetensors.index.json';
 const SINGLE = 'model.safetensors';
 /** Weights, and what describes them: the number of heads in a params.json is that of the weights that Meta's code reads. */
 const WEIGHTS =
-  /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|onnx|onnx_data|ot|tflite|npz)$|\.index\.json$|(^|\/)params\.json$/;
+  /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|onnx|onnx[._]data(_\d+)?|ot|tflite|npz|pdparams|nemo|llamafile|litertlm|task|data-\d+-of-\d+)$|\.index(\.\w+)?\.json$|(^|\/)params\.json$/;
 
 /** Opens a folder with config.json and one or several safetensors files, and checks all headers against each other. */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
-  const found = await stat(path).catch((cause: unknown) =>
-    fail(`${path}: cannot be read: ${messageOf(cause)}`, { cause }),
-  );
+  const found = await stat(path).catch((cause: unknown) => noFolder(path, cause));
   if (!found.isDirectory()) fail(`${path}: expected a folder with config.json and safetensors files`);
   const files = await listFiles(path);
+  await refusePointers(files.filter(isUsed), path);
   const names = files.map(({ name }) => name);
-  checkAdapter(names, path);
+  if (names.includes(ADAPTER_CONFIG)) refuseAdapter(ADAPTER_CONFIG, path);
   const configText = await readText(join(path, 'config.json'));
   const config = parseConfigJson(configText, join(path, 'config.json'));
   const index = names.includes(INDEX)
@@ -86,16 +79,24 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   };
 }
 
-/** Loaders would put an adapter that lies beside the weights on them; its shapes are those of the source's heads. */
-function checkAdapter(names: readonly string[], path: string): void {
-  if (!names.includes('adapter_config.json')) return;
-  fail(
-    `${path}: has an adapter (adapter_config.json), which does not fit other heads; merge it into the weights first`,
-  );
+/** Loaders take names of the Hugging Face Hub too; nothing is downloaded here. */
+function noFolder(path: string, cause: unknown): never {
+  const isHubName = /^[\w.-]+\/[\w.-]+$/.test(path);
+  const hint = isHubName ? '; a model of the Hugging Face Hub must be downloaded first, into a folder' : '';
+  return fail(`${path}: cannot be read: ${messageOf(cause)}${hint}`, { cause });
 }
 
 /** Safetensors files that are not the model's own weights: Mistral's own form of them, and heads that guess ahead. */
 const BESIDE = /^(consolidated[^/]*|medusa_lm_head)\.safetensors$/;
+
+/** False for a file that is neither read nor copied. */
+function isUsed({ name }: OtherFile): boolean {
+  return !WEIGHTS.test(name) || name === INDEX || (isTopSafetensors(name) && !BESIDE.test(name));
+}
+
+function isTopSafetensors(name: string): boolean {
+  return /^[^/]+\.safetensors$/.test(name);
+}
 
 /** Throws unless every weight file is one of a single set, and there. `says` is what names the set. */
 function checkOneSet(names: readonly string[], weights: readonly string[], says: string, path: string): void {
@@ -106,7 +107,7 @@ function checkOneSet(names: readonly string[], weights: readonly string[], says:
     );
   }
   const extra = names.filter(
-    (name) => /^[^/]+\.safetensors$/.test(name) && !weights.includes(name) && !BESIDE.test(name),
+    (name) => isTopSafetensors(name) && !weights.includes(name) && !BESIDE.test(name),
   );
   if (extra.length === 0) return;
   fail(
@@ -124,21 +125,6 @@ async function readText(path: string): Promise<string> {
   } catch (cause) {
     return fail(`${path}: expected UTF-8: ${messageOf(cause)}`, { cause });
   }
-}
-
-/** Files of the folder and its subfolders, without those that begin with a dot; links count as what they lead to. */
-async function listFiles(folder: string, under = ''): Promise<OtherFile[]> {
-  const out: OtherFile[] = [];
-  for (const name of (await readdir(join(folder, under))).toSorted()) {
-    if (name.startsWith('.')) continue;
-    const relative = under === '' ? name : `${under}/${name}`;
-    const found = await stat(join(folder, relative)).catch((cause: unknown) =>
-      fail(`${join(folder, relative)}: cannot be read: ${messageOf(cause)}`, { cause }),
-    );
-    if (found.isDirectory()) out.push(...(await listFiles(folder, relative)));
-    else if (found.isFile()) out.push({ name: relative, bytes: found.size, modified: found.mtimeMs });
-  }
-  return out;
 }
 
 interface Index {
@@ -164,15 +150,15 @@ function readIndex(text: string, path: string): Index {
 
 function singleFile(files: readonly string[], path: string): string {
   if (files.includes(SINGLE)) return SINGLE;
-  const found = files.filter((name) => name.endsWith('.safetensors') && !name.includes('/'));
+  const found = files.filter(isTopSafetensors);
   if (found.length === 1) return found[0]!;
   const what = found.length === 0 ? noneBut(files) : found.map(quote).join(', ');
   return fail(`${path}: expected ${SINGLE}, ${INDEX} or a single safetensors file, got ${what}`);
 }
 
 function noneBut(files: readonly string[]): string {
-  const pickled = files.find((name) => /\.(bin|pt|pth|ckpt)$/.test(name));
-  return pickled === undefined ? 'none' : `none, but ${quote(pickled)}; save the model as safetensors first`;
+  const other = files.find((name) => WEIGHTS.test(name) && !name.endsWith('.json'));
+  return other === undefined ? 'none' : `none, but ${quote(other)}; save the model as safetensors first`;
 }
 
 async function openShard(folder: string, name: string): Promise<Shard> {

@@ -3,7 +3,7 @@ import { CheckpointError, quote } from '../../format/checkpointError.ts';
 import { FloatView, floatDtype } from '../../format/dtypes.ts';
 import type { SafetensorsFile } from '../../format/file.ts';
 import type { ModelFolder, Shard } from './modelFolder.ts';
-import { reopenShard } from './sourceState.ts';
+import { reopenShard } from './fileStates.ts';
 
 /** Reads tensors of a model. Files are opened when first needed and stay open until `close`. */
 export class ModelReader {

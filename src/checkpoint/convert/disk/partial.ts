@@ -17,7 +17,7 @@ import { replaceFile, TEMPORARY } from '../../../files/replaceFile.ts';
 import { CheckpointError, fail, isObject } from '../../format/checkpointError.ts';
 import { realFolder } from '../../../files/folders.ts';
 import type { SourceHashes } from '../provenance.ts';
-import { changeBetween, parseState, type SourceState } from './sourceState.ts';
+import { changeBetween, parseStates, type FileStates } from './fileStates.ts';
 
 /** File in the result that says how it was made, and to a later run that it is whole. */
 export const RECORD = 'gqa-conversion.json';
@@ -91,15 +91,15 @@ async function readObject(path: string): Promise<Readonly<Record<string, unknown
 }
 
 /** The state of the source that the folder's shards are of, if it says so. */
-export async function gatheredState(partial: string): Promise<SourceState | undefined> {
+export async function gatheredState(partial: string): Promise<FileStates | undefined> {
   const path = join(partial, STATE);
-  return parseState(
+  return parseStates(
     (await exists(path)) ? await readObject(path) : (await readRecord(partial))['source_files'],
   );
 }
 
 /** Throws when the shards of the folder are of another state of the source; says which state, where nothing does yet. */
-export async function claimState(partial: string, state: SourceState): Promise<void> {
+export async function claimState(partial: string, state: FileStates): Promise<void> {
   if ((await gatheredState(partial)) === undefined)
     await writeWhole(join(partial, STATE), JSON.stringify(state));
   // Two workers that come at once both get here; if their sources differ, one at least does not go on.
@@ -107,7 +107,7 @@ export async function claimState(partial: string, state: SourceState): Promise<v
 }
 
 /** Throws when the shards of the folder are of another state of the source. */
-export async function checkState(partial: string, state: SourceState): Promise<void> {
+export async function checkState(partial: string, state: FileStates): Promise<void> {
   const gathered = await gatheredState(partial);
   const change = gathered && changeBetween(gathered, state);
   if (change === undefined) return;

@@ -11,7 +11,7 @@ import type { Copier, Stretch } from './copier.ts';
 import { allocate } from '../../../files/memory.ts';
 import { hashInWorker, type FileRange } from './hash.ts';
 import type { Shard } from './modelFolder.ts';
-import { checkUnchanged, reopenShard } from './sourceState.ts';
+import { checkUnchanged, reopenShard } from './fileStates.ts';
 
 export interface ShardJob {
   readonly shard: Shard;

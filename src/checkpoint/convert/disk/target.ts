@@ -1,13 +1,18 @@
 // target.ts: whether the folder to make can be made, or is there already: of this conversion, of this source, and whole.
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, realpath, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { fail, isObject } from '../../format/checkpointError.ts';
-import { lstat, realpath } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
 import type { SourceHashes } from '../provenance.ts';
 import { fingerprintOf, type ConversionJob } from './job.ts';
 import { checkApart, isFree, parentOf, partialFolder, readRecord, recordedFingerprint } from './partial.ts';
-import { changeBetween, checkHashes, parseState, stateOf } from './sourceState.ts';
+import {
+  changeBetween,
+  checkHashes,
+  fileState,
+  parseStates,
+  stateOf,
+  type FileStates,
+} from './fileStates.ts';
 
 /** The folder that a name stands for: what a link leads to, and no `.` or `..` at the end, which no neighbour could have. */
 export async function targetFolder(out: string): Promise<string> {
@@ -52,7 +57,10 @@ export async function checkTarget(job: ConversionJob): Promise<boolean> {
   const { model, out } = job;
   await checkPlace(model.path, out);
   if (await isFree(out)) return false;
-  if ((await recordedFingerprint(out)) !== fingerprintOf(job)) fail(`${out}: is there already; ${EXPECTED}`);
+  if ((await recordedFingerprint(out)) !== fingerprintOf(job))
+    fail(
+      `${out}: is of another conversion (other options, source or version); remove it to convert anew, or choose another --out`,
+    );
   await checkWhole(job);
   return true;
 }
@@ -62,20 +70,23 @@ async function checkWhole(job: ConversionJob): Promise<void> {
   const { model, out } = job;
   const record = await readRecord(out);
   const anew = 'remove it to convert anew, or choose another --out';
-  const source = parseState(record['source_files']);
+  const source = parseStates(record['source_files']);
   const changed = source ? changeBetween(source, stateOf(model)) : 'it does not say of which files it is';
   if (changed !== undefined)
     fail(`${out}: is of this conversion, but the source is not as it was: ${changed}; ${anew}`);
   await checkHashes(job, (name) => hashesIn(record, name), out);
-  const files = isObject(record['result_files']) ? record['result_files'] : {};
-  for (const [name, bytes] of Object.entries(files)) {
-    const found = await stat(join(out, name)).catch(() => undefined);
-    if (!found) fail(`${out}: is of this conversion, but ${name} is missing; ${anew}`);
-    if (found.size !== bytes)
-      fail(
-        `${out}: is of this conversion, but ${name} has ${found.size} bytes, not ${String(bytes)}; ${anew}`,
-      );
-  }
+  const made = parseStates(record['result_files']);
+  const found = made && (await statesIn(out, Object.keys(made)));
+  const damage = made ? changeBetween(made, found!) : 'it does not say what its files were';
+  if (damage !== undefined) fail(`${out}: is of this conversion, but not as it was made: ${damage}; ${anew}`);
+}
+
+/** The files of a folder that are there, of those named. */
+async function statesIn(folder: string, names: readonly string[]): Promise<FileStates> {
+  const found = await Promise.all(
+    names.map(async (name) => [name, await stat(join(folder, name)).catch(() => undefined)] as const),
+  );
+  return Object.fromEntries(found.flatMap(([name, stats]) => (stats ? [[name, fileState(stats)]] : [])));
 }
 
 function hashesIn(record: Readonly<Record<string, unknown>>, name: string): SourceHashes | undefined {

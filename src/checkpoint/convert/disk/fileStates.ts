@@ -1,5 +1,5 @@
-// sourceState.ts: the source's files as they are now, to tell whether they are still those of a run before.
-import { createReadStream } from 'node:fs';
+// fileStates.ts: files as they are now, of the source or of the result, to tell whether they are still those of a run before.
+import { createReadStream, type Stats } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,36 +8,50 @@ import { SafetensorsFile } from '../../format/file.ts';
 import type { SourceHashes } from '../provenance.ts';
 import type { ModelFolder, Shard } from './modelFolder.ts';
 
-/** Size and time of last change (ms since 1970) of each file, by its name in the folder. */
-export type SourceState = Readonly<Record<string, { readonly bytes: number; readonly modified: number }>>;
+/** Size and time of last change, in ms since 1970. */
+export interface FileState {
+  readonly bytes: number;
+  readonly modified: number;
+}
+
+/** The state of each file by its name in the folder. */
+export type FileStates = Readonly<Record<string, FileState>>;
+
+export function fileState({ size, mtimeMs }: Stats): FileState {
+  return { bytes: size, modified: mtimeMs };
+}
 
 /** The files of a model as they were when its folder was opened. */
-export function stateOf({ shards, others }: ModelFolder): SourceState {
+export function stateOf({ shards, others }: ModelFolder): FileStates {
   return Object.fromEntries(
     [...shards, ...others].map(({ name, bytes, modified }) => [name, { bytes, modified }]),
   );
 }
 
 /** The state that a file of ours holds, or undefined. */
-export function parseState(value: unknown): SourceState | undefined {
+export function parseStates(value: unknown): FileStates | undefined {
   if (!isObject(value)) return undefined;
   const sound = Object.values(value).every(
     (file) => isObject(file) && typeof file['bytes'] === 'number' && typeof file['modified'] === 'number',
   );
-  return sound ? (value as SourceState) : undefined;
+  return sound ? (value as FileStates) : undefined;
 }
 
 /** What has changed between two states, for a message; undefined when nothing has. */
-export function changeBetween(before: SourceState, now: SourceState): string | undefined {
+export function changeBetween(before: FileStates, now: FileStates): string | undefined {
   for (const name of new Set([...Object.keys(before), ...Object.keys(now)])) {
-    const [then, today] = [before[name], now[name]];
-    if (!then) return `${name} is new`;
-    if (!today) return `${name} is gone`;
-    if (then.bytes !== today.bytes) return `${name} had ${then.bytes} bytes and has ${today.bytes}`;
-    if (then.modified !== today.modified)
-      return `${name} was of ${timeOf(then.modified)} and is of ${timeOf(today.modified)}`;
+    const change = changeOf(name, before[name], now[name]);
+    if (change !== undefined) return change;
   }
   return undefined;
+}
+
+function changeOf(name: string, then: FileState | undefined, now: FileState | undefined): string | undefined {
+  if (!then) return `${name} is new`;
+  if (!now) return `${name} is gone`;
+  if (then.bytes !== now.bytes) return `${name} had ${then.bytes} bytes and has ${now.bytes}`;
+  if (then.modified === now.modified) return undefined;
+  return `${name} was of ${timeOf(then.modified)} and is of ${timeOf(now.modified)}`;
 }
 
 function timeOf(modified: number): string {
