@@ -213,6 +213,7 @@ export class DecodeStep {
     const offset = this.#ring.place(plan.stepWords, plan);
     this.#record(pass, plan, offset);
     endPass(target, pass);
+    this.#decoder.cache.noteRead(this.#layer, target);
   }
 
   /** Records into an encoder of its own and submits; does not wait. */

@@ -107,6 +107,16 @@ export async function readBack(device: GqaDevice, arg: BufferArg): Promise<Array
   checkPart(what, { buffer, offset, size }, 4);
   if (size % 4 !== 0) throw new ShapeError(`${what}: expected a multiple of 4 bytes, got ${size}`);
   checkUsage(what, buffer, 'COPY_SRC');
+  return copyOut(device, what, { buffer, offset, size });
+}
+
+/** Copies a range to the host; submits before it first waits. Leaves to others what the device has reported. */
+export async function copyOut(
+  device: GqaDevice,
+  what: string,
+  { buffer, offset, size }: BufferRange,
+): Promise<ArrayBuffer> {
+  device.assertAlive();
   const staging = device.device.createBuffer({
     label: what,
     size,

@@ -111,21 +111,18 @@ export class GqaDevice {
 
   /**
    * Waits for all submitted work, then throws what went wrong in it, if anything did: one GpuError tells of all. Where a
-   * cache alone has something to say, it is a NotFiniteError or a NotExecutedError.
+   * cache alone has something to say, also one that was destroyed since, it is a NotFiniteError or a NotExecutedError. Work
+   * that was recorded and may still be submitted is not waited for, and nothing is said of it.
    */
   async idle(): Promise<void> {
     this.assertAlive();
     await this.device.queue.onSubmittedWorkDone();
     await this.#errorsReported();
     this.assertAlive();
-    // Checks read buffers back, which throws what is still in the log.
-    const log = this.#errors.moved();
     const found = (await Promise.all(Array.from(this.#idleChecks, (check) => check()))).flat();
     const [first, ...others] = found;
-    if (first && others.length === 0 && log.empty) throw first;
-    for (const each of found) log.add(each.message, each);
-    const error = log.take();
-    if (error) throw error;
+    if (first && others.length === 0 && this.#errors.empty) throw first;
+    for (const each of found) this.#errors.add(each.message, each);
     this.assertUsable();
   }
 
@@ -144,6 +141,15 @@ export class GqaDevice {
   onIdle(check: IdleCheck): () => void {
     this.#idleChecks.add(check);
     return () => void this.#idleChecks.delete(check);
+  }
+
+  /** @internal Has the next `idle()` wait for what something that was destroyed found at its end, and throw it. */
+  onNextIdle(found: Promise<readonly GqaError[]>): void {
+    const stop = this.onIdle(() => {
+      stop();
+      return found;
+    });
+    void found.then((errors) => errors.length === 0 && stop());
   }
 
   /** @internal A sentence for every error that is reported from now on: what may be wrong after it, and what to do. */
@@ -199,7 +205,8 @@ const POWER_PREFERENCES: readonly GPUPowerPreference[] = ['low-power', 'high-per
 /**
  * Wraps a device the caller made. It is never destroyed by us, and its error handlers stay the caller's: WebGPU's errors about
  * work recorded here come to them, and then tokens may be counted that were never appended (`KvCache.truncate`).
- * `createCommandEncoder` of the device is wrapped, to know its encoders from those of another. `languageFeatures` is the
+ * `createCommandEncoder` of the device and `submit` of its queue are wrapped, to know its encoders from those of another, and
+ * what was submitted. `languageFeatures` is the
  * host's `gpu.wgslLanguageFeatures`: where it lacks `subgroup_id`, kernels do without subgroups. Default: it has it.
  */
 export function borrowDevice(device: GPUDevice, languageFeatures?: WgslLanguageFeatures): GqaDevice {
