@@ -8,7 +8,8 @@ import {
   type StorageData,
 } from '../device/buffers.ts';
 import { DestroyedError, GqaError, LimitExceededError } from '../device/errors.ts';
-import { checkBufferBytes, checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
+import { checkBufferBytes } from '../device/deviceFacts.ts';
+import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
 import { checkOptions, checkWhole, type Known } from '../device/options.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import { beginPass, bindKernel, dispatch, endPass, type RecordTarget } from '../device/record.ts';

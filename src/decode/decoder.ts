@@ -24,6 +24,7 @@ import {
 } from './plan.ts';
 import { compilePlainPath } from './plainPath.ts';
 import { checkTuning } from './tuning.ts';
+import { checkOwnEntries } from './tuningFaults.ts';
 
 /** What a decoder adds to its cache's shape. */
 export type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>;
@@ -81,7 +82,10 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
   if (cache.device !== device)
     throw new ForeignDeviceError('decoder: the cache belongs to another GqaDevice');
   checkKernel('decoder', kernel);
-  if (tuning !== undefined) checkTuning('decoder: tuning', tuning);
+  if (tuning !== undefined) {
+    checkTuning('decoder: tuning', tuning);
+    checkOwnEntries('decoder: tuning', tuning, device.device.adapterInfo, device.facts);
+  }
   checkChoice('decoder', options);
   const shape = checkShape({ ...pickKnown<OwnShape>(options, OWN_SHAPE), ...pickShape(cache) });
   const choice = pickKnown<ChoiceOptions>(options, CHOICE_OPTIONS);

@@ -1,8 +1,8 @@
 // plan.ts: from a shape, lengths and facts of a device to what a step dispatches; pure.
-import { checkKvLens, kvBytesRead, type CacheLayout } from '../cache/layout.ts';
+import { bytesOfTokens, checkCacheLayout, checkKvLens, type CacheLayout } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
-import type { DeviceFacts } from '../device/gqaDevice.ts';
-import { checkOneOf, checkOptions, describe, isObject, type Known } from '../device/options.ts';
+import { checkFacts, type DeviceFacts } from '../device/deviceFacts.ts';
+import { checkNumbers, checkOneOf, checkOptions, describe, isObject, type Known } from '../device/options.ts';
 import {
   checkVariantForm,
   chooseFused,
@@ -14,7 +14,7 @@ import {
 } from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
 import { profileOf } from '../kernels/profile.ts';
-import type { GqaShape } from '../kernels/shape.ts';
+import { checkGqaShape, type GqaShape } from '../kernels/shape.ts';
 import type { SubgroupReport } from '../kernels/subgroupProbe.ts';
 import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
 import { checkEntry, type TunedEntry } from './tuning.ts';
@@ -86,6 +86,8 @@ export interface PlanContext {
   readonly slots: number;
   /** Longest sequence that is not worth splitting. */
   readonly wholeLen: number;
+  /** Why what was tuned for the device and this class of shapes was not taken; absent where it was, or nothing was tuned. */
+  readonly tunedFault?: string;
   /** What a probe saw of the device's subgroups; its fault is why none of the kernels on subgroups was taken. */
   readonly subgroups?: SubgroupReport;
 }
@@ -118,7 +120,9 @@ export function planContext(
 ): PlanContext {
   checkOptions('planContext', options, CONTEXT_OPTIONS);
   checkKernel('planContext', options.kernel);
-  checkPlanArguments(shape, layout, facts);
+  checkGqaShape('planContext: shape', shape);
+  checkCacheLayout('planContext: layout', layout);
+  checkFacts('planContext: facts', facts);
   checkChoice('planContext', options);
   const variant = chooseVariant(shape, layout, facts, options);
   const kernel = options.kernel === 'plain' ? 'plain' : variant.template;
@@ -133,18 +137,6 @@ export function planContext(
   const profile = profileOf(facts);
   const slots = options.tuned?.slots ?? profile.slots;
   return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen: profile.wholeLen };
-}
-
-function checkPlanArguments(shape: GqaShape, layout: CacheLayout, facts: DeviceFacts): void {
-  for (const [name, value, from] of [
-    ['shape', shape, 'checkShape'],
-    ['layout', layout, 'cacheLayout'],
-    ['facts', facts, 'GqaDevice.facts'],
-  ] as const) {
-    if (!isObject(value)) {
-      throw new ShapeError(`planContext: ${name}: expected what ${from} gives, got ${describe(value)}`);
-    }
-  }
 }
 
 /** Throws ShapeError for a variant, or something tuned, that is none. */
@@ -203,6 +195,7 @@ export function planDecode(
   kvLens: readonly number[],
   options: PlanOptions = {},
 ): DecodePlan {
+  checkContext(context);
   const { shape, layout, kernel } = context;
   checkOptions('plan', options, PLAN_OPTIONS);
   checkKvLens('plan', kvLens, shape.batch, layout.capacity);
@@ -225,7 +218,7 @@ export function planDecode(
     merges: partials > 0,
     dispatches: dispatchNames(kernel, partials > 0),
     bytes: {
-      kv: kvBytesRead(layout, kvLens),
+      kv: bytesOfTokens(layout, kvLens),
       q: rowBytes,
       out: rowBytes + shape.rows * 4,
       partial: 2 * partialBytes(shape, partials),
@@ -234,6 +227,13 @@ export function planDecode(
   };
   contexts.set(plan, context);
   return plan;
+}
+
+function checkContext(context: PlanContext): void {
+  checkNumbers('plan: context', context, ['maxSplits', 'maxPartials', 'slots', 'wholeLen'], 'planContext');
+  checkGqaShape('plan: context.shape', context.shape);
+  checkCacheLayout('plan: context.layout', context.layout);
+  checkVariantForm('plan: context.variant', context.variant);
 }
 
 function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {

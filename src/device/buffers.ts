@@ -1,6 +1,7 @@
 // buffers.ts: storage buffers in, out and checked.
 import { GpuError, ShapeError } from './errors.ts';
-import { checkBufferBytes, checkDevice, type GqaDevice } from './gqaDevice.ts';
+import { checkBufferBytes } from './deviceFacts.ts';
+import { checkDevice, type GqaDevice } from './gqaDevice.ts';
 import { checkOptions, checkWhole, describe, isObject, type Known } from './options.ts';
 import { scoped, submitted } from './scopes.ts';
 import { BUFFER_USAGE, MAP_MODE } from './usage.ts';

@@ -1,4 +1,5 @@
 // gqaDevice.ts: a GPUDevice, our own or borrowed, with what the library keeps beside it: facts, pipelines, errors.
+import { factsOf, type DeviceFacts } from './deviceFacts.ts';
 import { watchEncoders } from './encoders.ts';
 import { ErrorLog } from './errorLog.ts';
 import {
@@ -6,7 +7,6 @@ import {
   DeviceLostError,
   GpuError,
   type GqaError,
-  LimitExceededError,
   messageOf,
   NoAdapterError,
   ShapeError,
@@ -16,25 +16,7 @@ import { checkInstance, checkOneOf, checkOptions, describe, isObject, type Known
 import { Pipelines } from './pipelines.ts';
 import { fullRequest } from './request.ts';
 
-/** What planning needs to know of a device; plain data, so that plans can be made and tested without one. */
-export interface DeviceFacts {
-  /** A CPU pretends to be a GPU (lavapipe, SwiftShader, WARP). */
-  readonly software: boolean;
-  /** As the adapter says, in lower case; browsers may leave it empty. */
-  readonly vendor: string;
-  /** The feature, and the WGSL builtins that the kernels need with it. */
-  readonly subgroups: boolean;
-  readonly subgroupMinSize: number;
-  readonly subgroupMaxSize: number;
-  /** Rows, columns and depth of its subgroup matrices of f16 with sums of f32; 0 where it has none of 8 or 16 alike. */
-  readonly matrixUnit: number;
-  readonly maxInvocations: number;
-  readonly maxWorkgroupStorage: number;
-  readonly maxBindingBytes: number;
-  readonly maxBufferBytes: number;
-  /** Most workgroups of a dispatch in one dimension. */
-  readonly maxGrid: number;
-}
+export type { DeviceFacts } from './deviceFacts.ts';
 
 export interface OpenOptions {
   /**
@@ -225,62 +207,6 @@ function checkHas<T>(where: string, value: T, method: keyof T & string, expected
 /** Throws ShapeError unless `device` is a GqaDevice. */
 export function checkDevice(where: string, device: GqaDevice): void {
   checkInstance(where, device, GqaDevice, 'openDevice() and borrowDevice() give one');
-}
-
-/** Is this adapter or device a software renderer? By WebGPU's own flag, else by the names such renderers go by. */
-export function isSoftware(info: GPUAdapterInfo): boolean {
-  const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-  return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(names);
-}
-
-function factsOf(device: GPUDevice, hasSubgroupId: boolean): DeviceFacts {
-  const { limits, features, adapterInfo } = device;
-  return {
-    software: isSoftware(adapterInfo),
-    vendor: adapterInfo.vendor,
-    subgroups: features.has('subgroups') && hasSubgroupId,
-    subgroupMinSize: adapterInfo.subgroupMinSize ?? 4,
-    subgroupMaxSize: adapterInfo.subgroupMaxSize ?? 128,
-    matrixUnit: matrixUnitOf(device),
-    maxInvocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
-    maxWorkgroupStorage: limits.maxComputeWorkgroupStorageSize,
-    maxBindingBytes: limits.maxStorageBufferBindingSize,
-    maxBufferBytes: limits.maxBufferSize,
-    maxGrid: limits.maxComputeWorkgroupsPerDimension,
-  };
-}
-
-/** One kind of matrices that an adapter offers; Dawn's experimental extension of GPUAdapterInfo. */
-interface SubgroupMatrixConfig {
-  readonly componentType: string;
-  readonly resultComponentType: string;
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-}
-
-export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
-
-function matrixUnitOf({ features, adapterInfo }: GPUDevice): number {
-  if (![MATRIX_FEATURE, 'shader-f16', 'subgroups'].every((name) => features.has(name))) return 0;
-  const { subgroupMatrixConfigs = [] } = adapterInfo as {
-    subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[];
-  };
-  const config = subgroupMatrixConfigs.find(
-    ({ componentType, resultComponentType, M, N, K }) =>
-      componentType === 'f16' && resultComponentType === 'f32' && M === N && N === K && (M === 8 || M === 16),
-  );
-  return config?.M ?? 0;
-}
-
-/** Throws LimitExceededError when a storage buffer of `bytes` could not be made or bound whole. */
-export function checkBufferBytes(facts: DeviceFacts, where: string, bytes: number): void {
-  if (bytes > facts.maxBindingBytes) {
-    throw new LimitExceededError(where, 'maxStorageBufferBindingSize', bytes, facts.maxBindingBytes);
-  }
-  if (bytes > facts.maxBufferBytes) {
-    throw new LimitExceededError(where, 'maxBufferSize', bytes, facts.maxBufferBytes);
-  }
 }
 
 /** Dawn ends some messages with NUL bytes. */
