@@ -6,7 +6,8 @@ import type { SlotOrder } from '../checkpoint/layout.ts';
 import { GqaError, ShapeError } from '../device/errors.ts';
 
 /** A folder to make, without the slashes that shells and people put behind it: more is put there to name its neighbour. */
-export function folder(text: string): string {
+export function folder(text: string, before?: string): string {
+  if (before !== undefined) throw new InvalidArgumentError(`expected one folder, got "${before}" before.`);
   return text.replace(/(?<=.)[\\/]+$/, '');
 }
 

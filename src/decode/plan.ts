@@ -1,7 +1,8 @@
 // plan.ts: from a shape, lengths and facts of a device to what a step dispatches; pure.
 import { bytesOfTokens, checkCacheLayout, checkKvLens, type CacheLayout } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
-import { checkFacts, type DeviceFacts } from '../device/deviceFacts.ts';
+import type { DeviceFacts } from '../device/gqaDevice.ts';
+import { checkFacts } from '../device/deviceFacts.ts';
 import { checkNumbers, checkOneOf, checkOptions, describe, isObject, type Known } from '../device/options.ts';
 import {
   checkVariantForm,

@@ -4,8 +4,9 @@
 // hands it in; the library reads and writes nothing itself.
 import { checkAdapterInfo } from '../device/adapterInfo.ts';
 import { messageOf, ShapeError } from '../device/errors.ts';
-import { checkFacts, type DeviceFacts } from '../device/deviceFacts.ts';
-import { checkText, describe, isRecord } from '../device/options.ts';
+import type { DeviceFacts } from '../device/gqaDevice.ts';
+import { checkFacts } from '../device/deviceFacts.ts';
+import { checkString, describe, isRecord } from '../device/options.ts';
 import { canRun, checkVariantForm, type FusedVariant } from '../kernels/fused.ts';
 import { checkFormat, type CacheFormat } from '../kernels/lib.ts';
 import { checkGqaShape, type GqaShape } from '../kernels/shape.ts';
@@ -84,8 +85,8 @@ export function entryFor(
  */
 export function withEntry(tuning: Tuning, device: string, shape: string, entry: TunedEntry): Tuning {
   checkTuning('withEntry: tuning', tuning);
-  checkText('withEntry: device', device);
-  checkText('withEntry: shape', shape);
+  checkString('withEntry: device', device);
+  checkString('withEntry: shape', shape);
   checkEntry('withEntry: entry', entry);
   checkVariantForm('withEntry: entry.variant', entry.variant);
   const devices = { ...tuning.devices, [device]: { ...tuning.devices[device], [shape]: entry } };
@@ -94,7 +95,7 @@ export function withEntry(tuning: Tuning, device: string, shape: string, entry: 
 
 /** Reads a Tuning from the text `json`. Throws ShapeError, with `where` in front, for what is not one of this schema. */
 export function parseTuning(json: string, where: string): Tuning {
-  checkText('parseTuning: where', where);
+  checkString('parseTuning: where', where);
   if (typeof json !== 'string') throw new ShapeError(`${where}: expected JSON, got ${describe(json)}`);
   let value: unknown;
   try {

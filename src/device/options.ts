@@ -63,7 +63,7 @@ export function checkNumbers<T extends object>(
 }
 
 /** Throws ShapeError unless `value` is a text that is not empty. */
-export function checkText(where: string, value: string): void {
+export function checkString(where: string, value: string): void {
   if (typeof value === 'string' && value !== '') return;
   throw new ShapeError(`${where}: expected a text, got ${describe(value)}`);
 }
