@@ -96,9 +96,9 @@ describe('a tuning', () => {
       '{"schema":"gqa-tuning/1","devices":{"a":{"b":{"variant":{},"slots":0}}}}',
       'tuning.json: "a", b: expected a variant and slots',
     ],
-  ])('refuses %s', (json, message) => {
+  ])('refuses %s', (json, expected) => {
     expect(() => parseTuning(json, 'tuning.json')).toThrow(ShapeError);
-    expect(() => parseTuning(json, 'tuning.json')).toThrow(message);
+    expect(() => parseTuning(json, 'tuning.json')).toThrow(expected);
   });
 });
 
