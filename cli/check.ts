@@ -127,7 +127,7 @@ export async function checkDevice(
           head(found.adapterName, options.cases, seconds),
           ...partialLine(partial, rows),
           '',
-          checkText(rows),
+          checkText(rows, total),
           ...appendsText(appends),
         ].join('\n')
       : JSON.stringify(

@@ -76,15 +76,18 @@ const COLUMNS: readonly Column[] = [
   { title: 'where', align: 'left' },
 ];
 
-/** The groups as a Markdown table, then a verdict, then each failed run in detail. */
-export function checkText(rows: readonly CheckRow[]): string {
+/**
+ * The groups as a Markdown table, then a verdict, then each failed run in detail. Of fewer runs than were planned it is no
+ * "ok", and may be a failure.
+ */
+export function checkText(rows: readonly CheckRow[], planned = rows.length): string {
   const failures = rows.filter((row) => !passed(row));
   const cases = new Set(rows.map((row) => row.case)).size;
   const scope = `${plural(rows.length, 'run')} of ${plural(cases, 'case')}`;
-  const verdict =
-    failures.length === 0
-      ? `ok: ${scope}, all within the bounds${untriedText(rows)}`
-      : `FAILED: ${failures.length} of ${scope}`;
+  const within = `${scope}, all within the bounds${untriedText(rows)}`;
+  const rest = planned - rows.length;
+  const good = rest === 0 ? `ok: ${within}` : `no verdict: ${plural(rest, 'run')} left out; ${within}`;
+  const verdict = failures.length === 0 ? good : `FAILED: ${failures.length} of ${scope}`;
   return [
     markdownTable(COLUMNS, groupChecks(rows).map(groupCells)),
     '',

@@ -32,10 +32,24 @@ export {
 } from './decode/tuning.ts';
 export type { TunedEntry, Tuning } from './decode/tuning.ts';
 export { tuningFaults } from './decode/tuningFaults.ts';
+export { isSoftware } from './device/adapterInfo.ts';
 export { createStorage, readBack, uploadStorage } from './device/buffers.ts';
 export type { BufferArg, BufferRange, StorageData } from './device/buffers.ts';
-export * from './device/errors.ts';
-export { borrowDevice, GqaDevice, isSoftware, openDevice } from './device/gqaDevice.ts';
+export {
+  DestroyedError,
+  DeviceLostError,
+  FeatureMissingError,
+  ForeignDeviceError,
+  GpuError,
+  GqaError,
+  LimitExceededError,
+  NoAdapterError,
+  NotExecutedError,
+  NotFiniteError,
+  ShaderError,
+  ShapeError,
+} from './device/errors.ts';
+export { borrowDevice, GqaDevice, openDevice } from './device/gqaDevice.ts';
 export type { DeviceFacts, OpenOptions, WgslLanguageFeatures } from './device/gqaDevice.ts';
 export type { RecordTarget } from './device/record.ts';
 export type { AdapterOffer, DeviceRequest } from './device/request.ts';

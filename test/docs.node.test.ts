@@ -1,4 +1,5 @@
 // docs.node.test.ts: the programs in docs/ run as they stand there, and print what their comments say.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,6 +39,19 @@ test('the recipes are one program', async () => {
     ['ragged', [32, 20]],
     ['decoded', [34, 24], 2 * 8 * 64],
   ]);
+}, 180_000);
+
+test('the recipes have types', () => {
+  writeFileSync(join(folder, 'typed.ts'), codeBlocks(page, 'ts').join('\n'));
+  const paths = {
+    'gqa-webgpu': [join(ROOT, 'src/index.ts')],
+    'gqa-webgpu/node': [join(ROOT, 'src/node.ts')],
+  };
+  const options = { extends: join(ROOT, 'tsconfig.json'), compilerOptions: { paths }, include: ['typed.ts'] };
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(options));
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
+  expect([stdout, status]).toEqual(['', 0]);
 }, 180_000);
 
 test("Dawn's globals, and what Next.js is told", async () => {

@@ -1,5 +1,5 @@
 // bed.ts: what the kernels of one shape are timed on: a seeded problem, enough copies of its caches to stay cold, q and outputs.
-import { checkBufferBytes } from '../../src/device/gqaDevice.ts';
+import { checkBufferBytes } from '../../src/device/deviceFacts.ts';
 import {
   cacheLayout,
   createKvCache,

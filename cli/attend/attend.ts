@@ -18,7 +18,7 @@ import { readTuningFor } from '../../src/node/tuningFile.ts';
 import { EXIT } from '../../src/node/command/usage.ts';
 import { Progress } from '../../src/node/command/progress.ts';
 import { cacheLayout } from '../../src/cache/layout.ts';
-import { checkBufferBytes } from '../../src/device/gqaDevice.ts';
+import { checkBufferBytes } from '../../src/device/deviceFacts.ts';
 import { type InputShape } from './attendInput.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 

@@ -12,7 +12,8 @@ import type { SlotOrder } from '../../src/models/families/headSlots.ts';
 import { GqaError, ShapeError } from '../../src/device/errors.ts';
 
 /** A folder to make, without the slashes that shells and people put behind it: more is put there to name its neighbour. */
-export function folder(text: string): string {
+export function folder(text: string, before?: string): string {
+  if (before !== undefined) throw new InvalidArgumentError(`expected one folder, got "${before}" before.`);
   if (text === '') throw new InvalidArgumentError('expected the name of a folder, got "".');
   return text.replace(/(?<=.)[\\/]+$/, '');
 }

@@ -29,8 +29,8 @@ export class BoundAppend {
   /**
    * Records the append and counts its tokens at once; submit what was recorded before reading the cache. Any number of
    * appends may be recorded before that, to be submitted in the order they were recorded in. Should the submit be refused,
-   * the tokens are counted but not there: the device's next error says so, and `KvCache.truncate` to the lengths known to be
-   * good puts it right.
+   * or what was recorded be dropped, the tokens are counted but not there: `GqaDevice.idle` says so once something recorded
+   * later was submitted, and `KvCache.truncate` to the lengths known to be good puts it right.
    * Throws ShapeError when a sequence has no room or the target is not open, ForeignDeviceError when the target is of another
    * device: then nothing was recorded and the cache is unchanged.
    */

@@ -8,7 +8,8 @@ import {
   type StorageData,
 } from '../device/buffers.ts';
 import { DestroyedError, GqaError, LimitExceededError } from '../device/errors.ts';
-import { checkBufferBytes, checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
+import { checkBufferBytes } from '../device/deviceFacts.ts';
+import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
 import { checkOptions, checkWhole, type Known } from '../device/options.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import { beginPass, bindKernel, dispatch, endPass, type RecordTarget } from '../device/record.ts';
@@ -124,6 +125,11 @@ export class KvCache {
     return this.#lengths.live(layer);
   }
 
+  /** @internal Notes that a layer was read by work recorded into the target, which needs all that was appended before. */
+  noteRead(layer: number, target: RecordTarget): void {
+    this.#status.noteRead(layer, target);
+  }
+
   /** @internal Appends recorded into a layer, without those that were taken back: what the GPU should have executed. */
   appendsRecorded(layer: number): number {
     return this.#lengths.appends(layer);
@@ -205,6 +211,7 @@ export class KvCache {
     dispatch(pass, kernel, grid, this.#ring.place(this.#stepWords));
     endPass(target, pass);
     this.#lengths.count(layer, numTokens);
+    this.#status.noteAppend(layer, target);
     this.device.advise(ADVICE);
   }
 
@@ -262,14 +269,17 @@ export class KvCache {
     checkWhole(`${where}: layer`, layer, 0, this.layout.layers - 1);
   }
 
-  /** Frees the buffers. Idempotent. WebGPU returns the memory with the next submit. */
+  /**
+   * Frees the buffers. Idempotent. WebGPU returns the memory with the next submit. NaN and infinity that were appended and
+   * that `idle()` has not told yet come out of the device's next `idle()`.
+   */
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
     for (const buffer of buffersOf(this.layers)) buffer.destroy();
     this.#ring.destroy();
     this.#stopChecks();
-    this.#status.destroy();
+    this.device.onNextIdle(this.#status.destroy(nameOf(this.layout)));
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,13 @@
 // layout.ts: where everything lies in a KV cache and how many bytes it takes; pure, before anything is allocated.
 import { ShapeError } from '../device/errors.ts';
-import { checkOneOf, checkOptions, checkWhole, describe, type Known } from '../device/options.ts';
+import {
+  checkNumbers,
+  checkOneOf,
+  checkOptions,
+  checkWhole,
+  describe,
+  type Known,
+} from '../device/options.ts';
 import {
   KV_TYPES,
   rowBytes,
@@ -9,7 +16,7 @@ import {
   type KvType,
   type RowsLayout,
 } from '../numbers/elements.ts';
-import type { CacheFormat } from '../kernels/lib.ts';
+import { checkFormat, type CacheFormat } from '../kernels/lib.ts';
 import { HEAD_DIMS, MAX_BATCH, MAX_HEADS } from '../kernels/shape.ts';
 
 /** What a cache is made for. K and V of each layer are HND: [B, Hkv, capacity, D]. */
@@ -109,11 +116,35 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
 /**
  * Bytes of K and V that one step has to read in one layer, each counted once.
  * @param layout the cache's `layout`
- * @param kvLens keys that each sequence attends to
+ * @param kvLens keys that each sequence attends to: [B], each 0 to the capacity
  */
 export function kvBytesRead(layout: CacheLayout, kvLens: readonly number[]): number {
+  checkCacheLayout('kvBytesRead: layout', layout);
+  checkKvLens('kvBytesRead', kvLens, layout.batch, layout.capacity);
+  return bytesOfTokens(layout, kvLens);
+}
+
+/** The same for arguments that were checked. */
+export function bytesOfTokens(layout: CacheLayout, kvLens: readonly number[]): number {
   return kvLens.reduce((sum, kvLen) => sum + kvLen, 0) * layout.bytesPerToken;
 }
+
+/** Throws ShapeError unless this is what `cacheLayout` returned. */
+export function checkCacheLayout(where: string, layout: CacheLayout): void {
+  checkNumbers(where, layout, LAYOUT_NUMBERS, 'cacheLayout');
+  checkFormat(where, layout);
+}
+
+const LAYOUT_NUMBERS = [
+  'batch',
+  'numKvHeads',
+  'headDim',
+  'capacity',
+  'layers',
+  'kScales',
+  'vScales',
+  'bytesPerToken',
+] as const satisfies readonly (keyof CacheLayout)[];
 
 /** Throws ShapeError unless there is one length per sequence, each a whole number from 0 to `most`. */
 export function checkKvLens(where: string, kvLens: readonly number[], batch: number, most: number): void {

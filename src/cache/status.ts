@@ -1,9 +1,12 @@
 // status.ts: what the append kernel counts on the device, per layer, and what of it was not told yet.
-import { createStorage, readBack, type BufferRange } from '../device/buffers.ts';
-import { NotExecutedError, NotFiniteError, type GqaError } from '../device/errors.ts';
+import { copyOut, createStorage, type BufferRange } from '../device/buffers.ts';
+import { fateOf } from '../device/encoders.ts';
+import { GpuError, NotExecutedError, NotFiniteError, type GqaError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
+import type { RecordTarget } from '../device/record.ts';
 import { APPEND_STATUS_WORDS, appendStatus, type AppendStatus } from '../kernels/appendKv.ts';
-import type { LostElements } from '../numbers/elements.ts';
+import { type LostElements } from '../numbers/elements.ts';
+import { Unsubmitted } from './unsubmitted.ts';
 
 /** Appends of a layer, or of all: recorded by the host, and executed by the device. */
 export interface AppendCounts {
@@ -43,7 +46,12 @@ export class CacheStatus {
     this.#recorded = recorded;
     this.#buffer = createStorage(device, 'append status', layers * LAYER_BYTES);
     this.#atTruncate = createStorage(device, 'append status at truncate', layers * LAYER_BYTES);
-    this.#layers = Array.from({ length: layers }, () => ({ seen: ZERO, givenUp: 0, pending: undefined }));
+    this.#layers = Array.from({ length: layers }, () => ({
+      seen: ZERO,
+      givenUp: 0,
+      pending: undefined,
+      unsubmitted: new Unsubmitted(),
+    }));
   }
 
   /** The kernel's `status` binding for a layer. */
@@ -51,8 +59,19 @@ export class CacheStatus {
     return { buffer: this.#buffer, offset: layer * LAYER_BYTES, size: APPEND_STATUS_WORDS * 4 };
   }
 
+  /** Notes an append that was recorded into the target. */
+  noteAppend(layer: number, target: RecordTarget): void {
+    this.#layers[layer]!.unsubmitted.note(fateOf(target), 1);
+  }
+
+  /** Notes work recorded into the target that reads the layer. */
+  noteRead(layer: number, target: RecordTarget): void {
+    this.#layers[layer]!.unsubmitted.note(fateOf(target), 0);
+  }
+
   /** Appends that are recorded but not executed now are not expected any more: tokens were forgotten or replaced. */
   giveUp(layers: readonly number[]): void {
+    for (const layer of layers) this.#layers[layer]!.unsubmitted.clear();
     const waiting = layers.filter((layer) => this.#recorded(layer) !== this.#layers[layer]!.seen.executed);
     if (waiting.length === 0) return;
     const { device } = this.#device;
@@ -84,36 +103,49 @@ export class CacheStatus {
 
   /** What went wrong since the last call: an error of each kind at most, none twice. `cache` says which cache. */
   async check(cache: string): Promise<GqaError[]> {
+    return this.#destroyed ? [] : this.#findings(cache);
+  }
+
+  async #findings(cache: string): Promise<GqaError[]> {
     const recorded = this.#layers.map((_, layer) => this.#recorded(layer));
     if (this.#layers.every(({ seen }, layer) => recorded[layer] === seen.executed)) return [];
     // Both copies are submitted before anything is awaited: what is recorded meanwhile belongs to the next check.
     const pending = this.#layers.map((layer) => layer.pending);
+    const early = this.#layers.map(({ unsubmitted }) => unsubmitted.appends());
     const reads = [this.#read(this.#buffer), this.#read(this.#atTruncate)] as const;
-    const [counted, atTruncate] = await Promise.all(reads).catch((error: unknown) => {
-      if (this.#destroyed) return [[], []];
-      throw error;
-    });
+    const [counted, atTruncate] = await Promise.all(reads);
     const found = counted.map((now, layer) => {
       const state = this.#layers[layer]!;
       const since = pending[layer];
       if (since !== undefined) state.givenUp = since - atTruncate[layer]!.executed;
       if (state.pending === since) state.pending = undefined;
-      return news(state, now, recorded[layer]!);
+      return news(state, now, recorded[layer]! - early[layer]!);
     });
     return errorsOf(cache, found);
   }
 
   async #read(buffer: GPUBuffer): Promise<AppendStatus[]> {
-    const bytes = await readBack(this.#device, buffer);
+    const range = { buffer, offset: 0, size: buffer.size };
+    const bytes = await copyOut(this.#device, `read-back of ${buffer.label}`, range);
     return this.#layers.map((_, layer) =>
       appendStatus(new Uint32Array(bytes, layer * LAYER_BYTES, APPEND_STATUS_WORDS)),
     );
   }
 
-  destroy(): void {
+  /**
+   * Frees the counters, read a last time. Resolves with what of the values was not told yet; nobody misses appends that a
+   * cache that is gone did not get.
+   */
+  async destroy(cache: string): Promise<GqaError[]> {
     this.#destroyed = true;
-    this.#buffer.destroy();
-    this.#atTruncate.destroy();
+    try {
+      return (await this.#findings(cache)).filter((error) => error instanceof NotFiniteError);
+    } catch (error) {
+      return error instanceof GpuError ? [error] : []; // of a device that is gone there is nothing to read
+    } finally {
+      this.#buffer.destroy();
+      this.#atTruncate.destroy();
+    }
   }
 }
 
@@ -128,6 +160,7 @@ interface Layer {
   givenUp: number;
   /** Appends recorded when they were last given up, until the copy of the counters from then is read. */
   pending: number | undefined;
+  readonly unsubmitted: Unsubmitted;
 }
 
 /** What a check finds in a layer: elements and appends that were not told yet. */
@@ -137,9 +170,9 @@ interface News {
   readonly missing: number;
 }
 
-/** Compares a layer's counters with those of the last check, and keeps them. */
-function news(state: Layer, now: AppendStatus, recorded: number): News {
-  const lacking = recorded - now.executed;
+/** Compares a layer's counters with those of the last check, and keeps them. `due` is how many appends should be executed. */
+function news(state: Layer, now: AppendStatus, due: number): News {
+  const lacking = due - now.executed;
   const found = {
     k: now.k.notFinite - state.seen.k.notFinite,
     v: now.v.notFinite - state.seen.v.notFinite,
@@ -171,8 +204,9 @@ function errorsOf(cache: string, found: readonly News[]): GqaError[] {
   );
   const values = `${cache}: values that are not finite (NaN or infinity) were appended: ${some(wrong)}`;
   const appends =
-    `${cache}: appends were recorded and counted, but never executed: ${some(missing)}; ` +
-    'submit what was recorded before idle(), or call cache.truncate(...)';
+    `${cache}: appends were recorded and counted, but not executed: ${some(missing)}; ` +
+    'their submit was refused, or work recorded later was submitted first; ' +
+    'cache.truncate() to the lengths known to be good puts that right';
   return [
     ...(wrong.length > 0 ? [new NotFiniteError(values)] : []),
     ...(missing.length > 0 ? [new NotExecutedError(appends)] : []),

@@ -1,20 +1,22 @@
 // context.ts: which kernel a decoder gets on a device: none on subgroups that a probe did not find as the kernel needs them.
 import type { CacheLayout } from '../cache/layout.ts';
-import { FeatureMissingError } from '../device/errors.ts';
+import { FeatureMissingError, LimitExceededError } from '../device/errors.ts';
 import type { DeviceFacts, GqaDevice } from '../device/gqaDevice.ts';
 import type { Known } from '../device/options.ts';
-import { canRun, checkVariant } from '../kernels/fused.ts';
+import { checkVariant, type FusedVariant } from '../kernels/fused.ts';
 import type { GqaShape } from '../kernels/shape.ts';
 import { teamsOf, type SubgroupReport } from '../kernels/probe/subgroupProbe.ts';
 import { CONTEXT_OPTIONS, planContext, type ContextOptions, type PlanContext } from './planContext.ts';
 import { probedFacts, probeSubgroups, withoutSubgroups } from './probe.ts';
-import { tunedFor, type Tuning } from './tuning.ts';
+import { entryFor, type Tuning } from './tuning.ts';
 
 /** What a decoder may be told, and what was measured on devices. */
 export interface ChoiceOptions extends ContextOptions {
   /**
    * What was measured on devices, as `parseTuning` reads it; `auto` takes this device's entry for this class of shapes, if
-   * there is one. Default: nothing was.
+   * there is one. An entry of this device that is none is a ShapeError; one that needs more than the device has, as it was
+   * opened, is passed over, and `context.tunedFault` says why. Entries of other devices are not looked at (`tuningFaults`
+   * does). Default: nothing was.
    */
   readonly tuning?: Tuning;
 }
@@ -64,9 +66,26 @@ function checked(
   facts: DeviceFacts,
   { tuning, tuned: given, ...options }: ChoiceOptions,
 ): PlanContext {
-  const known = given ?? (tuning && tunedFor(tuning, device.adapterInfo, facts, shape, layout));
-  const tuned = known && canRun(shape, layout, known.variant, facts) ? known : undefined;
+  const entry = given ?? (tuning && entryFor(tuning, device.adapterInfo, shape, layout));
+  const tunedFault = entry && lack(shape, layout, entry.variant, facts);
+  const tuned = tunedFault === undefined ? entry : undefined;
   const context = planContext(shape, layout, facts, { ...options, ...(tuned && { tuned }) });
   checkVariant(shape, layout, context.variant, facts);
-  return context;
+  return tunedFault === undefined ? context : { ...context, tunedFault };
+}
+
+/** What a device of these facts lacks for a variant. Throws ShapeError for sizes that no device could run. */
+function lack(
+  shape: GqaShape,
+  layout: CacheLayout,
+  variant: FusedVariant,
+  facts: DeviceFacts,
+): string | undefined {
+  try {
+    checkVariant(shape, layout, variant, facts);
+    return undefined;
+  } catch (error) {
+    if (error instanceof FeatureMissingError || error instanceof LimitExceededError) return error.message;
+    throw error;
+  }
 }

@@ -16,6 +16,7 @@ import { checkPlan, PLAN_OPTIONS, planDecode, type DecodePlan, type PlanOptions 
 import { checkChoice, checkKernel, type PlanContext } from './planContext.ts';
 import { compilePlainPath } from './plainPath.ts';
 import { checkTuning } from './tuning.ts';
+import { checkOwnEntries } from './tuningFaults.ts';
 
 /** What a decoder adds to its cache's shape. */
 export type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>;
@@ -73,7 +74,10 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
   if (cache.device !== device)
     throw new ForeignDeviceError('decoder: the cache belongs to another GqaDevice');
   checkKernel('decoder', kernel);
-  if (tuning !== undefined) checkTuning('decoder: tuning', tuning);
+  if (tuning !== undefined) {
+    checkTuning('decoder: tuning', tuning);
+    checkOwnEntries('decoder: tuning', tuning, device.device.adapterInfo, device.facts);
+  }
   checkChoice('decoder', options);
   const shape = checkShape({ ...pickKnown<OwnShape>(options, OWN_SHAPE), ...pickShape(cache) });
   const choice = pickKnown<ChoiceOptions>(options, CHOICE_OPTIONS);
@@ -209,6 +213,7 @@ export class DecodeStep {
     const offset = this.#ring.place(plan.stepWords, plan);
     this.#record(pass, plan, offset);
     endPass(target, pass);
+    this.#decoder.cache.noteRead(this.#layer, target);
   }
 
   /** Records into an encoder of its own and submits; does not wait. */

@@ -1,12 +1,15 @@
 // plan.ts: from a shape, lengths and facts of a device to what a step dispatches; pure.
-import { checkKvLens, kvBytesRead, type CacheLayout } from '../cache/layout.ts';
+import { bytesOfTokens, checkCacheLayout, checkKvLens, type CacheLayout } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
 import { checkOptions, describe, isObject, type Known } from '../device/options.ts';
 import { workgroupsPerItem } from '../kernels/fused.ts';
-import type { Grid } from '../kernels/kernel.ts';
-import type { GqaShape } from '../kernels/shape.ts';
+import { type Grid } from '../kernels/kernel.ts';
+import { type GqaShape } from '../kernels/shape.ts';
 import { packStep, type StepItem, type StepSequence } from '../kernels/stepNumbers.ts';
 import { partialBytes, type DecodeKernel, type PlanContext } from './planContext.ts';
+import { checkNumbers } from '../device/options.ts';
+import { checkVariantForm } from '../kernels/fused.ts';
+import { checkGqaShape } from '../kernels/shape.ts';
 import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
 
 /** How to split the keys. Without options: as many workgroups as the device needs to be busy, no more. */
@@ -67,6 +70,7 @@ export function planDecode(
   kvLens: readonly number[],
   options: PlanOptions = {},
 ): DecodePlan {
+  checkContext(context);
   const { shape, layout, kernel, lse } = context;
   checkOptions('plan', options, PLAN_OPTIONS);
   checkKvLens('plan', kvLens, shape.batch, layout.capacity);
@@ -89,7 +93,7 @@ export function planDecode(
     merges: partials > 0,
     dispatches: dispatchNames(kernel, partials > 0),
     bytes: {
-      kv: kvBytesRead(layout, kvLens),
+      kv: bytesOfTokens(layout, kvLens),
       q: rowBytes,
       out: rowBytes + (lse ? shape.rows * 4 : 0),
       partial: 2 * partialBytes(shape, partials),
@@ -98,6 +102,13 @@ export function planDecode(
   };
   contexts.set(plan, context);
   return plan;
+}
+
+function checkContext(context: PlanContext): void {
+  checkNumbers('plan: context', context, ['maxSplits', 'maxPartials', 'slots', 'wholeLen'], 'planContext');
+  checkGqaShape('plan: context.shape', context.shape);
+  checkCacheLayout('plan: context.layout', context.layout);
+  checkVariantForm('plan: context.variant', context.variant);
 }
 
 function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {

@@ -1,8 +1,8 @@
 // planContext.ts: what stays the same over all plans of a decoder: its kernel variant, and how far it can split; pure.
-import type { CacheLayout } from '../cache/layout.ts';
-import { ShapeError } from '../device/errors.ts';
+import { checkCacheLayout, type CacheLayout } from '../cache/layout.ts';
+import { checkFacts } from '../device/deviceFacts.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
-import { checkBoolean, checkOneOf, checkOptions, describe, isObject, type Known } from '../device/options.ts';
+import { checkBoolean, checkOneOf, checkOptions, type Known } from '../device/options.ts';
 import {
   checkVariantForm,
   chooseFused,
@@ -13,7 +13,7 @@ import {
 } from '../kernels/fused.ts';
 import type { SubgroupReport } from '../kernels/probe/subgroupProbe.ts';
 import { profileOf } from '../kernels/profile.ts';
-import type { GqaShape } from '../kernels/shape.ts';
+import { checkGqaShape, type GqaShape } from '../kernels/shape.ts';
 import { checkEntry, type TunedEntry } from './tuning.ts';
 
 /** A template of the fused kernel (one dispatch and, where sequences are split, a merge) or `plain`: three simple steps, the yardstick. */
@@ -49,6 +49,8 @@ export interface PlanContext {
   readonly wholeLen: number;
   /** Whether steps write log-sum-exps. */
   readonly lse: boolean;
+  /** Why what was tuned for the device and this class of shapes was not taken; absent where it was, or nothing was tuned. */
+  readonly tunedFault?: string;
   /** What a probe saw of the device's subgroups; its fault is why none of the kernels on subgroups was taken. */
   readonly subgroups?: SubgroupReport;
 }
@@ -88,7 +90,9 @@ export function planContext(
 ): PlanContext {
   checkOptions('planContext', options, CONTEXT_OPTIONS);
   checkKernel('planContext', options.kernel);
-  checkPlanArguments(shape, layout, facts);
+  checkGqaShape('planContext: shape', shape);
+  checkCacheLayout('planContext: layout', layout);
+  checkFacts('planContext: facts', facts);
   checkChoice('planContext', options);
   const variant = chooseVariant(shape, layout, facts, options);
   const kernel = options.kernel === 'plain' ? 'plain' : variant.template;
@@ -105,18 +109,6 @@ export function planContext(
   const { wholeLen } = profile;
   const { lse = false } = options;
   return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen, lse };
-}
-
-function checkPlanArguments(shape: GqaShape, layout: CacheLayout, facts: DeviceFacts): void {
-  for (const [name, value, from] of [
-    ['shape', shape, 'checkShape'],
-    ['layout', layout, 'cacheLayout'],
-    ['facts', facts, 'GqaDevice.facts'],
-  ] as const) {
-    if (!isObject(value)) {
-      throw new ShapeError(`planContext: ${name}: expected what ${from} gives, got ${describe(value)}`);
-    }
-  }
 }
 
 /** Throws ShapeError for a variant, or something tuned, that is none, and for an `lse` that is neither true nor false. */

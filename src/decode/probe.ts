@@ -1,7 +1,8 @@
 // probe.ts: what a device's subgroups are found to be, once for each size of teams, before a kernel relies on them.
 import { createStorage, readBack } from '../device/buffers.ts';
-import { GpuError, ShaderError } from '../device/errors.ts';
-import type { DeviceFacts, GqaDevice } from '../device/gqaDevice.ts';
+import { GpuError, ShaderError, ShapeError } from '../device/errors.ts';
+import { checkDevice, type DeviceFacts, type GqaDevice } from '../device/gqaDevice.ts';
+import { checkWhole, describe, isObject } from '../device/options.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import { beginPass, bindKernel, dispatch, endPass } from '../device/record.ts';
 import { validated } from '../device/scopes.ts';
@@ -22,10 +23,12 @@ const probes = new WeakMap<GPUDevice, Map<string, Promise<SubgroupReport>>>();
 
 /**
  * Deals one small workgroup size into teams on the device and looks whether all is as the kernels expect; later calls get
- * the first one's answer. A probe that does not compile is a report with that fault. Throws as any work on a device that
- * was lost or destroyed.
+ * the first one's answer. A probe that does not compile is a report with that fault. Throws ShapeError for teams that do not
+ * fill a workgroup of the device, and as any work on a device that was lost or destroyed.
  */
-export function probeSubgroups(device: GqaDevice, sizes: TeamSizes): Promise<SubgroupReport> {
+export async function probeSubgroups(device: GqaDevice, sizes: TeamSizes): Promise<SubgroupReport> {
+  checkDevice('probeSubgroups', device);
+  checkTeams(device.facts, sizes);
   const known = probes.get(device.device) ?? new Map<string, Promise<SubgroupReport>>();
   probes.set(device.device, known);
   const key = `${sizes.wgSize}/${sizes.lanes}`;
@@ -39,8 +42,21 @@ export function probeSubgroups(device: GqaDevice, sizes: TeamSizes): Promise<Sub
   return running;
 }
 
+function checkTeams({ maxInvocations }: DeviceFacts, sizes: TeamSizes): void {
+  if (!isObject(sizes)) {
+    throw new ShapeError(`probeSubgroups: expected { wgSize, lanes }, got ${describe(sizes)}`);
+  }
+  const { wgSize, lanes } = sizes;
+  checkWhole('probeSubgroups: wgSize', wgSize, 1, maxInvocations);
+  checkWhole('probeSubgroups: lanes', lanes, 1, wgSize);
+  if (wgSize % lanes !== 0) {
+    throw new ShapeError(`probeSubgroups: wgSize (${wgSize}) must be a multiple of lanes (${lanes})`);
+  }
+}
+
 /** What all probes of a device found so far. */
 export async function subgroupReports(device: GqaDevice): Promise<SubgroupReport[]> {
+  checkDevice('subgroupReports', device);
   const known = probes.get(device.device);
   return known ? Promise.all(known.values()) : [];
 }
@@ -56,6 +72,7 @@ export interface ProbedFacts {
  * where the adapter names a range and the kind of device has one size only.
  */
 export async function probedFacts(device: GqaDevice): Promise<ProbedFacts> {
+  checkDevice('probedFacts', device);
   const { facts } = device;
   if (!hasRegisters(facts)) return { facts };
   const report = await probeSubgroups(device, commonTeams(facts));

@@ -2,12 +2,14 @@
 //
 // Whoever measures (`gqa tune`, the page) keeps a Tuning in a file or in the browser's storage, and whoever makes decoders
 // hands it in; the library reads and writes nothing itself.
+import { checkAdapterInfo } from '../device/adapterInfo.ts';
 import { messageOf, ShapeError } from '../device/errors.ts';
-import { describe } from '../device/options.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
-import { canRun, type FusedVariant } from '../kernels/fused.ts';
-import type { CacheFormat } from '../kernels/lib.ts';
-import type { GqaShape } from '../kernels/shape.ts';
+import { checkFacts } from '../device/deviceFacts.ts';
+import { checkString, describe, isRecord } from '../device/options.ts';
+import { canRun, checkVariantForm, type FusedVariant } from '../kernels/fused.ts';
+import { checkFormat, type CacheFormat } from '../kernels/lib.ts';
+import { checkGqaShape, type GqaShape } from '../kernels/shape.ts';
 import { powerOfTwoFrom } from '../kernels/sizes.ts';
 
 /** Bumped when older files cannot be read any more: another meaning of sizes or slots. */
@@ -30,6 +32,7 @@ export const NO_TUNING: Tuning = { schema: TUNING_SCHEMA, devices: {} };
 
 /** A device's name in a Tuning: all that its adapter tells of itself. */
 export function deviceKey(info: GPUAdapterInfo): string {
+  checkAdapterInfo('deviceKey', info);
   const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } = info;
   const names = [vendor, architecture, device, description].filter((name) => name !== '');
   return [...names, `subgroups ${subgroupMinSize}-${subgroupMaxSize}`].join(' | ');
@@ -40,6 +43,8 @@ export function deviceKey(info: GPUAdapterInfo): string {
  * up to a power of two, element types. Shapes of a class run the same shader and split alike.
  */
 export function shapeClass(shape: GqaShape, layout: CacheFormat): string {
+  checkGqaShape('shapeClass: shape', shape);
+  checkFormat('shapeClass: layout', layout);
   const { headDim, rowsPerKvHead, batch, numKvHeads } = shape;
   const types = layout.kType === layout.vType ? layout.kType : `${layout.kType}-${layout.vType}`;
   return `d${headDim}_rows${rowsPerKvHead}_heads${powerOfTwoFrom(batch * numKvHeads)}_${types}`;
@@ -47,7 +52,7 @@ export function shapeClass(shape: GqaShape, layout: CacheFormat): string {
 
 /**
  * What was measured for a shape on an adapter, if anything was and a device of these facts can run it: one that was opened
- * with lower limits or fewer features than the one that was measured may not.
+ * with lower limits or fewer features than the one that was measured may not. `tuningFaults` says of each entry why not.
  */
 export function tunedFor(
   tuning: Tuning,
@@ -56,8 +61,21 @@ export function tunedFor(
   shape: GqaShape,
   layout: CacheFormat,
 ): TunedEntry | undefined {
-  const entry = tuning.devices[deviceKey(info)]?.[shapeClass(shape, layout)];
+  checkTuning('tunedFor: tuning', tuning);
+  checkFacts('tunedFor: facts', facts);
+  const entry = entryFor(tuning, info, shape, layout);
   return entry && canRun(shape, layout, entry.variant, facts) ? entry : undefined;
+}
+
+/** What was measured for a shape on an adapter, whether or not it can be used. */
+export function entryFor(
+  tuning: Tuning,
+  info: GPUAdapterInfo,
+  shape: GqaShape,
+  layout: CacheFormat,
+): TunedEntry | undefined {
+  const [device, shapes] = [deviceKey(info), shapeClass(shape, layout)];
+  return tuning.devices[device]?.[shapes];
 }
 
 /**
@@ -66,17 +84,24 @@ export function tunedFor(
  * @param shape its class, as `shapeClass` names it
  */
 export function withEntry(tuning: Tuning, device: string, shape: string, entry: TunedEntry): Tuning {
+  checkTuning('withEntry: tuning', tuning);
+  checkString('withEntry: device', device);
+  checkString('withEntry: shape', shape);
+  checkEntry('withEntry: entry', entry);
+  checkVariantForm('withEntry: entry.variant', entry.variant);
   const devices = { ...tuning.devices, [device]: { ...tuning.devices[device], [shape]: entry } };
   return { schema: TUNING_SCHEMA, devices };
 }
 
 /** Reads a Tuning from the text `json`. Throws ShapeError, with `where` in front, for what is not one of this schema. */
 export function parseTuning(json: string, where: string): Tuning {
+  checkString('parseTuning: where', where);
+  if (typeof json !== 'string') throw new ShapeError(`${where}: expected JSON, got ${describe(json)}`);
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch (error) {
-    throw new ShapeError(`${where}: not JSON: ${messageOf(error)}`);
+    throw new ShapeError(`${where}: expected JSON, got what is none: ${messageOf(error)}`);
   }
   checkTuning(where, value);
   return value;
@@ -96,14 +121,10 @@ export function checkTuning(where: string, value: unknown): asserts value is Tun
   }
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** Throws ShapeError for what is no TunedEntry. Sizes are checked where a decoder is made of them. */
 export function checkEntry(where: string, entry: unknown): void {
   if (isRecord(entry) && isRecord(entry.variant)) {
     if (Number.isSafeInteger(entry.slots) && (entry.slots as number) > 0) return;
   }
-  throw new ShapeError(`${where}: expected a variant and slots`);
+  throw new ShapeError(`${where}: expected a variant and slots, got ${describe(entry)}`);
 }

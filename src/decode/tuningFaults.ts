@@ -2,21 +2,24 @@
 import { GqaError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/gqaDevice.ts';
 import { KV_TYPES, type KvType } from '../numbers/elements.ts';
+import { checkFacts } from '../device/deviceFacts.ts';
 import { checkVariant, checkVariantForm } from '../kernels/fused.ts';
 import type { CacheFormat } from '../kernels/lib.ts';
 import { checkShape, type GqaShape } from '../kernels/shape.ts';
-import { checkEntry, deviceKey, type TunedEntry, type Tuning } from './tuning.ts';
+import { checkEntry, checkTuning, deviceKey, type TunedEntry, type Tuning } from './tuning.ts';
 
 /**
  * What of a tuning cannot be used on a device: entries for it that it cannot run, entries for any device that are for no
  * class of shapes or no kernel, and all of it where every entry is for another device. Empty where all is well.
  */
 export function tuningFaults(tuning: Tuning, info: GPUAdapterInfo, facts: DeviceFacts): string[] {
+  checkTuning('tuningFaults: tuning', tuning);
+  checkFacts('tuningFaults: facts', facts);
   const own = deviceKey(info);
   const faults = Object.entries(tuning.devices).flatMap(([device, entries]) =>
     Object.entries(entries).flatMap(([shape, entry]) => {
       const fault = entryFault(shape, entry, device === own ? facts : undefined);
-      return fault === undefined ? [] : [`entry ${shape} of "${device}" is not used: ${fault}`];
+      return fault === undefined ? [] : [`entry ${shape} of "${device}" is not used: ${fault.message}`];
     }),
   );
   const others = Object.keys(tuning.devices).filter((device) => device !== own);
@@ -24,8 +27,26 @@ export function tuningFaults(tuning: Tuning, info: GPUAdapterInfo, facts: Device
   return [...faults, `no entry is for this device, "${own}"; there are some for "${others.join('", "')}"`];
 }
 
+/**
+ * Throws ShapeError for an entry of the device that no device could use: its class of shapes or its variant is none. One that
+ * needs more than the device has, as it was opened, is let pass.
+ */
+export function checkOwnEntries(
+  where: string,
+  tuning: Tuning,
+  info: GPUAdapterInfo,
+  facts: DeviceFacts,
+): void {
+  const own = deviceKey(info);
+  for (const [shape, entry] of Object.entries(tuning.devices[own] ?? {})) {
+    const fault = entryFault(shape, entry, facts);
+    if (fault instanceof ShapeError)
+      throw new ShapeError(`${where}: entry ${shape} of "${own}": ${fault.message}`);
+  }
+}
+
 /** Why an entry can never be used; of another device's entries only what holds on every device. */
-function entryFault(name: string, entry: TunedEntry, facts: DeviceFacts | undefined): string | undefined {
+function entryFault(name: string, entry: TunedEntry, facts: DeviceFacts | undefined): GqaError | undefined {
   try {
     checkEntry('entry', entry);
     const { variant } = entry;
@@ -34,7 +55,7 @@ function entryFault(name: string, entry: TunedEntry, facts: DeviceFacts | undefi
     if (facts) checkVariant(shape, cache, variant, facts);
     return undefined;
   } catch (error) {
-    if (error instanceof GqaError) return error.message;
+    if (error instanceof GqaError) return error;
     throw error;
   }
 }

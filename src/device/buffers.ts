@@ -1,6 +1,7 @@
 // buffers.ts: storage buffers in, out and checked.
 import { GpuError, ShapeError } from './errors.ts';
-import { checkBufferBytes, checkDevice, type GqaDevice } from './gqaDevice.ts';
+import { checkBufferBytes } from './deviceFacts.ts';
+import { checkDevice, type GqaDevice } from './gqaDevice.ts';
 import { checkOptions, checkWhole, describe, isObject, type Known } from './options.ts';
 import { scoped, submitted } from './scopes.ts';
 import { BUFFER_USAGE, MAP_MODE } from './usage.ts';
@@ -107,6 +108,16 @@ export async function readBack(device: GqaDevice, arg: BufferArg): Promise<Array
   checkPart(what, { buffer, offset, size }, 4);
   if (size % 4 !== 0) throw new ShapeError(`${what}: expected a multiple of 4 bytes, got ${size}`);
   checkUsage(what, buffer, 'COPY_SRC');
+  return copyOut(device, what, { buffer, offset, size });
+}
+
+/** Copies a range to the host; submits before it first waits. Leaves to others what the device has reported. */
+export async function copyOut(
+  device: GqaDevice,
+  what: string,
+  { buffer, offset, size }: BufferRange,
+): Promise<ArrayBuffer> {
+  device.assertAlive();
   const staging = device.device.createBuffer({
     label: what,
     size,

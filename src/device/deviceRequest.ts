@@ -1,5 +1,5 @@
 // deviceRequest.ts: the device that the benchmark and the checks ask for, in Node and in a browser.
-import { MATRIX_FEATURE } from './gqaDevice.ts';
+import { MATRIX_FEATURE } from './deviceFacts.ts';
 import { fullRequest } from './request.ts';
 
 // shader-f16 serves reports and the matrix kernel alone: 16-bit caches do not need it. Adapters offer matrices only where

@@ -1,13 +1,19 @@
-// encoders.ts: remembers which device an encoder or pass is of and whether it is still open; WebGPU tells neither.
+// encoders.ts: remembers which device an encoder or pass is of, whether it is open and was submitted; WebGPU tells none of it.
 //
 // Work recorded into an encoder of another device, or into one that was finished, is refused by WebGPU much later, if at all,
 // and what was counted when it was recorded never happens. So the method that makes encoders is wrapped on each device that
-// we use, and on each encoder the methods that make passes and finish it. Nothing else about them changes.
+// we use, and its queue's that submits, and on each encoder the methods that make passes and finish it. Nothing else about
+// them changes.
 import { ForeignDeviceError, ShapeError } from './errors.ts';
 import { describe, isObject } from './options.ts';
 
 /** Where to record: an encoder (a compute pass is opened and ended) or a compute pass of the caller's. */
 export type RecordTarget = GPUCommandEncoder | GPUComputePassEncoder;
+
+/** What became of an encoder's work. */
+export interface Fate {
+  readonly submitted: boolean;
+}
 
 interface Recording {
   readonly device: GPUDevice;
@@ -15,7 +21,7 @@ interface Recording {
 }
 
 interface PassRecording extends Recording {
-  readonly encoder: Recording;
+  readonly encoder: EncoderRecording;
   readonly end: () => void;
 }
 
@@ -24,16 +30,19 @@ interface EncoderRecording extends Recording {
   readonly beginRenderPass: GPUCommandEncoder['beginRenderPass'];
   readonly finish: GPUCommandEncoder['finish'];
   pass: PassRecording | undefined;
+  readonly fate: { submitted: boolean };
 }
 
 const encoders = new WeakMap<object, EncoderRecording>();
 const passes = new WeakMap<object, PassRecording>();
+const commands = new WeakMap<GPUCommandBuffer, EncoderRecording['fate']>();
 const watched = new WeakSet<GPUDevice>();
 
-/** Remembers every encoder that the device makes from now on. */
+/** Remembers every encoder that the device makes from now on, and whether its queue was given their work. */
 export function watchEncoders(device: GPUDevice): void {
   if (watched.has(device)) return;
   watched.add(device);
+  watchQueue(device.queue);
   const create = device.createCommandEncoder.bind(device);
   device.createCommandEncoder = (descriptor) => {
     const encoder = create(descriptor);
@@ -41,11 +50,24 @@ export function watchEncoders(device: GPUDevice): void {
       device,
       ended: false,
       pass: undefined,
+      fate: { submitted: false },
       beginComputePass: encoder.beginComputePass.bind(encoder),
       beginRenderPass: encoder.beginRenderPass.bind(encoder),
       finish: encoder.finish.bind(encoder),
     });
     return Object.assign(encoder, WATCHED_ENCODER);
+  };
+}
+
+function watchQueue(queue: GPUQueue): void {
+  const submit = queue.submit.bind(queue);
+  queue.submit = (given) => {
+    const all = [...given]; // an iterator can be read once
+    submit(all);
+    for (const each of all) {
+      const fate = commands.get(each);
+      if (fate) fate.submitted = true;
+    }
   };
 }
 
@@ -61,7 +83,9 @@ const WATCHED_ENCODER = {
   finish(this: GPUCommandEncoder, descriptor?: GPUCommandBufferDescriptor): GPUCommandBuffer {
     const encoder = encoders.get(this)!;
     encoder.ended = true;
-    return encoder.finish(descriptor);
+    const finished = encoder.finish(descriptor);
+    commands.set(finished, encoder.fate);
+    return finished;
   },
 };
 
@@ -111,6 +135,11 @@ export function checkTarget(
       `${where}: expected an encoder without an open pass; record into the pass, or end it first`,
     );
   }
+}
+
+/** What becomes of work that is recorded into the target; undefined for one that was made before its device was borrowed. */
+export function fateOf(target: RecordTarget): Fate | undefined {
+  return (encoders.get(target) ?? passes.get(target)?.encoder)?.fate;
 }
 
 /** Is the target an encoder, on which a pass must be opened? */

@@ -27,18 +27,6 @@ export class ErrorLog {
     this.#advice.add(advice);
   }
 
-  /** A log of all that is in this one, which is empty afterwards. */
-  moved(): ErrorLog {
-    const log = new ErrorLog();
-    log.#messages.push(...this.#messages.splice(0));
-    for (const advice of this.#advice) log.#advice.add(advice);
-    log.#cause = this.#cause;
-    log.#count = this.#count;
-    this.#cause = undefined;
-    this.#count = 0;
-    return log;
-  }
-
   /** The one error that tells of all, or nothing where there are none. The log is empty afterwards. */
   take(): GpuError | undefined {
     if (this.#count === 0) return undefined;

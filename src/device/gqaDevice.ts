@@ -1,4 +1,5 @@
 // gqaDevice.ts: a GPUDevice, our own or borrowed, with what the library keeps beside it: facts, pipelines, errors.
+import { factsOf } from './deviceFacts.ts';
 import { watchEncoders } from './encoders.ts';
 import { ErrorLog } from './errorLog.ts';
 import {
@@ -6,7 +7,6 @@ import {
   DeviceLostError,
   GpuError,
   type GqaError,
-  LimitExceededError,
   messageOf,
   NoAdapterError,
   ShapeError,
@@ -111,21 +111,18 @@ export class GqaDevice {
 
   /**
    * Waits for all submitted work, then throws what went wrong in it, if anything did: one GpuError tells of all. Where a
-   * cache alone has something to say, it is a NotFiniteError or a NotExecutedError.
+   * cache alone has something to say, also one that was destroyed since, it is a NotFiniteError or a NotExecutedError. Work
+   * that was recorded and may still be submitted is not waited for, and nothing is said of it.
    */
   async idle(): Promise<void> {
     this.assertAlive();
     await this.device.queue.onSubmittedWorkDone();
     await this.#errorsReported();
     this.assertAlive();
-    // Checks read buffers back, which throws what is still in the log.
-    const log = this.#errors.moved();
     const found = (await Promise.all(Array.from(this.#idleChecks, (check) => check()))).flat();
     const [first, ...others] = found;
-    if (first && others.length === 0 && log.empty) throw first;
-    for (const each of found) log.add(each.message, each);
-    const error = log.take();
-    if (error) throw error;
+    if (first && others.length === 0 && this.#errors.empty) throw first;
+    for (const each of found) this.#errors.add(each.message, each);
     this.assertUsable();
   }
 
@@ -144,6 +141,15 @@ export class GqaDevice {
   onIdle(check: IdleCheck): () => void {
     this.#idleChecks.add(check);
     return () => void this.#idleChecks.delete(check);
+  }
+
+  /** @internal Has the next `idle()` wait for what something that was destroyed found at its end, and throw it. */
+  onNextIdle(found: Promise<readonly GqaError[]>): void {
+    const stop = this.onIdle(() => {
+      stop();
+      return found;
+    });
+    void found.then((errors) => errors.length === 0 && stop());
   }
 
   /** @internal A sentence for every error that is reported from now on: what may be wrong after it, and what to do. */
@@ -199,7 +205,8 @@ const POWER_PREFERENCES: readonly GPUPowerPreference[] = ['low-power', 'high-per
 /**
  * Wraps a device the caller made. It is never destroyed by us, and its error handlers stay the caller's: WebGPU's errors about
  * work recorded here come to them, and then tokens may be counted that were never appended (`KvCache.truncate`).
- * `createCommandEncoder` of the device is wrapped, to know its encoders from those of another. `languageFeatures` is the
+ * `createCommandEncoder` of the device and `submit` of its queue are wrapped, to know its encoders from those of another, and
+ * what was submitted. `languageFeatures` is the
  * host's `gpu.wgslLanguageFeatures`: where it lacks `subgroup_id`, kernels do without subgroups. Default: it has it.
  */
 export function borrowDevice(device: GPUDevice, languageFeatures?: WgslLanguageFeatures): GqaDevice {
@@ -218,62 +225,6 @@ function checkHas<T>(where: string, value: T, method: keyof T & string, expected
 /** Throws ShapeError unless `device` is a GqaDevice. */
 export function checkDevice(where: string, device: GqaDevice): void {
   checkInstance(where, device, GqaDevice, 'openDevice() and borrowDevice() give one');
-}
-
-/** Is this adapter or device a software renderer? By WebGPU's own flag, else by the names such renderers go by. */
-export function isSoftware(info: GPUAdapterInfo): boolean {
-  const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
-  return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(names);
-}
-
-function factsOf(device: GPUDevice, hasSubgroupId: boolean): DeviceFacts {
-  const { limits, features, adapterInfo } = device;
-  return {
-    software: isSoftware(adapterInfo),
-    vendor: adapterInfo.vendor,
-    subgroups: features.has('subgroups') && hasSubgroupId,
-    subgroupMinSize: adapterInfo.subgroupMinSize ?? 4,
-    subgroupMaxSize: adapterInfo.subgroupMaxSize ?? 128,
-    matrixUnit: matrixUnitOf(device),
-    maxInvocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
-    maxWorkgroupStorage: limits.maxComputeWorkgroupStorageSize,
-    maxBindingBytes: limits.maxStorageBufferBindingSize,
-    maxBufferBytes: limits.maxBufferSize,
-    maxGrid: limits.maxComputeWorkgroupsPerDimension,
-  };
-}
-
-/** One kind of matrices that an adapter offers; Dawn's experimental extension of GPUAdapterInfo. */
-interface SubgroupMatrixConfig {
-  readonly componentType: string;
-  readonly resultComponentType: string;
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-}
-
-export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
-
-function matrixUnitOf({ features, adapterInfo }: GPUDevice): number {
-  if (![MATRIX_FEATURE, 'shader-f16', 'subgroups'].every((name) => features.has(name))) return 0;
-  const { subgroupMatrixConfigs = [] } = adapterInfo as {
-    subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[];
-  };
-  const config = subgroupMatrixConfigs.find(
-    ({ componentType, resultComponentType, M, N, K }) =>
-      componentType === 'f16' && resultComponentType === 'f32' && M === N && N === K && (M === 8 || M === 16),
-  );
-  return config?.M ?? 0;
-}
-
-/** Throws LimitExceededError when a storage buffer of `bytes` could not be made or bound whole. */
-export function checkBufferBytes(facts: DeviceFacts, where: string, bytes: number): void {
-  if (bytes > facts.maxBindingBytes) {
-    throw new LimitExceededError(where, 'maxStorageBufferBindingSize', bytes, facts.maxBindingBytes);
-  }
-  if (bytes > facts.maxBufferBytes) {
-    throw new LimitExceededError(where, 'maxBufferSize', bytes, facts.maxBufferBytes);
-  }
 }
 
 /** Dawn ends some messages with NUL bytes. */

@@ -9,11 +9,11 @@ export type Known<T> = { readonly [K in keyof T]-?: true };
  * left out, whatever its name.
  */
 export function checkOptions(where: string, options: object, known: Readonly<Record<string, true>>): void {
-  if (!isObject(options)) {
+  if (!isRecord(options)) {
     throw new ShapeError(`${where}: expected an object of options, got ${describe(options)}`);
   }
   for (const name in options) {
-    const value = options[name as keyof typeof options] as unknown;
+    const value = options[name];
     if (value === undefined || Object.hasOwn(known, name)) continue;
     const near = nearest(name, Object.keys(known));
     const hint = near ? `; did you mean ${near}?` : `, known are ${Object.keys(known).join(', ')}`;
@@ -43,6 +43,29 @@ export function checkWhole(name: string, value: number, min: number, max: number
   if (!Number.isSafeInteger(value) || value < min || value > max) {
     throw new ShapeError(`${name}: expected ${wholeText(min, max, value)}, got ${describe(value)}`);
   }
+}
+
+/** Throws ShapeError unless `value` is an object with a number that is not negative in each field: what `from` gives. */
+export function checkNumbers<T extends object>(
+  where: string,
+  value: T,
+  fields: readonly (keyof T & string)[],
+  from: string,
+): void {
+  if (!isObject(value)) throw new ShapeError(`${where}: expected what ${from} gives, got ${describe(value)}`);
+  for (const field of fields) {
+    const given: unknown = value[field];
+    if (typeof given === 'number' && given >= 0) continue;
+    throw new ShapeError(
+      `${where}: expected what ${from} gives, got ${describe(value)} whose ${field} is ${describe(given)}`,
+    );
+  }
+}
+
+/** Throws ShapeError unless `value` is a text that is not empty. */
+export function checkString(where: string, value: string): void {
+  if (typeof value === 'string' && value !== '') return;
+  throw new ShapeError(`${where}: expected a text, got ${describe(value)}`);
 }
 
 /** Throws ShapeError unless `value` is one of the names. */
@@ -77,6 +100,11 @@ function className(value: object): string {
 
 export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
+}
+
+/** Is it an object of named fields: no array, no map, no promise that was not awaited? */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return isObject(value) && /^\[object (Object|Module)\]$/.test(Object.prototype.toString.call(value));
 }
 
 /** Words that other libraries say for what an option here is called. */

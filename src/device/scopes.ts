@@ -22,7 +22,7 @@ export async function submitted(
   what: string,
   record: (encoder: GPUCommandEncoder) => void,
 ): Promise<void> {
-  device.assertUsable();
+  device.assertAlive();
   const { error } = await scoped(device, ['internal', 'out-of-memory', 'validation'], () => {
     const encoder = device.device.createCommandEncoder({ label: what });
     record(encoder);

@@ -89,6 +89,7 @@ export function workgroupsPerItem(shape: GqaShape, variant: FusedVariant): numbe
 
 /** A variant in a few words, for tables: `registers wg128 lanes16 tokens2 rows4x1`, `tiles wg64 tile64 rows8 words1`. */
 export function variantName(variant: FusedVariant): string {
+  checkVariantForm('variantName', variant);
   if (variant.template === 'tiles') {
     const { wgSize, tile, rowBlock, mixWords } = variant;
     return `tiles wg${wgSize} tile${tile} rows${rowBlock} words${mixWords}`;

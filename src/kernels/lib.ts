@@ -11,13 +11,25 @@ import rowsContiguous from '../../shaders/lib/rows_contiguous.wgsl?raw';
 import step from '../../shaders/lib/step.wgsl?raw';
 import subgroup from '../../shaders/lib/subgroup.wgsl?raw';
 import work from '../../shaders/lib/work.wgsl?raw';
+import { ShapeError } from '../device/errors.ts';
+import { checkOneOf, describe, isObject } from '../device/options.ts';
 import { qualified } from '../device/wgsl.ts';
-import type { KvType } from '../numbers/elements.ts';
+import { type KvType } from '../numbers/elements.ts';
+import { KV_TYPES } from '../numbers/elements.ts';
 
 /** What the kernels need to know of a cache: the element types of K and V. */
 export interface CacheFormat {
   readonly kType: KvType;
   readonly vType: KvType;
+}
+
+/** Throws ShapeError unless both element types are there. */
+export function checkFormat(where: string, format: CacheFormat): void {
+  if (!isObject(format)) {
+    throw new ShapeError(`${where}: expected a cache's layout, got ${describe(format)}`);
+  }
+  checkOneOf(`${where}: kType`, format.kType, KV_TYPES);
+  checkOneOf(`${where}: vType`, format.vType, KV_TYPES);
 }
 
 export const STEP = step;

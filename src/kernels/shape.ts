@@ -1,6 +1,13 @@
 // shape.ts: the shape of a decode step, checked once at the library's border.
 import { ShapeError } from '../device/errors.ts';
-import { checkBoolean, checkOneOf, checkOptions, checkWhole, type Known } from '../device/options.ts';
+import {
+  checkBoolean,
+  checkNumbers,
+  checkOneOf,
+  checkOptions,
+  checkWhole,
+  type Known,
+} from '../device/options.ts';
 
 export { checkWhole } from '../device/options.ts';
 
@@ -67,4 +74,20 @@ export function checkShape(options: ShapeOptions): GqaShape {
   const rowsPerKvHead = groupSize * qLen;
   const rows = batch * numQHeads * qLen;
   return { batch, numQHeads, numKvHeads, headDim, qLen, causal, groupSize, rowsPerKvHead, rows };
+}
+
+const SHAPE_NUMBERS = [
+  'batch',
+  'numQHeads',
+  'numKvHeads',
+  'headDim',
+  'qLen',
+  'groupSize',
+  'rowsPerKvHead',
+  'rows',
+] as const satisfies readonly (keyof GqaShape)[];
+
+/** Throws ShapeError unless this is what `checkShape` returned. */
+export function checkGqaShape(where: string, shape: GqaShape): void {
+  checkNumbers(where, shape, SHAPE_NUMBERS, 'checkShape');
 }

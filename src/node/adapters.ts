@@ -1,6 +1,6 @@
 // adapters.ts: which adapter Dawn is to use in Node: the one asked for, a GPU, a system or the embedded software adapter.
 import { messageOf, NoAdapterError } from '../device/errors.ts';
-import { isSoftware } from '../device/gqaDevice.ts';
+import { isSoftware } from '../device/adapterInfo.ts';
 import {
   EMBEDDED_INSTALL,
   type EmbeddedDriver,

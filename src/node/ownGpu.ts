@@ -1,6 +1,6 @@
 // ownGpu.ts: the WebGPU that a runtime brings itself: `navigator.gpu` of Deno, which is Mozilla's wgpu.
 import { NoAdapterError } from '../device/errors.ts';
-import { isSoftware } from '../device/gqaDevice.ts';
+import { isSoftware } from '../device/adapterInfo.ts';
 import { type AdapterWish, type NodeGpu, softwareNote, softwareRefused } from './adapters.ts';
 
 /** The runtime's own GPU object; undefined where it has none, as in Node and Bun. */

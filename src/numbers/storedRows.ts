@@ -1,4 +1,5 @@
 // storedRows.ts: K or V of a layer as a cache's buffer holds it, made and read on the host: rows, then their scales.
+import { checkNumbers } from '../device/options.ts';
 import {
   KV_RANGES,
   rowScaleBytes,
@@ -37,6 +38,7 @@ export function encodeRows(
 ): Uint8Array<ArrayBuffer> {
   checkLayout('encodeRows', layout);
   checkValues(values, layout.heads * layout.capacity * layout.headDim);
+  checkNumbers('encodeRows: lost', lost, ['notFinite', 'saturated', 'vanished'], 'nothingLost');
   const stored = new Uint8Array(storedBytes(layout));
   const write = ROW_WRITERS[layout.type](layout, stored, lost);
   for (let row = 0; row < layout.heads * layout.capacity; row++) {

@@ -1,50 +1,14 @@
-// report.test.ts: what a cache counts of its appends, what idle() says of it, once, and what truncate and load give up.
-import { beforeAll, describe, expect, test } from 'vitest';
-import { normals } from '../../src/numbers/random.ts';
-import {
-  createKvCache,
-  GpuError,
-  KV_TYPES,
-  NotExecutedError,
-  NotFiniteError,
-  uploadStorage,
-  type CacheOptions,
-  type GqaDevice,
-  type KvCache,
-} from '../../src/index.ts';
-import { failure, message } from '../support/failure.ts';
+// report.test.ts: what a cache counts of its appends, and what idle() says of NaN and infinity among them, once.
+import { describe, expect, test } from 'vitest';
+import { createKvCache, createStorage, GpuError, KV_TYPES, NotFiniteError } from '../../src/index.ts';
+import { messageOf } from '../../src/device/errors.ts';
+import { failure } from '../support/failure.ts';
 import { ownDevice } from '../support/ownDevice.ts';
+import { device, NAME, opensDevice, OPTIONS, tokens, withCache } from '../support/reportedCache.ts';
 
-// Of its own: idle() speaks of all caches of a device.
-let device: GqaDevice;
-beforeAll(async () => {
-  device = await ownDevice();
-});
+opensDevice();
 
-const OPTIONS: CacheOptions = { batch: 2, numKvHeads: 2, headDim: 64, capacity: 16, layers: 3, kType: 'f16' };
-const ONE_LAYER = { ...OPTIONS, layers: 1 };
-const NAME = 'kv cache of 2 KV heads, head dim 64, capacity 16, K f16, V f16';
 const NOTHING = { notFinite: 0, saturated: 0, vanished: 0 };
-
-/** New tokens for both sequences, with some elements set, in buffers. */
-function tokens(cache: KvCache, k: Record<number, number>, v: Record<number, number>, numTokens = 1) {
-  const rows = [k, v].map((set, i) => {
-    const values = normals(i + 1, 2 * 2 * numTokens * 64).map((x) => x || 1);
-    for (const [at, value] of Object.entries(set)) values[Number(at)] = value;
-    return uploadStorage(cache.device, `row ${i}`, values);
-  });
-  return { k: rows[0]!, v: rows[1]!, numTokens };
-}
-
-async function withCache(use: (cache: KvCache) => Promise<void>, options = OPTIONS): Promise<void> {
-  const cache = await createKvCache(device, options);
-  try {
-    await use(cache);
-  } finally {
-    cache.destroy();
-    await device.idle();
-  }
-}
 
 describe('report', () => {
   test('of a new cache: nothing', () =>
@@ -106,110 +70,50 @@ describe('NaN and infinity', () => {
   );
 });
 
-describe('appends that were never executed', () => {
-  const said = (list: string) =>
-    new NotExecutedError(
-      `${NAME}: appends were recorded and counted, but never executed: ${list}; submit what was recorded before idle(), or call cache.truncate(...)`,
-    );
+describe('NaN in a cache that was destroyed', () => {
+  const said = `${NAME}: values that are not finite (NaN or infinity) were appended: layer 0: 1 of K, 0 of V`;
+  const poisoned = async (on = device) => {
+    const cache = await createKvCache(on, OPTIONS);
+    await cache.append(tokens(cache, { 1: NaN }, {}));
+    return cache;
+  };
 
-  test('an encoder that was abandoned: idle() throws once, with layers and counts', () =>
-    withCache(async (cache) => {
-      const bound = await cache.bindAppend(tokens(cache, {}, {}));
-      const other = await cache.bindAppend({ ...tokens(cache, {}, {}), layer: 2 });
-      const encoder = device.device.createCommandEncoder();
-      for (let step = 0; step < 5; step++) bound.record(encoder);
-      other.record(encoder);
-      await expect(device.idle()).rejects.toThrow(said('layer 0: 5; layer 2: 1'));
-      await device.idle();
-      expect((await cache.report()).appends).toEqual({ recorded: 6, executed: 0 });
-    }));
-
-  test('one of several, and executed late: nothing is said twice, nothing is missed', () =>
-    withCache(async (cache) => {
-      const bound = await cache.bindAppend(tokens(cache, {}, {}));
-      const submitted = device.device.createCommandEncoder();
-      const late = device.device.createCommandEncoder();
-      bound.record(submitted);
-      bound.record(late);
-      device.device.queue.submit([submitted.finish()]);
-      await expect(device.idle()).rejects.toThrow(said('layer 0: 1'));
-      device.device.queue.submit([late.finish()]);
-      await device.idle();
-      bound.record(device.device.createCommandEncoder());
-      await expect(device.idle()).rejects.toThrow(said('layer 0: 1'));
-    }));
-
-  test('truncate gives them up, before or after idle() said so, and later ones are still expected', () =>
-    withCache(async (cache) => {
-      const bound = await cache.bindAppend(tokens(cache, {}, {}));
-      await cache.append(tokens(cache, {}, {}));
-      bound.record(device.device.createCommandEncoder());
-      cache.truncate(1);
-      await device.idle();
-      bound.record(device.device.createCommandEncoder());
-      await expect(device.idle()).rejects.toThrow(said('layer 0: 1'));
-      cache.truncate(1);
-      await device.idle();
-      await cache.append(tokens(cache, {}, {}));
-      await device.idle();
-      cache.truncate(0);
-      bound.record(device.device.createCommandEncoder());
-      await expect(device.idle()).rejects.toThrow(said('layer 0: 1'));
-    }, ONE_LAYER));
-
-  test('load gives up those of its layer alone', () =>
-    withCache(async (cache) => {
-      const bound = await cache.bindAppend(tokens(cache, {}, {}));
-      const other = await cache.bindAppend({ ...tokens(cache, {}, {}), layer: 1 });
-      const encoder = device.device.createCommandEncoder();
-      bound.record(encoder);
-      other.record(encoder);
-      const { kBytes, vBytes } = cache.layout;
-      cache.load({ k: new Uint8Array(kBytes), v: new Uint8Array(vBytes), kvLens: [0, 0] });
-      await expect(device.idle()).rejects.toThrow(said('layer 1: 1'));
-    }));
-
-  test('what is recorded while idle() waits is not missed', () =>
-    withCache(async (cache) => {
-      const bound = await cache.bindAppend(tokens(cache, {}, {}));
-      await cache.append(tokens(cache, {}, {}));
-      const waiting = device.idle();
-      const encoder = device.device.createCommandEncoder();
-      bound.record(encoder);
-      await waiting.catch(() => {});
-      device.device.queue.submit([encoder.finish()]);
-      await device.idle();
-      expect((await cache.report()).appends).toEqual({ recorded: 2, executed: 2 });
-    }));
-
-  test('several caches with something to say: one error, with all of it', () =>
-    withCache(async (cache) => {
-      const second = await createKvCache(device, { ...OPTIONS, numKvHeads: 2, capacity: 17 });
-      await cache.append(tokens(cache, { 0: NaN }, {}));
-      (await second.bindAppend(tokens(second, {}, {}))).record(device.device.createCommandEncoder());
-      const text = await message(GpuError, () => device.idle());
-      expect(text).toContain('capacity 16');
-      expect(text).toContain('layer 0: 1 of K, 0 of V');
-      expect(text).toContain('capacity 17');
-      expect(text).toContain('never executed: layer 0: 1;');
-      await device.idle();
-      second.destroy();
-    }));
-
-  test('a cache that was destroyed says nothing', async () => {
-    const cache = await createKvCache(device, OPTIONS);
-    (await cache.bindAppend(tokens(cache, {}, {}))).record(device.device.createCommandEncoder());
-    cache.destroy();
+  test('comes out of the next idle(), once, and of no other call', async () => {
+    (await poisoned()).destroy();
+    createStorage(device, 'other', 4).destroy();
+    await expect(device.idle()).rejects.toThrow(new NotFiniteError(said));
     await device.idle();
-    await expect(cache.report()).rejects.toThrow('the kv cache was destroyed');
   });
 
-  test('a cache that is destroyed while idle() waits is no error', async () => {
-    const cache = await createKvCache(device, OPTIONS);
-    await cache.append(tokens(cache, {}, {}));
+  test('also where idle() waits already', async () => {
+    const cache = await poisoned();
     const waiting = device.idle();
     cache.destroy();
-    await waiting;
+    const errors = [await waiting.catch(messageOf), await device.idle().catch(messageOf)];
+    expect(errors.filter((error) => error !== undefined)).toEqual([said]);
+  });
+
+  test('is not told again where idle() has told it', async () => {
+    const cache = await poisoned();
+    await expect(device.idle()).rejects.toThrow(NotFiniteError);
+    cache.destroy();
     await device.idle();
+  });
+
+  test('leaves what the device has reported to the call that would have told it', async () => {
+    using own = await ownDevice();
+    const cache = await poisoned(own);
+    own.device.createBuffer({ size: 4, usage: 0x8000 });
+    await own.device.queue.onSubmittedWorkDone();
+    cache.destroy();
+    await failure(GpuError, () => createStorage(own, 'other', 4));
+    await expect(own.idle()).rejects.toThrow(new NotFiniteError(said));
+  });
+
+  test('is no error of a device that was destroyed too', async () => {
+    const own = await ownDevice();
+    (await poisoned(own)).destroy();
+    own.destroy();
+    await own.lost;
   });
 });

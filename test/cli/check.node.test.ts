@@ -220,6 +220,15 @@ lse error 0.0e+0, bound 1.0e-6; worst of o at [b, h, i, d] = [0, 1, 0, 5]: expec
     );
   });
 
+  test('of a check that was cut short says neither ok nor that all is within the bounds', () => {
+    const row: CheckRow = { case: 'a_f16', ...plain, verdict };
+    expect(checkText([row], 3).split('\n').at(-1)).toBe(
+      'no verdict: 2 runs left out; 1 run of 1 case, all within the bounds; not tried: f32, bf16, int8, int4',
+    );
+    const failed = { ...row, verdict: { ...verdict, pass: false } };
+    expect(checkText([row, failed], 3)).toContain('\nFAILED: 1 of 2 runs of 1 case\n');
+  });
+
   test('of every element type says no type that was not tried', () => {
     const rows = ['f32', 'f16', 'bf16-int8', 'int4'].map((elements): CheckRow => ({
       case: elements,

@@ -131,6 +131,8 @@ test('gqa check: the results so far, as partial', async () => {
   const { out, code } = await gqaMain('check', '--case', 'h8_kv4_d64_t257_f16', '--kernel', 'plain,tiles');
   expect(code).toBe(130);
   expect(out).toMatch(/^PARTIAL: 2 of \d+ runs; interrupted \(SIGINT\)$/m);
+  expect(out).toMatch(/^no verdict: \d+ runs left out; 2 runs of /m);
+  expect(out).not.toMatch(/^ok/m);
 });
 
 test('gqa convert --report: the modules so far, as partial, and no conversion after it', async () => {

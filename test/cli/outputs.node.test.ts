@@ -116,6 +116,18 @@ describe('refused before any work', () => {
     expect([out, code]).toEqual(['', 1]);
   });
 
+  test.each([
+    ['bench', '--export-json', 'file'],
+    ['attend', '--out', 'file'],
+    ['convert', '--plot', 'file'],
+    ['convert', '--export-json', 'file'],
+    ['convert', '--out', 'folder'],
+  ])('gqa %s %s, given twice', async (command, option, kind) => {
+    const { out, err, code } = await gqaMain(command, option, at('a'), option, at('b'));
+    expect(err).toContain(`argument '${at('b')}' is invalid. expected one ${kind}, got "${at('a')}" before.`);
+    expect([out, code, readdirSync(folder)]).toEqual(['', 1, []]);
+  });
+
   test('a last-level cache that is no number', async () => {
     vi.stubEnv('GQA_LLC_MIB', '32k');
     const { err, code } = await gqaMain(...BENCH.split(' ').slice(1));

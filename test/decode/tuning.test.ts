@@ -16,6 +16,7 @@ import {
   type FusedVariant,
 } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
+import { message } from '../support/failure.ts';
 import { SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 
 const TILES: FusedVariant = { template: 'tiles', wgSize: 16, tile: 16, rowBlock: 4, mixWords: 1 };
@@ -80,7 +81,7 @@ describe('a tuning', () => {
   });
 
   test.each([
-    ['{', 'tuning.json: not JSON: '],
+    ['{', 'tuning.json: expected JSON, got what is none: '],
     ['[]', 'tuning.json: expected a tuning of schema "gqa-tuning/1", got an array of 0'],
     [
       '{"schema":"gqa-tuning/0","devices":{}}',
@@ -95,9 +96,9 @@ describe('a tuning', () => {
       '{"schema":"gqa-tuning/1","devices":{"a":{"b":{"variant":{},"slots":0}}}}',
       'tuning.json: "a", b: expected a variant and slots',
     ],
-  ])('refuses %s', (json, message) => {
+  ])('refuses %s', (json, expected) => {
     expect(() => parseTuning(json, 'tuning.json')).toThrow(ShapeError);
-    expect(() => parseTuning(json, 'tuning.json')).toThrow(message);
+    expect(() => parseTuning(json, 'tuning.json')).toThrow(expected);
   });
 });
 
@@ -131,14 +132,45 @@ test('a decoder finds its entry by itself', async () => {
   expect(other.context.slots).not.toBe(2);
 });
 
-test('a decoder takes the default where its entry cannot run on the device', async () => {
-  const device = await testDevice();
-  using cache = await createKvCache(device, { numKvHeads: 2, headDim: 64, capacity: 8 });
-  const own = checkShape({ numQHeads: 8, numKvHeads: 2, headDim: 64 });
-  const variant = { ...TILES, wgSize: 2 * device.facts.maxInvocations };
-  const key = deviceKey(device.device.adapterInfo);
-  const tuning = withEntry(NO_TUNING, key, shapeClass(own, cache.layout), { variant, slots: 2 });
-  using tuned = await createDecoder(device, { cache, numQHeads: 8, tuning });
-  using plain = await createDecoder(device, { cache, numQHeads: 8 });
-  expect(tuned.context).toEqual(plain.context);
+describe('a decoder whose entry cannot be used', () => {
+  const CLASS = 'd64_rows4_heads2_f32';
+
+  /** A decoder of that class for a tuning of one entry, of this device unless said otherwise. */
+  async function decoderOf(variant: unknown, { name = CLASS, of = '' } = {}) {
+    const device = await testDevice();
+    using cache = await createKvCache(device, { numKvHeads: 2, headDim: 64, capacity: 8 });
+    const key = of || deviceKey(device.device.adapterInfo);
+    const tuning = { ...NO_TUNING, devices: { [key]: { [name]: { variant, slots: 2 } as never } } };
+    return createDecoder(device, { cache, numQHeads: 8, tuning });
+  }
+
+  test('takes the default where the device, as it was opened, has too little, and says so', async () => {
+    const device = await testDevice();
+    using cache = await createKvCache(device, { numKvHeads: 2, headDim: 64, capacity: 8 });
+    const { maxInvocations } = device.facts;
+    using tuned = await decoderOf({ ...TILES, wgSize: 2 * maxInvocations });
+    using plain = await createDecoder(device, { cache, numQHeads: 8 });
+    const tunedFault = `decode_tiles: maxComputeInvocationsPerWorkgroup needed ${2 * maxInvocations}, available ${maxInvocations}`;
+    expect(tuned.context).toEqual({ ...plain.context, tunedFault });
+    expect(plain.context.tunedFault).toBeUndefined();
+  });
+
+  test.each<[string, unknown, { name?: string }, string]>([
+    ['a size that is no number', { ...TILES, wgSize: '16' }, {}, 'variant: wgSize: expected'],
+    ['a size that is missing', { template: 'tiles', wgSize: 16 }, {}, 'variant: tile: expected'],
+    ['a size there is not', { ...TILES, lanes: 4 }, {}, 'there is no option lanes'],
+    ['sizes that no kernel has', { ...TILES, wgSize: 7777 }, {}, 'wgSize (7777)'],
+    ['another template', { ...TILES, template: 'fast' }, {}, 'template must be one of'],
+    ['the same of another class', { ...TILES, wgSize: 0 }, { name: 'd128_rows1_heads1_f16' }, 'wgSize'],
+    ['no class of shapes', TILES, { name: 'd64_rows4' }, 'expected a class of shapes such as'],
+  ])('refuses %s', async (_, variant, at, expected) => {
+    const error = await message(ShapeError, () => decoderOf(variant, at));
+    expect(error).toMatch(/^decoder: tuning: entry d\d+_\w+ of ".+": /);
+    expect(error).toContain(expected);
+  });
+
+  test('passes over those of other devices, whatever they are', async () => {
+    using decoder = await decoderOf({ template: 'fast' }, { of: 'another device' });
+    expect(decoder.context.tunedFault).toBeUndefined();
+  });
 });

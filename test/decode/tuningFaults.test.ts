@@ -8,8 +8,8 @@ import {
   planContext,
   shapeClass,
   tuningFaults,
-  withEntry,
   type KvType,
+  type Tuning,
 } from '../../src/index.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 
@@ -26,9 +26,14 @@ const OWN = deviceKey(INFO);
 const CLASS = 'd64_rows4_heads8_f16';
 const TILES = { template: 'tiles', wgSize: 16, tile: 16, rowBlock: 4, mixWords: 1 };
 
-/** The faults of one entry; `variant` is what a file says, whatever that is. */
+/** A tuning of one entry; `variant` is what a file says, whatever that is. */
+function tuningOf(device: string, name: string, variant: object): Tuning {
+  return { ...NO_TUNING, devices: { [device]: { [name]: { variant, slots: 3 } as never } } };
+}
+
+/** The faults of one entry. */
 function faultsOf(variant: object, { device = OWN, name = CLASS, facts = GPU_FACTS } = {}): string[] {
-  return tuningFaults(withEntry(NO_TUNING, device, name, { variant, slots: 3 } as never), INFO, facts);
+  return tuningFaults(tuningOf(device, name, variant), INFO, facts);
 }
 
 test('entries that can be used have none', () => {
@@ -92,9 +97,11 @@ test.each(['d64_rows4_heads8_f64', 'd65_rows4_heads8_f16', 'f16', 'd64_rows4_f16
 
 describe('entries for other devices', () => {
   test('are judged only by what holds on every device', () => {
-    const tuning = withEntry(NO_TUNING, OWN, CLASS, { variant: TILES, slots: 3 } as never);
-    const other = (variant: object) =>
-      tuningFaults(withEntry(tuning, 'other', CLASS, { variant, slots: 3 } as never), INFO, GPU_FACTS);
+    const own = tuningOf(OWN, CLASS, TILES).devices;
+    const other = (variant: object) => {
+      const devices = { ...own, ...tuningOf('other', CLASS, variant).devices };
+      return tuningFaults({ ...NO_TUNING, devices }, INFO, GPU_FACTS);
+    };
     expect(other({ ...TILES, wgSize: 7776 })).toEqual([]);
     expect(other({ ...TILES, template: 'fast' })).toHaveLength(1);
   });

@@ -44,16 +44,4 @@ describe('ErrorLog', () => {
     log.add('again');
     expect(log.take()!.message).toBe('again\nCall truncate().');
   });
-
-  test('moved: all is in the new log, nothing in the old one', () => {
-    const log = new ErrorLog();
-    log.advise('Advice.');
-    log.add('first', 1);
-    const other = log.moved();
-    other.add('second', 2);
-    expect(log.take()).toBeUndefined();
-    expect(other.take()).toMatchObject({ message: 'first\nand 1 more\n  second\nAdvice.', cause: 1 });
-    log.add('later');
-    expect(log.take()!.message).toBe('later\nAdvice.');
-  });
 });

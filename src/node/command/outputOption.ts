@@ -4,9 +4,10 @@ import { GqaError, messageOf } from '../../device/errors.ts';
 import { checkOutput, writeOutput } from '../../files/outputFile.ts';
 import { outputTarget } from '../../files/outputTarget.ts';
 
-/** Parses the name of a file to write. */
-export function outputPath(text: string): string {
+/** Parses the name of a file to write. A second one is refused: only one would be written. */
+export function outputPath(text: string, before?: string): string {
   if (text === '') throw new InvalidArgumentError('expected a file, got an empty name.');
+  if (before !== undefined) throw new InvalidArgumentError(`expected one file, got "${before}" before.`);
   return text;
 }
 

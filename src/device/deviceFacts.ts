@@ -1,0 +1,72 @@
+// deviceFacts.ts: a device's facts: read from it, and checked where callers give them.
+import { isSoftware } from './adapterInfo.ts';
+import { LimitExceededError } from './errors.ts';
+import type { DeviceFacts } from './gqaDevice.ts';
+import { checkNumbers } from './options.ts';
+
+/** A device's facts, by what its host says of it. */
+export function factsOf(device: GPUDevice, hasSubgroupId: boolean): DeviceFacts {
+  const { limits, features, adapterInfo } = device;
+  return {
+    software: isSoftware(adapterInfo),
+    vendor: adapterInfo.vendor,
+    subgroups: features.has('subgroups') && hasSubgroupId,
+    subgroupMinSize: adapterInfo.subgroupMinSize ?? 4,
+    subgroupMaxSize: adapterInfo.subgroupMaxSize ?? 128,
+    matrixUnit: matrixUnitOf(device),
+    maxInvocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+    maxWorkgroupStorage: limits.maxComputeWorkgroupStorageSize,
+    maxBindingBytes: limits.maxStorageBufferBindingSize,
+    maxBufferBytes: limits.maxBufferSize,
+    maxGrid: limits.maxComputeWorkgroupsPerDimension,
+  };
+}
+
+/** One kind of matrices that an adapter offers; Dawn's experimental extension of GPUAdapterInfo. */
+interface SubgroupMatrixConfig {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+}
+
+export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
+
+function matrixUnitOf({ features, adapterInfo }: GPUDevice): number {
+  if (![MATRIX_FEATURE, 'shader-f16', 'subgroups'].every((name) => features.has(name))) return 0;
+  const { subgroupMatrixConfigs = [] } = adapterInfo as {
+    subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[];
+  };
+  const config = subgroupMatrixConfigs.find(
+    ({ componentType, resultComponentType, M, N, K }) =>
+      componentType === 'f16' && resultComponentType === 'f32' && M === N && N === K && (M === 8 || M === 16),
+  );
+  return config?.M ?? 0;
+}
+
+/** Throws ShapeError unless these are facts of a device. */
+export function checkFacts(where: string, facts: DeviceFacts): void {
+  checkNumbers(where, facts, FACT_NUMBERS, 'GqaDevice.facts');
+}
+
+const FACT_NUMBERS = [
+  'subgroupMinSize',
+  'subgroupMaxSize',
+  'matrixUnit',
+  'maxInvocations',
+  'maxWorkgroupStorage',
+  'maxBindingBytes',
+  'maxBufferBytes',
+  'maxGrid',
+] as const satisfies readonly (keyof DeviceFacts)[];
+
+/** Throws LimitExceededError when a storage buffer of `bytes` could not be made or bound whole. */
+export function checkBufferBytes(facts: DeviceFacts, where: string, bytes: number): void {
+  if (bytes > facts.maxBindingBytes) {
+    throw new LimitExceededError(where, 'maxStorageBufferBindingSize', bytes, facts.maxBindingBytes);
+  }
+  if (bytes > facts.maxBufferBytes) {
+    throw new LimitExceededError(where, 'maxBufferSize', bytes, facts.maxBufferBytes);
+  }
+}
