@@ -205,7 +205,8 @@ export function otherRuns(open: Open): void {
       /wall clock\s+Step\s+[\d.]+ (ns|µs)\s+May be late by/,
     );
     await tab.close();
-  });
+    // Without timestamps a sample may take a second.
+  }, 180_000);
 
   it('says so when the device is lost during a run', async () => {
     const lose = `const ask = GPUAdapter.prototype.requestDevice;
