@@ -130,9 +130,11 @@ export async function* sampleInterleaved<Row extends Sampled>(
     }
     yield { number: round, share: shareOf(round) };
     if (options.signal?.aborted) return 'interrupted';
-    if (running.length === 0 || (options.reps !== undefined && round >= options.reps)) return 'reps';
-    if (options.reps === undefined && round >= MIN_SAMPLES && running.every(settled)) return 'converged';
-    if (options.reps === undefined && round >= MIN_SAMPLES && performance.now() - start > mostMs)
+    // Fewer than there were rounds where samples of a clock that was given up were dropped.
+    const fewest = Math.min(...running.map(({ samplesNs }) => samplesNs.length));
+    if (running.length === 0 || (options.reps !== undefined && fewest >= options.reps)) return 'reps';
+    if (options.reps === undefined && fewest >= MIN_SAMPLES && running.every(settled)) return 'converged';
+    if (options.reps === undefined && fewest >= MIN_SAMPLES && performance.now() - start > mostMs)
       return 'time';
   }
 }

@@ -89,17 +89,19 @@ export class WallClock {
   async #done(): Promise<void> {
     const loud = this.#quiet?.();
     try {
-      const done = this.#queue.onSubmittedWorkDone();
-      await (this.#nudging ? this.#nudgedUntil(done) : done);
+      await this.hurried(this.#queue.onSubmittedWorkDone());
     } finally {
       loud?.();
     }
   }
 
-  async #nudgedUntil(done: Promise<unknown>): Promise<void> {
-    const known = done.then(() => true);
+  /** Waits for something that the host learns when it looks for finished work, with nudges if they help. */
+  async hurried<T>(answer: Promise<T>): Promise<T> {
+    if (!this.#nudging) return answer;
+    const known = answer.then(() => true);
     const pause = () => this.#clock.sleep(NUDGE_MS).then(() => false);
     while (!(await Promise.race([known, pause()]))) this.#queue.submit([]);
+    return answer;
   }
 }
 

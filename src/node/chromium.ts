@@ -1,7 +1,6 @@
 // chromium.ts: finds a Chromium for the browser tests and for pictures of the page: a given one, the system's, or npm's.
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { EMBEDDED_INSTALL, embeddedRunsHere, findArchive, unpackChromium } from './embedded.ts';
+import { onPath } from './onPath.ts';
 
 /** What Playwright's `launch` needs. */
 export interface Chromium {
@@ -43,19 +42,6 @@ export async function findChromium(env: NodeJS.ProcessEnv = process.env): Promis
       VK_ICD_FILENAMES: undefined,
     }),
   };
-}
-
-/** The first of `names` that is an executable file in a folder of `path`. */
-function onPath(path: string, names: readonly string[]): string | undefined {
-  const candidates = names.flatMap((name) => path.split(delimiter).map((folder) => join(folder, name)));
-  return candidates.find((file) => {
-    try {
-      accessSync(file, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }
 
 function defined(env: NodeJS.ProcessEnv): Record<string, string> {

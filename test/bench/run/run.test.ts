@@ -252,6 +252,17 @@ describe('a run that ends early', () => {
 });
 
 describe('PassTimer', () => {
+  /** A wall clock on which everything takes a thousand times as long. */
+  const SLOWED = {
+    now: () => 1000 * performance.now(),
+    sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
+  };
+
+  function waitFor(ms: number): void {
+    const end = performance.now() + ms;
+    while (performance.now() < end);
+  }
+
   test('takes a sample again that a hidden tab touched', async () => {
     let calls = 0;
     // Asked before and after each sample: hidden during the first one only.
@@ -265,11 +276,7 @@ describe('PassTimer', () => {
   });
 
   test('a host slow to say that work is done does not make timestamps look wrong', async () => {
-    const slow = () => () => {
-      const end = performance.now() + 6;
-      while (performance.now() < end);
-    };
-    const timer = new PassTimer(await testDevice(), { quiet: slow });
+    const timer = new PassTimer(await testDevice(), { quiet: () => () => waitFor(6) });
     await timer.calibrate();
     for (let i = 0; i < 4; i++) await timer.time(() => {});
     expect(timer.demoted).toBe(false);
@@ -277,23 +284,39 @@ describe('PassTimer', () => {
   });
 
   test('gives up timestamps that leave out most of what the wall clock counts', async () => {
-    // A wall clock on which everything takes a thousand times as long.
-    const clock = {
-      now: () => 1000 * performance.now(),
-      sleep: (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
-    };
     let extra = 0;
-    const quiet = () => () => {
-      const end = performance.now() + extra;
-      while (performance.now() < end);
-    };
-    const timer = new PassTimer(await testDevice(), { clock, quiet });
+    const timer = new PassTimer(await testDevice(), { clock: SLOWED, quiet: () => () => waitFor(extra) });
     await timer.calibrate();
     extra = 20;
     const sources: string[] = [];
     for (let i = 0; i < 4; i++) sources.push((await timer.time(() => {})).source);
     expect(sources).toEqual(['gpu-timestamp', 'gpu-timestamp', 'wall', 'wall']);
     expect([timer.demoted, timer.wallRatio]).toEqual([true, null]);
+    timer.destroy();
+  });
+
+  test('a sample that a hidden tab touched is not held against timestamps', async () => {
+    let toHide = 0;
+    let touched = false;
+    const quiet = () => () => {
+      if (toHide === 0) return;
+      toHide--;
+      touched = true;
+      waitFor(20);
+    };
+    const guard = {
+      wait: () => Promise.resolve(),
+      interrupted() {
+        const was = touched;
+        touched = false;
+        return was;
+      },
+    };
+    const timer = new PassTimer(await testDevice(), { clock: SLOWED, quiet, guard });
+    await timer.calibrate();
+    toHide = 4; // it takes three to give timestamps up
+    expect((await timer.time(() => {})).source).toBe('gpu-timestamp');
+    expect([timer.hidden, timer.demoted]).toEqual([4, false]);
     timer.destroy();
   });
 

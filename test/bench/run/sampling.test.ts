@@ -145,6 +145,14 @@ describe('samples', () => {
     ]);
   });
 
+  test('that were dropped are taken again: a row has as many as were asked for', async () => {
+    const run = running();
+    const timer = timerOf([gpu(10), gpu(10), wall(1000), wall(1010), wall(1020)]);
+    const rounds = sampleInterleaved([run], (each) => takeSample(timer, each), { seed: 1, reps: 3 });
+    while (!(await rounds.next()).done);
+    expect(run.samplesNs).toEqual([100, 101, 102]);
+  });
+
   test.each([
     ['zero', [0, 0, 0], 1],
     ['backwards', [1000, -4000, 1000], 1],

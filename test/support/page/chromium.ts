@@ -1,0 +1,51 @@
+// chromium.ts: Chromium as a browser for the tests of the page, driven by Playwright.
+import { readFileSync } from 'node:fs';
+import { chromium, type Page } from 'playwright-core';
+import { CHROMIUM_ARGS, findChromium } from '../../../src/node/chromium.ts';
+import type { PageBrowser, Tab } from './tab.ts';
+
+/** Starts it, with a software adapter unless `args` are others. */
+export async function launchChromium(args: string[] = CHROMIUM_ARGS): Promise<PageBrowser> {
+  const browser = await chromium.launch({ ...(await findChromium()), args });
+  return {
+    kind: 'chrome',
+    async open(address) {
+      const context = await browser.newContext({
+        locale: 'en-US',
+        permissions: ['clipboard-read', 'clipboard-write'],
+        viewport: { width: 1280, height: 900 },
+      });
+      const page = await context.newPage();
+      const tab = tabOf(page);
+      await page.goto(address);
+      return tab;
+    },
+    close: () => browser.close(),
+  };
+}
+
+function tabOf(page: Page): Tab {
+  const errors: string[] = [];
+  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+  page.on('pageerror', (error) => errors.push(error.message));
+  return {
+    errors,
+    evaluate: <R>(run: (argument: unknown) => R | Promise<R>, argument?: unknown) =>
+      page.evaluate<R, unknown>(run, argument),
+    async waitFor(selector, timeout) {
+      await page.waitForSelector(selector, { state: 'attached', timeout });
+    },
+    click: (selector) => page.click(selector),
+    fill: (selector, text) => page.fill(selector, text),
+    async reload() {
+      await page.reload();
+    },
+    resize: (width, height) => page.setViewportSize({ width, height }),
+    workers: () => page.workers().length,
+    async download(selector) {
+      const [file] = await Promise.all([page.waitForEvent('download'), page.click(selector)]);
+      return { name: file.suggestedFilename(), text: readFileSync(await file.path(), 'utf8') };
+    },
+    close: () => page.context().close(),
+  };
+}
