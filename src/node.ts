@@ -59,14 +59,17 @@ export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
   return own ? pickOwn(own, wish) : pickAdapter(await loadDawn(), wish);
 }
 
+/** @internal Dawn's flag for features that no browser offers, such as subgroup matrices. */
+export const EXPERIMENTAL_FEATURES = 'enable-dawn-features=allow_unsafe_apis';
+
 /** The system's adapters, best first, without the embedded one. Throws NoAdapterError when Dawn is not installed. */
 export async function nodeAdapters(): Promise<ListedAdapter[]> {
   return listAdapters(await loadDawn(), dawnFlags([]));
 }
 
-/** A GPU that compiles and validates WGSL with every feature, on any machine, and runs nothing. */
+/** A GPU that compiles and validates WGSL with every feature, experimental ones too, on any machine, and runs nothing. */
 export async function validatorGpu(): Promise<GPU> {
-  return createHeld(await loadDawn(), ['backend=null']);
+  return createHeld(await loadDawn(), ['backend=null', EXPERIMENTAL_FEATURES]);
 }
 
 const EXACT_TIMESTAMPS = 'timestamp_quantization';

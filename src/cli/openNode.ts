@@ -2,7 +2,7 @@
 import { Option } from 'commander';
 import { fullDescriptor } from '../../bench/deviceRequest.ts';
 import { type GqaDevice, openDevice } from '../device/gqaDevice.ts';
-import { nodeGpu, type NodeGpu } from '../node.ts';
+import { EXPERIMENTAL_FEATURES, nodeGpu, type NodeGpu } from '../node.ts';
 
 /** What `adapterOptions` parse to. */
 export interface AdapterOptions {
@@ -17,8 +17,6 @@ export function adapterOptions(): Option[] {
     new Option('--require-gpu', 'refuse software adapters'),
   ];
 }
-
-const EXPERIMENTAL = ['enable-dawn-features=allow_unsafe_apis'];
 
 /** A device and how its adapter was found. Who opens it destroys the device. */
 export interface NodeDevice {
@@ -37,7 +35,7 @@ export async function openNode(
 ): Promise<NodeDevice> {
   const found = await nodeGpu({
     requireGpu: requireGpu === true,
-    dawnFlags: experimental ? EXPERIMENTAL : [],
+    dawnFlags: experimental ? [EXPERIMENTAL_FEATURES] : [],
     ...(adapter !== undefined && { adapter }),
   });
   for (const note of found.notes) warn(`warning  ${note}`);
