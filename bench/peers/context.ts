@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { lastLevelCache, runtimeContext } from '../../src/cli/runtimeContext.ts';
+import { DAWN_NAME } from '../../src/node/adapters.ts';
 import { SOFTWARE_WARNING } from '../context.ts';
 import { partialFields } from '../endedEarly.ts';
 import type { PartialRun, PeerContext, PeerPlace, PeerResult, PeerRow, Warning } from '../schema.ts';
@@ -44,7 +45,7 @@ export function peerContext(
   rotation: Rotation,
   { results, partial }: Pick<PeerResult, 'results'> & { readonly partial?: PartialRun },
 ): PeerContext {
-  const { version, commit, runtime } = runtimeContext();
+  const { version, commit, runtime } = runtimeContext({ webgpu: DAWN_NAME });
   return {
     date: new Date().toISOString(),
     tool: { name: 'gqa-webgpu', version, ...(commit && { commit }) },

@@ -8,7 +8,7 @@ import type { RowParams } from '../../bench/schema.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../decode/plan.ts';
 import { ShapeError } from '../device/errors.ts';
 import type { KvType } from '../kernels/elements.ts';
-import { quietWait } from '../node.ts';
+import { type NodeGpu, quietWait } from '../node.ts';
 import { putOut, type BenchFormat } from './benchOutput.ts';
 import { interruptible } from './interrupt.ts';
 import { loadShape } from './loadShape.ts';
@@ -149,8 +149,9 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
   const shape = benchShape(flags);
   if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
   const progress = new Progress();
-  const { device } = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') }, (line) =>
-    progress.line(line),
+  const { found, device } = await openNode(
+    { ...flags, experimental: flags.kernel.includes('matrix') },
+    (line) => progress.line(line),
   );
   try {
     const { software } = device.facts;
@@ -160,7 +161,7 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
         `note     on a software adapter the standard run shrinks to depths ${depths.join(', ')} (a GPU gets ${STANDARD_DEPTHS.gpu.join(', ')})`,
       );
     }
-    const options = benchOptions(flags, shape, depths, software);
+    const options = benchOptions(flags, shape, depths, found);
     await interruptible('ending the run, finished rows are kept', (signal) =>
       putOut(runBench(device, { ...options, signal }), { command, flags, progress }),
     );
@@ -188,7 +189,7 @@ function benchOptions(
   flags: BenchFlags,
   shape: ReturnType<typeof benchShape>,
   depths: readonly number[],
-  software: boolean,
+  found: NodeGpu,
 ): BenchOptions {
   return {
     ...shape,
@@ -201,14 +202,14 @@ function benchOptions(
     caches: flags.cache,
     kernels: [...new Set(flags.kernel)],
     ...(flags.tuning && tuningOf()),
-    ...lastLevelCache(software),
+    ...lastLevelCache(found.software),
     seed: flags.seed,
     check: flags.check,
     ...(flags.reps && { reps: flags.reps }),
     ...(flags.maxTime && { maxTimeMs: flags.maxTime * 1000 }),
     quiet: quietWait,
     context: {
-      ...runtimeContext(),
+      ...runtimeContext(found),
       ...(flags.label && { label: flags.label }),
       nonStandard: nonStandard(flags),
     },

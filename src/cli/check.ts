@@ -5,7 +5,7 @@ import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../../b
 import { checkAppends, type AppendCheck } from '../../bench/checkAppend.ts';
 import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../bench/check.ts';
 import { partialOf } from '../../bench/endedEarly.ts';
-import type { PartialRun } from '../../bench/schema.ts';
+import type { BenchContext, PartialRun } from '../../bench/schema.ts';
 import { DECODE_KERNELS, type DecodeKernel } from '../decode/plan.ts';
 import { probedFacts } from '../decode/probe.ts';
 import { ShapeError } from '../device/errors.ts';
@@ -15,6 +15,7 @@ import { adapterOptions, openNode, type AdapterOptions, type NodeDevice } from '
 import { formatOption } from './options.ts';
 import { Progress } from './progress.ts';
 import { runQuietly } from './runQuietly.ts';
+import { runtimeContext } from './runtimeContext.ts';
 import { choiceList, EXIT } from './usage.ts';
 
 interface CheckFlags extends AdapterOptions {
@@ -111,11 +112,12 @@ export async function checkDevice(
   const { rows, cut } = await runAll(device, options, total);
   const seconds = (performance.now() - began) / 1000;
   const partial = cut === undefined ? undefined : partialOf(cut, total);
-  const facts = { version, adapter: found.adapterName, software: found.software, seconds };
+  const { runtime } = runtimeContext(found);
+  const facts = { version, runtime, adapter: found.adapterName, software: found.software, seconds };
   const text =
     format === 'md'
       ? [
-          head(found.adapterName, options.cases, seconds),
+          head(facts, options.cases),
           ...partialLine(partial, rows),
           '',
           checkText(rows),
@@ -162,12 +164,18 @@ function partialLine(partial: PartialRun | undefined, rows: readonly CheckRow[])
   return partial ? [`PARTIAL: ${rows.length} of ${partial.rows} runs; ${partial.reason}`] : [];
 }
 
-function head(adapter: string, cases: readonly CheckCase[], seconds: number): string {
+interface RunFacts {
+  readonly runtime: BenchContext['runtime'];
+  readonly adapter: string;
+  readonly seconds: number;
+}
+
+function head({ runtime, adapter, seconds }: RunFacts, cases: readonly CheckCase[]): string {
   const left = CHECK_CASES.length - cases.length;
   const scope =
     left > 0 ? `${cases.length} of the grid's ${CHECK_CASES.length} cases` : `all ${cases.length} cases`;
   return [
-    `gqa ${version} check on "${adapter}", ${scope}, ${seconds.toFixed(1)} s`,
+    `gqa ${version} check on "${adapter}" (${runtime.kind} ${runtime.version}, ${runtime.webgpu}), ${scope}, ${seconds.toFixed(1)} s`,
     ...(cases.some(({ variants }) => variants) ? [FEWER] : []),
   ].join('\n');
 }

@@ -1,4 +1,4 @@
-// runtimeContext.ts: what a result says of the tool and of the Node process that made it.
+// runtimeContext.ts: what a result says of the tool and of the process that made it.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -6,14 +6,20 @@ import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { RunContext } from '../../bench/context.ts';
 import { GqaError } from '../device/errors.ts';
+import type { NodeGpu } from '../node.ts';
+import { DAWN_NAME } from '../node/adapters.ts';
+import { runtimeOf } from '../node/runtime.ts';
 
-/** Version and commit of the tool, version of Node and of Dawn's package. */
-export function runtimeContext(): Omit<RunContext, 'nonStandard'> {
+/** Version and commit of the tool, the runtime, and whose WebGPU it uses. */
+export function runtimeContext({ webgpu }: Pick<NodeGpu, 'webgpu'>): Omit<RunContext, 'nonStandard'> {
   const commit = commitOf();
   return {
     version: packageJson.version,
     ...(commit && { commit }),
-    runtime: { kind: 'node', version: process.versions.node, webgpu: `dawn (webgpu ${dawnVersion()})` },
+    runtime: {
+      ...runtimeOf(),
+      webgpu: webgpu === DAWN_NAME ? `${webgpu} (webgpu ${dawnVersion()})` : webgpu,
+    },
   };
 }
 
