@@ -1,4 +1,5 @@
-// Tests: the project `node` runs on Dawn, the project `browser` in headless Chromium; both run the same files.
+// Tests: the project `node` runs on Dawn, the project `browser` in headless Chromium; both run the same files. Run by Deno,
+// the project `deno`, on Deno's own WebGPU, is all there is.
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { CHROMIUM_ARGS, findChromium } from './src/node/chromium.ts';
@@ -14,13 +15,28 @@ const node: TestProjectInlineConfiguration = {
   test: {
     name: 'node',
     include: ['test/**/*.test.ts'],
-    exclude: ['**/*.browser.test.ts'],
+    exclude: ['**/*.browser.test.ts', 'test/deno/**'],
     pool: 'forks',
     isolate: false,
     // No file: what was tuned on this machine decides no test.
     // A small cache: no test is about times, and caches beyond a large one take seconds to fill.
     env: { GQA_TUNING: here('node_modules/.vite/no-tuning.json'), GQA_LLC_MIB: '4' },
     fileParallelism: false,
+  },
+};
+
+// The kernel cases, and what naga says of every shader. How errors are worded, and when they come, is Dawn's.
+const deno: TestProjectInlineConfiguration = {
+  ...node,
+  test: {
+    ...node.test,
+    name: 'deno',
+    include: [
+      'test/deno/*.test.ts',
+      'test/kernels/{decodeExact,decodeMerge,decodeTiles,plain*}.test.ts',
+      'test/decode/exact.test.ts',
+    ],
+    exclude: [],
   },
 };
 
@@ -34,7 +50,7 @@ async function browser(): Promise<TestProjectInlineConfiguration> {
     test: {
       name: 'browser',
       include: ['test/**/*.test.ts'],
-      exclude: ['**/*.node.test.ts'],
+      exclude: ['**/*.node.test.ts', 'test/deno/**'],
       fileParallelism: false,
       browser: {
         enabled: true,
@@ -60,6 +76,6 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    projects: nodeOnly ? [node] : [node, await browser()],
+    projects: process.versions.deno ? [deno] : nodeOnly ? [node] : [node, await browser()],
   },
 });

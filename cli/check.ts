@@ -10,6 +10,7 @@ import { DECODE_KERNELS, type DecodeKernel } from '../src/decode/planContext.ts'
 import { probedFacts } from '../src/decode/probe.ts';
 import { ShapeError } from '../src/device/errors.ts';
 import { type CheckRun } from '../bench/check/check.ts';
+import { type BenchContext } from '../bench/schema/schema.ts';
 import { appendsText, checkText, groupChecks, passed } from './checkReport.ts';
 import { interruptible, InterruptedError } from '../src/node/command/interrupt.ts';
 import {
@@ -23,6 +24,7 @@ import { Progress } from '../src/node/command/progress.ts';
 import { runQuietly } from './runQuietly.ts';
 import { EXIT } from '../src/node/command/usage.ts';
 import { listOption } from '../src/node/command/options.ts';
+import { runtimeContext } from '../src/node/runtimeContext.ts';
 
 interface CheckFlags extends AdapterOptions {
   readonly kernel: readonly DecodeKernel[];
@@ -120,11 +122,12 @@ export async function checkDevice(
   const { rows, cut } = await runAll(device, options, runs);
   const seconds = (performance.now() - began) / 1000;
   const partial = cut === undefined ? undefined : partialOf(cut, total);
-  const facts = { version, adapter: found.adapterName, software: found.software, seconds };
+  const { runtime } = runtimeContext(found);
+  const facts = { version, runtime, adapter: found.adapterName, software: found.software, seconds };
   const text =
     format === 'md'
       ? [
-          head(found.adapterName, options.cases, seconds),
+          head(facts, options.cases),
           ...partialLine(partial, rows),
           '',
           checkText(rows, total),
@@ -180,12 +183,18 @@ function partialLine(partial: PartialRun | undefined, rows: readonly CheckRow[])
   return partial ? [`PARTIAL: ${rows.length} of ${partial.rows} runs; ${partial.reason}`] : [];
 }
 
-function head(adapter: string, cases: readonly CheckCase[], seconds: number): string {
+interface RunFacts {
+  readonly runtime: BenchContext['runtime'];
+  readonly adapter: string;
+  readonly seconds: number;
+}
+
+function head({ runtime, adapter, seconds }: RunFacts, cases: readonly CheckCase[]): string {
   const left = CHECK_CASES.length - cases.length;
   const scope =
     left > 0 ? `${cases.length} of the grid's ${CHECK_CASES.length} cases` : `all ${cases.length} cases`;
   return [
-    `gqa ${version} check on "${adapter}", ${scope}, ${seconds.toFixed(1)} s`,
+    `gqa ${version} check on "${adapter}" (${runtime.kind} ${runtime.version}, ${runtime.webgpu}), ${scope}, ${seconds.toFixed(1)} s`,
     ...(cases.some(({ variants }) => variants) ? [FEWER] : []),
   ].join('\n');
 }

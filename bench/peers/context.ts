@@ -5,8 +5,16 @@ import { fileURLToPath } from 'node:url';
 import { lastLevelCache, runtimeContext } from '../../src/node/runtimeContext.ts';
 import { SOFTWARE_WARNING } from '../run/context.ts';
 import { partialFields } from '../run/endedEarly.ts';
-import type { PartialRun, PeerContext, PeerPlace, PeerResult, PeerRow, Warning } from '../schema/schema.ts';
+import {
+  type PartialRun,
+  type PeerContext,
+  type PeerPlace,
+  type PeerResult,
+  type PeerRow,
+  type Warning,
+} from '../schema/schema.ts';
 import { coldBytesOf } from '../run/coldCaches.ts';
+import { DAWN_NAME } from '../../src/node/adapters.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { nonStandard, type PeerFlags } from './options.ts';
 import type { Rotation } from './stage.ts';
@@ -44,7 +52,7 @@ export function peerContext(
   rotation: Rotation,
   { results, partial }: Pick<PeerResult, 'results'> & { readonly partial?: PartialRun },
 ): PeerContext {
-  const { version, commit, runtime } = runtimeContext();
+  const { version, commit, runtime } = runtimeContext({ webgpu: DAWN_NAME });
   return {
     date: new Date().toISOString(),
     tool: { name: 'gqa-webgpu', version, ...(commit && { commit }) },

@@ -108,7 +108,7 @@ async function openHosts(
     const { adapter, requireGpu } = flags;
     const found = await nodeGpu({ ...(adapter && { adapter }), requireGpu: requireGpu === true });
     for (const note of found.notes) progress.line(`warning  ${note}`);
-    hosts.set('node', await openNodeHost(found, runtimeContext().runtime));
+    hosts.set('node', await openNodeHost(found, runtimeContext(found).runtime));
   }
   if (wanted.has('chromium')) {
     progress.show('starting Chromium');

@@ -5,11 +5,12 @@ import { CACHE_STATES, STANDARD_DEPTHS, spectrum } from '../../bench/run/rows.ts
 import { runBench } from '../../bench/run/run.ts';
 import { type BenchOptions } from '../../bench/run/options.ts';
 import { SAMPLING_MS } from '../../bench/run/sampling.ts';
-import type { RowParams } from '../../bench/schema/schema.ts';
+import { type RowParams } from '../../bench/schema/schema.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/planContext.ts';
 import { ShapeError } from '../../src/device/errors.ts';
-import type { KvType } from '../../src/numbers/elements.ts';
+import { type KvType } from '../../src/numbers/elements.ts';
 import { quietWait } from '../../src/node/quiet.ts';
+import { type NodeGpu } from '../../src/node/adapters.ts';
 import { putOut, type BenchFormat } from './benchOutput.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
 import { loadShape } from '../kv/loadShape.ts';
@@ -149,8 +150,9 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
   const shape = benchShape(flags);
   if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
   const progress = new Progress();
-  const { device } = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') }, (line) =>
-    progress.line(line),
+  const { found, device } = await openNode(
+    { ...flags, experimental: flags.kernel.includes('matrix') },
+    (line) => progress.line(line),
   );
   try {
     const { software } = device.facts;
@@ -160,7 +162,7 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
         `note     on a software adapter the standard run shrinks to depths ${depths.join(', ')} (a GPU gets ${STANDARD_DEPTHS.gpu.join(', ')})`,
       );
     }
-    const options = benchOptions(flags, shape, depths, software);
+    const options = benchOptions(flags, shape, depths, found);
     await interruptible('ending the run, finished rows are kept', (signal) => {
       progress.until(signal);
       return putOut(runBench(device, { ...options, signal }), { command, flags, progress });
@@ -189,7 +191,7 @@ function benchOptions(
   flags: BenchFlags,
   shape: ReturnType<typeof benchShape>,
   depths: readonly number[],
-  software: boolean,
+  found: NodeGpu,
 ): BenchOptions {
   return {
     ...shape,
@@ -202,14 +204,14 @@ function benchOptions(
     caches: flags.cache,
     kernels: [...new Set(flags.kernel)],
     ...(flags.tuning && tuningOf()),
-    ...lastLevelCache(software),
+    ...lastLevelCache(found.software),
     seed: flags.seed,
     check: flags.check,
     ...(flags.reps && { reps: flags.reps }),
     ...(flags.maxTime && { maxTimeMs: flags.maxTime * 1000 }),
     quiet: quietWait,
     context: {
-      ...runtimeContext(),
+      ...runtimeContext(found),
       ...(flags.label && { label: flags.label }),
       nonStandard: nonStandard(flags),
     },

@@ -1,9 +1,9 @@
 // doctorReport.ts: what `gqa doctor` makes of its facts: lines with fixes, and a Markdown list for a bug report. Pure.
 import { formatBytes } from '../../bench/text/format.ts';
-import type { SubgroupReport } from '../../src/kernels/probe/subgroupProbe.ts';
-import { DAWN_INSTALL } from '../../src/node/adapters.ts';
+import { type SubgroupReport } from '../../src/kernels/probe/subgroupProbe.ts';
+import { dawnInstall } from '../../src/node/adapters.ts';
 import { EMBEDDED_INSTALL } from '../../src/node/embedded.ts';
-import type { Chosen, DoctorFacts, Machine } from '../../src/node/doctor/doctorFacts.ts';
+import { type Chosen, type DoctorFacts, type Machine } from '../../src/node/doctor/doctorFacts.ts';
 
 /** One line of the report. `fix` says what to do about a `warn` or `fail`, or that nothing need be done. */
 export interface Check {
@@ -21,12 +21,7 @@ export function checksOf({ machine, chosen, error, hint }: DoctorFacts): Check[]
 }
 
 function machineChecks(machine: Machine): Check[] {
-  const checks: Check[] = [];
-  checks.push(
-    machine.webgpu === undefined
-      ? { level: 'fail', text: 'the package webgpu (Dawn) is not installed', fix: DAWN_INSTALL }
-      : { level: 'ok', text: `webgpu ${machine.webgpu} (Dawn), node ${machine.node}, ${machine.platform}` },
-  );
+  const checks: Check[] = [webgpuCheck(machine)];
   if (machine.loader !== undefined) checks.push(vulkanCheck(machine));
   if (machine.embedded === 'absent') {
     checks.push({
@@ -38,6 +33,13 @@ function machineChecks(machine: Machine): Check[] {
     checks.push({ level: 'ok', text: `embedded software adapter (@sparticuz/chromium ${machine.embedded})` });
   }
   return checks;
+}
+
+function webgpuCheck({ own, webgpu, runtime: { kind, version }, platform }: Machine): Check {
+  const where = `${kind} ${version}, ${platform}`;
+  if (own !== undefined) return { level: 'ok', text: `${own}, the runtime's own WebGPU, ${where}` };
+  if (webgpu !== undefined) return { level: 'ok', text: `webgpu ${webgpu} (Dawn), ${where}` };
+  return { level: 'fail', text: 'the package webgpu (Dawn) is not installed', fix: dawnInstall(kind) };
 }
 
 function vulkanCheck(machine: Machine): Check {
@@ -148,16 +150,25 @@ export function checkLines(checks: readonly Check[]): string {
 export function factsMarkdown({ machine, chosen, error }: DoctorFacts): string {
   const rows: [string, string][] = [
     ['gqa-webgpu', machine.gqa],
-    ['webgpu (Dawn)', machine.webgpu ?? 'not installed'],
-    ['Node', `${machine.node}, ${machine.platform}`],
-    ['Vulkan loader', machine.loader === undefined ? 'not used' : machine.loader ? 'found' : 'not found'],
+    ['WebGPU', machine.own ?? 'dawn'],
+    ['package webgpu (Dawn)', machine.webgpu ?? 'not installed'],
+    ['runtime', `${machine.runtime.kind} ${machine.runtime.version}, ${machine.platform}`],
+    [
+      'Vulkan loader',
+      machine.loader === undefined ? 'not looked for' : machine.loader ? 'found' : 'not found',
+    ],
     ['drivers chosen by', machine.override ?? 'default'],
     ['driver manifests', machine.manifests.join(' ') || 'none'],
-    ['embedded adapter', machine.embedded ?? 'not for this platform'],
-    ['adapters', machine.adapters.map((a) => `${a.name} [${a.backend}]`).join('; ') || 'none'],
+    ['embedded adapter', machine.embedded ?? 'not usable here'],
+    ['adapters', adaptersText(machine)],
     ...(chosen ? chosenRows(chosen) : [['error', error ?? ''] satisfies [string, string]]),
   ];
   return rows.map(([name, value]) => `- ${name}: ${value.replaceAll('\n', ' ')}`).join('\n');
+}
+
+function adaptersText({ own, adapters }: Machine): string {
+  if (own !== undefined) return 'not listed';
+  return adapters.map(({ name, backend }) => `${name} [${backend}]`).join('; ') || 'none';
 }
 
 function probeText(probe: SubgroupReport | undefined): string {

@@ -9,9 +9,16 @@ import {
   unpackDriver,
 } from './embedded.ts';
 import { driverManifests, driverOverride, pinLibrary, VULKAN_LOADER, withDriver } from './loader.ts';
+import type { Runtime } from './runtime.ts';
 
-/** What installs Dawn. */
-export const DAWN_INSTALL = 'npm install webgpu@0.6';
+/** What gives such a runtime a WebGPU where it has none: Dawn, or a switch. Recent versions of Deno need neither. */
+export function dawnInstall(kind: Runtime['kind']): string {
+  const install = 'npm install webgpu@0.6';
+  return kind === 'deno' ? `deno run --unstable-webgpu, or ${install}` : install;
+}
+
+/** What Dawn is called in reports. */
+export const DAWN_NAME = 'dawn';
 
 /** `create` of the package `webgpu`: flags such as `adapter=name` to Dawn's GPU object. */
 export type CreateGpu = (flags: string[]) => GPU;
@@ -22,8 +29,10 @@ export type Rung = 'environment' | 'gpu' | 'system-software' | 'embedded-softwar
 /** A GPU object whose `requestAdapter()` gives the adapter named here, and how it was found. */
 export interface NodeGpu {
   readonly gpu: GPU;
+  /** The implementation of WebGPU: `dawn`, or `wgpu` where it is Deno's own. */
+  readonly webgpu: string;
   readonly rung: Rung;
-  /** As Dawn lists it; any part of it works as the `adapter` option. */
+  /** As Dawn lists it, or as Deno describes it; any part of it works as the `adapter` option. */
   readonly adapterName: string;
   /** A processor poses as a GPU: right results, timings that say nothing about GPUs. */
   readonly software: boolean;
@@ -128,6 +137,7 @@ async function openSystem(
   const rung = driverOverride() ? 'environment' : software ? 'system-software' : 'gpu';
   return {
     gpu,
+    webgpu: DAWN_NAME,
     rung,
     adapterName: chosen.name,
     software,
@@ -149,7 +159,7 @@ async function openEmbedded(create: CreateGpu, wish: AdapterWish, systemReason?:
     softwareNote(adapterName),
     ...tried.map((reason) => `the embedded software adapter is used: ${reason}`),
   ];
-  return { gpu, rung: 'embedded-software', adapterName, software: true, notes };
+  return { gpu, webgpu: DAWN_NAME, rung: 'embedded-software', adapterName, software: true, notes };
 }
 
 /** What a person should know of a software adapter. */
@@ -206,7 +216,12 @@ function refused(): string {
   return 'Dawn takes no adapter from the installed Vulkan drivers (Mesa 22.3 of Debian 12 is too old, 25.0 works)';
 }
 
-function noAdapter(reasons: readonly string[], hint = systemFix(), options?: ErrorOptions): NoAdapterError {
+/** The error where there is no adapter at all: why, and what to do about it. */
+export function noAdapter(
+  reasons: readonly string[],
+  hint = systemFix(),
+  options?: ErrorOptions,
+): NoAdapterError {
   return new NoAdapterError(`nodeGpu: no WebGPU adapter: ${reasons.join('; ')}.`, { ...options, hint });
 }
 

@@ -14,10 +14,10 @@ const RTLD_NODELETE = 0x1000;
 const LOADED_OR_UNKNOWN = /did not self-register|napi_register_module_v1|Invalid path/;
 
 /**
- * Loads a shared library into this process for good: true when it is now in memory, or when the runtime cannot tell. Node opens the library, finds that
- * it is no add-on and throws, but RTLD_NODELETE keeps it, and whoever asks for its name later gets it. With a bare name
- * this is a silent probe (Dawn itself would write a warning to stderr); with a path it loads a library that no search
- * would find.
+ * Loads a shared library into this process for good: true when it is now in memory, or when the runtime cannot tell. Node
+ * opens the library, finds that it is no add-on and throws, but RTLD_NODELETE keeps it, and whoever asks for its name later
+ * gets it. With a bare name this is a silent probe (Dawn itself would write a warning to stderr); with a path it loads a
+ * library that no search would find.
  */
 export function pinLibrary(file: string): boolean {
   try {

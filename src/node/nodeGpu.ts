@@ -3,7 +3,7 @@ import { messageOf, NoAdapterError, ShapeError } from '../device/errors.ts';
 import { checkBoolean, checkOptions, describe, type Known } from '../device/options.ts';
 import {
   createHeld,
-  DAWN_INSTALL,
+  dawnInstall,
   type CreateGpu,
   listAdapters,
   type ListedAdapter,
@@ -11,6 +11,7 @@ import {
   pickAdapter,
 } from './adapters.ts';
 import { ownGpu, pickOwn } from './ownGpu.ts';
+import { environment, runtimeOf } from './runtime.ts';
 
 /** Which adapter to take. */
 export interface NodeGpuOptions {
@@ -33,16 +34,13 @@ const NODE_OPTIONS = { adapter: true, requireGpu: true, dawnFlags: true } satisf
 /**
  * Opens WebGPU in Node. The order: the adapter asked for (by the option, GQA_ADAPTER, VK_DRIVER_FILES or
  * VK_ICD_FILENAMES), a GPU, a system software adapter, the embedded software adapter. Timestamps are exact, not
- * rounded to 65 536 ns. In Deno it is the adapter of its `navigator.gpu`, whatever the order; it takes no name. Throws
- * NoAdapterError, which says what was looked for and how to fix it.
+ * rounded to 65 536 ns. In Deno it is the best adapter of its `navigator.gpu`, or the one of its offers that has the name:
+ * no package and no permission is needed then, and there is no embedded adapter; with `dawnFlags` it is Dawn's there too.
+ * Throws NoAdapterError, which says what was looked for and how to fix it.
  */
 export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
   checkOptions('nodeGpu', options, NODE_OPTIONS);
-  const {
-    adapter = process.env.GQA_ADAPTER || undefined,
-    requireGpu = false,
-    dawnFlags: flags = [],
-  } = options;
+  const { adapter = environment('GQA_ADAPTER'), requireGpu = false, dawnFlags: flags = [] } = options;
   if (adapter !== undefined && typeof adapter !== 'string') {
     throw new ShapeError(`nodeGpu: adapter: expected a part of a name, got ${describe(adapter)}`);
   }
@@ -56,14 +54,17 @@ export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
   return own ? pickOwn(own, wish) : pickAdapter(await loadDawn(), wish);
 }
 
+/** @internal Dawn's flag for features that no browser offers, such as subgroup matrices. */
+export const EXPERIMENTAL_FEATURES = 'enable-dawn-features=allow_unsafe_apis';
+
 /** The system's adapters, best first, without the embedded one. Throws NoAdapterError when Dawn is not installed. */
 export async function nodeAdapters(): Promise<ListedAdapter[]> {
   return listAdapters(await loadDawn(), dawnFlags([]));
 }
 
-/** A GPU that compiles and validates WGSL with every feature, on any machine, and runs nothing. */
+/** A GPU that compiles and validates WGSL with every feature, experimental ones too, on any machine, and runs nothing. */
 export async function validatorGpu(): Promise<GPU> {
-  return createHeld(await loadDawn(), ['backend=null']);
+  return createHeld(await loadDawn(), ['backend=null', EXPERIMENTAL_FEATURES]);
 }
 
 const EXACT_TIMESTAMPS = 'timestamp_quantization';
@@ -94,12 +95,12 @@ async function loadDawn(): Promise<CreateGpu> {
 /** @internal Says why the package `webgpu` did not load: it is absent, or its binary does not run on this platform. */
 export function dawnMissing(cause: unknown): NoAdapterError {
   const why = messageOf(cause);
-  const absent = why.includes(`'${DAWN}'`);
-  if (absent)
-    return new NoAdapterError(`nodeGpu: the package "${DAWN}" is not installed.`, {
-      cause,
-      hint: DAWN_INSTALL,
-    });
+  // Node and Bun quote the name in one way, Deno in the other.
+  const absent = /(['"])webgpu\1/.test(why);
+  if (absent) {
+    const hint = dawnInstall(runtimeOf().kind);
+    return new NoAdapterError(`nodeGpu: the package "${DAWN}" is not installed.`, { cause, hint });
+  }
   const here = `${process.platform}-${process.arch}`;
   return new NoAdapterError(`nodeGpu: the package "${DAWN}" does not load on ${here}: ${why}`, { cause });
 }

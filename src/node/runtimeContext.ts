@@ -1,10 +1,13 @@
-// runtimeContext.ts: what a result says of the tool and of the Node process that made it.
+// runtimeContext.ts: what a result says of the tool and of the process that made it.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
 import { GqaError } from '../device/errors.ts';
+import type { NodeGpu } from '../node.ts';
+import { DAWN_NAME } from '../node/adapters.ts';
+import { runtimeOf } from '../node/runtime.ts';
 
 /** What a result says of the tool and of the process. */
 export interface Runtime {
@@ -13,13 +16,16 @@ export interface Runtime {
   readonly runtime: { readonly kind: string; readonly version: string; readonly webgpu?: string };
 }
 
-/** Version and commit of the tool, version of Node and of Dawn's package. */
-export function runtimeContext(): Runtime {
+/** Version and commit of the tool, the runtime, and whose WebGPU it uses. */
+export function runtimeContext({ webgpu }: Pick<NodeGpu, 'webgpu'>): Runtime {
   const commit = commitOf();
   return {
     version: packageJson.version,
     ...(commit && { commit }),
-    runtime: { kind: 'node', version: process.versions.node, webgpu: `dawn (webgpu ${dawnVersion()})` },
+    runtime: {
+      ...runtimeOf(),
+      webgpu: webgpu === DAWN_NAME ? `${webgpu} (webgpu ${dawnVersion()})` : webgpu,
+    },
   };
 }
 

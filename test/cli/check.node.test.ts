@@ -38,7 +38,14 @@ function standIn(facts: DeviceFacts = SOFTWARE_FACTS, destroy = () => {}): GqaDe
 }
 
 function opened(device = standIn()) {
-  const found = { gpu: {} as GPU, rung: 'gpu', adapterName: 'Card', software: false, notes: [] } as const;
+  const found = {
+    gpu: {} as GPU,
+    webgpu: 'dawn',
+    rung: 'gpu',
+    adapterName: 'Card',
+    software: false,
+    notes: [],
+  } as const;
   return { found, device };
 }
 
@@ -244,7 +251,9 @@ describe('checkDevice', () => {
   test('right kernels: exit code 0, and the report says what was covered', async () => {
     const { text, exitCode } = await checkDevice(opened(), { cases: TINY, run: right }, 'md');
     expect(exitCode).toBe(0);
-    expect(text).toMatch(/^gqa \S+ check on "Card", 2 of the grid's 120 cases, \d+\.\d s\n\n\| kernel/);
+    expect(text).toMatch(
+      /^gqa \S+ check on "Card" \(\w+ \S+, dawn \(webgpu \S+\)\), 2 of the grid's 120 cases, \d+\.\d s\n\n\| kernel/,
+    );
     expect(text).not.toContain('--full');
     expect(text).toContain('\nok: 6 runs of 2 cases, all within the bounds');
     const { text: all } = await checkDevice(

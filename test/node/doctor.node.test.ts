@@ -8,7 +8,8 @@ import { checkLines, checksOf, factsMarkdown } from '../../cli/doctor/doctorRepo
 
 const machine: Machine = {
   gqa: '1.0.0',
-  node: '20.19.0',
+  runtime: { kind: 'node', version: '20.19.0' },
+  own: undefined,
   platform: 'linux-x64 6.1',
   webgpu: '0.6.2',
   loader: true,
@@ -35,6 +36,46 @@ const chosen: Chosen = {
 const good: DoctorFacts = { machine, chosen, error: undefined };
 
 const problems = (facts: DoctorFacts) => checksOf(facts).filter(({ level }) => level !== 'ok');
+
+describe("a runtime's own WebGPU", () => {
+  const deno: Machine = {
+    ...machine,
+    runtime: { kind: 'deno', version: '2.9.6' },
+    own: 'wgpu',
+    loader: undefined,
+    embedded: undefined,
+    adapters: [],
+  };
+
+  test('is named instead of Dawn, with the adapter that it gives', () => {
+    const facts: DoctorFacts = { ...good, machine: deno };
+    expect(
+      checksOf(facts)
+        .slice(0, 2)
+        .map(({ text }) => text),
+    ).toEqual(["wgpu, the runtime's own WebGPU, deno 2.9.6, linux-x64 6.1", 'adapter "Card" (gpu)']);
+    expect(factsMarkdown(facts)).toContain(
+      [
+        '- WebGPU: wgpu',
+        '- package webgpu (Dawn): 0.6.2',
+        '- runtime: deno 2.9.6, linux-x64 6.1',
+        '- Vulkan loader: not looked for',
+      ].join('\n'),
+    );
+    expect(factsMarkdown(facts)).toContain('- embedded adapter: not usable here\n- adapters: not listed');
+  });
+
+  test('makes up for a package that is not there', () => {
+    expect(problems({ ...good, machine: { ...deno, webgpu: undefined } })).toEqual([]);
+  });
+
+  test('a Deno without either is told of both, another runtime of the package', () => {
+    const bare = { ...deno, own: undefined, webgpu: undefined };
+    const fixOf = (each: Machine) => problems({ ...good, machine: each })[0]?.fix;
+    expect(fixOf(bare)).toBe('deno run --unstable-webgpu, or npm install webgpu@0.6');
+    expect(fixOf({ ...bare, runtime: { kind: 'bun', version: '1.4.5' } })).toBe('npm install webgpu@0.6');
+  });
+});
 
 describe('checksOf', () => {
   test('a good machine has nothing to mend', () => {
@@ -153,8 +194,9 @@ test('factsMarkdown: one line for each fact', () => {
   });
   expect(text.split('\n')).toEqual([
     '- gqa-webgpu: 1.0.0',
-    '- webgpu (Dawn): 0.6.2',
-    '- Node: 20.19.0, linux-x64 6.1',
+    '- WebGPU: dawn',
+    '- package webgpu (Dawn): 0.6.2',
+    '- runtime: node 20.19.0, linux-x64 6.1',
     '- Vulkan loader: found',
     '- drivers chosen by: VK_DRIVER_FILES=/a',
     '- driver manifests: /usr/share/vulkan/icd.d/card.json',

@@ -2,14 +2,26 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { nodeGpu } from '../../src/node/nodeGpu.ts';
 import { pickOwn } from '../../src/node/ownGpu.ts';
+import { type NodeGpu } from '../../src/node/adapters.ts';
+import { ownName } from '../../src/node/ownGpu.ts';
 
 const CPU = 'llvmpipe (LLVM 15.0.6, 256 bits)';
 const CARD = 'Example Card';
 
-function own(description: string | undefined): GPU {
-  const info = { vendor: '65541', architecture: '', device: '0', description, isFallbackAdapter: false };
-  return { requestAdapter: async () => (description === undefined ? null : { info }) } as unknown as GPU;
+/** A GPU object that gives the best adapter, the most frugal and the fallback one. */
+function own(best: string | undefined, frugal = best, fallback = best): GPU {
+  const adapter = (description: string | undefined) =>
+    description === undefined
+      ? null
+      : { info: { vendor: '65541', architecture: '', device: '0', description, isFallbackAdapter: false } };
+  const requestAdapter = async (options?: GPURequestAdapterOptions) => {
+    if (options?.forceFallbackAdapter) return adapter(fallback);
+    return adapter(options?.powerPreference === 'high-performance' ? best : frugal);
+  };
+  return { requestAdapter } as unknown as GPU;
 }
+
+const nameOf = async ({ gpu }: NodeGpu) => (await gpu.requestAdapter())?.info.description;
 
 const WISH = { asked: undefined, requireGpu: false, flags: [] };
 
@@ -22,8 +34,8 @@ describe("a runtime's own WebGPU", () => {
     vi.stubEnv('GQA_ADAPTER', undefined);
     try {
       const found = await nodeGpu();
-      expect(found.gpu).toBe(gpu);
       expect(found).toMatchObject({ rung: 'system-software', adapterName: CPU, software: true });
+      expect(await nameOf(found)).toBe(CPU);
       expect(found.notes).toEqual([expect.stringContaining('software adapter')]);
     } finally {
       vi.unstubAllEnvs();
@@ -39,11 +51,32 @@ describe("a runtime's own WebGPU", () => {
     });
   });
 
-  test('takes no name but its own', async () => {
-    expect((await pickOwn(own(CPU), { ...WISH, asked: 'LLVMPIPE' })).adapterName).toBe(CPU);
-    await expect(pickOwn(own(CPU), { ...WISH, asked: 'radeon' })).rejects.toThrow(
-      `adapter "radeon" was asked for, but this runtime's own WebGPU gives "${CPU}" and takes no name`,
-    );
+  test('gives the adapter that it names, whatever is asked of it later', async () => {
+    const gpu = own(CARD, 'Example Integrated', CPU);
+    for (const [asked, name] of [
+      [undefined, CARD],
+      ['INTEGRATED', 'Example Integrated'],
+      ['llvmpipe', CPU],
+    ] as const) {
+      const found = await pickOwn(gpu, { ...WISH, asked });
+      expect(found.adapterName).toBe(name);
+      expect(await nameOf(found)).toBe(name);
+      expect((await found.gpu.requestAdapter({ powerPreference: 'low-power' }))?.info.description).toBe(name);
+    }
+  });
+
+  test('has no other adapter, the embedded one neither', async () => {
+    for (const asked of ['radeon', 'swiftshader']) {
+      await expect(pickOwn(own(CARD, CARD, CPU), { ...WISH, asked })).rejects.toThrow(
+        new RegExp(
+          `adapter "${asked}" was asked for, but the WebGPU of .* gives "Example Card" and "llvmpipe`,
+        ),
+      );
+    }
+  });
+
+  test('is called wgpu in Deno', () => {
+    expect(ownName({ kind: 'deno', version: '2.9.6' })).toBe('wgpu');
   });
 
   test('is refused where it is software and a GPU is required, and where it gives nothing', async () => {

@@ -36,6 +36,12 @@ export function tool(path: string): string | undefined {
   return existsSync(file) ? file : undefined;
 }
 
+/** Deno's binary; undefined where there is none for this machine. */
+export function denoBinary(): string | undefined {
+  const libc = process.platform === 'linux' ? '-glibc' : '';
+  return tool(`@deno/${process.platform}-${process.arch}${libc}/deno`);
+}
+
 /** A clone of the last commit with the packages that are installed here. */
 export function cloneHere(folder: string): void {
   run(ROOT, 'git', 'clone', '--quiet', '--no-hardlinks', ROOT, folder);

@@ -5,6 +5,7 @@ import { type GqaDevice, openDevice } from '../../device/gqaDevice.ts';
 import { nodeGpu } from '../nodeGpu.ts';
 import { type NodeGpu } from '../adapters.ts';
 import { taking } from './completionValues.ts';
+import { EXPERIMENTAL_FEATURES } from '../nodeGpu.ts';
 
 /** What `adapterOptions` parse to. */
 export interface AdapterOptions {
@@ -26,8 +27,6 @@ export function adapterOptions(): Option[] {
   ];
 }
 
-const EXPERIMENTAL = ['enable-dawn-features=allow_unsafe_apis'];
-
 /** A device and how its adapter was found. Who opens it destroys the device. */
 export interface NodeDevice {
   readonly found: NodeGpu;
@@ -45,7 +44,7 @@ export async function openNode(
 ): Promise<NodeDevice> {
   const found = await nodeGpu({
     requireGpu: requireGpu === true,
-    dawnFlags: experimental ? EXPERIMENTAL : [],
+    dawnFlags: experimental ? [EXPERIMENTAL_FEATURES] : [],
     ...(adapter !== undefined && { adapter }),
   });
   for (const note of found.notes) warn(`warning  ${note}`);

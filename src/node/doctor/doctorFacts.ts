@@ -5,26 +5,32 @@ import { release } from 'node:os';
 import { version } from '../../../package.json';
 import { type GqaDevice, openDevice } from '../../device/gqaDevice.ts';
 import { computeRequest } from '../../device/request.ts';
-import type { ListedAdapter, NodeGpu } from '../adapters.ts';
+import { type ListedAdapter, type NodeGpu } from '../adapters.ts';
 import { nodeAdapters, nodeGpu, type NodeGpuOptions } from '../nodeGpu.ts';
 import { embeddedRunsHere, findArchive, versionOf } from '../embedded.ts';
 import { driverManifests, driverOverride, pinLibrary, VULKAN_LOADER } from '../loader.ts';
-import type { SubgroupReport } from '../../kernels/probe/subgroupProbe.ts';
+import { type SubgroupReport } from '../../kernels/probe/subgroupProbe.ts';
+import { ownGpu, ownName } from '../ownGpu.ts';
+import { type Runtime, runtimeOf } from '../runtime.ts';
 import { computesRight, kernelChoice, loopVariable, timestampStep } from './doctorProbes.ts';
 
 /** The machine, before any adapter is opened. Absent packages have no version. */
 export interface Machine {
   readonly gqa: string;
-  readonly node: string;
+  readonly runtime: Runtime;
   readonly platform: string;
+  /** The runtime's own WebGPU, which is then the one that is used: `wgpu` in Deno. */
+  readonly own: string | undefined;
+  /** The version of Dawn's package. */
   readonly webgpu: string | undefined;
-  /** The Vulkan loader is there; undefined where Dawn does not use Vulkan. */
+  /** The Vulkan loader is there; undefined where Dawn does not use Vulkan, and where the runtime does not tell. */
   readonly loader: boolean | undefined;
   readonly manifests: readonly string[];
   /** Such as `VK_DRIVER_FILES=/usr/share/...`, when the environment chooses the drivers. */
   readonly override: string | undefined;
-  /** The embedded software adapter: its archive's version, `absent`, or undefined where it cannot run. */
+  /** The embedded software adapter, which only Dawn can use: its archive's version, `absent`, or undefined where it cannot run. */
   readonly embedded: string | undefined;
+  /** As Dawn lists them; a runtime's own WebGPU lists none. */
   readonly adapters: readonly ListedAdapter[];
 }
 
@@ -78,18 +84,20 @@ function errorFacts(cause: unknown): Pick<DoctorFacts, 'error' | 'hint'> {
 async function gatherMachine(): Promise<Machine> {
   const linux = process.platform === 'linux';
   const override = driverOverride();
-  const loader = linux ? pinLibrary(VULKAN_LOADER) : undefined;
+  const runtime = runtimeOf();
+  const own = ownGpu() && ownName(runtime);
   return {
     gqa: version,
-    node: process.versions.node,
+    runtime,
     platform: `${process.platform}-${process.arch} ${release()}`,
+    own,
     webgpu: webgpuVersion(),
-    loader,
+    loader: linux && runtime.kind !== 'deno' ? pinLibrary(VULKAN_LOADER) : undefined,
     manifests: linux ? (override?.existing ?? driverManifests()) : [],
     override: override && `${override.variable}=${override.value}`,
-    embedded: embeddedRunsHere() ? (findArchive()?.version ?? 'absent') : undefined,
+    embedded: !own && embeddedRunsHere() ? (findArchive()?.version ?? 'absent') : undefined,
     // Dawn itself may be missing or broken; opening the adapter will then say so.
-    adapters: await nodeAdapters().catch(() => []),
+    adapters: own ? [] : await nodeAdapters().catch(() => []),
   };
 }
 

@@ -1,0 +1,190 @@
+// kernelGroups.ts: every shader the project can link, in groups, for the tests that hand them all to a compiler.
+import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
+import { appendKv } from '../../src/kernels/appendKv.ts';
+import { neighbours, startVariants } from '../../bench/tune/candidates.ts';
+import { decodeMerge, mergeFinished } from '../../src/kernels/decodeMerge.ts';
+import {
+  decodeRegisters,
+  registersWorkgroupBytes,
+  type RegistersVariant,
+} from '../../src/kernels/decodeRegisters.ts';
+import { KV_TYPES } from '../../src/numbers/elements.ts';
+import { checkVariant, chooseIn, fusedKernel, type FusedTemplate } from '../../src/kernels/fused.ts';
+import type { Kernel } from '../../src/kernels/kernel.ts';
+import type { CacheFormat } from '../../src/kernels/lib.ts';
+import { plainMix, plainScores, plainSoftmax } from '../../src/kernels/plain.ts';
+import { readStream } from '../../src/kernels/probe/readStream.ts';
+import { checkShape, type GqaShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
+import { subgroupProbe } from '../../src/kernels/probe/subgroupProbe.ts';
+import { GPU_FACTS, GPUS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from './deviceFacts.ts';
+import { chosenRegisters } from './registersSizes.ts';
+
+/** What a group's kernels need beyond WebGPU's core. */
+export type Needs = 'nothing' | 'subgroups' | 'subgroup matrices';
+
+/** Kernels of one kind. */
+export interface KernelGroup {
+  readonly name: string;
+  readonly needs: Needs;
+  /** Links them; no two have the same text. */
+  readonly kernels: () => Kernel[];
+}
+
+export const F16: CacheFormat = { kType: 'f16', vType: 'f16' };
+
+/** Every type of K with every type of V. */
+const FORMATS: readonly CacheFormat[] = KV_TYPES.flatMap((kType) =>
+  KV_TYPES.map((vType) => ({ kType, vType })),
+);
+
+/** Query heads of one KV head. */
+const shapeOf = (headDim: number, options: { numQHeads: number; qLen?: number; causal?: boolean }) =>
+  checkShape({ ...options, numKvHeads: 1, headDim });
+
+/** Groups of every size in f16, with several positions too; one group in every format. */
+function problemsOf(headDim: number): [GqaShape, CacheFormat][] {
+  const shapes = [
+    ...[1, 3, 4, 8, 16, 32, 71].map((numQHeads) => ({ numQHeads })),
+    ...[1, 4, 71].map((numQHeads) => ({ numQHeads, qLen: 5 })),
+    { numQHeads: 4, qLen: 3, causal: false },
+  ].map((options) => shapeOf(headDim, options));
+  return [
+    ...shapes.map((shape): [GqaShape, CacheFormat] => [shape, F16]),
+    ...FORMATS.map((format): [GqaShape, CacheFormat] => [shapes[1]!, format]),
+  ];
+}
+
+/** A template in the sizes that are chosen for such a device. */
+function chosenKernels(
+  template: FusedTemplate,
+  problems: readonly [GqaShape, CacheFormat][],
+  facts: DeviceFacts,
+): Kernel[] {
+  return problems.map(([shape, format]) => {
+    const variant = chooseIn(template, shape, format, facts);
+    checkVariant(shape, format, variant, facts);
+    return fusedKernel(shape, format, variant, true);
+  });
+}
+
+function otherKernels(headDim: number): Kernel[] {
+  return problemsOf(headDim).flatMap(([shape, format]) => [
+    plainScores(shape, format),
+    plainMix(shape, format),
+    appendKv(headDim, format),
+    ...[true, false].flatMap((lse) => [
+      plainSoftmax(shape, lse),
+      decodeMerge(shape, 1, lse),
+      decodeMerge(shape, 4, lse),
+    ]),
+    mergeFinished(headDim, shape.rows, 2),
+  ]);
+}
+
+/** A variant of decode_registers with a shape for it, whatever shape it was chosen for. */
+interface RegistersKernel {
+  readonly shape: GqaShape;
+  readonly variant: RegistersVariant;
+  readonly kernel: Kernel;
+}
+
+/** Every combination of lanes, tokens, rows and blocks that decode_registers is ever given on such devices; caches of f16. */
+export function everyRegisters(devices: readonly DeviceFacts[]): RegistersKernel[] {
+  const facts = devices.flatMap((device) => SUBGROUP_SIZES.map((size) => withSubgroups(device, size)));
+  return chosenRegisters(facts).map((variant) => {
+    // 128 halves are 16 words; more lanes than that want more words. One row short of full teams.
+    const numQHeads = Math.max(1, variant.teamRows * variant.blocks - 1);
+    const large = shapeOf(variant.lanes > 16 ? 256 : 128, { numQHeads });
+    // Sizes of smaller rows may need more workgroup memory here than a device has: then those rows themselves.
+    const fits = registersWorkgroupBytes(large, F16, variant) <= GPU_FACTS.maxWorkgroupStorage;
+    const shape = fits ? large : { ...large, headDim: 64 };
+    return { shape, variant, kernel: decodeRegisters(shape, F16, variant, true) };
+  });
+}
+
+/** What `gqa tune` tries of a template around its start. */
+function triedKernels(template: FusedTemplate, headDim: number, facts: DeviceFacts): Kernel[] {
+  const shape = shapeOf(headDim, { numQHeads: 8 });
+  return [F16, { kType: 'int8', vType: 'int4' } as const].flatMap((format) =>
+    startVariants(shape, format, facts)
+      .filter((variant) => variant.template === template)
+      .flatMap((variant) => neighbours(variant, shape, format, facts).flat())
+      .map((variant) => fusedKernel(shape, format, variant, false)),
+  );
+}
+
+/** What decode_matrix takes for its largest rows: more than WebGPU guarantees, and no more than GPUs with matrices have. */
+const MATRIX_WORKGROUP_BYTES = 49152;
+
+function matrixFacts(unit: number): DeviceFacts {
+  return { ...GPU_FACTS, matrixUnit: unit, maxWorkgroupStorage: MATRIX_WORKGROUP_BYTES };
+}
+
+const DEVICES = {
+  GPU: GPU_FACTS,
+  CPU: SOFTWARE_FACTS,
+  'CPU with subgroups of four': withSubgroups(SOFTWARE_FACTS, 4),
+} as const;
+
+const group = (name: string, needs: Needs, kernels: () => Kernel[]): KernelGroup => ({
+  name,
+  needs,
+  kernels: () => [...new Map(kernels().map((kernel) => [kernel.source, kernel])).values()],
+});
+
+// What is tried around a start hardly depends on the head dim: one that is a power of two, one that is not.
+const TUNED_HEAD_DIMS: readonly number[] = [80, 128];
+
+function tunedGroups(headDim: number): KernelGroup[] {
+  return (['GPU', 'CPU'] as const).flatMap((kind) =>
+    (['tiles', 'registers'] as const).map((template) =>
+      group(
+        `head dim ${headDim}: decode_${template} as tuned on a ${kind}`,
+        template === 'tiles' ? 'nothing' : 'subgroups',
+        () => triedKernels(template, headDim, DEVICES[kind]),
+      ),
+    ),
+  );
+}
+
+function groupsOf(headDim: number): KernelGroup[] {
+  const problems = problemsOf(headDim);
+  const inF16 = problems.filter(([, format]) => format === F16);
+  const named = (what: string) => `head dim ${headDim}: ${what}`;
+  return [
+    ...Object.entries(DEVICES).map(([kind, facts]) =>
+      group(named(`decode_tiles in sizes for a ${kind}`), 'nothing', () =>
+        chosenKernels('tiles', problems, facts),
+      ),
+    ),
+    ...(['GPU', 'CPU'] as const).map((kind) =>
+      group(named(`decode_registers in sizes for a ${kind}`), 'subgroups', () =>
+        chosenKernels('registers', problems, DEVICES[kind]),
+      ),
+    ),
+    ...[8, 16].map((unit) =>
+      group(named(`decode_matrix in units of ${unit}`), 'subgroup matrices', () =>
+        chosenKernels('matrix', inF16, matrixFacts(unit)),
+      ),
+    ),
+    ...(TUNED_HEAD_DIMS.includes(headDim) ? tunedGroups(headDim) : []),
+    group(named('append, merge and plain'), 'nothing', () => otherKernels(headDim)),
+  ];
+}
+
+/** All there are. */
+export const KERNEL_GROUPS: readonly KernelGroup[] = [
+  ...HEAD_DIMS.flatMap(groupsOf),
+  group('decode_registers in every combination of its sizes for GPUs', 'subgroups', () =>
+    everyRegisters(GPUS).map(({ kernel }) => kernel),
+  ),
+  group('decode_registers in every combination of its sizes for CPUs', 'subgroups', () =>
+    everyRegisters([SOFTWARE_FACTS]).map(({ kernel }) => kernel),
+  ),
+  group('read_stream', 'nothing', () =>
+    [64, 256].flatMap((wgSize) => [16, 1 << 20, 1 << 30].map((bytes) => readStream(bytes, wgSize))),
+  ),
+  group('subgroup_probe', 'subgroups', () =>
+    [4, 64, 256].flatMap((wgSize) => [2, 4].map((lanes) => subgroupProbe({ wgSize, lanes }))),
+  ),
+];
