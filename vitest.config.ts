@@ -6,6 +6,9 @@ import { isolation } from './vite.config.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
+// Node and the browser side by side: each computes its references and compiles its shaders on one core.
+const AT_ONCE = { groupOrder: 1 };
+
 // One process for all files: a thread that ends during a dispatch would take the run with it, and a second process
 // would share the few cores of a software adapter.
 const node: TestProjectInlineConfiguration = {
@@ -22,6 +25,7 @@ const node: TestProjectInlineConfiguration = {
     env: { GQA_TUNING: here('node_modules/.vite/no-tuning.json'), GQA_LLC_MIB: '4' },
     globalSetup: here('test/support/runFolder.ts'),
     fileParallelism: false,
+    sequence: AT_ONCE,
   },
 };
 
@@ -37,6 +41,7 @@ async function browser(): Promise<TestProjectInlineConfiguration> {
       include: ['test/**/*.test.ts'],
       exclude: ['**/*.node.test.ts'],
       fileParallelism: false,
+      sequence: AT_ONCE,
       browser: {
         enabled: true,
         headless: true,
