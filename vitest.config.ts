@@ -39,7 +39,8 @@ async function browser(): Promise<TestProjectInlineConfiguration> {
     test: {
       name: 'browser',
       include: ['test/**/*.test.ts'],
-      exclude: ['**/*.node.test.ts'],
+      // Node alone converts checkpoints and runs scripts.
+      exclude: ['**/*.node.test.ts', 'test/checkpoint/**', 'test/scripts/**'],
       fileParallelism: false,
       sequence: AT_ONCE,
       browser: {
@@ -64,8 +65,9 @@ const nodeOnly =
 export default defineConfig({
   server: { headers: isolation },
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Both projects, and in .ci/run two legs, share the cores of a small machine.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     projects: nodeOnly ? [node] : [node, await browser()],
   },
 });
