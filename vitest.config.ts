@@ -7,6 +7,9 @@ import { isolation } from './src/node/isolation.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
+// Node and the browser side by side: each computes its references and compiles its shaders on one core.
+const AT_ONCE = { groupOrder: 1 };
+
 // One process for all files: a thread that ends during a dispatch would take the run with it, and a second process
 // would share the few cores of a software adapter.
 const node: TestProjectInlineConfiguration = {
@@ -21,7 +24,9 @@ const node: TestProjectInlineConfiguration = {
     // No file: what was tuned on this machine decides no test.
     // A small cache: no test is about times, and caches beyond a large one take seconds to fill.
     env: { GQA_TUNING: here('node_modules/.vite/no-tuning.json'), GQA_LLC_MIB: '4' },
+    globalSetup: here('test/support/runFolder.ts'),
     fileParallelism: false,
+    sequence: AT_ONCE,
   },
 };
 
@@ -50,8 +55,10 @@ async function browser(): Promise<TestProjectInlineConfiguration> {
     test: {
       name: 'browser',
       include: ['test/**/*.test.ts'],
-      exclude: ['**/*.node.test.ts', 'test/deno/**'],
+      // Node alone converts checkpoints and runs scripts.
+      exclude: ['**/*.node.test.ts', 'test/checkpoint/**', 'test/deno/**', 'test/scripts/**'],
       fileParallelism: false,
+      sequence: AT_ONCE,
       browser: {
         enabled: true,
         headless: true,
@@ -74,8 +81,9 @@ const nodeOnly =
 export default defineConfig({
   server: { headers: isolation },
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Both projects, and in .ci/run two legs, share the cores of a small machine.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     projects: process.versions.deno ? [deno] : nodeOnly ? [node] : [node, await browser()],
   },
 });

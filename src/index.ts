@@ -50,7 +50,8 @@ export {
   ShapeError,
 } from './device/errors.ts';
 export { borrowDevice, GqaDevice, openDevice } from './device/gqaDevice.ts';
-export type { DeviceFacts, OpenOptions, WgslLanguageFeatures } from './device/gqaDevice.ts';
+export type { OpenOptions, WgslLanguageFeatures } from './device/gqaDevice.ts';
+export type { DeviceFacts } from './device/deviceFacts.ts';
 export type { RecordTarget } from './device/record.ts';
 export type { AdapterOffer, DeviceRequest } from './device/request.ts';
 export type * as WebGpu from './device/webgpu.ts';

@@ -88,7 +88,7 @@ describe('lint', () => {
   test('a forgotten lib is an unresolved name, one linked twice a redeclaration', async () => {
     const shape = checkShape({ numQHeads: 4, numKvHeads: 1, headDim: 64 });
     const { name, source } = plainScores(shape, F16);
-    const lib = source.slice(source.indexOf('// lib numbers'), source.indexOf('// lib elements'));
+    const lib = source.slice(source.indexOf('// lib numbers'), source.indexOf('// lib rows'));
     expect(lib).toContain('fn kept_score');
     expect(await findings(bare, [{ name, source: source.replace(lib, '') }])).toEqual([
       expect.stringContaining("unresolved call target 'kept_score'"),

@@ -1,5 +1,5 @@
 // candidates.ts: variants worth timing against each other on a device: a start, and its neighbours in one size each.
-import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
+import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { GqaError } from '../../src/device/errors.ts';
 import type { RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import type { TilesVariant } from '../../src/kernels/decodeTiles.ts';

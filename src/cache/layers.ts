@@ -1,6 +1,6 @@
 // layers.ts: where the K and V of a cache's layers lie: several layers share a buffer, since each buffer costs a driver dearly.
 import type { BufferRange, CreateBuffer } from '../device/buffers.ts';
-import type { DeviceFacts } from '../device/gqaDevice.ts';
+import type { DeviceFacts } from '../device/deviceFacts.ts';
 import type { CacheLayout } from './layout.ts';
 
 /** K and V of one layer: rows [B, Hkv, capacity, D] in the cache's element types, then their scales. */

@@ -1,7 +1,8 @@
 // context.ts: which kernel a decoder gets on a device: none on subgroups that a probe did not find as the kernel needs them.
 import type { CacheLayout } from '../cache/layout.ts';
 import { FeatureMissingError, LimitExceededError } from '../device/errors.ts';
-import type { DeviceFacts, GqaDevice } from '../device/gqaDevice.ts';
+import type { GqaDevice } from '../device/gqaDevice.ts';
+import type { DeviceFacts } from '../device/deviceFacts.ts';
 import type { Known } from '../device/options.ts';
 import { checkVariant, type FusedVariant } from '../kernels/fused.ts';
 import type { GqaShape } from '../kernels/shape.ts';

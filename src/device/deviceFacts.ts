@@ -1,8 +1,27 @@
 // deviceFacts.ts: a device's facts: read from it, and checked where callers give them.
 import { isSoftware } from './adapterInfo.ts';
 import { LimitExceededError } from './errors.ts';
-import type { DeviceFacts } from './gqaDevice.ts';
 import { checkNumbers } from './options.ts';
+
+/** What planning needs to know of a device; plain data, so that plans can be made and tested without one. */
+export interface DeviceFacts {
+  /** A CPU pretends to be a GPU (lavapipe, SwiftShader, WARP). */
+  readonly software: boolean;
+  /** As the adapter says, in lower case; browsers may leave it empty. */
+  readonly vendor: string;
+  /** The feature, and the WGSL builtins that the kernels need with it. */
+  readonly subgroups: boolean;
+  readonly subgroupMinSize: number;
+  readonly subgroupMaxSize: number;
+  /** Rows, columns and depth of its subgroup matrices of f16 with sums of f32; 0 where it has none of 8 or 16 alike. */
+  readonly matrixUnit: number;
+  readonly maxInvocations: number;
+  readonly maxWorkgroupStorage: number;
+  readonly maxBindingBytes: number;
+  readonly maxBufferBytes: number;
+  /** Most workgroups of a dispatch in one dimension. */
+  readonly maxGrid: number;
+}
 
 /** A device's facts, by what its host says of it. */
 export function factsOf(device: GPUDevice, hasSubgroupId: boolean): DeviceFacts {

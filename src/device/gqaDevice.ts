@@ -14,27 +14,8 @@ import {
 import { checkGpu, checkGpuDevice } from './hostObjects.ts';
 import { checkInstance, checkOneOf, checkOptions, describe, isObject, type Known } from './options.ts';
 import { Pipelines } from './pipelines.ts';
+import type { DeviceFacts } from './deviceFacts.ts';
 import { fullRequest } from './request.ts';
-
-/** What planning needs to know of a device; plain data, so that plans can be made and tested without one. */
-export interface DeviceFacts {
-  /** A CPU pretends to be a GPU (lavapipe, SwiftShader, WARP). */
-  readonly software: boolean;
-  /** As the adapter says, in lower case; browsers may leave it empty. */
-  readonly vendor: string;
-  /** The feature, and the WGSL builtins that the kernels need with it. */
-  readonly subgroups: boolean;
-  readonly subgroupMinSize: number;
-  readonly subgroupMaxSize: number;
-  /** Rows, columns and depth of its subgroup matrices of f16 with sums of f32; 0 where it has none of 8 or 16 alike. */
-  readonly matrixUnit: number;
-  readonly maxInvocations: number;
-  readonly maxWorkgroupStorage: number;
-  readonly maxBindingBytes: number;
-  readonly maxBufferBytes: number;
-  /** Most workgroups of a dispatch in one dimension. */
-  readonly maxGrid: number;
-}
 
 export interface OpenOptions {
   /**

@@ -2,7 +2,7 @@
 import source from '../../shaders/attention/decode_matrix.wgsl?raw';
 import matrix from '../../shaders/lib/matrix.wgsl?raw';
 import { FeatureMissingError, ShapeError } from '../device/errors.ts';
-import type { DeviceFacts } from '../device/gqaDevice.ts';
+import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
 import type { Kernel } from './kernel.ts';
 import { lseLib, NUMBERS, ROWS, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';

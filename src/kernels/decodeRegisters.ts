@@ -1,7 +1,7 @@
 // decodeRegisters.ts: the fused kernel that keeps everything in registers (shaders/attention/decode_registers.wgsl).
 import source from '../../shaders/attention/decode_registers.wgsl?raw';
 import { FeatureMissingError, ShapeError } from '../device/errors.ts';
-import type { DeviceFacts } from '../device/gqaDevice.ts';
+import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from '../numbers/elements.ts';
 import type { Kernel } from './kernel.ts';

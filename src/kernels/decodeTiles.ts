@@ -2,7 +2,7 @@
 import source from '../../shaders/attention/decode_tiles.wgsl?raw';
 import rowMax from '../../shaders/lib/row_max.wgsl?raw';
 import { ShapeError } from '../device/errors.ts';
-import type { DeviceFacts } from '../device/gqaDevice.ts';
+import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from '../numbers/elements.ts';
 import type { Kernel } from './kernel.ts';

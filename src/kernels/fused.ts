@@ -1,6 +1,6 @@
 // fused.ts: the fused kernel in its templates: which one suits a device and shape, whether it can run there, its text.
 import { GqaError, LimitExceededError, ShapeError } from '../device/errors.ts';
-import type { DeviceFacts } from '../device/gqaDevice.ts';
+import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { checkOneOf, checkOptions, checkWhole, describe, isObject, type Known } from '../device/options.ts';
 import {
   checkMatrix,

@@ -1,5 +1,5 @@
 // profile.ts: what WebGPU does not tell of a device, guessed from its vendor, as long as nothing was measured on it.
-import type { DeviceFacts } from '../device/gqaDevice.ts';
+import type { DeviceFacts } from '../device/deviceFacts.ts';
 
 /** What sizes and plans are chosen by. */
 export interface Profile {

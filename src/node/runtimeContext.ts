@@ -5,9 +5,8 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import packageJson from '../../package.json' with { type: 'json' };
 import { GqaError } from '../device/errors.ts';
-import type { NodeGpu } from '../node.ts';
-import { DAWN_NAME } from '../node/adapters.ts';
-import { runtimeOf } from '../node/runtime.ts';
+import { DAWN_NAME, type NodeGpu } from './adapters.ts';
+import { runtimeOf } from './runtime.ts';
 
 /** What a result says of the tool and of the process. */
 export interface Runtime {

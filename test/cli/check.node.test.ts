@@ -8,7 +8,8 @@ import { checkDevice, registerCheck } from '../../cli/check.ts';
 import { checkText, groupChecks } from '../../cli/checkReport.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
 import { DestroyedError, DeviceLostError, ShaderError } from '../../src/device/errors.ts';
-import type { DeviceFacts, GqaDevice } from '../../src/device/gqaDevice.ts';
+import type { GqaDevice } from '../../src/device/gqaDevice.ts';
+import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { attention } from '../../src/reference/attention.ts';
 import { SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 

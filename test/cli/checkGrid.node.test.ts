@@ -9,7 +9,7 @@ import {
   type CheckCase,
 } from '../../bench/check/cases.ts';
 import { planChecks, type CheckOptions } from '../../bench/check/check.ts';
-import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
+import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { chooseIn } from '../../src/kernels/fused.ts';
 import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';

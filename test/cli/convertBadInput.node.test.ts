@@ -14,11 +14,11 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { CheckpointError } from '../../src/checkpoint/format/checkpointError.ts';
 import { checkSpace, writeWhole } from '../../src/checkpoint/convert/disk/partial.ts';
 import { writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
+import { builtGqa } from '../support/builtGqa.ts';
 import {
   CHECKPOINTS,
   noise,
@@ -423,13 +423,11 @@ describe('the target', () => {
 });
 
 describe('while it runs', () => {
-  const BIN = fileURLToPath(new URL('../../bin/gqa.mjs', import.meta.url));
-
   test('the disk is full: an error that names the shard, no temporary file, and a run with room goes on', async () => {
     await write(LLAMA, { shards: 2 });
     const before = await snapshot(source);
     // No file may grow past 12 KiB, which is what a full disk looks like to a write.
-    const line = `ulimit -f 12; exec "${process.execPath}" "${BIN}" convert "${source}" --kv-heads 2 --out "${out}"`;
+    const line = `ulimit -f 12; exec "${process.execPath}" "${await builtGqa()}" convert "${source}" --kv-heads 2 --out "${out}"`;
     const { stderr, status } = spawnSync('bash', ['-c', line], { encoding: 'utf8' });
     expect(stderr).toMatch(
       /error: .*out\.partial.model-00001-of-00002\.safetensors: could not be written: EFBIG/,

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { builtGqa } from '../support/builtGqa.ts';
 import { noise, writeCheckpoint, type CheckpointSpec, type Fill } from '../support/checkpoints.ts';
 import { convertFolder, readAllBytes } from '../support/convertFolder.ts';
 
@@ -18,7 +19,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gqa-cluster-'));
   // A `gqa` on the path, as the files expect it.
   mkdirSync(join(folder, 'bin'));
-  const bin = `#!/bin/sh\nexec "${process.execPath}" "${here('../../bin/gqa.mjs')}" "$@"\n`;
+  const bin = `#!/bin/sh\nexec "${process.execPath}" "${await builtGqa()}" "$@"\n`;
   writeFileSync(join(folder, 'bin', 'gqa'), bin, { mode: 0o755 });
   env = { ...process.env, PATH: `${join(folder, 'bin')}:${process.env.PATH}` };
 });
@@ -196,7 +197,7 @@ describe('the workers of a cluster', () => {
 async function findWorker(script: number, shards: string, partial: string): Promise<number> {
   for (;;) {
     const lines = execFileSync('ps', ['-eo', 'pid,ppid,args'], { encoding: 'utf8' }).split('\n');
-    const found = lines.find((line) => line.includes('gqa.mjs') && line.includes(`--shards ${shards}`));
+    const found = lines.find((line) => line.includes('cli.js') && line.includes(`--shards ${shards}`));
     const begun = existsSync(partial) && (await readdir(partial)).some((name) => name.startsWith('model-'));
     if (found && begun) return Number(found.trim().split(/\s+/)[0]);
     if (!lines.some((line) => line.trim().startsWith(`${script} `)))

@@ -3,10 +3,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { BenchResult } from '../../bench/schema/schema.ts';
+import { type BenchResult } from '../../bench/schema/schema.ts';
 import { interruptible, InterruptedError, leaving } from '../../src/node/command/interrupt.ts';
+import { builtGqa } from '../support/builtGqa.ts';
 import { CHECKPOINTS, writeCheckpoint } from '../support/checkpoints.ts';
 import { gqaMain } from '../support/gqaMain.ts';
 import { interruptAt, interruptNow } from '../support/interruptAt.ts';
@@ -101,10 +101,9 @@ describe('gqa bench', () => {
     'as a process: rows come out while it runs, a signal ends it with what is there',
     { timeout: 120_000 },
     async () => {
-      const bin = fileURLToPath(new URL('../../bin/gqa.mjs', import.meta.url));
       const file = join(folder, 'run.json');
       const depths = ['-d', '64,96,128,160,192,224,256'];
-      const args = [bin, ...SMALL, ...depths, '-o', 'jsonl', '--export-json', file];
+      const args = [await builtGqa(), ...SMALL, ...depths, '-o', 'jsonl', '--export-json', file];
       const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
       let out = '';
       child.stderr.resume();

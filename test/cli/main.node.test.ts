@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import packageJson from '../../package.json';
 import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
@@ -88,13 +89,16 @@ describe('errors', () => {
 });
 
 describe('the process', () => {
-  test('ends by itself with the exit code, results on stdout, errors on stderr', async () => {
-    expect(await shell('gqa kv nope')).toMatchObject({
+  test.each([
+    ['of the package', undefined],
+    ['of a clone', fileURLToPath(new URL('../../bin/gqa.mjs', import.meta.url))],
+  ])('%s ends by itself with the exit code, results on stdout, errors on stderr', async (_, bin) => {
+    expect(await shell('gqa kv nope', bin)).toMatchObject({
       out: '',
       err: expect.stringMatching(/^error: no preset.+\n$/),
       code: 1,
     });
-    const { out, code } = await shell('gqa kv --list -o json');
+    const { out, code } = await shell('gqa kv --list -o json', bin);
     expect(JSON.parse(out)).toHaveLength(56);
     expect(code).toBe(0);
   });

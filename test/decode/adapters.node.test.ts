@@ -1,12 +1,11 @@
 // adapters.node.test.ts: the numerics grid on every software adapter here, and at every subgroup size lavapipe can be given.
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { nodeAdapters } from '../../src/node/nodeGpu.ts';
+import { builtGqa } from '../support/builtGqa.ts';
 
-const GQA = fileURLToPath(new URL('../../bin/gqa.mjs', import.meta.url));
 const run = promisify(execFile);
 
 interface Report {
@@ -18,7 +17,7 @@ interface Report {
 async function check(args: readonly string[], env: Record<string, string> = {}): Promise<string[]> {
   const { stdout } = await run(
     process.execPath,
-    [GQA, 'check', ...args, '--kernel', 'registers,tiles', '-o', 'json'],
+    [await builtGqa(), 'check', ...args, '--kernel', 'registers,tiles', '-o', 'json'],
     {
       env: { ...process.env, MESA_SHADER_CACHE_DISABLE: 'true', ...env },
       maxBuffer: 2 ** 26,

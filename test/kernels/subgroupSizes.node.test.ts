@@ -2,7 +2,7 @@
 // emulated subgroups, so that every device shows it. In Node alone: Chromium ends a GPU process that takes so long.
 import { describe, expect, test } from 'vitest';
 import { type StoredProblem, shapeOf } from '../../src/reference/problem.ts';
-import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
+import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { chooseRegisters, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import { variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
 import { decodeRegisters } from '../reference/decodeRegisters.ts';

@@ -1,6 +1,6 @@
 // deviceFacts.ts: facts of devices that need not be there: WebGPU's guaranteed limits, on a GPU and on a CPU.
 import { NVIDIA_LIKE } from '../../bench/studies/counts.ts';
-import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
+import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 
 /** A GPU with subgroups and nothing but the limits that every WebGPU device has. */
 export const GPU_FACTS: DeviceFacts = NVIDIA_LIKE;

@@ -1,5 +1,5 @@
 // kernelGroups.ts: every shader the project can link, in groups, for the tests that hand them all to a compiler.
-import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
+import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { appendKv } from '../../src/kernels/appendKv.ts';
 import { neighbours, startVariants } from '../../bench/tune/candidates.ts';
 import { decodeMerge, mergeFinished } from '../../src/kernels/decodeMerge.ts';

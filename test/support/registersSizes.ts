@@ -1,5 +1,5 @@
 // registersSizes.ts: the sizes that are chosen for decode_registers, whatever the shape, and what follows from them.
-import type { DeviceFacts } from '../../src/device/gqaDevice.ts';
+import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { chooseRegisters, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';

@@ -1,6 +1,6 @@
 // shell.ts: runs a line of shell in which `gqa` is the command, as a process of its own.
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { builtGqa } from './builtGqa.ts';
 
 /** What the line printed, and its exit code. */
 export interface ShellOutcome {
@@ -9,11 +9,9 @@ export interface ShellOutcome {
   readonly code: number | undefined;
 }
 
-const BIN = fileURLToPath(new URL('../../bin/gqa.mjs', import.meta.url));
-
-/** Runs a shell line in which `gqa` is the command, to the end of all its processes. */
-export function shell(line: string): Promise<ShellOutcome> {
-  const gqaFunction = `gqa() { "${process.execPath}" "${BIN}" "$@"; }`;
+/** Runs a shell line in which `gqa` is the command, the built one unless `bin` is another, to the end of all its processes. */
+export async function shell(line: string, bin?: string): Promise<ShellOutcome> {
+  const gqaFunction = `gqa() { "${process.execPath}" "${bin ?? (await builtGqa())}" "$@"; }`;
   const child = spawn('bash', ['-o', 'pipefail', '-c', `${gqaFunction}; ${line}`]);
   let [out, err] = ['', ''];
   child.stdout.on('data', (data: Buffer) => (out += data.toString()));

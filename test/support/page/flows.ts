@@ -94,9 +94,10 @@ export function oneRun(open: Open, kind: () => PageBrowser['kind']): void {
       expect(row.time?.samplesNs).toHaveLength(3);
       expect(row.time?.median).toBeGreaterThan(0);
     }
-    const { runtime, crossOriginIsolated, nonStandard } = result.context;
+    const { runtime, crossOriginIsolated, coldBytes, nonStandard } = result.context;
     expect(runtime.kind).toBe(kind());
     expect(crossOriginIsolated).toBe(true);
+    expect(coldBytes).toBe(8 * 2 ** 20);
     expect(Object.keys(nonStandard)).toEqual(['heads', 'kv-heads', 'head-dim', 'depth', 'reps']);
   });
 

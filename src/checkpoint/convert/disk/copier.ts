@@ -1,5 +1,6 @@
 // copier.ts: copies stretches of one file into another in threads of their own, while the main thread computes.
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
+import { giveBack, takeThread } from './threads.ts';
 
 /** Bytes from `begin` of the source that go to `to` of the target. */
 export interface Stretch {
@@ -25,9 +26,9 @@ const TASK = 64 * 2 ** 20;
 // Synchronous calls: each asynchronous one would wait for a processor several times, which are busy.
 const SOURCE = `
 const { closeSync, openSync, readSync, writeSync } = require('node:fs');
-const { parentPort, workerData: stopped } = require('node:worker_threads');
+const { parentPort } = require('node:worker_threads');
 const memory = Buffer.allocUnsafeSlow(2 ** 21);
-function copy(source, target, { begin, length, to }) {
+function copy(source, target, stopped, { begin, length, to }) {
   for (let done = 0; done < length && Atomics.load(stopped, 0) === 0; ) {
     const read = readSync(source, memory, 0, Math.min(memory.length, length - done), begin + done);
     if (read === 0) throw new Error('the source ends at byte ' + (begin + done) + '; was it cut while open?');
@@ -37,11 +38,11 @@ function copy(source, target, { begin, length, to }) {
   }
   parentPort.postMessage({ bytes: length });
 }
-parentPort.on('message', ({ from, to, tasks }) => {
+parentPort.on('message', ({ from, to, tasks, stopped }) => {
   const open = [];
   try {
     open.push(openSync(from, 'r'), openSync(to, 'r+'));
-    for (const task of tasks) copy(open[0], open[1], task);
+    for (const task of tasks) copy(open[0], open[1], stopped, task);
     parentPort.postMessage({ done: true });
   } catch (error) {
     parentPort.postMessage({ error: error.message });
@@ -53,13 +54,10 @@ parentPort.on('message', ({ from, to, tasks }) => {
 
 type Message = { readonly bytes: number } | { readonly done: true } | { readonly error: string };
 
-/** Threads that copy. Made once, used for one copy after the other, and closed at the end. */
+/** Threads that copy: taken once, used for one copy after the other, and given back at the end. */
 export class Copier {
   readonly #stopped = new Int32Array(new SharedArrayBuffer(4));
-  readonly #workers = Array.from(
-    { length: THREADS },
-    () => new Worker(SOURCE, { eval: true, workerData: this.#stopped }),
-  );
+  readonly #workers = Array.from({ length: THREADS }, () => takeThread(SOURCE));
 
   /** Copies all stretches. After a failure of one thread the others stop too. */
   async copy({ from, to, stretches, onBytes }: CopyJob): Promise<void> {
@@ -96,7 +94,7 @@ export class Copier {
       };
       worker.on('message', receive).on('error', fail).on('exit', ended);
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      worker.postMessage(job);
+      worker.postMessage({ ...job, stopped: this.#stopped });
     });
   }
 
@@ -105,8 +103,9 @@ export class Copier {
     Atomics.store(this.#stopped, 0, 1);
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  /** Gives the threads back. No copy may be under way. */
+  close(): void {
+    for (const worker of this.#workers) giveBack(SOURCE, worker);
   }
 }
 

@@ -130,7 +130,7 @@ async function convertAll(job: ConversionJob, shards: readonly Shard[]): Promise
       await before;
     }
   } finally {
-    await copier.close();
+    copier.close();
     await settling;
   }
 }
