@@ -40,7 +40,7 @@ beforeAll(async () => {
   gpu = await openGpu();
   adapter = (await gpu.requestAdapter())!;
   cache = await createKvCache(device, CACHE);
-  decoder = await createDecoder(device, { cache, numQHeads: 2, lse: true });
+  decoder = await createDecoder(device, { cache, numQHeads: 2 });
   row = createStorage(device, 'row', 256);
   wide = createStorage(device, 'wide', 512);
 });
@@ -67,13 +67,7 @@ const ENTRIES: Readonly<Record<string, Call>> = {
   bindAppend: (more) => cache.bindAppend({ k: row, v: row, ...more }),
   append: (more) => cache.append({ k: row, v: row, ...more }),
   load: (more) => cache.load({ k: stored, v: stored, kvLens: [0], ...more }),
-  step: (more) =>
-    decoder.step({
-      q: wide,
-      o: createStorage(device, 'o', 512),
-      lse: createStorage(device, 'lse', 8),
-      ...more,
-    }),
+  step: (more) => decoder.step({ q: wide, o: createStorage(device, 'o', 512), ...more }),
   plan: (more) => decoder.plan({ kvLens: [0], ...more }),
   planContext: (more) => planContext(decoder.shape, cache.layout, device.facts, more),
   planDecode: (more) => planDecode(decoder.context, [0], more),
@@ -149,8 +143,6 @@ test.each<[string, object, string]>([
   ],
   ['step', { q: undefined }, 'step: q: expected a GPUBuffer or a part of one, got undefined'],
   ['step', { lse: 4 }, 'step: lse: expected a GPUBuffer or a part of one, got 4'],
-  ['step', { lse: undefined }, 'step: lse: expected a GPUBuffer or a part of one, got undefined'],
-  ['createDecoder', { lse: 1 }, 'lse: expected true or false, got 1'],
   ['step', { layer: 0.5 }, 'step: layer: expected 0, got 0.5'],
   [
     'plan',
@@ -286,11 +278,7 @@ test.each<[string, () => unknown, string]>([
   ],
 ])('a step refuses %s', async (_name, planOf, expected) => {
   const q = uploadStorage(device, 'q', new Float32Array(128));
-  const step = await decoder.step({
-    q,
-    o: createStorage(device, 'o', 512),
-    lse: createStorage(device, 'lse', 8),
-  });
+  const step = await decoder.step({ q, o: createStorage(device, 'o', 512) });
   expect(await message(ShapeError, () => step.run(planOf() as never))).toContain(expected);
 });
 

@@ -52,9 +52,9 @@ beforeAll(async () => {
   adapter = (await gpu.requestAdapter())!;
   device = await ownDevice();
   cache = await createKvCache(device, CACHE);
-  decoder = await createDecoder(device, { cache, numQHeads: 4, kernel: 'tiles', lse: true });
+  decoder = await createDecoder(device, { cache, numQHeads: 4, kernel: 'tiles' });
   append = await cache.bindAppend(row());
-  step = await decoder.step({ q: buffer(2048), o: buffer(2048), lse: buffer(32) });
+  step = await decoder.step({ q: buffer(2048), o: buffer(2048) });
   merge = await bindMerge(device, mergeArgs());
 });
 afterAll(() => device.destroy());
@@ -204,7 +204,7 @@ const METHODS: Readonly<Record<string, Call>> = {
   'Decoder.step': {
     call: (args) => decoder.step(args),
     args: () => [{ layer: 1, q: buffer(2048), o: buffer(2048), lse: buffer(32) }],
-    also: { '0.layer': [undefined] },
+    also: { '0.layer': [undefined], '0.lse': [undefined] },
   },
   'DecodeStep.record': {
     call: (target, plan) => step.record(target, plan),

@@ -38,7 +38,7 @@ export async function createSubject(
 ): Promise<Subject> {
   const { problem, cache, copies, q, o, lse } = bed;
   const { numQHeads, qLen, causal } = problem;
-  const decoder = await createDecoder(device, { cache, numQHeads, qLen, causal, lse: true, ...options });
+  const decoder = await createDecoder(device, { cache, numQHeads, qLen, causal, ...options });
   try {
     const steps: DecodeStep[] = [];
     for (let layer = 0; layer < copies; layer++) steps.push(await decoder.step({ layer, q, o, lse }));

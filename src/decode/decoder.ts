@@ -1,6 +1,6 @@
 // decoder.ts: compiles the kernels of a decode step and records it into the caller's encoder or pass.
 import { KvCache } from '../cache/kvCache.ts';
-import { allocated, checkRange, checkWritten, type BufferArg, type BufferRange } from '../device/buffers.ts';
+import { allocated, checkRange, checkWritten, type BufferArg } from '../device/buffers.ts';
 import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
 import { checkInstance, checkOptions, checkWhole, pickKnown, type Known } from '../device/options.ts';
@@ -10,11 +10,11 @@ import { validated } from '../device/scopes.ts';
 import { checkShape, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
 import { stepWordCount } from '../kernels/stepNumbers.ts';
 import { CHOICE_OPTIONS, chooseContext, type ChoiceOptions } from './context.ts';
-import { compileFusedPath } from './fusedPath.ts';
-import type { DecodePath, StepBuffers } from './path.ts';
+import { createFusedPath } from './fusedPath.ts';
+import type { DecodePath, RecordStep, StepBuffers } from './path.ts';
 import { checkPlan, PLAN_OPTIONS, planDecode, type DecodePlan, type PlanOptions } from './plan.ts';
 import { checkChoice, checkKernel, type PlanContext } from './planContext.ts';
-import { compilePlainPath } from './plainPath.ts';
+import { createPlainPath } from './plainPath.ts';
 import { checkTuning } from './tuning.ts';
 import { checkOwnEntries } from './tuningFaults.ts';
 
@@ -32,7 +32,7 @@ const OWN_SHAPE = { numQHeads: true, qLen: true, causal: true } satisfies Known<
 const DECODER_OPTIONS = { cache: true, ...OWN_SHAPE, ...CHOICE_OPTIONS } satisfies Known<DecoderOptions>;
 
 /**
- * The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (of a decoder with `lse`) f32 [B, Hq, Lq], natural logarithm.
+ * The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm.
  *
  * A row that sees no key gets o = 0 and lse = LSE_EMPTY. One that sees a key whose score, or a sum on the way to it, is not
  * finite in f32 or beyond 2.9e38 gets NaN for both, so that no numbers hide it: q or K hold NaN or infinity, or are too
@@ -45,7 +45,7 @@ export interface StepArgs {
   readonly q: BufferArg;
   /** Output, f32 [B, Hq, Lq, D]; another buffer than the others. */
   readonly o: BufferArg;
-  /** Natural log-sum-exp of the scaled scores, f32 [B, Hq, Lq]: of a decoder created with `lse: true`, and of no other. Default: none. */
+  /** Natural log-sum-exp of the scaled scores, f32 [B, Hq, Lq]. Default: none is written, and kernels with a binding less are used. */
   readonly lse?: BufferArg;
 }
 
@@ -60,7 +60,7 @@ export interface StepPlanOptions extends PlanOptions {
 const STEP_PLAN_OPTIONS = { kvLens: true, ...PLAN_OPTIONS } satisfies Known<StepPlanOptions>;
 
 /**
- * Compiles a decoder's kernels and allocates its scratch. All waiting happens here and in `step`. Throws ShapeError and
+ * Chooses a decoder's kernels and allocates its scratch; `step` compiles and binds. All waiting happens in these two. Throws ShapeError and
  * LimitExceededError for what cannot be, FeatureMissingError for a kernel the device cannot run, GpuError for want of memory.
  * The first decoder of a device with subgroups probes them: `context.subgroups` says what was found.
  */
@@ -82,10 +82,9 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
   const shape = checkShape({ ...pickKnown<OwnShape>(options, OWN_SHAPE), ...pickShape(cache) });
   const choice = pickKnown<ChoiceOptions>(options, CHOICE_OPTIONS);
   const context = await chooseContext(device, shape, cache.layout, choice);
-  const compilePath = context.kernel === 'plain' ? compilePlainPath : compileFusedPath;
-  const createPath = await compilePath(device, context);
+  const createPath = context.kernel === 'plain' ? createPlainPath : createFusedPath;
   return allocated(device, 'decoder: scratch memory', (create) => {
-    return new Decoder(cache, context, createPath(create));
+    return new Decoder(cache, context, createPath(device, context, create));
   });
 }
 
@@ -128,9 +127,8 @@ export class Decoder {
   }
 
   /**
-   * Binds the buffers of one layer, once; the result then records any number of steps without creating GPU
-   * objects. Throws
-   * ShapeError for a buffer of the wrong size, ForeignDeviceError for one of another device.
+   * Binds the buffers of one layer, once; the result then records any number of steps without creating GPU objects. The first
+   * call compiles the kernels. Throws ShapeError for a buffer of the wrong size, ForeignDeviceError for one of another device.
    */
   async step(args: StepArgs): Promise<DecodeStep> {
     this.assertUsable();
@@ -141,21 +139,15 @@ export class Decoder {
     const ranges = {
       q: checkRange(this.device, 'step: q', q, rows * headDim * 4),
       o: checkRange(this.device, 'step: o', o, rows * headDim * 4),
-      ...this.#lseRange(lse),
+      ...(lse !== undefined && { lse: checkRange(this.device, 'step: lse', lse, rows * 4) }),
       k: this.cache.layers[layer]!.k,
       v: this.cache.layers[layer]!.v,
     };
-    checkWritten('step', ['o', 'lse'], ranges);
+    checkWritten('step', lse === undefined ? ['o'] : ['o', 'lse'], ranges);
     const buffers: StepBuffers = { ...ranges, ring: this.#ring };
-    const record = await validated(this.device, 'step', () => this.#path.bind(buffers));
+    const bind = await this.#path.compile(lse !== undefined);
+    const record = await validated(this.device, 'step', () => bind(buffers));
     return new DecodeStep(this, layer, record, this.#ring);
-  }
-
-  #lseRange(lse: BufferArg | undefined): { lse?: BufferRange } {
-    if (!this.context.lse && lse === undefined) return {};
-    if (!this.context.lse)
-      throw new ShapeError('step: lse: expected none, as the decoder was created without `lse: true`');
-    return { lse: checkRange(this.device, 'step: lse', lse!, this.shape.rows * 4) };
   }
 
   /** Throws when the decoder, its cache or its device cannot be used any more. */
@@ -181,11 +173,11 @@ export class Decoder {
 export class DecodeStep {
   readonly #decoder: Decoder;
   readonly #layer: number;
-  readonly #record: ReturnType<DecodePath['bind']>;
+  readonly #record: RecordStep;
   readonly #ring: StepRing;
 
   /** @internal Use Decoder.step. */
-  constructor(decoder: Decoder, layer: number, record: ReturnType<DecodePath['bind']>, ring: StepRing) {
+  constructor(decoder: Decoder, layer: number, record: RecordStep, ring: StepRing) {
     this.#decoder = decoder;
     this.#layer = layer;
     this.#record = record;

@@ -1,16 +1,20 @@
 // path.ts: what the fused and the plain path have in common.
-import type { BufferRange, CreateBuffer } from '../device/buffers.ts';
+import type { BufferRange } from '../device/buffers.ts';
 import type { StepRing } from '../device/ring.ts';
 import type { DecodePlan } from './plan.ts';
 
-/** A kernel path with its pipelines and scratch: binds a step's buffers and records its dispatches. */
+/** A kernel path with its scratch. */
 export interface DecodePath {
-  bind(buffers: StepBuffers): (pass: GPUComputePassEncoder, plan: DecodePlan, stepOffset: number) => void;
+  /** Compiles the kernels of steps with or without log-sum-exps, which take a binding more; each once. */
+  compile(lse: boolean): Promise<BindStep>;
   destroy(): void;
 }
 
-/** What is left once the pipelines are compiled: allocates the scratch. */
-export type CreatePath = (create: CreateBuffer) => DecodePath;
+/** Binds a step's buffers. `lse` is there when the kernels write it. */
+export type BindStep = (buffers: StepBuffers) => RecordStep;
+
+/** Records a step's dispatches. */
+export type RecordStep = (pass: GPUComputePassEncoder, plan: DecodePlan, stepOffset: number) => void;
 
 /** The checked buffers of one step. */
 export interface StepBuffers {
@@ -18,7 +22,6 @@ export interface StepBuffers {
   readonly k: BufferRange;
   readonly v: BufferRange;
   readonly o: BufferRange;
-  /** Where steps write log-sum-exps. */
   readonly lse?: BufferRange;
   readonly ring: StepRing;
 }

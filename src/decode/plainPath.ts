@@ -2,51 +2,41 @@
 import type { CreateBuffer } from '../device/buffers.ts';
 import { LimitExceededError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
-import type { CompiledKernel } from '../device/pipelines.ts';
 import { bindKernel, dispatch } from '../device/record.ts';
 import { plainMix, plainScores, plainScoresGrid, plainSoftmax, rowGrid } from '../kernels/plain.ts';
-import type { CreatePath, DecodePath } from './path.ts';
+import type { DecodePath } from './path.ts';
 import type { PlanContext } from './planContext.ts';
 
-/** Compiles the three kernels; the path has scores [B, Hq, Lq, capacity] f32. */
-export async function compilePlainPath(device: GqaDevice, context: PlanContext): Promise<CreatePath> {
-  const { shape, layout, lse } = context;
-  const [tiles] = plainScoresGrid(shape, layout.capacity);
-  if (tiles > device.facts.maxGrid) {
-    throw new LimitExceededError(
-      'plain_scores',
-      'maxComputeWorkgroupsPerDimension',
-      tiles,
-      device.facts.maxGrid,
-    );
-  }
-  const kernels = await Promise.all([
-    device.pipelines.get(plainScores(shape, layout)),
-    device.pipelines.get(plainSoftmax(shape, lse)),
-    device.pipelines.get(plainMix(shape, layout)),
-  ]);
-  return (create) => createPath(device, context, kernels, create);
-}
-
-function createPath(
+/** The path, with room for scores [B, Hq, Lq, capacity] f32. Throws LimitExceededError for a cache of too many tokens. */
+export function createPlainPath(
   device: GqaDevice,
   { shape, layout }: PlanContext,
-  [scoresKernel, softmaxKernel, mixKernel]: readonly [CompiledKernel, CompiledKernel, CompiledKernel],
   create: CreateBuffer,
 ): DecodePath {
+  const [tiles] = plainScoresGrid(shape, layout.capacity);
+  const { maxGrid } = device.facts;
+  if (tiles > maxGrid)
+    throw new LimitExceededError('plain_scores', 'maxComputeWorkgroupsPerDimension', tiles, maxGrid);
   const buffer = create('scores', shape.rows * layout.capacity * 4);
   const scores = { buffer, offset: 0, size: buffer.size };
   const rows = rowGrid(shape);
   return {
-    bind({ q, k, v, o, lse, ring }) {
-      const score = bindKernel(device.device, scoresKernel, { q, k_cache: k, step: ring, scores });
-      const softmax = bindKernel(device.device, softmaxKernel, { step: ring, scores, ...(lse && { lse }) });
-      const mix = bindKernel(device.device, mixKernel, { weights: scores, v_cache: v, step: ring, o });
-      return (pass, plan, offset) => {
-        // Its one split is as long as the longest sequence.
-        dispatch(pass, score, plainScoresGrid(shape, plan.splitLen), offset);
-        dispatch(pass, softmax, rows, offset);
-        dispatch(pass, mix, rows, offset);
+    async compile(withLse) {
+      const [scoresKernel, softmaxKernel, mixKernel] = await Promise.all([
+        device.pipelines.get(plainScores(shape, layout)),
+        device.pipelines.get(plainSoftmax(shape, withLse)),
+        device.pipelines.get(plainMix(shape, layout)),
+      ]);
+      return ({ q, k, v, o, lse, ring }) => {
+        const score = bindKernel(device.device, scoresKernel, { q, k_cache: k, step: ring, scores });
+        const softmax = bindKernel(device.device, softmaxKernel, { step: ring, scores, ...(lse && { lse }) });
+        const mix = bindKernel(device.device, mixKernel, { weights: scores, v_cache: v, step: ring, o });
+        return (pass, plan, offset) => {
+          // Its one split is as long as the longest sequence.
+          dispatch(pass, score, plainScoresGrid(shape, plan.splitLen), offset);
+          dispatch(pass, softmax, rows, offset);
+          dispatch(pass, mix, rows, offset);
+        };
       };
     },
     destroy() {

@@ -42,7 +42,7 @@ export interface DecodePlan {
   readonly merges: boolean;
   /** Kernels dispatched, in order. */
   readonly dispatches: readonly string[];
-  /** Bytes that must move in one layer: K and V once, q in, o out and lse where it is asked for, partial states out and in again. */
+  /** Bytes that must move in one layer: K and V once, q in, o and lse out, partial states out and in again. */
   readonly bytes: { readonly kv: number; readonly q: number; readonly out: number; readonly partial: number };
   /** @internal The `step` binding's words. */
   readonly stepWords: Uint32Array<ArrayBuffer>;
@@ -71,7 +71,7 @@ export function planDecode(
   options: PlanOptions = {},
 ): DecodePlan {
   checkContext(context);
-  const { shape, layout, kernel, lse } = context;
+  const { shape, layout, kernel } = context;
   checkOptions('plan', options, PLAN_OPTIONS);
   checkKvLens('plan', kvLens, shape.batch, layout.capacity);
   const { smScale = 1 / Math.sqrt(shape.headDim) } = options;
@@ -95,7 +95,7 @@ export function planDecode(
     bytes: {
       kv: bytesOfTokens(layout, kvLens),
       q: rowBytes,
-      out: rowBytes + (lse ? shape.rows * 4 : 0),
+      out: rowBytes + shape.rows * 4,
       partial: 2 * partialBytes(shape, partials),
     },
     stepWords: words,

@@ -2,7 +2,7 @@
 import { checkCacheLayout, type CacheLayout } from '../cache/layout.ts';
 import { checkFacts } from '../device/deviceFacts.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
-import { checkBoolean, checkOneOf, checkOptions, type Known } from '../device/options.ts';
+import { checkOneOf, checkOptions, type Known } from '../device/options.ts';
 import {
   checkVariantForm,
   chooseFused,
@@ -47,8 +47,6 @@ export interface PlanContext {
   readonly slots: number;
   /** Longest sequence that is not worth splitting. */
   readonly wholeLen: number;
-  /** Whether steps write log-sum-exps. */
-  readonly lse: boolean;
   /** Why what was tuned for the device and this class of shapes was not taken; absent where it was, or nothing was tuned. */
   readonly tunedFault?: string;
   /** What a probe saw of the device's subgroups; its fault is why none of the kernels on subgroups was taken. */
@@ -63,8 +61,6 @@ export interface ContextOptions {
   readonly variant?: FusedVariant;
   /** What was measured on this device for this shape, as `tunedFor` finds it. Default: nothing was. */
   readonly tuned?: TunedEntry;
-  /** Whether steps write the log-sum-exp of each row, which takes a binding more. Default false. */
-  readonly lse?: boolean;
 }
 
 /** The fields of ContextOptions. */
@@ -72,7 +68,6 @@ export const CONTEXT_OPTIONS = {
   kernel: true,
   variant: true,
   tuned: true,
-  lse: true,
 } satisfies Known<ContextOptions>;
 
 /**
@@ -106,14 +101,11 @@ export function planContext(
   const maxPartials = Math.min(fitting, shape.batch * maxSplits, facts.maxGrid - shape.batch);
   const profile = profileOf(facts);
   const slots = options.tuned?.slots ?? profile.slots;
-  const { wholeLen } = profile;
-  const { lse = false } = options;
-  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen, lse };
+  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen: profile.wholeLen };
 }
 
-/** Throws ShapeError for a variant, or something tuned, that is none, and for an `lse` that is neither true nor false. */
-export function checkChoice(where: string, { variant, tuned, lse }: ContextOptions): void {
-  if (lse !== undefined) checkBoolean(`${where}: lse`, lse);
+/** Throws ShapeError for a variant, or something tuned, that is none. */
+export function checkChoice(where: string, { variant, tuned }: ContextOptions): void {
   if (variant !== undefined) checkVariantForm(`${where}: variant`, variant);
   if (tuned === undefined) return;
   checkEntry(`${where}: tuned`, tuned);

@@ -89,7 +89,7 @@ async function grow(
   kernel?: DecodeKernel,
 ): Promise<void> {
   const cache = await createKvCache(device, { ...cacheShape, kType: type });
-  const decoder = await createDecoder(device, { cache, numQHeads: 8, lse: true, ...(kernel && { kernel }) });
+  const decoder = await createDecoder(device, { cache, numQHeads: 8, ...(kernel && { kernel }) });
   const mirror = new Mirror(type);
   start(cache, mirror);
   const rows = BATCH * KV_HEADS * D * 4;

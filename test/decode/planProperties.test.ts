@@ -185,7 +185,7 @@ describe('every plan', () => {
       const { shape, variant, maxPartials } = context;
       if (maxPartials > 1) {
         const rows = shape.numQHeads * shape.qLen;
-        expect(maxPartials * rows * (shape.headDim * 4 + 8)).toBeLessThanOrEqual(device.maxBindingBytes);
+        expect(maxPartials * rows * (shape.headDim * 4 + 16)).toBeLessThanOrEqual(device.maxBindingBytes);
       }
       expect(stepWords.length).toBeLessThanOrEqual(stepWordCount(shape.batch, shape.batch + maxPartials));
       expect([grid[0], grid[2]]).toEqual([items, 1]);
@@ -216,7 +216,7 @@ describe('every plan', () => {
         kv: tokens * layout.numKvHeads * (row[layout.kType] + row[layout.vType]),
         q: rows * shape.headDim * 4,
         out: rows * (shape.headDim * 4 + 4),
-        partial: 2 * states * shape.numQHeads * shape.qLen * (shape.headDim * 4 + 8),
+        partial: 2 * states * shape.numQHeads * shape.qLen * (shape.headDim * 4 + 16),
       });
     });
   });

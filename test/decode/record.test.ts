@@ -29,7 +29,7 @@ async function steps(count: number) {
   const problem = randomProblem({ ...control, kvLens: [CAPACITY] });
   const cache = await createKvCache(device, cacheOptionsOf(problem));
   cache.load({ k: problem.kStored, v: problem.vStored, kvLens: [CAPACITY] });
-  const decoder = await createDecoder(device, { cache, numQHeads: 8, lse: true });
+  const decoder = await createDecoder(device, { cache, numQHeads: 8 });
   const q = uploadStorage(device, 'q', problem.q);
   const o = uploadStorage(device, 'o', new Float32Array(count * 512).fill(NaN));
   const lse = uploadStorage(device, 'lse', new Float32Array(count * 64).fill(NaN)); // 256 bytes apart
