@@ -17,11 +17,14 @@ const pages = texts(
   ),
 );
 const sources = texts(
-  import.meta.glob<string>(['../bench/page/**/*.{ts,html}', '../src/**/*.ts', '../bench/*.ts'], {
-    query: '?raw',
-    import: 'default',
-    eager: true,
-  }),
+  import.meta.glob<string>(
+    ['../page/**/*.{ts,html}', '../{bench,cli,src}/**/*.ts', '!../bench/peers/node_modules/**'],
+    {
+      query: '?raw',
+      import: 'default',
+      eager: true,
+    },
+  ),
 );
 
 const bad = (lines: readonly string[]) => lines.filter((line) => unquotedPatterns(line).length > 0);

@@ -56,7 +56,8 @@ async function snapshot(path: string): Promise<Map<string, string>> {
 /** Converts the source to 2 KV heads and expects an error; the source and what lies beside it stay as they were. */
 async function refusal(...args: string[]): Promise<string> {
   const [before, beside] = [await snapshot(source), await readdir(folder)];
-  const { err, code } = await gqaMain('convert', source, '--kv-heads', '2', '--out', out, ...args);
+  const target = args.includes('--out') ? [] : ['--out', out];
+  const { err, code } = await gqaMain('convert', source, '--kv-heads', '2', ...target, ...args);
   expect(code).toBe(1);
   expect(await snapshot(source)).toEqual(before);
   expect(await readdir(folder)).toEqual(beside);

@@ -13,10 +13,11 @@ test('no text advises an install from the registry', () => {
   const texts = {
     ...import.meta.glob<string>(
       [
-        '../../src/**/*.ts',
+        '../../{cli,page,src}/**/*.{ts,html}',
         '../../bench/**/*.{ts,html,md}',
         '../../examples/**/*',
-        '../../{README,docs/*}.md',
+        '../../{README,ARCHITECTURE}.md',
+        '../../docs/*.md',
       ],
       { query: '?raw', import: 'default', eager: true },
     ),

@@ -198,12 +198,13 @@ describe('a write that fails', () => {
     expect(await readdir(folder)).toEqual(['model.safetensors']);
   });
 
-  it('names the target when its folder is missing', async () => {
+  it('names the target when its folder is a file', async () => {
+    await writeFile(join(folder, 'no'), 'a file');
     const target = join(folder, 'no', 'model.safetensors');
-    expect(await refusal(writeSafetensors(target, WEIGHTS))).toMatch(
-      `${target}: could not be written: the folder "${join(folder, 'no')}" does not exist`,
+    expect(await refusal(writeSafetensors(target, WEIGHTS))).toContain(
+      `${target}: could not be written: "${join(folder, 'no')}" is no folder`,
     );
-    expect(await readdir(folder)).toEqual([]);
+    expect(await readdir(folder)).toEqual(['no']);
   });
 
   it('removes what it wrote when the name cannot be taken', async () => {
