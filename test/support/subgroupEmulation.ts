@@ -4,7 +4,7 @@ import probeSource from '../../shaders/probe/subgroup_probe.wgsl?raw';
 import { link } from '../../src/device/wgsl.ts';
 import { registersConsts, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import type { Kernel } from '../../src/kernels/kernel.ts';
-import { cacheLibs, NUMBERS, STEP, WORK, type CacheFormat } from '../../src/kernels/lib.ts';
+import { cacheLibs, lseLib, NUMBERS, ROWS, STEP, WORK, type CacheFormat } from '../../src/kernels/lib.ts';
 import type { GqaShape } from '../../src/kernels/shape.ts';
 import type { TeamSizes } from '../../src/kernels/probe/subgroupProbe.ts';
 
@@ -105,7 +105,7 @@ fn read_from(me: Invocation, x: f32, lane: u32) -> f32 {
 
 /** decode_registers with emulated subgroups in place of the device's; runs with `subgroupTable` behind its items. */
 export function emulatedRegisters(shape: GqaShape, cache: CacheFormat, variant: RegistersVariant): Kernel {
-  const libs = [STEP, NUMBERS, WORK, EMULATION, ...cacheLibs(cache)];
+  const libs = [STEP, NUMBERS, WORK, ROWS, EMULATION, lseLib(true), ...cacheLibs(cache)];
   return {
     name: 'decode_registers',
     source: link({ kernel: source, libs, consts: registersConsts(shape, cache, variant) }),
