@@ -1,6 +1,6 @@
 // docs.node.test.ts: the programs in docs/ run as they stand there, and print what their comments say.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
@@ -27,6 +27,19 @@ async function printed(name: string, program: string): Promise<unknown[][]> {
   await import(/* @vite-ignore */ file);
   return log.mock.calls;
 }
+
+test('every path that ARCHITECTURE.md names is there, each walk of ten files at most, and the README is short', () => {
+  const architecture = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+  const paths = [...architecture.matchAll(/`((?:src|shaders|bench|cli|page|scripts|test)\/[\w./]*)`/g)].map(
+    ([, path]) => path!,
+  );
+  expect(paths.length).toBeGreaterThan(30);
+  expect(paths.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  const walks = architecture.split(/^## /m).map((part) => part.match(/^\d+\. /gm)?.length ?? 0);
+  expect(walks.filter((files) => files > 0)).toHaveLength(2);
+  expect(Math.max(...walks)).toBeLessThanOrEqual(10);
+  expect(readFileSync(join(ROOT, 'README.md'), 'utf8').split('\n').length).toBeLessThan(200);
+});
 
 test('every block is of a language that is tried here', () => {
   const languages = new Set([...page.matchAll(/^```(\w+)$/gm)].map((match) => match[1]));
