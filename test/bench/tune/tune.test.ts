@@ -81,39 +81,44 @@ async function search(device: GqaDevice, more: Partial<TuneOptions> = {}) {
 }
 
 describe('a search', () => {
-  test('begins with the default, takes what is clearly faster than the best so far, and keeps the best, for decoders to take', async () => {
-    // Without timestamps, so that the clock is asked.
-    using device = await ownDevice(['subgroups']);
-    const { trials, tried, tuned } = await search(device, { clock: inventTimes(device) });
-    expect(trials.length).toBeGreaterThan(COSTS.length);
-    expect(new Set(trials.map(({ name }) => name)).size).toBe(trials.length);
-    expect(tuned.trials).toEqual(trials);
-    for (const [n, { ratio }] of trials.entries()) expect(ratio).toBeCloseTo(costAt(n) / costAt(0), 2);
-    // 9.9 ms are not clearly less than 10, nor 7.9 than 8.
-    expect(trials.flatMap(({ taken }, n) => (taken ? [costAt(n)] : []))).toEqual([10, 8]);
-    const { variant, slots } = trials[COSTS.indexOf(8)]!;
-    expect(tuned.entry).toEqual({ variant, slots });
-    expect(tuned.ratio).toBeCloseTo(0.8, 2);
-    // Each is told before it is tried; with what is left around the best so far all of it adds up.
-    const told = tried.slice(0, trials.length);
-    expect(told.map(({ name, after }) => [name, after])).toEqual(trials.map(({ name }, i) => [name, i]));
-    expect(tried.length - trials.length).toBe(1);
-    expect(tried[0]!.share).toBe(0);
-    expect(told.every(({ share, after }) => share < 1 && (after === 0 || share > 0))).toBe(true);
-    expect(tried.at(-1)!.share).toBeGreaterThan(0.5);
-    // Nothing splits 40 keys, and slots that split nothing differently are not tried.
-    expect(new Set(trials.map((trial) => trial.slots)).size).toBe(1);
+  test(
+    'begins with the default, takes what is clearly faster than the best so far, and keeps the best, for decoders to take',
+    { timeout: 300_000 },
+    async () => {
+      // Dozens of kernels are compiled.
+      // Without timestamps, so that the clock is asked.
+      using device = await ownDevice(['subgroups']);
+      const { trials, tried, tuned } = await search(device, { clock: inventTimes(device) });
+      expect(trials.length).toBeGreaterThan(COSTS.length);
+      expect(new Set(trials.map(({ name }) => name)).size).toBe(trials.length);
+      expect(tuned.trials).toEqual(trials);
+      for (const [n, { ratio }] of trials.entries()) expect(ratio).toBeCloseTo(costAt(n) / costAt(0), 2);
+      // 9.9 ms are not clearly less than 10, nor 7.9 than 8.
+      expect(trials.flatMap(({ taken }, n) => (taken ? [costAt(n)] : []))).toEqual([10, 8]);
+      const { variant, slots } = trials[COSTS.indexOf(8)]!;
+      expect(tuned.entry).toEqual({ variant, slots });
+      expect(tuned.ratio).toBeCloseTo(0.8, 2);
+      // Each is told before it is tried; with what is left around the best so far all of it adds up.
+      const told = tried.slice(0, trials.length);
+      expect(told.map(({ name, after }) => [name, after])).toEqual(trials.map(({ name }, i) => [name, i]));
+      expect(tried.length - trials.length).toBe(1);
+      expect(tried[0]!.share).toBe(0);
+      expect(told.every(({ share, after }) => share < 1 && (after === 0 || share > 0))).toBe(true);
+      expect(tried.at(-1)!.share).toBeGreaterThan(0.5);
+      // Nothing splits 40 keys, and slots that split nothing differently are not tried.
+      expect(new Set(trials.map((trial) => trial.slots)).size).toBe(1);
 
-    // A decoder that is given what was found takes it.
-    const tuning = withEntry(NO_TUNING, tuned.device, tuned.shape, tuned.entry);
-    using cache = await createKvCache(device, { numKvHeads: 1, headDim: 64, capacity: 40, kType: 'f16' });
-    using decoder = await createDecoder(device, {
-      cache,
-      numQHeads: 2,
-      tuning: parseTuning(JSON.stringify(tuning), 'kept'),
-    });
-    expect(decoder.context).toMatchObject(tuned.entry);
-  });
+      // A decoder that is given what was found takes it.
+      const tuning = withEntry(NO_TUNING, tuned.device, tuned.shape, tuned.entry);
+      using cache = await createKvCache(device, { numKvHeads: 1, headDim: 64, capacity: 40, kType: 'f16' });
+      using decoder = await createDecoder(device, {
+        cache,
+        numQHeads: 2,
+        tuning: parseTuning(JSON.stringify(tuning), 'kept'),
+      });
+      expect(decoder.context).toMatchObject(tuned.entry);
+    },
+  );
 
   test('stops when it is told to, with the reason', async () => {
     using device = await ownDevice(['subgroups']);
