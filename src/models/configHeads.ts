@@ -12,7 +12,7 @@ import {
   type Found,
 } from './configFields.ts';
 import { SHAPE_LIMITS } from './limits.ts';
-import { isKnown, isMhaByDefault } from './modelTypes.ts';
+import { isKnown, rulesOf } from './families/index.ts';
 
 /** The KV heads of each layer, and the rule that gave them. */
 export interface KvHeads {
@@ -95,9 +95,9 @@ function uniformKvHeads(file: ConfigFile, qHeads: Found): Found {
     ...(isGrouped ? ['num_query_groups'] : []),
   ];
   for (const name of ['multi_query_group_num', 'num_query_groups']) file.understood.add(name);
-  // What other files mean by it is not known.
-  if (file.type === 'step3') groups.push('num_attention_groups');
-  const counted = optional(file, [...KV_HEADS, ...groups], SHAPE_LIMITS.heads) ?? inAttentionConfig(file);
+  const { kvHeadsField } = rulesOf(file.type);
+  const names = [...KV_HEADS, ...groups, ...(kvHeadsField === undefined ? [] : [kvHeadsField])];
+  const counted = optional(file, names, SHAPE_LIMITS.heads) ?? inAttentionConfig(file);
   const isOne = flag(file, 'multi_query') === true && flag(file, 'new_decoder_architecture') !== true;
   if (counted && counted.value !== 1 && isOne && file.own['multi_query'] === true) {
     throw new ShapeError(
@@ -129,7 +129,7 @@ function inAttentionConfig(file: ConfigFile): Found | undefined {
 function oneForEachQueryHead(file: ConfigFile, qHeads: Found): Found {
   const name = 'num_key_value_heads';
   const isNull = file.own[name] === null && isKnown(file.type);
-  if (isNull || isMhaByDefault(file.type)) {
+  if (isNull || rulesOf(file.type).isMha === true) {
     const state = isNull ? 'null' : 'absent';
     return {
       ...qHeads,
@@ -150,14 +150,13 @@ const HEAD_DIM = ['head_dim', 'd_kv', 'attention_head_dim'];
 
 /** Elements of a head: written down, or the hidden size divided among the query heads. */
 export function findHeadDim(file: ConfigFile, hidden: Found, qHeads: Found): Found {
-  // The attention of Zamba works on the hidden states beside the embeddings, twice as wide.
-  const isTwice = file.type === 'zamba' || file.type === 'zamba2';
+  const { isTwiceAsWide: isTwice = false, hasKvChannels = true } = rulesOf(file.type);
   const width = isTwice ? 2 * hidden.value : hidden.value;
   const quotient = width / qHeads.value;
   const name = isTwice ? `2 * ${hidden.name}` : hidden.name;
   const division = `${name} / ${qHeads.name} = ${width} / ${qHeads.value}`;
   file.understood.add('kv_channels');
-  const names = file.type === 'zamba2' ? HEAD_DIM : [...HEAD_DIM, 'kv_channels'];
+  const names = hasKvChannels ? [...HEAD_DIM, 'kv_channels'] : HEAD_DIM;
   const found = optional(file, names, SHAPE_LIMITS.headDim);
   if (found) {
     const differs = found.value === quotient ? '' : `; not ${division} = ${Number(quotient.toFixed(2))}`;
