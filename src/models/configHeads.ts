@@ -11,6 +11,7 @@ import {
   type ConfigFile,
   type Found,
 } from './configFields.ts';
+import { ATTN_CONFIG_KV_HEADS, FALCON_KV_HEADS, KV_GROUPS, KV_HEADS, readsMultiQuery } from './headFields.ts';
 import { SHAPE_LIMITS } from './limits.ts';
 import { isKnown, rulesOf } from './families/index.ts';
 
@@ -84,29 +85,21 @@ function rangeOf(counts: readonly number[]): string {
   return used.join(', ');
 }
 
-const KV_HEADS = ['num_key_value_heads', 'n_kv_head', 'n_kv_heads'];
-
 function uniformKvHeads(file: ConfigFile, qHeads: Found): Found {
-  // ChatGLM writes a group count of 1 beside multi_query_attention: false, which switches it off.
-  const isMultiQuery = flag(file, 'multi_query_attention') !== false;
-  const isGrouped = flag(file, 'group_query_attention') !== false;
-  const groups = [
-    ...(isMultiQuery ? ['multi_query_group_num'] : []),
-    ...(isGrouped ? ['num_query_groups'] : []),
-  ];
-  for (const name of ['multi_query_group_num', 'num_query_groups']) file.understood.add(name);
+  const groups = KV_GROUPS.filter((group) => flag(file, group.flag) !== false).map((group) => group.field);
+  for (const group of KV_GROUPS) file.understood.add(group.field);
   const { kvHeadsField } = rulesOf(file.type);
   const names = [...KV_HEADS, ...groups, ...(kvHeadsField === undefined ? [] : [kvHeadsField])];
   const counted = optional(file, names, SHAPE_LIMITS.heads) ?? inAttentionConfig(file);
-  const isOne = flag(file, 'multi_query') === true && flag(file, 'new_decoder_architecture') !== true;
+  flag(file, 'new_decoder_architecture');
+  const isOne = flag(file, 'multi_query') === true && readsMultiQuery(file.fields);
   if (counted && counted.value !== 1 && isOne && file.own['multi_query'] === true) {
     throw new ShapeError(
       `${file.where}: ${counted.name} expected 1, because "multi_query" is true, got ${counted.value}`,
     );
   }
   if (counted) return { ...counted, note: `KV heads ${counted.note}` };
-  // Falcon's first architecture ignores the number of KV heads when multi_query is set; its second ignores multi_query.
-  const falcon = optional(file, ['num_kv_heads', 'n_head_kv'], SHAPE_LIMITS.heads);
+  const falcon = optional(file, FALCON_KV_HEADS, SHAPE_LIMITS.heads);
   if (isOne) return { name: 'multi_query', value: 1, note: 'KV heads 1 because "multi_query" is true' };
   if (falcon) return { ...falcon, note: `KV heads ${falcon.note}` };
   return oneForEachQueryHead(file, qHeads);
@@ -116,14 +109,14 @@ function uniformKvHeads(file: ConfigFile, qHeads: Found): Found {
 function inAttentionConfig(file: ConfigFile): Found | undefined {
   const nested = field(file, 'attn_config');
   if (nested === undefined) return undefined;
-  const name = 'attn_config: kv_n_heads';
+  const name = `attn_config: ${ATTN_CONFIG_KV_HEADS}`;
   const fields = asFields(nested, `${file.where}: attn_config`);
-  const { attn_type: type, kv_n_heads: count } = fields;
+  const { attn_type: type, [ATTN_CONFIG_KV_HEADS]: count } = fields;
   if (type === 'multihead_attention' || (type === undefined && count === undefined)) return undefined;
   if (type === 'multiquery_attention')
     return { name: 'attn_config: attn_type', value: 1, note: '1 from "attn_config": "attn_type"' };
   const value = wholeOf(file.where, name, count, 1, SHAPE_LIMITS.heads);
-  return { name, value, note: `${value} from "attn_config": "kv_n_heads"` };
+  return { name, value, note: `${value} from "attn_config": "${ATTN_CONFIG_KV_HEADS}"` };
 }
 
 function oneForEachQueryHead(file: ConfigFile, qHeads: Found): Found {

@@ -7,7 +7,7 @@ import { rulesOf, typeOf } from './families/index.ts';
 export const HEADS = ['num_attention_heads', 'n_head', 'num_heads', 'n_heads', 'attention_heads'];
 
 /** Fields of models of several kinds of input that hold their language model. */
-export const NESTED = ['text_config', 'language_config', 'llm_config', 'thinker_config'];
+const NESTED = ['text_config', 'language_config', 'llm_config', 'thinker_config'];
 
 /**
  * Opens a parsed config.json at its text model: the top, a nested `text_config`, or both where both have the head
@@ -39,6 +39,13 @@ function fileOf(own: Fields, where: string, isNested: boolean): ConfigFile {
   const rules = rulesOf(type);
   const defaults = { ...(isNested && rules.nestedDefaults), ...rules.defaults };
   return { where, modelType, type, own, fields: { ...defaults, ...own }, understood: new Set() };
+}
+
+/** The keys that lead from the top to the object that has the text model's head counts; none where the top has them. */
+export function textPath(config: Fields): readonly string[] {
+  if (HEADS.some((name) => typeof config[name] === 'number')) return [];
+  const name = NESTED.find((nested) => isFields(config[nested]));
+  return name === undefined ? [] : [name, ...textPath(config[name] as Fields)];
 }
 
 const COUNTED =

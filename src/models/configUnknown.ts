@@ -2,6 +2,7 @@
 import { ShapeError } from '../device/errors.ts';
 import { BY_HAND } from './configHeads.ts';
 import { rulesOf } from './families/index.ts';
+import { ATTN_CONFIG_KV_HEADS } from './headFields.ts';
 import { isFields, isGiven, show, type ConfigFile, type Fields } from './configFields.ts';
 
 // Names that may say that layers differ, that a cache is shared or compressed, or how many heads of which size there are.
@@ -76,7 +77,7 @@ export function checkUnknown(file: ConfigFile): string[] {
 }
 
 /** What configHeads.ts reads of `attn_config`. */
-const ATTN_CONFIG: ReadonlySet<string> = new Set(['attn_type', 'kv_n_heads']);
+const ATTN_CONFIG: ReadonlySet<string> = new Set(['attn_type', ATTN_CONFIG_KV_HEADS]);
 
 function notUnderstood(fields: Fields, understood: ReadonlySet<string>): [name: string, value: unknown][] {
   return Object.entries(fields).filter(

@@ -2,6 +2,7 @@
 import { findNodeAtLocation, parseTree, type Node } from 'jsonc-parser';
 import { shapeFromConfig } from '../../models/config.ts';
 import { parseConfigJson, strictConfigJson } from '../../models/configJson.ts';
+import { readsMultiQuery } from '../../models/headFields.ts';
 import type { ModelShape } from '../../models/presets.ts';
 import { fail } from '../format/checkpointError.ts';
 import { headFields, objectAt, type HeadField, type Path } from '../find/configHeads.ts';
@@ -75,7 +76,7 @@ function missingFields(
   const isOwn = (path: Path) =>
     path.length === main.length + 1 || (path.length === main.length + 2 && path.at(-2) === 'attn_config');
   const counted = fields.some(({ path, isCount }) => isCount && isOwn(path));
-  const flagged = format.hasMultiQueryFlag && config['new_decoder_architecture'] !== true;
+  const flagged = format.hasMultiQueryFlag && readsMultiQuery(config);
   const flagSays = flagged && (kvHeads === 1 || kvHeads === numQHeads);
   return [
     ...(counted || flagSays ? [] : [[format.kvHeadsField, kvHeads] as const]),

@@ -4,7 +4,8 @@ import { asFields, type Fields } from '../../models/configFields.ts';
 import { areAlike } from '../../models/kvLayers.ts';
 import type { ModelShape } from '../../models/presets.ts';
 import { fail, list, quote } from '../format/checkpointError.ts';
-import { objectAt, textPath, type Path } from './configHeads.ts';
+import { textPath } from '../../models/configText.ts';
+import { objectAt, type Path } from './configHeads.ts';
 import { detect, inLayer, matchOf, shapeError, type ModelTensors } from './detect.ts';
 import {
   isFused,

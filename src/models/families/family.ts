@@ -14,7 +14,7 @@ export interface Family {
 
 /** What is true of the config.json files of one model type. All else is read from the fields that types share. */
 export interface TypeRules {
-  /** What these files do not write in `model_type`: true for the fields of one of them. */
+  /** Whether the fields are those of a file of the type that its `model_type` does not tell from others. */
   readonly isOf?: (fields: Fields) => boolean;
   /** The fields that a file may leave out, and their values in the class that reads it. */
   readonly defaults?: Fields;

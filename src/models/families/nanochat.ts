@@ -1,7 +1,7 @@
 // nanochat.ts: nanochat, and its port to huggingface/transformers: q and k have norms without weights.
+import type { Fields } from '../configFields.ts';
 import { MODULE, type Family, type PartSpec } from './family.ts';
 import { IN_CONFIG, LLAMA, LLAMA_PARTS, ROTARY, selfAttention, separate } from './format.ts';
-import { MHA } from './types.ts';
 
 const LAYER = `transformer.h.${MODULE}.attn`;
 
@@ -25,9 +25,15 @@ const VALUE_EMBEDDINGS: readonly PartSpec[] = [
   },
 ];
 
+/** Its own config.json, which writes no model type. */
+function isNative({ model_type, sequence_len, n_kv_head }: Fields): boolean {
+  const isTyped = typeof model_type === 'string' && model_type !== '';
+  return !isTyped && typeof sequence_len === 'number' && typeof n_kv_head === 'number';
+}
+
 export const NANOCHAT: Family = {
   name: 'nanochat',
-  types: { nanochat: MHA },
+  types: { nanochat: { isMha: true, isOf: isNative } },
   formats: [
     {
       // The port has Llama's names.
@@ -49,8 +55,7 @@ export const NANOCHAT: Family = {
       ...IN_CONFIG,
       kvHeadsField: 'n_kv_head',
       readsHeadDim: false,
-      when: ({ sequence_len, n_kv_head }) =>
-        typeof sequence_len === 'number' && typeof n_kv_head === 'number',
+      when: isNative,
       ...ROTARY,
       usualTheta: 100_000,
       // q and k are multiplied by 1.2 each.
