@@ -4,8 +4,6 @@ import { MHA, typesOf } from './types.ts';
 
 export const HUNYUAN: Family = {
   name: 'hunyuan',
-  types: {
-    ...typesOf('hunyuan hunyuan_v1_dense hunyuan_v1_moe', MHA),
-  },
+  types: typesOf('hunyuan hunyuan_v1_dense hunyuan_v1_moe', MHA),
   formats: [],
 };

@@ -47,7 +47,7 @@ import { WITHOUT_HEADS } from './withoutHeads.ts';
 import { ZAMBA } from './zamba.ts';
 import { tableName, type CheckpointFormat, type Family, type TypeRules } from './family.ts';
 
-// Formats of the same tensor names are tried in this order where config.json names no type that is known.
+/** Every family. Where config.json names no known type, formats of the same tensor names are tried in this order. */
 export const FAMILIES: readonly Family[] = [
   LLAMA,
   MISTRAL,

@@ -1,4 +1,4 @@
-// plain.ts: families of which only this is known: what a file that gives no number of KV heads, or no size of one, means.
+// plain.ts: families of which only the defaults are known: what a config.json without a number of KV heads means.
 import type { Family, TypeRules } from './family.ts';
 import { familiesOf, MHA } from './types.ts';
 
