@@ -158,6 +158,16 @@ describe('gqa convert', () => {
     expect(found).toEqual(['nanogpt', 'nanochat']);
   });
 
+  test("rotates nanochat's heads by its own base, and scales q and k by 1.2 each", () => {
+    const native = FORMATS.find(({ name }) => name === 'nanochat')!;
+    const config = { n_layer: 1, n_head: HEADS, n_embd: HIDDEN, n_kv_head: HEADS, sequence_len: 8 };
+    const attention = findAttention(tensorsOf(native), config, 'c');
+    expect(attention.format).toBe(native);
+    const { theta, scale } = attentionRule(attention, attention.modules[0]!);
+    expect(theta).toBe(100_000);
+    expect(scale).toBeCloseTo((1.2 * 1.2) / Math.sqrt(DIM), 12);
+  });
+
   test('follows a field that only one type has', () => {
     const config = { model_type: 'step3', num_attention_heads: 8, num_attention_groups: 2 };
     const counts = { numQHeads: 8, numKvHeads: 2 };
