@@ -20,7 +20,7 @@ import { inFolder } from '../../src/files/folders.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { staleCounts } from '../../src/checkpoint/convert/disk/otherConfigs.ts';
 import { HELP, OPTIONS, type ConvertOptions } from './convertArguments.ts';
-import { familyOf, positionsOf } from './convertOptions.ts';
+import { formatOf, positionsOf } from './convertOptions.ts';
 import { progressLine } from './convertProgress.ts';
 import { dryRunJson, dryRunText, resultText } from './convertText.ts';
 import { runReport } from './convertStudy.ts';
@@ -48,7 +48,7 @@ async function runConvert(command: Command, path: string, options: ConvertOption
   await checkUsage(options);
   const model = await openModelFolder(path);
   const attention = findAttention(model.tensors, model.config, path, {
-    ...(options.map && { family: familyOf(options.map) }),
+    ...(options.map && { format: formatOf(options.map) }),
     ...(options.rope && { positions: (headDim) => positionsOf(options.rope!, headDim) }),
   });
   const plans = options.kvHeads.map((kvHeads) => planFor(model, attention, kvHeads, options));

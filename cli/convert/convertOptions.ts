@@ -1,13 +1,8 @@
 // convertOptions.ts: the options of `gqa convert` that are more than a number or a word.
 import { InvalidArgumentError } from 'commander';
 import type { Share } from '../../src/checkpoint/convert/disk/job.ts';
-import {
-  IN_CONFIG,
-  ROTARY,
-  type Family,
-  type PartSpec,
-  type Positions,
-} from '../../src/models/families/family.ts';
+import type { CheckpointFormat, PartSpec, Positions } from '../../src/models/families/family.ts';
+import { IN_CONFIG, ROTARY } from '../../src/models/families/format.ts';
 import type { SlotOrder } from '../../src/models/families/headSlots.ts';
 import { GqaError, ShapeError } from '../../src/device/errors.ts';
 
@@ -76,8 +71,8 @@ export function mapEntry(text: string, before: readonly MapEntry[] = []): MapEnt
   return [...before, { order, name, transposed: transposed !== undefined }];
 }
 
-/** The family that the entries of --map describe: q, k, v and o, or a fused projection and o. */
-export function familyOf(entries: readonly MapEntry[]): Family {
+/** The format that the entries of --map describe: q, k, v and o, or a fused projection and o. */
+export function formatOf(entries: readonly MapEntry[]): CheckpointFormat {
   const given = entries
     .map(({ order }) => order)
     .toSorted()

@@ -40,7 +40,7 @@ export function convertReport(
   return {
     schema: 'gqa-convert-report/1',
     source,
-    family: attention.family.name,
+    family: attention.format.name,
     method: options.method,
     grouping: options.grouping,
     inputs: calibrated ? 'calibration' : 'weights',

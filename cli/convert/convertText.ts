@@ -55,7 +55,7 @@ function sizes({ attention, tensors, options }: ConversionPlan) {
 export function dryRunJson(model: ModelFolder, plan: ConversionPlan): string {
   const { options, attention, notes } = plan;
   return JSON.stringify(
-    { family: attention.family.name, options, ...sizes(plan), notes, tensors: lines(model, plan) },
+    { family: attention.format.name, options, ...sizes(plan), notes, tensors: lines(model, plan) },
     null,
     2,
   );

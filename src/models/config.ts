@@ -8,7 +8,7 @@ import { checkUnknown } from './configUnknown.ts';
 import { findWindows } from './configWindows.ts';
 import { emptyLayer, groupLayers, keepsKv, type KvLayer, type LayerKind } from './kvLayers.ts';
 import { SHAPE_LIMITS } from './limits.ts';
-import { whyNoCache } from './modelTypes.ts';
+import { rulesOf, whyNoCache } from './families/index.ts';
 import type { ModelShape } from './presets.ts';
 
 /** A shape with, for people to read, the rules that gave its head dim, its KV heads and its layers. */
@@ -24,7 +24,7 @@ const HIDDEN = ['hidden_size', 'n_embd', 'd_model', 'n_embed'];
 
 /**
  * The shape that a parsed config.json describes. `where` is its path, for messages and as the name. Knows what the
- * layers keep in models whose layers differ (see modelTypes.ts), and a nested `text_config`. A missing, malformed or
+ * layers keep in models whose layers differ (see families/), and a nested `text_config`. A missing, malformed or
  * contradictory field, one that speaks of layers and is not understood, a cache that is not plain K and V heads, and a
  * model without a KV cache are each a ShapeError that names the field.
  */
@@ -153,8 +153,9 @@ interface Owners {
  * use one of those before.
  */
 function findOwners(file: ConfigFile, layers: number): Owners {
-  if (file.type === 'phi4flash') {
-    const first = Math.floor(layers / 2) + 2;
+  const { firstShared } = rulesOf(file.type);
+  if (firstShared) {
+    const first = firstShared(layers);
     const note = `layers that share a cache: those from ${first} on, as in every ${file.modelType}`;
     return { owns: (layer) => layer < first, notes: [note] };
   }
@@ -180,14 +181,11 @@ function globalHeads(file: ConfigFile): Partial<KvLayer> {
   };
 }
 
-// Whisper's encoder always gives as many tokens, of 30 seconds of sound.
-const ENCODER_TOKENS: Readonly<Record<string, string>> = { whisper: 'max_source_positions' };
-
 /** The caches of cross-attention: one for each layer of a decoder that has an encoder. */
 function crossAttention(file: ConfigFile, layers: readonly KvLayer[]): KvLayer[] {
   const isDecoder = flag(file, 'is_encoder_decoder') === true || flag(file, 'add_cross_attention') === true;
   if (!isDecoder) return [];
-  const name = ENCODER_TOKENS[file.type];
+  const name = rulesOf(file.type).encoderTokensField;
   const tokens = name === undefined ? undefined : optional(file, [name], SHAPE_LIMITS.window);
   return layers.map(({ numKvHeads, headDim }) => ({
     kind: 'cross',

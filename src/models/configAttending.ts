@@ -2,49 +2,9 @@
 import { ShapeError } from '../device/errors.ts';
 import { field, isGiven, listOf, optional, show, wholeOf, type ConfigFile } from './configFields.ts';
 import type { LayerKind } from './kvLayers.ts';
+import { rulesOf } from './families/index.ts';
+import { attendingAt, kindOf, wordsRule, type LayerRule } from './layerRules.ts';
 import { SHAPE_LIMITS } from './limits.ts';
-
-/** What a field says of the layers, a kind for each. */
-export interface LayerRule {
-  /** The field. */
-  readonly name: string;
-  readonly kinds: readonly LayerKind[];
-}
-
-const KINDS: Readonly<Record<string, LayerKind>> = {
-  attention: 'global',
-  full: 'global',
-  full_attention: 'global',
-  global: 'global',
-  global_attention: 'global',
-  // A layer of attention and of a state space side by side, or one after the other.
-  hybrid: 'global',
-  local: 'local',
-  local_attention: 'local',
-  sliding: 'local',
-  sliding_attention: 'local',
-  chunked_attention: 'chunked',
-  conv: 'none',
-  linear: 'none',
-  linear_attention: 'none',
-  mamba: 'none',
-  mamba2: 'none',
-  mlp: 'none',
-  moe: 'none',
-  recurrent: 'none',
-};
-
-/** The kind that a word of a list stands for. An unknown one is a ShapeError. */
-export function kindOf(file: ConfigFile, name: string, word: unknown): LayerKind {
-  if (typeof word === 'string' && Object.hasOwn(KINDS, word)) return KINDS[word]!;
-  throw new ShapeError(`${file.where}: ${name} expected ${Object.keys(KINDS).join(', ')}, got ${show(word)}`);
-}
-
-/** What the list of words under `name` says of each layer. */
-export function wordsRule(file: ConfigFile, name: string, layers: number): LayerRule | undefined {
-  const words = listOf(file, name, layers);
-  return words && { name, kinds: words.map((word) => kindOf(file, name, word)) };
-}
 
 type Reader = (file: ConfigFile, layers: number) => LayerRule | undefined;
 
@@ -59,20 +19,9 @@ const READERS: readonly Reader[] = [
   (file, layers) => indices(file, 'hybrid_layer_ids', layers),
   attentionTypeList,
   periods,
-  mambaPeriod,
+  (file, layers) => rulesOf(file.type).attending?.(file, layers),
   (file, layers) => everyNth(file, 'full_attention_interval', layers),
 ];
-
-// Types whose class has no layers of attention, or an arbitrary few, where this field is left out.
-const NEEDED: Readonly<Record<string, string>> = {
-  bamba: 'attn_layer_indices',
-  granitemoehybrid: 'layer_types',
-  minimax: 'layer_types',
-  minimax_text_01: 'attn_type_list',
-  MiniMaxText01: 'attn_type_list',
-  nemotron_h: 'hybrid_override_pattern',
-  zamba2: 'layers_block_type',
-};
 
 /** Whether each layer has attention, and the field that says so. Fields that contradict each other are a ShapeError. */
 export function findAttending(file: ConfigFile, layers: number): { attends: boolean[]; name: string } {
@@ -85,7 +34,7 @@ export function findAttending(file: ConfigFile, layers: number): { attends: bool
     kinds: kinds.map((kind): LayerKind => (kind === 'none' ? 'none' : 'global')),
   }));
   checkAgreement(file, attending);
-  const needed = NEEDED[file.type];
+  const needed = rulesOf(file.type).attendingField;
   if (rules.length === 0 && needed !== undefined)
     throw new ShapeError(
       `${file.where}: expected ${needed}, which says which layers have attention, got none`,
@@ -152,7 +101,7 @@ function attentionTypeList(file: ConfigFile, layers: number): LayerRule | undefi
   return list && attendingAt(name, layers, (layer) => list[layer] === 1);
 }
 
-/** Jamba, and Zamba, which counts otherwise: its first two layers have none, the third has, then the period begins. */
+/** Jamba; Zamba counts otherwise. */
 function periods(file: ConfigFile, layers: number): LayerRule | undefined {
   const name = 'attn_layer_period';
   const period = optional(file, [name], SHAPE_LIMITS.layers)?.value;
@@ -160,26 +109,11 @@ function periods(file: ConfigFile, layers: number): LayerRule | undefined {
   if (period === undefined) return undefined;
   if (offset >= period)
     throw new ShapeError(`${file.where}: attn_layer_offset (${offset}) must be below ${name} (${period})`);
-  const isAt = (layer: number) => layer % period === offset;
-  return attendingAt(name, layers, (layer) =>
-    file.type === 'zamba' ? layer === 2 || (layer > 2 && isAt(layer - 3)) : isAt(layer),
-  );
-}
-
-/** Phi-4-mini-flash: the first of each n layers is a state space. */
-function mambaPeriod(file: ConfigFile, layers: number): LayerRule | undefined {
-  if (file.type !== 'phi4flash') return undefined;
-  const name = 'mb_per_layer';
-  const n = optional(file, [name], SHAPE_LIMITS.layers, 0)?.value;
-  return n ? attendingAt(name, layers, (layer) => layer % n !== 0) : undefined;
+  const { isAtPeriod = (layer) => layer % period === offset } = rulesOf(file.type);
+  return attendingAt(name, layers, (layer) => isAtPeriod(layer, period, offset));
 }
 
 function everyNth(file: ConfigFile, name: string, layers: number): LayerRule | undefined {
   const n = optional(file, [name], SHAPE_LIMITS.layers)?.value;
   return n === undefined ? undefined : attendingAt(name, layers, (layer) => (layer + 1) % n === 0);
-}
-
-function attendingAt(name: string, layers: number, attends: (layer: number) => boolean): LayerRule {
-  const kinds = Array.from({ length: layers }, (_, layer) => (attends(layer) ? 'global' : 'none'));
-  return { name, kinds };
 }

@@ -9,7 +9,7 @@ export interface ConfigFile {
   readonly where: string;
   /** Empty where the file names none. */
   readonly modelType: string;
-  /** The model type as the tables of modelTypes.ts name it. */
+  /** The model type as families/ names it. */
   readonly type: string;
   readonly own: Fields;
   readonly fields: Fields;

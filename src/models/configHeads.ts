@@ -11,8 +11,9 @@ import {
   type ConfigFile,
   type Found,
 } from './configFields.ts';
+import { ATTN_CONFIG_KV_HEADS, FALCON_KV_HEADS, KV_GROUPS, KV_HEADS, readsMultiQuery } from './headFields.ts';
 import { SHAPE_LIMITS } from './limits.ts';
-import { isKnown, isMhaByDefault } from './modelTypes.ts';
+import { isKnown, rulesOf } from './families/index.ts';
 
 /** The KV heads of each layer, and the rule that gave them. */
 export interface KvHeads {
@@ -84,29 +85,21 @@ function rangeOf(counts: readonly number[]): string {
   return used.join(', ');
 }
 
-const KV_HEADS = ['num_key_value_heads', 'n_kv_head', 'n_kv_heads'];
-
 function uniformKvHeads(file: ConfigFile, qHeads: Found): Found {
-  // ChatGLM writes a group count of 1 beside multi_query_attention: false, which switches it off.
-  const isMultiQuery = flag(file, 'multi_query_attention') !== false;
-  const isGrouped = flag(file, 'group_query_attention') !== false;
-  const groups = [
-    ...(isMultiQuery ? ['multi_query_group_num'] : []),
-    ...(isGrouped ? ['num_query_groups'] : []),
-  ];
-  for (const name of ['multi_query_group_num', 'num_query_groups']) file.understood.add(name);
-  // What other files mean by it is not known.
-  if (file.type === 'step3') groups.push('num_attention_groups');
-  const counted = optional(file, [...KV_HEADS, ...groups], SHAPE_LIMITS.heads) ?? inAttentionConfig(file);
-  const isOne = flag(file, 'multi_query') === true && flag(file, 'new_decoder_architecture') !== true;
+  const groups = KV_GROUPS.filter((group) => flag(file, group.flag) !== false).map((group) => group.field);
+  for (const group of KV_GROUPS) file.understood.add(group.field);
+  const { kvHeadsField } = rulesOf(file.type);
+  const names = [...KV_HEADS, ...groups, ...(kvHeadsField === undefined ? [] : [kvHeadsField])];
+  const counted = optional(file, names, SHAPE_LIMITS.heads) ?? inAttentionConfig(file);
+  flag(file, 'new_decoder_architecture');
+  const isOne = flag(file, 'multi_query') === true && readsMultiQuery(file.fields);
   if (counted && counted.value !== 1 && isOne && file.own['multi_query'] === true) {
     throw new ShapeError(
       `${file.where}: ${counted.name} expected 1, because "multi_query" is true, got ${counted.value}`,
     );
   }
   if (counted) return { ...counted, note: `KV heads ${counted.note}` };
-  // Falcon's first architecture ignores the number of KV heads when multi_query is set; its second ignores multi_query.
-  const falcon = optional(file, ['num_kv_heads', 'n_head_kv'], SHAPE_LIMITS.heads);
+  const falcon = optional(file, FALCON_KV_HEADS, SHAPE_LIMITS.heads);
   if (isOne) return { name: 'multi_query', value: 1, note: 'KV heads 1 because "multi_query" is true' };
   if (falcon) return { ...falcon, note: `KV heads ${falcon.note}` };
   return oneForEachQueryHead(file, qHeads);
@@ -116,20 +109,20 @@ function uniformKvHeads(file: ConfigFile, qHeads: Found): Found {
 function inAttentionConfig(file: ConfigFile): Found | undefined {
   const nested = field(file, 'attn_config');
   if (nested === undefined) return undefined;
-  const name = 'attn_config: kv_n_heads';
+  const name = `attn_config: ${ATTN_CONFIG_KV_HEADS}`;
   const fields = asFields(nested, `${file.where}: attn_config`);
-  const { attn_type: type, kv_n_heads: count } = fields;
+  const { attn_type: type, [ATTN_CONFIG_KV_HEADS]: count } = fields;
   if (type === 'multihead_attention' || (type === undefined && count === undefined)) return undefined;
   if (type === 'multiquery_attention')
     return { name: 'attn_config: attn_type', value: 1, note: '1 from "attn_config": "attn_type"' };
   const value = wholeOf(file.where, name, count, 1, SHAPE_LIMITS.heads);
-  return { name, value, note: `${value} from "attn_config": "kv_n_heads"` };
+  return { name, value, note: `${value} from "attn_config": "${ATTN_CONFIG_KV_HEADS}"` };
 }
 
 function oneForEachQueryHead(file: ConfigFile, qHeads: Found): Found {
   const name = 'num_key_value_heads';
   const isNull = file.own[name] === null && isKnown(file.type);
-  if (isNull || isMhaByDefault(file.type)) {
+  if (isNull || rulesOf(file.type).isMha === true) {
     const state = isNull ? 'null' : 'absent';
     return {
       ...qHeads,
@@ -150,14 +143,13 @@ const HEAD_DIM = ['head_dim', 'd_kv', 'attention_head_dim'];
 
 /** Elements of a head: written down, or the hidden size divided among the query heads. */
 export function findHeadDim(file: ConfigFile, hidden: Found, qHeads: Found): Found {
-  // The attention of Zamba works on the hidden states beside the embeddings, twice as wide.
-  const isTwice = file.type === 'zamba' || file.type === 'zamba2';
+  const { isTwiceAsWide: isTwice = false, hasKvChannels = true } = rulesOf(file.type);
   const width = isTwice ? 2 * hidden.value : hidden.value;
   const quotient = width / qHeads.value;
   const name = isTwice ? `2 * ${hidden.name}` : hidden.name;
   const division = `${name} / ${qHeads.name} = ${width} / ${qHeads.value}`;
   file.understood.add('kv_channels');
-  const names = file.type === 'zamba2' ? HEAD_DIM : [...HEAD_DIM, 'kv_channels'];
+  const names = hasKvChannels ? [...HEAD_DIM, 'kv_channels'] : HEAD_DIM;
   const found = optional(file, names, SHAPE_LIMITS.headDim);
   if (found) {
     const differs = found.value === quotient ? '' : `; not ${division} = ${Number(quotient.toFixed(2))}`;

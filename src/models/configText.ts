@@ -1,13 +1,13 @@
 // configText.ts: the fields of a config.json that describe the text model, wherever they stand.
 import { ShapeError } from '../device/errors.ts';
 import { asFields, isFields, isGiven, show, type ConfigFile, type Fields } from './configFields.ts';
-import { NESTED_DEFAULTS, tableName, TYPE_DEFAULTS } from './modelTypes.ts';
+import { rulesOf, typeOf } from './families/index.ts';
 
 /** Names for the number of query heads. */
 export const HEADS = ['num_attention_heads', 'n_head', 'num_heads', 'n_heads', 'attention_heads'];
 
 /** Fields of models of several kinds of input that hold their language model. */
-export const NESTED = ['text_config', 'language_config', 'llm_config', 'thinker_config'];
+const NESTED = ['text_config', 'language_config', 'llm_config', 'thinker_config'];
 
 /**
  * Opens a parsed config.json at its text model: the top, a nested `text_config`, or both where both have the head
@@ -35,15 +35,17 @@ function openAt(config: unknown, where: string, isNested: boolean): ConfigFile {
 
 function fileOf(own: Fields, where: string, isNested: boolean): ConfigFile {
   const modelType = typeof own['model_type'] === 'string' ? own['model_type'] : '';
-  // A file without a model type that has the fields of nanoGPT's GPTConfig is of it.
-  const isNanoGpt = modelType === '' && ['n_layer', 'n_head', 'n_embd'].every((name) => isGiven(own[name]));
-  // GLM of 2021 counts its layers in another field than its namesake of 2024, and has one KV head for each query head.
-  const isGlm2021 = modelType === 'glm' && isGiven(own['num_layers']) && !isGiven(own['num_hidden_layers']);
-  const type = isNanoGpt ? 'nanogpt' : isGlm2021 ? 'glm-2021' : tableName(modelType);
-  const defaultsIn = (table: Readonly<Record<string, Fields>>) =>
-    Object.hasOwn(table, type) ? table[type] : undefined;
-  const defaults = { ...(isNested && defaultsIn(NESTED_DEFAULTS)), ...defaultsIn(TYPE_DEFAULTS) };
+  const type = typeOf(own);
+  const rules = rulesOf(type);
+  const defaults = { ...(isNested && rules.nestedDefaults), ...rules.defaults };
   return { where, modelType, type, own, fields: { ...defaults, ...own }, understood: new Set() };
+}
+
+/** The keys that lead from the top to the object that has the text model's head counts; none where the top has them. */
+export function textPath(config: Fields): readonly string[] {
+  if (HEADS.some((name) => typeof config[name] === 'number')) return [];
+  const name = NESTED.find((nested) => isFields(config[nested]));
+  return name === undefined ? [] : [name, ...textPath(config[name] as Fields)];
 }
 
 const COUNTED =

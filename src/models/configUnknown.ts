@@ -1,6 +1,8 @@
 // configUnknown.ts: fields of a config.json that speak of layers, sharing or heads and that no rule has understood.
 import { ShapeError } from '../device/errors.ts';
 import { BY_HAND } from './configHeads.ts';
+import { rulesOf } from './families/index.ts';
+import { ATTN_CONFIG_KV_HEADS } from './headFields.ts';
 import { isFields, isGiven, show, type ConfigFile, type Fields } from './configFields.ts';
 
 // Names that may say that layers differ, that a cache is shared or compressed, or how many heads of which size there are.
@@ -39,12 +41,6 @@ const UNUSED: Readonly<Record<string, number>> = {
 // Tables of how attention is computed over a cache that keeps every token: Qwen's for a million tokens.
 const COMPUTED: ReadonlySet<string> = new Set(['dual_chunk_attention_config']);
 
-// Such fields of single types: which tokens of the whole cache a layer reads, how its queries are made.
-const COMPUTED_BY: Readonly<Record<string, RegExp>> = {
-  phi3small: /^(blocksparse_.*|dense_attention_every_n_layers)$/,
-  step3: /^share_q_dim$/,
-};
-
 // And of numbers and switches that do not change what is kept.
 const HARMLESS = new RegExp(
   [
@@ -59,8 +55,9 @@ const HARMLESS = new RegExp(
 /** Refuses such a field by name, with what to do. A window is no reason: it only makes a cache smaller, which is noted. */
 export function checkUnknown(file: ConfigFile): string[] {
   const nested = file.own['attn_config'];
+  const { computed } = rulesOf(file.type);
   const unknown = [
-    ...notUnderstood(file.own, file.understood).filter(([name]) => !COMPUTED_BY[file.type]?.test(name)),
+    ...notUnderstood(file.own, file.understood).filter(([name]) => !computed?.test(name)),
     ...(isFields(nested) ? notUnderstood(nested, ATTN_CONFIG) : []),
   ];
   const isWindow = ([name, value]: [string, unknown]) =>
@@ -80,7 +77,7 @@ export function checkUnknown(file: ConfigFile): string[] {
 }
 
 /** What configHeads.ts reads of `attn_config`. */
-const ATTN_CONFIG: ReadonlySet<string> = new Set(['attn_type', 'kv_n_heads']);
+const ATTN_CONFIG: ReadonlySet<string> = new Set(['attn_type', ATTN_CONFIG_KV_HEADS]);
 
 function notUnderstood(fields: Fields, understood: ReadonlySet<string>): [name: string, value: unknown][] {
   return Object.entries(fields).filter(

@@ -1,10 +1,12 @@
 // configWindows.ts: which layers of a config.json see only a window or a chunk of the tokens, and how long it is.
 import { ShapeError } from '../device/errors.ts';
-import { checkAgreement, kindOf, wordsRule, written, type LayerRule } from './configAttending.ts';
+import { checkAgreement, written } from './configAttending.ts';
 import { field, flag, isGiven, listOf, optional, show, type ConfigFile, type Found } from './configFields.ts';
 import type { LayerKind } from './kvLayers.ts';
+import type { WindowRule } from './families/family.ts';
+import { rulesOf } from './families/index.ts';
+import { kindOf, localAt, wordsRule, type LayerRule } from './layerRules.ts';
 import { SHAPE_LIMITS } from './limits.ts';
-import { ALL_LOCAL } from './modelTypes.ts';
 
 /** The kind of each layer as far as windows go, how many tokens one sees, and why, for people to read. */
 export interface Windows {
@@ -13,11 +15,6 @@ export interface Windows {
   readonly notes: readonly string[];
 }
 
-// Names of the window that only these types give it.
-const WINDOW_OF: Readonly<Record<string, string>> = {
-  gpt_neo: 'window_size',
-  recurrent_gemma: 'attention_window_size',
-};
 const CHUNK = ['attention_chunk_size'];
 
 /** Layers that see a window, of those that have attention (`attends`). One whose layers are not known counts for nothing: too large is the safe answer. */
@@ -50,7 +47,8 @@ export function findWindows(file: ConfigFile, attends: readonly boolean[]): Wind
 }
 
 function windowNames({ type }: ConfigFile): string[] {
-  return ['sliding_window', ...(Object.hasOwn(WINDOW_OF, type) ? [WINDOW_OF[type]!] : [])];
+  const { windowField } = rulesOf(type);
+  return ['sliding_window', ...(windowField === undefined ? [] : [windowField])];
 }
 
 /** The number of tokens under `names`, where it is one: 0 and -1 are written for no window, as null is. */
@@ -86,31 +84,32 @@ function unknownLayers(file: ConfigFile, ...windows: (Found | undefined)[]): str
   );
 }
 
-type Rule = LayerRule & { readonly why: string };
-
-function findRule(file: ConfigFile, layers: number, hasWindow: boolean, hasChunk: boolean): Rule | undefined {
+function findRule(
+  file: ConfigFile,
+  layers: number,
+  hasWindow: boolean,
+  hasChunk: boolean,
+): WindowRule | undefined {
   const types = withReason(wordsRule(file, 'layer_types', layers), 'from "layer_types"');
-  const recurrent = withReason(recurrentGemma(file, layers), 'from "block_types"');
   const listed = withReason(gptNeo(file, layers), 'from "attention_layers"');
-  const flash = withReason(phi4Flash(file, layers, hasWindow), `as in every ${file.modelType}`);
   const patterns = [...patternRules(file, layers), ...maxWindowLayers(file, layers, hasWindow)];
   // A pattern without a window means nothing where the file says that there is none.
   const off = offNames(file);
   const switchedOff =
     !hasWindow && windowNames(file).some((name) => file.own[name] === null || off.includes(name));
   const useful = patterns.filter(({ name }) => !switchedOff && (hasWindow || isGiven(file.own[name])));
-  const noRope = noRopeLayers(file, layers, hasChunk, hasWindow);
+  const { windows, isAllLocal } = rulesOf(file.type);
+  const ofType = windows?.(file, layers, { hasWindow, hasChunk });
   const rules = written(
     file,
-    [types, recurrent, listed, flash, noRope, ...useful].filter((rule) => rule !== undefined),
-  ) as readonly Rule[];
+    [types, listed, ofType, ...useful].filter((rule) => rule !== undefined),
+  ) as readonly WindowRule[];
   checkAgreement(file, rules.map(attendedOnly(rules)));
-  const isAllLocal = hasWindow && ALL_LOCAL.has(file.type);
-  return rules[0] ?? (isAllLocal ? allLocal(file, layers) : undefined);
+  return rules[0] ?? (hasWindow && isAllLocal ? allLocal(file, layers) : undefined);
 }
 
 /** Layers without attention are no matter of windows, and rules of windows do not know them. */
-function attendedOnly(rules: readonly Rule[]): (rule: Rule) => LayerRule {
+function attendedOnly(rules: readonly WindowRule[]): (rule: WindowRule) => LayerRule {
   const without = rules.map(({ kinds }) => kinds.map((kind) => kind === 'none'));
   return ({ name, kinds }) => ({
     name,
@@ -118,25 +117,13 @@ function attendedOnly(rules: readonly Rule[]): (rule: Rule) => LayerRule {
   });
 }
 
-function withReason(rule: LayerRule | undefined, why: string): Rule | undefined {
+function withReason(rule: LayerRule | undefined, why: string): WindowRule | undefined {
   return rule && { ...rule, why };
 }
 
-function allLocal(file: ConfigFile, layers: number): Rule {
+function allLocal(file: ConfigFile, layers: number): WindowRule {
   const kinds = Array.from({ length: layers }, () => 'local' as const);
   return { name: 'model_type', kinds, why: `because those of ${file.modelType} all are` };
-}
-
-/** RecurrentGemma's attention is local. */
-function recurrentGemma(file: ConfigFile, layers: number): LayerRule | undefined {
-  if (file.type !== 'recurrent_gemma') return undefined;
-  return localAt('block_types', layers, () => true);
-}
-
-/** Phi-4-mini-flash: every other layer of the first half has the window. */
-function phi4Flash(file: ConfigFile, layers: number, hasWindow: boolean): LayerRule | undefined {
-  if (file.type !== 'phi4flash' || !hasWindow) return undefined;
-  return localAt('sliding_window', layers, (layer) => layer < Math.floor(layers / 2) && layer % 2 === 1);
 }
 
 /** GPT-Neo lists a word for each layer, or words with how often to repeat them: [[["global", "local"], 12]]. */
@@ -155,13 +142,12 @@ function gptNeo(file: ConfigFile, layers: number): LayerRule | undefined {
   return { name, kinds: words.map((word) => kindOf(file, name, word)) };
 }
 
-function patternRules(file: ConfigFile, layers: number): Rule[] {
+function patternRules(file: ConfigFile, layers: number): WindowRule[] {
   const names = ['sliding_window_pattern', '_sliding_window_pattern', 'layer_switch'];
   const globalFirst = field(file, 'order_of_interleaved_layers') === 'global_attn_first';
   const last = names.flatMap((name) => patternRule(file, name, layers, globalFirst ? 'first' : 'last') ?? []);
-  // AFMoE's global layer is the last of each n, that of the others the first.
-  const place = file.type === 'afmoe' ? 'last' : 'first';
-  return [...last, ...(patternRule(file, 'global_attn_every_n_layers', layers, place) ?? [])];
+  const { globalLayer = 'first' } = rulesOf(file.type);
+  return [...last, ...(patternRule(file, 'global_attn_every_n_layers', layers, globalLayer) ?? [])];
 }
 
 /** One layer in n is global, the first or the last of each n; or letters say which are, L local and G global. */
@@ -170,7 +156,7 @@ function patternRule(
   name: string,
   layers: number,
   place: 'first' | 'last',
-): [Rule] | undefined {
+): [WindowRule] | undefined {
   const value = field(file, name);
   if (typeof value === 'string') {
     if (!/^[LG]+$/.test(value))
@@ -185,38 +171,9 @@ function patternRule(
 }
 
 /** Qwen's first layers see all tokens. */
-function maxWindowLayers(file: ConfigFile, layers: number, hasWindow: boolean): Rule[] {
+function maxWindowLayers(file: ConfigFile, layers: number, hasWindow: boolean): WindowRule[] {
   const name = 'max_window_layers';
   const first = optional(file, [name], SHAPE_LIMITS.layers, 0)?.value;
   if (first === undefined || !hasWindow || field(file, 'use_sliding_window') === false) return [];
   return [{ ...localAt(name, layers, (layer) => layer >= first), why: `from layer ${first} on ("${name}")` }];
-}
-
-/**
- * Llama 4's layers with rotary positions are chunked, and SmolLM3's without them local; a list says which are which
- * (1 for rotary), or every n-th has none. For other types the field says nothing of windows.
- */
-function noRopeLayers(
-  file: ConfigFile,
-  layers: number,
-  hasChunk: boolean,
-  hasWindow: boolean,
-): Rule | undefined {
-  const isLlama4 = file.type === 'llama4' && hasChunk;
-  const isSmolLm3 = file.type === 'smollm3' && hasWindow && flag(file, 'use_sliding_window') !== false;
-  if (!isLlama4 && !isSmolLm3) return undefined;
-  const [name, every] = ['no_rope_layers', 'no_rope_layer_interval'];
-  const given = listOf(file, name);
-  const list = given && given.length > 0 ? listOf(file, name, layers) : undefined;
-  const n = optional(file, [every], SHAPE_LIMITS.layers)?.value ?? 4;
-  const kinds = Array.from({ length: layers }, (_, layer): LayerKind => {
-    const isRotary = list ? list[layer] !== 0 : (layer + 1) % n !== 0;
-    return isLlama4 ? (isRotary ? 'chunked' : 'global') : isRotary ? 'global' : 'local';
-  });
-  return { name: list ? name : every, kinds, why: list ? `from "${name}"` : `by one in ${n} ("${every}")` };
-}
-
-function localAt(name: string, layers: number, isLocal: (layer: number) => boolean): LayerRule {
-  const kinds = Array.from({ length: layers }, (_, layer) => (isLocal(layer) ? 'local' : 'global'));
-  return { name, kinds };
 }

@@ -19,12 +19,12 @@ export type Options = Partial<ConversionOptions> &
 export async function withJob<T>(
   source: string,
   out: string,
-  { calibration: path, hashFiles = false, family, positions, ...options }: Options,
+  { calibration: path, hashFiles = false, format, positions, ...options }: Options,
   use: (job: ConversionJob) => Promise<T>,
 ): Promise<T> {
   const model = await openModelFolder(source);
   const attention = findAttention(model.tensors, model.config, source, {
-    ...(family && { family }),
+    ...(format && { format }),
     ...(positions && { positions }),
   });
   const plan = planConversion(

@@ -2,6 +2,7 @@
 import { findNodeAtLocation, parseTree, type Node } from 'jsonc-parser';
 import { shapeFromConfig } from '../../models/config.ts';
 import { parseConfigJson, strictConfigJson } from '../../models/configJson.ts';
+import { readsMultiQuery } from '../../models/headFields.ts';
 import type { ModelShape } from '../../models/presets.ts';
 import { fail } from '../format/checkpointError.ts';
 import { headFields, objectAt, type HeadField, type Path } from '../find/configHeads.ts';
@@ -53,7 +54,7 @@ function newValues(
   where: string,
 ): (readonly [Path, number | boolean])[] {
   const { attention, options } = plan;
-  const { family, headDim, inside: main } = attention;
+  const { format, headDim, inside: main } = attention;
   const fields = headFields(config, main, attention, where);
   const changed = fields.map(({ path, valueFor }) => [path, valueFor(options.kvHeads)] as const);
   const own = objectAt(config, main);
@@ -61,7 +62,7 @@ function newValues(
   return [
     ...changed,
     ...missingFields(fields, main, plan).map(([name, value]) => [[...main, name], value] as const),
-    ...(implied && family.readsHeadDim ? [[[...main, 'head_dim'], headDim] as const] : []),
+    ...(implied && format.readsHeadDim ? [[[...main, 'head_dim'], headDim] as const] : []),
   ];
 }
 
@@ -69,16 +70,16 @@ function newValues(
 function missingFields(
   fields: readonly HeadField[],
   main: Path,
-  { attention: { family, numQHeads, config }, options: { kvHeads } }: ConversionPlan,
+  { attention: { format, numQHeads, config }, options: { kvHeads } }: ConversionPlan,
 ): (readonly [string, number | boolean])[] {
   // Of the model's own object, or of the attn_config inside it.
   const isOwn = (path: Path) =>
     path.length === main.length + 1 || (path.length === main.length + 2 && path.at(-2) === 'attn_config');
   const counted = fields.some(({ path, isCount }) => isCount && isOwn(path));
-  const flagged = family.hasMultiQueryFlag && config['new_decoder_architecture'] !== true;
+  const flagged = format.hasMultiQueryFlag && readsMultiQuery(config);
   const flagSays = flagged && (kvHeads === 1 || kvHeads === numQHeads);
   return [
-    ...(counted || flagSays ? [] : [[family.kvHeadsField, kvHeads] as const]),
+    ...(counted || flagSays ? [] : [[format.kvHeadsField, kvHeads] as const]),
     ...(flagged && !('multi_query' in config) ? [['multi_query', kvHeads === 1] as const] : []),
   ];
 }

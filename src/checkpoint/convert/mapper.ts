@@ -92,7 +92,7 @@ export async function studyModule(
   const { options, attention } = plan;
   const plain = regroup(attention, options.kvHeads, options.headMap);
   const positions = attention.positions ?? { pairing: 'none', rotaryDims: 0 };
-  const norm = await readQkNorm(module, attention.family.plainQkNorm, sources.readFloats);
+  const norm = await readQkNorm(module, attention.format.plainQkNorm, sources.readFloats);
   const basis = keyBasis(attention.headDim, module.kind === 'cross' ? NO_POSITIONS : positions, norm);
   const source: LayerSource = {
     module,

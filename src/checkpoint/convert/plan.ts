@@ -162,9 +162,9 @@ function notesOf(
   options: ConversionOptions,
   change: Omit<Change, 'options'>,
 ): string[] {
-  const { family, modules } = attention;
+  const { format, modules } = attention;
   const notes: string[] = [];
-  const normed = family.plainQkNorm || modules.some(({ norms }) => norms !== undefined);
+  const normed = format.plainQkNorm || modules.some(({ norms }) => norms !== undefined);
   if (options.kvHeads > attention.numKvHeads) {
     notes.push('every KV head is repeated, which is exact: --method and --grouping are not used');
   }
@@ -181,9 +181,9 @@ function notesOf(
     );
   }
   const heads = { numQHeads: attention.numQHeads, numKvHeads: options.kvHeads };
-  if (!family.loads(heads, attention.config)) {
+  if (!format.loads(heads, attention.config)) {
     notes.push(
-      `${family.name} has no field for KV heads in its own code: only an engine that reads "${family.kvHeadsField}" can load the result`,
+      `${format.name} has no field for KV heads in its own code: only an engine that reads "${format.kvHeadsField}" can load the result`,
     );
   }
   if (attention.others.length > 0) notes.push(othersNote(attention.others));

@@ -55,7 +55,7 @@ export function provenance({ attention, options }: ConversionPlan, origin: Origi
   return {
     tool: origin.tool,
     source: origin.source,
-    family: attention.family.name,
+    family: attention.format.name,
     kv_heads: `${attention.numKvHeads} -> ${options.kvHeads}`,
     head_map: `query head h reads KV head floor(h / ${groupSize})`,
     source_head_map: options.headMap,

@@ -2,7 +2,7 @@
 import type { Attention } from '../find/findAttention.ts';
 import type { AttentionModule } from '../heads/attentionModule.ts';
 import { outputErrors, type Merge, type OutputOptions } from './attentionOutput.ts';
-import { attentionRule, t5Bucket } from '../find/attentionRule.ts';
+import { attentionRule } from '../find/attentionRule.ts';
 import { regroup } from '../heads/heads.ts';
 import { readQkNorm, type Inputs, type LayerSource, type Tokens } from '../heads/layerData.ts';
 import { studyModule, transformsOf, type MapperSources } from './mapper.ts';
@@ -10,6 +10,7 @@ import { relativeErrors } from '../heads/methods/moments.ts';
 import type { HeadTransform } from '../heads/methods/transform.ts';
 import type { ConversionPlan } from './plan.ts';
 import { seededNormals, seedOf } from '../../numbers/seeded.ts';
+import { t5Bucket } from '../../models/families/t5.ts';
 
 /** What is lost in one module at one number of KV heads. 0 is nothing, 1 as much as leaving it out. */
 export interface ModuleReport {
@@ -94,7 +95,7 @@ async function outputOptions(
 ): Promise<OutputOptions> {
   return {
     rule: attentionRule(attention, module),
-    norm: await readQkNorm(module, attention.family.plainQkNorm, sources.readFloats),
+    norm: await readQkNorm(module, attention.format.plainQkNorm, sources.readFloats),
     inputs: inputs
       ? firstTokens(inputs, attention.shape.hiddenSize)
       : noise(attention.shape.hiddenSize, module.name),

@@ -1,7 +1,8 @@
-// attentionRule.ts: how a module's scores are made, as far as the report computes attention: from config and family.
+// attentionRule.ts: how a module's scores are made, as far as the report computes attention: from config and format.
 import type { Attention } from './findAttention.ts';
 import type { AttentionModule } from '../heads/attentionModule.ts';
-import { ropeNumber, type Positions } from '../../models/families/family.ts';
+import type { Positions } from '../../models/families/family.ts';
+import { ropeNumber } from '../../models/families/format.ts';
 
 /** Scores are scale * q . k, softly capped, plus a bias; q and k are normalised and rotated before. */
 export interface AttentionRule {
@@ -22,38 +23,22 @@ export interface AttentionRule {
  * windows, and both sides of a comparison see the same positions.
  */
 export function attentionRule(attention: Attention, module: AttentionModule): AttentionRule {
-  const { config, family, headDim, positions } = attention;
+  const { config, format, headDim, positions } = attention;
   const cross = module.kind === 'cross';
   const none = { pairing: 'none', rotaryDims: 0 } as const;
   return {
     positions: cross || !positions ? none : positions,
     theta: thetaOf(attention, module),
-    scale: scaleOf(attention, headDim),
+    scale: format.scale(config, headDim),
     softcap: ropeNumber(config, 'attn_logit_softcapping'),
     causal: !cross,
-    normsCountFromOne: family.name === 'llama' && String(config['model_type']).startsWith('gemma3'),
+    normsCountFromOne: format.normsCountFromOne,
   };
 }
 
-function thetaOf({ config, family }: Attention, { layer }: AttentionModule): number {
+function thetaOf({ config, format }: Attention, { layer }: AttentionModule): number {
   const types = config['layer_types'];
   const local = Array.isArray(types) && types[layer] === 'sliding_attention';
   const localBase = local ? ropeNumber(config, 'rope_local_base_freq') : undefined;
-  const usual = family.name === 'nanochat' ? 100_000 : 10_000;
-  return localBase ?? ropeNumber(config, 'rope_theta', 'rotary_emb_base') ?? usual;
-}
-
-function scaleOf({ config, family }: Attention, headDim: number): number {
-  // T5 has no scale: it is in the initial values of its projections. nanochat multiplies q and k by 1.2 each.
-  if (family.name === 't5') return 1;
-  if (family.name === 'nanochat') return 1.44 / Math.sqrt(headDim);
-  return 1 / Math.sqrt(ropeNumber(config, 'query_pre_attn_scalar') ?? headDim);
-}
-
-/** T5's bucket of a key `distance` tokens back, for a decoder: exact up to half of the buckets, then logarithmic. */
-export function t5Bucket(distance: number, buckets: number, maxDistance: number): number {
-  const exact = buckets / 2;
-  if (distance < exact) return distance;
-  const share = Math.log(distance / exact) / Math.log(maxDistance / exact);
-  return Math.min(buckets - 1, exact + Math.floor(share * (buckets - exact)));
+  return localBase ?? ropeNumber(config, 'rope_theta', 'rotary_emb_base') ?? format.usualTheta;
 }

@@ -1,6 +1,7 @@
 // configHeads.ts: every place of a config.json that says how many KV heads the text model has, and whether all agree.
 import type { Fields } from '../../models/configFields.ts';
-import { HEADS, NESTED } from '../../models/configText.ts';
+import { typeOf } from '../../models/families/index.ts';
+import { isIgnored, kvHeadNames, readsMultiQuery } from '../../models/headFields.ts';
 import { describe, fail, isObject } from '../format/checkpointError.ts';
 import type { HeadCounts } from '../../models/families/headSlots.ts';
 
@@ -21,18 +22,6 @@ export interface HeadField {
   readonly valueFor: (numKvHeads: number) => number | boolean;
 }
 
-/** Names under which configs keep the number of KV heads. */
-export const COUNTS: readonly string[] = [
-  'num_key_value_heads',
-  'n_kv_head',
-  'n_kv_heads',
-  'num_kv_heads',
-  'num_heads_kv',
-  'n_head_kv',
-  'kv_n_heads',
-  'multi_query_group_num',
-  'num_query_groups',
-];
 /** Query heads to a KV head. */
 const RATIO = 'num_key_value_groups';
 
@@ -45,13 +34,6 @@ const TEXT =
 const OTHER =
   /vision|visual|vit|image|video|audio|speech|encoder|project|resampl|adapter|talker|codec|draft|assistant|mtp|quant|rope/i;
 
-/** The keys that lead from the top to the object that has the text model's head counts. */
-export function textPath(config: Fields): Path {
-  if (HEADS.some((name) => typeof config[name] === 'number')) return [];
-  const name = NESTED.find((nested) => isObject(config[nested]));
-  return name === undefined ? [] : [name, ...textPath(config[name] as Fields)];
-}
-
 /**
  * All fields of `config` that follow the number of KV heads, at the top and in nested objects about the same model.
  * `inside` leads to the object that the model was read from, `counts` is what was read. Two places that differ are a
@@ -59,7 +41,8 @@ export function textPath(config: Fields): Path {
  */
 export function headFields(config: unknown, inside: Path, counts: HeadCounts, where: string): HeadField[] {
   const objects = modelObjects(config, inside, where);
-  return objects.flatMap((object) => fieldsOf(object, counts, where));
+  const names = kvHeadNames(typeOf(objectAt(config, inside)));
+  return objects.flatMap((object) => fieldsOf(object, { counts, names, where }));
 }
 
 /** The object under a path of keys. */
@@ -97,7 +80,14 @@ function describesSame({ path, fields }: ModelObject, own: Fields, main: Path, w
   );
 }
 
-function fieldsOf({ path, fields }: ModelObject, counts: HeadCounts, where: string): HeadField[] {
+interface Expected {
+  readonly counts: HeadCounts;
+  /** Names for the number of KV heads. */
+  readonly names: readonly string[];
+  readonly where: string;
+}
+
+function fieldsOf({ path, fields }: ModelObject, { counts, names, where }: Expected): HeadField[] {
   const present = (name: string) => fields[name] !== undefined && fields[name] !== null;
   const check = (name: string, expected: number) => {
     if (fields[name] === expected) return;
@@ -106,7 +96,7 @@ function fieldsOf({ path, fields }: ModelObject, counts: HeadCounts, where: stri
     );
   };
   const found: HeadField[] = [];
-  for (const name of COUNTS) {
+  for (const name of names) {
     if (!(name in fields)) continue;
     if (present(name) && !isIgnored(name, fields)) check(name, counts.numKvHeads);
     found.push({ path: [...path, name], isCount: true, valueFor: (numKvHeads) => numKvHeads });
@@ -119,7 +109,7 @@ function fieldsOf({ path, fields }: ModelObject, counts: HeadCounts, where: stri
       valueFor: (numKvHeads) => counts.numQHeads / numKvHeads,
     });
   }
-  if (typeof fields['multi_query'] === 'boolean' && fields['new_decoder_architecture'] !== true) {
+  if (typeof fields['multi_query'] === 'boolean' && readsMultiQuery(fields)) {
     found.push({
       path: [...path, 'multi_query'],
       isCount: false,
@@ -127,11 +117,4 @@ function fieldsOf({ path, fields }: ModelObject, counts: HeadCounts, where: stri
     });
   }
   return found;
-}
-
-/** Falcon's first architecture does not read the count beside `multi_query`, nor ChatGLM the one that a flag turns off. */
-function isIgnored(name: string, fields: Fields): boolean {
-  if (name === 'multi_query_group_num') return fields['multi_query_attention'] === false;
-  const inFalcon = name === 'num_kv_heads' || name === 'n_head_kv';
-  return inFalcon && fields['multi_query'] === true && fields['new_decoder_architecture'] !== true;
 }

@@ -1,16 +1,16 @@
-// detect.ts: which family a checkpoint is of, by its tensor names and its config.
+// detect.ts: which format a checkpoint is of, by its tensor names and its config.
 import type { Fields } from '../../models/configFields.ts';
 import type { ModelShape } from '../../models/presets.ts';
 import { fail, list, quote } from '../format/checkpointError.ts';
-import { FAMILIES } from '../../models/families/families.ts';
-import { isFused, isOf, MODULE, type Family, type PartSpec } from '../../models/families/family.ts';
+import { FORMATS } from '../../models/families/index.ts';
+import { isFused, isOf, MODULE, type CheckpointFormat, type PartSpec } from '../../models/families/family.ts';
 import { slotsOf } from '../../models/families/headSlots.ts';
 import { mapHint } from './mapHint.ts';
 import type { TensorSpec } from '../format/safetensors.ts';
 
-/** A family, and what stands in front of its tensor names. */
+/** A format, and what stands in front of its tensor names. */
 export interface Match {
-  readonly family: Family;
+  readonly format: CheckpointFormat;
   readonly prefix: string;
 }
 
@@ -28,23 +28,23 @@ interface Model {
 }
 
 /**
- * The family whose names the tensors have. Families share names: the config decides between them, and the order inside a
- * fused projection is never taken from names alone. A model of no known family is a CheckpointError.
+ * The format whose names the tensors have. Families share names: the config decides between them, and the order inside a
+ * fused projection is never taken from names alone. A model of no known format is a CheckpointError.
  */
 export function detect(tensors: ReadonlyMap<string, TensorSpec>, model: Model, where: string): Match {
-  const matches = FAMILIES.flatMap((family) => matchOf(family, tensors, where) ?? []);
-  const known = matches.filter(({ family }) => isOf(family, model.config));
-  const candidates = known.length > 0 ? known : matches.filter(({ family }) => !isFused(family));
+  const matches = FORMATS.flatMap((format) => matchOf(format, tensors, where) ?? []);
+  const known = matches.filter(({ format }) => isOf(format, model.config));
+  const candidates = known.length > 0 ? known : matches.filter(({ format }) => !isFused(format));
   const fits = candidates.find((match) => firstShapesFit(match, tensors, model.shape));
   return fits ?? candidates[0] ?? fail(refusal(tensors, model, where));
 }
 
 function firstShapesFit(
-  { family, prefix }: Match,
+  { format, prefix }: Match,
   tensors: ReadonlyMap<string, TensorSpec>,
   shape: ModelShape,
 ): boolean {
-  return family.modules[0]!.parts.every((part) => {
+  return format.modules[0]!.parts.every((part) => {
     const tensor = tensors.get(prefix + inLayer(part.name, 0));
     return part.optional || (tensor !== undefined && shapeError(part, tensor, shape) === undefined);
   });
@@ -53,16 +53,16 @@ function firstShapesFit(
 /** Begins parts of the names of models of other inputs, which stand beside the text model with head counts of their own. */
 export const OTHER_INPUT = /(^|[._])(vision|visual|vit|image|img|audio|speech)/i;
 
-/** The prefix under which a layer has the tensors that the family must have. */
+/** The prefix under which a layer has the tensors that the format must have. */
 export function matchOf(
-  family: Family,
+  format: CheckpointFormat,
   tensors: ReadonlyMap<string, TensorSpec>,
   where: string,
 ): Match | undefined {
-  const required = family.modules.flatMap(({ parts }) => parts.filter(({ optional }) => !optional));
+  const required = format.modules.flatMap(({ parts }) => parts.filter(({ optional }) => !optional));
   const [first] = required;
   const pattern = new RegExp(`^(.*?)${escape(first!.name).replace(escape(MODULE), '(\\d+)')}$`);
-  // One tensor that is missing is an error to report, not another family; but a prefix that has all comes first (beside
+  // One tensor that is missing is an error to report, not another format; but a prefix that has all comes first (beside
   // a text model, a vision model may have projections of the same names).
   const [whole, partly] = [new Set<string>(), new Set<string>()];
   for (const name of tensors.keys()) {
@@ -80,7 +80,7 @@ export function matchOf(
     fail(`${where}: several models in one checkpoint, their tensors under ${found}; say which with --map`);
   }
   const [prefix] = prefixes;
-  return prefix === undefined ? undefined : { family, prefix };
+  return prefix === undefined ? undefined : { format, prefix };
 }
 
 /** Text as a pattern that matches it. */
@@ -93,7 +93,7 @@ export function inLayer(name: string, layer: number): string {
   return name.replace(MODULE, String(layer));
 }
 
-/** What to do about names that no family has, or that several have and the config does not tell which. */
+/** What to do about names that no format has, or that several have and the config does not tell which. */
 function refusal(tensors: ReadonlyMap<string, TensorSpec>, { shape, config }: Model, where: string): string {
   const modelType = config['model_type'];
   const type =
@@ -103,7 +103,7 @@ function refusal(tensors: ReadonlyMap<string, TensorSpec>, { shape, config }: Mo
     return `${where}: the order of the heads inside a fused projection is not known (${type}); ${hint}`;
   }
   const some = [...tensors.keys()].slice(0, 5).map(quote).join(', ');
-  const known = FAMILIES.map(({ name }) => name).join(', ');
+  const known = [...new Set(FORMATS.map(({ name }) => name))].join(', ');
   return `${where}: the tensors have the names of no known family (${known}); ${type}, tensors ${some} ...; describe them with --map`;
 }
 

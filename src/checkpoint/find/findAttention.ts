@@ -4,17 +4,18 @@ import { asFields, type Fields } from '../../models/configFields.ts';
 import { areAlike } from '../../models/kvLayers.ts';
 import type { ModelShape } from '../../models/presets.ts';
 import { fail, list, quote } from '../format/checkpointError.ts';
-import { objectAt, textPath, type Path } from './configHeads.ts';
+import { textPath } from '../../models/configText.ts';
+import { objectAt, type Path } from './configHeads.ts';
 import { detect, inLayer, matchOf, shapeError, type ModelTensors } from './detect.ts';
 import {
   isFused,
   isOf,
-  type Family,
+  type CheckpointFormat,
   type ModuleSpec,
   type PartSpec,
   type Positions,
 } from '../../models/families/family.ts';
-import { FAMILIES } from '../../models/families/families.ts';
+import { FORMATS, rulesOf, typeOf } from '../../models/families/index.ts';
 import { viewOf, type HeadCounts } from '../../models/families/headSlots.ts';
 import { refuseAdapters } from './adapters.ts';
 import { refuseQuantised } from './quantised.ts';
@@ -24,7 +25,7 @@ import { otherAttention } from './strayAttention.ts';
 
 /** What a checkpoint's attention is. */
 export interface Attention extends HeadCounts {
-  readonly family: Family;
+  readonly format: CheckpointFormat;
   readonly shape: ModelShape;
   readonly headDim: number;
   /** The fields of config.json that describe the text model. */
@@ -39,8 +40,8 @@ export interface Attention extends HeadCounts {
 }
 
 export interface AttentionOptions {
-  /** A family made from name patterns, instead of one that is detected. */
-  readonly family?: Family;
+  /** A format made from name patterns, instead of one that is detected. */
+  readonly format?: CheckpointFormat;
   /** How positions reach q and k, instead of what the model type says. */
   readonly positions?: (headDim: number) => Positions;
 }
@@ -66,20 +67,20 @@ export function findAttention(
       `${where}: config.json has layers without KV heads of their own, or with other numbers of them: expected layers that are alike`,
     );
   const counts = { numQHeads: shape.numQHeads, numKvHeads: shape.numKvHeads };
-  if (options.family) checkOrder(options.family, fields, where);
-  const { family, prefix } = options.family
-    ? (matchOf(options.family, tensors, where) ?? fail(noSuchNames(options.family, where)))
+  if (options.format) checkOrder(options.format, fields, where);
+  const { format, prefix } = options.format
+    ? (matchOf(options.format, tensors, where) ?? fail(noSuchNames(options.format, where)))
     : detect(tensors, { shape, config: fields }, where);
   const context = { tensors, shape, prefix, where };
   const modules = Array.from({ length: shape.layers }, (_, layer) =>
-    family.modules.map((spec) => moduleOf(spec, layer, context)),
+    format.modules.map((spec) => moduleOf(spec, layer, context)),
   ).flat();
-  const others = otherAttention(family, modules, context);
+  const others = otherAttention(format, modules, context);
   const positions =
     options.positions?.(shape.headDim) ??
-    (isOf(family, fields) ? positionsOf(family, fields, shape) : undefined);
+    (isOf(format, fields) ? positionsOf(format, fields, shape) : undefined);
   return {
-    family,
+    format,
     shape,
     headDim: shape.headDim,
     config: fields,
@@ -92,14 +93,12 @@ export function findAttention(
 }
 
 /** What --map says of a tensor must not contradict what is known of the model type. */
-function checkOrder(given: Family, config: Fields, where: string): void {
-  if (
-    typeof config['model_type'] === 'string' &&
-    OTHER_ORDERS.includes(config['model_type']) &&
-    isFused(given)
-  )
-    fail(`${where}: the order of the fused projection of ${config['model_type']} is none that --map knows`);
-  const known = FAMILIES.filter((family) => isOf(family, config)).flatMap(({ modules }) => modules);
+function checkOrder(given: CheckpointFormat, config: Fields, where: string): void {
+  if (rulesOf(typeOf(config)).hasOtherFusedOrder === true && isFused(given))
+    fail(
+      `${where}: the order of the fused projection of ${String(config['model_type'])} is none that --map knows`,
+    );
+  const known = FORMATS.filter((format) => isOf(format, config)).flatMap(({ modules }) => modules);
   for (const part of given.modules.flatMap(({ parts }) => parts)) {
     const same = known
       .flatMap(({ parts }) => parts)
@@ -112,18 +111,19 @@ function checkOrder(given: Family, config: Fields, where: string): void {
   }
 }
 
-/** CodeGen has queries, values and keys in four blocks. */
-const OTHER_ORDERS = ['codegen'];
-
-function noSuchNames({ modules }: Family, where: string): string {
+function noSuchNames({ modules }: CheckpointFormat, where: string): string {
   const names = modules[0]!.parts.filter(({ optional }) => !optional).map(({ name }) => quote(name));
   return `${where}: --map: no layer has the tensors ${names.join(', ')}`;
 }
 
-function positionsOf(family: Family, config: Fields, { headDim }: ModelShape): Positions | undefined {
-  if (family.pairing === undefined) return undefined;
-  if (family.pairing === 'none') return { pairing: 'none', rotaryDims: 0 };
-  return { pairing: family.pairing, rotaryDims: Math.floor(headDim * family.rotaryShare(config)) };
+function positionsOf(
+  format: CheckpointFormat,
+  config: Fields,
+  { headDim }: ModelShape,
+): Positions | undefined {
+  if (format.pairing === undefined) return undefined;
+  if (format.pairing === 'none') return { pairing: 'none', rotaryDims: 0 };
+  return { pairing: format.pairing, rotaryDims: Math.floor(headDim * format.rotaryShare(config)) };
 }
 
 function moduleOf(spec: ModuleSpec, layer: number, context: ModelTensors): AttentionModule {

@@ -2,7 +2,7 @@
 import { type AttentionModule } from '../heads/attentionModule.ts';
 import { fail, list, quote } from '../format/checkpointError.ts';
 import { escape, inLayer, type ModelTensors } from './detect.ts';
-import { MODULE, type Family } from '../../models/families/family.ts';
+import { MODULE, type CheckpointFormat } from '../../models/families/family.ts';
 import { OTHER_INPUT } from './detect.ts';
 
 /** Ends of the names of key, value and fused projections, in any family. */
@@ -18,12 +18,12 @@ const OTHER_MODEL = /(^|[._])(encoder(?!_?att)|perceiver|resampler|aligner)/i;
  * of a converted module that nobody knows.
  */
 export function otherAttention(
-  family: Family,
+  format: CheckpointFormat,
   modules: readonly AttentionModule[],
   model: ModelTensors,
 ): string[] {
-  const known = knownNames(family, modules, model);
-  refuseUnknown(family, known, model);
+  const known = knownNames(format, modules, model);
+  refuseUnknown(format, known, model);
   const converted = modules
     .flatMap(({ parts }) => parts)
     .filter(({ order, kind }) => order !== 'q' && order !== 'o' && kind !== 'table');
@@ -48,7 +48,7 @@ function ending(name: string): string {
 }
 
 function knownNames(
-  family: Family,
+  format: CheckpointFormat,
   modules: readonly AttentionModule[],
   { prefix }: ModelTensors,
 ): ReadonlySet<string> {
@@ -56,19 +56,19 @@ function knownNames(
     modules.flatMap(({ parts, norms, layer }) => [
       ...parts.map(({ tensor }) => tensor.name),
       ...(norms ? [norms.q, norms.k] : []),
-      ...family.modules.flatMap(({ unchanged }) => unchanged.map((name) => prefix + inLayer(name, layer))),
+      ...format.modules.flatMap(({ unchanged }) => unchanged.map((name) => prefix + inLayer(name, layer))),
     ]),
   );
 }
 
 /** A tensor of an attention module that nobody knows could hold heads: it is refused, not copied. */
 function refuseUnknown(
-  family: Family,
+  format: CheckpointFormat,
   known: ReadonlySet<string>,
   { tensors, shape, prefix, where }: ModelTensors,
 ): void {
   // What stands under a weight's own name belongs to it; under the module's folder, to the module.
-  const begins = family.modules.flatMap(({ folder, parts }) =>
+  const begins = format.modules.flatMap(({ folder, parts }) =>
     folder === undefined ? parts.map(({ name }) => name.replace(/(\.weight|\.bias)?$/, '.')) : [folder],
   );
   const patterns = begins.map(
@@ -81,7 +81,7 @@ function refuseUnknown(
     const why =
       Number(layer) >= shape.layers
         ? `config.json has ${shape.layers} layers, this is of layer ${layer}`
-        : `not a known tensor of ${family.name} attention, and it may depend on the number of heads`;
+        : `not a known tensor of ${format.name} attention, and it may depend on the number of heads`;
     fail(`${where}: tensor ${quote(name)} is one too many: ${why}`);
   }
 }

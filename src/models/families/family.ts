@@ -1,6 +1,72 @@
-// family.ts: what is said of a model family: tensor names, where their heads lie, how positions enter; and the usual parts.
-import type { Fields } from '../configFields.ts';
+// family.ts: what is said of a model family: what its config.json means, and the format of its checkpoints.
+import type { ConfigFile, Fields } from '../configFields.ts';
+import type { LayerRule } from '../layerRules.ts';
 import type { HeadCounts, SlotOrder } from './headSlots.ts';
+
+/** Models of one architecture: all that `gqa kv` and `gqa convert` know of them and not of others. */
+export interface Family {
+  readonly name: string;
+  /** The family's values of `model_type`, as `tableName` gives them, and what is true of files of each. */
+  readonly types: Readonly<Record<string, TypeRules>>;
+  /** Formats of its checkpoints; none where conversion knows none. Several are told apart by tensor names and config. */
+  readonly formats: readonly CheckpointFormat[];
+}
+
+/** What is true of the config.json files of one model type. All else is read from the fields that types share. */
+export interface TypeRules {
+  /** Whether the fields are those of a file of the type that its `model_type` does not tell from others. */
+  readonly isOf?: (fields: Fields) => boolean;
+  /** The fields that a file may leave out, and their values in the class that reads it. */
+  readonly defaults?: Fields;
+  /** Sizes that a nested config may leave out besides: transformers writes of one only what differs from its class's defaults. */
+  readonly nestedDefaults?: Fields;
+  /** True when each query head has a KV head where the number is left out, or always. */
+  readonly isMha?: boolean;
+  /** Why there is no cache of K and V heads. Encoders may have one where a file says that they decode. */
+  readonly withoutCache?: 'latent' | 'no-attention' | 'encoder';
+  /** A field for the number of KV heads that in other files may mean something else. */
+  readonly kvHeadsField?: string;
+  /** True when attention works on the hidden states beside the embeddings: twice the hidden size. */
+  readonly isTwiceAsWide?: boolean;
+  /** False when `kv_channels` is not the head dim. */
+  readonly hasKvChannels?: boolean;
+  /** The field without which nothing says which layers have attention: the class has none, or an arbitrary few. */
+  readonly attendingField?: string;
+  /** Which layers have attention. */
+  readonly attending?: (file: ConfigFile, layers: number) => LayerRule | undefined;
+  /** Whether a layer has attention by `attn_layer_period` and `attn_layer_offset`. */
+  readonly isAtPeriod?: (layer: number, period: number, offset: number) => boolean;
+  /** A name of the window beside `sliding_window`. */
+  readonly windowField?: string;
+  /** Which layers see a window, and why. */
+  readonly windows?: (file: ConfigFile, layers: number, has: WindowSizes) => WindowRule | undefined;
+  /** True when a window, where there is one, is that of every layer. */
+  readonly isAllLocal?: boolean;
+  /** Which of the layers that `global_attn_every_n_layers` counts is the global one: the first if undefined. */
+  readonly globalLayer?: 'first' | 'last';
+  /** The first of the layers that use the cache of one before. */
+  readonly firstShared?: (layers: number) => number;
+  /** The field for the tokens of the encoder, where it always gives as many. */
+  readonly encoderTokensField?: string;
+  /** Fields of layers that say what attention reads or how it is computed, not what is kept. */
+  readonly computed?: RegExp;
+  /** True when queries, keys and values lie in a fused projection in none of the orders of `SlotOrder`. */
+  readonly hasOtherFusedOrder?: boolean;
+}
+
+/** Whether a file gives the length of a sliding window, and of a chunk. */
+export interface WindowSizes {
+  readonly hasWindow: boolean;
+  readonly hasChunk: boolean;
+}
+
+/** A rule for windows, and why it holds, for people to read. */
+export type WindowRule = LayerRule & { readonly why: string };
+
+/** The name under which a type stands in `types`: a nested `text_config` calls "gemma3" "gemma3_text". */
+export function tableName(modelType: string): string {
+  return modelType.replace(/_text(_model)?$/, '');
+}
 
 /** One tensor of an attention module that holds heads. `{layer}` in the name stands for the layer's number. */
 export interface PartSpec {
@@ -34,11 +100,13 @@ export interface Positions {
   readonly rotaryDims: number;
 }
 
-export interface Family {
+/** A format of checkpoints: tensor names, where the heads lie in them, how scores are made, what loaders read. */
+export interface CheckpointFormat {
+  /** Families share formats: those of one name have the same tensors. */
   readonly name: string;
-  /** Values of `model_type` that are known to compute attention as this family does; none where it writes none. */
+  /** Types, as `tableName` gives them, that are known to compute attention so; none where files write no `model_type`. */
   readonly modelTypes: readonly string[];
-  /** What the config must say besides; of a family without model types, what only its configs say. */
+  /** What the config must say besides; of a format without model types, what only its configs say. */
   readonly when: (config: Fields) => boolean;
   readonly modules: readonly ModuleSpec[];
   /** The field to add where no field has the number of KV heads. */
@@ -47,108 +115,33 @@ export interface Family {
   readonly hasMultiQueryFlag: boolean;
   /** True when the family's own code reads `head_dim`. */
   readonly readsHeadDim: boolean;
-  /** True when the usual loaders of this family can load a model of these heads. */
+  /** True when the usual loaders can load a model of these heads. */
   readonly loads: (heads: HeadCounts, config: Fields) => boolean;
-  /** Undefined where it is not known, or not the same in all models of the family. */
+  /** Undefined where it is not known, or not the same in all models of the format. */
   readonly pairing: Positions['pairing'] | undefined;
   /** Part of a head that is rotated, where it is not all of it. */
   readonly rotaryShare: (config: Fields) => number;
+  /** The rotary base where the config gives none. */
+  readonly usualTheta: number;
+  /** Scores are so many times q . k. */
+  readonly scale: (config: Fields, headDim: number) => number;
   /** True when q and k are normalised per head without weights. */
   readonly plainQkNorm: boolean;
+  /** True when the weights of a norm count from 1: 1 + w. */
+  readonly normsCountFromOne: boolean;
 }
 
-/** True when the config is known to be one of this family. Tensor names are not asked: families share them. */
-export function isOf({ modelTypes, when }: Family, config: Fields): boolean {
+/** True when the config is known to be of this format. Tensor names are not asked: formats share them. */
+export function isOf({ modelTypes, when }: CheckpointFormat, config: Fields): boolean {
   const type = config['model_type'];
-  const typed = typeof type === 'string' ? modelTypes.includes(type) : modelTypes.length === 0;
+  const typed = typeof type === 'string' ? modelTypes.includes(tableName(type)) : modelTypes.length === 0;
   return typed && when(config);
 }
 
 /** True when one tensor holds queries, keys and values, in an order that its name does not tell. */
-export function isFused({ modules }: Pick<Family, 'modules'>): boolean {
+export function isFused({ modules }: Pick<CheckpointFormat, 'modules'>): boolean {
   return modules.some(({ parts }) => parts.some(({ order }) => order === 'qkv' || order === 'grouped'));
 }
 
 /** Stands for the layer's number in a name. */
 export const MODULE = '{layer}';
-
-function weight(name: string, order: SlotOrder, axis: 0 | 1): PartSpec {
-  return { name, order, axis, rows: 'headDim', other: 'hidden', optional: false };
-}
-
-function bias(name: string, order: SlotOrder): PartSpec {
-  return { name, order, axis: 0, rows: 'headDim', other: 'none', optional: true };
-}
-
-/** Separate projections and their biases under a folder, weights [out, in]. */
-export function separate(
-  folder: string,
-  [q, k, v, o]: readonly [string, string, string, string],
-): PartSpec[] {
-  const kinds = [[q, 'q'] as const, [k, 'k'] as const, [v, 'v'] as const];
-  return [
-    ...kinds.flatMap(([name, role]) => [
-      weight(`${folder}.${name}.weight`, role, 0),
-      bias(`${folder}.${name}.bias`, role),
-    ]),
-    weight(`${folder}.${o}.weight`, 'o', 1),
-  ];
-}
-
-/** One fused projection and the output projection; `transposed`: weights are [in, out]. */
-export function fused(
-  folder: string,
-  [qkv, o]: readonly [string, string],
-  order: 'qkv' | 'grouped',
-  transposed: boolean,
-): PartSpec[] {
-  return [
-    weight(`${folder}.${qkv}.weight`, order, transposed ? 1 : 0),
-    bias(`${folder}.${qkv}.bias`, order),
-    weight(`${folder}.${o}.weight`, 'o', transposed ? 0 : 1),
-  ];
-}
-
-interface SelfAttention {
-  readonly parts: readonly PartSpec[];
-  readonly unchanged?: readonly string[];
-  readonly norms?: { readonly q: string; readonly k: string };
-}
-
-export function selfAttention(folder: string, { parts, unchanged = [], norms }: SelfAttention): ModuleSpec {
-  const inFolder = (name: string) => `${folder}.${name}`;
-  return {
-    kind: 'self',
-    folder: `${folder}.`,
-    parts,
-    unchanged: unchanged.map(inFolder),
-    norms: norms && { q: inFolder(norms.q), k: inFolder(norms.k) },
-  };
-}
-
-/** The layers of Llama and of the many that took its names. */
-export const LLAMA = `layers.${MODULE}.self_attn`;
-
-const whole = () => 1;
-const always = () => true;
-export const ROTARY = { pairing: 'half', rotaryShare: whole, plainQkNorm: false } as const;
-export const NO_ROTARY = { pairing: 'none', rotaryShare: whole, plainQkNorm: false } as const;
-
-const COMMON = { when: always, kvHeadsField: 'num_key_value_heads', hasMultiQueryFlag: false } as const;
-/** The family's own code reads the number of KV heads. */
-export const IN_CONFIG = { ...COMMON, readsHeadDim: true, loads: always } as const;
-/** The family's own code knows one KV head for each query head. */
-export const NOT_IN_CONFIG = {
-  ...COMMON,
-  readsHeadDim: false,
-  loads: ({ numQHeads, numKvHeads }: HeadCounts) => numQHeads === numKvHeads,
-} as const;
-
-/** The first of the numbers under `names` in the config or in its `rope_parameters`. */
-export function ropeNumber(config: Fields, ...names: string[]): number | undefined {
-  const nested = config['rope_parameters'];
-  const inner = typeof nested === 'object' && nested !== null ? (nested as Fields) : {};
-  return [config, inner]
-    .flatMap((fields) => names.map((name) => fields[name]))
-    .find((value): value is number => typeof value === 'number');
-}

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { t5Bucket } from '../../../src/checkpoint/find/attentionRule.ts';
+import { t5Bucket } from '../../../src/models/families/t5.ts';
 import { writeSafetensors, type TensorData } from '../../../src/checkpoint/format/file.ts';
 import { reportModule } from '../../../src/checkpoint/convert/report.ts';
 import { moduleOutput } from '../../support/moduleAttention.ts';

@@ -71,7 +71,7 @@ describe.each(NAMES)('%s', (family) => {
     const out = await convertFolder(from, join(folder, 'out'), { kvHeads: 2, method });
     const attention = await attentionOf(out);
     expect(attention.numKvHeads).toBe(2);
-    expect(attention.family.name).toBe((await attentionOf(from)).family.name);
+    expect(attention.format.name).toBe((await attentionOf(from)).format.name);
     expect(attention.positions).toEqual((await attentionOf(from)).positions);
     expect(attention.modules).toHaveLength(LAYERS * FAMILY_PLACES[family]!.kinds.length);
     expect((await readdir(out)).toSorted()).toEqual(

@@ -100,7 +100,7 @@ async function readBack({ plan, model: source }: ConversionJob, partial: string)
   const { attention, options } = plan;
   const model = await openModelFolder(partial);
   const { shape, modules } = findAttention(model.tensors, model.config, partial, {
-    ...(attention.family.modelTypes.length === 0 && { family: attention.family }),
+    ...(attention.format.modelTypes.length === 0 && { format: attention.format }),
   });
   checkConfig(
     model.configText,

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject } from '../../format/checkpointError.ts';
-import { COUNTS } from '../../find/configHeads.ts';
+import { KV_HEAD_NAMES } from '../../../models/headFields.ts';
 import type { ConversionPlan } from '../plan.ts';
 import type { ModelFolder } from './modelFolder.ts';
 
@@ -36,6 +36,6 @@ async function readJson(path: string): Promise<unknown> {
 function saysCount(value: unknown, count: number): boolean {
   if (!isObject(value)) return false;
   return Object.entries(value).some(
-    ([key, inner]) => (COUNTS.includes(key) && inner === count) || saysCount(inner, count),
+    ([key, inner]) => (KV_HEAD_NAMES.includes(key) && inner === count) || saysCount(inner, count),
   );
 }
