@@ -5,7 +5,7 @@ import { CACHE_STATES, STANDARD_DEPTHS, spectrum } from '../../bench/run/rows.ts
 import { runBench } from '../../bench/run/run.ts';
 import { type BenchOptions } from '../../bench/run/options.ts';
 import { SAMPLING_MS } from '../../bench/run/sampling.ts';
-import { type RowParams } from '../../bench/schema/schema.ts';
+import type { RowParams } from '../../bench/schema/schema.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/planContext.ts';
 import { ShapeError } from '../../src/device/errors.ts';
 import { type KvType } from '../../src/numbers/elements.ts';

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CONTESTANTS, contestantName, type Contestant } from '../../../bench/peers/contestants.ts';
 import { peerVersion } from '../../../bench/peers/context.ts';
-import type { PeerResult } from '../../../bench/schema/schema.ts';
+import type { PeerResult } from '../../../bench/schema/peerSchema.ts';
 
 const START = fileURLToPath(new URL('../../../bench/peers/start.mjs', import.meta.url));
 const TINY = ['--heads', '4', '--kv-heads', '2', '--head-dim', '64', '--depth', '256', '--types', 'f32'];
