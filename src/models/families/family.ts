@@ -1,4 +1,5 @@
 // family.ts: what is said of a model family: tensor names, where their heads lie, how positions enter; and the usual parts.
+import { isRecord } from '../../device/options.ts';
 import type { Fields } from '../configFields.ts';
 import type { HeadCounts, SlotOrder } from './headSlots.ts';
 
@@ -147,7 +148,7 @@ export const NOT_IN_CONFIG = {
 /** The first of the numbers under `names` in the config or in its `rope_parameters`. */
 export function ropeNumber(config: Fields, ...names: string[]): number | undefined {
   const nested = config['rope_parameters'];
-  const inner = typeof nested === 'object' && nested !== null ? (nested as Fields) : {};
+  const inner = isRecord(nested) ? nested : {};
   return [config, inner]
     .flatMap((fields) => names.map((name) => fields[name]))
     .find((value): value is number => typeof value === 'number');
