@@ -169,7 +169,7 @@ export const checkFields = {
   ref: oneOf('cpu-f64'),
   pass: flag,
   maxAbsErr: numberOrInfinity,
-  bound: number,
+  bound: numberOrInfinity,
   /** What of the result is not finite, in words. */
   notFinite: maybe(text),
 };

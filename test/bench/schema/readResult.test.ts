@@ -53,8 +53,10 @@ describe('parseResult', () => {
       context: { ...good.context, warnings: [{ code: 'thermal', text: 'hot' }] },
     };
     expect(parseResult(JSON.stringify(later), 'run.json')).toEqual(later);
-    const infinite = changed('results.1.check.maxAbsErr', Infinity);
-    expect(parseResult(infinite, 'run.json').results[1]!.check!.maxAbsErr).toBeNull();
+    for (const name of ['maxAbsErr', 'bound'] as const) {
+      const infinite = changed(`results.1.check.${name}`, Infinity);
+      expect(parseResult(infinite, 'run.json').results[1]!.check![name]).toBeNull();
+    }
   });
 
   test.each([
