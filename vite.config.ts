@@ -13,6 +13,10 @@ const page: UserConfig = {
   build: { outDir: '../dist/page', emptyOutDir: true, target: 'es2023' },
 };
 
+// Threads run files of their own, which they find beside the bundle.
+const disk = 'src/checkpoint/convert/disk';
+const workers = { copyWorker: `${disk}/copyWorker.js`, hashWorker: `${disk}/hashWorker.js` };
+
 const lib: UserConfig = {
   publicDir: false,
   plugins: [thirdPartyLicences()],
@@ -23,7 +27,7 @@ const lib: UserConfig = {
     minify: false,
     sourcemap: true,
     lib: {
-      entry: { index: 'src/index.ts', node: 'src/node.ts', cli: 'cli/run.ts' },
+      entry: { index: 'src/index.ts', node: 'src/node.ts', cli: 'cli/run.ts', ...workers },
       formats: ['es'],
     },
     // 'node' for commander, which is CommonJS and requires node: modules; the library's own entry imports none.

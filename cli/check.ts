@@ -5,12 +5,12 @@ import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../benc
 import { checkAppends, type AppendCheck } from '../bench/check/checkAppend.ts';
 import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../bench/check/check.ts';
 import { partialOf } from '../bench/run/endedEarly.ts';
-import { type PartialRun } from '../bench/schema/schema.ts';
+import type { PartialRun } from '../bench/schema/schema.ts';
 import { DECODE_KERNELS, type DecodeKernel } from '../src/decode/planContext.ts';
 import { probedFacts } from '../src/decode/probe.ts';
 import { ShapeError } from '../src/device/errors.ts';
 import { type CheckRun } from '../bench/check/check.ts';
-import { type BenchContext } from '../bench/schema/schema.ts';
+import type { BenchContext } from '../bench/schema/schema.ts';
 import { appendsText, checkText, groupChecks, passed } from './checkReport.ts';
 import { interruptible, InterruptedError } from '../src/node/command/interrupt.ts';
 import {

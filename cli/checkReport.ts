@@ -1,7 +1,7 @@
 // checkReport.ts: what `gqa check` says of its runs, as text and as data. Pure.
 import type { CheckRow } from '../bench/check/check.ts';
 import type { AppendCheck } from '../bench/check/checkAppend.ts';
-import { markdownTable, type Column } from '../bench/text/format.ts';
+import { markdownTable, plural, type Column } from '../bench/text/format.ts';
 import type { DecodeKernel } from '../src/decode/planContext.ts';
 import { KV_TYPES } from '../src/numbers/elements.ts';
 import { variantName } from '../src/kernels/fused.ts';
@@ -135,8 +135,4 @@ function failureText(row: CheckRow): string {
 
 function short(value: number): string {
   return value.toExponential(1);
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -1,11 +1,12 @@
 // tune.ts: `gqa tune`, finds the fastest variant and split for shapes on this device and keeps it for the other commands.
+import { STANDARD_RUN } from '../bench/run/standardRun.ts';
 import { Option, type Command } from 'commander';
 import { formatSignificant, markdownTable, type Column } from '../bench/text/format.ts';
 import { spectrum, typePairs } from '../bench/run/rows.ts';
 import { bedsAt, tune, type Trial, type Tuned } from '../bench/tune/tune.ts';
 import { withEntry } from '../src/decode/tuning.ts';
 import type { GqaDevice } from '../src/device/gqaDevice.ts';
-import type { KvType } from '../src/numbers/elements.ts';
+import { typesName, type KvType } from '../src/numbers/elements.ts';
 import { quietWait } from '../src/node/quiet.ts';
 import { collectGarbage } from '../src/node/collect.ts';
 import { interruptible } from '../src/node/command/interrupt.ts';
@@ -46,7 +47,7 @@ export function registerTune(program: Command): void {
 }
 
 const OPTIONS: readonly Option[] = [
-  modelOption('shape of a preset, a config.json or a folder with one').default('llama-3.1-8b'),
+  modelOption('shape of a preset, a config.json or a folder with one').default(STANDARD_RUN.model),
   new Option('--kv-heads <list>', "KV heads; default: all, the model's, one").argParser(counts),
   depthOption('; the times at all of them count alike'),
   new Option('-b, --batch <n>', 'sequences').argParser(count).default(1),
@@ -126,8 +127,8 @@ interface TunedShape {
 }
 
 /** `32/8 f16`, `32/8 f16/int8`. */
-function shapeText({ numQHeads, numKvHeads, kType, vType }: TunedShape): string {
-  return `${numQHeads}/${numKvHeads} ${kType === vType ? kType : `${kType}/${vType}`}`;
+function shapeText({ numQHeads, numKvHeads, ...types }: TunedShape): string {
+  return `${numQHeads}/${numKvHeads} ${typesName(types)}`;
 }
 
 async function search(

@@ -1,4 +1,5 @@
 // picture.ts: the three ways to share KV heads, drawn with eight query heads.
+import { plural } from '../bench/text/format.ts';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const QUERY_HEADS = 8;
@@ -18,10 +19,7 @@ function svg(
 
 function panel(name: string, kvHeads: number): HTMLElement {
   const drawing = svg('svg', { viewBox: `0 0 ${WIDTH} 56`, role: 'img' });
-  drawing.setAttribute(
-    'aria-label',
-    `${name}: 8 query heads share ${kvHeads} KV ${kvHeads === 1 ? 'head' : 'heads'}`,
-  );
+  drawing.setAttribute('aria-label', `${name}: 8 query heads share ${plural(kvHeads, 'KV head')}`);
   const group = QUERY_HEADS / kvHeads;
   for (let h = 0; h < QUERY_HEADS; h++) {
     const hk = Math.floor(h / group);

@@ -1,7 +1,7 @@
 // settings.ts: what the page runs: the standard run, changed by URL parameters that bear the names of the command's long flags.
 import { DECODE_KERNELS, GqaError, KV_TYPES } from '../src/index.ts';
-import { findPreset } from '../src/models/presets.ts';
-import { CACHE_STATES, rowGroups, spectrum, STANDARD_DEPTHS, type RowOptions } from '../bench/run/rows.ts';
+import { CACHE_STATES, rowGroups, spectrum, type RowOptions } from '../bench/run/rows.ts';
+import { STANDARD_DEPTHS, STANDARD_RUN } from '../bench/run/standardRun.ts';
 
 /** What is measured, and how; all of a run that does not depend on the host. */
 export interface RunSettings extends RowOptions {
@@ -27,26 +27,7 @@ export interface PageSettings {
   readonly errors: readonly string[];
 }
 
-const MODEL = findPreset('llama-3.1-8b');
 const MAX_COUNT = 2 ** 24;
-
-/** The standard run of a device. */
-function standardRun(software: boolean): RunSettings {
-  return {
-    model: MODEL.name,
-    heads: MODEL.numQHeads,
-    kvHeads: spectrum(MODEL.numQHeads, MODEL.numKvHeads),
-    headDim: MODEL.headDim,
-    depths: STANDARD_DEPTHS[software ? 'software' : 'gpu'],
-    batches: [1],
-    caches: ['cold'],
-    kTypes: ['f16'],
-    vTypes: ['f16'],
-    kernels: ['auto'],
-    seed: 42,
-    check: true,
-  };
-}
 
 type Changed = { -readonly [K in keyof RunSettings]?: RunSettings[K] };
 
@@ -70,7 +51,10 @@ const READERS: Readonly<Record<string, (into: Changed, text: string) => void>> =
 
 /** Reads the query part of a page address ("?depth=512&run") for a device. Never throws: what is wrong is in `errors`. */
 export function readSettings(query: string, software: boolean): PageSettings {
-  const standard = standardRun(software);
+  const standard: RunSettings = {
+    ...STANDARD_RUN,
+    depths: STANDARD_DEPTHS[software ? 'software' : 'gpu'],
+  };
   const changed: Changed = {};
   const errors: string[] = [];
   let autostart = false;

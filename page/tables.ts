@@ -1,17 +1,12 @@
 // tables.ts: the rows of a run, a table per depth: planned, finished, or wrong.
+import { typesName } from '../src/numbers/elements.ts';
 import { cacheLayout, kvBytesRead } from '../src/index.ts';
 import { formatBytes } from '../bench/text/format.ts';
 import { timeCells } from '../bench/report/report.ts';
 import { kvLensOf } from '../bench/run/requests.ts';
 import { rowId, variantName } from '../bench/run/rows.ts';
 import type { BenchRow, CeilingContext, RowParams } from '../bench/schema/schema.ts';
-import {
-  farFromIdeal,
-  missingBases,
-  roughSpeedUps,
-  timePartsSentence,
-  typesOf,
-} from '../bench/report/speedUp.ts';
+import { farFromIdeal, missingBases, roughSpeedUps, timePartsSentence } from '../bench/report/speedUp.ts';
 import { barOf } from './bar.ts';
 import { el } from './dom.ts';
 import { warmthOf, warmthReason } from '../bench/report/warmth.ts';
@@ -72,7 +67,7 @@ function tableRow(shown: Shown, group: readonly RowParams[], params: RowParams):
   const contents: readonly (Node | string)[] = [
     nameOf(params),
     `${params.heads}/${params.kvHeads}`,
-    `${formatBytes(kvBytes(params))} ${typesOf(params)}`,
+    `${formatBytes(kvBytes(params))} ${typesName(params)}`,
     bar,
     ...numbers(shown, row),
   ];

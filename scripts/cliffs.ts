@@ -1,4 +1,5 @@
 // cliffs.ts: `npm run bench:cliffs`, times decode steps on both sides of planning thresholds. Exit code 1 when time jumps.
+import { DEFAULT_SEED } from '../src/numbers/random.ts';
 import { Command, Option } from 'commander';
 import { measureCliffs, type LoadCliffs } from '../bench/studies/cliffs.ts';
 import { cliffsReport, hasCliff } from '../bench/studies/cliffsReport.ts';
@@ -87,7 +88,7 @@ function command(): Command {
     new Option('--no-tuning', 'ignore what gqa tune found on this device'),
     new Option('--seed <n>', 'of the random input')
       .argParser((text) => wholeNumber(text, 0, 2 ** 31))
-      .default(42),
+      .default(DEFAULT_SEED),
     ...adapterOptions(),
   ];
   for (const option of options) program.addOption(option);

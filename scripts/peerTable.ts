@@ -1,7 +1,7 @@
 // peerTable.ts: the parts of the README that hold a run of several engines: a row for each shape, a column for each engine.
 import { formatSignificant, markdownTable, type Column } from '../bench/text/format.ts';
 import { peerHeader, ratioToOurs } from '../bench/peers/report.ts';
-import type { PeerRow } from '../bench/schema/schema.ts';
+import type { PeerRow } from '../bench/schema/peerSchema.ts';
 import { GqaError } from '../src/index.ts';
 import { named, withParts } from './readmeParts.ts';
 import type { NamedPeers } from './resultFiles.ts';

@@ -2,9 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ofThisSuite, parseResult } from '../bench/schema/readResult.ts';
-import { PEER_SCHEMA, SCHEMA, SUITE, type BenchResult, type PeerResult } from '../bench/schema/schema.ts';
-import { GqaError } from '../src/index.ts';
+import { ofThisSuite, parsePeerResult, parseResult } from '../bench/schema/readResult.ts';
+import type { PeerResult } from '../bench/schema/peerSchema.ts';
+import type { BenchResult } from '../bench/schema/schema.ts';
+import { PEER_SCHEMA, SCHEMA } from '../bench/schema/version.ts';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -31,11 +32,7 @@ export function readResults(folder = join(ROOT, RESULTS)): NamedResult[] {
 
 /** All results of `npm run bench:peers` and of torch_decode.py in a folder. Throws GqaError for one of another suite. */
 export function readPeerResults(folder = join(ROOT, RESULTS)): NamedPeers[] {
-  return readFiles(folder, PEER_SCHEMA, (text, path) => {
-    const result = JSON.parse(text) as Omit<PeerResult, 'suite'> & { suite: string };
-    if (result.suite === SUITE) return result as PeerResult;
-    throw new GqaError('result', `${path}: suite: expected "${SUITE}", got "${result.suite}"`);
-  });
+  return readFiles(folder, PEER_SCHEMA, parsePeerResult);
 }
 
 /** The files of a schema, read by `read`, which is given their text and what to call them in errors. */

@@ -31,15 +31,15 @@ const shaders = sources(
   import.meta.glob<string>('../shaders/**/*.wgsl', { query: '?raw', import: 'default', eager: true }),
 );
 const src = sources(
-  import.meta.glob<string>('../src/**/*.ts', { query: '?raw', import: 'default', eager: true }),
+  import.meta.glob<string>('../src/**/*.{ts,js}', { query: '?raw', import: 'default', eager: true }),
 );
 const bench = sources(
-  import.meta.glob<string>('../bench/**/*.ts', { query: '?raw', import: 'default', eager: true }),
+  import.meta.glob<string>('../bench/**/*.{ts,js,mjs}', { query: '?raw', import: 'default', eager: true }),
 );
 const programs = sources({
   ...import.meta.glob<string>('../cli/**/*.ts', { query: '?raw', import: 'default', eager: true }),
   ...import.meta.glob<string>('../page/**/*.ts', { query: '?raw', import: 'default', eager: true }),
-  ...import.meta.glob<string>('../scripts/**/*.ts', { query: '?raw', import: 'default', eager: true }),
+  ...import.meta.glob<string>('../scripts/**/*.{ts,mjs}', { query: '?raw', import: 'default', eager: true }),
 });
 const shipped = new Map([...src, ...bench, ...programs]);
 const tests = sources(
@@ -181,6 +181,11 @@ describe('layers', () => {
     const elsewhere = users.map(([path]) => path).filter((path) => !FOR_NODE.test(path));
     expect(elsewhere).toEqual([]);
     expect(users.length).toBeGreaterThan(3);
+  });
+
+  test('threads run files, which types and lint see, and no source in texts', () => {
+    const texts = [...shipped].filter(([, text]) => /\beval: true\b|\bnew Function\(/.test(text));
+    expect(texts.map(([path]) => path)).toEqual([]);
   });
 
   test('no host object outside the files for Node', () => {

@@ -1,4 +1,5 @@
 // cases.ts: the numerics grid: a control case, then one thing varied at a time. Data only.
+import { typesName } from '../../src/numbers/elements.ts';
 import type { KvType } from '../../src/index.ts';
 import type { ProblemOptions } from '../../src/reference/problem.ts';
 
@@ -111,5 +112,5 @@ export function checkCase(problem: ProblemOptions): CheckCase {
 
 /** The element type of K and V: `f16`, or `f16-f32` when they differ. */
 export function elementName({ kType = 'f32', vType = kType }: { kType?: KvType; vType?: KvType }): string {
-  return kType === vType ? kType : `${kType}-${vType}`;
+  return typesName({ kType, vType }, (k, v) => `${k}-${v}`);
 }

@@ -5,14 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { lastLevelCache, runtimeContext } from '../../src/node/runtimeContext.ts';
 import { SOFTWARE_WARNING } from '../run/context.ts';
 import { partialFields } from '../run/endedEarly.ts';
-import {
-  type PartialRun,
-  type PeerContext,
-  type PeerPlace,
-  type PeerResult,
-  type PeerRow,
-  type Warning,
-} from '../schema/schema.ts';
+import type { PeerContext, PeerPlace, PeerResult, PeerRow } from '../schema/peerSchema.ts';
+import type { PartialRun, Warning } from '../schema/schema.ts';
 import { coldBytesOf } from '../run/coldCaches.ts';
 import { DAWN_NAME } from '../../src/node/adapters.ts';
 import { CONTESTANTS } from './contestants.ts';

@@ -1,5 +1,5 @@
 // engine.ts: what the comparison asks of an engine. No host object: engines run in Node and in a browser.
-import type { PeerPlace } from '../schema/schema.ts';
+import type { PeerPlace } from '../schema/peerSchema.ts';
 import type { PeerInputs } from './inputs.ts';
 
 /** An engine, open on its device for the whole run. */

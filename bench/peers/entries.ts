@@ -1,5 +1,5 @@
 // entries.ts: the contestants of a run, each with the host of its place, and the opening of their engines.
-import type { PeerPlace } from '../schema/schema.ts';
+import type { PeerPlace } from '../schema/peerSchema.ts';
 import type { Contestant } from './contestants.ts';
 import type { Host } from './host.ts';
 import { firstLineOf } from './peerRow.ts';

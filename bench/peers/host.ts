@@ -1,5 +1,6 @@
 // host.ts: a place where contestants run, as the run sees it.
-import type { BenchContext, CeilingContext, PeerPlace } from '../schema/schema.ts';
+import type { PeerPlace } from '../schema/peerSchema.ts';
+import type { BenchContext, CeilingContext } from '../schema/schema.ts';
 import type { EngineName, Place } from './contestants.ts';
 import type { PeerInputs } from './inputs.ts';
 import type { Lane } from './lane.ts';

@@ -2,7 +2,7 @@
 import { cacheLayout } from '../../src/index.ts';
 import { f16Bits, f16Values } from '../../src/numbers/halves.ts';
 import { randomProblem } from '../../src/reference/problem.ts';
-import type { PeerParams } from '../schema/schema.ts';
+import type { PeerParams } from '../schema/peerSchema.ts';
 
 /** A shape of the comparison: one sequence, one query position, a cache that its step fills. */
 export interface PeerShape {

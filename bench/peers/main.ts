@@ -8,14 +8,9 @@ import { watchStandardStreams } from '../../src/node/command/standardStreams.ts'
 import { EXIT } from '../../src/node/command/usage.ts';
 import { nodeGpu } from '../../src/node/nodeGpu.ts';
 import { partialOf } from '../run/endedEarly.ts';
-import {
-  PEER_SCHEMA,
-  SUITE,
-  type PartialRun,
-  type PeerPlace,
-  type PeerResult,
-  type PeerRow,
-} from '../schema/schema.ts';
+import type { PeerPlace, PeerResult, PeerRow } from '../schema/peerSchema.ts';
+import type { PartialRun } from '../schema/schema.ts';
+import { PEER_SCHEMA, SUITE } from '../schema/version.ts';
 import { selectContestants, type Contestant, type Place } from './contestants.ts';
 import { peerContext, peerVersion, rotationFor } from './context.ts';
 import { openEntries, type Entry } from './entries.ts';

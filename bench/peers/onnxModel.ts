@@ -1,6 +1,6 @@
-// onnxModel.ts: an ONNX model of one node, com.microsoft.GroupQueryAttention, written by hand as protobuf bytes.
+// onnxModel.ts: an ONNX model of one node, com.microsoft.GroupQueryAttention, written field by field.
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { PeerShape } from './inputs.ts';
-import { int, message, text, type Field } from './protobuf.ts';
 
 // Field numbers and codes are those of onnx.proto.
 const MODEL = { irVersion: 1, producerName: 2, graph: 7, opsetImport: 8 };
@@ -65,19 +65,36 @@ export function gqaModel(shape: PeerShape): Uint8Array<ArrayBuffer> {
     intAttribute('kv_num_heads', shape.kvHeads),
     text(NODE.domain, DOMAIN),
   );
-  return Uint8Array.from([
-    ...int(MODEL.irVersion, IR_VERSION),
-    ...text(MODEL.producerName, 'gqa-webgpu'),
-    ...message(
+  const fields = [
+    int(MODEL.irVersion, IR_VERSION),
+    text(MODEL.producerName, 'gqa-webgpu'),
+    message(
       MODEL.graph,
       node,
       text(GRAPH.name, 'decode'),
       ...values(GRAPH.input, inputs),
       ...values(GRAPH.output, outputs),
     ),
-    ...message(MODEL.opsetImport, text(OPSET.domain, ''), int(OPSET.version, ONNX_OPSET)),
-    ...message(MODEL.opsetImport, text(OPSET.domain, DOMAIN), int(OPSET.version, 1)),
-  ]);
+    message(MODEL.opsetImport, text(OPSET.domain, ''), int(OPSET.version, ONNX_OPSET)),
+    message(MODEL.opsetImport, text(OPSET.domain, DOMAIN), int(OPSET.version, 1)),
+  ];
+  return fields.reduce((writer, write) => write(writer), new BinaryWriter()).finish();
+}
+
+/** Writes a field, its number first. */
+type Field = (writer: BinaryWriter) => BinaryWriter;
+
+function int(field: number, value: number): Field {
+  return (writer) => writer.tag(field, WireType.Varint).int64(value);
+}
+
+function text(field: number, value: string): Field {
+  return (writer) => writer.tag(field, WireType.LengthDelimited).string(value);
+}
+
+function message(field: number, ...fields: readonly Field[]): Field {
+  return (writer) =>
+    fields.reduce((inner, write) => write(inner), writer.tag(field, WireType.LengthDelimited).fork()).join();
 }
 
 function intAttribute(name: string, value: number): Field {

@@ -1,4 +1,5 @@
 // options.ts: what `npm run bench:peers` takes on its command line, and the shapes it comes to.
+import { STANDARD_RUN } from '../run/standardRun.ts';
 import { Command, Option } from 'commander';
 import { outputPath } from '../../src/node/command/outputOption.ts';
 import { choiceList, wholeNumber, wholeNumbers } from '../../src/node/command/usage.ts';
@@ -25,14 +26,14 @@ export interface PeerFlags {
 }
 
 const STANDARD = {
-  heads: 32,
-  headDim: 128,
+  heads: STANDARD_RUN.heads,
+  headDim: STANDARD_RUN.headDim,
   kvHeads: [32, 8, 4, 1],
   depth: [1024, 4096],
   types: ['f32', 'f16'],
   contestants: ['node', 'chromium'],
   maxTime: 15,
-  seed: 42,
+  seed: STANDARD_RUN.seed,
 } as const;
 
 /** The element types that every contestant has, with or without shader-f16. */

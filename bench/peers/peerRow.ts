@@ -1,7 +1,7 @@
 // peerRow.ts: what becomes of a contestant on a shape in the result, with a time or without.
 import { messageOf } from '../../src/device/errors.ts';
 import { shapeName } from '../run/rows.ts';
-import type { PeerRow } from '../schema/schema.ts';
+import type { PeerRow } from '../schema/peerSchema.ts';
 import type { Contestant } from './contestants.ts';
 import { kvBytes, peerParams, type PeerShape } from './inputs.ts';
 import type { Lane } from './lane.ts';

@@ -1,7 +1,7 @@
 // report.ts: a comparison as people read it: what ran where, the table, and what to keep in mind.
 import { formatBytes, formatSignificant, markdownTable, type Column } from '../text/format.ts';
 import { halfWidth } from '../run/sampling.ts';
-import type { PeerPlace, PeerResult, PeerRow } from '../schema/schema.ts';
+import type { PeerPlace, PeerResult, PeerRow } from '../schema/peerSchema.ts';
 import { median } from '../schema/stats.ts';
 
 const COLUMNS: readonly Column[] = [

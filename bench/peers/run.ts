@@ -1,7 +1,8 @@
 // run.ts: a comparison: per shape bind, check, warm up, sample all contestants interleaved, check again.
 import { noiseOf, rowTime } from '../run/rowResult.ts';
 import { growSteps, sampleInterleaved, type Sampled, type SamplingOptions } from '../run/sampling.ts';
-import type { PeerRow, RowCheck, RowTime } from '../schema/schema.ts';
+import type { PeerRow } from '../schema/peerSchema.ts';
+import type { RowCheck, RowTime } from '../schema/schema.ts';
 import { contestantName } from './contestants.ts';
 import type { Entry } from './entries.ts';
 import type { PeerShape } from './inputs.ts';

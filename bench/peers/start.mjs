@@ -19,6 +19,7 @@ if (skip > 0) process.argv.splice(skip, 1);
 // Without install scripts: onnxruntime-node's would download parts for CUDA.
 if (skip < 0 && !installed()) {
   process.stderr.write('installing the peers into bench/peers/node_modules (about 440 MB, once)\n');
+  /** @type {import('node:child_process').SpawnSyncOptions} */
   const options = { cwd: here, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' };
   const { status } = spawnSync('npm', ['ci', '--ignore-scripts'], options);
   if (status !== 0)

@@ -1,10 +1,9 @@
 // compare.ts: two results row by row: how much faster or slower, whether that can be told, and what else was different.
 import { GqaError } from '../../src/index.ts';
 import { contextFacts, rowFacts, type Facts } from './compareFacts.ts';
-import type { StoredResult } from '../schema/readResult.ts';
 import { isUntimed, isWrong } from '../run/rowResult.ts';
-import type { BenchRow } from '../schema/schema.ts';
 import { ENOUGH_SAMPLES, median, ratioInterval, type Interval } from '../schema/stats.ts';
+import type { StoredResult, StoredRow } from '../schema/storedSchema.ts';
 
 /** What can be said of a change from A to B. */
 export type Verdict = 'faster' | 'slower' | 'equivalent' | 'inconclusive';
@@ -18,8 +17,8 @@ export interface Side {
 /** A row that both results have. Without a change where one of the two has no time. */
 export interface ComparedRow {
   readonly id: string;
-  readonly a: BenchRow;
-  readonly b: BenchRow;
+  readonly a: StoredRow;
+  readonly b: StoredRow;
   readonly change?: Change;
 }
 
@@ -40,8 +39,8 @@ export interface Comparison extends Facts {
   /** A change whose whole interval lies within this much of none, either way, is none. */
   readonly margin: number;
   readonly rows: readonly ComparedRow[];
-  readonly onlyInA: readonly BenchRow[];
-  readonly onlyInB: readonly BenchRow[];
+  readonly onlyInA: readonly StoredRow[];
+  readonly onlyInB: readonly StoredRow[];
   readonly sameSuite: boolean;
   /** Whether both adapters are named and have the same name. Browsers mask names, and masked ones tell nothing. */
   readonly sameDevice: boolean;
@@ -70,8 +69,8 @@ export function compareResults(a: Side, b: Side, margin: number): Comparison {
   };
 }
 
-function rowsById({ name, result }: Side): ReadonlyMap<string, BenchRow> {
-  const rows = new Map<string, BenchRow>();
+function rowsById({ name, result }: Side): ReadonlyMap<string, StoredRow> {
+  const rows = new Map<string, StoredRow>();
   for (const row of result.results) {
     if (rows.has(row.id))
       throw new GqaError('result', `${name}: expected each row once, got ${row.id} twice`);
@@ -85,13 +84,13 @@ function deviceName({ result }: Side): string | undefined {
   return device === '' ? undefined : JSON.stringify([vendor, architecture, device, result.context.label]);
 }
 
-function compareRow(a: BenchRow, b: BenchRow, margin: number | undefined): ComparedRow {
+function compareRow(a: StoredRow, b: StoredRow, margin: number | undefined): ComparedRow {
   const row = { id: a.id, a, b };
   if (stateOf(a) !== 'timed' || stateOf(b) !== 'timed') return row;
   return { ...row, change: changeOf(a, b, margin) };
 }
 
-function changeOf(a: BenchRow, b: BenchRow, margin: number | undefined): Change {
+function changeOf(a: StoredRow, b: StoredRow, margin: number | undefined): Change {
   const [samplesA, samplesB] = [a.time!.samplesNs, b.time!.samplesNs];
   const ratios = ratioInterval(samplesA, samplesB);
   const off = clockShare(a) + clockShare(b);
@@ -105,12 +104,12 @@ function changeOf(a: BenchRow, b: BenchRow, margin: number | undefined): Change 
 }
 
 /** What a row's clock may be off, which equal samples do not show, as a share of its time. */
-function clockShare({ time, clockNs = 0 }: BenchRow): number {
+function clockShare({ time, clockNs = 0 }: StoredRow): number {
   return clockNs / median(time!.samplesNs);
 }
 
 /** What the interval cannot know: times too few to have one, and times that drifted while they were taken. */
-function whyInconclusive(a: BenchRow, b: BenchRow): string | undefined {
+function whyInconclusive(a: StoredRow, b: StoredRow): string | undefined {
   const few = [a, b].some(({ time }) => time!.samplesNs.length < ENOUGH_SAMPLES);
   if (few) return `fewer than ${ENOUGH_SAMPLES} samples`;
   const [inA, inB] = [a, b].map(({ warnings }) => warnings.includes('noisy'));
@@ -131,7 +130,7 @@ export function verdictOf([low, high]: readonly [number, number], margin: number
 /** What came of a row: a time; a wrong result; no time that its clock could tell; or nothing, because it could not run. */
 export type RowState = 'timed' | 'wrong' | 'no time' | 'not run';
 
-export function stateOf(row: BenchRow): RowState {
+export function stateOf(row: StoredRow): RowState {
   if (isWrong(row)) return 'wrong';
   if (row.time) return 'timed';
   return isUntimed(row) ? 'no time' : 'not run';

@@ -1,9 +1,8 @@
 // compareFacts.ts: what two results have in common and what not: the conditions under which they were measured.
 import { differentSettings } from './compareSettings.ts';
 import { formatBytes, formatSignificant } from '../text/format.ts';
-import type { StoredContext, StoredResult } from '../schema/readResult.ts';
-import type { BenchRow } from '../schema/schema.ts';
 import { warmthOf } from './warmth.ts';
+import type { StoredContext, StoredResult, StoredRow } from '../schema/storedSchema.ts';
 
 /** A condition that differs: its name, and what it was in A and in B. */
 export interface Difference {
@@ -87,7 +86,7 @@ function fact(name: string, a: string | undefined, b: string | undefined): Facts
   return { differs: [{ name, a: a ?? NOT_TOLD, b: b ?? NOT_TOLD }], same: [] };
 }
 
-const PROPERTIES: Values<BenchRow> = {
+const PROPERTIES: Values<StoredRow> = {
   model: ({ params }) => params.model,
   kernel: ({ kernel, params }) => kernel ?? params.kernel,
   sizes: ({ sizes }) => sizes,
@@ -98,7 +97,7 @@ const PROPERTIES: Values<BenchRow> = {
 };
 
 /** What rows of the same name have in common and what not; only rows that both ran say anything. */
-export function rowFacts(pairs: readonly { readonly a: BenchRow; readonly b: BenchRow }[]): Facts {
+export function rowFacts(pairs: readonly { readonly a: StoredRow; readonly b: StoredRow }[]): Facts {
   const ran = pairs.filter(({ a, b }) => a.time && b.time);
   // A shape by hand has no model's name, and rows of the same name have the same shape.
   const named = ran.filter(({ a, b }) => ![a, b].some(({ params }) => params.model === 'custom'));
@@ -111,8 +110,8 @@ export function rowFacts(pairs: readonly { readonly a: BenchRow; readonly b: Ben
 
 function propertyFact(
   name: string,
-  valueOf: (row: BenchRow) => string | undefined,
-  pairs: readonly { readonly a: BenchRow; readonly b: BenchRow }[],
+  valueOf: (row: StoredRow) => string | undefined,
+  pairs: readonly { readonly a: StoredRow; readonly b: StoredRow }[],
 ): Facts {
   const facts = pairs.map(({ a, b }) => fact(name, valueOf(a), valueOf(b)));
   const differs = facts.flatMap((each) => each.differs);

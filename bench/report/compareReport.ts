@@ -3,9 +3,9 @@ import { stateOf, type Change, type ComparedRow, type Comparison, type Side } fr
 import type { Difference } from './compareFacts.ts';
 import { formatSignificant, markdownTable, type Column } from '../text/format.ts';
 import { ceilingShare } from '../schema/rates.ts';
-import type { BenchRow } from '../schema/schema.ts';
 import { median } from '../schema/stats.ts';
 import { warmthOf } from './warmth.ts';
+import type { StoredRow } from '../schema/storedSchema.ts';
 
 /** Everything a person reads: the two runs, the table, what differs and what does not, rows of one run only. */
 export function compareMarkdown(comparison: Comparison): string {
@@ -78,13 +78,13 @@ function verdictCell({ verdict, why }: Change): string {
   return why === undefined ? verdict : `${verdict}: ${why}`;
 }
 
-function timeCell(row: BenchRow): string {
+function timeCell(row: StoredRow): string {
   const state = stateOf(row);
   if (state !== 'timed') return state === 'wrong' ? 'WRONG' : state;
   return formatSignificant(median(row.time!.samplesNs) / 1000, 4);
 }
 
-function outcomeCell(a: BenchRow, b: BenchRow): string {
+function outcomeCell(a: StoredRow, b: StoredRow): string {
   const [stateA, stateB] = [stateOf(a), stateOf(b)];
   if (stateA === stateB) return `${stateA} in both`;
   return [
@@ -105,7 +105,7 @@ function percent(share: number): string {
   return text.startsWith('-') && Number(text) !== 0 ? text : `+${text.replace('-', '')}`;
 }
 
-function shareCell({ result }: Side, row: BenchRow): string {
+function shareCell({ result }: Side, row: StoredRow): string {
   if (stateOf(row) !== 'timed') return '';
   const share = ceilingShare(result.context.ceiling, row);
   return share === undefined ? warmthOf(row) : `${formatSignificant(100 * share, 2)} %`;
@@ -126,7 +126,7 @@ function differenceText({ name, a, b, rows, ways }: Difference, ran: number): st
 
 function noteLines(comparison: Comparison): string[] {
   const { onlyInA, onlyInB, rows } = comparison;
-  const ids = (list: readonly BenchRow[]) => list.map(({ id }) => id).join(', ');
+  const ids = (list: readonly StoredRow[]) => list.map(({ id }) => id).join(', ');
   return [
     ...(onlyInA.length > 0 ? [`only A   ${ids(onlyInA)}`] : []),
     ...(onlyInB.length > 0 ? [`only B   ${ids(onlyInB)}`] : []),
@@ -149,7 +149,7 @@ function runWarnings({ a, b }: Comparison): string[] {
   ];
 }
 
-function errorLine(letter: string, { id, error }: BenchRow): string[] {
+function errorLine(letter: string, { id, error }: StoredRow): string[] {
   return error ? [`error    ${letter}: ${id}: ${error}`] : [];
 }
 
@@ -203,7 +203,7 @@ function sideJson({ name, result: { suite, context } }: Side) {
   return { file: name, suite, date, tool, runtime, adapter, ...(label && { label }), warnings };
 }
 
-function rowJson({ result }: Side, row: BenchRow) {
+function rowJson({ result }: Side, row: StoredRow) {
   const state = stateOf(row);
   const warnings = row.warnings.length > 0 && { warnings: row.warnings };
   if (state !== 'timed') return { state, ...(row.error && { error: row.error }), ...warnings };

@@ -1,6 +1,5 @@
 // compareSettings.ts: the settings of a run as values, so that runs of the same settings are alike however these were said.
-import type { StoredResult } from '../schema/readResult.ts';
-import type { RowParams } from '../schema/schema.ts';
+import type { StoredParams, StoredResult } from '../schema/storedSchema.ts';
 
 /** Settings by the command's long flags, as text that is the same for the same value. */
 export type Settings = Readonly<Record<string, string>>;
@@ -8,7 +7,7 @@ export type Settings = Readonly<Record<string, string>>;
 const STANDARD = 'standard';
 
 /** Flags whose values every row has, and what a row says of each; undefined where it says nothing. */
-const OF_ROWS: Readonly<Record<string, (params: RowParams) => string | number | undefined>> = {
+const OF_ROWS: Readonly<Record<string, (params: StoredParams) => string | number | undefined>> = {
   heads: ({ heads }) => heads,
   'kv-heads': ({ kvHeads }) => kvHeads,
   'head-dim': ({ headDim }) => headDim,

@@ -1,16 +1,10 @@
 // report.ts: a result as people read it: the header, the Markdown table, the notes.
+import { typesName } from '../../src/numbers/elements.ts';
 import { formatBytes, formatSignificant, markdownTable, type Column } from '../text/format.ts';
 import { isUntimed, isWrong } from '../run/rowResult.ts';
 import { halfWidth } from '../run/sampling.ts';
 import type { BenchContext, BenchResult, BenchRow, CeilingContext, TimerContext } from '../schema/schema.ts';
-import {
-  farFromIdeal,
-  missingBases,
-  roughSpeedUps,
-  speedUpCell,
-  timePartsSentence,
-  typesOf,
-} from './speedUp.ts';
+import { farFromIdeal, missingBases, roughSpeedUps, speedUpCell, timePartsSentence } from './speedUp.ts';
 import { ceilingShare, gbPerSecond } from '../schema/rates.ts';
 import { ENOUGH_SAMPLES, median } from '../schema/stats.ts';
 import { warmthNotes, warmthOf } from './warmth.ts';
@@ -46,7 +40,7 @@ function cells(result: BenchResult, row: BenchRow): string[] {
     params.model,
     row.variant,
     `${params.heads}/${params.kvHeads}`,
-    typesOf(params),
+    typesName(params),
     row.time ? formatBytes(row.bytes.kvRead) : '',
     kernelCell(row),
     `${row.test}${batch}`,

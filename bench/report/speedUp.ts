@@ -1,4 +1,5 @@
 // speedUp.ts: how much faster rows are than the MHA row beside them, against what the bytes saved would give.
+import { typesName } from '../../src/numbers/elements.ts';
 import { formatBytes, formatSignificant } from '../text/format.ts';
 import type { BenchRow, CeilingContext, RowParams } from '../schema/schema.ts';
 import { ENOUGH_SAMPLES } from '../schema/stats.ts';
@@ -115,7 +116,7 @@ export function timePartsSentence(rows: readonly BenchRow[], ceiling: CeilingCon
   const { kernel, cache } = row.params;
   const [own, base] = [partsOf(ceiling, row), partsOf(ceiling, baseline)];
   const marks = [...(kernel === 'auto' ? [] : [kernel]), ...(cache === 'hot' ? ['hot'] : [])];
-  const name = `${row.variant} ${typesOf(row.params)}${marks.length > 0 ? ` (${marks.join(', ')})` : ''}`;
+  const name = `${row.variant} ${typesName(row.params)}${marks.length > 0 ? ` (${marks.join(', ')})` : ''}`;
   return (
     `${name} @ ${loadOf(row)} reads ${formatBytes(row.bytes.kvRead)}, ${us(own.reading)} µs at the ceiling; the other ` +
     `${us(own.rest)} µs (${Math.round((100 * own.rest) / own.total)} %; mha: ${us(base.rest)} µs) shrank less than the bytes, ` +
@@ -125,11 +126,6 @@ export function timePartsSentence(rows: readonly BenchRow[], ceiling: CeilingCon
 
 function loadOf({ params }: BenchRow): string {
   return params.requests ?? `d${params.depth}${params.batch > 1 ? ` × ${params.batch}` : ''}`;
-}
-
-/** Element types of K and V, one where they are the same. */
-export function typesOf({ kType, vType }: RowParams): string {
-  return kType === vType ? kType : `${kType}/${vType}`;
 }
 
 function us(ns: number): string {

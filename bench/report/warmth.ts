@@ -1,11 +1,12 @@
 // warmth.ts: how a row's caches stood to the last-level cache, in a word and in a sentence.
 import { formatBytes } from '../text/format.ts';
 import type { BenchResult, BenchRow } from '../schema/schema.ts';
+import type { StoredRow } from '../schema/storedSchema.ts';
 
 /** `hot`: one cache is read again and again, as asked; `warm`: copies in turn, but too few bytes of them; else `cold`. */
 export type Warmth = 'cold' | 'warm' | 'hot';
 
-export function warmthOf({ params, cold }: BenchRow): Warmth {
+export function warmthOf({ params, cold }: StoredRow): Warmth {
   if (params.cache === 'hot') return 'hot';
   return cold ? 'cold' : 'warm';
 }

@@ -7,7 +7,7 @@ import { failedRow, timedRow, wrongRow } from './rowResult.ts';
 import { variantName } from './rows.ts';
 import { type BenchOptions } from './options.ts';
 import { sampleInterleaved, takeSample, warmUp, type Running } from './sampling.ts';
-import { type BenchRow, type RowParams } from '../schema/schema.ts';
+import type { BenchRow, RowParams } from '../schema/schema.ts';
 import { GroupTime } from './expectedTime.ts';
 import { sampleSpan } from './sampling.ts';
 import { createSubject, type Subject } from './subject.ts';

@@ -36,12 +36,12 @@ export function wrongRow(params: RowParams, checks: Pick<BenchRow, 'check' | 'ch
 }
 
 /** Whether a check of the row's output failed. */
-export function isWrong({ check, checkAfter }: BenchRow): boolean {
+export function isWrong({ check, checkAfter }: Pick<BenchRow, 'check' | 'checkAfter'>): boolean {
   return check?.pass === false || checkAfter?.pass === false;
 }
 
 /** Whether a row ran, and its clock could not tell how long it took. */
-export function isUntimed({ warnings }: BenchRow): boolean {
+export function isUntimed({ warnings }: Pick<BenchRow, 'warnings'>): boolean {
   return warnings.includes('below-clock');
 }
 

@@ -1,4 +1,5 @@
 // rows.ts: from a benchmark's options to its rows: which shapes are compared.
+import { typesName } from '../../src/numbers/elements.ts';
 import { checkShape, DECODE_KERNELS, type KernelChoice, type KvType, ShapeError } from '../../src/index.ts';
 import { parseRequests } from './requests.ts';
 import type { RowParams } from '../schema/schema.ts';
@@ -23,9 +24,6 @@ export interface RowOptions {
 
 /** Whether caches are read in turn, or one again and again. */
 export const CACHE_STATES: readonly RowParams['cache'][] = ['cold', 'hot'];
-
-/** The depths of the standard run, on a GPU and on a software adapter. */
-export const STANDARD_DEPTHS = { gpu: [1024, 4096, 16384], software: [256, 512, 1024] } as const;
 
 /** KV heads that show the spectrum for a model: all, as it has them, one; a model without groups also gets 8, as in the paper. */
 export function spectrum(heads: number, kvHeads: number): number[] {
@@ -119,7 +117,7 @@ export function rowId(p: RowParams): string {
 
 /** A shape's name in the field's manner: h32_kv8_d128_t4096_f16, with a batch or mixed types where there are any. */
 export function shapeName(p: Omit<RowParams, 'model' | 'kernel'>): string {
-  const types = p.kType === p.vType ? p.kType : `k${p.kType}_v${p.vType}`;
+  const types = typesName(p, (k, v) => `k${k}_v${v}`);
   const batch = p.batch > 1 ? `_b${p.batch}` : '';
   const load = p.requests === undefined ? `${batch}_t${p.depth}` : `_${p.requests}`;
   const hot = p.cache === 'hot' ? '_hot' : '';

@@ -9,15 +9,8 @@ import { plan64Cost } from './hostCost.ts';
 import { RowGroup, type GroupContext } from './rowGroup.ts';
 import type { BenchOptions } from './options.ts';
 import { rowGroups } from './rows.ts';
-import {
-  SCHEMA,
-  SUITE,
-  type BenchResult,
-  type BenchRow,
-  type CeilingContext,
-  type PartialRun,
-  type RowParams,
-} from '../schema/schema.ts';
+import type { BenchResult, BenchRow, CeilingContext, PartialRun, RowParams } from '../schema/schema.ts';
+import { SCHEMA, SUITE } from '../schema/version.ts';
 import { PassTimer } from './timer.ts';
 import { runWarnings, tuningWarnings } from './warnings.ts';
 

@@ -1,5 +1,6 @@
 // readResultFile.ts: a benchmark's result from a file that a person names.
-import { parseResult, type StoredResult } from './readResult.ts';
+import { parseResult } from './readResult.ts';
+import type { StoredResult } from './storedSchema.ts';
 import { GqaError } from '../../src/device/errors.ts';
 import { readText } from '../../src/files/memory.ts';
 

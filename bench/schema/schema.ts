@@ -1,101 +1,28 @@
-// schema.ts: the result of a benchmark run, the same in Node, in a browser and in a file.
+// schema.ts: the result of a benchmark run, the same in Node, in a browser and in a file: its types and their check.
+import * as v from 'valibot';
 import type { DecodeKernel, KernelChoice, KvType, SubgroupReport } from '../../src/index.ts';
-
-/** Bumped when files of an older version cannot be read any more. */
-export const SCHEMA = 'gqa-bench/1';
-
-/** Bumped when numbers stop being comparable: another default, another way to measure. */
-export const SUITE = '2';
-
-export interface BenchResult {
-  readonly schema: typeof SCHEMA;
-  readonly suite: typeof SUITE;
-  readonly context: BenchContext;
-  readonly results: readonly BenchRow[];
-}
-
-/** Where and how a run was made. */
-export interface BenchContext {
-  readonly date: string;
-  readonly tool: { readonly name: 'gqa-webgpu'; readonly version: string; readonly commit?: string };
-  readonly runtime: { readonly kind: string; readonly version: string; readonly webgpu?: string };
-  readonly adapter: AdapterContext;
-  readonly label?: string;
-  readonly features: readonly string[];
-  readonly limits: Readonly<Record<string, number>>;
-  readonly timer: TimerContext;
-  readonly ceiling: CeilingContext;
-  readonly host: HostContext;
-  /** Bytes that the rotated caches of a cold row exceed. */
-  readonly coldBytes: number;
-  /** Where the host knows it. */
-  readonly lastLevelCacheBytes?: number;
-  readonly seed: number;
-  readonly order: 'interleaved';
-  readonly crossOriginIsolated?: boolean;
-  /** Parameters that differ from the suite's own, by long flag; empty for the standard run. */
-  readonly nonStandard: Readonly<Record<string, string>>;
-  readonly warnings: readonly Warning[];
-  /** Why rows are missing; absent when the run came to its end. */
-  readonly partial?: PartialRun;
-}
-
-/** A run that has not come to its end: `interrupted`, `running` (written while it went on), or the code of an error. */
-export interface PartialRun {
-  readonly code: string;
-  readonly reason: string;
-  /** Of the whole run. */
-  readonly rows: number;
-}
-
-export interface AdapterContext {
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly device: string;
-  readonly description: string;
-  readonly software: boolean;
-  readonly subgroupMinSize: number;
-  readonly subgroupMaxSize: number;
-  /** What probes saw of its subgroups, in the sizes that kernels were to use; absent in older files, empty where none ran. */
-  readonly subgroupProbes?: readonly SubgroupReport[];
-}
-
-/** The clock of all times, and how far it can be trusted; all measured in the run. */
-export interface TimerContext {
-  readonly source: 'gpu-timestamp' | 'wall';
-  /** Of timestamps the common divisor of their differences, of the wall clock the smallest difference. */
-  readonly stepNs: number;
-  /** How far off a wall time may be: its step, or how late the host may learn that work is done. Older results lack it. */
-  readonly wallLateNs?: number;
-  /**
-   * Median of wall time (less that of an empty submission) over timestamps' time; null without timestamps, and where no
-   * sample was long enough for the wall clock to judge.
-   */
-  readonly wallRatio: number | null;
-  /** Timestamps were given up in favour of the wall clock in the course of the run. */
-  readonly demoted: boolean;
-}
-
-/** The best read rate of `bytes`, in decimal GB/s; `samplesNs` of the winning workgroup size and count. */
-export interface CeilingContext {
-  readonly readGBps: number;
-  readonly bytes: number;
-  readonly wgSize: number;
-  readonly groups: number;
-  readonly samplesNs: readonly number[];
-}
-
-/**
- * What one step costs the thread that prepares it, in ns of its time: planning 64 sequences of unequal length. Null where
- * its clock cannot tell.
- */
-export interface HostContext {
-  readonly plan64Ns: number | null;
-}
+import {
+  byName,
+  flag,
+  list,
+  maybe,
+  number,
+  numberOrInfinity,
+  numberOrNull,
+  object,
+  objectOrNull,
+  oneOf,
+  positive,
+  text,
+  times,
+  word,
+  type Read,
+} from './fields.ts';
+import { SCHEMA, SUITE } from './version.ts';
 
 /** A warning's code is stable; its text says what to do. */
-export interface Warning {
-  readonly code:
+export const warning = object({
+  code: word<
     | 'software-adapter'
     | 'timer-coarse'
     | 'timer-broken'
@@ -107,152 +34,202 @@ export interface Warning {
     | 'tuning'
     | 'non-standard'
     | 'partial'
-    | 'subgroups';
-  readonly text: string;
-}
+    | 'subgroups'
+  >(),
+  text,
+});
+export type Warning = Read<typeof warning>;
+
+/** A run that has not come to its end: `interrupted`, `running` (written while it went on), or the code of an error. */
+const partialRun = object({
+  code: text,
+  reason: text,
+  /** Of the whole run. */
+  rows: number,
+});
+export type PartialRun = Read<typeof partialRun>;
+
+export const adapterFields = {
+  vendor: text,
+  architecture: text,
+  device: text,
+  description: text,
+  software: flag,
+  subgroupMinSize: number,
+  subgroupMaxSize: number,
+  /** What probes saw of its subgroups, in the sizes that kernels were to use; absent in older files, empty where none ran. */
+  subgroupProbes: maybe(list(object({}) as v.GenericSchema as v.GenericSchema<SubgroupReport>)),
+};
+const adapterContext = object(adapterFields);
+export type AdapterContext = Read<typeof adapterContext>;
+
+/** The clock of all times, and how far it can be trusted; all measured in the run. */
+const timerContext = object({
+  source: oneOf('gpu-timestamp', 'wall'),
+  /** Of timestamps the common divisor of their differences, of the wall clock the smallest difference. */
+  stepNs: positive,
+  /** How far off a wall time may be: its step, or how late the host may learn that work is done. Older results lack it. */
+  wallLateNs: maybe(number),
+  /**
+   * Median of wall time (less that of an empty submission) over timestamps' time; null without timestamps, and where no
+   * sample was long enough for the wall clock to judge.
+   */
+  wallRatio: numberOrNull,
+  /** Timestamps were given up in favour of the wall clock in the course of the run. */
+  demoted: flag,
+});
+export type TimerContext = Read<typeof timerContext>;
+
+/** The best read rate of `bytes`, in decimal GB/s; `samplesNs` of the winning workgroup size and count. */
+const ceilingContext = object({
+  readGBps: positive,
+  bytes: number,
+  wgSize: number,
+  groups: number,
+  samplesNs: list(number),
+});
+export type CeilingContext = Read<typeof ceilingContext>;
+
+/**
+ * What one step costs the thread that prepares it, in ns of its time: planning 64 sequences of unequal length. Null where
+ * its clock cannot tell.
+ */
+export const hostContext = object({ plan64Ns: numberOrNull });
+export type HostContext = Read<typeof hostContext>;
+
+/** Who measured, where and how: what every kind of run says of itself. */
+export const runFields = {
+  date: text,
+  tool: object({ name: oneOf('gqa-webgpu'), version: text, commit: maybe(text) }),
+  runtime: object({ kind: text, version: text, webgpu: maybe(text) }),
+  label: maybe(text),
+  seed: number,
+  order: oneOf('interleaved'),
+  /** Parameters that differ from the suite's own, by long flag; empty for the standard run. */
+  nonStandard: byName(text),
+  warnings: list(warning),
+  /** Why rows are missing; absent when the run came to its end. */
+  partial: maybe(partialRun),
+};
+
+export const contextFields = {
+  ...runFields,
+  adapter: adapterContext,
+  features: list(text),
+  limits: byName(number),
+  timer: timerContext,
+  ceiling: ceilingContext,
+  host: hostContext,
+  /** Bytes that the rotated caches of a cold row exceed. */
+  coldBytes: number,
+  /** Where the host knows it. */
+  lastLevelCacheBytes: maybe(number),
+  crossOriginIsolated: maybe(flag),
+};
+
+/** Where and how a run was made. */
+const benchContext = object(contextFields);
+export type BenchContext = Read<typeof benchContext>;
+
+/** The sizes of what a row measures. */
+export const sizeFields = {
+  heads: positive,
+  kvHeads: positive,
+  headDim: positive,
+  batch: positive,
+  depth: positive,
+  capacity: positive,
+};
+
+export const paramFields = {
+  ...sizeFields,
+  model: text,
+  kType: word<KvType>(),
+  vType: word<KvType>(),
+  /** Unequal sequences, as in `2q1s4k_30q1s512`; `batch` and `depth` are then their number and the longest. */
+  requests: maybe(text),
+  /** Whether copies of the caches are read in turn, so that none is found in the last-level cache. */
+  cache: oneOf('cold', 'hot'),
+  /** What was asked for; a row says which kernel that came to. */
+  kernel: word<KernelChoice>(),
+};
 
 /** What a row measures: one attention step of one layer. */
-export interface RowParams {
-  readonly model: string;
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-  readonly batch: number;
-  readonly depth: number;
-  readonly capacity: number;
-  readonly kType: KvType;
-  readonly vType: KvType;
-  /** Unequal sequences, as in `2q1s4k_30q1s512`; `batch` and `depth` are then their number and the longest. */
-  readonly requests?: string;
-  /** Whether copies of the caches are read in turn, so that none is found in the last-level cache. */
-  readonly cache: 'cold' | 'hot';
-  /** What was asked for; a row says which kernel that came to. */
-  readonly kernel: KernelChoice;
-}
-
-export interface BenchRow {
-  /** As in `h32_kv8_d128_t4096_f16`. */
-  readonly id: string;
-  readonly test: string;
-  readonly variant: string;
-  readonly params: RowParams;
-  /** The kernel that ran, its sizes in words, and whether they were measured on this device before; absent where none did. */
-  readonly kernel?: DecodeKernel;
-  readonly sizes?: string;
-  readonly tuned?: boolean;
-  readonly splits: number;
-  readonly splitLen: number;
-  readonly bytes: { readonly kvRead: number; readonly partial: number };
-  /** Whether the caches read in turn exceed `coldBytes`; a row that is not cold has no share of the ceiling. */
-  readonly cold: boolean;
-  readonly workingSetBytes: number;
-  /** Before it was timed. */
-  readonly check: RowCheck | null;
-  /** After it was timed, on the same buffers. */
-  readonly checkAfter?: RowCheck;
-  /** How far off the clock may put each of the samples, in ns per step. Older results lack it. */
-  readonly clockNs?: number;
-  /** Null when the check failed, the shape could not run, or the clock could not tell: no time then. */
-  readonly time: RowTime | null;
-  readonly host?: RowHost;
-  readonly error?: string;
-  /** Codes of the warnings that concern this row. */
-  readonly warnings: readonly Warning['code'][];
-}
+const rowParams = object(paramFields);
+export type RowParams = Read<typeof rowParams>;
 
 /**
  * What a step costs the thread that prepares it, in ns of its time: to plan it, and to record it for one layer. Null where
  * its clock cannot tell.
  */
-export interface RowHost {
-  readonly planNs: number | null;
-  readonly recordNs: number | null;
-}
+const rowHost = object({ planNs: numberOrNull, recordNs: numberOrNull });
+export type RowHost = Read<typeof rowHost>;
 
-export interface RowCheck {
-  readonly ref: 'cpu-f64';
-  readonly pass: boolean;
-  /** Infinity, in a file null, where the result is not finite. */
-  readonly maxAbsErr: number;
-  readonly bound: number;
+export const checkFields = {
+  ref: oneOf('cpu-f64'),
+  pass: flag,
+  maxAbsErr: numberOrInfinity,
+  bound: numberOrInfinity,
   /** What of the result is not finite, in words. */
-  readonly notFinite?: string;
-}
+  notFinite: maybe(text),
+};
+const rowCheck = object(checkFields);
+export type RowCheck = Read<typeof rowCheck>;
 
 /** All in nanoseconds per step. */
-export interface RowTime {
-  readonly stepsPerSample: number;
-  readonly samplesNs: readonly number[];
-  readonly wallNs: readonly number[];
+export const timeFields = {
+  stepsPerSample: number,
+  samplesNs: times,
+  wallNs: list(number),
   /** Wall time of the very first step, shader compilation included. */
-  readonly firstNs: number;
-  readonly median: number;
+  firstNs: number,
+  median: number,
   /** 95 % interval of the median; null for fewer than six samples, which have none. */
-  readonly ci95: readonly [number, number] | null;
-  readonly min: number;
-  readonly stop: 'converged' | 'reps' | 'time' | 'interrupted';
-}
+  ci95: v.nullable(v.tuple([number, number], 'two numbers or null')),
+  min: number,
+  stop: oneOf('converged', 'reps', 'time', 'interrupted'),
+};
+const rowTime = object(timeFields);
+export type RowTime = Read<typeof rowTime>;
 
-/** Bumped as SCHEMA is; a run of several engines has a result of its own kind. */
-export const PEER_SCHEMA = 'gqa-peers/1';
+export const rowFields = {
+  /** As in `h32_kv8_d128_t4096_f16`. */
+  id: text,
+  test: text,
+  variant: text,
+  params: rowParams,
+  /** The kernel that ran, its sizes in words, and whether they were measured on this device before; absent where none did. */
+  kernel: maybe(word<DecodeKernel>()),
+  sizes: maybe(text),
+  tuned: maybe(flag),
+  splits: number,
+  splitLen: number,
+  bytes: object({ kvRead: number, partial: number }),
+  /** Whether the caches read in turn exceed `coldBytes`; a row that is not cold has no share of the ceiling. */
+  cold: flag,
+  workingSetBytes: number,
+  /** Before it was timed. */
+  check: objectOrNull(checkFields),
+  /** After it was timed, on the same buffers. */
+  checkAfter: maybe(rowCheck),
+  /** How far off the clock may put each of the samples, in ns per step. Older results lack it. */
+  clockNs: maybe(number),
+  /** Null when the check failed, the shape could not run, or the clock could not tell: no time then. */
+  time: objectOrNull(timeFields),
+  host: maybe(rowHost),
+  error: maybe(text),
+  /** Codes of the warnings that concern this row. */
+  warnings: list(warning.entries.code),
+};
+const benchRow = object(rowFields);
+export type BenchRow = Read<typeof benchRow>;
 
-/** Several engines on the same shapes and data, in one run. */
-export interface PeerResult {
-  readonly schema: typeof PEER_SCHEMA;
-  readonly suite: typeof SUITE;
-  readonly context: PeerContext;
-  readonly results: readonly PeerRow[];
-}
+export const schema = v.literal(SCHEMA, `"${SCHEMA}"`);
 
-export interface PeerContext extends Pick<
-  BenchContext,
-  'date' | 'tool' | 'runtime' | 'label' | 'seed' | 'order' | 'nonStandard' | 'warnings' | 'partial'
-> {
-  /** Exact versions of the engines' packages, by name. */
-  readonly packages: Readonly<Record<string, string>>;
-  /** The places of the run: a process and the one device that all its contestants share. */
-  readonly places: readonly PeerPlace[];
-  /** K and V of every contestant are rotated over at least so many bytes, where memory allows. */
-  readonly coldBytes: number;
-  /** The clock of all times; `wall` includes what an engine does on the host in every step. */
-  readonly timer: 'wall' | 'cuda-event';
-}
-
-export interface PeerPlace {
-  readonly name: string;
-  readonly runtime: BenchContext['runtime'];
-  /** Null for a place without WebGPU. */
-  readonly adapter: AdapterContext | null;
-  readonly features: readonly string[];
-  /** Null where it was not measured. */
-  readonly ceiling: Pick<CeilingContext, 'readGBps' | 'bytes' | 'samplesNs'> | null;
-}
-
-/** What a row of several engines measures: one decode step, one query position per sequence. */
-export interface PeerParams extends Pick<
-  RowParams,
-  'heads' | 'kvHeads' | 'headDim' | 'batch' | 'depth' | 'capacity'
-> {
-  /** Element type of K and V. */
-  readonly type: string;
-}
-
-export interface PeerRow {
-  /** The shape, as in `h32_kv8_d128_t4096_f16`. */
-  readonly id: string;
-  readonly place: string;
-  readonly engine: string;
-  readonly params: PeerParams;
-  /** What runs in a step: op or kernels, layout of the cache, threads. */
-  readonly step: string;
-  readonly bytes: { readonly kvRead: number };
-  readonly copies: number;
-  readonly workingSetBytes: number;
-  readonly cold: boolean;
-  /** Against float64 before the first sample and after the last one. */
-  readonly check: { readonly before: RowCheck; readonly after: RowCheck | null } | null;
-  /** Null when an output was wrong or the engine could not run. */
-  readonly time: RowTime | null;
-  readonly error?: string;
-  readonly warnings: readonly Warning['code'][];
-}
+export const benchResult = object({
+  schema,
+  suite: v.literal(SUITE, `"${SUITE}"`),
+  context: benchContext,
+  results: list(benchRow),
+});
+export type BenchResult = Read<typeof benchResult>;

@@ -1,6 +1,6 @@
 // cliffsReport.ts: jumps at planning thresholds as a table, worst first.
 import { jumpOf, keyGrowth, loadName, MOST_JUMP, type Cliff, type LoadCliffs } from './cliffs.ts';
-import { formatSignificant, markdownTable, type Column } from '../text/format.ts';
+import { formatSignificant, markdownTable, plural, type Column } from '../text/format.ts';
 import { median } from '../schema/stats.ts';
 
 const COLUMNS: readonly Column[] = [
@@ -64,18 +64,14 @@ function cells({
 function coverage({ load, thresholds, cliffs }: LoadCliffs): string {
   const timed =
     cliffs.length === thresholds ? 'all timed' : `the steepest of each octave timed (${cliffs.length})`;
-  return `${loadName(load)}: ${thresholds === 0 ? 'no threshold' : `${plural(thresholds)}, ${timed}`}`;
-}
-
-function plural(thresholds: number): string {
-  return thresholds === 1 ? '1 threshold' : `${thresholds} thresholds`;
+  return `${loadName(load)}: ${thresholds === 0 ? 'no threshold' : `${plural(thresholds, 'threshold')}, ${timed}`}`;
 }
 
 function verdict(rows: readonly Row[]): string {
   const count = (word: string) => rows.filter(({ jump: { verdict: found } }) => found === word).length;
   const limit = Math.round(100 * (MOST_JUMP - 1));
   return (
-    `of ${plural(rows.length)} timed: ${count('cliff')} cliffs, ${count('smooth')} smooth, ${count('unclear')} lost in noise. ` +
+    `of ${plural(rows.length, 'threshold')} timed: ${count('cliff')} cliffs, ${count('smooth')} smooth, ${count('unclear')} lost in noise. ` +
     `A cliff is a jump of more than ${limit} %: time per key that rises, or time that falls although there are more keys.`
   );
 }

@@ -45,3 +45,8 @@ export function formatMagnitude(value: number): string {
   if (Math.abs(value) >= 0.01 && Math.abs(value) < 1e6) return formatSignificant(value, 2);
   return value.toExponential(1).replace('e+', 'e');
 }
+
+/** A count and its noun, in the plural unless it is one: `1 row`, `0 rows`. */
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

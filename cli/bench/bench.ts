@@ -1,11 +1,12 @@
 // bench.ts: `gqa bench`, the main job: MHA, GQA and MQA side by side on this device, every row checked before it is timed.
 import { Option, type Command } from 'commander';
 import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
-import { CACHE_STATES, STANDARD_DEPTHS, spectrum } from '../../bench/run/rows.ts';
+import { CACHE_STATES, spectrum } from '../../bench/run/rows.ts';
+import { STANDARD_DEPTHS, STANDARD_RUN } from '../../bench/run/standardRun.ts';
 import { runBench } from '../../bench/run/run.ts';
 import { type BenchOptions } from '../../bench/run/options.ts';
 import { SAMPLING_MS } from '../../bench/run/sampling.ts';
-import { type RowParams } from '../../bench/schema/schema.ts';
+import type { RowParams } from '../../bench/schema/schema.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/planContext.ts';
 import { ShapeError } from '../../src/device/errors.ts';
 import { type KvType } from '../../src/numbers/elements.ts';
@@ -18,7 +19,6 @@ import { adapterOptions, openNode, type AdapterOptions } from '../../src/node/co
 import {
   cacheTypeLists,
   DEFAULT_COMMAND,
-  DEFAULT_SEED,
   depthOption,
   formatOption,
   listOption,
@@ -54,15 +54,6 @@ interface BenchFlags extends AdapterOptions, CacheTypes<readonly KvType[]> {
   readonly exportJson?: string;
 }
 
-const DEFAULTS = {
-  model: 'llama-3.1-8b',
-  batch: [1],
-  types: ['f16'],
-  kernel: ['auto'],
-  cache: ['cold'],
-  seed: DEFAULT_SEED,
-} as const;
-
 /** Adds the `bench` command. Results go to the program's `writeOut`, progress and warnings to stderr. */
 export function registerBench(program: Command): void {
   const bench = program
@@ -77,7 +68,7 @@ export function registerBench(program: Command): void {
 
 const OPTIONS: readonly Option[] = [
   modelOption('shape of a preset (gqa kv --list), a config.json or a folder with one').default(
-    DEFAULTS.model,
+    STANDARD_RUN.model,
   ),
   new Option('--heads <n>', "query heads, instead of the model's").argParser(count),
   new Option('--kv-heads <list>', "KV heads: 32,16,8,4,2,1; default: all, the model's, one").argParser(
@@ -90,13 +81,13 @@ const OPTIONS: readonly Option[] = [
   ),
   new Option('-b, --batch <list>', 'sequences (llama-bench uses -b for something else)')
     .argParser(counts)
-    .default(DEFAULTS.batch, '1'),
+    .default(STANDARD_RUN.batches, '1'),
   ...cacheTypeLists(),
   listOption(
     '--kernel <list>',
     `auto, or kernels to race: ${DECODE_KERNELS.join(',')} (matrix is experimental)`,
     ['auto', ...DECODE_KERNELS],
-  ).default(DEFAULTS.kernel, 'auto'),
+  ).default(STANDARD_RUN.kernels, 'auto'),
   new Option('--requests <list>', 'batches of unequal requests instead of -b and -d: 8q1s4k,2q1s32k_30q1s512')
     .argParser((text) => text.split(','))
     .conflicts(['batch', 'depth']),
@@ -104,7 +95,7 @@ const OPTIONS: readonly Option[] = [
     '--cache <list>',
     'cold: copies of the caches in turn; hot: one again and again; or both',
     CACHE_STATES,
-  ).default(DEFAULTS.cache, 'cold'),
+  ).default(STANDARD_RUN.caches, 'cold'),
   new Option('--no-tuning', 'ignore what gqa tune found on this device'),
   new Option('-r, --reps <n>', 'samples per row; default: until settled').argParser(count),
   new Option(
@@ -112,7 +103,7 @@ const OPTIONS: readonly Option[] = [
     `most seconds of sampling per depth; default: ${SAMPLING_MS.row / 1000} for each of its rows, at most ${SAMPLING_MS.most / 1000}`,
   ).argParser(count),
   seedOption(),
-  new Option('--check', 'hold every row against a float64 reference first').default(true),
+  new Option('--check', 'hold every row against a float64 reference first').default(STANDARD_RUN.check),
   new Option('--no-check', 'do not'),
   new Option('--label <text>', 'your name for this machine, kept in the result'),
   formatOption(
@@ -228,22 +219,22 @@ type Flag = string | number | boolean | readonly (string | number)[] | undefined
 /** The flags that change what is measured and differ from the standard run, by long name, as text. */
 function nonStandard(flags: BenchFlags): Record<string, string> {
   const given: Readonly<Record<string, readonly [Flag, Flag?]>> = {
-    model: [flags.model, DEFAULTS.model],
+    model: [flags.model, STANDARD_RUN.model],
     heads: [flags.heads],
     'kv-heads': [flags.kvHeads],
     'head-dim': [flags.headDim],
     depth: [flags.depth],
     capacity: [flags.capacity],
-    batch: [flags.batch, DEFAULTS.batch],
-    'cache-type-k': [flags.cacheTypeK, DEFAULTS.types],
+    batch: [flags.batch, STANDARD_RUN.batches],
+    'cache-type-k': [flags.cacheTypeK, STANDARD_RUN.kTypes],
     'cache-type-v': [flags.cacheTypeV],
     requests: [flags.requests],
-    cache: [flags.cache, DEFAULTS.cache],
-    kernel: [flags.kernel, DEFAULTS.kernel],
+    cache: [flags.cache, STANDARD_RUN.caches],
+    kernel: [flags.kernel, STANDARD_RUN.kernels],
     reps: [flags.reps],
     'max-time': [flags.maxTime],
-    seed: [flags.seed, DEFAULTS.seed],
-    check: [flags.check, true],
+    seed: [flags.seed, STANDARD_RUN.seed],
+    check: [flags.check, STANDARD_RUN.check],
   };
   const changed = Object.entries(given).filter(
     ([, [value, standard]]) => value !== undefined && String(value) !== String(standard),

@@ -1,5 +1,5 @@
 // doctorReport.ts: what `gqa doctor` makes of its facts: lines with fixes, and a Markdown list for a bug report. Pure.
-import { formatBytes } from '../../bench/text/format.ts';
+import { formatBytes, plural } from '../../bench/text/format.ts';
 import { type SubgroupReport } from '../../src/kernels/probe/subgroupProbe.ts';
 import { dawnInstall } from '../../src/node/adapters.ts';
 import { EMBEDDED_INSTALL } from '../../src/node/embedded.ts';
@@ -44,7 +44,7 @@ function webgpuCheck({ own, webgpu, runtime: { kind, version }, platform }: Mach
 
 function vulkanCheck(machine: Machine): Check {
   const { loader, manifests, override } = machine;
-  const count = manifests.length === 1 ? '1 driver manifest' : `${manifests.length} driver manifests`;
+  const count = plural(manifests.length, 'driver manifest');
   const drivers = `${count}${override === undefined ? '' : ` by ${override}`}`;
   const text = `Vulkan loader ${loader ? 'found' : 'not found'}, ${drivers}`;
   if (loader && manifests.length > 0) return { level: 'ok', text };

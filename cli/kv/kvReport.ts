@@ -1,6 +1,12 @@
 // kvReport.ts: what `gqa kv` says about a model: the report as data, and as text. Pure.
-import { formatBytes, formatSignificant, markdownTable, type Column } from '../../bench/text/format.ts';
-import { ELEMENT_FORMATS, rowBytes, type KvType } from '../../src/numbers/elements.ts';
+import {
+  formatBytes,
+  formatSignificant,
+  markdownTable,
+  plural,
+  type Column,
+} from '../../bench/text/format.ts';
+import { ELEMENT_FORMATS, rowBytes, typesName, type KvType } from '../../src/numbers/elements.ts';
 import type { ConfigShape } from '../../src/models/config.ts';
 import {
   crossBytesPerToken,
@@ -70,7 +76,7 @@ function shapeWords({ shape, typeK, typeV, batch }: KvReport): string {
     plural(shape.numQHeads, 'query head'),
     `${rowGroups(shape.kvLayers).length === 1 ? '' : 'up to '}${plural(shape.numKvHeads, 'KV head')}`,
     `head_dim ${shape.headDim}`,
-    typeK === typeV ? typeK : `K ${typeK}, V ${typeV}`,
+    typesName({ kType: typeK, vType: typeV }, (k, v) => `K ${k}, V ${v}`),
     `batch ${groupDigits(batch)}`,
   ].join(' · ');
 }
@@ -203,10 +209,6 @@ function localWords(layers: readonly KvLayers[]): string {
 
 function rightAligned(titles: readonly string[]): Column[] {
   return titles.map((title) => ({ title, align: 'right' }));
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function bytesTwice(bytes: number): string {

@@ -1,4 +1,5 @@
 // series.ts: the rows of a result as the points of charts: which belong on one picture, on one line, and in which order.
+import { typesName } from '../../src/numbers/elements.ts';
 import { stateOf } from '../../bench/report/compare.ts';
 import type { BenchResult, BenchRow, RowParams } from '../../bench/schema/schema.ts';
 import { median, medianInterval } from '../../bench/schema/stats.ts';
@@ -44,7 +45,7 @@ function panelKey({
 }: RowParams): string[] {
   return [
     `${heads} query heads × ${headDim}`,
-    kType === vType ? kType : `K ${kType}, V ${vType}`,
+    typesName({ kType, vType }, (k, v) => `K ${k}, V ${v}`),
     ...(batch > 1 && requests === undefined ? [`batch ${batch}`] : []),
     ...(capacity === depth ? [] : [`capacity ${capacity}`]),
     ...(kernel === 'auto' ? [] : [kernel]),

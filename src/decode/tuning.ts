@@ -11,6 +11,7 @@ import { canRun, checkVariantForm, type FusedVariant } from '../kernels/fused.ts
 import { checkFormat, type CacheFormat } from '../kernels/lib.ts';
 import { checkGqaShape, type GqaShape } from '../kernels/shape.ts';
 import { powerOfTwoFrom } from '../kernels/sizes.ts';
+import { typesName } from '../numbers/elements.ts';
 
 /** Bumped when older files cannot be read any more: another meaning of sizes or slots. */
 export const TUNING_SCHEMA = 'gqa-tuning/1';
@@ -46,7 +47,7 @@ export function shapeClass(shape: GqaShape, layout: CacheFormat): string {
   checkGqaShape('shapeClass: shape', shape);
   checkFormat('shapeClass: layout', layout);
   const { headDim, rowsPerKvHead, batch, numKvHeads } = shape;
-  const types = layout.kType === layout.vType ? layout.kType : `${layout.kType}-${layout.vType}`;
+  const types = typesName(layout, (k, v) => `${k}-${v}`);
   return `d${headDim}_rows${rowsPerKvHead}_heads${powerOfTwoFrom(batch * numKvHeads)}_${types}`;
 }
 

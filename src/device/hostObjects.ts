@@ -1,6 +1,6 @@
 // hostObjects.ts: checks the objects that a host hands in: its GPU object, and a device of its own.
 import { NoAdapterError } from './errors.ts';
-import { describe } from './options.ts';
+import { describe, isObject } from './options.ts';
 
 const NO_WEBGPU =
   'a page needs a browser with WebGPU and an address that begins with https:// or http://localhost; ' +
@@ -10,7 +10,7 @@ const NO_WEBGPU =
 export function checkGpu(where: string, gpu: GPU | null | undefined): asserts gpu is GPU {
   if (typeof gpu?.requestAdapter === 'function') return;
   const given: unknown = gpu;
-  const wrapped = typeof given === 'object' && given !== null && 'gpu' in given;
+  const wrapped = isObject(given) && 'gpu' in given;
   const hint = wrapped ? 'pass the `gpu` that it holds' : NO_WEBGPU;
   throw new NoAdapterError(`${where}: expected a GPU object, got ${kindOf(gpu)}.`, { hint });
 }

@@ -1,4 +1,5 @@
 // options.ts: checks of what callers pass, for the errors that types cannot prevent: unknown options, wrong objects.
+import { editDistance } from './editDistance.ts';
 import { ShapeError, wholeText } from './errors.ts';
 
 /** The names of an interface's fields: `const KNOWN = { a: true, b: true } satisfies Known<Options>`. */
@@ -129,26 +130,10 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   const same = known.find((option) => plainName(option) === plain);
   const other = known.find((option) => option === OTHER_NAMES.get(plain));
   return (
-    same ?? other ?? known.find((option) => option.length > 2 && distance(plainName(option), plain) === 1)
+    same ?? other ?? known.find((option) => option.length > 2 && editDistance(plainName(option), plain) === 1)
   );
 }
 
 function plainName(name: string): string {
   return name.toLowerCase().replaceAll(/[_-]/g, '');
-}
-
-/** Letters to change, add, leave out or swap with the next one, to make one short name of the other. */
-function distance(a: string, b: string): number {
-  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const [before, above, row] = [rows[i - 2], rows[i - 1]!, [i]];
-    for (let j = 1; j <= b.length; j++) {
-      const change = above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      const swapped = before !== undefined && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      const swap = swapped ? before[j - 2]! + 1 : Infinity;
-      row.push(Math.min(change, swap, above[j]! + 1, row[j - 1]! + 1));
-    }
-    rows.push(row);
-  }
-  return rows[a.length]![b.length]!;
 }

@@ -1,4 +1,5 @@
 // configFields.ts: reading fields of a config.json that must be whole numbers, flags or lists, with messages that name them.
+import { isRecord } from '../device/options.ts';
 import { ShapeError, wholeText } from '../device/errors.ts';
 
 /** The fields of a JSON object. */
@@ -32,7 +33,7 @@ export function asFields(value: unknown, where: string): Fields {
 
 /** Whether `value` is an object with fields. */
 export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isRecord(value);
 }
 
 /** Whether a value is there: neither left out nor null. */

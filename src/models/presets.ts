@@ -1,4 +1,5 @@
 // presets.ts: the attention shapes of published models, and finding one by name.
+import { editDistance } from '../device/editDistance.ts';
 import { GqaError } from '../device/errors.ts';
 import type { KvLayers } from './kvLayers.ts';
 
@@ -153,24 +154,15 @@ const NEAREST = 4;
 /** The names of the presets that `id` most likely meant, the best first. An owner in front ("Qwen/Qwen3-4B") is ignored. */
 export function nearestPresets(id: string): string[] {
   const wanted = id.toLowerCase().replace(/^.*\//, '');
-  const scored = PRESETS.map(({ name }) => ({ name, edits: edits(wanted, name) }));
+  const scored = PRESETS.map(({ name }) => ({ name, slips: slips(wanted, name) }));
   return scored
-    .toSorted((a, b) => a.edits - b.edits)
+    .toSorted((a, b) => a.slips - b.slips)
     .slice(0, NEAREST)
     .map(({ name }) => name);
 }
 
-/** Insertions, deletions and replacements that turn `a` into `b`; a name that only goes on after `a` counts as one edit. */
-function edits(a: string, b: string): number {
-  if (b.startsWith(a)) return a === b ? 0 : 1;
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(replaced, previous[j]! + 1, row[j - 1]! + 1));
-    }
-    previous = row;
-  }
-  return previous[b.length]!;
+/** Slips from `a` to `b`; a name that only goes on after `a` counts as one. */
+function slips(a: string, b: string): number {
+  if (a === b) return 0;
+  return b.startsWith(a) ? 1 : editDistance(a, b);
 }

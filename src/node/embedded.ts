@@ -10,6 +10,7 @@ import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { brotliDecompress, createBrotliDecompress } from 'node:zlib';
 import { GqaError, messageOf } from '../device/errors.ts';
+import { isRecord } from '../device/options.ts';
 import { unpackTar } from './tar.ts';
 import { userCache } from './userCache.ts';
 
@@ -62,9 +63,7 @@ export function findArchive(
 /** The version field of a package.json. Throws GqaError `archive` when it has none. */
 export function versionOf(packageJson: string): string {
   const parsed: unknown = JSON.parse(readFileSync(packageJson, 'utf8'));
-  if (typeof parsed === 'object' && parsed && 'version' in parsed && typeof parsed.version === 'string') {
-    return parsed.version;
-  }
+  if (isRecord(parsed) && typeof parsed['version'] === 'string') return parsed['version'];
   throw new GqaError('archive', `${packageJson}: expected a version, found none`);
 }
 

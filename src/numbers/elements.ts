@@ -104,3 +104,11 @@ export function storedBytes(layout: RowsLayout): number {
 export function scaleStride({ type, capacity }: RowsLayout): number {
   return ELEMENT_FORMATS[type].scale === 'row' ? capacity + (capacity % 2) : capacity;
 }
+
+/** The types of K and V as one name: `f16`; two that differ by `mixed`, or as in `int8/f16`. */
+export function typesName(
+  { kType, vType }: { readonly kType: KvType; readonly vType: KvType },
+  mixed: (kType: KvType, vType: KvType) => string = (k, v) => `${k}/${v}`,
+): string {
+  return kType === vType ? kType : mixed(kType, vType);
+}

@@ -1,5 +1,8 @@
 // random.ts: seeded random numbers, the same on every machine.
 
+/** The seed of whatever is random, unless another is given. */
+export const DEFAULT_SEED = 42;
+
 /** A generator of uniform numbers in [0, 1): mulberry32. */
 export function uniform(seed: number): () => number {
   let state = seed >>> 0;

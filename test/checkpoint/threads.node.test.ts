@@ -6,11 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Copier } from '../../src/checkpoint/convert/disk/copier.ts';
-import { hashInWorker } from '../../src/checkpoint/convert/disk/hash.ts';
+import { hashInWorker, type HashJob } from '../../src/checkpoint/convert/disk/hash.ts';
 import { giveBack, takeThread } from '../../src/checkpoint/convert/disk/threads.ts';
-
-const ECHO = `const { parentPort } = require('node:worker_threads');
-parentPort.on('message', (x) => parentPort.postMessage(x));`;
 
 let folder: string;
 beforeEach(() => {
@@ -19,25 +16,28 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 test('a thread that was given back is the next one of its kind; two at a time are two', async () => {
-  const [first, second] = [takeThread(ECHO), takeThread(ECHO)];
+  const [first, second] = [takeThread('hashWorker.js'), takeThread('hashWorker.js')];
   expect(first).not.toBe(second);
-  giveBack(ECHO, first);
-  const other = takeThread(`${ECHO};`);
+  giveBack('hashWorker.js', first);
+  const other = takeThread('copyWorker.js');
   expect(other).not.toBe(first);
-  expect(takeThread(ECHO)).toBe(first);
+  expect(takeThread('hashWorker.js')).toBe(first);
+  writeFileSync(join(folder, 'bytes'), 'abc');
+  const job: HashJob = { path: join(folder, 'bytes'), ranges: [{ begin: 0, length: 3 }] };
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-  first.postMessage(7);
-  expect(await once(first, 'message')).toEqual([7]);
+  first.postMessage(job);
+  const sha256 = createHash('sha256').update('abc').digest('hex');
+  expect(await once(first, 'message')).toEqual([{ bytes: 3, sha256 }]);
   await Promise.all([first, second, other].map((thread) => thread.terminate()));
 });
 
 test('one that has ended is taken by nobody, whenever it ended', async () => {
-  const [before, after] = [takeThread(ECHO), takeThread(ECHO)];
+  const [before, after] = [takeThread('hashWorker.js'), takeThread('hashWorker.js')];
   await before.terminate();
-  giveBack(ECHO, before);
-  giveBack(ECHO, after);
+  giveBack('hashWorker.js', before);
+  giveBack('hashWorker.js', after);
   await after.terminate();
-  const next = takeThread(ECHO);
+  const next = takeThread('hashWorker.js');
   expect([before, after]).not.toContain(next);
   await next.terminate();
 });

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { SUITE, type BenchResult } from '../../bench/schema/schema.ts';
+import type { BenchResult } from '../../bench/schema/schema.ts';
+import { SUITE } from '../../bench/schema/version.ts';
 import { noisy, result, row, steady, WRONG } from '../support/benchResult.ts';
 import { gqaMain } from '../support/gqaMain.ts';
 

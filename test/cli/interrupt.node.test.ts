@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type BenchResult } from '../../bench/schema/schema.ts';
+import type { BenchResult } from '../../bench/schema/schema.ts';
 import { interruptible, InterruptedError, leaving } from '../../src/node/command/interrupt.ts';
 import { builtGqa } from '../support/builtGqa.ts';
 import { CHECKPOINTS, writeCheckpoint } from '../support/checkpoints.ts';

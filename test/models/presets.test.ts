@@ -137,6 +137,11 @@ describe('findPreset', () => {
     );
   });
 
+  it('counts two letters that changed places as one slip', () => {
+    expect(nearestPresets('lalma-3.1-8b')[0]).toBe('llama-3.1-8b');
+    expect(nearestPresets('pgt-2')[0]).toBe('gpt-2');
+  });
+
   it('ranks near names by edits, takes a beginning for near, and ignores the owner', () => {
     expect(nearestPresets('gpt2')[0]).toBe('gpt-2');
     expect(nearestPresets('gemma-3').every((name) => name.startsWith('gemma-3-'))).toBe(true);

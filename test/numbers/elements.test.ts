@@ -8,6 +8,7 @@ import {
   scalesStart,
   scaleStride,
   storedBytes,
+  typesName,
   wordVec4s,
 } from '../../src/numbers/elements.ts';
 import { HEAD_DIMS } from '../../src/kernels/shape.ts';
@@ -61,4 +62,10 @@ describe('K or V of a layer', () => {
       }
     }
   });
+});
+
+test('the name of a pair of types: one where they are alike, two in the order of K and V', () => {
+  expect(typesName({ kType: 'f16', vType: 'f16' }, () => 'two')).toBe('f16');
+  expect(typesName({ kType: 'int8', vType: 'f16' })).toBe('int8/f16');
+  expect(typesName({ kType: 'int8', vType: 'f16' }, (k, v) => `k${k}_v${v}`)).toBe('kint8_vf16');
 });

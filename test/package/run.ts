@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'vite';
 import { messageOf } from '../../src/device/errors.ts';
+import { CHECKPOINTS, writeCheckpoint } from '../support/checkpoints.ts';
 import { checkPrinted, example, inFunction, withGpu } from './programs.ts';
 import { cloneHere, denoBinary, install, installTools, link, node, pack, run, tool } from './project.ts';
 
@@ -42,6 +43,8 @@ const WANTED = [
   'dist/index.js',
   'dist/node.js',
   'dist/cli.js',
+  'dist/copyWorker.js',
+  'dist/hashWorker.js',
   'dist/types/index.d.ts',
   'dist/types/node.d.ts',
   'dist/types/device/webgpu.d.ts',
@@ -109,6 +112,10 @@ async function main(): Promise<void> {
   await step('the command of the installed package', () => {
     run(project, 'npx', '--no-install', 'gqa', 'kv', 'llama-3.1-8b');
     run(project, 'npx', '--no-install', 'gqa', 'doctor');
+  });
+  await step('the installed command converts, in threads of the package', async () => {
+    await writeCheckpoint(join(project, 'mha'), CHECKPOINTS['llama']!);
+    run(project, 'npx', '--no-install', 'gqa', 'convert', 'mha', '--kv-heads', '2', '--out', 'gqa', '--hash');
   });
   await step('an install from git builds the package', () => {
     const other = join(work, 'from-git');

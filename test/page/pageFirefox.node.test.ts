@@ -1,6 +1,6 @@
 // pageFirefox.node.test.ts: the benchmark's page in a real headless Firefox, where there is one: another WebGPU.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { STANDARD_DEPTHS } from '../../bench/run/rows.ts';
+import { STANDARD_DEPTHS } from '../../bench/run/standardRun.ts';
 import { findFirefox } from '../../src/node/firefox.ts';
 import { launchFirefox, tryFirefox, type Prefs } from '../support/page/firefox.ts';
 import { oneRun, opener, otherRuns, SMALL, TINY } from '../support/page/flows.ts';

@@ -1,6 +1,6 @@
 // benchResult.ts: invented results of the benchmark, for tests of what reads them. Every number is round.
 import type { BenchContext, BenchResult, BenchRow, RowTime } from '../../bench/schema/schema.ts';
-import { SCHEMA, SUITE } from '../../bench/schema/schema.ts';
+import { SCHEMA, SUITE } from '../../bench/schema/version.ts';
 import { median, medianInterval } from '../../bench/schema/stats.ts';
 
 const MIB = 2 ** 20;

@@ -1,8 +1,9 @@
 // configHeads.ts: every place of a config.json that says how many KV heads the text model has, and whether all agree.
+import { isRecord } from '../../device/options.ts';
 import type { Fields } from '../../models/configFields.ts';
 import { typeOf } from '../../models/families/index.ts';
 import { isIgnored, kvHeadNames, readsMultiQuery } from '../../models/headFields.ts';
-import { describe, fail, isObject } from '../format/checkpointError.ts';
+import { describe, fail } from '../format/checkpointError.ts';
 import type { HeadCounts } from '../../models/families/headSlots.ts';
 
 /** The keys that lead to a field, from the top of the file. */
@@ -47,7 +48,7 @@ export function headFields(config: unknown, inside: Path, counts: HeadCounts, wh
 
 /** The object under a path of keys. */
 export function objectAt(config: unknown, path: Path): Fields {
-  return path.reduce<unknown>((at, key) => (isObject(at) ? at[key] : undefined), config) as Fields;
+  return path.reduce<unknown>((at, key) => (isRecord(at) ? at[key] : undefined), config) as Fields;
 }
 
 function modelObjects(config: unknown, main: Path, where: string): ModelObject[] {
@@ -56,7 +57,7 @@ function modelObjects(config: unknown, main: Path, where: string): ModelObject[]
   const visit = (fields: Fields, path: Path): void => {
     if (describesSame({ path, fields }, own, main, where)) found.push({ path, fields });
     for (const [key, value] of Object.entries(fields)) {
-      if (isObject(value) && !OTHER.test(key)) visit(value, [...path, key]);
+      if (isRecord(value) && !OTHER.test(key)) visit(value, [...path, key]);
     }
   };
   visit(config as Fields, []);

@@ -1,6 +1,7 @@
 // quantised.ts: tells a quantised checkpoint, whose codes mean nothing without the scales beside them.
+import { isRecord } from '../../device/options.ts';
 import type { Fields } from '../../models/configFields.ts';
-import { describe, fail, isObject, quote } from '../format/checkpointError.ts';
+import { describe, fail, quote } from '../format/checkpointError.ts';
 
 /** Fields of config.json that say so, with whatever value that is not empty. */
 const FIELD = /^(quant|quanti[sz]ation|quanti[sz]ed?)(_config|_method|_algo|_bits?)?$|^compression_config$/;
@@ -28,10 +29,10 @@ export function refuseQuantised(names: ReadonlySet<string>, config: Fields, wher
 function signInConfig(config: Fields, path: string): string | undefined {
   for (const [name, value] of Object.entries(config)) {
     if (FIELD.test(name) && saysSo(value)) {
-      const method = isObject(value) ? (value['quant_method'] ?? value['quant_algo']) : undefined;
+      const method = isRecord(value) ? (value['quant_method'] ?? value['quant_algo']) : undefined;
       return `config.json has ${path}${name}${method === undefined ? '' : `, quant_method ${describe(method)}`}`;
     }
-    if (!isObject(value)) continue;
+    if (!isRecord(value)) continue;
     const nested = signInConfig(value, `${path}${name}.`);
     if (nested !== undefined) return nested;
   }
@@ -39,7 +40,7 @@ function signInConfig(config: Fields, path: string): string | undefined {
 }
 
 function saysSo(value: unknown): boolean {
-  if (isObject(value)) return Object.keys(value).length > 0;
+  if (isRecord(value)) return Object.keys(value).length > 0;
   return Boolean(value) && value !== 'none';
 }
 

@@ -1,5 +1,6 @@
 // checkpointError.ts: the error of everything that reads and writes checkpoints, and values as its messages show them.
 import { GqaError } from '../../device/errors.ts';
+import { isRecord } from '../../device/options.ts';
 
 /** A checkpoint breaks a rule of its format, or lacks what was asked of it. The message names file, tensor and rule. */
 export class CheckpointError extends GqaError {
@@ -14,18 +15,13 @@ export function fail(message: string, options?: ErrorOptions): never {
   throw new CheckpointError(message, options);
 }
 
-/** A JSON object: neither null nor an array. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 // Below: values for messages, bounded whatever a hostile header holds.
 
 /** What a JSON value is. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return quote(value);
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  return isObject(value) ? 'an object' : String(value);
+  return isRecord(value) ? 'an object' : String(value);
 }
 
 /** A name in quotes, escaped, cut after 100 characters. */

@@ -1,5 +1,6 @@
 // headerJson.ts: the JSON text of a safetensors header, with the checks that JSON.parse does not make.
-import { describe, fail, isObject, quote, shorten } from './checkpointError.ts';
+import { isRecord } from '../../device/options.ts';
+import { describe, fail, quote, shorten } from './checkpointError.ts';
 
 /** Parses a header's bytes to an object. Throws a CheckpointError for bad UTF-8 or JSON, another root, a key given twice. */
 export function parseJson(headerJson: Uint8Array, where: string): Record<string, unknown> {
@@ -11,7 +12,7 @@ export function parseJson(headerJson: Uint8Array, where: string): Record<string,
   } catch (cause) {
     fail(`${where}: header is not ${text === '' ? 'UTF-8' : 'JSON'}: ${shorten(String(cause))}`, { cause });
   }
-  if (!isObject(root)) fail(`${where}: header must be an object, got ${describe(root)}`);
+  if (!isRecord(root)) fail(`${where}: header must be an object, got ${describe(root)}`);
   if (!text.startsWith('{')) fail(`${where}: header must begin with "{", got ${quote(text.slice(0, 1))}`);
   checkStrings(text, where);
   return root;

@@ -1,6 +1,7 @@
 // safetensors.ts: the safetensors format: its header read, checked and written, its elements decoded. Touches no disk.
+import { isRecord } from '../../device/options.ts';
 import { bf16Values, f16Values } from '../../numbers/halves.ts';
-import { describe, fail, isObject, list, quote } from './checkpointError.ts';
+import { describe, fail, list, quote } from './checkpointError.ts';
 import { parseJson } from './headerJson.ts';
 
 /** Bytes of one element. */
@@ -174,7 +175,7 @@ function checkHeaderLength(length: number, fileSize: number, where: string): voi
 }
 
 function parseMetadata(entry: unknown, at: string): Record<string, string> {
-  if (!isObject(entry)) fail(`${at}: must be an object of strings, got ${describe(entry)}`);
+  if (!isRecord(entry)) fail(`${at}: must be an object of strings, got ${describe(entry)}`);
   // Without a prototype, so that looking up 'constructor' finds nothing and '__proto__' is a key like any other.
   const metadata: Record<string, string> = Object.create(null);
   for (const [key, value] of Object.entries(entry)) {
@@ -185,7 +186,7 @@ function parseMetadata(entry: unknown, at: string): Record<string, string> {
 }
 
 function parseTensor(name: string, entry: unknown, at: string): TensorInfo {
-  if (!isObject(entry)) fail(`${at}: must be an object, got ${describe(entry)}`);
+  if (!isRecord(entry)) fail(`${at}: must be an object, got ${describe(entry)}`);
   const missing = FIELDS.find((field) => !Object.hasOwn(entry, field));
   if (missing) fail(`${at}: field "${missing}" is missing`);
   const extra = Object.keys(entry).find((field) => !FIELDS.includes(field));

@@ -1,4 +1,5 @@
 // options.ts: options that several subcommands have, each with one meaning, one spelling and one default.
+import { DEFAULT_SEED } from '../../numbers/random.ts';
 import { Option } from 'commander';
 import { KV_TYPES } from '../../numbers/elements.ts';
 import { PRESETS } from '../../models/presets.ts';
@@ -65,8 +66,6 @@ export function modelOption(description: string): Option {
 
 /** What `loadShape` takes. */
 export const MODEL_VALUES: Values = { words: PRESETS.map(({ name }) => name), paths: 'files' };
-
-export const DEFAULT_SEED = 42;
 
 /** `--seed`, of whatever is random in the command. */
 export function seedOption(what = 'of the random input'): Option {

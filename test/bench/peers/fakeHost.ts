@@ -2,7 +2,7 @@
 import type { Host } from '../../../bench/peers/host.ts';
 import { expectPeers } from '../../../bench/peers/expected.ts';
 import type { Lane } from '../../../bench/peers/lane.ts';
-import type { PeerPlace } from '../../../bench/schema/schema.ts';
+import type { PeerPlace } from '../../../bench/schema/peerSchema.ts';
 
 /** What an invented engine does, and what was done with it. */
 export interface Fake {

@@ -1,7 +1,8 @@
 // report.test.ts: an invented comparison with round numbers, and its table and notes worked by hand.
 import { expect, test } from 'vitest';
 import { peerHeader, peerNotes, peerReport, peerTable, ratioToOurs } from '../../../bench/peers/report.ts';
-import { PEER_SCHEMA, SUITE, type PeerResult, type PeerRow } from '../../../bench/schema/schema.ts';
+import type { PeerResult, PeerRow } from '../../../bench/schema/peerSchema.ts';
+import { PEER_SCHEMA, SUITE } from '../../../bench/schema/version.ts';
 import { onAdapter } from './fakeHost.ts';
 
 const CHECK = { ref: 'cpu-f64', pass: true, maxAbsErr: 2e-7, bound: 1e-6 } as const;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Contestant, EngineName } from '../../../bench/peers/contestants.ts';
 import { openEntries, type Entry } from '../../../bench/peers/entries.ts';
 import { comparePeers } from '../../../bench/peers/run.ts';
-import type { PeerRow } from '../../../bench/schema/schema.ts';
+import type { PeerRow } from '../../../bench/schema/peerSchema.ts';
 import { fakeHost, onAdapter, type Fake } from './fakeHost.ts';
 
 const SHAPE = { heads: 2, kvHeads: 1, headDim: 64, depth: 9, type: 'f32' } as const;

@@ -5,7 +5,8 @@ import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CONTESTANTS, contestantName, type Contestant } from '../../../bench/peers/contestants.ts';
 import { peerVersion } from '../../../bench/peers/context.ts';
-import type { PeerResult } from '../../../bench/schema/schema.ts';
+import type { PeerResult } from '../../../bench/schema/peerSchema.ts';
+import { parsePeerResult } from '../../../bench/schema/readResult.ts';
 
 const START = fileURLToPath(new URL('../../../bench/peers/start.mjs', import.meta.url));
 const TINY = ['--heads', '4', '--kv-heads', '2', '--head-dim', '64', '--depth', '256', '--types', 'f32'];
@@ -29,7 +30,7 @@ beforeAll(async () => {
   const places = [...new Set(TAKING_PART.map(({ place }) => place))].join(',');
   const args = [START, '--no-install', '--contestants', places, ...TINY, ...OPTIONS];
   const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 26 });
-  result = JSON.parse(stdout) as PeerResult;
+  result = parsePeerResult(stdout, 'stdout');
 }, TIME_LIMIT);
 
 test('has a row for every contestant, and says where and with what it ran', () => {

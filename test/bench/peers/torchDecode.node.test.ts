@@ -1,7 +1,8 @@
 // torchDecode.node.test.ts: the PyTorch script, which runs on other machines than these tests, writes the same schema.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { PEER_SCHEMA, SUITE, type PeerRow } from '../../../bench/schema/schema.ts';
+import type { PeerRow } from '../../../bench/schema/peerSchema.ts';
+import { PEER_SCHEMA, SUITE } from '../../../bench/schema/version.ts';
 
 const script = readFileSync(new URL('../../../bench/peers/torch_decode.py', import.meta.url), 'utf8');
 

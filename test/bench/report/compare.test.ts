@@ -8,7 +8,8 @@ import {
   verdictOf,
   type Comparison,
 } from '../../../bench/report/compare.ts';
-import { SUITE, type BenchContext, type BenchRow } from '../../../bench/schema/schema.ts';
+import type { BenchContext, BenchRow } from '../../../bench/schema/schema.ts';
+import { SUITE } from '../../../bench/schema/version.ts';
 import { NO_TIME, NOT_RUN, noisy, result, row, steady, WRONG } from '../../support/benchResult.ts';
 
 function compared(

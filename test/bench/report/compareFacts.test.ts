@@ -1,7 +1,8 @@
 // compareFacts.test.ts: every condition that two runs can differ in, one at a time.
 import { describe, expect, test } from 'vitest';
 import { contextFacts, rowFacts } from '../../../bench/report/compareFacts.ts';
-import { SUITE, type BenchContext, type BenchRow, type RowParams } from '../../../bench/schema/schema.ts';
+import type { BenchContext, BenchRow, RowParams } from '../../../bench/schema/schema.ts';
+import { SUITE } from '../../../bench/schema/version.ts';
 import { result, row, steady, WRONG } from '../../support/benchResult.ts';
 
 const base = result([]);

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { compareResults } from '../../../bench/report/compare.ts';
 import { compareJson, compareMarkdown } from '../../../bench/report/compareReport.ts';
-import { SUITE, type BenchContext, type BenchRow } from '../../../bench/schema/schema.ts';
+import type { BenchContext, BenchRow } from '../../../bench/schema/schema.ts';
+import { SUITE } from '../../../bench/schema/version.ts';
 import { NO_TIME, NOT_RUN, result, row, steady, WRONG } from '../../support/benchResult.ts';
 
 interface More {

@@ -22,42 +22,24 @@ const THREADS = 2;
 /** Bytes of a task: what one thread copies before it reports. */
 const TASK = 64 * 2 ** 20;
 
-// Plain JavaScript in a text, so that it runs alike from the source and from the bundle, where a worker has no file.
-// Synchronous calls: each asynchronous one would wait for a processor several times, which are busy.
-const SOURCE = `
-const { closeSync, openSync, readSync, writeSync } = require('node:fs');
-const { parentPort } = require('node:worker_threads');
-const memory = Buffer.allocUnsafeSlow(2 ** 21);
-function copy(source, target, stopped, { begin, length, to }) {
-  for (let done = 0; done < length && Atomics.load(stopped, 0) === 0; ) {
-    const read = readSync(source, memory, 0, Math.min(memory.length, length - done), begin + done);
-    if (read === 0) throw new Error('the source ends at byte ' + (begin + done) + '; was it cut while open?');
-    for (let written = 0; written < read; )
-      written += writeSync(target, memory, written, read - written, to + done + written);
-    done += read;
-  }
-  parentPort.postMessage({ bytes: length });
+/** What copyWorker.js is sent. */
+export interface CopyTasks {
+  readonly from: string;
+  readonly to: string;
+  readonly tasks: readonly Stretch[];
+  /** Not 0 once the copy is to end early. */
+  readonly stopped: Int32Array;
 }
-parentPort.on('message', ({ from, to, tasks, stopped }) => {
-  const open = [];
-  try {
-    open.push(openSync(from, 'r'), openSync(to, 'r+'));
-    for (const task of tasks) copy(open[0], open[1], stopped, task);
-    parentPort.postMessage({ done: true });
-  } catch (error) {
-    parentPort.postMessage({ error: error.message });
-  } finally {
-    open.forEach((file) => closeSync(file));
-  }
-});
-`;
 
-type Message = { readonly bytes: number } | { readonly done: true } | { readonly error: string };
+/** What copyWorker.js answers: the bytes of each task that is done, and last that all are, or why not. */
+export type CopyMessage = { readonly bytes: number } | { readonly done: true } | { readonly error: string };
+
+const WORKER = 'copyWorker.js';
 
 /** Threads that copy: taken once, used for one copy after the other, and given back at the end. */
 export class Copier {
   readonly #stopped = new Int32Array(new SharedArrayBuffer(4));
-  readonly #workers = Array.from({ length: THREADS }, () => takeThread(SOURCE));
+  readonly #workers = Array.from({ length: THREADS }, () => takeThread(WORKER));
 
   /** Copies all stretches. After a failure of one thread the others stop too. */
   async copy({ from, to, stretches, onBytes }: CopyJob): Promise<void> {
@@ -65,18 +47,14 @@ export class Copier {
     const tasks = stretches.flatMap(cut);
     const runs = this.#workers.map((worker, i) => {
       const own = tasks.filter((_, at) => at % THREADS === i);
-      return this.#run(worker, { from, to, tasks: own }, onBytes);
+      return this.#run(worker, { from, to, tasks: own, stopped: this.#stopped }, onBytes);
     });
     // All of them, so that nobody writes any more when the caller removes the file.
     const failed = (await Promise.allSettled(runs)).find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') throw failed.reason;
   }
 
-  #run(
-    worker: Worker,
-    job: { from: string; to: string; tasks: Stretch[] },
-    onBytes: CopyJob['onBytes'],
-  ): Promise<void> {
+  #run(worker: Worker, job: CopyTasks, onBytes: CopyJob['onBytes']): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = (settle: () => void) => {
         worker.off('message', receive).off('error', fail).off('exit', ended);
@@ -87,14 +65,14 @@ export class Copier {
         end(() => reject(cause));
       };
       const ended = () => fail(new Error('the copying thread ended'));
-      const receive = (message: Message) => {
+      const receive = (message: CopyMessage) => {
         if ('bytes' in message) onBytes(message.bytes);
         else if ('error' in message) fail(new Error(message.error));
         else end(resolve);
       };
       worker.on('message', receive).on('error', fail).on('exit', ended);
       // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      worker.postMessage({ ...job, stopped: this.#stopped });
+      worker.postMessage(job);
     });
   }
 
@@ -105,7 +83,7 @@ export class Copier {
 
   /** Gives the threads back. No copy may be under way. */
   close(): void {
-    for (const worker of this.#workers) giveBack(SOURCE, worker);
+    for (const worker of this.#workers) giveBack(WORKER, worker);
   }
 }
 

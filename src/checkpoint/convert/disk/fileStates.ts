@@ -1,9 +1,10 @@
 // fileStates.ts: files as they are now, of the source or of the result, to tell whether they are still those of a run before.
+import { isRecord } from '../../../device/options.ts';
 import { createReadStream, type Stats } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fail, isObject } from '../../format/checkpointError.ts';
+import { fail } from '../../format/checkpointError.ts';
 import { SafetensorsFile } from '../../format/file.ts';
 import type { SourceHashes } from '../provenance.ts';
 import type { ModelFolder, Shard } from './modelFolder.ts';
@@ -30,9 +31,9 @@ export function stateOf({ shards, others }: ModelFolder): FileStates {
 
 /** The state that a file of ours holds, or undefined. */
 export function parseStates(value: unknown): FileStates | undefined {
-  if (!isObject(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   const sound = Object.values(value).every(
-    (file) => isObject(file) && typeof file['bytes'] === 'number' && typeof file['modified'] === 'number',
+    (file) => isRecord(file) && typeof file['bytes'] === 'number' && typeof file['modified'] === 'number',
   );
   return sound ? (value as FileStates) : undefined;
 }

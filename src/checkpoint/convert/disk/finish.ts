@@ -1,10 +1,11 @@
 // finish.ts: makes a whole model of converted shards: index, config, the other files, and the name of the target.
+import { isRecord } from '../../../device/options.ts';
 import { messageOf } from '../../../device/errors.ts';
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { chmod, chown, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { TEMPORARY } from '../../../files/replaceFile.ts';
-import { CheckpointError, fail, isObject } from '../../format/checkpointError.ts';
+import { CheckpointError, fail } from '../../format/checkpointError.ts';
 import { findAttention } from '../../find/findAttention.ts';
 import { checkConfig, updateConfig } from '../configUpdate.ts';
 import { provenance, type SourceHashes } from '../provenance.ts';
@@ -119,7 +120,7 @@ function pretty(value: unknown): string {
 
 /** The index with the result's size; which shard has which tensor stays. */
 function updateIndex(index: Record<string, unknown>, { plan }: ConversionJob): Record<string, unknown> {
-  const old = isObject(index['metadata']) ? index['metadata'] : {};
+  const old = isRecord(index['metadata']) ? index['metadata'] : {};
   const tensors = [...plan.tensors.values()];
   const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0);
   const elements = tensors.reduce((sum, { to }) => sum + to.reduce((a, b) => a * b, 1), 0);

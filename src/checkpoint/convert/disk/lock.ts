@@ -1,9 +1,10 @@
 // lock.ts: a file beside the target that one run holds while it makes it, so that a second one is told.
+import { isRecord } from '../../../device/options.ts';
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { messageOf } from '../../../device/errors.ts';
-import { fail, isObject } from '../../format/checkpointError.ts';
+import { fail } from '../../format/checkpointError.ts';
 
 /** Who holds a lock. */
 interface Holder {
@@ -81,7 +82,7 @@ function refuse(path: string, out: string, holder: Holder | undefined): never {
 async function readHolder(path: string): Promise<Holder | undefined> {
   try {
     const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    const valid = isObject(value) && typeof value['pid'] === 'number' && typeof value['host'] === 'string';
+    const valid = isRecord(value) && typeof value['pid'] === 'number' && typeof value['host'] === 'string';
     return valid ? (value as unknown as Holder) : undefined;
   } catch {
     return undefined;

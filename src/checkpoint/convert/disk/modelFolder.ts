@@ -1,9 +1,10 @@
 // modelFolder.ts: a model folder on disk: its config, its shards with their tensors, and the other files that belong to it.
+import { isRecord } from '../../../device/options.ts';
 import { messageOf } from '../../../device/errors.ts';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseConfigJson } from '../../../models/configJson.ts';
-import { fail, isObject, quote } from '../../format/checkpointError.ts';
+import { fail, quote } from '../../format/checkpointError.ts';
 import { SafetensorsFile } from '../../format/file.ts';
 import { type SafetensorsHeader, type TensorInfo } from '../../format/safetensors.ts';
 import { listFiles, refusePointers, type OtherFile } from './folderFiles.ts';
@@ -135,8 +136,8 @@ interface Index {
 
 function readIndex(text: string, path: string): Index {
   const json = parseConfigJson(text, path);
-  const map = isObject(json) ? json['weight_map'] : undefined;
-  if (!isObject(json) || !isObject(map)) fail(`${path}: expected an object with a "weight_map"`);
+  const map = isRecord(json) ? json['weight_map'] : undefined;
+  if (!isRecord(json) || !isRecord(map)) fail(`${path}: expected an object with a "weight_map"`);
   const files = Object.entries(map).map(([tensor, file]) => {
     // A plain name in the same folder, so that no index can reach a file elsewhere.
     if (typeof file === 'string' && /^[^/\\]+\.safetensors$/.test(file)) return [tensor, file] as const;

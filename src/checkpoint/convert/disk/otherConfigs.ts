@@ -1,7 +1,7 @@
 // otherConfigs.ts: files beside config.json that say how many KV heads the model has, as those of other engines do.
+import { isRecord } from '../../../device/options.ts';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isObject } from '../../format/checkpointError.ts';
 import { KV_HEAD_NAMES } from '../../../models/headFields.ts';
 import type { ConversionPlan } from '../plan.ts';
 import type { ModelFolder } from './modelFolder.ts';
@@ -34,7 +34,7 @@ async function readJson(path: string): Promise<unknown> {
 }
 
 function saysCount(value: unknown, count: number): boolean {
-  if (!isObject(value)) return false;
+  if (!isRecord(value)) return false;
   return Object.entries(value).some(
     ([key, inner]) => (KV_HEAD_NAMES.includes(key) && inner === count) || saysCount(inner, count),
   );

@@ -1,4 +1,5 @@
 // partial.ts: the folder that the shards of a conversion gather in until the result is whole, and what lies in it besides.
+import { isRecord } from '../../../device/options.ts';
 import { messageOf } from '../../../device/errors.ts';
 import {
   lstat,
@@ -14,7 +15,7 @@ import {
 } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
 import { replaceFile, TEMPORARY } from '../../../files/replaceFile.ts';
-import { CheckpointError, fail, isObject } from '../../format/checkpointError.ts';
+import { CheckpointError, fail } from '../../format/checkpointError.ts';
 import { realFolder } from '../../../files/folders.ts';
 import type { SourceHashes } from '../provenance.ts';
 import { changeBetween, parseStates, type FileStates } from './fileStates.ts';
@@ -84,7 +85,7 @@ export async function recordedFingerprint(folder: string): Promise<unknown> {
 async function readObject(path: string): Promise<Readonly<Record<string, unknown>>> {
   try {
     const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    return isObject(value) ? value : {};
+    return isRecord(value) ? value : {};
   } catch {
     return {};
   }

@@ -1,7 +1,8 @@
 // target.ts: whether the folder to make can be made, or is there already: of this conversion, of this source, and whole.
+import { isRecord } from '../../../device/options.ts';
 import { lstat, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { fail, isObject } from '../../format/checkpointError.ts';
+import { fail } from '../../format/checkpointError.ts';
 import type { SourceHashes } from '../provenance.ts';
 import { fingerprintOf, type ConversionJob } from './job.ts';
 import { checkApart, isFree, parentOf, partialFolder, readRecord, recordedFingerprint } from './partial.ts';
@@ -91,5 +92,5 @@ async function statesIn(folder: string, names: readonly string[]): Promise<FileS
 
 function hashesIn(record: Readonly<Record<string, unknown>>, name: string): SourceHashes | undefined {
   const all = record['source_shards_sha256'];
-  return isObject(all) ? (all[name] as SourceHashes | undefined) : undefined;
+  return isRecord(all) ? (all[name] as SourceHashes | undefined) : undefined;
 }

@@ -1,0 +1,10 @@
+// version.ts: the versions of results.
+
+/** Bumped when files of an older version cannot be read any more. */
+export const SCHEMA = 'gqa-bench/1';
+
+/** Bumped as SCHEMA is; a run of several engines has a result of its own kind. */
+export const PEER_SCHEMA = 'gqa-peers/1';
+
+/** Bumped when numbers stop being comparable: another default, another way to measure. */
+export const SUITE = '2';
