@@ -14,8 +14,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { apiReport, RENEW, reportPath } from '../../scripts/apiReport.ts';
 import { codeBlocks } from '../../scripts/codeBlocks.ts';
 import { completed } from '../../scripts/completeTypes.ts';
+import { ENTRIES } from '../../scripts/entries.ts';
 import { ROOT } from '../../scripts/resultFiles.ts';
 import { hiddenTypes } from '../support/publicTypes.ts';
 
@@ -184,6 +186,68 @@ describe('what entries export', () => {
       ],
     ]);
     expect(hiddenTypes(files, ['index.d.ts'])).toEqual(['a/b.d.ts#Near', 'c.d.ts#Far', 'c.d.ts#Hidden']);
+  });
+});
+
+describe('the API reports', () => {
+  test.each([...ENTRIES])('%s: its declarations are those of the file', (entry, imported) => {
+    const report = readFileSync(join(ROOT, reportPath(entry)), 'utf8');
+    expect(
+      apiReport(read(), entry, imported),
+      `the surface of ${imported} changed: \`${RENEW}\` renews ${reportPath(entry)}`,
+    ).toBe(report);
+  });
+
+  test('there is one for each entry, and a source file, and nothing else', () => {
+    const entries = [...ENTRIES.keys()].toSorted();
+    const sources = readdirSync(join(ROOT, 'src')).filter((file) => file.endsWith('.ts'));
+    expect(readdirSync(join(ROOT, 'api')).toSorted()).toEqual(entries.map((name) => `${name}.d.ts.txt`));
+    expect(sources.toSorted()).toEqual(entries.map((name) => `${name}.ts`));
+  });
+
+  const files = {
+    'index.d.ts':
+      "export { f, type Given as Args } from './a.ts';\nexport type { K } from './a.ts';\nexport type * as N from './n.ts';\n",
+    'a.d.ts': `/** Of a. */
+export declare class K {
+    #private;
+    /** Ends it. */
+    end(): void;
+}
+export interface Given {
+    readonly far?: number;
+}
+export declare function f(g: Given): void;
+export declare function hidden(): void;
+`,
+    'n.d.ts': 'export type T = string;\n',
+  };
+  const report = (changed: Partial<typeof files> = {}) =>
+    apiReport(new Map(Object.entries({ ...files, ...changed })), 'index', 'x');
+
+  test('hold declarations under the names that importers see, without comments and private fields', () => {
+    expect(report().split('\n\n').slice(1)).toEqual([
+      '// as Args\ninterface Given {\n    readonly far?: number;\n}',
+      '// as a type alone\nclass K {\n    end(): void;\n}',
+      '// as N.T\ntype T = string;',
+      'function f(g: Given): void;\n',
+    ]);
+  });
+
+  test('change with a name, a member, a type and what an export is, and with nothing else', () => {
+    const a = files['a.d.ts'];
+    for (const text of [
+      a.replace('far?', 'far'),
+      a.replace('end()', 'stop()'),
+      a.replace('f(g: Given)', 'f(g?: Given)'),
+    ]) {
+      expect(text).not.toBe(a);
+      expect(report({ 'a.d.ts': text })).not.toBe(report());
+    }
+    const index = files['index.d.ts'];
+    expect(report({ 'index.d.ts': index.replace('type { K }', '{ K }') })).not.toBe(report());
+    expect(report({ 'n.d.ts': 'export type T = number;\n' })).not.toBe(report());
+    expect(report({ 'a.d.ts': a.replace('hidden()', 'unseen()').replace('Ends', 'Stops') })).toBe(report());
   });
 });
 
