@@ -17,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { apiReport, RENEW, reportPath } from '../../scripts/apiReport.ts';
 import { codeBlocks } from '../../scripts/codeBlocks.ts';
 import { completed } from '../../scripts/completeTypes.ts';
+import { exportsOf, readDeclarations } from '../../scripts/declarationFiles.ts';
 import { ENTRIES } from '../../scripts/entries.ts';
 import { ROOT } from '../../scripts/resultFiles.ts';
 import { hiddenTypes } from '../support/publicTypes.ts';
@@ -89,6 +90,14 @@ describe('a fresh project', () => {
     await check(PROGRAM, '--types', '');
   });
 
+  test('has the other entries, each with types of its own', async () => {
+    const program = [...ENTRIES].map(
+      ([entry, imported]) =>
+        `import * as ${entry} from '${imported}';\nexport const all_${entry} = ${entry};\n`,
+    );
+    await check(program.join(''), '--types', 'node');
+  });
+
   test('gets its own types of WebGPU where it has them', async () => {
     writeFileSync(
       join(project, 'program.ts'),
@@ -127,33 +136,39 @@ function read(): Map<string, string> {
 }
 
 describe('what an editor shows', () => {
+  /** What any entry exports. */
+  function publicNames(): Set<string> {
+    const files = readDeclarations(read());
+    const exported = [...ENTRIES.keys()].flatMap((entry) => exportsOf(files, `${entry}.d.ts`));
+    return new Set(exported.map(({ name }) => name));
+  }
+
   const MEMBER = /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)? {4}readonly (\w+)(\??): /g;
 
   test('has a text for each field that callers fill in, with the default of those that may be left out', () => {
+    const names = publicNames();
     const fields = [...read().values()].flatMap((text) =>
       [...text.matchAll(/^export interface (\w+(?:Options|Args))\b[^{]*\{\n([\s\S]*?)^\}/gm)].flatMap(
         ([, name, body]) =>
-          [...body!.matchAll(MEMBER)].map(([, doc = '', field, optional]) => {
-            const told = optional ? /\bdefault\b/i.test(doc) : doc !== '';
-            return [`${name}.${field}`, told] as const;
-          }),
+          !names.has(name!)
+            ? []
+            : [...body!.matchAll(MEMBER)].map(([, doc = '', field, optional]) => {
+                const told = optional ? /\bdefault\b/i.test(doc) : doc !== '';
+                return [`${name}.${field}`, told] as const;
+              }),
       ),
     );
-    expect(fields.length).toBeGreaterThan(35);
+    expect(fields.length).toBeGreaterThan(50);
     expect(fields.filter(([, told]) => !told)).toEqual([]);
   });
 
   test('has a word on each number, text and array that a public function takes', () => {
-    const publicNames = new Set(
-      read()
-        .get('index.d.ts')!
-        .match(/\b[a-z]\w+\b/g),
-    );
+    const names = publicNames();
     const functions = [...read().values()].flatMap((text) => [
       ...text.matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport declare function (\w+)\(([^)]*)\)/g),
     ]);
     const silent = functions
-      .filter(([, , name]) => publicNames.has(name!))
+      .filter(([, , name]) => names.has(name!))
       .flatMap(([, doc, name, parameters]) =>
         [...parameters!.matchAll(/(\w+)\??: (?:number|string|boolean|readonly number|Array)/g)]
           .filter(([, parameter]) => !new RegExp(`\\b${parameter}\\b`).test(doc!))
@@ -167,7 +182,8 @@ describe('what an editor shows', () => {
 describe('what entries export', () => {
   test('holds every type that it names', () => {
     expect(hiddenTypes(read(), ['index.d.ts'])).toEqual([]);
-    expect(hiddenTypes(read(), ['node.d.ts', 'index.d.ts'])).toEqual([]);
+    for (const entry of ENTRIES.keys())
+      expect(hiddenTypes(read(), [`${entry}.d.ts`, 'index.d.ts'])).toEqual([]);
   });
 
   test('a type that is not exported is found, at any depth', () => {
