@@ -1,5 +1,6 @@
 // settings.ts: what the page runs: the standard run, changed by URL parameters that bear the names of the command's long flags.
-import { DECODE_KERNELS, GqaError, KV_TYPES } from '../src/index.ts';
+import { GqaError, KV_TYPES } from '../src/index.ts';
+import { DECODE_KERNELS } from '../src/decode/planContext.ts';
 import { findPreset } from '../src/models/presets.ts';
 import { CACHE_STATES, rowGroups, spectrum, STANDARD_DEPTHS, type RowOptions } from '../bench/run/rows.ts';
 

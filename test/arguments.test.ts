@@ -10,17 +10,17 @@ import {
   createKvCache,
   createStorage,
   deviceDescriptor,
-  NO_TUNING,
   NoAdapterError,
   openDevice,
-  planContext,
-  planDecode,
   ShapeError,
   uploadStorage,
   type Decoder,
   type GqaDevice,
   type KvCache,
 } from '../src/index.ts';
+import { planDecode } from '../src/decode/plan.ts';
+import { planContext } from '../src/decode/planContext.ts';
+import { NO_TUNING } from '../src/decode/tuning.ts';
 import { testDevice } from './support/device.ts';
 import { message } from './support/failure.ts';
 

@@ -65,6 +65,7 @@ test('the other entries', async () => {
   expect(await printed('entries.mjs', here)).toEqual([
     ['bytes', 545259520],
     ['right', true],
+    ['tuned devices', 0],
     ['converted', out, ['quality is lost until the result is trained further (uptraining)']],
   ]);
 });

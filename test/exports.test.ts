@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openGpu } from '#gpu';
 import { describe as describeValue } from '../src/device/options.ts';
 import * as library from '../src/index.ts';
+import { Tuning } from '../src/tuning.ts';
 import { ownDevice } from './support/ownDevice.ts';
 
 const {
@@ -14,9 +15,7 @@ const {
   createStorage,
   encodeRows,
   GqaError,
-  NO_TUNING,
   nothingLost,
-  planContext,
 } = library;
 
 /** The right arguments of a call, made anew for each. */
@@ -95,7 +94,7 @@ const FUNCTIONS: Readonly<Record<string, Call>> = {
         cache,
         numQHeads: 4,
         kernel: 'tiles',
-        tuning: NO_TUNING,
+        tuning: Tuning.none,
         tuned: { variant: TILES, slots: 4 },
         variant: TILES,
       },
@@ -124,7 +123,6 @@ const FUNCTIONS: Readonly<Record<string, Call>> = {
       '1.layers': [undefined],
     },
   },
-  deviceKey: { call: library.deviceKey, args: () => [device.device.adapterInfo] },
   encodeRows: {
     call: encodeRows,
     args: () => [layout.k, rows(), nothingLost()],
@@ -134,46 +132,34 @@ const FUNCTIONS: Readonly<Record<string, Call>> = {
   kvBytesRead: { call: library.kvBytesRead, args: () => [layout, [1, 2]] },
   nothingLost: { call: nothingLost, args: () => [] },
   openDevice: { call: library.openDevice, args: () => [gpu, {}], also: { 1: [undefined, EMPTY] } },
-  parseTuning: {
-    call: library.parseTuning,
-    args: () => [JSON.stringify(NO_TUNING), 'a file'],
-    also: { 1: ['x'] },
-  },
-  planContext: {
-    call: planContext,
-    args: () => [shape, layout, device.facts, { kernel: 'tiles' }],
-    also: { 3: [undefined, EMPTY], '3.kernel': [undefined] },
-  },
-  planDecode: {
-    call: library.planDecode,
-    args: () => [decoder.context, [1, 2], { smScale: 1, deterministic: true }],
-    also: { 2: [undefined, EMPTY], '2.smScale': [undefined, -1, 1.5], '2.deterministic': [undefined, true] },
-  },
-  probedFacts: { call: library.probedFacts, args: () => [device] },
-  probeSubgroups: { call: library.probeSubgroups, args: () => [device, { wgSize: 16, lanes: 4 }] },
   readBack: { call: library.readBack, args: () => [device, buffer(4)] },
-  shapeClass: { call: library.shapeClass, args: () => [shape, layout] },
-  subgroupReports: { call: library.subgroupReports, args: () => [device] },
-  tunedFor: {
-    call: library.tunedFor,
-    args: () => [NO_TUNING, device.device.adapterInfo, device.facts, shape, layout],
-    also: { '0.devices': [EMPTY] },
-  },
-  tuningFaults: {
-    call: library.tuningFaults,
-    args: () => [NO_TUNING, device.device.adapterInfo, device.facts],
-    also: { '0.devices': [EMPTY] },
-  },
   uploadStorage: {
     call: library.uploadStorage,
     args: () => [device, 'label', new Float32Array(1)],
     also: { 1: ['x', ''] },
   },
-  variantName: { call: library.variantName, args: () => [TILES] },
-  withEntry: {
-    call: library.withEntry,
-    args: () => [NO_TUNING, 'a device', 'a class', { variant: TILES, slots: 3 }],
-    also: { '0.devices': [EMPTY], 1: ['x'], 2: ['x'] },
+};
+
+const TUNING: Readonly<Record<string, Call>> = {
+  'Tuning.faults': {
+    call: Tuning.faults,
+    args: () => [Tuning.none, device],
+    also: { '0.devices': [EMPTY] },
+  },
+  'Tuning.for': {
+    call: Tuning.for,
+    args: () => [Tuning.none, device, shape, layout],
+    also: { '0.devices': [EMPTY] },
+  },
+  'Tuning.parse': {
+    call: Tuning.parse,
+    args: () => [JSON.stringify(Tuning.none), 'a file'],
+    also: { 1: ['x'] },
+  },
+  'Tuning.with': {
+    call: Tuning.with,
+    args: () => [Tuning.none, device, shape, layout, { variant: TILES, slots: 3 }],
+    also: { '0.devices': [EMPTY] },
   },
 };
 
@@ -278,7 +264,7 @@ function withValue({ args }: Call, place: string, value: unknown): unknown[] {
 
 const SAYS = /expected .*got |must be one of .*got |there is no option /s;
 
-describe.each(Object.entries({ ...FUNCTIONS, ...METHODS }))('%s', (_, call) => {
+describe.each(Object.entries({ ...FUNCTIONS, ...TUNING, ...METHODS }))('%s', (_, call) => {
   test('takes what is right', async () => {
     expect(await thrownBy(() => call.call(...(call.args() as never[])))).toBeUndefined();
   });
@@ -304,6 +290,12 @@ test('all that is exported is here', () => {
     ([, value]) => typeof value === 'function' && !isClass(value),
   );
   expect(functions.map(([name]) => name).toSorted()).toEqual(Object.keys(FUNCTIONS).toSorted());
+});
+
+test('all that is done with a tuning is here', () => {
+  const functions = Object.entries(Tuning).filter(([, value]) => typeof value === 'function');
+  expect(functions.map(([name]) => `Tuning.${name}`).toSorted()).toEqual(Object.keys(TUNING).toSorted());
+  expect(Object.isFrozen(Tuning)).toBe(true);
 });
 
 test('all methods of exported classes are here', () => {

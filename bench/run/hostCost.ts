@@ -1,5 +1,7 @@
 // hostCost.ts: what a step costs the thread that prepares it: planning, and recording one layer. Its own time, not the GPU's.
-import { cacheLayout, checkShape, planContext, planDecode, type GqaDevice } from '../../src/index.ts';
+import { cacheLayout, checkShape, type GqaDevice } from '../../src/index.ts';
+import { planDecode } from '../../src/decode/plan.ts';
+import { planContext } from '../../src/decode/planContext.ts';
 import { uniform } from '../../src/numbers/random.ts';
 import { LEAST_CLOCKS } from './sampling.ts';
 import { median } from '../schema/stats.ts';

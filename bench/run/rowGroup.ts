@@ -1,5 +1,7 @@
 // rowGroup.ts: the rows that are timed interleaved: each made ready and checked, sampled in turn, and checked again.
-import { GqaError, tunedFor, variantName as sizesName, type GqaDevice } from '../../src/index.ts';
+import { GqaError, type GqaDevice } from '../../src/index.ts';
+import { tunedFor } from '../../src/decode/tuning.ts';
+import { variantName as sizesName } from '../../src/kernels/fused.ts';
 import { createBed, type Bed, type Rotation } from './bed.ts';
 import { planCost, recordCost } from './hostCost.ts';
 import { shapeOf } from '../../src/reference/problem.ts';

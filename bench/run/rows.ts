@@ -1,5 +1,6 @@
 // rows.ts: from a benchmark's options to its rows: which shapes are compared.
-import { checkShape, DECODE_KERNELS, type KernelChoice, type KvType, ShapeError } from '../../src/index.ts';
+import { checkShape, type KernelChoice, type KvType, ShapeError } from '../../src/index.ts';
+import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
 import { parseRequests } from './requests.ts';
 import type { RowParams } from '../schema/schema.ts';
 

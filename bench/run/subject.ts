@@ -2,13 +2,13 @@
 import {
   createDecoder,
   readBack,
-  variantName,
   type ContextOptions,
   type DecodePlan,
   type DecoderOptions,
   type DecodeStep,
   type GqaDevice,
 } from '../../src/index.ts';
+import { variantName } from '../../src/kernels/fused.ts';
 import type { Bed } from './bed.ts';
 import type { RowCheck } from '../schema/schema.ts';
 import { checkOf } from '../check/rowCheck.ts';

@@ -1,5 +1,6 @@
 // warnings.ts: what a run has to say against its own times.
-import { tuningFaults, type GqaDevice, type Tuning } from '../../src/index.ts';
+import { type GqaDevice, type Tuning } from '../../src/index.ts';
+import { tuningFaults } from '../../src/decode/tuningFaults.ts';
 import { formatSignificant } from '../text/format.ts';
 import { ceilingShare } from '../schema/rates.ts';
 import { spread } from './sampling.ts';

@@ -14,9 +14,9 @@ import { entryFor, type Tuning } from './tuning.ts';
 /** What a decoder may be told, and what was measured on devices. */
 export interface ChoiceOptions extends ContextOptions {
   /**
-   * What was measured on devices, as `parseTuning` reads it; `auto` takes this device's entry for this class of shapes, if
+   * What was measured on devices, as `Tuning.parse` of `gqa-webgpu/tuning` reads it; `auto` takes this device's entry for this class of shapes, if
    * there is one. An entry of this device that is none is a ShapeError; one that needs more than the device has, as it was
-   * opened, is passed over, and `context.tunedFault` says why. Entries of other devices are not looked at (`tuningFaults`
+   * opened, is passed over, and `context.tunedFault` says why. Entries of other devices are not looked at (`Tuning.faults`
    * does). Default: nothing was.
    */
   readonly tuning?: Tuning;

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test, vi } from 'vitest';
-import { checkShape, deviceKey, NO_TUNING, shapeClass, withEntry } from '../../src/index.ts';
+import { checkShape } from '../../src/index.ts';
+import { deviceKey, NO_TUNING, shapeClass, withEntry } from '../../src/decode/tuning.ts';
 import { testDevice } from '../support/device.ts';
 import { gqaMain } from '../support/gqaMain.ts';
 

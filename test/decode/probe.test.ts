@@ -8,19 +8,14 @@ import {
   createDecoder,
   createKvCache,
   DeviceLostError,
-  deviceKey,
   FeatureMissingError,
-  NO_TUNING,
-  probedFacts,
-  probeSubgroups,
-  shapeClass,
-  subgroupReports,
   checkShape,
-  withEntry,
   type DecoderOptions,
   type DeviceFacts,
   type GqaDevice,
 } from '../../src/index.ts';
+import { probedFacts, probeSubgroups, subgroupReports } from '../../src/decode/probe.ts';
+import { deviceKey, NO_TUNING, shapeClass, withEntry } from '../../src/decode/tuning.ts';
 import type { RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import { testDevice } from '../support/device.ts';
 import { failure } from '../support/failure.ts';

@@ -155,7 +155,8 @@ async function bundles(): Promise<void> {
   await step('Node, all entries', () => {
     run(project, needed(tool('esbuild/bin/esbuild')), 'entries.ts', '--format=esm', '--outfile=entries.mjs');
     const printed = node(project, 'entries.mjs');
-    if (printed !== '32 true true\n') throw new Error(`expected 32 true true, got ${printed}`);
+    if (printed !== '32 true gqa-tuning/1 true\n')
+      throw new Error(`expected 32 true gqa-tuning/1 true, got ${printed}`);
   });
   await step('Node, require()', () => {
     node(

@@ -32,6 +32,7 @@ const LINE = [
   ['src/cache'],
   ['src/decode'],
   ['src/index.ts'],
+  ['src/tuning.ts'],
   ['src/models'],
   ['src/models.ts'],
   ['src/checkpoint'],

@@ -7,16 +7,9 @@ import { type BenchOptions } from '../../../bench/run/options.ts';
 import type { BenchResult } from '../../../bench/schema/schema.ts';
 import { parseResult } from '../../../bench/schema/readResult.ts';
 import { PassTimer } from '../../../bench/run/timer.ts';
-import {
-  checkShape,
-  deviceKey,
-  GqaError,
-  NO_TUNING,
-  shapeClass,
-  subgroupReports,
-  withEntry,
-  type GqaDevice,
-} from '../../../src/index.ts';
+import { checkShape, GqaError, type GqaDevice } from '../../../src/index.ts';
+import { subgroupReports } from '../../../src/decode/probe.ts';
+import { deviceKey, NO_TUNING, shapeClass, withEntry } from '../../../src/decode/tuning.ts';
 import { testDevice } from '../../support/device.ts';
 import { ownDevice } from '../../support/ownDevice.ts';
 

@@ -2,14 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { bedsAt, tune, type Trial, type TuneOptions } from '../../../bench/tune/tune.ts';
 import type { HostClock } from '../../../bench/run/wallClock.ts';
-import {
-  createDecoder,
-  createKvCache,
-  NO_TUNING,
-  parseTuning,
-  withEntry,
-  type GqaDevice,
-} from '../../../src/index.ts';
+import { createDecoder, createKvCache, type GqaDevice } from '../../../src/index.ts';
+import { NO_TUNING, parseTuning, withEntry } from '../../../src/decode/tuning.ts';
 import { ownDevice } from '../../support/ownDevice.ts';
 
 // One KV head of few keys: a shader of it compiles fast.
