@@ -1,7 +1,8 @@
 // index.ts: the public names. Browser-safe: no runtime dependency, no host object; the caller hands the GPU in.
 export { BoundAppend } from './cache/boundAppend.ts';
 export { createKvCache, KvCache } from './cache/kvCache.ts';
-export type { AppendArgs, LoadArgs } from './cache/kvCache.ts';
+export type { AppendArgs } from './cache/appendArgs.ts';
+export type { LoadArgs } from './cache/kvCache.ts';
 export type { CacheLayer } from './cache/layers.ts';
 export type { AppendCounts, CacheReport, LayerReport } from './cache/status.ts';
 export { cacheLayout, kvBytesRead } from './cache/layout.ts';

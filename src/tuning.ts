@@ -47,14 +47,14 @@ export const Tuning: {
   parse: parseTuning,
   for(tuning: Tuning, device: GqaDevice, shape: GqaShape, cache: CacheFormat) {
     checkDevice('Tuning.for: device', device);
-    return tunedFor(tuning, device.device.adapterInfo, device.facts, shape, cache);
+    return tunedFor(tuning, device.gpu.adapterInfo, device.facts, shape, cache);
   },
   with(tuning: Tuning, device: GqaDevice, shape: GqaShape, cache: CacheFormat, entry: TunedEntry) {
     checkDevice('Tuning.with: device', device);
-    return entryWith(tuning, device.device.adapterInfo, shape, cache, entry);
+    return entryWith(tuning, device.gpu.adapterInfo, shape, cache, entry);
   },
   faults(tuning: Tuning, device: GqaDevice) {
     checkDevice('Tuning.faults: device', device);
-    return tuningFaults(tuning, device.device.adapterInfo, device.facts);
+    return tuningFaults(tuning, device.gpu.adapterInfo, device.facts);
   },
 });

@@ -44,7 +44,7 @@ let step: library.DecodeStep;
 let merge: library.BoundMerge;
 const buffer = (bytes: number) => createStorage(device, 'buffer', bytes);
 const row = () => ({ k: buffer(1024), v: buffer(1024) });
-const encoder = () => device.device.createCommandEncoder();
+const encoder = () => device.gpu.createCommandEncoder();
 
 beforeAll(async () => {
   gpu = await openGpu();
@@ -53,7 +53,7 @@ beforeAll(async () => {
   cache = await createKvCache(device, CACHE);
   decoder = await createDecoder(device, { cache, numQHeads: 4, kernel: 'tiles' });
   append = await cache.bindAppend(row());
-  step = await decoder.step({ q: buffer(2048), o: buffer(2048) });
+  step = await decoder.bind({ q: buffer(2048), o: buffer(2048) });
   merge = await bindMerge(device, mergeArgs());
 });
 afterAll(() => device.destroy());
@@ -73,7 +73,7 @@ const FUNCTIONS: Readonly<Record<string, Call>> = {
   bindMerge: { call: bindMerge, args: () => [device, mergeArgs()] },
   borrowDevice: {
     call: library.borrowDevice,
-    args: () => [device.device, new Set(['subgroup_id'])],
+    args: () => [device.gpu, new Set(['subgroup_id'])],
     also: { 1: [undefined, MAP] },
   },
   cacheLayout: {
@@ -128,7 +128,7 @@ const FUNCTIONS: Readonly<Record<string, Call>> = {
     args: () => [layout.k, rows(), nothingLost()],
     also: { 2: [undefined], '2.notFinite': [1.5], '2.saturated': [1.5], '2.vanished': [1.5] },
   },
-  isSoftware: { call: library.isSoftware, args: () => [device.device.adapterInfo] },
+  isSoftware: { call: library.isSoftware, args: () => [device.gpu.adapterInfo] },
   kvBytesRead: { call: library.kvBytesRead, args: () => [layout, [1, 2]] },
   nothingLost: { call: nothingLost, args: () => [] },
   openDevice: { call: library.openDevice, args: () => [gpu, {}], also: { 1: [undefined, EMPTY] } },
@@ -174,6 +174,10 @@ const METHODS: Readonly<Record<string, Call>> = {
     args: () => [{ layer: 1, numTokens: 1, ...row() }],
     also: { '0.layer': [undefined], '0.numTokens': [undefined] },
   },
+  'KvCache.bindAppends': {
+    call: (layers) => cache.bindAppends(layers),
+    args: () => [[{ numTokens: 1, ...row() }, row()]],
+  },
   'KvCache.kvLens': { call: (layer) => cache.kvLens(layer), args: () => [1], also: { 0: [undefined] } },
   'KvCache.load': {
     call: (args) => cache.load(args),
@@ -187,10 +191,14 @@ const METHODS: Readonly<Record<string, Call>> = {
     args: () => [{ kvLens: [0, 0], smScale: 1, numSplits: 1 }],
     also: { '0.smScale': [undefined, -1, 1.5], '0.numSplits': [undefined] },
   },
-  'Decoder.step': {
-    call: (args) => decoder.step(args),
+  'Decoder.bind': {
+    call: (args) => decoder.bind(args),
     args: () => [{ layer: 1, q: buffer(2048), o: buffer(2048), lse: buffer(32) }],
     also: { '0.layer': [undefined], '0.lse': [undefined] },
+  },
+  'Decoder.bindLayers': {
+    call: (layers) => decoder.bindLayers(layers),
+    args: () => [[{ q: buffer(2048), o: buffer(2048), lse: buffer(32) }]],
   },
   'DecodeStep.record': {
     call: (target, plan) => step.record(target, plan),

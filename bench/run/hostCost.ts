@@ -38,8 +38,8 @@ export function planCost(subject: Subject): number | null {
  * Time to record a row's step for one layer into an open pass, which is then thrown away unsubmitted: validation by the
  * WebGPU implementation included.
  */
-export function recordCost({ device }: GqaDevice, subject: Subject): number | null {
-  const encoder = device.createCommandEncoder({ label: 'host cost' });
+export function recordCost({ gpu }: GqaDevice, subject: Subject): number | null {
+  const encoder = gpu.createCommandEncoder({ label: 'host cost' });
   const pass = encoder.beginComputePass({ label: 'host cost' });
   const ns = perCall(() => subject.record(pass));
   pass.end();

@@ -96,7 +96,7 @@ export class RowGroup {
     const { subject, tuned } = made;
     try {
       // Or the upload of its caches would be in the first time.
-      await this.#device.device.queue.onSubmittedWorkDone();
+      await this.#device.gpu.queue.onSubmittedWorkDone();
       const { wallNs: firstNs } = await this.#timer.time((pass) => subject.record(pass));
       const check = this.#options.check ? await subject.check() : null;
       if (check && !check.pass) {
@@ -128,8 +128,8 @@ export class RowGroup {
 
   #tunedFor({ problem, cache }: Bed) {
     const { tuning } = this.#options;
-    const { device, facts } = this.#device;
-    return tuning && tunedFor(tuning, device.adapterInfo, facts, shapeOf(problem), cache.layout);
+    const { gpu, facts } = this.#device;
+    return tuning && tunedFor(tuning, gpu.adapterInfo, facts, shapeOf(problem), cache.layout);
   }
 }
 

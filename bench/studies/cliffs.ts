@@ -75,14 +75,14 @@ export async function* measureCliffs(device: GqaDevice, options: CliffOptions): 
 }
 
 function contextAt(
-  { device }: GqaDevice,
+  { gpu }: GqaDevice,
   facts: DeviceFacts,
   load: LoadShape,
   capacity: number,
   tuning: Tuning | undefined,
 ) {
   const { shape, layout } = loadAt(load, capacity);
-  const tuned = tuning && tunedFor(tuning, device.adapterInfo, facts, shape, layout);
+  const tuned = tuning && tunedFor(tuning, gpu.adapterInfo, facts, shape, layout);
   return planContext(shape, layout, facts, tuned ? { tuned } : {});
 }
 

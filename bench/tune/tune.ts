@@ -190,7 +190,7 @@ class Search {
   result(): Tuned {
     const { shape, layout } = this.#class();
     return {
-      device: deviceKey(this.#device.device.adapterInfo),
+      device: deviceKey(this.#device.gpu.adapterInfo),
       shape: shapeClass(shape, layout),
       entry: this.#best.entry,
       trials: this.#trials,

@@ -61,13 +61,13 @@ function refusal(template: string, { fault }: SubgroupReport): FeatureMissingErr
 
 /** The context by these facts, and by what was tuned as far as a device of these facts can run it. */
 function checked(
-  { device }: GqaDevice,
+  { gpu }: GqaDevice,
   shape: GqaShape,
   layout: CacheLayout,
   facts: DeviceFacts,
   { tuning, tuned: given, ...options }: ChoiceOptions,
 ): PlanContext {
-  const entry = given ?? (tuning && entryFor(tuning, device.adapterInfo, shape, layout));
+  const entry = given ?? (tuning && entryFor(tuning, gpu.adapterInfo, shape, layout));
   const tunedFault = entry && lack(shape, layout, entry.variant, facts);
   const tuned = tunedFault === undefined ? entry : undefined;
   const context = planContext(shape, layout, facts, { ...options, ...(tuned && { tuned }) });

@@ -127,7 +127,7 @@ test('a decoder finds its entry by itself', async () => {
   const device = await testDevice();
   using cache = await createKvCache(device, { numKvHeads: 2, headDim: 64, capacity: 8 });
   const own = checkShape({ numQHeads: 8, numKvHeads: 2, headDim: 64 });
-  const key = deviceKey(device.device.adapterInfo);
+  const key = deviceKey(device.gpu.adapterInfo);
   const tuning = withEntry(NO_TUNING, key, shapeClass(own, cache.layout), { variant: TILES, slots: 2 });
   using decoder = await createDecoder(device, { cache, numQHeads: 8, tuning });
   expect(decoder.context).toMatchObject({ kernel: 'tiles', variant: TILES, slots: 2 });
@@ -142,7 +142,7 @@ describe('a decoder whose entry cannot be used', () => {
   async function decoderOf(variant: unknown, { name = CLASS, of = '' } = {}) {
     const device = await testDevice();
     using cache = await createKvCache(device, { numKvHeads: 2, headDim: 64, capacity: 8 });
-    const key = of || deviceKey(device.device.adapterInfo);
+    const key = of || deviceKey(device.gpu.adapterInfo);
     const tuning = { ...NO_TUNING, devices: { [key]: { [name]: { variant, slots: 2 } as never } } };
     return createDecoder(device, { cache, numQHeads: 8, tuning });
   }

@@ -102,7 +102,7 @@ describe('a fresh project', () => {
     writeFileSync(
       join(project, 'program.ts'),
       `import { openDevice } from 'gqa-webgpu';
-const device: GPUDevice = (await openDevice(navigator.gpu)).device;
+const device: GPUDevice = (await openDevice(navigator.gpu)).gpu;
 export const texture = device.createTexture;`,
     );
     await node(project, TSC, 'program.ts', ...FLAGS, ...MODULES[0]!, '--lib', 'es2022,dom', '--types', '');
@@ -113,17 +113,17 @@ const PROGRAM = `
 import * as gqa from 'gqa-webgpu';
 type IsAny<T> = 0 extends 1 & T ? true : false;
 type Gpu = NonNullable<Parameters<typeof gqa.openDevice>[0]>;
-type Device = gqa.GqaDevice['device'];
+type Device = gqa.GqaDevice['gpu'];
 export const any: [IsAny<Gpu>, IsAny<Device>, IsAny<Device['queue']>, IsAny<gqa.RecordTarget>] = [false, false, false, false];
 export async function disposed(gpu: Gpu) {
   using device = await gqa.openDevice(gpu);
   // @ts-expect-error no such method
-  device.device.noSuchMethod();
+  device.gpu.noSuchMethod();
   return device.facts;
 }
-export const queue = (device: gqa.GqaDevice) => device.device.queue;
+export const queue = (device: gqa.GqaDevice) => device.gpu.queue;
 export const adapter = (gpu: Gpu) => gpu.requestAdapter();
-export const pass = (device: gqa.GqaDevice) => device.device.createCommandEncoder().beginComputePass();
+export const pass = (device: gqa.GqaDevice) => device.gpu.createCommandEncoder().beginComputePass();
 export const buffers = (layer: gqa.CacheLayer) => [layer.k, layer.v] as const;
 `;
 
