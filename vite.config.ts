@@ -1,7 +1,13 @@
 // Two outputs from one config: `--mode lib` builds the library and the CLI, the default mode builds the page.
 import { defineConfig, type UserConfig } from 'vite';
 import { isolation } from './src/node/isolation.ts';
+import { ENTRIES } from './scripts/entries.ts';
 import { thirdPartyLicences } from './scripts/thirdParty.ts';
+
+/** dist/node.js from src/node.ts, and so on. */
+function packageEntries(): Record<string, string> {
+  return Object.fromEntries([...ENTRIES.keys()].map((name) => [name, `src/${name}.ts`]));
+}
 
 const page: UserConfig = {
   root: 'page',
@@ -27,7 +33,7 @@ const lib: UserConfig = {
     minify: false,
     sourcemap: true,
     lib: {
-      entry: { index: 'src/index.ts', node: 'src/node.ts', cli: 'cli/run.ts', ...workers },
+      entry: { ...packageEntries(), cli: 'cli/run.ts', ...workers },
       formats: ['es'],
     },
     // 'node' for commander, which is CommonJS and requires node: modules; the library's own entry imports none.

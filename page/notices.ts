@@ -1,5 +1,6 @@
 // notices.ts: what a reader must know beside the numbers: bad or changed parameters, warnings, failures.
-import { isSoftware, variantName } from '../src/index.ts';
+import { isSoftware } from '../src/index.ts';
+import { variantName } from '../src/kernels/fused.ts';
 import { formatSignificant } from '../bench/text/format.ts';
 import { isWrong } from '../bench/run/rowResult.ts';
 import type { BenchResult, Warning } from '../bench/schema/schema.ts';

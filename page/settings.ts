@@ -1,5 +1,6 @@
 // settings.ts: what the page runs: the standard run, changed by URL parameters that bear the names of the command's long flags.
-import { DECODE_KERNELS, GqaError, KV_TYPES } from '../src/index.ts';
+import { GqaError, KV_TYPES } from '../src/index.ts';
+import { DECODE_KERNELS } from '../src/decode/planContext.ts';
 import { CACHE_STATES, rowGroups, spectrum, type RowOptions } from '../bench/run/rows.ts';
 import { STANDARD_DEPTHS, STANDARD_RUN } from '../bench/run/standardRun.ts';
 

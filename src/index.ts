@@ -1,7 +1,8 @@
 // index.ts: the public names. Browser-safe: no runtime dependency, no host object; the caller hands the GPU in.
 export { BoundAppend } from './cache/boundAppend.ts';
 export { createKvCache, KvCache } from './cache/kvCache.ts';
-export type { AppendArgs, LoadArgs } from './cache/kvCache.ts';
+export type { AppendArgs } from './cache/appendArgs.ts';
+export type { LoadArgs } from './cache/kvCache.ts';
 export type { CacheLayer } from './cache/layers.ts';
 export type { AppendCounts, CacheReport, LayerReport } from './cache/status.ts';
 export { cacheLayout, kvBytesRead } from './cache/layout.ts';
@@ -11,27 +12,13 @@ export type { DecoderOptions, OwnShape, StepArgs, StepPlanOptions } from './deco
 export type { ChoiceOptions } from './decode/context.ts';
 export { deviceDescriptor } from './decode/deviceDescriptor.ts';
 export type { DeviceNeeds } from './decode/deviceDescriptor.ts';
-export { probedFacts, probeSubgroups, subgroupReports } from './decode/probe.ts';
-export type { ProbedFacts } from './decode/probe.ts';
 export { bindMerge, BoundMerge } from './decode/mergeStates.ts';
 export { LSE_EMPTY } from './numbers/lse.ts';
 export type { MergeArgs } from './decode/mergeStates.ts';
-export { planDecode } from './decode/plan.ts';
-export { DECODE_KERNELS, planContext } from './decode/planContext.ts';
 export type { DecodePlan, PlanOptions } from './decode/plan.ts';
 export type { ContextOptions, DecodeKernel, KernelChoice, PlanContext } from './decode/planContext.ts';
 export type { SplitOptions } from './decode/split.ts';
-export {
-  deviceKey,
-  NO_TUNING,
-  parseTuning,
-  shapeClass,
-  tunedFor,
-  TUNING_SCHEMA,
-  withEntry,
-} from './decode/tuning.ts';
 export type { TunedEntry, Tuning } from './decode/tuning.ts';
-export { tuningFaults } from './decode/tuningFaults.ts';
 export { isSoftware } from './device/adapterInfo.ts';
 export { createStorage, readBack, uploadStorage } from './device/buffers.ts';
 export type { BufferArg, BufferRange, StorageData } from './device/buffers.ts';
@@ -60,7 +47,6 @@ export type { RegistersVariant } from './kernels/decodeRegisters.ts';
 export type { TilesVariant } from './kernels/decodeTiles.ts';
 export { KV_RANGES, KV_TYPES } from './numbers/elements.ts';
 export type { KvRange, KvType, LostElements, RowsLayout } from './numbers/elements.ts';
-export { variantName } from './kernels/fused.ts';
 export type { FusedTemplate, FusedVariant } from './kernels/fused.ts';
 export type { Grid } from './kernels/kernel.ts';
 export type { CacheFormat } from './kernels/lib.ts';

@@ -10,17 +10,17 @@ import {
   createKvCache,
   createStorage,
   deviceDescriptor,
-  NO_TUNING,
   NoAdapterError,
   openDevice,
-  planContext,
-  planDecode,
   ShapeError,
   uploadStorage,
   type Decoder,
   type GqaDevice,
   type KvCache,
 } from '../src/index.ts';
+import { planDecode } from '../src/decode/plan.ts';
+import { planContext } from '../src/decode/planContext.ts';
+import { NO_TUNING } from '../src/decode/tuning.ts';
 import { testDevice } from './support/device.ts';
 import { message } from './support/failure.ts';
 
@@ -67,7 +67,7 @@ const ENTRIES: Readonly<Record<string, Call>> = {
   bindAppend: (more) => cache.bindAppend({ k: row, v: row, ...more }),
   append: (more) => cache.append({ k: row, v: row, ...more }),
   load: (more) => cache.load({ k: stored, v: stored, kvLens: [0], ...more }),
-  step: (more) => decoder.step({ q: wide, o: createStorage(device, 'o', 512), ...more }),
+  step: (more) => decoder.bind({ q: wide, o: createStorage(device, 'o', 512), ...more }),
   plan: (more) => decoder.plan({ kvLens: [0], ...more }),
   planContext: (more) => planContext(decoder.shape, cache.layout, device.facts, more),
   planDecode: (more) => planDecode(decoder.context, [0], more),
@@ -141,9 +141,9 @@ test.each<[string, object, string]>([
     { kvLens: Object.assign([], { length: 1 }) },
     'load: length of sequence 0: expected a whole number from 0 to 8, got undefined',
   ],
-  ['step', { q: undefined }, 'step: q: expected a GPUBuffer or a part of one, got undefined'],
-  ['step', { lse: 4 }, 'step: lse: expected a GPUBuffer or a part of one, got 4'],
-  ['step', { layer: 0.5 }, 'step: layer: expected 0, got 0.5'],
+  ['step', { q: undefined }, 'bind: q: expected a GPUBuffer or a part of one, got undefined'],
+  ['step', { lse: 4 }, 'bind: lse: expected a GPUBuffer or a part of one, got 4'],
+  ['step', { layer: 0.5 }, 'bind: layer: expected 0, got 0.5'],
   [
     'plan',
     { kvLens: undefined },
@@ -189,12 +189,12 @@ test.each<[string, () => unknown, string]>([
 test.each<[string, () => unknown, string]>([
   [
     'no set of features',
-    () => borrowDevice(device.device, ['subgroup_id'] as never),
+    () => borrowDevice(device.gpu, ['subgroup_id'] as never),
     'expected a set of names, got an array of 1',
   ],
   [
     'a GPUDevice',
-    () => createKvCache(device.device as never, CACHE),
+    () => createKvCache(device.gpu as never, CACHE),
     'createKvCache: expected a GqaDevice, got a GPUDevice; openDevice() and borrowDevice() give one',
   ],
   [
@@ -225,7 +225,7 @@ test.each<[string, () => unknown, string]>([
   ],
   [
     'a GPUDevice',
-    () => bindMerge(device.device as never, mergeArgs()),
+    () => bindMerge(device.gpu as never, mergeArgs()),
     'bindMerge: expected a GqaDevice, got a GPUDevice',
   ],
   ['no shape', () => checkShape(undefined as never), 'shape: expected an object of options, got undefined'],
@@ -250,8 +250,8 @@ test.each<[string, () => unknown, string]>([
   ['a text for a length', () => cache.truncate('0' as never), 'got "0"'],
   [
     'no buffers',
-    () => decoder.step(undefined as never),
-    'step: expected an object of options, got undefined',
+    () => decoder.bind(undefined as never),
+    'bind: expected an object of options, got undefined',
   ],
   [
     'no lengths',
@@ -278,7 +278,7 @@ test.each<[string, () => unknown, string]>([
   ],
 ])('a step refuses %s', async (_name, planOf, expected) => {
   const q = uploadStorage(device, 'q', new Float32Array(128));
-  const step = await decoder.step({ q, o: createStorage(device, 'o', 512) });
+  const step = await decoder.bind({ q, o: createStorage(device, 'o', 512) });
   expect(await message(ShapeError, () => step.run(planOf() as never))).toContain(expected);
 });
 

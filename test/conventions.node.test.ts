@@ -1,6 +1,7 @@
 // conventions.node.test.ts: what no compiler checks: layers, hosts, headers, spellings, and numbers written twice.
 import { describe, expect, test } from 'vitest';
 import { globals } from 'webgpu';
+import { ENTRIES } from '../scripts/entries.ts';
 import { LSE_EMPTY } from '../src/numbers/lse.ts';
 import { BUFFER_USAGE, MAP_MODE, SHADER_STAGE } from '../src/device/usage.ts';
 import { bindingsOf } from '../src/device/wgsl.ts';
@@ -143,6 +144,9 @@ describe('shaders', () => {
   });
 });
 
+/** Entries of the package that need Node. */
+const NODE_ENTRIES = ['node', 'checkpoint'];
+
 describe('layers', () => {
   test('imports point down: cli, page, scripts -> bench -> node -> ... -> device', () => {
     expect(barredImports(shipped)).toEqual([]);
@@ -152,11 +156,17 @@ describe('layers', () => {
     expect(circles(new Map([...shipped, ...tests]))).toEqual([]);
   });
 
-  test('src/index.ts reaches no Node module, no package and no host file', () => {
-    const reached = reachable(src, 'src/index.ts');
+  test.each(
+    [...ENTRIES.keys()].filter((entry) => !NODE_ENTRIES.includes(entry)).map((entry) => [`src/${entry}.ts`]),
+  )('%s reaches no Node module, no package and no host file', (entry) => {
+    const reached = reachable(src, entry);
     expect(reached.filter((path) => !/^(src|shaders)\//.test(path))).toEqual([]);
     expect(reached.filter((path) => FOR_NODE.test(path))).toEqual([]);
-    expect(reached).toContain('src/device/ring.ts');
+    expect(reached).toContain('src/device/errors.ts');
+  });
+
+  test.each(NODE_ENTRIES)('src/%s.ts is for Node', (entry) => {
+    expect(reachable(src, `src/${entry}.ts`).some((path) => path.startsWith('node:'))).toBe(true);
   });
 
   test('only one file imports webgpu, and the comparison what makes Node look like a browser', () => {

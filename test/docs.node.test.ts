@@ -7,6 +7,7 @@ import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { codeBlocks } from '../scripts/codeBlocks.ts';
 import { ROOT } from '../scripts/resultFiles.ts';
 import { ELEMENT_FORMATS, KV_TYPES, rowBytes } from '../src/numbers/elements.ts';
+import { CHECKPOINTS, writeCheckpoint } from './support/checkpoints.ts';
 import { HEAD_DIMS, MAX_BATCH, MAX_HEADS, MAX_Q_LEN } from '../src/kernels/shape.ts';
 
 const page = readFileSync(join(ROOT, 'docs/limits-and-recipes.md'), 'utf8');
@@ -19,9 +20,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** Runs a program and returns the lines that it printed. */
 async function printed(name: string, program: string): Promise<unknown[][]> {
   const file = join(folder, name);
-  const local = program
-    .replace("'gqa-webgpu'", JSON.stringify(join(ROOT, 'src/index.ts')))
-    .replace("'gqa-webgpu/node'", JSON.stringify(join(ROOT, 'src/node.ts')));
+  const local = program.replaceAll(/'gqa-webgpu(?:\/(\w+))?'/g, (_, entry = 'index') =>
+    JSON.stringify(join(ROOT, `src/${entry}.ts`)),
+  );
   writeFileSync(file, local);
   const log = vi.spyOn(console, 'log').mockImplementation(() => {});
   await import(/* @vite-ignore */ file);
@@ -67,8 +68,23 @@ test('the recipes have types', () => {
   expect([stdout, status]).toEqual(['', 0]);
 }, 180_000);
 
+test('the other entries', async () => {
+  const [program] = codeBlocks(page, 'js');
+  const [model, out] = [join(folder, 'llama'), join(folder, 'llama-gqa')];
+  await writeCheckpoint(model, CHECKPOINTS.llama!);
+  const here = program!
+    .replace("'./llama'", JSON.stringify(model))
+    .replace("'./llama-gqa'", JSON.stringify(out));
+  expect(await printed('entries.mjs', here)).toEqual([
+    ['bytes', 545259520],
+    ['right', true],
+    ['tuned devices', 0],
+    ['converted', out, ['quality is lost until the result is trained further (uptraining)']],
+  ]);
+});
+
 test("Dawn's globals, and what Next.js is told", async () => {
-  const [globals, next] = codeBlocks(page, 'js') as [string, string];
+  const [, globals, next] = codeBlocks(page, 'js') as [string, string, string];
   expect(await printed('globals.mjs', globals)).toEqual([['usage', 0x80]]);
   writeFileSync(join(folder, 'next.config.mjs'), next);
   const config: unknown = await import(/* @vite-ignore */ join(folder, 'next.config.mjs'));

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openGpu } from '#gpu';
 import { describe as describeValue } from '../src/device/options.ts';
 import * as library from '../src/index.ts';
+import { Tuning } from '../src/tuning.ts';
 import { ownDevice } from './support/ownDevice.ts';
 
 const {
@@ -14,9 +15,7 @@ const {
   createStorage,
   encodeRows,
   GqaError,
-  NO_TUNING,
   nothingLost,
-  planContext,
 } = library;
 
 /** The right arguments of a call, made anew for each. */
@@ -45,7 +44,7 @@ let step: library.DecodeStep;
 let merge: library.BoundMerge;
 const buffer = (bytes: number) => createStorage(device, 'buffer', bytes);
 const row = () => ({ k: buffer(1024), v: buffer(1024) });
-const encoder = () => device.device.createCommandEncoder();
+const encoder = () => device.gpu.createCommandEncoder();
 
 beforeAll(async () => {
   gpu = await openGpu();
@@ -54,7 +53,7 @@ beforeAll(async () => {
   cache = await createKvCache(device, CACHE);
   decoder = await createDecoder(device, { cache, numQHeads: 4, kernel: 'tiles' });
   append = await cache.bindAppend(row());
-  step = await decoder.step({ q: buffer(2048), o: buffer(2048) });
+  step = await decoder.bind({ q: buffer(2048), o: buffer(2048) });
   merge = await bindMerge(device, mergeArgs());
 });
 afterAll(() => device.destroy());
@@ -74,7 +73,7 @@ const FUNCTIONS: Readonly<Record<string, Call>> = {
   bindMerge: { call: bindMerge, args: () => [device, mergeArgs()] },
   borrowDevice: {
     call: library.borrowDevice,
-    args: () => [device.device, new Set(['subgroup_id'])],
+    args: () => [device.gpu, new Set(['subgroup_id'])],
     also: { 1: [undefined, MAP] },
   },
   cacheLayout: {
@@ -95,7 +94,7 @@ const FUNCTIONS: Readonly<Record<string, Call>> = {
         cache,
         numQHeads: 4,
         kernel: 'tiles',
-        tuning: NO_TUNING,
+        tuning: Tuning.none,
         tuned: { variant: TILES, slots: 4 },
         variant: TILES,
       },
@@ -124,56 +123,43 @@ const FUNCTIONS: Readonly<Record<string, Call>> = {
       '1.layers': [undefined],
     },
   },
-  deviceKey: { call: library.deviceKey, args: () => [device.device.adapterInfo] },
   encodeRows: {
     call: encodeRows,
     args: () => [layout.k, rows(), nothingLost()],
     also: { 2: [undefined], '2.notFinite': [1.5], '2.saturated': [1.5], '2.vanished': [1.5] },
   },
-  isSoftware: { call: library.isSoftware, args: () => [device.device.adapterInfo] },
+  isSoftware: { call: library.isSoftware, args: () => [device.gpu.adapterInfo] },
   kvBytesRead: { call: library.kvBytesRead, args: () => [layout, [1, 2]] },
   nothingLost: { call: nothingLost, args: () => [] },
   openDevice: { call: library.openDevice, args: () => [gpu, {}], also: { 1: [undefined, EMPTY] } },
-  parseTuning: {
-    call: library.parseTuning,
-    args: () => [JSON.stringify(NO_TUNING), 'a file'],
-    also: { 1: ['x'] },
-  },
-  planContext: {
-    call: planContext,
-    args: () => [shape, layout, device.facts, { kernel: 'tiles' }],
-    also: { 3: [undefined, EMPTY], '3.kernel': [undefined] },
-  },
-  planDecode: {
-    call: library.planDecode,
-    args: () => [decoder.context, [1, 2], { smScale: 1, deterministic: true }],
-    also: { 2: [undefined, EMPTY], '2.smScale': [undefined, -1, 1.5], '2.deterministic': [undefined, true] },
-  },
-  probedFacts: { call: library.probedFacts, args: () => [device] },
-  probeSubgroups: { call: library.probeSubgroups, args: () => [device, { wgSize: 16, lanes: 4 }] },
   readBack: { call: library.readBack, args: () => [device, buffer(4)] },
-  shapeClass: { call: library.shapeClass, args: () => [shape, layout] },
-  subgroupReports: { call: library.subgroupReports, args: () => [device] },
-  tunedFor: {
-    call: library.tunedFor,
-    args: () => [NO_TUNING, device.device.adapterInfo, device.facts, shape, layout],
-    also: { '0.devices': [EMPTY] },
-  },
-  tuningFaults: {
-    call: library.tuningFaults,
-    args: () => [NO_TUNING, device.device.adapterInfo, device.facts],
-    also: { '0.devices': [EMPTY] },
-  },
   uploadStorage: {
     call: library.uploadStorage,
     args: () => [device, 'label', new Float32Array(1)],
     also: { 1: ['x', ''] },
   },
-  variantName: { call: library.variantName, args: () => [TILES] },
-  withEntry: {
-    call: library.withEntry,
-    args: () => [NO_TUNING, 'a device', 'a class', { variant: TILES, slots: 3 }],
-    also: { '0.devices': [EMPTY], 1: ['x'], 2: ['x'] },
+};
+
+const TUNING: Readonly<Record<string, Call>> = {
+  'Tuning.faults': {
+    call: Tuning.faults,
+    args: () => [Tuning.none, device],
+    also: { '0.devices': [EMPTY] },
+  },
+  'Tuning.for': {
+    call: Tuning.for,
+    args: () => [Tuning.none, device, shape, layout],
+    also: { '0.devices': [EMPTY] },
+  },
+  'Tuning.parse': {
+    call: Tuning.parse,
+    args: () => [JSON.stringify(Tuning.none), 'a file'],
+    also: { 1: ['x'] },
+  },
+  'Tuning.with': {
+    call: Tuning.with,
+    args: () => [Tuning.none, device, shape, layout, { variant: TILES, slots: 3 }],
+    also: { '0.devices': [EMPTY] },
   },
 };
 
@@ -188,6 +174,10 @@ const METHODS: Readonly<Record<string, Call>> = {
     args: () => [{ layer: 1, numTokens: 1, ...row() }],
     also: { '0.layer': [undefined], '0.numTokens': [undefined] },
   },
+  'KvCache.bindAppends': {
+    call: (layers) => cache.bindAppends(layers),
+    args: () => [[{ numTokens: 1, ...row() }, row()]],
+  },
   'KvCache.kvLens': { call: (layer) => cache.kvLens(layer), args: () => [1], also: { 0: [undefined] } },
   'KvCache.load': {
     call: (args) => cache.load(args),
@@ -201,10 +191,14 @@ const METHODS: Readonly<Record<string, Call>> = {
     args: () => [{ kvLens: [0, 0], smScale: 1, numSplits: 1 }],
     also: { '0.smScale': [undefined, -1, 1.5], '0.numSplits': [undefined] },
   },
-  'Decoder.step': {
-    call: (args) => decoder.step(args),
+  'Decoder.bind': {
+    call: (args) => decoder.bind(args),
     args: () => [{ layer: 1, q: buffer(2048), o: buffer(2048), lse: buffer(32) }],
     also: { '0.layer': [undefined], '0.lse': [undefined] },
+  },
+  'Decoder.bindLayers': {
+    call: (layers) => decoder.bindLayers(layers),
+    args: () => [[{ q: buffer(2048), o: buffer(2048), lse: buffer(32) }]],
   },
   'DecodeStep.record': {
     call: (target, plan) => step.record(target, plan),
@@ -278,7 +272,7 @@ function withValue({ args }: Call, place: string, value: unknown): unknown[] {
 
 const SAYS = /expected .*got |must be one of .*got |there is no option /s;
 
-describe.each(Object.entries({ ...FUNCTIONS, ...METHODS }))('%s', (_, call) => {
+describe.each(Object.entries({ ...FUNCTIONS, ...TUNING, ...METHODS }))('%s', (_, call) => {
   test('takes what is right', async () => {
     expect(await thrownBy(() => call.call(...(call.args() as never[])))).toBeUndefined();
   });
@@ -304,6 +298,12 @@ test('all that is exported is here', () => {
     ([, value]) => typeof value === 'function' && !isClass(value),
   );
   expect(functions.map(([name]) => name).toSorted()).toEqual(Object.keys(FUNCTIONS).toSorted());
+});
+
+test('all that is done with a tuning is here', () => {
+  const functions = Object.entries(Tuning).filter(([, value]) => typeof value === 'function');
+  expect(functions.map(([name]) => `Tuning.${name}`).toSorted()).toEqual(Object.keys(TUNING).toSorted());
+  expect(Object.isFrozen(Tuning)).toBe(true);
 });
 
 test('all methods of exported classes are here', () => {

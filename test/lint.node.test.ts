@@ -51,9 +51,9 @@ async function findings(device: GqaDevice, kernels: readonly Kernel[]): Promise<
 }
 
 async function lint(device: GqaDevice, kernel: Kernel): Promise<string[]> {
-  const said = await compilerMessages(device.device, kernel);
+  const said = await compilerMessages(device.gpu, kernel);
   // The null backend has not the workgroup memory that matrices take: of those it compiles the text and makes no pipeline.
-  if (said.length > 0 || device.device.features.has(MATRIX_FEATURE)) return said;
+  if (said.length > 0 || device.gpu.features.has(MATRIX_FEATURE)) return said;
   return device.pipelines.get(kernel).then(
     () => [],
     (error: unknown) => [String(error)],

@@ -1,17 +1,16 @@
 // check.ts: runs named cases through the kernels of a device and holds the results against float64.
 import {
   cacheLayout,
-  DECODE_KERNELS,
   DestroyedError,
   DeviceLostError,
   GqaError,
-  planContext,
   type DecodeKernel,
   type DeviceFacts,
   type FusedTemplate,
   type FusedVariant,
   type GqaDevice,
 } from '../../src/index.ts';
+import { DECODE_KERNELS, planContext } from '../../src/decode/planContext.ts';
 import { elementName, type CheckCase } from './cases.ts';
 import { randomProblem, shapeOf, type StoredProblem } from '../../src/reference/problem.ts';
 import { cacheOptionsOf, runProblem } from './runProblem.ts';

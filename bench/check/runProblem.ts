@@ -48,7 +48,7 @@ export async function runProblem(
     const q = keep(uploadStorage(device, 'q', problem.q));
     const o = keep(uploadStorage(device, 'o', new Float32Array(problem.q.length).fill(NaN)));
     const lse = keep(uploadStorage(device, 'lse', new Float32Array(decoder.shape.rows).fill(NaN)));
-    const step = await decoder.step({ q, o, lse });
+    const step = await decoder.bind({ q, o, lse });
     step.run(decoder.plan({ ...split, kvLens: problem.kvLens, smScale: problem.smScale }));
     return {
       o: new Float32Array(await readBack(device, o)),

@@ -20,7 +20,7 @@ import { onDevice } from './onDevice.ts';
 export async function openOurs(gpu: GPU, kernel?: KernelChoice): Promise<Engine> {
   const device = await openDevice(gpu, { powerPreference: 'high-performance', descriptor: fullDescriptor });
   return {
-    on: onDevice(device.device),
+    on: onDevice(device.gpu),
     bind: (inputs, copies) => bind(device, inputs, copies, kernel),
     close: () => device.destroy(),
   };
@@ -40,7 +40,7 @@ async function bind(
   };
   const release = () => {
     for (const resource of made.splice(0).toReversed()) resource.destroy();
-    device.device.queue.submit([]); // memory comes back with the next submission
+    device.gpu.queue.submit([]); // memory comes back with the next submission
   };
   try {
     const cache = keep(
@@ -66,24 +66,24 @@ async function bind(
     const steps: [BoundAppend, DecodeStep][] = [];
     for (let layer = 0; layer < copies; layer++) {
       cache.load({ layer, ...held });
-      steps.push([await cache.bindAppend({ layer, k, v }), await decoder.step({ layer, q, o })]);
+      steps.push([await cache.bindAppend({ layer, k, v }), await decoder.bind({ layer, q, o })]);
     }
     const plan = decoder.plan({ kvLens: [depth] });
     const start = (copy: number) => {
       // All copies at once, and so once in a whole round over them.
       if (cache.kvLens(copy)[0] === depth) cache.truncate(depth - 1);
       const [append, step] = steps[copy]!;
-      const encoder = device.device.createCommandEncoder({ label: 'decode step' });
+      const encoder = device.gpu.createCommandEncoder({ label: 'decode step' });
       append.record(encoder);
       step.record(encoder, plan);
-      device.device.queue.submit([encoder.finish()]);
+      device.gpu.queue.submit([encoder.finish()]);
     };
     return {
       step: `append_kv, ${plan.dispatches.join(', ')}`,
       start,
       finish: () => device.idle(),
       output: async (copy) => {
-        device.device.queue.writeBuffer(o, 0, new Float32Array(inputs.q.length).fill(NaN));
+        device.gpu.queue.writeBuffer(o, 0, new Float32Array(inputs.q.length).fill(NaN));
         start(copy);
         return new Float32Array(await readBack(device, o));
       },

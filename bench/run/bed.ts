@@ -58,7 +58,7 @@ export async function createBed(
   const destroy = () => {
     for (const resource of made.splice(0).toReversed()) resource.destroy();
     // WebGPU gives memory back with the next submit.
-    device.device.queue.submit([]);
+    device.gpu.queue.submit([]);
   };
   try {
     const copies = Math.min(mostCopies, copiesOf(device, params, rotatedBytes));

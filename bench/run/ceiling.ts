@@ -73,7 +73,7 @@ async function readRate(
   try {
     const compiled = await device.pipelines.get(readStream(bytes, wgSize));
     const bound = sources.map((source) =>
-      bindKernel(device.device, compiled, { source: rangeOf('source', source), sums: rangeOf('sums', sums) }),
+      bindKernel(device.gpu, compiled, { source: rangeOf('source', source), sums: rangeOf('sums', sums) }),
     );
     let turn = 0;
     const time = async (reads: number) => {
@@ -105,7 +105,7 @@ function filled(device: GqaDevice, bytes: number): GPUBuffer {
   const buffer = createStorage(device, 'read ceiling', bytes);
   const block = normals(7, Math.min(bytes, 4 * MIB) / 4);
   for (let at = 0; at < bytes; at += block.byteLength) {
-    device.device.queue.writeBuffer(buffer, at, block, 0, Math.min(block.byteLength, bytes - at) / 4);
+    device.gpu.queue.writeBuffer(buffer, at, block, 0, Math.min(block.byteLength, bytes - at) / 4);
   }
   return buffer;
 }

@@ -32,8 +32,8 @@ export function describeContext(
     runtime,
     adapter: { ...describeAdapter(device), subgroupProbes },
     ...(label && { label }),
-    features: [...device.device.features].toSorted(),
-    limits: Object.fromEntries(LIMITS.map((name) => [name, device.device.limits[name]])),
+    features: [...device.gpu.features].toSorted(),
+    limits: Object.fromEntries(LIMITS.map((name) => [name, device.gpu.limits[name]])),
     timer: {
       source: timer.source,
       stepNs: timer.stepNs,
@@ -53,7 +53,7 @@ export function describeContext(
 
 /** The adapter as results name it. Browsers mask most of it. */
 export function describeAdapter(device: GqaDevice): BenchContext['adapter'] {
-  const info = device.device.adapterInfo;
+  const info = device.gpu.adapterInfo;
   return {
     vendor: info.vendor,
     architecture: info.architecture,

@@ -1,5 +1,7 @@
 // hostCost.ts: what a step costs the thread that prepares it: planning, and recording one layer. Its own time, not the GPU's.
-import { cacheLayout, checkShape, planContext, planDecode, type GqaDevice } from '../../src/index.ts';
+import { cacheLayout, checkShape, type GqaDevice } from '../../src/index.ts';
+import { planDecode } from '../../src/decode/plan.ts';
+import { planContext } from '../../src/decode/planContext.ts';
 import { uniform } from '../../src/numbers/random.ts';
 import { LEAST_CLOCKS } from './sampling.ts';
 import { median } from '../schema/stats.ts';
@@ -36,8 +38,8 @@ export function planCost(subject: Subject): number | null {
  * Time to record a row's step for one layer into an open pass, which is then thrown away unsubmitted: validation by the
  * WebGPU implementation included.
  */
-export function recordCost({ device }: GqaDevice, subject: Subject): number | null {
-  const encoder = device.createCommandEncoder({ label: 'host cost' });
+export function recordCost({ gpu }: GqaDevice, subject: Subject): number | null {
+  const encoder = gpu.createCommandEncoder({ label: 'host cost' });
   const pass = encoder.beginComputePass({ label: 'host cost' });
   const ns = perCall(() => subject.record(pass));
   pass.end();

@@ -1,5 +1,7 @@
 // rowGroup.ts: the rows that are timed interleaved: each made ready and checked, sampled in turn, and checked again.
-import { GqaError, tunedFor, variantName as sizesName, type GqaDevice } from '../../src/index.ts';
+import { GqaError, type GqaDevice } from '../../src/index.ts';
+import { tunedFor } from '../../src/decode/tuning.ts';
+import { variantName as sizesName } from '../../src/kernels/fused.ts';
 import { createBed, type Bed, type Rotation } from './bed.ts';
 import { planCost, recordCost } from './hostCost.ts';
 import { shapeOf } from '../../src/reference/problem.ts';
@@ -94,7 +96,7 @@ export class RowGroup {
     const { subject, tuned } = made;
     try {
       // Or the upload of its caches would be in the first time.
-      await this.#device.device.queue.onSubmittedWorkDone();
+      await this.#device.gpu.queue.onSubmittedWorkDone();
       const { wallNs: firstNs } = await this.#timer.time((pass) => subject.record(pass));
       const check = this.#options.check ? await subject.check() : null;
       if (check && !check.pass) {
@@ -126,8 +128,8 @@ export class RowGroup {
 
   #tunedFor({ problem, cache }: Bed) {
     const { tuning } = this.#options;
-    const { device, facts } = this.#device;
-    return tuning && tunedFor(tuning, device.adapterInfo, facts, shapeOf(problem), cache.layout);
+    const { gpu, facts } = this.#device;
+    return tuning && tunedFor(tuning, gpu.adapterInfo, facts, shapeOf(problem), cache.layout);
   }
 }
 

@@ -1,6 +1,7 @@
 // rows.ts: from a benchmark's options to its rows: which shapes are compared.
 import { typesName } from '../../src/numbers/elements.ts';
-import { checkShape, DECODE_KERNELS, type KernelChoice, type KvType, ShapeError } from '../../src/index.ts';
+import { checkShape, type KernelChoice, type KvType, ShapeError } from '../../src/index.ts';
+import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
 import { parseRequests } from './requests.ts';
 import type { RowParams } from '../schema/schema.ts';
 

@@ -2,13 +2,13 @@
 import {
   createDecoder,
   readBack,
-  variantName,
   type ContextOptions,
   type DecodePlan,
   type DecoderOptions,
   type DecodeStep,
   type GqaDevice,
 } from '../../src/index.ts';
+import { variantName } from '../../src/kernels/fused.ts';
 import type { Bed } from './bed.ts';
 import type { RowCheck } from '../schema/schema.ts';
 import { checkOf } from '../check/rowCheck.ts';
@@ -41,7 +41,7 @@ export async function createSubject(
   const decoder = await createDecoder(device, { cache, numQHeads, qLen, causal, ...options });
   try {
     const steps: DecodeStep[] = [];
-    for (let layer = 0; layer < copies; layer++) steps.push(await decoder.step({ layer, q, o, lse }));
+    for (let layer = 0; layer < copies; layer++) steps.push(await decoder.bind({ layer, q, o, lse }));
     const lens = { kvLens: kvLens ?? problem.kvLens };
     const plan = decoder.plan(lens);
     const expected = () => (kvLens ? expect64({ ...problem, kvLens }) : bed.expected());
@@ -76,7 +76,7 @@ async function checkStep(
   expected: Expected,
 ): Promise<RowCheck> {
   // An output left over from another step would pass for this one's.
-  device.device.queue.writeBuffer(o, 0, new Float32Array(o.size / 4).fill(NaN));
+  device.gpu.queue.writeBuffer(o, 0, new Float32Array(o.size / 4).fill(NaN));
   step.run(plan);
   const verdict = verify(
     expected,

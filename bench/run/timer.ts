@@ -51,11 +51,11 @@ export class PassTimer {
   constructor(device: GqaDevice, hooks: TimerHooks = {}) {
     this.#device = device;
     this.#guard = hooks.guard;
-    this.#wall = new WallClock(device.device.queue, hooks);
-    this.#useWall = !device.device.features.has('timestamp-query');
+    this.#wall = new WallClock(device.gpu.queue, hooks);
+    this.#useWall = !device.gpu.features.has('timestamp-query');
     if (this.#useWall) return;
-    this.#queries = device.device.createQuerySet({ label: 'timer', type: 'timestamp', count: 2 });
-    this.#resolved = device.device.createBuffer({
+    this.#queries = device.gpu.createQuerySet({ label: 'timer', type: 'timestamp', count: 2 });
+    this.#resolved = device.gpu.createBuffer({
       label: 'timer',
       size: 16,
       usage: QUERY_RESOLVE | COPY_SRC,
@@ -125,15 +125,15 @@ export class PassTimer {
 
   /** Nanoseconds of one pass by the wall clock, and by timestamps where they are in use. */
   async #timeOnce(record: RecordPass): Promise<{ wallNs: number; gpuNs?: number }> {
-    const { device } = this.#device;
+    const { gpu } = this.#device;
     this.#device.assertUsable();
-    const encoder = device.createCommandEncoder({ label: 'timed' });
+    const encoder = gpu.createCommandEncoder({ label: 'timed' });
     const pass = encoder.beginComputePass({ label: 'timed', ...this.#writes() });
     record(pass);
     pass.end();
     if (!this.#useWall) encoder.resolveQuerySet(this.#queries!, 0, 2, this.#resolved!, 0);
     const commands = encoder.finish();
-    const wallNs = await this.#wall.time(() => device.queue.submit([commands]));
+    const wallNs = await this.#wall.time(() => gpu.queue.submit([commands]));
     this.#device.assertUsable();
     return this.#useWall ? { wallNs } : { wallNs, gpuNs: await this.#gpuNs() };
   }

@@ -1,5 +1,6 @@
 // warnings.ts: what a run has to say against its own times.
-import { tuningFaults, type GqaDevice, type Tuning } from '../../src/index.ts';
+import { type GqaDevice, type Tuning } from '../../src/index.ts';
+import { tuningFaults } from '../../src/decode/tuningFaults.ts';
 import { formatSignificant } from '../text/format.ts';
 import { ceilingShare } from '../schema/rates.ts';
 import { spread } from './sampling.ts';
@@ -19,11 +20,11 @@ export function runWarnings(timer: Clocks, ceiling: CeilingContext, rows: readon
 
 /** What of the tuning cannot be used on this device. */
 export function tuningWarnings(
-  { device, facts }: GqaDevice,
+  { gpu, facts }: GqaDevice,
   { tuning, tuningSource = 'tuning' }: { readonly tuning?: Tuning; readonly tuningSource?: string },
 ): Warning[] {
   if (!tuning) return [];
-  return tuningFaults(tuning, device.adapterInfo, facts).map((fault) => ({
+  return tuningFaults(tuning, gpu.adapterInfo, facts).map((fault) => ({
     code: 'tuning',
     text: `${tuningSource}: ${fault}`,
   }));

@@ -1,13 +1,8 @@
 // cliffs.ts: does a step's time jump where its plan changes in kind? Both sides of such lengths, timed in turn.
-import {
-  GqaError,
-  planContext,
-  probedFacts,
-  tunedFor,
-  type DeviceFacts,
-  type GqaDevice,
-  type Tuning,
-} from '../../src/index.ts';
+import { GqaError, type DeviceFacts, type GqaDevice, type Tuning } from '../../src/index.ts';
+import { planContext } from '../../src/decode/planContext.ts';
+import { probedFacts } from '../../src/decode/probe.ts';
+import { tunedFor } from '../../src/decode/tuning.ts';
 import { createBed, type Bed } from '../run/bed.ts';
 import { shuffled, uniform } from '../../src/numbers/random.ts';
 import { wrongText } from '../check/rowCheck.ts';
@@ -80,14 +75,14 @@ export async function* measureCliffs(device: GqaDevice, options: CliffOptions): 
 }
 
 function contextAt(
-  { device }: GqaDevice,
+  { gpu }: GqaDevice,
   facts: DeviceFacts,
   load: LoadShape,
   capacity: number,
   tuning: Tuning | undefined,
 ) {
   const { shape, layout } = loadAt(load, capacity);
-  const tuned = tuning && tunedFor(tuning, device.adapterInfo, facts, shape, layout);
+  const tuned = tuning && tunedFor(tuning, gpu.adapterInfo, facts, shape, layout);
   return planContext(shape, layout, facts, tuned ? { tuned } : {});
 }
 

@@ -2,14 +2,9 @@
 //
 // A round is one turn of the loop over an item's keys. What it loads and multiplies is unrolled and called once, so
 // occurrences in the text are operations of an invocation. Exchanges are counted from the sizes: their loops shrink.
-import {
-  cacheLayout,
-  checkShape,
-  planContext,
-  variantName,
-  type DeviceFacts,
-  type KvType,
-} from '../../src/index.ts';
+import { cacheLayout, checkShape, type DeviceFacts, type KvType } from '../../src/index.ts';
+import { planContext } from '../../src/decode/planContext.ts';
+import { variantName } from '../../src/kernels/fused.ts';
 import {
   decodeRegisters,
   registersConsts,

@@ -4,18 +4,17 @@
 // against the best so far, sample by sample in turn, and takes its place if it is clearly faster on the depths together. At
 // the end the best is timed against the start once more: the fastest of many noisy times is too often a lucky one.
 import {
-  deviceKey,
   GqaError,
-  planContext,
-  planDecode,
-  probedFacts,
-  shapeClass,
-  variantName,
   type DeviceFacts,
   type FusedVariant,
   type GqaDevice,
   type TunedEntry,
 } from '../../src/index.ts';
+import { planDecode } from '../../src/decode/plan.ts';
+import { planContext } from '../../src/decode/planContext.ts';
+import { probedFacts } from '../../src/decode/probe.ts';
+import { deviceKey, shapeClass } from '../../src/decode/tuning.ts';
+import { variantName } from '../../src/kernels/fused.ts';
 import { neighbours, startVariants } from './candidates.ts';
 import { createBed, type Bed, type BedParams } from '../run/bed.ts';
 import { comparison, Contestant, type Comparison } from './contestant.ts';
@@ -191,7 +190,7 @@ class Search {
   result(): Tuned {
     const { shape, layout } = this.#class();
     return {
-      device: deviceKey(this.#device.device.adapterInfo),
+      device: deviceKey(this.#device.gpu.adapterInfo),
       shape: shapeClass(shape, layout),
       entry: this.#best.entry,
       trials: this.#trials,

@@ -2,15 +2,12 @@
 import { Argument, type Command } from 'commander';
 import { version } from '../../package.json';
 import { findAttention, type Attention } from '../../src/checkpoint/find/findAttention.ts';
-import { Calibration } from '../../src/checkpoint/convert/disk/calibration.ts';
-import { finishConversion } from '../../src/checkpoint/convert/disk/finish.ts';
+import { makeWhole } from '../../src/checkpoint/convert/disk/convertFolder.ts';
 import { convertShards, type ConversionJob } from '../../src/checkpoint/convert/disk/job.ts';
-import { withLock } from '../../src/checkpoint/convert/disk/lock.ts';
 import { openModelFolder, type ModelFolder } from '../../src/checkpoint/convert/disk/modelFolder.ts';
-import { ModelReader } from '../../src/checkpoint/convert/disk/modelReader.ts';
 import { partialFolder } from '../../src/checkpoint/convert/disk/partial.ts';
+import { withSources } from '../../src/checkpoint/convert/disk/sources.ts';
 import { checkTarget } from '../../src/checkpoint/convert/disk/target.ts';
-import { type MapperSources } from '../../src/checkpoint/convert/mapper.ts';
 import { planConversion, type ConversionPlan } from '../../src/checkpoint/convert/plan.ts';
 import { GqaError } from '../../src/device/errors.ts';
 import { checkPlan } from '../../src/checkpoint/convert/disk/job.ts';
@@ -61,7 +58,7 @@ async function runConvert(command: Command, path: string, options: ConvertOption
   const out = options.out === undefined ? undefined : await targetFolder(options.out);
   if (out !== undefined) await checkPlace(model.path, out);
   for (const text of plan.notes) note(text);
-  await withSources(model, attention, options, async (sources, calibration) => {
+  await withSources(model, attention, options.calibration, async (sources, calibration) => {
     if (options.report)
       await runReport({ model, plans, sources, calibrated: calibration !== undefined }, options, {
         write,
@@ -129,47 +126,14 @@ function planFor(
   return planConversion(attention, model.tensors, options, model.path);
 }
 
-/** Opens the weights and the calibration file for `use`, and closes them. */
-async function withSources(
-  model: ModelFolder,
-  attention: Attention,
-  { calibration: path }: ConvertOptions,
-  use: (sources: MapperSources, calibration: Calibration | undefined) => Promise<void>,
-): Promise<void> {
-  const reader = new ModelReader(model);
-  try {
-    const calibration = path === undefined ? undefined : await Calibration.open(path, attention);
-    try {
-      const sources: MapperSources = {
-        read: (name) => reader.read(name),
-        readFloats: (name) => reader.readFloats(name),
-        inputsOf: async (module) => calibration?.inputsOf(module),
-      };
-      await use(sources, calibration);
-    } finally {
-      await calibration?.close();
-    }
-  } finally {
-    await reader.close();
-  }
-}
-
 const LEFT = 'the conversion stops; the same command again goes on after the last whole shard';
 
-async function convert(job: ConversionJob, options: ConvertOptions): Promise<string> {
+async function convert(job: ConversionJob, { shards, finish }: ConvertOptions): Promise<string> {
+  if (!shards) return (await makeWhole(job, { converts: !finish })) ? resultText(job) : wholeAlready(job);
   if (await checkTarget(job)) return wholeAlready(job);
-  if (options.shards) {
-    const { index, of } = options.shards;
-    const { converted, skipped } = await convertShards(job, options.shards);
-    return `worker ${index}/${of}: ${converted} shards converted, ${skipped} were done before, in ${partialFolder(job.out)}`;
-  }
-  return withLock(job.out, async () => {
-    // It may have been finished by the run that had the lock before.
-    if (await checkTarget(job)) return wholeAlready(job);
-    if (!options.finish) await convertShards(job, { index: 0, of: 1 });
-    await finishConversion(job);
-    return resultText(job);
-  });
+  const { index, of } = shards;
+  const { converted, skipped } = await convertShards(job, shards);
+  return `worker ${index}/${of}: ${converted} shards converted, ${skipped} were done before, in ${partialFolder(job.out)}`;
 }
 
 function wholeAlready({ out }: ConversionJob): string {

@@ -14,6 +14,7 @@ import {
   kvCacheBytes,
   kvRows,
   type KvRow,
+  storedRows,
   type RowBytes,
 } from '../../src/models/kvBytes.ts';
 import { countLayers, keepsKv, type KvLayers, type LayerKind } from '../../src/models/kvLayers.ts';
@@ -49,7 +50,7 @@ export function kvReport(
   const rows = kvRows(shape, {
     depths,
     batch,
-    rowBytes: storedRowBytes(request),
+    rowBytes: storedRows(request.typeK, request.typeV),
     memoryBytes: memoryGiB * 2 ** 30,
     ...(gbps !== undefined && { gbps }),
   });
@@ -90,7 +91,7 @@ function workedFormula(report: KvReport): string {
   });
   const sum = terms.length === 1 ? terms[0]! : `(${terms.join(' + ')})`;
   const twice = typeK === typeV ? '2 (K,V) × ' : '';
-  return `${twice}${sum} = ${bytesTwice(kvBytesPerToken(shape.kvLayers, storedRowBytes(report)))}`;
+  return `${twice}${sum} = ${bytesTwice(kvBytesPerToken(shape.kvLayers, storedRows(report.typeK, report.typeV)))}`;
 }
 
 /** The layers that a new token adds to, together where their heads are alike. */
@@ -113,16 +114,12 @@ function rowFormula(type: KvType, headDim: number): string {
   return `${rowBytes(type, headDim)} B (${headDim} ${type} with scales)`;
 }
 
-function storedRowBytes({ typeK, typeV }: Pick<KvReport, 'typeK' | 'typeV'>): RowBytes {
-  return (headDim) => ({ k: rowBytes(typeK, headDim), v: rowBytes(typeV, headDim) });
-}
-
 const WINDOWED: readonly LayerKind[] = ['local', 'chunked'];
 
 /** What the layers keep where it is not every token of each. */
 function layerWords(report: KvReport): string[] {
   const { kvLayers, layers } = report.shape;
-  const rows = storedRowBytes(report);
+  const rows = storedRows(report.typeK, report.typeV);
   const windows = kvLayers.filter(({ kind }) => WINDOWED.includes(kind));
   const keep = windows.map(({ kind, count, window = 0 }) => {
     const tokens = groupDigits(window);
@@ -181,7 +178,7 @@ function rowTable({ shape, rows, memoryGiB, gbps }: KvReport): string {
 
 /** Every preset as a Markdown table: its shape, bytes per token, and the cache of the batch at each depth. */
 export function presetTable(request: KvReportRequest): string {
-  const rowsOf = storedRowBytes(request);
+  const rowsOf = storedRows(request.typeK, request.typeV);
   const columns: Column[] = [
     { title: 'model', align: 'left' },
     ...rightAligned(['layers', 'heads q/kv', 'group', 'head_dim', 'local (window)', 'per token']),

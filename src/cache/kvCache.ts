@@ -1,41 +1,21 @@
 // kvCache.ts: a preallocated KV cache in GPU storage buffers: append in place, truncate, load from the host.
-import {
-  allocated,
-  checkRange,
-  checkWritten,
-  writeData,
-  type BufferArg,
-  type StorageData,
-} from '../device/buffers.ts';
-import { DestroyedError, GqaError, LimitExceededError } from '../device/errors.ts';
+import { allocated, writeData, type StorageData } from '../device/buffers.ts';
+import { DestroyedError, GqaError } from '../device/errors.ts';
 import { checkBufferBytes } from '../device/deviceFacts.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
-import { checkOptions, checkWhole, type Known } from '../device/options.ts';
+import { checkList, checkOptions, checkWhole, type Known } from '../device/options.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import { beginPass, bindKernel, dispatch, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { submitted, validated } from '../device/scopes.ts';
-import { appendGrid, appendKv, appendStepWords, setAppended } from '../kernels/appendKv.ts';
+import { appendKv, appendStepWords, setAppended } from '../kernels/appendKv.ts';
 import { BoundAppend, type BoundRows } from './boundAppend.ts';
+import { checkAppend, type AppendArgs, type CheckedRows } from './appendArgs.ts';
 import { buffersOf, createLayers, type CacheLayer } from './layers.ts';
 import { cacheLayout, checkKvLens, type CacheLayout, type CacheOptions } from './layout.ts';
 import { CacheLengths } from './lengths.ts';
 import { CacheStatus, type CacheReport } from './status.ts';
 import { checkStored } from './stored.ts';
-
-/** New tokens for one layer: k and v are f32 [B, Hkv, numTokens, D]. */
-export interface AppendArgs {
-  /** Layer of the cache, from 0. Default 0. */
-  readonly layer?: number;
-  /** f32 [B, Hkv, numTokens, D]; exactly that many bytes. */
-  readonly k: BufferArg;
-  /** f32 [B, Hkv, numTokens, D]; exactly that many bytes. */
-  readonly v: BufferArg;
-  /** Tokens that each sequence gets, 1 to the capacity. Default 1. */
-  readonly numTokens?: number;
-}
-
-const APPEND_ARGS = { layer: true, k: true, v: true, numTokens: true } satisfies Known<AppendArgs>;
 
 /**
  * Stored bytes for one layer, exactly as many as its K and V have (`encodeRows` gives them; f32 elements may be a
@@ -144,30 +124,29 @@ export class KvCache {
     return new BoundAppend(this, await this.#bindRows(args));
   }
 
+  /**
+   * As `bindAppend`, for several layers at once with a single wait: the results are in the order of the list, and a `layer`
+   * that is left out is the place in it. Nothing is bound when one is refused.
+   */
+  async bindAppends(layers: readonly AppendArgs[]): Promise<BoundAppend[]> {
+    checkList('bindAppends: layers', layers);
+    const all = layers.map((args, i) => this.#checked(`bindAppends: layers[${i}]`, args, i));
+    const bound = await validated(this.device, 'append', () => all.map((rows) => this.#bound(rows)));
+    return bound.map((rows) => new BoundAppend(this, rows));
+  }
+
   async #bindRows(args: AppendArgs): Promise<BoundRows> {
-    checkOptions('append', args, APPEND_ARGS);
-    const { layer = 0, numTokens = 1 } = args;
-    this.#checkLayer('append', layer);
-    const { batch, numKvHeads, headDim, capacity } = this.layout;
-    checkWhole('append: numTokens', numTokens, 1, capacity);
-    const grid = appendGrid(batch, numKvHeads, numTokens);
-    const { maxGrid } = this.device.facts;
-    if (grid[0] > maxGrid) {
-      throw new LimitExceededError('append', 'maxComputeWorkgroupsPerDimension', grid[0], maxGrid);
-    }
-    const bytes = batch * numKvHeads * numTokens * headDim * 4;
-    const ranges = {
-      k: checkRange(this.device, 'append: k', args.k, bytes),
-      v: checkRange(this.device, 'append: v', args.v, bytes),
-      k_cache: this.layers[layer]!.k,
-      v_cache: this.layers[layer]!.v,
-    };
-    checkWritten('append', ['k_cache', 'v_cache'], ranges);
+    const rows = this.#checked('append', args, 0);
+    return validated(this.device, 'append', () => this.#bound(rows));
+  }
+
+  #checked(where: string, args: AppendArgs, defaultLayer: number): CheckedRows {
+    return checkAppend(where, this, args, defaultLayer);
+  }
+
+  #bound({ layer, numTokens, grid, ranges }: CheckedRows): BoundRows {
     const buffers = { ...ranges, status: this.#status.range(layer), step: this.#ring };
-    const kernel = await validated(this.device, 'append', () =>
-      bindKernel(this.device.device, this.#append, buffers),
-    );
-    return { kernel, layer, numTokens, grid };
+    return { kernel: bindKernel(this.device.gpu, this.#append, buffers), layer, numTokens, grid };
   }
 
   /**

@@ -74,14 +74,14 @@ export class CacheStatus {
     for (const layer of layers) this.#layers[layer]!.unsubmitted.clear();
     const waiting = layers.filter((layer) => this.#recorded(layer) !== this.#layers[layer]!.seen.executed);
     if (waiting.length === 0) return;
-    const { device } = this.#device;
-    const encoder = device.createCommandEncoder({ label: 'append status at truncate' });
+    const { gpu } = this.#device;
+    const encoder = gpu.createCommandEncoder({ label: 'append status at truncate' });
     for (const layer of waiting) {
       const { offset, size } = this.range(layer);
       encoder.copyBufferToBuffer(this.#buffer, offset, this.#atTruncate, offset, size);
       this.#layers[layer]!.pending = this.#recorded(layer);
     }
-    device.queue.submit([encoder.finish()]);
+    gpu.queue.submit([encoder.finish()]);
   }
 
   /** Reads what was counted so far. */

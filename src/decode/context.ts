@@ -14,9 +14,9 @@ import { entryFor, type Tuning } from './tuning.ts';
 /** What a decoder may be told, and what was measured on devices. */
 export interface ChoiceOptions extends ContextOptions {
   /**
-   * What was measured on devices, as `parseTuning` reads it; `auto` takes this device's entry for this class of shapes, if
+   * What was measured on devices, as `Tuning.parse` of `gqa-webgpu/tuning` reads it; `auto` takes this device's entry for this class of shapes, if
    * there is one. An entry of this device that is none is a ShapeError; one that needs more than the device has, as it was
-   * opened, is passed over, and `context.tunedFault` says why. Entries of other devices are not looked at (`tuningFaults`
+   * opened, is passed over, and `context.tunedFault` says why. Entries of other devices are not looked at (`Tuning.faults`
    * does). Default: nothing was.
    */
   readonly tuning?: Tuning;
@@ -61,13 +61,13 @@ function refusal(template: string, { fault }: SubgroupReport): FeatureMissingErr
 
 /** The context by these facts, and by what was tuned as far as a device of these facts can run it. */
 function checked(
-  { device }: GqaDevice,
+  { gpu }: GqaDevice,
   shape: GqaShape,
   layout: CacheLayout,
   facts: DeviceFacts,
   { tuning, tuned: given, ...options }: ChoiceOptions,
 ): PlanContext {
-  const entry = given ?? (tuning && entryFor(tuning, device.adapterInfo, shape, layout));
+  const entry = given ?? (tuning && entryFor(tuning, gpu.adapterInfo, shape, layout));
   const tunedFault = entry && lack(shape, layout, entry.variant, facts);
   const tuned = tunedFault === undefined ? entry : undefined;
   const context = planContext(shape, layout, facts, { ...options, ...(tuned && { tuned }) });

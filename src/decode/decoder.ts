@@ -3,7 +3,14 @@ import { KvCache } from '../cache/kvCache.ts';
 import { allocated, checkRange, checkWritten, type BufferArg } from '../device/buffers.ts';
 import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
-import { checkInstance, checkOptions, checkWhole, pickKnown, type Known } from '../device/options.ts';
+import {
+  checkInstance,
+  checkList,
+  checkOptions,
+  checkWhole,
+  pickKnown,
+  type Known,
+} from '../device/options.ts';
 import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { validated } from '../device/scopes.ts';
@@ -39,7 +46,7 @@ const DECODER_OPTIONS = { cache: true, ...OWN_SHAPE, ...CHOICE_OPTIONS } satisfi
  * large. NaN or infinity in o beside a finite lse come from V: it holds them, or its weighted sum leaves f32.
  */
 export interface StepArgs {
-  /** Layer of the cache, from 0. Default 0. */
+  /** Layer of the cache, from 0. Default 0; in a list, the place in it. */
   readonly layer?: number;
   /** Queries, f32 [B, Hq, Lq, D]; exactly that many bytes. */
   readonly q: BufferArg;
@@ -60,7 +67,7 @@ export interface StepPlanOptions extends PlanOptions {
 const STEP_PLAN_OPTIONS = { kvLens: true, ...PLAN_OPTIONS } satisfies Known<StepPlanOptions>;
 
 /**
- * Chooses a decoder's kernels and allocates its scratch; `step` compiles and binds. All waiting happens in these two. Throws ShapeError and
+ * Chooses a decoder's kernels and allocates its scratch; `bind` compiles and binds. All waiting happens in these two. Throws ShapeError and
  * LimitExceededError for what cannot be, FeatureMissingError for a kernel the device cannot run, GpuError for want of memory.
  * The first decoder of a device with subgroups probes them: `context.subgroups` says what was found.
  */
@@ -76,7 +83,7 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
   checkKernel('decoder', kernel);
   if (tuning !== undefined) {
     checkTuning('decoder: tuning', tuning);
-    checkOwnEntries('decoder: tuning', tuning, device.device.adapterInfo, device.facts);
+    checkOwnEntries('decoder: tuning', tuning, device.gpu.adapterInfo, device.facts);
   }
   checkChoice('decoder', options);
   const shape = checkShape({ ...pickKnown<OwnShape>(options, OWN_SHAPE), ...pickShape(cache) });
@@ -91,6 +98,12 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
 function pickShape(cache: KvCache): Pick<GqaShape, 'batch' | 'numKvHeads' | 'headDim'> {
   const { batch, numKvHeads, headDim } = cache.layout;
   return { batch, numKvHeads, headDim };
+}
+
+/** A step's buffers, found to fit. */
+interface CheckedStep {
+  readonly layer: number;
+  readonly buffers: StepBuffers;
 }
 
 /** Attention of new query rows over a cache; what its numbers mean, and NaN among them, is said at StepArgs. Never destroys the cache. */
@@ -130,24 +143,46 @@ export class Decoder {
    * Binds the buffers of one layer, once; the result then records any number of steps without creating GPU objects. The first
    * call compiles the kernels. Throws ShapeError for a buffer of the wrong size, ForeignDeviceError for one of another device.
    */
-  async step(args: StepArgs): Promise<DecodeStep> {
+  async bind(args: StepArgs): Promise<DecodeStep> {
     this.assertUsable();
-    checkOptions('step', args, STEP_ARGS);
-    const { layer = 0, q, o, lse } = args;
+    const [step] = await this.#bindAll([this.#checked('bind', args, 0)]);
+    return step!;
+  }
+
+  /**
+   * As `bind`, for several layers at once with a single wait: the results are in the order of the list, and a `layer` that is
+   * left out is the place in it. Nothing is bound when one is refused.
+   */
+  async bindLayers(layers: readonly StepArgs[]): Promise<DecodeStep[]> {
+    this.assertUsable();
+    checkList('bindLayers: layers', layers);
+    return this.#bindAll(layers.map((args, i) => this.#checked(`bindLayers: layers[${i}]`, args, i)));
+  }
+
+  #checked(where: string, args: StepArgs, defaultLayer: number): CheckedStep {
+    checkOptions(where, args, STEP_ARGS);
+    const { layer = defaultLayer, q, o, lse } = args;
     const { rows, headDim } = this.shape;
-    checkWhole('step: layer', layer, 0, this.cache.layout.layers - 1);
+    checkWhole(`${where}: layer`, layer, 0, this.cache.layout.layers - 1);
     const ranges = {
-      q: checkRange(this.device, 'step: q', q, rows * headDim * 4),
-      o: checkRange(this.device, 'step: o', o, rows * headDim * 4),
-      ...(lse !== undefined && { lse: checkRange(this.device, 'step: lse', lse, rows * 4) }),
+      q: checkRange(this.device, `${where}: q`, q, rows * headDim * 4),
+      o: checkRange(this.device, `${where}: o`, o, rows * headDim * 4),
+      ...(lse !== undefined && { lse: checkRange(this.device, `${where}: lse`, lse, rows * 4) }),
       k: this.cache.layers[layer]!.k,
       v: this.cache.layers[layer]!.v,
     };
-    checkWritten('step', lse === undefined ? ['o'] : ['o', 'lse'], ranges);
-    const buffers: StepBuffers = { ...ranges, ring: this.#ring };
-    const bind = await this.#path.compile(lse !== undefined);
-    const record = await validated(this.device, 'step', () => bind(buffers));
-    return new DecodeStep(this, layer, record, this.#ring);
+    checkWritten(where, lse === undefined ? ['o'] : ['o', 'lse'], ranges);
+    return { layer, buffers: { ...ranges, ring: this.#ring } };
+  }
+
+  async #bindAll(steps: readonly CheckedStep[]): Promise<DecodeStep[]> {
+    const compiled = await Promise.all(
+      steps.map(({ buffers }) => this.#path.compile(buffers.lse !== undefined)),
+    );
+    const records = await validated(this.device, 'bind', () =>
+      steps.map(({ buffers }, i) => compiled[i]!(buffers)),
+    );
+    return steps.map(({ layer }, i) => new DecodeStep(this, layer, records[i]!, this.#ring));
   }
 
   /** Throws when the decoder, its cache or its device cannot be used any more. */
@@ -176,7 +211,7 @@ export class DecodeStep {
   readonly #record: RecordStep;
   readonly #ring: StepRing;
 
-  /** @internal Use Decoder.step. */
+  /** @internal Use Decoder.bind. */
   constructor(decoder: Decoder, layer: number, record: RecordStep, ring: StepRing) {
     this.#decoder = decoder;
     this.#layer = layer;
@@ -210,9 +245,9 @@ export class DecodeStep {
 
   /** Records into an encoder of its own and submits; does not wait. */
   run(plan: DecodePlan): void {
-    const { device } = this.#decoder.device;
-    const encoder = device.createCommandEncoder({ label: 'decode step' });
+    const { gpu } = this.#decoder.device;
+    const encoder = gpu.createCommandEncoder({ label: 'decode step' });
     this.record(encoder, plan);
-    device.queue.submit([encoder.finish()]);
+    gpu.queue.submit([encoder.finish()]);
   }
 }

@@ -26,8 +26,8 @@ export function createFusedPath(device: GqaDevice, context: PlanContext, create:
       ]);
       return ({ q, k, v, ring, ...outputs }) => {
         const inputs = { q, k_cache: k, v_cache: v, step: ring };
-        const items = bindKernel(device.device, fused, { ...inputs, ...outputs, partial });
-        const join = bindKernel(device.device, merge, { ...outputs, partial, step: ring });
+        const items = bindKernel(device.gpu, fused, { ...inputs, ...outputs, partial });
+        const join = bindKernel(device.gpu, merge, { ...outputs, partial, step: ring });
         return (pass, plan, offset) => {
           dispatch(pass, items, plan.grid, offset);
           if (plan.merges) dispatch(pass, join, merged, offset);

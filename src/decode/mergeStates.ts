@@ -63,7 +63,7 @@ export async function bindMerge(device: GqaDevice, args: MergeArgs): Promise<Bou
   };
   checkWritten('merge', ['o', 'lse'], buffers);
   const compiled = await device.pipelines.get(mergeFinished(headDim, rows, numStates));
-  const bound = await validated(device, 'merge', () => bindKernel(device.device, compiled, buffers));
+  const bound = await validated(device, 'merge', () => bindKernel(device.gpu, compiled, buffers));
   return new BoundMerge(device, bound, rows);
 }
 

@@ -28,9 +28,9 @@ export function createPlainPath(
         device.pipelines.get(plainMix(shape, layout)),
       ]);
       return ({ q, k, v, o, lse, ring }) => {
-        const score = bindKernel(device.device, scoresKernel, { q, k_cache: k, step: ring, scores });
-        const softmax = bindKernel(device.device, softmaxKernel, { step: ring, scores, ...(lse && { lse }) });
-        const mix = bindKernel(device.device, mixKernel, { weights: scores, v_cache: v, step: ring, o });
+        const score = bindKernel(device.gpu, scoresKernel, { q, k_cache: k, step: ring, scores });
+        const softmax = bindKernel(device.gpu, softmaxKernel, { step: ring, scores, ...(lse && { lse }) });
+        const mix = bindKernel(device.gpu, mixKernel, { weights: scores, v_cache: v, step: ring, o });
         return (pass, plan, offset) => {
           // Its one split is as long as the longest sequence.
           dispatch(pass, score, plainScoresGrid(shape, plan.splitLen), offset);

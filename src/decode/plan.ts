@@ -61,7 +61,7 @@ export function checkPlan(where: string, plan: DecodePlan, context: PlanContext)
 
 /**
  * Plans one step; needs no device. One plan serves all layers.
- * @param context of the decoder: `Decoder.context`, or `planContext`
+ * @param context of the decoder: `Decoder.context`
  * @param kvLens keys that each sequence attends to, the new ones included: [B], each 0 to the capacity
  * @param options scale and splits; default 1 / sqrt(D), and as many splits as keep the device busy
  */

@@ -59,7 +59,7 @@ export interface ContextOptions {
   readonly kernel?: KernelChoice;
   /** The fused kernel's sizes, for tests and tuning. Decides the kernel too. Default: what suits device and shape. */
   readonly variant?: FusedVariant;
-  /** What was measured on this device for this shape, as `tunedFor` finds it. Default: nothing was. */
+  /** What was measured on this device for this shape, as `Tuning.for` finds it. Default: nothing was. */
   readonly tuned?: TunedEntry;
 }
 

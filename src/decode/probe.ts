@@ -30,8 +30,8 @@ const probes = new WeakMap<GPUDevice, Map<string, Promise<SubgroupReport>>>();
 export async function probeSubgroups(device: GqaDevice, sizes: TeamSizes): Promise<SubgroupReport> {
   checkDevice('probeSubgroups', device);
   checkTeams(device.facts, sizes);
-  const known = probes.get(device.device) ?? new Map<string, Promise<SubgroupReport>>();
-  probes.set(device.device, known);
+  const known = probes.get(device.gpu) ?? new Map<string, Promise<SubgroupReport>>();
+  probes.set(device.gpu, known);
   const key = `${sizes.wgSize}/${sizes.lanes}`;
   const asked = known.get(key);
   if (asked) return asked;
@@ -58,7 +58,7 @@ function checkTeams({ maxInvocations }: DeviceFacts, sizes: TeamSizes): void {
 /** What all probes of a device found so far. */
 export async function subgroupReports(device: GqaDevice): Promise<SubgroupReport[]> {
   checkDevice('subgroupReports', device);
-  const known = probes.get(device.device);
+  const known = probes.get(device.gpu);
   return known ? Promise.all(known.values()) : [];
 }
 
@@ -100,14 +100,14 @@ async function probe(device: GqaDevice, sizes: TeamSizes): Promise<SubgroupRepor
   const seen = createStorage(device, compiled.name, probeBytes(sizes));
   try {
     await validated(device, compiled.name, () => {
-      const bound = bindKernel(device.device, compiled, {
+      const bound = bindKernel(device.gpu, compiled, {
         seen: { buffer: seen, offset: 0, size: seen.size },
       });
-      const encoder = device.device.createCommandEncoder({ label: compiled.name });
+      const encoder = device.gpu.createCommandEncoder({ label: compiled.name });
       const pass = beginPass('subgroup probe', device, encoder);
       dispatch(pass, bound, PROBE_GRID);
       endPass(encoder, pass);
-      device.device.queue.submit([encoder.finish()]);
+      device.gpu.queue.submit([encoder.finish()]);
     });
     return judgeProbe(sizes, new Uint32Array(await readBack(device, seen)));
   } finally {

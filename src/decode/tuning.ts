@@ -14,7 +14,7 @@ import { powerOfTwoFrom } from '../kernels/sizes.ts';
 import { typesName } from '../numbers/elements.ts';
 
 /** Bumped when older files cannot be read any more: another meaning of sizes or slots. */
-export const TUNING_SCHEMA = 'gqa-tuning/1';
+export const TUNING_SCHEMA: Tuning['schema'] = 'gqa-tuning/1';
 
 /** The fastest of what was tried for one class of shapes. */
 export interface TunedEntry {
@@ -25,15 +25,15 @@ export interface TunedEntry {
 
 /** All that was measured, by device and class of shapes. */
 export interface Tuning {
-  readonly schema: typeof TUNING_SCHEMA;
+  readonly schema: 'gqa-tuning/1';
   readonly devices: Readonly<Record<string, Readonly<Record<string, TunedEntry>>>>;
 }
 
-export const NO_TUNING: Tuning = { schema: TUNING_SCHEMA, devices: {} };
+export const NO_TUNING: Tuning = Object.freeze({ schema: TUNING_SCHEMA, devices: Object.freeze({}) });
 
 /** A device's name in a Tuning: all that its adapter tells of itself. */
 export function deviceKey(info: GPUAdapterInfo): string {
-  checkAdapterInfo('deviceKey', info);
+  checkAdapterInfo('Tuning: adapterInfo', info);
   const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } = info;
   const names = [vendor, architecture, device, description].filter((name) => name !== '');
   return [...names, `subgroups ${subgroupMinSize}-${subgroupMaxSize}`].join(' | ');
@@ -44,8 +44,8 @@ export function deviceKey(info: GPUAdapterInfo): string {
  * up to a power of two, element types. Shapes of a class run the same shader and split alike.
  */
 export function shapeClass(shape: GqaShape, layout: CacheFormat): string {
-  checkGqaShape('shapeClass: shape', shape);
-  checkFormat('shapeClass: layout', layout);
+  checkGqaShape('Tuning: shape', shape);
+  checkFormat('Tuning: cache', layout);
   const { headDim, rowsPerKvHead, batch, numKvHeads } = shape;
   const types = typesName(layout, (k, v) => `${k}-${v}`);
   return `d${headDim}_rows${rowsPerKvHead}_heads${powerOfTwoFrom(batch * numKvHeads)}_${types}`;
@@ -62,8 +62,8 @@ export function tunedFor(
   shape: GqaShape,
   layout: CacheFormat,
 ): TunedEntry | undefined {
-  checkTuning('tunedFor: tuning', tuning);
-  checkFacts('tunedFor: facts', facts);
+  checkTuning('Tuning.for: tuning', tuning);
+  checkFacts('Tuning.for: facts', facts);
   const entry = entryFor(tuning, info, shape, layout);
   return entry && canRun(shape, layout, entry.variant, facts) ? entry : undefined;
 }
@@ -85,18 +85,29 @@ export function entryFor(
  * @param shape its class, as `shapeClass` names it
  */
 export function withEntry(tuning: Tuning, device: string, shape: string, entry: TunedEntry): Tuning {
-  checkTuning('withEntry: tuning', tuning);
-  checkString('withEntry: device', device);
-  checkString('withEntry: shape', shape);
-  checkEntry('withEntry: entry', entry);
-  checkVariantForm('withEntry: entry.variant', entry.variant);
+  checkTuning('Tuning.with: tuning', tuning);
+  checkString('Tuning.with: device', device);
+  checkString('Tuning.with: shape', shape);
+  checkEntry('Tuning.with: entry', entry);
+  checkVariantForm('Tuning.with: entry.variant', entry.variant);
   const devices = { ...tuning.devices, [device]: { ...tuning.devices[device], [shape]: entry } };
   return { schema: TUNING_SCHEMA, devices };
 }
 
+/** The tuning with an entry for an adapter and a shape. */
+export function entryWith(
+  tuning: Tuning,
+  info: GPUAdapterInfo,
+  shape: GqaShape,
+  layout: CacheFormat,
+  entry: TunedEntry,
+): Tuning {
+  return withEntry(tuning, deviceKey(info), shapeClass(shape, layout), entry);
+}
+
 /** Reads a Tuning from the text `json`. Throws ShapeError, with `where` in front, for what is not one of this schema. */
 export function parseTuning(json: string, where: string): Tuning {
-  checkString('parseTuning: where', where);
+  checkString('Tuning.parse: where', where);
   if (typeof json !== 'string') throw new ShapeError(`${where}: expected JSON, got ${describe(json)}`);
   let value: unknown;
   try {

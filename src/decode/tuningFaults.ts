@@ -13,8 +13,8 @@ import { checkEntry, checkTuning, deviceKey, type TunedEntry, type Tuning } from
  * class of shapes or no kernel, and all of it where every entry is for another device. Empty where all is well.
  */
 export function tuningFaults(tuning: Tuning, info: GPUAdapterInfo, facts: DeviceFacts): string[] {
-  checkTuning('tuningFaults: tuning', tuning);
-  checkFacts('tuningFaults: facts', facts);
+  checkTuning('Tuning.faults: tuning', tuning);
+  checkFacts('Tuning.faults: facts', facts);
   const own = deviceKey(info);
   const faults = Object.entries(tuning.devices).flatMap(([device, entries]) =>
     Object.entries(entries).flatMap(([shape, entry]) => {

@@ -46,7 +46,7 @@ export function createStorage(device: GqaDevice, label: string, bytes: number): 
     throw new ShapeError(`${label}: expected a positive multiple of 4 bytes, got ${describe(bytes)}`);
   }
   checkBufferBytes(device.facts, label, bytes);
-  return device.device.createBuffer({ label, size: bytes, usage: STORAGE_BOTH_WAYS });
+  return device.gpu.createBuffer({ label, size: bytes, usage: STORAGE_BOTH_WAYS });
 }
 
 /**
@@ -75,7 +75,7 @@ export function writeData(
   { buffer, offset }: Pick<BufferRange, 'buffer' | 'offset'>,
   data: ArrayBufferView,
 ): void {
-  const { queue } = device.device;
+  const { queue } = device.gpu;
   const { byteOffset, byteLength } = data;
   if (isFixed(data.buffer)) queue.writeBuffer(buffer, offset, data.buffer, byteOffset, byteLength);
   else queue.writeBuffer(buffer, offset, new Uint8Array(data.buffer, byteOffset, byteLength).slice());
@@ -118,7 +118,7 @@ export async function copyOut(
   { buffer, offset, size }: BufferRange,
 ): Promise<ArrayBuffer> {
   device.assertAlive();
-  const staging = device.device.createBuffer({
+  const staging = device.gpu.createBuffer({
     label: what,
     size,
     usage: BUFFER_USAGE.MAP_READ | BUFFER_USAGE.COPY_DST,
@@ -181,7 +181,7 @@ export function checkRange(device: GqaDevice, what: string, arg: BufferArg, byte
   const given = rangeOf(what, arg, bytes);
   if (given.size !== bytes)
     throw new ShapeError(`${what}: expected ${bytes} bytes, got ${describe(given.size)}`);
-  checkPart(what, given, device.device.limits.minStorageBufferOffsetAlignment);
+  checkPart(what, given, device.gpu.limits.minStorageBufferOffsetAlignment);
   checkUsage(what, given.buffer, 'STORAGE');
   return given;
 }

@@ -112,7 +112,7 @@ function watchPass<P extends GPUComputePassEncoder | GPURenderPassEncoder>(
  */
 export function checkTarget(
   where: string,
-  { device, owned }: { readonly device: GPUDevice; readonly owned: boolean },
+  { gpu, owned }: { readonly gpu: GPUDevice; readonly owned: boolean },
   target: RecordTarget,
 ): void {
   if (!isEncoder(target) && !isComputePass(target)) {
@@ -123,7 +123,7 @@ export function checkTarget(
   const encoder = encoders.get(target);
   const pass = passes.get(target);
   const known = encoder ?? pass;
-  if (known ? known.device !== device : owned) {
+  if (known ? known.device !== gpu : owned) {
     throw new ForeignDeviceError(`${where}: expected an encoder or pass of this device, got one of another`);
   }
   if (known?.ended || pass?.encoder.ended) {

@@ -44,7 +44,8 @@ export type IdleCheck = () => Promise<readonly GqaError[]>;
 
 /** A device to run kernels on. Owned ones are destroyed by `destroy()`, borrowed ones are left as they are. */
 export class GqaDevice {
-  readonly device: GPUDevice;
+  /** The GPUDevice itself. */
+  readonly gpu: GPUDevice;
   readonly owned: boolean;
   readonly facts: DeviceFacts;
   /** @internal The compiled kernels. */
@@ -62,7 +63,7 @@ export class GqaDevice {
 
   /** @internal Use openDevice or borrowDevice. */
   constructor(device: GPUDevice, owned: boolean, languageFeatures?: WgslLanguageFeatures) {
-    this.device = device;
+    this.gpu = device;
     this.owned = owned;
     this.facts = factsOf(device, languageFeatures?.has('subgroup_id') ?? true);
     this.pipelines = new Pipelines(device);
@@ -97,7 +98,7 @@ export class GqaDevice {
    */
   async idle(): Promise<void> {
     this.assertAlive();
-    await this.device.queue.onSubmittedWorkDone();
+    await this.gpu.queue.onSubmittedWorkDone();
     await this.#errorsReported();
     this.assertAlive();
     const found = (await Promise.all(Array.from(this.#idleChecks, (check) => check()))).flat();
@@ -109,8 +110,8 @@ export class GqaDevice {
 
   /** Waits until errors of earlier calls have come: browsers may report them after the work is done, but in order. */
   async #errorsReported(): Promise<void> {
-    this.device.pushErrorScope('validation');
-    await this.device.popErrorScope().catch(() => null); // rejects when the device was lost, which is said elsewhere
+    this.gpu.pushErrorScope('validation');
+    await this.gpu.popErrorScope().catch(() => null); // rejects when the device was lost, which is said elsewhere
   }
 
   /** @internal Waits a moment for the host to say that the device was lost, which comes a little after calls fail. */
@@ -143,8 +144,8 @@ export class GqaDevice {
     if (this.#destroyed) return;
     this.#destroyed = true;
     if (!this.owned) return;
-    this.device.removeEventListener('uncapturederror', this.#onError);
-    this.device.destroy();
+    this.gpu.removeEventListener('uncapturederror', this.#onError);
+    this.gpu.destroy();
     void this.lost.then(() => alive.delete(this));
   }
 

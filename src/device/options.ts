@@ -63,6 +63,12 @@ export function checkNumbers<T extends object>(
   }
 }
 
+/** Throws ShapeError unless `value` is a list with something in it. */
+export function checkList(where: string, value: readonly unknown[]): void {
+  if (Array.isArray(value) && value.length > 0) return;
+  throw new ShapeError(`${where}: expected a list of at least one, got ${describe(value)}`);
+}
+
 /** Throws ShapeError unless `value` is a text that is not empty. */
 export function checkString(where: string, value: string): void {
   if (typeof value === 'string' && value !== '') return;

@@ -33,7 +33,7 @@ export class StepRing {
   constructor(device: GqaDevice, label: string, words: number) {
     this.#device = device;
     this.#label = label;
-    this.#alignment = device.device.limits.minStorageBufferOffsetAlignment;
+    this.#alignment = device.gpu.limits.minStorageBufferOffsetAlignment;
     this.slotBytes = words * 4;
     this.#last = new Uint32Array(words);
     this.#chunk = this.#createChunk();
@@ -72,7 +72,7 @@ export class StepRing {
       this.#owned = new WeakMap();
     }
     const offset = this.#next;
-    this.#device.device.queue.writeBuffer(this.#chunk, offset, content);
+    this.#device.gpu.queue.writeBuffer(this.#chunk, offset, content);
     this.#next = offset + Math.ceil((content.length * 4) / this.#alignment) * this.#alignment;
     this.#last.set(content);
     this.#lastLength = content.length;
@@ -82,7 +82,7 @@ export class StepRing {
 
   /** Room for contents, and behind it what a binding of the last one covers. */
   #createChunk(): GPUBuffer {
-    return this.#device.device.createBuffer({
+    return this.#device.gpu.createBuffer({
       label: this.#label,
       size: this.#room + Math.ceil(this.slotBytes / this.#alignment) * this.#alignment,
       usage: BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_DST,

@@ -24,9 +24,9 @@ export async function submitted(
 ): Promise<void> {
   device.assertAlive();
   const { error } = await scoped(device, ['internal', 'out-of-memory', 'validation'], () => {
-    const encoder = device.device.createCommandEncoder({ label: what });
+    const encoder = device.gpu.createCommandEncoder({ label: what });
     record(encoder);
-    device.device.queue.submit([encoder.finish()]);
+    device.gpu.queue.submit([encoder.finish()]);
   });
   if (error) throw typedError(what, error);
   // A lost device reports nothing.
@@ -42,18 +42,18 @@ function typedError(what: string, error: GPUError): Error {
 
 /** Runs `create` in error scopes and gives the first error that they report. */
 export async function scoped<T>(
-  { device }: GqaDevice,
+  { gpu }: GqaDevice,
   filters: readonly GPUErrorFilter[],
   create: () => T,
 ): Promise<{ value: T; error: GPUError | null }> {
-  for (const filter of filters) device.pushErrorScope(filter);
+  for (const filter of filters) gpu.pushErrorScope(filter);
   let value: T;
   let reported: Promise<GPUError | null>[] = [];
   try {
     value = create();
   } finally {
     // Also when `create` throws: an open scope would swallow every later error.
-    reported = filters.map(() => device.popErrorScope());
+    reported = filters.map(() => gpu.popErrorScope());
   }
   const errors = await Promise.all(reported);
   return { value, error: errors.find((error) => error !== null) ?? null };

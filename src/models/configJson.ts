@@ -21,7 +21,7 @@ export function strictConfigJson(text: string): string {
 }
 
 /**
- * The value of a config.json. `where` is its path, for messages. Text that is not JSON, and a key that stands twice in
+ * The value of a config.json of the text `text`. `where` is its path, for messages. Text that is not JSON, and a key that stands twice in
  * one object (loaders keep the last, editors change the first), is a GqaError with the code 'config'.
  */
 export function parseConfigJson(text: string, where: string): unknown {

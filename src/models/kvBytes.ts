@@ -1,10 +1,19 @@
 // kvBytes.ts: how many bytes a KV cache takes and a decode step reads. Pure arithmetic on whole numbers.
 import { ShapeError, wholeText } from '../device/errors.ts';
+import { checkOneOf } from '../device/options.ts';
+import { KV_TYPES, rowBytes as bytesOfRow, type KvType } from '../numbers/elements.ts';
 import { keepsKv, withKvHeads, type KvLayers } from './kvLayers.ts';
 import type { ModelShape } from './presets.ts';
 
 /** Bytes of the rows that one head stores of a token, scales included, by the elements of a head. */
 export type RowBytes = (headDim: number) => { readonly k: number; readonly v: number };
+
+/** Rows as a cache of these element types stores them: `kType` of K, `vType` of V. */
+export function storedRows(kType: KvType, vType: KvType = kType): RowBytes {
+  checkOneOf('storedRows: kType', kType, KV_TYPES);
+  checkOneOf('storedRows: vType', vType, KV_TYPES);
+  return (headDim) => ({ k: bytesOfRow(kType, headDim), v: bytesOfRow(vType, headDim) });
+}
 
 /** Rows of elements of two bytes each. */
 export const halves: RowBytes = (headDim) => ({ k: 2 * headDim, v: 2 * headDim });

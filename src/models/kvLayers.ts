@@ -72,7 +72,7 @@ export function areAlike(groups: readonly KvLayers[]): boolean {
   );
 }
 
-/** The same layers with another number of KV heads in each that has a cache. */
+/** The same layers with `numKvHeads` KV heads in each that has a cache. */
 export function withKvHeads(groups: readonly KvLayers[], numKvHeads: number): KvLayers[] {
   return groups.map((group) => (keepsKv(group) ? { ...group, numKvHeads } : group));
 }

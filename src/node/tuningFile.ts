@@ -29,10 +29,9 @@ export function readTuning(path = tuningPath()): Tuning {
 }
 
 /** As `readTuning`, for use on a device: entries that it cannot use are said. */
-export function readTuningFor({ device, facts }: GqaDevice, say: (line: string) => void): Tuning {
+export function readTuningFor({ gpu, facts }: GqaDevice, say: (line: string) => void): Tuning {
   const tuning = readTuning();
-  for (const fault of tuningFaults(tuning, device.adapterInfo, facts))
-    say(`warning  ${tuningPath()}: ${fault}`);
+  for (const fault of tuningFaults(tuning, gpu.adapterInfo, facts)) say(`warning  ${tuningPath()}: ${fault}`);
   return tuning;
 }
 

@@ -16,12 +16,28 @@ export interface StoredProblem extends AttentionProblem {
 
 /** What a problem is made from; the rest has the engine's defaults. */
 export interface ProblemOptions extends ShapeOptions {
+  /** C, token slots of each head. Default: the longest of `kvLens`, at least 1. */
   readonly capacity?: number;
+  /** Keys of each sequence: [B]. */
   readonly kvLens: readonly number[];
+  /** Element type of K. Default f32. */
   readonly kType?: KvType;
+  /** Element type of V. Default: K's. */
   readonly vType?: KvType;
+  /** Factor on q . k. Default 1 / sqrt(D). */
   readonly smScale?: number;
+  /** Of the random values. Default 1. */
   readonly seed?: number;
+}
+
+/** The values of a problem, before they are rounded to a cache's element types. */
+export interface ProblemValues extends ProblemOptions {
+  /** Queries, [B, Hq, Lq, D]. */
+  readonly q: Float32Array<ArrayBuffer>;
+  /** [B, Hkv, C, D] */
+  readonly k: Float32Array<ArrayBuffer>;
+  /** [B, Hkv, C, D] */
+  readonly v: Float32Array<ArrayBuffer>;
 }
 
 /** A problem of random normal q, k and v. Slots past a sequence's length hold NaN: a kernel that reads one shows it. */
@@ -38,13 +54,7 @@ export function randomProblem(options: ProblemOptions): StoredProblem {
 }
 
 /** A problem of given values; k and v [B, Hkv, capacity, D] are rounded to the cache's element types. */
-export function storeProblem(
-  options: ProblemOptions & {
-    readonly q: Float32Array<ArrayBuffer>;
-    readonly k: Float32Array<ArrayBuffer>;
-    readonly v: Float32Array<ArrayBuffer>;
-  },
-): StoredProblem {
+export function storeProblem(options: ProblemValues): StoredProblem {
   const { batch = 1, headDim, qLen = 1, causal = true, kvLens, kType = 'f32', vType = kType } = options;
   const capacity = options.capacity ?? Math.max(1, ...kvLens);
   const rows: RowsLayout = { type: kType, headDim, heads: batch * options.numKvHeads, capacity };

@@ -1,4 +1,5 @@
 // verify.ts: is a kernel's output right? Its error against float64, and the bound it has to keep.
+import { ShapeError } from '../device/errors.ts';
 import { LSE_EMPTY } from '../numbers/lse.ts';
 import { notFiniteText, placeInO } from './notFinite.ts';
 import { attention, type AttentionProblem, type AttentionResult } from './attention.ts';
@@ -69,7 +70,7 @@ export function within(error: number, bound: number): boolean {
 /** The largest absolute difference and where it is; NaN counts as infinite. */
 export function worstError(got: ArrayLike<number>, want: ArrayLike<number>): { error: number; at: number } {
   if (got.length !== want.length)
-    throw new Error(`verify: expected ${want.length} values, got ${got.length}`);
+    throw new ShapeError(`verify: expected ${want.length} values, got ${got.length}`);
   let error = 0;
   let at = 0;
   for (let i = 0; i < want.length; i++) {

@@ -135,7 +135,7 @@ test('one bound append, recorded many times into one encoder, writes a slot afte
   const { cache, k, v } = await filled(device, { batch: 2, numKvHeads: 1, headDim: 64, capacity: 8 }, [0, 3]);
   const fresh = newTokens(cache, 1, 55);
   const bound = await cache.bindAppend(fresh.args);
-  const encoder = device.device.createCommandEncoder();
+  const encoder = device.gpu.createCommandEncoder();
   let [wantK, wantV] = [k, v];
   for (let step = 0; step < 5; step++) {
     bound.record(encoder);
@@ -143,7 +143,7 @@ test('one bound append, recorded many times into one encoder, writes a slot afte
     wantV = appendTo(cache, wantV, fresh.v, [step, 3 + step]);
   }
   expect(cache.kvLens()).toEqual([5, 8]);
-  device.device.queue.submit([encoder.finish()]);
+  device.gpu.queue.submit([encoder.finish()]);
   await expectStored(cache, wantK, wantV);
 });
 

@@ -23,9 +23,9 @@ describe('appends that were not executed', () => {
   async function appends(cache: KvCache) {
     const args = tokens(cache, {}, {});
     const bound = await Promise.all(cache.layers.map((_, layer) => cache.bindAppend({ ...args, layer })));
-    const encoder = () => device.device.createCommandEncoder();
+    const encoder = () => device.gpu.createCommandEncoder();
     const submit = (...encoders: GPUCommandEncoder[]) =>
-      device.device.queue.submit(encoders.map((each) => each.finish()));
+      device.gpu.queue.submit(encoders.map((each) => each.finish()));
     return { args, bound, encoder, submit };
   }
 
@@ -52,7 +52,7 @@ describe('appends that were not executed', () => {
       const { bound, encoder } = await appends(cache);
       using decoder = await createDecoder(device, { cache, numQHeads: 2 });
       const buffers = ['q', 'o'].map((name) => createStorage(device, name, 2 * 2 * 64 * 4));
-      const step = await decoder.step({ layer: 2, q: buffers[0]!, o: buffers[1]! });
+      const step = await decoder.bind({ layer: 2, q: buffers[0]!, o: buffers[1]! });
       for (const append of bound) append.record(encoder());
       await device.idle();
       step.run(decoder.plan({ kvLens: cache.kvLens() }));
@@ -63,39 +63,39 @@ describe('appends that were not executed', () => {
     [
       'an open encoder',
       (record) => {
-        const encoder = device.device.createCommandEncoder();
+        const encoder = device.gpu.createCommandEncoder();
         record(encoder);
-        return () => device.device.queue.submit([encoder.finish()]);
+        return () => device.gpu.queue.submit([encoder.finish()]);
       },
     ],
     [
       'an open pass',
       (record) => {
-        const encoder = device.device.createCommandEncoder();
+        const encoder = device.gpu.createCommandEncoder();
         const pass = encoder.beginComputePass();
         record(pass as never);
         return () => {
           pass.end();
-          device.device.queue.submit([encoder.finish()]);
+          device.gpu.queue.submit([encoder.finish()]);
         };
       },
     ],
     [
       'command buffers that wait',
       (record) => {
-        const encoders = [0, 1, 2].map(() => device.device.createCommandEncoder());
+        const encoders = [0, 1, 2].map(() => device.gpu.createCommandEncoder());
         for (const encoder of encoders) record(encoder);
         const commands = encoders.map((encoder) => encoder.finish());
-        return () => device.device.queue.submit(commands);
+        return () => device.gpu.queue.submit(commands);
       },
     ],
     [
       'encoders that are submitted one by one, from an iterator',
       (record) => {
-        const encoders = [0, 1, 2].map(() => device.device.createCommandEncoder());
+        const encoders = [0, 1, 2].map(() => device.gpu.createCommandEncoder());
         for (const encoder of encoders) record(encoder);
         return () => {
-          for (const encoder of encoders) device.device.queue.submit([encoder.finish()].values() as never);
+          for (const encoder of encoders) device.gpu.queue.submit([encoder.finish()].values() as never);
         };
       },
     ],
@@ -190,10 +190,10 @@ describe('appends that were not executed', () => {
       const bound = await cache.bindAppend(tokens(cache, {}, {}));
       await cache.append(tokens(cache, {}, {}));
       const waiting = device.idle();
-      const encoder = device.device.createCommandEncoder();
+      const encoder = device.gpu.createCommandEncoder();
       bound.record(encoder);
       await waiting.catch(() => {});
-      device.device.queue.submit([encoder.finish()]);
+      device.gpu.queue.submit([encoder.finish()]);
       await device.idle();
       expect((await cache.report()).appends).toEqual({ recorded: 2, executed: 2 });
     }));
@@ -202,7 +202,7 @@ describe('appends that were not executed', () => {
     withCache(async (cache) => {
       const second = await createKvCache(device, { ...OPTIONS, numKvHeads: 2, capacity: 17 });
       await cache.append(tokens(cache, { 0: NaN }, {}));
-      (await second.bindAppend(tokens(second, {}, {}))).record(device.device.createCommandEncoder());
+      (await second.bindAppend(tokens(second, {}, {}))).record(device.gpu.createCommandEncoder());
       await second.append(tokens(second, {}, {}));
       const text = await message(GpuError, () => device.idle());
       expect(text).toContain('capacity 16');

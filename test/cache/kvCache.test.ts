@@ -97,9 +97,9 @@ describe('an append that does not fit', () => {
   test('is refused with the numbers; cache and lengths stay, nothing is recorded', async () => {
     const cache = await twoByEight([2, 7]);
     const bound = await cache.bindAppend(tokens(-1, 2));
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     const passes = vi.spyOn(encoder, 'beginComputePass');
-    const writes = vi.spyOn(device.device.queue, 'writeBuffer');
+    const writes = vi.spyOn(device.gpu.queue, 'writeBuffer');
     try {
       expect(await message(ShapeError, () => bound.record(encoder))).toBe(
         'append: sequence 1 of layer 0 holds 7 tokens; 2 more exceed the capacity of 8',
@@ -109,7 +109,7 @@ describe('an append that does not fit', () => {
     } finally {
       writes.mockRestore();
     }
-    device.device.queue.submit([encoder.finish()]);
+    device.gpu.queue.submit([encoder.finish()]);
     expect(cache.kvLens()).toEqual([2, 7]);
     expect(await contents(cache.layers[0]!.k)).toEqual(pattern(0));
     expect(await contents(cache.layers[0]!.v)).toEqual(pattern(5000));
@@ -118,7 +118,7 @@ describe('an append that does not fit', () => {
   test('leaves a pass that is under way usable', async () => {
     const cache = await twoByEight([8, 8]);
     const full = await cache.bindAppend(tokens(1));
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     const pass = encoder.beginComputePass();
     expect(await message(ShapeError, () => full.record(pass))).toContain(
       'sequence 0 of layer 0 holds 8 tokens',
@@ -126,7 +126,7 @@ describe('an append that does not fit', () => {
     cache.truncate(3);
     full.record(pass);
     pass.end();
-    device.device.queue.submit([encoder.finish()]);
+    device.gpu.queue.submit([encoder.finish()]);
     expect(cache.kvLens()).toEqual([4, 4]);
     const k = await contents(cache.layers[0]!.k);
     expect([k[191], k[192], k[255], k[256]]).toEqual([191, 1, 1, 256]);

@@ -47,7 +47,7 @@ describe('after destroy', () => {
     const row = createStorage(device, 'row', 512);
     const stored = new Float32Array(1024);
     const bound = await cache.bindAppend({ k: row, v: row });
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     cache.destroy();
     cache.destroy();
     cache[Symbol.dispose]();
@@ -63,7 +63,7 @@ describe('after destroy', () => {
     ]) {
       expect(await message(DestroyedError, act)).toBe(expected);
     }
-    device.device.queue.submit([encoder.finish()]);
+    device.gpu.queue.submit([encoder.finish()]);
     await device.idle();
   });
 });
@@ -74,7 +74,7 @@ describe('a cache larger than a binding', () => {
 
   test('is refused with both numbers before anything is allocated', async () => {
     using small = await ownDevice();
-    const create = vi.spyOn(small.device, 'createBuffer');
+    const create = vi.spyOn(small.gpu, 'createBuffer');
     const error = await failure(LimitExceededError, () => createKvCache(small, options));
     expect(error.message).toBe(
       'kv cache: K of one layer: maxStorageBufferBindingSize needed 134221824, available 134217728',
@@ -89,7 +89,7 @@ describe('a cache larger than a binding', () => {
 
   test('names V where only V is too large', async () => {
     using small = await ownDevice();
-    const create = vi.spyOn(small.device, 'createBuffer');
+    const create = vi.spyOn(small.gpu, 'createBuffer');
     const error = await failure(LimitExceededError, () =>
       createKvCache(small, { ...options, kType: 'f16', vType: 'f32' }),
     );
@@ -110,7 +110,7 @@ test('an append of more tokens than a dispatch has workgroups is refused, and no
   expect(error).toMatchObject({
     limit: 'maxComputeWorkgroupsPerDimension',
     needed: 65536,
-    available: own.device.limits.maxComputeWorkgroupsPerDimension,
+    available: own.gpu.limits.maxComputeWorkgroupsPerDimension,
   });
   expect(cache.kvLens()).toEqual([0]);
 });

@@ -110,7 +110,7 @@ test('layers in one buffer are independent, to the byte', async () => {
 
   using decoder = await createDecoder(device, { cache, numQHeads: 1 });
   const [q, o] = [createStorage(device, 'q', 320), createStorage(device, 'o', 320)];
-  const step = await decoder.step({ layer: 2, q, o });
+  const step = await decoder.bind({ layer: 2, q, o });
   step.run(decoder.plan({ kvLens: [1] }));
   expect(new Set(new Float32Array(await readBack(device, o)))).toEqual(new Set([127]));
 });
@@ -123,12 +123,12 @@ test('4,000 layers, loaded, appended to and attended over, do not exhaust a driv
   using decoder = await createDecoder(device, { cache, numQHeads: 1 });
   const [q, o] = [createStorage(device, 'q', 256), createStorage(device, 'o', 256)];
   const plan = decoder.plan({ kvLens: [1] });
-  const encoder = device.device.createCommandEncoder();
+  const encoder = device.gpu.createCommandEncoder();
   for (let layer = 0; layer < layers; layer++) {
     (await cache.bindAppend({ layer, k: row, v: row })).record(encoder);
-    (await decoder.step({ layer, q, o })).record(encoder, plan);
+    (await decoder.bind({ layer, q, o })).record(encoder, plan);
   }
-  device.device.queue.submit([encoder.finish()]);
+  device.gpu.queue.submit([encoder.finish()]);
   expect(new Float32Array(await readBack(device, o))[0]).toBe(3);
   expect(cache.kvLens(layers - 1)).toEqual([1]);
 });

@@ -34,7 +34,7 @@ async function twoTokens(device: GqaDevice, layers = 1) {
 }
 
 /** Calls `act` when the next commands are about to be submitted: an append among them was counted, and not yet refused. */
-function atSubmit({ device: { queue } }: GqaDevice, act: () => void): void {
+function atSubmit({ gpu: { queue } }: GqaDevice, act: () => void): void {
   const submit = queue.submit.bind(queue);
   vi.spyOn(queue, 'submit').mockImplementationOnce((commands) => {
     act();
@@ -61,7 +61,7 @@ describe('append(), which submits by itself, takes its tokens back', () => {
     await cache.append({ k: row(1), v: row(4) });
     const decoder = await createDecoder(device, { cache, numQHeads: 1 });
     const o = createStorage(device, 'o', ROW * 4);
-    const step = await decoder.step({ q: row(0), o });
+    const step = await decoder.bind({ q: row(0), o });
     step.run(decoder.plan({ kvLens: cache.kvLens() }));
     expect(new Float32Array(await readBack(device, o))[0]).toBeCloseTo(2, 6); // (1 + 1 + 4) / 3
   });
@@ -76,11 +76,11 @@ describe('append(), which submits by itself, takes its tokens back', () => {
 
   test.each(['owned', 'borrowed'])('when an %s device is lost', async (which) => {
     using owner = await ownDevice();
-    const device = which === 'owned' ? owner : borrowDevice(owner.device);
+    const device = which === 'owned' ? owner : borrowDevice(owner.gpu);
     const { cache, row } = await twoTokens(device);
     const args = { k: row(1), v: row(1) };
     const appending = cache.append(args);
-    owner.device.destroy();
+    owner.gpu.destroy();
     await failure(DeviceLostError, () => appending);
     expect([...cache.liveKvLens(0)]).toEqual([2]);
     await failure(DeviceLostError, () => cache.append(args));
@@ -88,7 +88,7 @@ describe('append(), which submits by itself, takes its tokens back', () => {
 
   test('on a borrowed device too, whose owner does not hear of it', async () => {
     using owner = await ownDevice();
-    const device = borrowDevice(owner.device);
+    const device = borrowDevice(owner.gpu);
     const { cache } = await twoTokens(device);
     const gone = destroyedRow(device);
     await failure(GpuError, () => cache.append({ k: gone, v: gone }));
@@ -117,7 +117,7 @@ describe('append(), which submits by itself, takes its tokens back', () => {
     const { cache, row } = await twoTokens(device, 2);
     const later = await cache.bindAppend({ k: row(9), v: row(9) });
     const gone = destroyedRow(device);
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     let behind: number[] = [];
     atSubmit(device, () => {
       later.record(encoder);
@@ -147,8 +147,8 @@ describe('an append that cannot be recorded is not counted', () => {
   test.each<[string, (device: GqaDevice) => GPUCommandEncoder | GPUComputePassEncoder, RegExp]>([
     [
       'a finished encoder',
-      ({ device }) => {
-        const encoder = device.createCommandEncoder();
+      ({ gpu }) => {
+        const encoder = gpu.createCommandEncoder();
         encoder.finish();
         return encoder;
       },
@@ -156,8 +156,8 @@ describe('an append that cannot be recorded is not counted', () => {
     ],
     [
       'a pass that was ended',
-      ({ device }) => {
-        const pass = device.createCommandEncoder().beginComputePass();
+      ({ gpu }) => {
+        const pass = gpu.createCommandEncoder().beginComputePass();
         pass.end();
         return pass;
       },
@@ -165,20 +165,20 @@ describe('an append that cannot be recorded is not counted', () => {
     ],
     [
       'a pass of an encoder that was finished',
-      ({ device }) => {
-        const encoder = device.createCommandEncoder();
+      ({ gpu }) => {
+        const encoder = gpu.createCommandEncoder();
         const pass = encoder.beginComputePass();
-        device.pushErrorScope('validation');
+        gpu.pushErrorScope('validation');
         encoder.finish();
-        void device.popErrorScope();
+        void gpu.popErrorScope();
         return pass;
       },
       /^append: expected an open encoder or pass, got one that was left open when its encoder was finished$/,
     ],
     [
       'an encoder with an open pass',
-      ({ device }) => {
-        const encoder = device.createCommandEncoder();
+      ({ gpu }) => {
+        const encoder = gpu.createCommandEncoder();
         encoder.beginComputePass();
         return encoder;
       },
@@ -188,7 +188,7 @@ describe('an append that cannot be recorded is not counted', () => {
     ['the device', (device) => device as never, /got a GqaDevice$/],
     [
       'a command buffer',
-      ({ device }) => device.createCommandEncoder().finish() as never,
+      ({ gpu }) => gpu.createCommandEncoder().finish() as never,
       /^append: expected a GPUCommandEncoder or a GPUComputePassEncoder, got a GPUCommandBuffer$/,
     ],
   ])('into %s', async (_name, targetOf, expected) => {
@@ -205,7 +205,7 @@ describe('an append that cannot be recorded is not counted', () => {
     using other = await ownDevice();
     const { cache, row } = await twoTokens(device);
     const append = await cache.bindAppend({ k: row(3), v: row(3) });
-    const encoder = other.device.createCommandEncoder();
+    const encoder = other.gpu.createCommandEncoder();
     await failure(ForeignDeviceError, () => append.record(encoder));
     await failure(ForeignDeviceError, () => append.record(encoder.beginComputePass()));
     expect(cache.kvLens()).toEqual([2]);
@@ -216,7 +216,7 @@ describe('an append that cannot be recorded is not counted', () => {
     const { cache, row } = await twoTokens(device);
     const append = await cache.bindAppend({ k: row(3), v: row(3) });
     cache.destroy();
-    await failure(DestroyedError, () => append.record(device.device.createCommandEncoder()));
+    await failure(DestroyedError, () => append.record(device.gpu.createCommandEncoder()));
     expect([...cache.liveKvLens(0)]).toEqual([2]);
   });
 });
@@ -226,8 +226,8 @@ test('an append() that is refused while idle() waits is told by itself alone, an
   const { cache, row } = await twoTokens(device);
   const gone = destroyedRow(device);
   // The refusal is told late, so that idle() looks while the append is counted.
-  const pop = device.device.popErrorScope.bind(device.device);
-  vi.spyOn(device.device, 'popErrorScope').mockImplementation(async () => {
+  const pop = device.gpu.popErrorScope.bind(device.gpu);
+  vi.spyOn(device.gpu, 'popErrorScope').mockImplementation(async () => {
     const error = await pop();
     await new Promise((resolve) => setTimeout(resolve, 30));
     return error;
@@ -239,7 +239,7 @@ test('an append() that is refused while idle() waits is told by itself alone, an
   await failure(GpuError, () => cache.append({ k: gone, v: gone }));
   await idle;
   const append = await cache.bindAppend({ k: row(3), v: row(3) });
-  append.record(device.device.createCommandEncoder());
+  append.record(device.gpu.createCommandEncoder());
   await cache.append({ k: row(3), v: row(3) });
   await failure(NotExecutedError, () => device.idle());
 });
@@ -250,9 +250,9 @@ describe('a recorded append whose submit is refused', () => {
     const { cache, row } = await twoTokens(device);
     const gone = destroyedRow(device);
     const append = await cache.bindAppend({ k: gone, v: gone });
-    const encoders = Array.from({ length: 5 }, () => device.device.createCommandEncoder());
+    const encoders = Array.from({ length: 5 }, () => device.gpu.createCommandEncoder());
     for (const encoder of encoders) append.record(encoder);
-    for (const encoder of encoders) device.device.queue.submit([encoder.finish()]);
+    for (const encoder of encoders) device.gpu.queue.submit([encoder.finish()]);
     expect([...cache.liveKvLens(0)]).toEqual([7]);
     const error = await failure(GpuError, () => device.idle());
     expect(error.message).toMatch(/destroyed/);
@@ -291,7 +291,7 @@ test('what idle() is asked to check comes out of it, together with the errors of
   expect(await message(NotFiniteError, () => device.idle())).toBe('3 keys are not finite');
   await device.idle();
   found = [new NotExecutedError('2 appends never ran')];
-  device.device.createBuffer({ size: 4, usage: 0x8000 });
+  device.gpu.createBuffer({ size: 4, usage: 0x8000 });
   const error = await failure(GpuError, () => device.idle());
   expect(error.message).toMatch(/usage.*\nand 1 more\n {2}2 appends never ran$/is);
   found = [new NotExecutedError('not asked')];

@@ -103,8 +103,8 @@ describe('NaN in a cache that was destroyed', () => {
   test('leaves what the device has reported to the call that would have told it', async () => {
     using own = await ownDevice();
     const cache = await poisoned(own);
-    own.device.createBuffer({ size: 4, usage: 0x8000 });
-    await own.device.queue.onSubmittedWorkDone();
+    own.gpu.createBuffer({ size: 4, usage: 0x8000 });
+    await own.gpu.queue.onSubmittedWorkDone();
     cache.destroy();
     await failure(GpuError, () => createStorage(own, 'other', 4));
     await expect(own.idle()).rejects.toThrow(new NotFiniteError(said));

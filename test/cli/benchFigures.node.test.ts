@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test, vi } from 'vitest';
-import { checkShape, deviceKey, NO_TUNING, shapeClass, withEntry } from '../../src/index.ts';
+import { checkShape } from '../../src/index.ts';
+import { deviceKey, NO_TUNING, shapeClass, withEntry } from '../../src/decode/tuning.ts';
 import { testDevice } from '../support/device.ts';
 import { gqaMain } from '../support/gqaMain.ts';
 
@@ -17,14 +18,14 @@ afterAll(() => {
 });
 
 test('no ratio without its base, no interval of one sample, and a tuning entry that cannot be is named', async () => {
-  const { device } = await testDevice();
+  const { gpu } = await testDevice();
   const file = join(folder, 'tuning.json');
   const shape = checkShape({ numQHeads: 8, numKvHeads: 1, headDim: 64 });
   const name = shapeClass(shape, { kType: 'f16', vType: 'f16' });
   const variant = { template: 'tiles', wgSize: 7777, tile: 16, rowBlock: 8, mixWords: 1 } as const;
   writeFileSync(
     file,
-    JSON.stringify(withEntry(NO_TUNING, deviceKey(device.adapterInfo), name, { variant, slots: 3 })),
+    JSON.stringify(withEntry(NO_TUNING, deviceKey(gpu.adapterInfo), name, { variant, slots: 3 })),
   );
   vi.stubEnv('GQA_TUNING', file);
   const args = ['--heads', '8', '--kv-heads', '2,1', '--head-dim', '64', '-d', '64', '-r', '1'];

@@ -32,7 +32,7 @@ async function attend(type: KvType, tokens: number, k: Float32Array, v: Float32A
   const q = uploadStorage(device, 'q', new Float32Array(2 * D).fill(0.01));
   const o = createStorage(device, 'o', 2 * D * 4);
   const [kRows, vRows] = [uploadStorage(device, 'k', k), uploadStorage(device, 'v', v)];
-  const step = await decoder.step({ q, o });
+  const step = await decoder.bind({ q, o });
   await cache.append({ k: kRows, v: vRows, numTokens: tokens });
   step.run(decoder.plan({ kvLens: [tokens] }));
   const out = new Float32Array(await readBack(device, o));

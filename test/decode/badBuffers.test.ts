@@ -42,53 +42,53 @@ describe('the buffers of a step', () => {
   });
 
   test.each([
-    [{ q: 2048 }, 'step: q: expected 4096 bytes, got 2048'],
-    [{ q: 4100 }, 'step: q: expected 4096 bytes, got 4100'],
-    [{ o: 8192 }, 'step: o: expected 4096 bytes, got 8192'],
-    [{ lse: 60 }, 'step: lse: expected 64 bytes, got 60'],
+    [{ q: 2048 }, 'bind: q: expected 4096 bytes, got 2048'],
+    [{ q: 4100 }, 'bind: q: expected 4096 bytes, got 4100'],
+    [{ o: 8192 }, 'bind: o: expected 4096 bytes, got 8192'],
+    [{ lse: 60 }, 'bind: lse: expected 64 bytes, got 60'],
   ])('of another size: %o', async (sizes, expected) => {
-    expect(await message(ShapeError, () => decoder.step(buffers(sizes)))).toBe(expected);
+    expect(await message(ShapeError, () => decoder.bind(buffers(sizes)))).toBe(expected);
   });
 
   test.each([
-    [{ offset: 128 }, 'step: q: expected an offset that is a multiple of 256, got 128'],
-    [{ offset: 4096 }, 'step: q: expected 8192 bytes in the buffer, it has 8000'],
-    [{ offset: 0, size: 4092 }, 'step: q: expected 4096 bytes, got 4092'],
-    [{ offset: -256 }, 'step: q: expected an offset'],
-    [{ offset: NaN }, 'step: q: expected an offset'],
+    [{ offset: 128 }, 'bind: q: expected an offset that is a multiple of 256, got 128'],
+    [{ offset: 4096 }, 'bind: q: expected 8192 bytes in the buffer, it has 8000'],
+    [{ offset: 0, size: 4092 }, 'bind: q: expected 4096 bytes, got 4092'],
+    [{ offset: -256 }, 'bind: q: expected an offset'],
+    [{ offset: NaN }, 'bind: q: expected an offset'],
   ])('a range that does not fit: %o', async (range, expected) => {
     const q = { buffer: createStorage(device, 'big', 8000), ...range };
-    expect(await message(ShapeError, () => decoder.step({ ...buffers(), q }))).toContain(expected);
+    expect(await message(ShapeError, () => decoder.bind({ ...buffers(), q }))).toContain(expected);
   });
 
   test('without the usage STORAGE', async () => {
-    const q = device.device.createBuffer({ size: Q_BYTES, usage: 8 });
-    expect(await message(ShapeError, () => decoder.step({ ...buffers(), q }))).toBe(
-      'step: q: expected a buffer with usage STORAGE, got usage 8',
+    const q = device.gpu.createBuffer({ size: Q_BYTES, usage: 8 });
+    expect(await message(ShapeError, () => decoder.bind({ ...buffers(), q }))).toBe(
+      'bind: q: expected a buffer with usage STORAGE, got usage 8',
     );
   });
 
   test('for a layer that is not there', async () => {
-    const step = (layer: number) => () => decoder.step({ layer, ...buffers() });
+    const step = (layer: number) => () => decoder.bind({ layer, ...buffers() });
     expect(await message(ShapeError, step(2))).toBe(
-      'step: layer: expected a whole number from 0 to 1, got 2',
+      'bind: layer: expected a whole number from 0 to 1, got 2',
     );
     expect(await message(ShapeError, step(0.5))).toBe(
-      'step: layer: expected a whole number from 0 to 1, got 0.5',
+      'bind: layer: expected a whole number from 0 to 1, got 0.5',
     );
   });
 
   test('one written and read at once: WebGPU forbids it even for parts that do not touch', async () => {
     const both = createStorage(device, 'both', 2 * Q_BYTES);
     const args = { q: { buffer: both, offset: 0 }, o: { buffer: both, offset: Q_BYTES } };
-    expect(await message(ShapeError, () => decoder.step(args))).toMatch(/^step: o: .*q/);
+    expect(await message(ShapeError, () => decoder.bind(args))).toMatch(/^bind: o: .*q/);
   });
 
   test.each(['q', 'o', 'lse'] as const)('%s of another device', async (name) => {
     using other = await ownDevice();
     const args = { ...buffers(), [name]: buffers({}, other)[name] };
-    const text = await message(ForeignDeviceError, () => decoder.step(args));
-    expect(text).toMatch(new RegExp(`^step: expected buffers of this device: .*"${name}"`));
+    const text = await message(ForeignDeviceError, () => decoder.bind(args));
+    expect(text).toMatch(new RegExp(`^bind: expected buffers of this device: .*"${name}"`));
   });
 
   test('k and v of another device, for an append', async () => {
@@ -109,13 +109,13 @@ describe('the buffers of a step', () => {
     const small = await createKvCache(own, { numKvHeads: 1, headDim: 64, capacity: 4 });
     const k = { buffer: createStorage(own, 'k', 256), offset: -256 };
     await expect(small.bindAppend({ k, v: k })).rejects.toThrow();
-    expect(await own.device.popErrorScope().catch(() => 'none open')).toBe('none open');
+    expect(await own.gpu.popErrorScope().catch(() => 'none open')).toBe('none open');
   });
 });
 
 describe('a plan that does not fit the step', () => {
   const bound = (layer = 0) =>
-    decoder.step({
+    decoder.bind({
       layer,
       q: createStorage(device, 'q', Q_BYTES),
       o: createStorage(device, 'o', Q_BYTES),
@@ -124,7 +124,7 @@ describe('a plan that does not fit the step', () => {
   /** A plan that layer 0 can serve and layer 1, which holds 10 tokens of sequence 1, cannot. */
   async function tooLong(): Promise<string> {
     const plan = decoder.plan({ kvLens: [50, 20] });
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     (await bound()).record(encoder, plan);
     const second = await bound(1);
     return message(ShapeError, () => second.record(encoder, plan));
@@ -158,14 +158,14 @@ describe('after destroy', () => {
   test('a decoder throws, and leaves the cache and the caller’s buffers alone', async () => {
     const own = await createDecoder(device, { cache, numQHeads: 8 });
     const [q, o] = [createStorage(device, 'q', Q_BYTES), createStorage(device, 'o', Q_BYTES)];
-    const step = await own.step({ q, o });
+    const step = await own.bind({ q, o });
     const plan = own.plan({ kvLens: [50, 10] });
     own.destroy();
     own.destroy();
     own[Symbol.dispose]();
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     for (const act of [
-      () => own.step({ q, o }),
+      () => own.bind({ q, o }),
       () => step.record(encoder, plan),
       () => step.run(plan),
       () => own.plan({ kvLens: [1, 1] }),
@@ -175,7 +175,7 @@ describe('after destroy', () => {
         'the decoder was destroyed and cannot be used any more',
       );
     }
-    const next = await decoder.step({ q, o });
+    const next = await decoder.bind({ q, o });
     next.run(decoder.plan({ kvLens: [50, 10] }));
     await device.idle();
   });
@@ -183,7 +183,7 @@ describe('after destroy', () => {
   test('a step of a destroyed cache throws', async () => {
     const own = await createKvCache(device, { numKvHeads: 2, headDim: 64, capacity: 4 });
     const short = await createDecoder(device, { cache: own, numQHeads: 8 });
-    const step = await short.step({
+    const step = await short.bind({
       q: createStorage(device, 'q', 2048),
       o: createStorage(device, 'o', 2048),
     });

@@ -15,21 +15,21 @@ test('a long loop of appends and steps, each submitted, keeps a chunk of each ki
   using decoder = await createDecoder(device, { cache, numQHeads: 1 });
   const row = createStorage(device, 'row', 256);
   const append = await cache.bindAppend({ k: row, v: row });
-  const step = await decoder.step({ q: row, o: createStorage(device, 'o', 256) });
+  const step = await decoder.bind({ q: row, o: createStorage(device, 'o', 256) });
 
   const made: WeakRef<GPUBuffer>[] = [];
-  const create = device.device.createBuffer.bind(device.device);
-  const spy = vi.spyOn(device.device, 'createBuffer').mockImplementation((descriptor) => {
+  const create = device.gpu.createBuffer.bind(device.gpu);
+  const spy = vi.spyOn(device.gpu, 'createBuffer').mockImplementation((descriptor) => {
     const buffer = create(descriptor);
     made.push(new WeakRef(buffer));
     return buffer;
   });
   try {
     for (let t = 0; t < capacity; t++) {
-      const encoder = device.device.createCommandEncoder();
+      const encoder = device.gpu.createCommandEncoder();
       append.record(encoder);
       step.record(encoder, decoder.plan({ kvLens: [t + 1] }));
-      device.device.queue.submit([encoder.finish()]);
+      device.gpu.queue.submit([encoder.finish()]);
       if (t % 500 === 499) await device.idle();
     }
   } finally {

@@ -21,8 +21,8 @@ const ROWS = BATCH * HEADS * DIM * 4;
 const STORAGE = 0x80 | 0x8 | 0x4; // STORAGE, COPY_DST and COPY_SRC
 
 /** All activations of a token in one buffer that was mapped at its creation: q and k, v are parts of it, by layer. */
-function activations({ device }: GqaDevice, valueOf: (layer: number) => number): GPUBuffer {
-  const buffer = device.createBuffer({
+function activations({ gpu }: GqaDevice, valueOf: (layer: number) => number): GPUBuffer {
+  const buffer = gpu.createBuffer({
     label: 'activations',
     size: LAYERS * 2 * ROWS,
     usage: STORAGE,
@@ -48,7 +48,7 @@ async function engine(device: GqaDevice) {
   });
   const decoder = await createDecoder(device, { cache, numQHeads: HEADS, kernel: 'tiles' });
   const buffer = activations(device, (layer) => layer + 1);
-  const o = device.device.createBuffer({ label: 'outputs', size: LAYERS * ROWS, usage: STORAGE });
+  const o = device.gpu.createBuffer({ label: 'outputs', size: LAYERS * ROWS, usage: STORAGE });
   const layers = await Promise.all(
     cache.layers.map(async (_, layer) => {
       const [q, kv] = [2 * layer * ROWS, (2 * layer + 1) * ROWS].map((offset) => ({
@@ -58,12 +58,12 @@ async function engine(device: GqaDevice) {
       }));
       return {
         append: await cache.bindAppend({ layer, k: kv!, v: kv! }),
-        step: await decoder.step({ layer, q: q!, o: { buffer: o, offset: layer * ROWS, size: ROWS } }),
+        step: await decoder.bind({ layer, q: q!, o: { buffer: o, offset: layer * ROWS, size: ROWS } }),
       };
     }),
   );
   const token = () => {
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     const plan = decoder.plan({ kvLens: cache.kvLens().map((kvLen) => kvLen + 1) });
     for (const { append, step } of layers) {
       append.record(encoder);
@@ -80,12 +80,12 @@ test('ragged sequences, an encoder for each token, each idle() while the next is
   let next = token();
   for (let t = 0; t < 4; t++) {
     const submitted = next.finish();
-    device.device.queue.submit([submitted]);
+    device.gpu.queue.submit([submitted]);
     if (t === 1) cache.truncate([2, 1]);
     next = token();
     await device.idle();
   }
-  device.device.queue.submit([next.finish()]);
+  device.gpu.queue.submit([next.finish()]);
   await device.idle();
   expect(cache.kvLens(LAYERS - 1)).toEqual([5, 4]);
   expect((await cache.report()).appends).toEqual({ recorded: 5 * LAYERS, executed: 5 * LAYERS });
@@ -101,13 +101,13 @@ describe('what a caller may do to an engine', () => {
     const { token, buffer } = await engine(device);
     await buffer.mapAsync(1).catch(() => {}); // no usage MAP_READ: an error of the device
     await device.idle().catch(() => {});
-    const open = device.device.createBuffer({ size: ROWS, usage: STORAGE, mappedAtCreation: true });
+    const open = device.gpu.createBuffer({ size: ROWS, usage: STORAGE, mappedAtCreation: true });
     const cache = await createKvCache(device, { batch: BATCH, numKvHeads: HEADS, headDim: DIM, capacity: 4 });
     await failure(GpuError, () => cache.append({ k: open, v: open }));
     expect(cache.kvLens()).toEqual([0, 0]);
     open.unmap();
     await cache.append({ k: open, v: open });
-    device.device.queue.submit([token().finish()]);
+    device.gpu.queue.submit([token().finish()]);
     await device.idle();
   });
 
@@ -116,7 +116,7 @@ describe('what a caller may do to an engine', () => {
     const { cache, token, buffer } = await engine(device);
     const encoder = token();
     buffer.destroy();
-    device.device.queue.submit([encoder.finish()]);
+    device.gpu.queue.submit([encoder.finish()]);
     const error = await failure(GpuError, () => device.idle());
     expect(error.message).toMatch(/destroyed.*activations|activations.*destroyed/s);
     expect(error.message).toContain('layer 0: 1; layer 1: 1; layer 2: 1; layer 3: 1; and 16 more layers');
@@ -127,11 +127,11 @@ describe('what a caller may do to an engine', () => {
   test('the device lost midway: every call says so, and nothing hangs', async () => {
     using device = await ownDevice();
     const { cache, decoder, token } = await engine(device);
-    device.device.queue.submit([token().finish()]);
+    device.gpu.queue.submit([token().finish()]);
     const [encoder, waiting] = [token(), device.idle()];
-    device.device.destroy();
+    device.gpu.destroy();
     await device.lost;
-    device.device.queue.submit([encoder.finish()]);
+    device.gpu.queue.submit([encoder.finish()]);
     await failure(DeviceLostError, () => waiting);
     for (const call of [
       () => device.idle(),
@@ -151,7 +151,7 @@ describe('what a caller may do to an engine', () => {
   test('wrong usages and parts are named before anything is recorded', async () => {
     using device = await ownDevice();
     const { cache, buffer } = await engine(device);
-    const uniform = device.device.createBuffer({ size: ROWS, usage: 0x40 | 0x8 });
+    const uniform = device.gpu.createBuffer({ size: ROWS, usage: 0x40 | 0x8 });
     for (const k of [
       uniform,
       { buffer, offset: 4, size: ROWS },
@@ -184,7 +184,7 @@ test('a prompt of 13 tokens by pieces of eight, the last one padded: as in one s
     const got: number[] = [];
     for (let from = 0; from < length; from += count) {
       await cache.append({ k: upload(0, from, count), v: upload(1, from, count), numTokens: count });
-      const step = await decoder.step({ q: upload(2, from, count), o });
+      const step = await decoder.bind({ q: upload(2, from, count), o });
       step.run(decoder.plan({ kvLens: cache.kvLens() }));
       cache.truncate(Math.min(length, from + count));
       got.push(

@@ -97,15 +97,15 @@ async function grow(
   const [q, o] = [createStorage(device, 'q', Q_ROWS * D * 4), createStorage(device, 'o', Q_ROWS * D * 4)];
   const lse = createStorage(device, 'lse', Q_ROWS * 4);
   const append = await cache.bindAppend({ k, v });
-  const decode = await decoder.step({ q, o, lse });
-  const { queue } = device.device;
+  const decode = await decoder.bind({ q, o, lse });
+  const { queue } = device.gpu;
   for (let step = 0; step < STEPS; step++) {
     const fresh = [0, 1].map((i) => normals(7 * step + i, BATCH * KV_HEADS * D));
     const query = normals(7 * step + 2, Q_ROWS * D);
     queue.writeBuffer(k, 0, fresh[0]!);
     queue.writeBuffer(v, 0, fresh[1]!);
     queue.writeBuffer(q, 0, query);
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     const pass = inOnePass ? encoder.beginComputePass() : undefined;
     append.record(pass ?? encoder);
     decode.record(pass ?? encoder, decoder.plan({ kvLens: cache.kvLens() }));

@@ -50,9 +50,9 @@ async function merge(states: readonly State[]): Promise<State> {
     o,
     lse,
   });
-  const encoder = device.device.createCommandEncoder();
+  const encoder = device.gpu.createCommandEncoder();
   bound.record(encoder);
-  device.device.queue.submit([encoder.finish()]);
+  device.gpu.queue.submit([encoder.finish()]);
   return {
     o: new Float32Array(await readBack(device, o)),
     lse: new Float32Array(await readBack(device, lse)),
@@ -236,7 +236,7 @@ describe('refuses', () => {
     expect(error.message).toMatch(/^merge: expected buffers of this device: .*"o"/);
     const bound = await bindMerge(other, { ...counts, ...buffers(other) });
     other.destroy();
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     await failure(DestroyedError, () => bound.record(encoder));
   });
 });

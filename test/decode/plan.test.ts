@@ -5,8 +5,6 @@ import { CACHE_OPTIONS } from '../../src/cache/layout.ts';
 import { pickKnown } from '../../src/device/options.ts';
 import {
   cacheLayout,
-  planContext,
-  planDecode,
   ShapeError,
   type CacheOptions,
   type DecodePlan,
@@ -15,6 +13,8 @@ import {
   type PlanContext,
   type ShapeOptions,
 } from '../../src/index.ts';
+import { planDecode } from '../../src/decode/plan.ts';
+import { planContext } from '../../src/decode/planContext.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 import { message } from '../support/failure.ts';
 

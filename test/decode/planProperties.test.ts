@@ -10,9 +10,9 @@ import {
   HEAD_DIMS,
   KV_TYPES,
   type PlanContext,
-  planContext,
-  planDecode,
 } from '../../src/index.ts';
+import { planDecode } from '../../src/decode/plan.ts';
+import { planContext } from '../../src/decode/planContext.ts';
 import { stepWordCount } from '../../src/kernels/stepNumbers.ts';
 import { rowsPerWorkgroup } from '../../src/kernels/fused.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from '../support/deviceFacts.ts';

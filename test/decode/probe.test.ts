@@ -8,19 +8,14 @@ import {
   createDecoder,
   createKvCache,
   DeviceLostError,
-  deviceKey,
   FeatureMissingError,
-  NO_TUNING,
-  probedFacts,
-  probeSubgroups,
-  shapeClass,
-  subgroupReports,
   checkShape,
-  withEntry,
   type DecoderOptions,
   type DeviceFacts,
   type GqaDevice,
 } from '../../src/index.ts';
+import { probedFacts, probeSubgroups, subgroupReports } from '../../src/decode/probe.ts';
+import { deviceKey, NO_TUNING, shapeClass, withEntry } from '../../src/decode/tuning.ts';
 import type { RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import { testDevice } from '../support/device.ts';
 import { failure } from '../support/failure.ts';
@@ -37,8 +32,8 @@ async function deviceWith(edit: Edit = (code) => code): Promise<GqaDevice & { pr
   const own = await ownDevice(['subgroups']);
   onTestFinished(() => own.destroy());
   const counted = Object.assign(own, { probes: 0 });
-  const create = own.device.createShaderModule.bind(own.device);
-  own.device.createShaderModule = (module) => {
+  const create = own.gpu.createShaderModule.bind(own.gpu);
+  own.gpu.createShaderModule = (module) => {
     if (module.label !== 'subgroup_probe') return create(module);
     counted.probes++;
     return create({ ...module, code: edit(module.code) });
@@ -70,7 +65,7 @@ describe.runIf(subgroups)('subgroups as they should be', () => {
     const { probes } = device;
     expect(probes).toBeLessThanOrEqual(2); // the device's, and of this size of teams
     for (let i = 0; i < 5; i++) await decoderOn(device, { kernel: 'registers' });
-    await decoderOn(borrowDevice(device.device), { kernel: 'registers' });
+    await decoderOn(borrowDevice(device.gpu), { kernel: 'registers' });
     await Promise.all([probedFacts(device), probedFacts(device)]);
     expect(device.probes).toBe(probes);
     expect(await subgroupReports(device)).toHaveLength(probes);
@@ -124,7 +119,7 @@ describe.runIf(subgroups)('subgroups as they should not be', () => {
     const { variant } = await decoderOn(await deviceWith(), { kernel: 'registers' });
     const shape = shapeClass(checkShape(SHAPE), { kType: 'f32', vType: 'f32' });
     const entry = { variant, slots: 3 };
-    const tuning = withEntry(NO_TUNING, deviceKey(device.device.adapterInfo), shape, entry);
+    const tuning = withEntry(NO_TUNING, deviceKey(device.gpu.adapterInfo), shape, entry);
     expect((await decoderOn(await deviceWith(), { tuning })).slots).toBe(3);
     const passed = await decoderOn(device, { tuning });
     expect([passed.kernel, passed.slots === 3]).toEqual(['tiles', false]);
@@ -148,7 +143,7 @@ describe.runIf(subgroups)('subgroups as they should not be', () => {
 
 describe.runIf(subgroups)('devices that say less than they have', () => {
   const pretending = (device: GqaDevice, facts: Partial<DeviceFacts>): GqaDevice =>
-    Object.assign(borrowDevice(device.device), { facts: { ...device.facts, ...facts } });
+    Object.assign(borrowDevice(device.gpu), { facts: { ...device.facts, ...facts } });
 
   test('one size of subgroups behind a range: sizes are chosen by the true one', async () => {
     const device = await deviceWith();
@@ -172,7 +167,7 @@ describe.runIf(subgroups)('devices that say less than they have', () => {
 test.runIf(subgroups)('a lost device is that, not one without subgroups, and is not remembered', async () => {
   const device = await deviceWith();
   const cache = await createKvCache(device, CACHE);
-  device.device.destroy();
+  device.gpu.destroy();
   await failure(DeviceLostError, () => createDecoder(device, { numQHeads: SHAPE.numQHeads, cache }));
   await expect(subgroupReports(device)).resolves.toEqual([]);
 });

@@ -35,7 +35,7 @@ async function steps(count: number) {
   const lse = uploadStorage(device, 'lse', new Float32Array(count * 64).fill(NaN)); // 256 bytes apart
   const bound = await Promise.all(
     Array.from({ length: count }, (_, i) =>
-      decoder.step({ q, o: { buffer: o, offset: i * O_BYTES }, lse: { buffer: lse, offset: i * 256 } }),
+      decoder.bind({ q, o: { buffer: o, offset: i * O_BYTES }, lse: { buffer: lse, offset: i * 256 } }),
     ),
   );
   const results = async () => {
@@ -60,18 +60,18 @@ describe('steps of different lengths in one command buffer', () => {
   test('each gets its own numbers', async () => {
     const lengths = [300, 1, 150, 0, 299, 33, 150, 300];
     const { problem, decoder, bound, results } = await steps(lengths.length);
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     lengths.forEach((kvLen, i) => bound[i]!.record(encoder, decoder.plan({ kvLens: [kvLen] })));
-    device.device.queue.submit([encoder.finish()]);
+    device.gpu.queue.submit([encoder.finish()]);
     (await results()).forEach((result, i) => expectStep(problem, lengths[i]!, result));
   });
 
   test('and its own scale', async () => {
     const { problem, decoder, bound, results } = await steps(2);
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     bound[0]!.record(encoder, decoder.plan({ kvLens: [50], smScale: 0.5 }));
     bound[1]!.record(encoder, decoder.plan({ kvLens: [50], smScale: -1 }));
-    device.device.queue.submit([encoder.finish()]);
+    device.gpu.queue.submit([encoder.finish()]);
     const [half, minus] = await results();
     expectStep({ ...problem, smScale: 0.5 }, 50, half!);
     expectStep({ ...problem, smScale: -1 }, 50, minus!);
@@ -80,12 +80,12 @@ describe('steps of different lengths in one command buffer', () => {
 
 test('steps in the caller’s own compute pass, which stays open', async () => {
   const { problem, decoder, bound, results } = await steps(2);
-  const encoder = device.device.createCommandEncoder();
+  const encoder = device.gpu.createCommandEncoder();
   const pass = encoder.beginComputePass();
   bound[0]!.record(pass, decoder.plan({ kvLens: [257] }));
   bound[1]!.record(pass, decoder.plan({ kvLens: [20] }));
   pass.end();
-  device.device.queue.submit([encoder.finish()]);
+  device.gpu.queue.submit([encoder.finish()]);
   const [first, second] = await results();
   expectStep(problem, 257, first!);
   expectStep(problem, 20, second!);
@@ -94,19 +94,19 @@ test('steps in the caller’s own compute pass, which stays open', async () => {
 test('a recorded command buffer is submitted later, in the order of submission', async () => {
   const { problem, decoder, bound, results } = await steps(1);
   const record = (kvLen: number) => {
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     bound[0]!.record(encoder, decoder.plan({ kvLens: [kvLen] }));
     return encoder.finish();
   };
   const [first, second] = [record(10), record(280)];
-  device.device.queue.submit([second, first]);
+  device.gpu.queue.submit([second, first]);
   expectStep(problem, 10, (await results())[0]!);
 });
 
 test('lse may be left out', async () => {
   const { problem, decoder } = await steps(1);
   const o = createStorage(device, 'o', O_BYTES);
-  const step = await decoder.step({ q: uploadStorage(device, 'q', problem.q), o });
+  const step = await decoder.bind({ q: uploadStorage(device, 'q', problem.q), o });
   step.run(decoder.plan({ kvLens: [200] }));
   const lse = new Float32Array(8);
   const got = new Float32Array(await readBack(device, o));
@@ -128,10 +128,10 @@ async function manyLayers() {
   );
   const appends = await Promise.all(rows.map((row, layer) => cache.bindAppend({ layer, k: row, v: row })));
   const decodes = await Promise.all(
-    rows.map((_, layer) => decoder.step({ layer, q, o: { buffer: o, offset: layer * O_BYTES } })),
+    rows.map((_, layer) => decoder.bind({ layer, q, o: { buffer: o, offset: layer * O_BYTES } })),
   );
   const record = (plan: DecodePlan) => {
-    const encoder = device.device.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     for (let layer = 0; layer < layers; layer++) {
       appends[layer]!.record(encoder);
       decodes[layer]!.record(encoder, plan);
@@ -144,12 +144,12 @@ async function manyLayers() {
 describe('32 layers', () => {
   test('share one plan, and the numbers of a step are written once', async () => {
     const { decoder, o, record } = await manyLayers();
-    const writes = vi.spyOn(device.device.queue, 'writeBuffer');
+    const writes = vi.spyOn(device.gpu.queue, 'writeBuffer');
     const commands = record(decoder.plan({ kvLens: [1] }));
     const count = writes.mock.calls.length;
     writes.mockRestore();
     expect(count).toBe(2); // one for all appends, one for all steps
-    device.device.queue.submit([commands]);
+    device.gpu.queue.submit([commands]);
     const got = new Float32Array(await readBack(device, o));
     const want = got.map((_, at) => Math.floor(at / 512));
     expect(got).toEqual(want);
@@ -159,16 +159,16 @@ describe('32 layers', () => {
     const { decoder, record } = await manyLayers();
     const names = ['createBuffer', 'createBindGroup', 'createShaderModule', 'createBindGroupLayout'] as const;
     const more = ['createPipelineLayout', 'createComputePipeline', 'createComputePipelineAsync'] as const;
-    const spies = [...names, ...more].map((name) => vi.spyOn(device.device, name));
+    const spies = [...names, ...more].map((name) => vi.spyOn(device.gpu, name));
     try {
-      device.device.createBuffer({ size: 4, usage: 8 }).destroy();
+      device.gpu.createBuffer({ size: 4, usage: 8 }).destroy();
       expect(spies[0]).toHaveBeenCalledTimes(1); // the spies see calls
       spies[0]!.mockClear();
-      const submit = vi.spyOn(device.device.queue, 'submit');
+      const submit = vi.spyOn(device.gpu.queue, 'submit');
       const commands = record(decoder.plan({ kvLens: [1] }));
       expect(submit).not.toHaveBeenCalled();
       submit.mockRestore();
-      device.device.queue.submit([commands]);
+      device.gpu.queue.submit([commands]);
       for (const spy of spies) expect(spy).not.toHaveBeenCalled();
     } finally {
       for (const spy of spies) spy.mockRestore();

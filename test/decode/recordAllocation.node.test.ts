@@ -6,7 +6,7 @@ import { borrowDevice, createDecoder, createKvCache, createStorage } from '../..
 import { testDevice } from '../support/device.ts';
 
 // Borrowed, since that lets the pass below through: it is not one of the device's.
-const device = borrowDevice((await testDevice()).device);
+const device = borrowDevice((await testDevice()).gpu);
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -46,7 +46,7 @@ describe('recording makes no garbage', () => {
     using decoder = await createDecoder(device, { cache, numQHeads: 2 });
     const q = createStorage(device, 'q', batch * 2 * 64 * 4);
     const o = createStorage(device, 'o', batch * 2 * 64 * 4);
-    const step = await decoder.step({ q, o });
+    const step = await decoder.bind({ q, o });
     const plan = decoder.plan({ kvLens: cache.kvLens(), numSplits: 4 });
     expect(plan.merges).toBe(true);
     expect(growth(() => step.record(pass, plan))).toBeLessThan(NOISE);

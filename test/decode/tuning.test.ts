@@ -5,16 +5,19 @@ import {
   checkShape,
   createDecoder,
   createKvCache,
+  ShapeError,
+  type FusedVariant,
+} from '../../src/index.ts';
+import { planContext } from '../../src/decode/planContext.ts';
+import {
   deviceKey,
   NO_TUNING,
   parseTuning,
-  planContext,
   shapeClass,
-  ShapeError,
   tunedFor,
   withEntry,
-  type FusedVariant,
-} from '../../src/index.ts';
+} from '../../src/decode/tuning.ts';
+import { Tuning } from '../../src/tuning.ts';
 import { testDevice } from '../support/device.ts';
 import { message } from '../support/failure.ts';
 import { SOFTWARE_FACTS } from '../support/deviceFacts.ts';
@@ -124,7 +127,7 @@ test('a decoder finds its entry by itself', async () => {
   const device = await testDevice();
   using cache = await createKvCache(device, { numKvHeads: 2, headDim: 64, capacity: 8 });
   const own = checkShape({ numQHeads: 8, numKvHeads: 2, headDim: 64 });
-  const key = deviceKey(device.device.adapterInfo);
+  const key = deviceKey(device.gpu.adapterInfo);
   const tuning = withEntry(NO_TUNING, key, shapeClass(own, cache.layout), { variant: TILES, slots: 2 });
   using decoder = await createDecoder(device, { cache, numQHeads: 8, tuning });
   expect(decoder.context).toMatchObject({ kernel: 'tiles', variant: TILES, slots: 2 });
@@ -139,7 +142,7 @@ describe('a decoder whose entry cannot be used', () => {
   async function decoderOf(variant: unknown, { name = CLASS, of = '' } = {}) {
     const device = await testDevice();
     using cache = await createKvCache(device, { numKvHeads: 2, headDim: 64, capacity: 8 });
-    const key = of || deviceKey(device.device.adapterInfo);
+    const key = of || deviceKey(device.gpu.adapterInfo);
     const tuning = { ...NO_TUNING, devices: { [key]: { [name]: { variant, slots: 2 } as never } } };
     return createDecoder(device, { cache, numQHeads: 8, tuning });
   }
@@ -172,5 +175,30 @@ describe('a decoder whose entry cannot be used', () => {
   test('passes over those of other devices, whatever they are', async () => {
     using decoder = await decoderOf({ template: 'fast' }, { of: 'another device' });
     expect(decoder.context.tunedFault).toBeUndefined();
+  });
+});
+
+describe('Tuning', () => {
+  const entry = { variant: TILES, slots: 3 };
+
+  test('finds for a device what was put in for it and the class of the shape, and leaves the old one as it was', async () => {
+    const device = await testDevice();
+    const tuning = Tuning.with(Tuning.none, device, shape, layout, entry);
+    expect(Tuning.for(tuning, device, shape, layout)).toEqual(entry);
+    expect(Tuning.for(tuning, device, checkShape({ ...GIVEN, numQHeads: 4 }), layout)).toBeUndefined();
+    expect(Tuning.for(Tuning.none, device, shape, layout)).toBeUndefined();
+    expect(Tuning.faults(tuning, device)).toEqual([]);
+    expect(Tuning.parse(JSON.stringify(tuning), 'a file')).toEqual(tuning);
+    expect(Tuning.none.devices).toEqual({});
+  });
+
+  test('says what a device cannot use, and does not find it', async () => {
+    const device = await testDevice();
+    const tuning = Tuning.with(Tuning.none, device, shape, layout, {
+      variant: { ...TILES, wgSize: 2 ** 16 },
+      slots: 3,
+    });
+    expect(Tuning.faults(tuning, device)).toEqual([expect.stringContaining('is not used')]);
+    expect(Tuning.for(tuning, device, shape, layout)).toBeUndefined();
   });
 });

@@ -1,16 +1,9 @@
 // tuningFaults.test.ts: entries of a tuning that cannot be used, one thing wrong at a time.
 import { describe, expect, test } from 'vitest';
-import {
-  cacheLayout,
-  checkShape,
-  deviceKey,
-  NO_TUNING,
-  planContext,
-  shapeClass,
-  tuningFaults,
-  type KvType,
-  type Tuning,
-} from '../../src/index.ts';
+import { cacheLayout, checkShape, type KvType, type Tuning } from '../../src/index.ts';
+import { planContext } from '../../src/decode/planContext.ts';
+import { deviceKey, NO_TUNING, shapeClass } from '../../src/decode/tuning.ts';
+import { tuningFaults } from '../../src/decode/tuningFaults.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 
 const INFO = {

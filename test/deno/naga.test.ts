@@ -25,7 +25,7 @@ afterAll(() => {
 });
 
 const says = async (kernels: readonly Kernel[]): Promise<string[]> =>
-  (await Promise.all(kernels.map((kernel) => compilerMessages(device.device, kernel)))).flat();
+  (await Promise.all(kernels.map((kernel) => compilerMessages(device.gpu, kernel)))).flat();
 
 const ENABLE = 'enable subgroups; ';
 

@@ -78,7 +78,7 @@ describe('upload and read back', () => {
   test('wait for the work before them, and give a copy of their own', async () => {
     const buffer = uploadStorage(device, 'x', Uint32Array.of(1));
     const first = new Uint32Array(await readBack(device, buffer));
-    device.device.queue.writeBuffer(buffer, 0, Uint32Array.of(2));
+    device.gpu.queue.writeBuffer(buffer, 0, Uint32Array.of(2));
     const second = new Uint32Array(await readBack(device, buffer));
     expect([first[0], second[0]]).toEqual([1, 2]);
   });
@@ -98,12 +98,12 @@ describe('readBack refuses', () => {
     using devices = await pair();
     const [a, b] = devices;
     const foreign = uploadStorage(b, 'theirs', Uint32Array.of(7));
-    await failure(ForeignDeviceError, () => readBack(borrowDevice(a.device), foreign));
+    await failure(ForeignDeviceError, () => readBack(borrowDevice(a.gpu), foreign));
   });
 
   test('a buffer that cannot be copied from', async () => {
     using own = await ownDevice();
-    const buffer = own.device.createBuffer({ label: 'locked', size: 16, usage: 0x80 });
+    const buffer = own.gpu.createBuffer({ label: 'locked', size: 16, usage: 0x80 });
     const error = await failure(ShapeError, () => readBack(own, buffer));
     expect(error.message).toBe('read-back of locked: expected a buffer with usage COPY_SRC, got usage 128');
     await own.idle();
@@ -132,7 +132,7 @@ test('memory that cannot be had is an error, and what was made of it is destroye
   using own = await ownDevice();
   // No machine refuses memory at a test's call: the scope is this test's, the rest is real.
   const full = { message: 'no memory left' } as GPUOutOfMemoryError;
-  const { device: gpu } = own;
+  const { gpu } = own;
   const scopes: string[] = [];
   gpu.pushErrorScope = (filter) => void scopes.push(filter);
   gpu.popErrorScope = () => Promise.resolve(scopes.pop() ? full : null);
@@ -189,7 +189,7 @@ describe('what is no device and no buffer is named', () => {
   test.each([
     [
       'a GPUDevice',
-      () => createStorage(device.device as never, 'x', 16),
+      () => createStorage(device.gpu as never, 'x', 16),
       'createStorage: expected a GqaDevice, got a GPUDevice',
     ],
     [

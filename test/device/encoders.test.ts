@@ -24,7 +24,7 @@ async function recorders(device: GqaDevice) {
   await cache.append({ k: row, v: row });
   const decoder = await createDecoder(device, { cache, numQHeads: 1 });
   const o = createStorage(device, 'o', 256);
-  const step = await decoder.step({ q: row, o });
+  const step = await decoder.bind({ q: row, o });
   const plan = decoder.plan({ kvLens: [1] });
   const append = await cache.bindAppend({ k: row, v: row });
   const merge = await bindMerge(device, {
@@ -75,23 +75,23 @@ afterAll(async () => {
 
 describe.each(['step', 'append', 'merge'])('a %s', (what) => {
   test('is recorded into encoders and passes of its device', async () => {
-    const encoder = own.device.createCommandEncoder();
+    const encoder = own.gpu.createCommandEncoder();
     ours.records[what]!(encoder);
     const pass = encoder.beginComputePass();
     ours.records[what]!(pass);
     pass.end();
     ours.records[what]!(encoder);
-    own.device.queue.submit([encoder.finish()]);
+    own.gpu.queue.submit([encoder.finish()]);
     await own.idle();
   });
 
   test('is not recorded into those of another device, whoever owns it', async () => {
-    for (const foreign of [other.device, raw]) {
+    for (const foreign of [other.gpu, raw]) {
       const encoder = foreign.createCommandEncoder();
       await failure(ForeignDeviceError, () => ours.records[what]!(encoder));
       await failure(ForeignDeviceError, () => ours.records[what]!(encoder.beginComputePass()));
     }
-    const encoder = own.device.createCommandEncoder();
+    const encoder = own.gpu.createCommandEncoder();
     const error = await message(ForeignDeviceError, () => theirs.records[what]!(encoder));
     expect(error).toMatch(/expected an encoder or pass of this device, got one of another$/);
     await failure(ForeignDeviceError, () => theirs.records[what]!(encoder.beginComputePass()));
@@ -106,8 +106,8 @@ describe.each(['step', 'append', 'merge'])('a %s', (what) => {
   test.each<[string, () => unknown, string]>([
     ['nothing', () => undefined, 'undefined'],
     ['null', () => null, 'null'],
-    ['a device', () => own.device, 'a GPUDevice'],
-    ['a queue', () => own.device.queue, 'a GPUQueue'],
+    ['a device', () => own.gpu, 'a GPUDevice'],
+    ['a queue', () => own.gpu.queue, 'a GPUQueue'],
     ['an object', () => ({}), 'an object'],
     ['a string', () => 'encoder', '"encoder"'],
   ])('is not recorded into %s', async (_name, targetOf, named) => {
@@ -118,7 +118,7 @@ describe.each(['step', 'append', 'merge'])('a %s', (what) => {
   });
 
   test('is not recorded into what is finished, ended, or has an open pass', async () => {
-    const encoder = own.device.createCommandEncoder();
+    const encoder = own.gpu.createCommandEncoder();
     const pass = encoder.beginComputePass();
     await failure(ShapeError, () => ours.records[what]!(encoder));
     pass.end();
@@ -135,21 +135,21 @@ test('an encoder that waited since before its device was borrowed still does its
 });
 
 test('two wrappers of one device take each other’s encoders', async () => {
-  const again = borrowDevice(own.device);
-  const encoder = again.device.createCommandEncoder();
+  const again = borrowDevice(own.gpu);
+  const encoder = again.gpu.createCommandEncoder();
   ours.records.step!(encoder);
-  own.device.queue.submit([encoder.finish()]);
+  own.gpu.queue.submit([encoder.finish()]);
   await own.idle();
 });
 
 test('a device’s methods still do what they did: labels, timestamps left out, errors', async () => {
-  const encoder = own.device.createCommandEncoder({ label: 'mine' });
+  const encoder = own.gpu.createCommandEncoder({ label: 'mine' });
   expect(encoder.label).toBe('mine');
   const pass = encoder.beginComputePass({ label: 'pass' });
   expect(pass.label).toBe('pass');
   expect(pass.end()).toBeUndefined();
   expect(encoder.finish({ label: 'commands' }).label).toBe('commands');
-  own.device.pushErrorScope('validation');
+  own.gpu.pushErrorScope('validation');
   encoder.finish(); // a second time
-  expect((await own.device.popErrorScope())?.message).toMatch(/finish/i);
+  expect((await own.gpu.popErrorScope())?.message).toMatch(/finish/i);
 });

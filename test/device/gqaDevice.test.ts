@@ -38,7 +38,7 @@ function provoke(device: GPUDevice, label: string): void {
 describe('openDevice', () => {
   test('gives a device of our own with facts of its limits', async () => {
     using device = await ownDevice();
-    const { limits, features } = device.device;
+    const { limits, features } = device.gpu;
     expect(device.owned).toBe(true);
     expect(device.facts).toMatchObject({
       subgroups: features.has('subgroups'),
@@ -49,20 +49,19 @@ describe('openDevice', () => {
     });
     expect(device.facts.maxInvocations).toBeLessThanOrEqual(limits.maxComputeWorkgroupSizeX);
     expect(device.facts.maxInvocations).toBeLessThanOrEqual(limits.maxComputeInvocationsPerWorkgroup);
-    expect(device.facts.software).toBe(isSoftware(device.device.adapterInfo));
+    expect(device.facts.software).toBe(isSoftware(device.gpu.adapterInfo));
   });
 
   test('knows the vendor, and the sizes of subgroups or the range that WGSL allows', async () => {
     using device = await ownDevice(['subgroups']);
-    const { vendor, subgroupMinSize = 4, subgroupMaxSize = 128 } = device.device.adapterInfo;
+    const { vendor, subgroupMinSize = 4, subgroupMaxSize = 128 } = device.gpu.adapterInfo;
     expect(device.facts).toMatchObject({ vendor, subgroupMinSize, subgroupMaxSize });
   });
 
   test('without subgroup_id in the host’s WGSL it does without subgroups', async () => {
     using device = await ownDevice(['subgroups']);
-    const has = device.device.features.has('subgroups');
-    const borrowed = (features?: ReadonlySet<string>) =>
-      borrowDevice(device.device, features).facts.subgroups;
+    const has = device.gpu.features.has('subgroups');
+    const borrowed = (features?: ReadonlySet<string>) => borrowDevice(device.gpu, features).facts.subgroups;
     expect(borrowed()).toBe(has);
     expect(borrowed(new Set(['subgroup_id', 'packed_4x8_integer_dot_product']))).toBe(has);
     expect(borrowed(new Set(['packed_4x8_integer_dot_product']))).toBe(false);
@@ -72,7 +71,7 @@ describe('openDevice', () => {
     const gpu = await openGpu();
     const adapter = (await gpu.requestAdapter())!;
     using device = await openDevice(gpu);
-    expect(device.device.features.has('subgroups')).toBe(adapter.features.has('subgroups'));
+    expect(device.gpu.features.has('subgroups')).toBe(adapter.features.has('subgroups'));
     for (const limit of [
       'maxBufferSize',
       'maxStorageBufferBindingSize',
@@ -80,7 +79,7 @@ describe('openDevice', () => {
       'maxComputeInvocationsPerWorkgroup',
       'maxComputeWorkgroupSizeX',
     ] as const) {
-      expect(device.device.limits[limit]).toBe(adapter.limits[limit]);
+      expect(device.gpu.limits[limit]).toBe(adapter.limits[limit]);
     }
   });
 
@@ -92,8 +91,8 @@ describe('openDevice', () => {
       return { label: 'mine', requiredLimits: { maxComputeWorkgroupsPerDimension: 65535 } };
     };
     using device = await openDevice(gpu, { descriptor });
-    expect(device.device.label).toBe('mine');
-    expect(seen!.features.size).toBeGreaterThanOrEqual(device.device.features.size);
+    expect(device.gpu.label).toBe('mine');
+    expect(seen!.features.size).toBeGreaterThanOrEqual(device.gpu.features.size);
   });
 
   test.each<[unknown, RegExp]>([
@@ -184,7 +183,7 @@ describe('loss', () => {
     const cache = await createKvCache(device, { numKvHeads: 1, headDim: 64, capacity: 4 });
     const decoder = await createDecoder(device, { cache, numQHeads: 1 });
     const row = createStorage(device, 'row', 256);
-    const step = await decoder.step({ q: row, o: createStorage(device, 'o', 256) });
+    const step = await decoder.bind({ q: row, o: createStorage(device, 'o', 256) });
     const plan = decoder.plan({ kvLens: [0] });
     return [
       () => device.assertUsable(),
@@ -194,7 +193,7 @@ describe('loss', () => {
       () => createDecoder(device, { cache, numQHeads: 1 }),
       () => cache.append({ k: row, v: row }),
       () => cache.truncate(0),
-      () => decoder.step({ q: row, o: row }),
+      () => decoder.bind({ q: row, o: row }),
       () => step.run(plan),
     ];
   };
@@ -204,7 +203,7 @@ describe('loss', () => {
     async (which) => {
       const device = which === 'owned' ? await ownDevice() : borrowDevice(await rawDevice());
       const later = await uses(device);
-      device.device.destroy();
+      device.gpu.destroy();
       const lost = await device.lost;
       expect(lost).toBeInstanceOf(DeviceLostError);
       expect(lost.reason).toBe('destroyed');
@@ -218,7 +217,7 @@ describe('loss', () => {
     const device = await ownDevice();
     const buffer = createStorage(device, 'x', 1024);
     const reading = readBack(device, buffer);
-    device.device.destroy();
+    device.gpu.destroy();
     await failure(DeviceLostError, () => reading);
     device.destroy();
   });
@@ -227,7 +226,7 @@ describe('loss', () => {
 describe('errors that nobody asked about', () => {
   test('of our own device come out of the next call, as GpuError', async () => {
     using device = await ownDevice();
-    provoke(device.device, 'first');
+    provoke(device.gpu, 'first');
     const error = await failure(GpuError, () => device.idle());
     expect(error.message).toMatch(/usage/i);
     expect(error.message).not.toContain('\0');
@@ -238,8 +237,8 @@ describe('errors that nobody asked about', () => {
   test('also out of calls that only keep books', async () => {
     using device = await ownDevice();
     const cache = await createKvCache(device, { numKvHeads: 1, headDim: 64, capacity: 4 });
-    provoke(device.device, 'first');
-    await device.device.queue.onSubmittedWorkDone();
+    provoke(device.gpu, 'first');
+    await device.gpu.queue.onSubmittedWorkDone();
     await vi.waitFor(() => expect(() => cache.kvLens()).toThrow(GpuError));
     expect(cache.kvLens()).toEqual([0]);
   });

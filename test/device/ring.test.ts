@@ -35,7 +35,7 @@ function ringOf(words: number, alignment = 256) {
       },
     },
   };
-  const ring = new StepRing({ device } as unknown as GqaDevice, 'step', words);
+  const ring = new StepRing({ gpu: device } as unknown as GqaDevice, 'step', words);
   const place = (given: Uint32Array<ArrayBuffer>, owner?: object) => {
     const offset = ring.place(given, owner);
     const chunk = ring.buffer as unknown as Chunk;

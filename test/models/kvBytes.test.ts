@@ -9,6 +9,7 @@ import {
   kvCacheBytes,
   kvRows,
   readFloorMs,
+  storedRows,
   type KvRow,
   type RowBytes,
 } from '../../src/models/kvBytes.ts';
@@ -213,5 +214,17 @@ describe('kvRows', () => {
     expect(() => kvRows(findPreset('gpt-2'), { ...request, depths: [0] })).toThrow(
       'depth expected a positive whole number, got 0',
     );
+  });
+});
+
+describe('storedRows', () => {
+  it('has the bytes of rows with their scales, K and V each of its own type', () => {
+    expect(storedRows('f16')(128)).toEqual({ k: 256, v: 256 });
+    expect(storedRows('int8', 'int4')(128)).toEqual({ k: 130, v: 72 });
+  });
+
+  it('refuses a type that there is none of', () => {
+    expect(() => storedRows('f8' as 'f16')).toThrow('storedRows: kType must be one of f32, f16');
+    expect(() => storedRows('f16', 'f8' as 'f16')).toThrow('storedRows: vType must be one of');
   });
 });

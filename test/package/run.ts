@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'vite';
+import { ENTRIES } from '../../scripts/entries.ts';
 import { messageOf } from '../../src/device/errors.ts';
 import { CHECKPOINTS, writeCheckpoint } from '../support/checkpoints.ts';
 import { checkPrinted, example, inFunction, withGpu } from './programs.ts';
@@ -40,13 +41,10 @@ function needed(file: string | undefined): string {
 
 const WANTED = [
   'bin/gqa.mjs',
-  'dist/index.js',
-  'dist/node.js',
+  ...[...ENTRIES.keys()].flatMap((entry) => [`dist/${entry}.js`, `dist/types/${entry}.d.ts`]),
   'dist/cli.js',
   'dist/copyWorker.js',
   'dist/hashWorker.js',
-  'dist/types/index.d.ts',
-  'dist/types/node.d.ts',
   'dist/types/device/webgpu.d.ts',
   'dist/THIRD_PARTY_LICENSES.txt',
   'docs/limits-and-recipes.md',
@@ -74,10 +72,22 @@ const COMPILERS = {
   'TypeScript 7': [() => join(project, '../clone/node_modules/typescript/lib/tsc.js'), '--ignoreConfig'],
 } as const;
 
+/** Takes something of each entry: what a program gets and what its types say. */
+const ALL_ENTRIES = `
+import { openDevice } from 'gqa-webgpu';
+import { SafetensorsFile } from 'gqa-webgpu/checkpoint';
+import { findPreset } from 'gqa-webgpu/models';
+import { nodeGpu } from 'gqa-webgpu/node';
+import { expect64, randomProblem } from 'gqa-webgpu/reference';
+const layers: number = findPreset('llama-3.1-8b').layers;
+const bound: number = expect64(randomProblem({ numQHeads: 2, numKvHeads: 1, headDim: 64, kvLens: [3] })).bound;
+console.log(layers, bound > 0, [openDevice, SafetensorsFile.open, nodeGpu].every((f) => typeof f === 'function'));
+`;
+
 function typeCheck(compiler: keyof typeof COMPILERS, module: readonly string[], lib: string): void {
   const [path, ...more] = COMPILERS[compiler];
   const flags = ['--strict', '--noEmit', '--target', 'es2022', '--lib', lib, '--types', 'node', ...more];
-  node(project, path(), 'example.ts', ...flags, ...module);
+  node(project, path(), 'example.ts', 'entries.ts', ...flags, ...module);
 }
 
 /** Bundles a program with esbuild; `--format=cjs` and other options after it. */
@@ -106,6 +116,7 @@ async function main(): Promise<void> {
   await step('a clean clone packs the whole package, and it installs', packAndInstall);
   writeFileSync(join(project, 'example.ts'), example());
   writeFileSync(join(project, 'function.ts'), inFunction(example()));
+  writeFileSync(join(project, 'entries.ts'), ALL_ENTRIES);
   await typeChecks();
   await bundles();
   await runtimes();
@@ -147,6 +158,12 @@ async function bundles(): Promise<void> {
   await step('Node, transpiled only', () => {
     run(project, needed(tool('esbuild/bin/esbuild')), 'example.ts', '--format=esm', '--outfile=plain.mjs');
     checkPrinted(node(project, 'plain.mjs'));
+  });
+  await step('Node, all entries', () => {
+    run(project, needed(tool('esbuild/bin/esbuild')), 'entries.ts', '--format=esm', '--outfile=entries.mjs');
+    const printed = node(project, 'entries.mjs');
+    if (printed !== '32 true gqa-tuning/1 true\n')
+      throw new Error(`expected 32 true gqa-tuning/1 true, got ${printed}`);
   });
   await step('Node, require()', () => {
     node(

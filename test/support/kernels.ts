@@ -1,5 +1,6 @@
 // kernels.ts: the kernels that the test device can run.
-import { DECODE_KERNELS, type DecodeKernel, type FusedTemplate } from '../../src/index.ts';
+import { type DecodeKernel, type FusedTemplate } from '../../src/index.ts';
+import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
 import { hasRegisters } from '../../src/kernels/decodeRegisters.ts';
 import { testDevice } from './device.ts';
 

@@ -54,12 +54,12 @@ export async function runKernel(device: GqaDevice, run: KernelRun): Promise<Reco
       buffers.step = step.ring;
     }
     await validated(device, run.kernel.name, () => {
-      const bound = bindKernel(device.device, compiled, buffers);
-      const encoder = device.device.createCommandEncoder({ label: run.kernel.name });
+      const bound = bindKernel(device.gpu, compiled, buffers);
+      const encoder = device.gpu.createCommandEncoder({ label: run.kernel.name });
       const pass = beginPass(run.kernel.name, device, encoder);
       dispatch(pass, bound, run.grid, step?.offset);
       endPass(encoder, pass);
-      device.device.queue.submit([encoder.finish()]);
+      device.gpu.queue.submit([encoder.finish()]);
     });
     const results: Record<string, Words> = {};
     for (const [name, start] of Object.entries(run.outputs)) {
@@ -86,7 +86,7 @@ function guarded(device: GqaDevice, label: string, data: Words): GPUBuffer {
   const bytes = new Uint32Array(dataBytes / 4 + GUARD_WORDS).fill(GUARD_WORD);
   new Uint8Array(bytes.buffer).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   const buffer = createStorage(device, label, bytes.byteLength);
-  device.device.queue.writeBuffer(buffer, 0, bytes);
+  device.gpu.queue.writeBuffer(buffer, 0, bytes);
   return buffer;
 }
 

@@ -113,7 +113,7 @@ export class SafetensorsFile {
 }
 
 /**
- * Writes a safetensors file, as `writeOutput` does: a regular file is replaced whole or stays as it was. The tensors are
+ * Writes a safetensors file to `path`: a regular file is replaced whole or stays as it was. The tensors are
  * laid out by falling element size, else in the order given. Throws a CheckpointError, before anything is written if
  * names, shapes or data lengths are wrong.
  */

@@ -155,7 +155,7 @@ function adapterFacts(found: NodeGpu, { info, features, limits }: GPUAdapter): O
 
 async function probe(device: GqaDevice): Promise<Probes> {
   return {
-    timestampStep: device.device.features.has('timestamp-query') ? await timestampStep(device) : undefined,
+    timestampStep: device.gpu.features.has('timestamp-query') ? await timestampStep(device) : undefined,
     loopVariable: await loopVariable(device),
     computesRight: await computesRight(device),
     ...(await kernelChoice(device)),

@@ -50,7 +50,7 @@ async function runShader(
   code: string,
   count: number,
 ): Promise<Uint32Array> {
-  const gpu = device.device;
+  const gpu = device.gpu;
   const module = gpu.createShaderModule({ label, code });
   const pipeline = await gpu.createComputePipelineAsync({ label, layout: 'auto', compute: { module } });
   const output = createStorage(device, label, count * 4);
@@ -95,16 +95,16 @@ const STAMPS = 64;
  */
 export async function timestampStep(device: GqaDevice): Promise<number | undefined> {
   const label = 'doctor timestamps';
-  const querySet = device.device.createQuerySet({ label, type: 'timestamp', count: STAMPS });
+  const querySet = device.gpu.createQuerySet({ label, type: 'timestamp', count: STAMPS });
   const usage = BUFFER_USAGE.QUERY_RESOLVE | BUFFER_USAGE.COPY_SRC;
-  const stamps = device.device.createBuffer({ label, size: STAMPS * 8, usage });
-  const encoder = device.device.createCommandEncoder({ label });
+  const stamps = device.gpu.createBuffer({ label, size: STAMPS * 8, usage });
+  const encoder = device.gpu.createCommandEncoder({ label });
   for (let i = 0; i < STAMPS; i += 2) {
     const timestampWrites = { querySet, beginningOfPassWriteIndex: i, endOfPassWriteIndex: i + 1 };
     encoder.beginComputePass({ label, timestampWrites }).end();
   }
   encoder.resolveQuerySet(querySet, 0, STAMPS, stamps, 0);
-  device.device.queue.submit([encoder.finish()]);
+  device.gpu.queue.submit([encoder.finish()]);
   const step = stepOf(new BigUint64Array(await readBack(device, stamps)));
   stamps.destroy();
   querySet.destroy();

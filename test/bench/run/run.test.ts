@@ -7,16 +7,9 @@ import { type BenchOptions } from '../../../bench/run/options.ts';
 import type { BenchResult } from '../../../bench/schema/schema.ts';
 import { parseResult } from '../../../bench/schema/readResult.ts';
 import { PassTimer } from '../../../bench/run/timer.ts';
-import {
-  checkShape,
-  deviceKey,
-  GqaError,
-  NO_TUNING,
-  shapeClass,
-  subgroupReports,
-  withEntry,
-  type GqaDevice,
-} from '../../../src/index.ts';
+import { checkShape, GqaError, type GqaDevice } from '../../../src/index.ts';
+import { subgroupReports } from '../../../src/decode/probe.ts';
+import { deviceKey, NO_TUNING, shapeClass, withEntry } from '../../../src/decode/tuning.ts';
 import { testDevice } from '../../support/device.ts';
 import { ownDevice } from '../../support/ownDevice.ts';
 
@@ -100,8 +93,8 @@ describe('runBench', () => {
   test('a row that was right before it was timed and is wrong after it has no time', async () => {
     using device = await ownDevice(['subgroups']);
     const values: GPUBuffer[] = [];
-    const create = device.device.createBuffer.bind(device.device);
-    device.device.createBuffer = (descriptor) => {
+    const create = device.gpu.createBuffer.bind(device.gpu);
+    device.gpu.createBuffer = (descriptor) => {
       const buffer = create(descriptor);
       if (buffer.label.startsWith('v_cache')) values.push(buffer);
       return buffer;
@@ -112,7 +105,7 @@ describe('runBench', () => {
       if (step.value.type !== 'progress' || !step.value.text.includes('round 1')) continue;
       const mqa = Math.min(...values.map(({ size }) => size));
       for (const buffer of values.filter(({ size }) => size === mqa))
-        device.device.queue.writeBuffer(buffer, 0, new Uint32Array(mqa / 4).fill(0x3c00_3c00)); // all ones
+        device.gpu.queue.writeBuffer(buffer, 0, new Uint32Array(mqa / 4).fill(0x3c00_3c00)); // all ones
     }
     const [right, wrong] = step.value.results;
     expect(isWrong(right!)).toBe(false);
@@ -147,8 +140,8 @@ describe('runBench', () => {
   test('the copies of all rows together are bound as far as memory maps last, whatever the cache', async () => {
     using device = await ownDevice(['subgroups']);
     let bound = 0;
-    const create = device.device.createBindGroup.bind(device.device);
-    device.device.createBindGroup = (descriptor) => (bound++, create(descriptor));
+    const create = device.gpu.createBindGroup.bind(device.gpu);
+    device.gpu.createBindGroup = (descriptor) => (bound++, create(descriptor));
     const kernels = ['auto', 'plain'] as const;
     const options = { ...QUICK, batches: [1, 2, 3], depths: [8], kernels, reps: 1 };
     const bench = runBench(device, { ...options, lastLevelCacheBytes: 480 * 2 ** 20 });
@@ -176,7 +169,7 @@ describe('runBench', () => {
     const shape = checkShape({ batch: 2, numQHeads: 8, numKvHeads: 1, headDim: 64 });
     const types = { kType: 'f16', vType: 'f16' } as const;
     const variant = { template: 'tiles', wgSize: 16, tile: 16, rowBlock: 8, mixWords: 1 } as const;
-    const key = [deviceKey(device.device.adapterInfo), shapeClass(shape, types)] as const;
+    const key = [deviceKey(device.gpu.adapterInfo), shapeClass(shape, types)] as const;
     const tuning = withEntry(NO_TUNING, ...key, { variant, slots: 3 });
     const { result } = await run({ ...OPTIONS, kvHeads: [1, 8], tuning });
     expect(result.results.map((row) => row.tuned)).toEqual([true, false]);
@@ -242,7 +235,7 @@ describe('a run that ends early', () => {
 
   test('a device that is lost in the second group: the error, and the rows of the first', async () => {
     using device = await ownDevice();
-    const { result, events } = await cutAt('d96: round 1', () => device.device.destroy(), device);
+    const { result, events } = await cutAt('d96: round 1', () => device.gpu.destroy(), device);
     expect(result.results.map(({ id }) => id)).toEqual([FIRST]);
     expect(result.context.partial).toMatchObject({ code: 'device-lost', rows: 2 });
     expect(events.at(-1)).toMatchObject({ type: 'failed', error: { code: 'device-lost' } });
@@ -250,7 +243,7 @@ describe('a run that ends early', () => {
 
   test('a device that is lost before any row is finished: the error alone', async () => {
     using device = await ownDevice();
-    await expect(cutAt('d64: round 1', () => device.device.destroy(), device)).rejects.toThrow('device lost');
+    await expect(cutAt('d64: round 1', () => device.gpu.destroy(), device)).rejects.toThrow('device lost');
   });
 });
 

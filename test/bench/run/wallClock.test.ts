@@ -80,7 +80,7 @@ function simulate({ pollNs, atSubmit = false, fixedNs = 0, stepNs = 1000 }: Simu
   const device = {
     assertUsable() {},
     facts: { software: true },
-    device: {
+    gpu: {
       features: new Set(),
       queue,
       createCommandEncoder: () => ({ beginComputePass: () => ({ end() {} }), finish: () => ({}) }),

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { BenchRow, Warning } from '../../../bench/schema/schema.ts';
 import { runWarnings, tuningWarnings } from '../../../bench/run/warnings.ts';
-import { NO_TUNING, withEntry } from '../../../src/index.ts';
+import { NO_TUNING, withEntry } from '../../../src/decode/tuning.ts';
 import { testDevice } from '../../support/device.ts';
 import { NO_TIME, noisy, result, row, steady } from '../../support/benchResult.ts';
 

@@ -2,14 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { bedsAt, tune, type Trial, type TuneOptions } from '../../../bench/tune/tune.ts';
 import type { HostClock } from '../../../bench/run/wallClock.ts';
-import {
-  createDecoder,
-  createKvCache,
-  NO_TUNING,
-  parseTuning,
-  withEntry,
-  type GqaDevice,
-} from '../../../src/index.ts';
+import { createDecoder, createKvCache, type GqaDevice } from '../../../src/index.ts';
+import { NO_TUNING, parseTuning, withEntry } from '../../../src/decode/tuning.ts';
 import { ownDevice } from '../../support/ownDevice.ts';
 
 // One KV head of few keys: a shader of it compiles fast.
@@ -28,17 +22,17 @@ const COSTS = [10, 9.9, 8, 12, 7.9];
 const costAt = (n: number) => COSTS[n] ?? 9;
 
 /** Makes a device's kernels take those times, by the clock that it returns. */
-function inventTimes({ device }: GqaDevice): HostClock {
+function inventTimes({ gpu }: GqaDevice): HostClock {
   const costs = new Map<GPUComputePipeline, number>();
   let [now, recorded] = [0, 0];
-  const compile = device.createComputePipelineAsync.bind(device);
-  device.createComputePipelineAsync = async (descriptor) => {
+  const compile = gpu.createComputePipelineAsync.bind(gpu);
+  gpu.createComputePipelineAsync = async (descriptor) => {
     const pipeline = await compile(descriptor);
     if (/^decode_(tiles|registers)/.test(descriptor.label ?? '')) costs.set(pipeline, costAt(costs.size));
     return pipeline;
   };
-  const encode = device.createCommandEncoder.bind(device);
-  device.createCommandEncoder = (descriptor) => {
+  const encode = gpu.createCommandEncoder.bind(gpu);
+  gpu.createCommandEncoder = (descriptor) => {
     const encoder = encode(descriptor);
     const begin = encoder.beginComputePass.bind(encoder);
     encoder.beginComputePass = (options) => {
@@ -52,7 +46,7 @@ function inventTimes({ device }: GqaDevice): HostClock {
     };
     return encoder;
   };
-  const { queue } = device;
+  const { queue } = gpu;
   const submit = queue.submit.bind(queue);
   queue.submit = (commands) => {
     now += recorded;

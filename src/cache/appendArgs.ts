@@ -1,0 +1,67 @@
+// appendArgs.ts: what an append is given: buffers of new tokens for a layer, checked against the cache.
+import { checkRange, checkWritten, type BufferArg, type BufferRange } from '../device/buffers.ts';
+import { LimitExceededError } from '../device/errors.ts';
+import type { GqaDevice } from '../device/gqaDevice.ts';
+import { checkOptions, checkWhole, type Known } from '../device/options.ts';
+import { appendGrid } from '../kernels/appendKv.ts';
+import type { Grid } from '../kernels/kernel.ts';
+import type { CacheLayer } from './layers.ts';
+import type { CacheLayout } from './layout.ts';
+
+/** New tokens for one layer: k and v are f32 [B, Hkv, numTokens, D]. */
+export interface AppendArgs {
+  /** Layer of the cache, from 0. Default 0; in a list, the place in it. */
+  readonly layer?: number;
+  /** f32 [B, Hkv, numTokens, D]; exactly that many bytes. */
+  readonly k: BufferArg;
+  /** f32 [B, Hkv, numTokens, D]; exactly that many bytes. */
+  readonly v: BufferArg;
+  /** Tokens that each sequence gets, 1 to the capacity. Default 1. */
+  readonly numTokens?: number;
+}
+
+const APPEND_ARGS = { layer: true, k: true, v: true, numTokens: true } satisfies Known<AppendArgs>;
+
+/** New rows that fit a layer, with the buffers by the names of the kernel. */
+export interface CheckedRows {
+  readonly layer: number;
+  readonly numTokens: number;
+  readonly grid: Grid;
+  readonly ranges: Readonly<Record<'k' | 'v' | 'k_cache' | 'v_cache', BufferRange>>;
+}
+
+interface Cache {
+  readonly device: GqaDevice;
+  readonly layout: CacheLayout;
+  readonly layers: readonly CacheLayer[];
+  assertUsable(): void;
+}
+
+/** Throws ShapeError, LimitExceededError and ForeignDeviceError, with `where` in front, for what cannot be appended. */
+export function checkAppend(
+  where: string,
+  cache: Cache,
+  args: AppendArgs,
+  defaultLayer: number,
+): CheckedRows {
+  checkOptions(where, args, APPEND_ARGS);
+  const { layer = defaultLayer, numTokens = 1 } = args;
+  cache.assertUsable();
+  const { batch, numKvHeads, headDim, capacity, layers } = cache.layout;
+  checkWhole(`${where}: layer`, layer, 0, layers - 1);
+  checkWhole(`${where}: numTokens`, numTokens, 1, capacity);
+  const grid = appendGrid(batch, numKvHeads, numTokens);
+  const { maxGrid } = cache.device.facts;
+  if (grid[0] > maxGrid) {
+    throw new LimitExceededError(where, 'maxComputeWorkgroupsPerDimension', grid[0], maxGrid);
+  }
+  const bytes = batch * numKvHeads * numTokens * headDim * 4;
+  const ranges = {
+    k: checkRange(cache.device, `${where}: k`, args.k, bytes),
+    v: checkRange(cache.device, `${where}: v`, args.v, bytes),
+    k_cache: cache.layers[layer]!.k,
+    v_cache: cache.layers[layer]!.v,
+  };
+  checkWritten(where, ['k_cache', 'v_cache'], ranges);
+  return { layer, numTokens, grid, ranges };
+}

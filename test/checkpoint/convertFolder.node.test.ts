@@ -1,0 +1,86 @@
+// convertFolder.node.test.ts: a folder converted by a program, as the entry `gqa-webgpu/checkpoint` gives it.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { convertFolder, METHODS, SafetensorsFile, type ConvertOptions } from '../../src/checkpoint.ts';
+import { ShapeError } from '../../src/index.ts';
+import { CHECKPOINTS, writeCheckpoint } from '../support/checkpoints.ts';
+import { convertFolder as converted, readAllBytes } from '../support/convertFolder.ts';
+
+let folder: string;
+let model: string;
+let out: string;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'gqa-folder-'));
+  out = join(folder, 'new', 'out');
+  model = await writeCheckpoint(join(folder, 'source'), CHECKPOINTS.llama!, { shards: 2 });
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('convertFolder', () => {
+  test.each(METHODS)('%s: the tensors are those of the command', async (method) => {
+    const result = await convertFolder({ model, out, kvHeads: 2, method });
+    const expected = await converted(model, join(folder, 'expected'), { kvHeads: 2, method });
+    expect(await readAllBytes(out)).toEqual(await readAllBytes(expected));
+    expect(result).toMatchObject({ out, wasThere: false });
+    expect(result.notes).toContain('quality is lost until the result is trained further (uptraining)');
+    expect(result.rewritten).toContain('model.layers.1.self_attn.k_proj.weight');
+    expect(result.rewritten).not.toContain('model.embed_tokens.weight');
+  });
+
+  test('says progress to the end, and that a second call found all there', async () => {
+    const said: number[] = [];
+    await convertFolder({
+      model,
+      out,
+      kvHeads: 2,
+      onProgress: ({ done, total }) => void said.push(done / total),
+    });
+    expect(said.at(-1)).toBe(1);
+    expect(await convertFolder({ model, out, kvHeads: 2, seed: 42 })).toMatchObject({ wasThere: true });
+    await expect(convertFolder({ model, out, kvHeads: 1 })).rejects.toThrow(
+      `${out}: is of another conversion`,
+    );
+  });
+
+  test('the result says what made it', async () => {
+    await convertFolder({ model, out, kvHeads: 2, tool: 'my-tool 1.2' });
+    const file = await SafetensorsFile.open(join(out, 'model-00001-of-00002.safetensors'));
+    try {
+      expect(file.header.metadata['gqa.tool']).toBe('my-tool 1.2');
+    } finally {
+      await file.close();
+    }
+  });
+
+  const good = (): ConvertOptions => ({ model, out, kvHeads: 2 });
+  test.each<[string, object, string]>([
+    ['another option', { kvheads: 2 }, 'there is no option kvheads; did you mean kvHeads?'],
+    ['no folder', { out: undefined }, 'convertFolder: out: expected a text, got undefined'],
+    ['half a head', { kvHeads: 1.5 }, 'convertFolder: kvHeads: expected a whole number'],
+    ['an unknown method', { method: 'median' }, 'convertFolder: method must be one of mean, first'],
+    ['a grouping of another kind', { grouping: null }, 'convertFolder: grouping must be one of neighbours'],
+    ['a head map', { headMap: 'other' }, 'convertFolder: headMap must be one of contiguous'],
+    ['a text for true', { renorm: 'yes' }, 'convertFolder: renorm: expected true or false'],
+    ['a negative seed', { seed: -1 }, 'convertFolder: seed: expected a whole number'],
+    ['a listener that is none', { onProgress: 3 }, 'convertFolder: onProgress: expected a function, got 3'],
+    [
+      'more rotated elements than there are',
+      { positions: { pairing: 'half', rotaryDims: 10 } },
+      'convertFolder: positions.rotaryDims: expected',
+    ],
+    [
+      'an unknown pairing',
+      { positions: { pairing: 'thirds', rotaryDims: 4 } },
+      'convertFolder: positions.pairing must be one of',
+    ],
+    ['a number that does not divide', { kvHeads: 3 }, '3'],
+  ])('refuses %s', async (_, wrong, message) => {
+    const call = convertFolder({ ...good(), ...wrong });
+    await expect(call).rejects.toThrow(ShapeError);
+    await expect(call).rejects.toThrow(message);
+  });
+});
