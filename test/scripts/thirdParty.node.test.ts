@@ -1,5 +1,5 @@
 // thirdParty.node.test.ts: what the build of the command bundles from packages, and the licence texts that lie beside it.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'vite';
@@ -12,11 +12,14 @@ const outDir = mkdtempSync(join(tmpdir(), 'gqa-build-'));
 beforeAll(() => build({ root: ROOT, mode: 'lib', logLevel: 'error', build: { outDir, emptyOutDir: true } }));
 afterAll(() => rmSync(outDir, { recursive: true }));
 
-/** Packages whose modules a source map names, and what those depend on. */
+/** Packages whose modules the source maps name, and what those depend on. */
 function bundled(): Set<string> {
-  const map = JSON.parse(readFileSync(join(outDir, 'cli.js.map'), 'utf8')) as { sources: string[] };
+  const maps = readdirSync(outDir).filter((file) => file.endsWith('.map'));
+  const sources = maps.flatMap((file) => {
+    return (JSON.parse(readFileSync(join(outDir, file), 'utf8')) as { sources: string[] }).sources;
+  });
   const names = new Set(
-    map.sources.flatMap((path) => /(?<=\/node_modules\/)(?:@[^/]+\/)?[^/]+/.exec(path) ?? []),
+    sources.flatMap((path) => /(?<=\/node_modules\/)(?:@[^/]+\/)?[^/]+/.exec(path) ?? []),
   );
   for (const name of names) {
     const text = readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8');
