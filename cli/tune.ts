@@ -3,7 +3,7 @@ import { STANDARD_RUN } from '../bench/run/standardRun.ts';
 import { Option, type Command } from 'commander';
 import { formatSignificant, markdownTable, type Column } from '../bench/text/format.ts';
 import { spectrum, typePairs } from '../bench/run/rows.ts';
-import { bedsAt, tune, type Trial, type Tuned } from '../bench/tune/tune.ts';
+import { workloadsAt, tune, type Trial, type Tuned } from '../bench/tune/tune.ts';
 import { withEntry } from '../src/decode/tuning.ts';
 import type { GqaDevice } from '../src/device/gqaDevice.ts';
 import { typesName, type KvType } from '../src/numbers/elements.ts';
@@ -137,7 +137,7 @@ async function search(
   shape: TunedShape,
 ): Promise<Tuned> {
   const { software } = device.facts;
-  const beds = bedsAt(
+  const workloads = workloadsAt(
     {
       model: shape.name,
       heads: shape.numQHeads,
@@ -151,7 +151,7 @@ async function search(
   );
   const host = { quiet: quietWait, collect: collectGarbage, ...lastLevelCache(software) };
   show('preparing', 0);
-  const trials = tune(device, { beds, seed: flags.seed, signal, onTry: show, ...host });
+  const trials = tune(device, { workloads, seed: flags.seed, signal, onTry: show, ...host });
   for (;;) {
     const { value, done } = await trials.next();
     if (done) {

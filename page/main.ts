@@ -4,7 +4,7 @@ import { version } from '../package.json';
 import { rowGroups } from '../bench/run/rows.ts';
 import type { BenchEvent } from '../bench/run/run.ts';
 import type { BenchResult, BenchRow, CeilingContext, RowParams } from '../bench/schema/schema.ts';
-import { bedsAt } from '../bench/tune/tune.ts';
+import { workloadsAt } from '../bench/tune/tune.ts';
 import { describeBrowser, findGpu } from './browser.ts';
 import { showCards, showMeasuredTimer } from './cards.ts';
 import { byId } from './dom.ts';
@@ -74,7 +74,7 @@ function tuneRequest({ run }: PageSettings): TuneRequest {
     kTypes.flatMap((kType, i) =>
       kvHeads.map((kv) => {
         const vType = vTypes[i] ?? kType;
-        return bedsAt({ model, heads, kvHeads: kv, headDim, batch, kType, vType }, depths);
+        return workloadsAt({ model, heads, kvHeads: kv, headDim, batch, kType, vType }, depths);
       }),
     ),
   );

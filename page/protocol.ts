@@ -1,5 +1,5 @@
 // protocol.ts: what the page and its worker say to each other.
-import type { BedParams } from '../bench/run/bed.ts';
+import type { WorkloadParams } from '../bench/run/workload.ts';
 import type { BenchEvent } from '../bench/run/run.ts';
 import type { BenchOptions } from '../bench/run/options.ts';
 import type { BenchResult } from '../bench/schema/schema.ts';
@@ -13,7 +13,7 @@ export type RunRequest = Omit<BenchOptions, 'signal' | 'quiet' | 'guard'>;
 
 /** Classes of shapes to tune for, each at several depths. */
 export interface TuneRequest {
-  readonly classes: readonly (readonly BedParams[])[];
+  readonly classes: readonly (readonly WorkloadParams[])[];
   readonly seed: number;
 }
 

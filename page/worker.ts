@@ -81,8 +81,8 @@ async function run(device: GqaDevice, request: RunRequest): Promise<FromWorker> 
 
 async function tuneAll(device: GqaDevice, { classes, seed }: TuneRequest): Promise<FromWorker> {
   const found: Tuned[] = [];
-  for (const [index, beds] of classes.entries()) {
-    const trials = tune(device, { beds, seed, guard });
+  for (const [index, workloads] of classes.entries()) {
+    const trials = tune(device, { workloads, seed, guard });
     for (;;) {
       const { done, value } = await trials.next();
       if (done) {

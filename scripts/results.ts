@@ -53,7 +53,7 @@ interface Chosen {
 function adaptersOf(names: readonly string[] | undefined): Chosen[] {
   if (names) return names.map((name) => chosen(['--adapter', name]).adapter);
   const { adapter, facts } = chosen([]);
-  const embedded = /\d/.test(facts.machine.embedded ?? '') && facts.chosen!.rung !== 'embedded-software';
+  const embedded = /\d/.test(facts.machine.embedded ?? '') && facts.chosen!.origin !== 'embedded-software';
   return [adapter, ...(adapter.software && embedded ? [chosen(['--adapter', EMBEDDED]).adapter] : [])];
 }
 

@@ -5,7 +5,7 @@ import { planContext } from '../../src/decode/planContext.ts';
 import { uniform } from '../../src/numbers/random.ts';
 import { LEAST_CLOCKS } from './sampling.ts';
 import { median } from '../schema/stats.ts';
-import type { Subject } from './subject.ts';
+import type { Target } from './target.ts';
 import { smallestStep, type HostClock } from './wallClock.ts';
 
 const CALLS = { least: 256, most: 16_384 };
@@ -30,18 +30,18 @@ export function perCall(act: () => void, clock: Pick<HostClock, 'now'> = perform
 }
 
 /** Time to plan a row's step. */
-export function planCost(subject: Subject): number | null {
-  return perCall(() => subject.replan());
+export function planCost(target: Target): number | null {
+  return perCall(() => target.replan());
 }
 
 /**
  * Time to record a row's step for one layer into an open pass, which is then thrown away unsubmitted: validation by the
  * WebGPU implementation included.
  */
-export function recordCost({ gpu }: GqaDevice, subject: Subject): number | null {
+export function recordCost({ gpu }: GqaDevice, target: Target): number | null {
   const encoder = gpu.createCommandEncoder({ label: 'host cost' });
   const pass = encoder.beginComputePass({ label: 'host cost' });
-  const ns = perCall(() => subject.record(pass));
+  const ns = perCall(() => target.record(pass));
   pass.end();
   return ns;
 }

@@ -2,7 +2,7 @@
 import { GqaError, type GqaDevice } from '../../src/index.ts';
 import { tunedFor } from '../../src/decode/tuning.ts';
 import { variantName as sizesName } from '../../src/kernels/fused.ts';
-import { createBed, type Bed, type Rotation } from './bed.ts';
+import { createWorkload, type Workload, type Rotation } from './workload.ts';
 import { planCost, recordCost } from './hostCost.ts';
 import { shapeOf } from '../../src/reference/problem.ts';
 import { failedRow, timedRow, wrongRow } from './rowResult.ts';
@@ -12,7 +12,7 @@ import { sampleInterleaved, takeSample, warmUp, type Running } from './sampling.
 import type { BenchRow, RowParams } from '../schema/schema.ts';
 import { GroupTime } from './expectedTime.ts';
 import { sampleSpan } from './sampling.ts';
-import { createSubject, type Subject } from './subject.ts';
+import { createTarget, type Target } from './target.ts';
 import type { PassTimer } from './timer.ts';
 
 /** What all groups of a run share. */
@@ -29,14 +29,14 @@ export type GroupEvent =
   | { readonly type: 'progress'; readonly text: string; readonly share: number }
   | { readonly type: 'row'; readonly row: BenchRow };
 
-/** The rows that are timed interleaved. Kernels on the same shape share one bed. */
+/** The rows that are timed interleaved. Kernels on the same shape share one workload. */
 export class RowGroup {
   readonly #device: GqaDevice;
   readonly #timer: PassTimer;
   readonly #options: BenchOptions;
   readonly #coldBytes: number;
   readonly #rotation: Rotation;
-  readonly #beds = new Map<string, Bed>();
+  readonly #workloads = new Map<string, Workload>();
 
   constructor({ device, timer, options, coldBytes, rotation }: GroupContext) {
     this.#device = device;
@@ -70,7 +70,7 @@ export class RowGroup {
       for (; !step.done; step = await sampling.next())
         yield progress(`${load}: round ${step.value.number}`, time.sampled(step.value.share));
       for (const run of running) {
-        const after = this.#options.check ? await run.subject.check() : undefined;
+        const after = this.#options.check ? await run.target.check() : undefined;
         const row =
           after?.pass === false
             ? wrongRow(run.params, { check: run.check, checkAfter: after })
@@ -78,55 +78,55 @@ export class RowGroup {
         finished.set(run.params, row);
       }
     } finally {
-      for (const { subject } of running) subject.destroy();
-      for (const bed of this.#beds.values()) bed.destroy();
+      for (const { target } of running) target.destroy();
+      for (const workload of this.#workloads.values()) workload.destroy();
     }
     for (const params of group) yield { type: 'row', row: finished.get(params)! };
   }
 
   /** Allocates, runs cold, checks and warms up one row; a row that cannot run or is wrong ends here, without a time. */
   async #prepare(params: RowParams): Promise<Running | BenchRow> {
-    let made: { subject: Subject; tuned: boolean };
+    let made: { target: Target; tuned: boolean };
     try {
-      made = await this.#subject(params);
+      made = await this.#target(params);
     } catch (error) {
       if (error instanceof GqaError && error.code !== 'device-lost') return failedRow(params, error.message);
       throw error;
     }
-    const { subject, tuned } = made;
+    const { target, tuned } = made;
     try {
       // Or the upload of its caches would be in the first time.
       await this.#device.gpu.queue.onSubmittedWorkDone();
-      const { wallNs: firstNs } = await this.#timer.time((pass) => subject.record(pass));
-      const check = this.#options.check ? await subject.check() : null;
+      const { wallNs: firstNs } = await this.#timer.time((pass) => target.record(pass));
+      const check = this.#options.check ? await target.check() : null;
       if (check && !check.pass) {
-        subject.destroy();
+        target.destroy();
         return wrongRow(params, { check });
       }
-      const stepsPerSample = await warmUp(this.#device, this.#timer, subject);
-      const host = { planNs: planCost(subject), recordNs: recordCost(this.#device, subject) };
-      return { params, subject, tuned, check, host, firstNs, stepsPerSample, samplesNs: [], wallNs: [] };
+      const stepsPerSample = await warmUp(this.#device, this.#timer, target);
+      const host = { planNs: planCost(target), recordNs: recordCost(this.#device, target) };
+      return { params, target, tuned, check, host, firstNs, stepsPerSample, samplesNs: [], wallNs: [] };
     } catch (error) {
-      subject.destroy();
+      target.destroy();
       throw error;
     }
   }
 
-  async #subject(params: RowParams): Promise<{ subject: Subject; tuned: boolean }> {
+  async #target(params: RowParams): Promise<{ target: Target; tuned: boolean }> {
     const { kernel, ...shape } = params;
     const key = JSON.stringify(shape);
-    let bed = this.#beds.get(key);
-    if (!bed) {
-      bed = await createBed(this.#device, shape, this.#options.seed, this.#rotation);
-      this.#beds.set(key, bed);
+    let workload = this.#workloads.get(key);
+    if (!workload) {
+      workload = await createWorkload(this.#device, shape, this.#options.seed, this.#rotation);
+      this.#workloads.set(key, workload);
     }
-    const tuned = kernel === 'auto' ? this.#tunedFor(bed) : undefined;
-    const subject = await createSubject(this.#device, bed, { kernel, ...(tuned && { tuned }) });
+    const tuned = kernel === 'auto' ? this.#tunedFor(workload) : undefined;
+    const target = await createTarget(this.#device, workload, { kernel, ...(tuned && { tuned }) });
     // Its decoder passes over what the device's subgroups turn out not to run.
-    return { subject, tuned: tuned !== undefined && subject.sizes === sizesName(tuned.variant) };
+    return { target, tuned: tuned !== undefined && target.sizes === sizesName(tuned.variant) };
   }
 
-  #tunedFor({ problem, cache }: Bed) {
+  #tunedFor({ problem, cache }: Workload) {
     const { tuning } = this.#options;
     const { gpu, facts } = this.#device;
     return tuning && tunedFor(tuning, gpu.adapterInfo, facts, shapeOf(problem), cache.layout);

@@ -52,7 +52,7 @@ export function timedRow(
   coldBytes: number,
   checkAfter?: RowCheck,
 ): BenchRow {
-  const { plan, sizes, workingSetBytes } = run.subject;
+  const { plan, sizes, workingSetBytes } = run.target;
   const fault = clockFault(run);
   return {
     ...rowBase(run.params),

@@ -4,7 +4,7 @@ import { formatSignificant } from '../text/format.ts';
 import { shuffled, uniform } from '../../src/numbers/random.ts';
 import type { RowCheck, RowHost, RowParams, RowTime } from '../schema/schema.ts';
 import { median, medianInterval } from '../schema/stats.ts';
-import type { Subject } from './subject.ts';
+import type { Target } from './target.ts';
 import type { PassTimer, TimerSource } from './timer.ts';
 
 /** When to take samples and when to stop. */
@@ -40,10 +40,10 @@ export interface Sampled {
   clockNs?: number;
 }
 
-/** A row on its way: its subject and its samples. */
+/** A row on its way: its target and its samples. */
 export interface Running extends Sampled {
   readonly params: RowParams;
-  readonly subject: Subject;
+  readonly target: Target;
   readonly check: RowCheck | null;
   readonly tuned: boolean;
   readonly firstNs: number;
@@ -67,10 +67,10 @@ export function sampleSpan(
 }
 
 /** Grows the steps of a sample until it spans long enough; also warms up. */
-export function warmUp(device: GqaDevice, timer: PassTimer, subject: Subject): Promise<number> {
+export function warmUp(device: GqaDevice, timer: PassTimer, target: Target): Promise<number> {
   return growSteps(
     sampleSpan(device, timer),
-    async (steps) => (await timer.time((pass) => recordSteps(subject, pass, steps))).ns,
+    async (steps) => (await timer.time((pass) => recordSteps(target, pass, steps))).ns,
   );
 }
 
@@ -87,9 +87,9 @@ export async function growSteps(span: number, time: (steps: number) => Promise<n
   }
 }
 
-/** Records so many steps of a subject. */
-export function recordSteps(subject: Subject, pass: GPUComputePassEncoder, steps: number): void {
-  for (let i = 0; i < steps; i++) subject.record(pass);
+/** Records so many steps of a target. */
+export function recordSteps(target: Target, pass: GPUComputePassEncoder, steps: number): void {
+  for (let i = 0; i < steps; i++) target.record(pass);
 }
 
 /** A round of samples that was taken. */
@@ -141,8 +141,8 @@ export async function* sampleInterleaved<Row extends Sampled>(
 
 /** Times one sample of a row and adds it. */
 export async function takeSample(timer: PassTimer, run: Running): Promise<void> {
-  const { subject, stepsPerSample, samplesNs, wallNs } = run;
-  const sample = await timer.time((pass) => recordSteps(subject, pass, stepsPerSample));
+  const { target, stepsPerSample, samplesNs, wallNs } = run;
+  const sample = await timer.time((pass) => recordSteps(target, pass, stepsPerSample));
   // Timestamps that were given up meanwhile are not to be mixed with what the wall clock says.
   if (run.source !== undefined && run.source !== sample.source) samplesNs.length = wallNs.length = 0;
   run.source = sample.source;
@@ -151,9 +151,9 @@ export async function takeSample(timer: PassTimer, run: Running): Promise<void> 
   wallNs.push(sample.wallNs / stepsPerSample);
 }
 
-/** Times so many steps of a subject; ns per step. Throws GqaError when that is too short for the timer's clock to tell. */
-export async function timePerStep(timer: PassTimer, subject: Subject, steps: number): Promise<number> {
-  const { ns } = await timer.time((pass) => recordSteps(subject, pass, steps));
+/** Times so many steps of a target; ns per step. Throws GqaError when that is too short for the timer's clock to tell. */
+export async function timePerStep(timer: PassTimer, target: Target, steps: number): Promise<number> {
+  const { ns } = await timer.time((pass) => recordSteps(target, pass, steps));
   const fault = clockFault({
     stepsPerSample: steps,
     samplesNs: [ns / steps],

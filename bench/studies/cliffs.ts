@@ -3,13 +3,13 @@ import { GqaError, type DeviceFacts, type GqaDevice, type Tuning } from '../../s
 import { planContext } from '../../src/decode/planContext.ts';
 import { probedFacts } from '../../src/decode/probe.ts';
 import { tunedFor } from '../../src/decode/tuning.ts';
-import { createBed, type Bed } from '../run/bed.ts';
+import { createWorkload, type Workload } from '../run/workload.ts';
 import { shuffled, uniform } from '../../src/numbers/random.ts';
 import { wrongText } from '../check/rowCheck.ts';
 import { timePerStep, warmUp } from '../run/sampling.ts';
 import type { RowParams } from '../schema/schema.ts';
 import { median, ratioInterval } from '../schema/stats.ts';
-import { createSubject, type Subject } from '../run/subject.ts';
+import { createTarget, type Target } from '../run/target.ts';
 import { findThresholds, lensAt, loadAt, steepest, type LoadShape, type Threshold } from './thresholds.ts';
 import { PassTimer, type TimerHooks } from '../run/timer.ts';
 
@@ -94,22 +94,22 @@ async function measureThreshold(
 ): Promise<Cliff> {
   const { load, next } = threshold;
   const rotation = { rotatedBytes: options.rotatedBytes, mostCopies: MOST_COPIES };
-  const bed = await createBed(device, bedParams(load, next, options.cache), options.seed, rotation);
+  const workload = await createWorkload(device, workloadParams(load, next, options.cache), options.seed, rotation);
   const sides: Prepared[] = [];
   try {
     for (const length of [threshold.length, next]) {
-      sides.push(await prepare(device, timer, bed, threshold, length, options.tuning));
+      sides.push(await prepare(device, timer, workload, threshold, length, options.tuning));
     }
     await sample(timer, sides, keyGrowth(threshold), options.seed);
     const [before, after] = sides;
     return { threshold, beforeNs: before!.samplesNs, afterNs: after!.samplesNs };
   } finally {
-    for (const { subject } of sides) subject.destroy();
-    bed.destroy();
+    for (const { target } of sides) target.destroy();
+    workload.destroy();
   }
 }
 
-function bedParams(load: LoadShape, longest: number, cache: RowParams['cache']) {
+function workloadParams(load: LoadShape, longest: number, cache: RowParams['cache']) {
   const { heads, kvHeads, headDim, type, shares } = load;
   return {
     model: 'custom',
@@ -130,7 +130,7 @@ function bedParams(load: LoadShape, longest: number, cache: RowParams['cache']) 
 
 /** One side of a threshold, ready to be timed. */
 interface Prepared {
-  readonly subject: Subject;
+  readonly target: Target;
   readonly steps: number;
   readonly samplesNs: number[];
 }
@@ -138,21 +138,21 @@ interface Prepared {
 async function prepare(
   device: GqaDevice,
   timer: PassTimer,
-  bed: Bed,
+  workload: Workload,
   { load }: Threshold,
   length: number,
   tuning: Tuning | undefined,
 ): Promise<Prepared> {
-  const subject = await createSubject(device, bed, { ...(tuning && { tuning }) }, lensAt(load, length));
+  const target = await createTarget(device, workload, { ...(tuning && { tuning }) }, lensAt(load, length));
   try {
-    const check = await subject.check();
+    const check = await target.check();
     if (!check.pass) {
       const where = `${loadName(load)}, ${length} keys`;
       throw new GqaError('wrong-result', `${where}: wrong result: ${wrongText(check)}`);
     }
-    return { subject, steps: await warmUp(device, timer, subject), samplesNs: [] };
+    return { target, steps: await warmUp(device, timer, target), samplesNs: [] };
   } catch (error) {
-    subject.destroy();
+    target.destroy();
     throw error;
   }
 }
@@ -169,8 +169,8 @@ async function sample(
 ): Promise<void> {
   const next = uniform(seed);
   for (let round = 1; round <= LOOKS.at(-1)!; round++) {
-    for (const { subject, steps, samplesNs } of shuffled(sides, next)) {
-      samplesNs.push(await timePerStep(timer, subject, steps));
+    for (const { target, steps, samplesNs } of shuffled(sides, next)) {
+      samplesNs.push(await timePerStep(timer, target, steps));
     }
     const [before, after] = sides.map(({ samplesNs }) => samplesNs);
     if (LOOKS.includes(round) && jumpOf(before!, after!, growth).verdict !== 'unclear') return;

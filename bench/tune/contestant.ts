@@ -1,9 +1,9 @@
-// contestant.ts: a variant made ready on every bed of a search, and its time compared with another's, sample by sample in turn.
+// contestant.ts: a variant made ready on every workload of a search, and its time compared with another's, sample by sample in turn.
 import { GqaError, type GqaDevice, type TunedEntry } from '../../src/index.ts';
 import { wrongText } from '../check/rowCheck.ts';
-import type { Bed } from '../run/bed.ts';
+import type { Workload } from '../run/workload.ts';
 import { timePerStep, warmUp } from '../run/sampling.ts';
-import { createSubject, type Subject } from '../run/subject.ts';
+import { createTarget, type Target } from '../run/target.ts';
 import type { PassTimer } from '../run/timer.ts';
 import { median, medianInterval } from '../schema/stats.ts';
 
@@ -20,65 +20,65 @@ export function comparison(logs: readonly number[]): Comparison {
   return { ratio: Math.exp(median(logs)), low: Math.exp(low), high: Math.exp(high) };
 }
 
-/** A kernel on one bed, and how many of its steps make a sample. */
+/** A kernel on one workload, and how many of its steps make a sample. */
 interface Prepared {
-  readonly subject: Subject;
+  readonly target: Target;
   readonly steps: number;
 }
 
-/** An entry made ready on every bed, its results right. */
+/** An entry made ready on every workload, its results right. */
 export class Contestant {
   readonly entry: TunedEntry;
   readonly #timer: PassTimer;
-  readonly #subjects: readonly Prepared[];
+  readonly #targets: readonly Prepared[];
 
-  private constructor(entry: TunedEntry, timer: PassTimer, subjects: readonly Prepared[]) {
+  private constructor(entry: TunedEntry, timer: PassTimer, targets: readonly Prepared[]) {
     this.entry = entry;
     this.#timer = timer;
-    this.#subjects = subjects;
+    this.#targets = targets;
   }
 
   static async create(
     device: GqaDevice,
     timer: PassTimer,
-    beds: readonly Bed[],
+    workloads: readonly Workload[],
     entry: TunedEntry,
   ): Promise<Contestant> {
-    const subjects: Prepared[] = [];
+    const targets: Prepared[] = [];
     try {
-      for (const bed of beds) {
-        const subject = await createSubject(device, bed, { tuned: entry, variant: entry.variant });
-        subjects.push({ subject, steps: 0 });
-        const check = await subject.check();
+      for (const workload of workloads) {
+        const target = await createTarget(device, workload, { tuned: entry, variant: entry.variant });
+        targets.push({ target, steps: 0 });
+        const check = await target.check();
         if (!check.pass) throw new GqaError('wrong-result', `wrong result: ${wrongText(check)}`);
-        subjects[subjects.length - 1] = { subject, steps: await warmUp(device, timer, subject) };
+        targets[targets.length - 1] = { target, steps: await warmUp(device, timer, target) };
       }
-      return new Contestant(entry, timer, subjects);
+      return new Contestant(entry, timer, targets);
     } catch (error) {
-      for (const { subject } of subjects) subject.destroy();
+      for (const { target } of targets) target.destroy();
       throw error;
     }
   }
 
-  /** Logarithms of this one's time over the other's, mean over the beds, one of each round of samples taken in turn. */
+  /** Logarithms of this one's time over the other's, mean over the workloads, one of each round of samples taken in turn. */
   async against(other: Contestant, rounds: number): Promise<number[]> {
     const logs: number[] = [];
     for (let round = 0; round < rounds; round++) {
       let sum = 0;
-      for (let bed = 0; bed < this.#subjects.length; bed++) {
-        sum += Math.log((await this.#sample(bed)) / (await other.#sample(bed)));
+      for (let workload = 0; workload < this.#targets.length; workload++) {
+        sum += Math.log((await this.#sample(workload)) / (await other.#sample(workload)));
       }
-      logs.push(sum / this.#subjects.length);
+      logs.push(sum / this.#targets.length);
     }
     return logs;
   }
 
-  async #sample(bed: number): Promise<number> {
-    const { subject, steps } = this.#subjects[bed]!;
-    return timePerStep(this.#timer, subject, steps);
+  async #sample(workload: number): Promise<number> {
+    const { target, steps } = this.#targets[workload]!;
+    return timePerStep(this.#timer, target, steps);
   }
 
   destroy(): void {
-    for (const { subject } of this.#subjects) subject.destroy();
+    for (const { target } of this.#targets) target.destroy();
   }
 }

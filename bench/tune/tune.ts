@@ -16,7 +16,7 @@ import { probedFacts } from '../../src/decode/probe.ts';
 import { deviceKey, shapeClass } from '../../src/decode/tuning.ts';
 import { variantName } from '../../src/kernels/fused.ts';
 import { neighbours, startVariants } from './candidates.ts';
-import { createBed, type Bed, type BedParams } from '../run/bed.ts';
+import { createWorkload, type Workload, type WorkloadParams } from '../run/workload.ts';
 import { comparison, Contestant, type Comparison } from './contestant.ts';
 import { coldBytesOf, rotatedBytesOf } from '../run/coldCaches.ts';
 import { shapeOf } from '../../src/reference/problem.ts';
@@ -25,7 +25,7 @@ import { PassTimer, type TimerHooks } from '../run/timer.ts';
 /** What to tune for. */
 export interface TuneOptions extends TimerHooks {
   /** One class of shapes at several depths. */
-  readonly beds: readonly BedParams[];
+  readonly workloads: readonly WorkloadParams[];
   readonly seed: number;
   /** Size of the last-level cache, where the host knows it. */
   readonly lastLevelCacheBytes?: number;
@@ -90,7 +90,7 @@ class Search {
   readonly #facts: DeviceFacts;
   readonly #options: TuneOptions;
   readonly #timer: PassTimer;
-  readonly #beds: Bed[] = [];
+  readonly #workloads: Workload[] = [];
   readonly #trials: Trial[] = [];
   readonly #tried = new Set<string>();
   #start!: Contestant;
@@ -113,8 +113,8 @@ class Search {
       const { software } = device.facts;
       const coldBytes = coldBytesOf(software, options.lastLevelCacheBytes);
       const rotation = { rotatedBytes: rotatedBytesOf(software, coldBytes), mostCopies: MOST_COPIES };
-      for (const params of options.beds) {
-        search.#beds.push(await createBed(device, params, options.seed, rotation));
+      for (const params of options.workloads) {
+        search.#workloads.push(await createWorkload(device, params, options.seed, rotation));
       }
       return search;
     } catch (error) {
@@ -129,7 +129,10 @@ class Search {
     const [first, ...others] = startVariants(shape, layout, facts);
     const { slots } = planContext(shape, layout, facts);
     this.#options.onTry?.(nameOf({ variant: first!, slots }), 0);
-    this.#start = await Contestant.create(this.#device, this.#timer, this.#beds, { variant: first!, slots });
+    this.#start = await Contestant.create(this.#device, this.#timer, this.#workloads, {
+      variant: first!,
+      slots,
+    });
     this.#best = this.#start;
     yield this.#note({ ...this.#best.entry, ratio: 1, taken: true });
     const around = () => neighbours(this.#best.entry.variant, shape, layout, facts);
@@ -168,7 +171,7 @@ class Search {
     this.#best = contestant;
   }
 
-  /** The best variant with fewer and more slots, as far as they split any of the beds differently. */
+  /** The best variant with fewer and more slots, as far as they split any of the workloads differently. */
   #otherSlots(slots: number): Entry[] {
     const { variant } = this.#best.entry;
     const seen = new Set([this.#splitLens(this.#best.entry)]);
@@ -179,7 +182,7 @@ class Search {
   }
 
   #splitLens(tuned: Entry): string {
-    return this.#beds
+    return this.#workloads
       .map(({ problem, cache: { layout } }) => {
         const context = planContext(shapeOf(problem), layout, this.#facts, { tuned });
         return planDecode(context, problem.kvLens).splitLen;
@@ -199,7 +202,7 @@ class Search {
   }
 
   #class() {
-    const { problem, cache } = this.#beds[0]!;
+    const { problem, cache } = this.#workloads[0]!;
     return { shape: shapeOf(problem), layout: cache.layout };
   }
 
@@ -219,7 +222,7 @@ class Search {
   async #try(entry: Entry): Promise<Omit<Trial, 'name'>> {
     let contestant: Contestant | undefined;
     try {
-      contestant = await Contestant.create(this.#device, this.#timer, this.#beds, entry);
+      contestant = await Contestant.create(this.#device, this.#timer, this.#workloads, entry);
       const against = await this.#decide(contestant);
       const taken = against.high < CLEARLY;
       const ratio = this.#ratio * against.ratio;
@@ -258,7 +261,7 @@ class Search {
   destroy(): void {
     if (this.#best !== this.#start) this.#best?.destroy();
     this.#start?.destroy();
-    for (const bed of this.#beds) bed.destroy();
+    for (const workload of this.#workloads) workload.destroy();
     this.#timer.destroy();
   }
 }
@@ -267,10 +270,10 @@ function nameOf({ variant, slots }: Entry): string {
   return `${variantName(variant)} slots${slots}`;
 }
 
-/** The beds of a class of shapes at several depths. */
-export function bedsAt(
-  shape: Omit<BedParams, 'depth' | 'capacity' | 'cache'>,
+/** The workloads of a class of shapes at several depths. */
+export function workloadsAt(
+  shape: Omit<WorkloadParams, 'depth' | 'capacity' | 'cache'>,
   depths: readonly number[],
-): BedParams[] {
+): WorkloadParams[] {
   return depths.map((depth) => ({ ...shape, depth, capacity: depth, cache: 'cold' }));
 }

@@ -63,9 +63,9 @@ function vulkanFixes({ loader, manifests, override }: Machine): string[] {
   ];
 }
 
-function adapterCheck({ adapters }: Machine, { name, rung, software }: Chosen): Check {
+function adapterCheck({ adapters }: Machine, { name, origin, software }: Chosen): Check {
   const others = adapters.filter((a) => a.name !== name).map((a) => `; also here: "${a.name}"`);
-  const text = `adapter "${name}" (${rung})${others.join('')}`;
+  const text = `adapter "${name}" (${origin})${others.join('')}`;
   if (!software) return { level: 'ok', text };
   return {
     level: 'warn',
@@ -179,7 +179,7 @@ function probeText(probe: SubgroupReport | undefined): string {
 
 function chosenRows(chosen: Chosen): [string, string][] {
   return [
-    ['adapter', `${chosen.name} (${chosen.rung}${chosen.software ? ', software' : ''})`],
+    ['adapter', `${chosen.name} (${chosen.origin}${chosen.software ? ', software' : ''})`],
     ...chosen.notes.map((note): [string, string] => ['note', note]),
     ['vendor, architecture', `${chosen.info.vendor}, ${chosen.info.architecture}`],
     ['device, description', `${chosen.info.device}, ${chosen.info.description}`],

@@ -1,9 +1,9 @@
-// plainPath.ts: the plain step: scores, softmax, mix, with the whole score matrix in memory.
+// plainPath.ts: the plain step: scores, softmax, av, with the whole score matrix in memory.
 import type { CreateBuffer } from '../device/buffers.ts';
 import { LimitExceededError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { bindKernel, dispatch } from '../device/record.ts';
-import { plainMix, plainScores, plainScoresGrid, plainSoftmax, rowGrid } from '../kernels/plain.ts';
+import { plainAv, plainScores, plainScoresGrid, plainSoftmax, rowGrid } from '../kernels/plain.ts';
 import type { DecodePath } from './path.ts';
 import type { PlanContext } from './planContext.ts';
 
@@ -22,15 +22,15 @@ export function createPlainPath(
   const rows = rowGrid(shape);
   return {
     async compile(withLse) {
-      const [scoresKernel, softmaxKernel, mixKernel] = await Promise.all([
+      const [scoresKernel, softmaxKernel, avKernel] = await Promise.all([
         device.pipelines.get(plainScores(shape, layout)),
         device.pipelines.get(plainSoftmax(shape, withLse)),
-        device.pipelines.get(plainMix(shape, layout)),
+        device.pipelines.get(plainAv(shape, layout)),
       ]);
       return ({ q, k, v, o, lse, ring }) => {
         const score = bindKernel(device.gpu, scoresKernel, { q, k_cache: k, step: ring, scores });
         const softmax = bindKernel(device.gpu, softmaxKernel, { step: ring, scores, ...(lse && { lse }) });
-        const mix = bindKernel(device.gpu, mixKernel, { weights: scores, v_cache: v, step: ring, o });
+        const mix = bindKernel(device.gpu, avKernel, { weights: scores, v_cache: v, step: ring, o });
         return (pass, plan, offset) => {
           // Its one split is as long as the longest sequence.
           dispatch(pass, score, plainScoresGrid(shape, plan.splitLen), offset);

@@ -112,7 +112,7 @@ function checkContext(context: PlanContext): void {
 }
 
 function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {
-  if (kernel === 'plain') return ['plain_scores', 'plain_softmax', 'plain_mix'];
+  if (kernel === 'plain') return ['plain_scores', 'plain_softmax', 'plain_av'];
   return merges ? [`decode_${kernel}`, 'decode_merge'] : [`decode_${kernel}`];
 }
 

@@ -1,5 +1,5 @@
 // plain.ts: plain attention in three steps: grouped QK^T, softmax, AV (shaders/plain_*.wgsl). The yardstick.
-import mixSource from '../../shaders/plain/plain_mix.wgsl?raw';
+import avSource from '../../shaders/plain/plain_av.wgsl?raw';
 import scoresSource from '../../shaders/plain/plain_scores.wgsl?raw';
 import softmaxSource from '../../shaders/plain/plain_softmax.wgsl?raw';
 import { link } from '../device/wgsl.ts';
@@ -28,15 +28,15 @@ export function plainSoftmax(shape: GqaShape, lse: boolean): Kernel {
 }
 
 /** o = weights . v; grid [Hq * Lq, B, 1]. */
-export function plainMix(shape: GqaShape, cache: CacheFormat): Kernel {
+export function plainAv(shape: GqaShape, cache: CacheFormat): Kernel {
   const consts = { ...headConsts(shape), ...maskConsts(shape) };
   return {
-    name: 'plain_mix',
-    source: link({ kernel: mixSource, libs: [STEP, ROWS, vLib(cache)], consts }),
+    name: 'plain_av',
+    source: link({ kernel: avSource, libs: [STEP, ROWS, vLib(cache)], consts }),
   };
 }
 
-/** One workgroup per query row: plain_softmax, plain_mix and decode_merge. */
+/** One workgroup per query row: plain_softmax, plain_av and decode_merge. */
 export function rowGrid(shape: GqaShape): Grid {
   return [shape.numQHeads * shape.qLen, shape.batch, 1];
 }

@@ -24,14 +24,14 @@ export const DAWN_NAME = 'dawn';
 export type CreateGpu = (flags: string[]) => GPU;
 
 /** Where an adapter came from; `environment` means that VK_DRIVER_FILES or VK_ICD_FILENAMES chose the driver. */
-export type Rung = 'environment' | 'gpu' | 'system-software' | 'embedded-software';
+export type AdapterOrigin = 'environment' | 'gpu' | 'system-software' | 'embedded-software';
 
 /** A GPU object whose `requestAdapter()` gives the adapter named here, and how it was found. */
 export interface NodeGpu {
   readonly gpu: GPU;
   /** The implementation of WebGPU: `dawn`, or `wgpu` where it is Deno's own. */
   readonly webgpu: string;
-  readonly rung: Rung;
+  readonly origin: AdapterOrigin;
   /** As Dawn lists it, or as Deno describes it; any part of it works as the `adapter` option. */
   readonly adapterName: string;
   /** A processor poses as a GPU: right results, timings that say nothing about GPUs. */
@@ -41,7 +41,7 @@ export interface NodeGpu {
 }
 
 /** What to look for. `flags` go to every `create`. */
-export interface AdapterWish {
+export interface AdapterRequest {
   readonly asked: string | undefined;
   readonly requireGpu: boolean;
   readonly flags: readonly string[];
@@ -53,7 +53,7 @@ export interface ListedAdapter {
   readonly name: string;
 }
 
-/** A wish that begins with this word asks for the embedded software adapter, even where the system has another. */
+/** A request that begins with this word asks for the embedded software adapter, even where the system has another. */
 export const EMBEDDED = 'swiftshader';
 
 // Dawn crashes the process when a GPU object becomes unreachable while one of its promises is pending. The map hangs on
@@ -81,7 +81,7 @@ export function createHeld(
 
 /** The system's adapters, best first: discrete GPU, integrated GPU, software. Empty when Dawn finds none. */
 export async function listAdapters(create: CreateGpu, flags: readonly string[]): Promise<ListedAdapter[]> {
-  return (await systemObstacle()) === undefined ? listSystem(create, flags) : [];
+  return (await whyNoSystemAdapter()) === undefined ? listSystem(create, flags) : [];
 }
 
 const BEST: GPURequestAdapterOptions = { powerPreference: 'high-performance' };
@@ -106,39 +106,39 @@ export function parseAdapterList(message: string): ListedAdapter[] {
   }));
 }
 
-/** Finds an adapter in the order of `Rung`, or throws one NoAdapterError that says what was missing and how to fix it. */
-export async function pickAdapter(create: CreateGpu, wish: AdapterWish): Promise<NodeGpu> {
-  if (wish.asked?.toLowerCase().startsWith(EMBEDDED)) {
-    if (wish.requireGpu) throw softwareRefused(EMBEDDED);
-    return openEmbedded(create, wish);
+/** Finds an adapter in the order of `AdapterOrigin`, or throws one NoAdapterError that says what was missing and how to fix it. */
+export async function pickAdapter(create: CreateGpu, request: AdapterRequest): Promise<NodeGpu> {
+  if (request.asked?.toLowerCase().startsWith(EMBEDDED)) {
+    if (request.requireGpu) throw softwareRefused(EMBEDDED);
+    return openEmbedded(create, request);
   }
-  const obstacle = await systemObstacle();
-  const names = obstacle === undefined ? await listSystem(create, wish.flags) : [];
-  if (names.length > 0) return openSystem(create, wish, names);
-  const reason = obstacle ?? refused();
-  if (wish.asked !== undefined) throw askedInVain(wish.asked, reason, []);
-  if (wish.requireGpu) throw noAdapter([`a GPU is required, but ${reason}`], systemFix(true));
-  return openEmbedded(create, wish, reason);
+  const missing = await whyNoSystemAdapter();
+  const names = missing === undefined ? await listSystem(create, request.flags) : [];
+  if (names.length > 0) return openSystem(create, request, names);
+  const reason = missing ?? refused();
+  if (request.asked !== undefined) throw askedInVain(request.asked, reason, []);
+  if (request.requireGpu) throw noAdapter([`a GPU is required, but ${reason}`], systemFix(true));
+  return openEmbedded(create, request, reason);
 }
 
 async function openSystem(
   create: CreateGpu,
-  wish: AdapterWish,
+  request: AdapterRequest,
   names: readonly ListedAdapter[],
 ): Promise<NodeGpu> {
-  const asked = wish.asked ?? '';
+  const asked = request.asked ?? '';
   const chosen = names.find(({ name }) => name.toLowerCase().includes(asked.toLowerCase()));
   if (!chosen) throw askedInVain(asked, 'no name of an adapter has that in it', names);
-  const gpu = createHeld(create, [...wish.flags, `adapter=${chosen.name}`]);
+  const gpu = createHeld(create, [...request.flags, `adapter=${chosen.name}`]);
   const adapter = await gpu.requestAdapter(BEST);
   if (!adapter) throw noAdapter([`Dawn listed "${chosen.name}" but did not open it`]);
   const software = isSoftware(adapter.info);
-  if (software && wish.requireGpu) throw softwareRefused(chosen.name);
-  const rung = driverOverride() ? 'environment' : software ? 'system-software' : 'gpu';
+  if (software && request.requireGpu) throw softwareRefused(chosen.name);
+  const origin = driverOverride() ? 'environment' : software ? 'system-software' : 'gpu';
   return {
     gpu,
     webgpu: DAWN_NAME,
-    rung,
+    origin,
     adapterName: chosen.name,
     software,
     notes: software ? [softwareNote(chosen.name)] : [],
@@ -146,12 +146,16 @@ async function openSystem(
 }
 
 /** Opens SwiftShader; `systemReason` says why no system adapter serves, if one was wanted. */
-async function openEmbedded(create: CreateGpu, wish: AdapterWish, systemReason?: string): Promise<NodeGpu> {
+async function openEmbedded(
+  create: CreateGpu,
+  request: AdapterRequest,
+  systemReason?: string,
+): Promise<NodeGpu> {
   const tried = systemReason === undefined ? [] : [systemReason];
   const driver = await embeddedDriver(tried);
   if (!(await pinAnyLoader())) throw noAdapter([...tried, `the loader ${driver.loader} does not load`]);
   // Dawn loads Vulkan in the first requestAdapter() of a GPU object, before that call returns, and keeps it.
-  const gpu = createHeld(create, wish.flags, driver.manifest);
+  const gpu = createHeld(create, request.flags, driver.manifest);
   const adapter = await withDriver(driver.manifest, () => gpu.requestAdapter(BEST));
   if (!adapter) throw noAdapter([...tried, `the embedded SwiftShader of ${driver.manifest} does not start`]);
   const adapterName = adapter.info.description || adapter.info.device;
@@ -159,7 +163,7 @@ async function openEmbedded(create: CreateGpu, wish: AdapterWish, systemReason?:
     softwareNote(adapterName),
     ...tried.map((reason) => `the embedded software adapter is used: ${reason}`),
   ];
-  return { gpu, webgpu: DAWN_NAME, rung: 'embedded-software', adapterName, software: true, notes };
+  return { gpu, webgpu: DAWN_NAME, origin: 'embedded-software', adapterName, software: true, notes };
 }
 
 /** What a person should know of a software adapter. */
@@ -199,7 +203,7 @@ async function pinAnyLoader(): Promise<boolean> {
 }
 
 /** Why Dawn need not be asked for a system adapter (it would write warnings to stderr); undefined when it may find one. */
-async function systemObstacle(): Promise<string | undefined> {
+async function whyNoSystemAdapter(): Promise<string | undefined> {
   if (process.platform !== 'linux') return undefined;
   const override = driverOverride();
   if (override && override.existing.length === 0) {
@@ -225,7 +229,7 @@ export function noAdapter(
   return new NoAdapterError(`nodeGpu: no WebGPU adapter: ${reasons.join('; ')}.`, { ...options, hint });
 }
 
-/** The error of a wish that nothing fulfils: why, and which adapters there are to ask for. */
+/** The error of a request that nothing fulfils: why, and which adapters there are to ask for. */
 function askedInVain(asked: string, reason: string, names: readonly ListedAdapter[]): NoAdapterError {
   const available = names.map(({ name }) => `"${name}"`);
   if (embeddedRunsHere() && findArchive()) available.push(`"${EMBEDDED}" (embedded)`);
@@ -238,7 +242,7 @@ function askedInVain(asked: string, reason: string, names: readonly ListedAdapte
 
 const GPU_DRIVER = "install the driver of this machine's GPU";
 
-/** The error of a wish for a GPU where this software adapter is what there is. */
+/** The error of a request for a GPU where this software adapter is what there is. */
 export function softwareRefused(name: string): NoAdapterError {
   const found = `nodeGpu: a GPU is required, but "${name}" is a software adapter`;
   return new NoAdapterError(`${found}.`, { hint: `${GPU_DRIVER}, or leave --require-gpu (requireGpu) out` });

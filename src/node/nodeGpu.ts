@@ -48,10 +48,10 @@ export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
   if (!Array.isArray(flags) || !flags.every((flag) => typeof flag === 'string')) {
     throw new ShapeError(`nodeGpu: dawnFlags: expected an array of texts, got ${describe(flags)}`);
   }
-  const wish = { asked: adapter, requireGpu, flags: dawnFlags(flags) };
+  const request = { asked: adapter, requireGpu, flags: dawnFlags(flags) };
   // Deno's own needs no package and no permission; flags for Dawn want Dawn.
   const own = flags.length === 0 ? ownGpu() : undefined;
-  return own ? pickOwn(own, wish) : pickAdapter(await loadDawn(), wish);
+  return own ? pickOwn(own, request) : pickAdapter(await loadDawn(), request);
 }
 
 /** @internal Dawn's flag for features that no browser offers, such as subgroup matrices. */

@@ -1,7 +1,7 @@
 // ownGpu.ts: the WebGPU that a runtime brings itself: `navigator.gpu` of Deno, which is Mozilla's wgpu.
 import { NoAdapterError } from '../device/errors.ts';
 import { isSoftware } from '../device/adapterInfo.ts';
-import { type AdapterWish, type NodeGpu, softwareNote, softwareRefused } from './adapters.ts';
+import { type AdapterRequest, type NodeGpu, softwareNote, softwareRefused } from './adapters.ts';
 import { noAdapter } from './adapters.ts';
 import { type Runtime, runtimeOf } from './runtime.ts';
 
@@ -15,7 +15,7 @@ export function ownName({ kind }: Runtime = runtimeOf()): string {
   return kind === 'deno' ? 'wgpu' : `${kind}'s own`;
 }
 
-// All that can be said of a wish: a runtime lists no adapters and takes no name.
+// All that can be said of a request: a runtime lists no adapters and takes no name.
 const OFFERS: readonly GPURequestAdapterOptions[] = [
   { powerPreference: 'high-performance' },
   { powerPreference: 'low-power' },
@@ -26,7 +26,7 @@ const OFFERS: readonly GPURequestAdapterOptions[] = [
  * Opens the runtime's own WebGPU: its best adapter, or that of its offers whose name has the asked text in it. Throws
  * NoAdapterError.
  */
-export async function pickOwn(gpu: GPU, { asked, requireGpu }: AdapterWish): Promise<NodeGpu> {
+export async function pickOwn(gpu: GPU, { asked, requireGpu }: AdapterRequest): Promise<NodeGpu> {
   const wanted = asked?.toLowerCase() ?? '';
   const names = new Set<string>();
   for (const offer of OFFERS) {
@@ -40,7 +40,7 @@ export async function pickOwn(gpu: GPU, { asked, requireGpu }: AdapterWish): Pro
     return {
       gpu: offering(gpu, offer),
       webgpu: ownName(),
-      rung: software ? 'system-software' : 'gpu',
+      origin: software ? 'system-software' : 'gpu',
       adapterName,
       software,
       notes: software ? [softwareNote(adapterName)] : [],

@@ -42,7 +42,7 @@ function opened(device = standIn()) {
   const found = {
     gpu: {} as GPU,
     webgpu: 'dawn',
-    rung: 'gpu',
+    origin: 'gpu',
     adapterName: 'Card',
     software: false,
     notes: [],
@@ -210,7 +210,7 @@ describe('report', () => {
     const rows: CheckRow[] = [
       { case: 'a_f16', kernel: 'registers', elements: 'f16', variant, verdict: bad },
       { case: 'a_f16', ...plain, verdict },
-      { case: 'b_f32', kernel: 'plain', elements: 'f32', error: 'plain_mix: line 1: no' },
+      { case: 'b_f32', kernel: 'plain', elements: 'f32', error: 'plain_av: line 1: no' },
     ];
     expect(checkText(rows)).toBe(`\
 | kernel    | K/V | runs | failed | worst error |  bound | of bound | where      |
@@ -222,7 +222,7 @@ describe('report', () => {
 FAILED: 2 of 3 runs of 2 cases
   a_f16, registers wg128 lanes16 tokens2 rows4x2: o error 2.0e-6, bound 1.0e-6; \
 lse error 0.0e+0, bound 1.0e-6; worst of o at [b, h, i, d] = [0, 1, 0, 5]: expected 1, got 2
-  b_f32, plain: plain_mix: line 1: no`);
+  b_f32, plain: plain_av: line 1: no`);
     expect(checkText(rows.slice(1, 2)).split('\n').at(-1)).toBe(
       'ok: 1 run of 1 case, all within the bounds; not tried: f32, bf16, int8, int4',
     );

@@ -189,7 +189,7 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
       merges: false,
       bytes: { kv: 716800, partial: 0 },
     });
-    expect(plan.dispatches).toEqual(['plain_scores', 'plain_softmax', 'plain_mix']);
+    expect(plan.dispatches).toEqual(['plain_scores', 'plain_softmax', 'plain_av']);
   });
 
   test('the numbers that the shaders read', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { dawnFlags, dawnMissing, nodeGpu, validatorGpu } from '../../src/node/nodeGpu.ts';
 import {
-  type AdapterWish,
+  type AdapterRequest,
   type CreateGpu,
   listAdapters,
   parseAdapterList,
@@ -48,7 +48,7 @@ const infoOf = (name: string) => ({
 /** What a list of adapters ends with on a machine that has the embedded one. */
 const EMBEDDED_TOO = embeddedRunsHere() && findArchive() ? ', "swiftshader" (embedded)' : '';
 
-const WISH: AdapterWish = { asked: undefined, requireGpu: false, flags: ['flag=1'] };
+const WISH: AdapterRequest = { asked: undefined, requireGpu: false, flags: ['flag=1'] };
 const folder = mkdtempSync(join(tmpdir(), 'gqa-adapters-'));
 const manifest = join(folder, 'data/vulkan/icd.d/some.json');
 
@@ -76,13 +76,13 @@ describe('with adapters installed', () => {
   test('takes the first that Dawn lists, by its full name', async () => {
     const { create, seen } = fakeDawn([GPU_NAME, CPU_NAME]);
     const picked = await pickAdapter(create, { ...WISH, requireGpu: true });
-    expect(picked).toMatchObject({ rung: 'gpu', adapterName: GPU_NAME, software: false, notes: [] });
+    expect(picked).toMatchObject({ origin: 'gpu', adapterName: GPU_NAME, software: false, notes: [] });
     expect(seen.flags.at(-1)).toEqual(['flag=1', `adapter=${GPU_NAME}`]);
   });
 
   test('a software adapter is taken and named as such', async () => {
     const picked = await pickAdapter(fakeDawn([CPU_NAME]).create, WISH);
-    expect(picked).toMatchObject({ rung: 'system-software', adapterName: CPU_NAME, software: true });
+    expect(picked).toMatchObject({ origin: 'system-software', adapterName: CPU_NAME, software: true });
     expect(picked.notes).toEqual([
       `"${CPU_NAME}" is a software adapter: results are right, timings describe the processor and not a GPU`,
     ]);
@@ -128,7 +128,7 @@ describe('with adapters installed', () => {
   test('drivers chosen by the environment are obeyed', async () => {
     vi.stubEnv('VK_DRIVER_FILES', manifest);
     expect(await pickAdapter(fakeDawn([CPU_NAME]).create, WISH)).toMatchObject({
-      rung: 'environment',
+      origin: 'environment',
       software: true,
     });
   });
@@ -165,7 +165,7 @@ describe.runIf(embeddedRunsHere())('the embedded software adapter', () => {
   test('is the last resort, says why, and leaves the environment as it was', async () => {
     const { create, seen } = fakeDawn([]);
     const picked = await pickAdapter(create, WISH);
-    expect(picked).toMatchObject({ rung: 'embedded-software', adapterName: 'SwiftShader', software: true });
+    expect(picked).toMatchObject({ origin: 'embedded-software', adapterName: 'SwiftShader', software: true });
     expect(picked.notes[1]).toMatch(/^the embedded software adapter is used: Dawn takes no adapter/);
     expect(seen.drivers.at(-1)).toMatch(/swiftshader\/vk_swiftshader_icd\.json$/);
     expect(process.env.VK_DRIVER_FILES).toBeUndefined();
@@ -174,26 +174,26 @@ describe.runIf(embeddedRunsHere())('the embedded software adapter', () => {
   test('is taken when asked for, also where there is a GPU', async () => {
     const picked = await pickAdapter(fakeDawn([GPU_NAME]).create, { ...WISH, asked: 'SwiftShader driver 5' });
     expect(picked).toMatchObject({
-      rung: 'embedded-software',
+      origin: 'embedded-software',
       notes: [expect.stringContaining('software adapter')],
     });
   });
 
   test('really runs, also after a first look at the system, and a second time', async () => {
     for (let round = 0; round < 2; round++) {
-      const { gpu, rung } = await nodeGpu({ adapter: 'swiftshader' });
+      const { gpu, origin } = await nodeGpu({ adapter: 'swiftshader' });
       const device = await (await gpu.requestAdapter())!.requestDevice();
-      expect([rung, device.adapterInfo.architecture]).toEqual(['embedded-software', 'swiftshader']);
+      expect([origin, device.adapterInfo.architecture]).toEqual(['embedded-software', 'swiftshader']);
       device.destroy();
       await device.lost;
     }
   });
 
-  test('GQA_ADAPTER is the default wish, the option wins', async () => {
+  test('GQA_ADAPTER is the default request, the option wins', async () => {
     vi.stubEnv('GQA_ADAPTER', 'swiftshader');
-    expect((await nodeGpu()).rung).toBe('embedded-software');
+    expect((await nodeGpu()).origin).toBe('embedded-software');
     vi.stubEnv('GQA_ADAPTER', 'no such adapter');
-    expect((await nodeGpu({ adapter: 'swiftshader' })).rung).toBe('embedded-software');
+    expect((await nodeGpu({ adapter: 'swiftshader' })).origin).toBe('embedded-software');
   });
 });
 

@@ -20,7 +20,7 @@ const machine: Machine = {
 };
 const chosen: Chosen = {
   name: 'Card',
-  rung: 'gpu',
+  origin: 'gpu',
   software: false,
   notes: [],
   info: { vendor: 'v', architecture: 'a', device: 'd', description: 'driver 1' },
@@ -96,7 +96,7 @@ describe('checksOf', () => {
   test('a software adapter is a warning, and other adapters are named', () => {
     const facts = {
       ...good,
-      chosen: { ...chosen, name: 'llvmpipe', rung: 'system-software' as const, software: true },
+      chosen: { ...chosen, name: 'llvmpipe', origin: 'system-software' as const, software: true },
     };
     expect(problems(facts)).toEqual([
       {

@@ -34,7 +34,7 @@ describe("a runtime's own WebGPU", () => {
     vi.stubEnv('GQA_ADAPTER', undefined);
     try {
       const found = await nodeGpu();
-      expect(found).toMatchObject({ rung: 'system-software', adapterName: CPU, software: true });
+      expect(found).toMatchObject({ origin: 'system-software', adapterName: CPU, software: true });
       expect(await nameOf(found)).toBe(CPU);
       expect(found.notes).toEqual([expect.stringContaining('software adapter')]);
     } finally {
@@ -44,7 +44,7 @@ describe("a runtime's own WebGPU", () => {
 
   test('may be a GPU', async () => {
     expect(await pickOwn(own(CARD), { ...WISH, requireGpu: true })).toMatchObject({
-      rung: 'gpu',
+      origin: 'gpu',
       adapterName: CARD,
       software: false,
       notes: [],

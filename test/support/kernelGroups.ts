@@ -12,7 +12,7 @@ import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { checkVariant, chooseIn, fusedKernel, type FusedTemplate } from '../../src/kernels/fused.ts';
 import type { Kernel } from '../../src/kernels/kernel.ts';
 import type { CacheFormat } from '../../src/kernels/lib.ts';
-import { plainMix, plainScores, plainSoftmax } from '../../src/kernels/plain.ts';
+import { plainAv, plainScores, plainSoftmax } from '../../src/kernels/plain.ts';
 import { readStream } from '../../src/kernels/probe/readStream.ts';
 import { checkShape, type GqaShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
 import { subgroupProbe } from '../../src/kernels/probe/subgroupProbe.ts';
@@ -70,7 +70,7 @@ function chosenKernels(
 function otherKernels(headDim: number): Kernel[] {
   return problemsOf(headDim).flatMap(([shape, format]) => [
     plainScores(shape, format),
-    plainMix(shape, format),
+    plainAv(shape, format),
     appendKv(headDim, format),
     ...[true, false].flatMap((lse) => [
       plainSoftmax(shape, lse),

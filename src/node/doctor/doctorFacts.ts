@@ -37,7 +37,7 @@ export interface Machine {
 /** The adapter that was taken and what was found out about it. */
 export interface Chosen {
   readonly name: string;
-  readonly rung: NodeGpu['rung'];
+  readonly origin: NodeGpu['origin'];
   readonly software: boolean;
   readonly notes: readonly string[];
   readonly info: Readonly<Record<'vendor' | 'architecture' | 'device' | 'description', string>>;
@@ -139,11 +139,11 @@ async function gatherChosen(found: NodeGpu): Promise<Chosen> {
 type Probes = Pick<Chosen, 'timestampStep' | 'loopVariable' | 'computesRight' | 'subgroupProbe' | 'kernel'>;
 
 function adapterFacts(found: NodeGpu, { info, features, limits }: GPUAdapter): Omit<Chosen, keyof Probes> {
-  const { adapterName: name, rung, software, notes } = found;
+  const { adapterName: name, origin, software, notes } = found;
   const { vendor, architecture, device, description, subgroupMinSize = 0, subgroupMaxSize = 0 } = info;
   return {
     name,
-    rung,
+    origin,
     software,
     notes,
     info: { vendor, architecture, device, description },

@@ -9,7 +9,7 @@ import {
   type Running,
   type Sampled,
 } from '../../../bench/run/sampling.ts';
-import type { Subject } from '../../../bench/run/subject.ts';
+import type { Target } from '../../../bench/run/target.ts';
 import type { PassTimer, Sample } from '../../../bench/run/timer.ts';
 import { noisy, row, steady } from '../../support/benchResult.ts';
 
@@ -109,7 +109,7 @@ const SUBJECT = {
 function running(): Running {
   return {
     params: row(8, 1024, [1]).params,
-    subject: SUBJECT as unknown as Subject,
+    target: SUBJECT as unknown as Target,
     check: null,
     tuned: false,
     firstNs: 1,
@@ -170,11 +170,11 @@ describe('samples', () => {
   );
 
   test('of a search that are too short for the clock end it', async () => {
-    const subject = SUBJECT as unknown as Subject;
-    expect(await timePerStep(timerOf([gpu(1000)], 50), subject, 10)).toBe(100);
-    await expect(timePerStep(timerOf([gpu(0)]), subject, 10)).rejects.toThrow(
+    const target = SUBJECT as unknown as Target;
+    expect(await timePerStep(timerOf([gpu(1000)], 50), target, 10)).toBe(100);
+    await expect(timePerStep(timerOf([gpu(0)]), target, 10)).rejects.toThrow(
       'below what this clock can tell',
     );
-    await expect(timePerStep(timerOf([gpu(1000)], 51), subject, 10)).rejects.toThrow('less than 20 times');
+    await expect(timePerStep(timerOf([gpu(1000)], 51), target, 10)).rejects.toThrow('less than 20 times');
   });
 });

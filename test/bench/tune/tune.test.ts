@@ -1,6 +1,6 @@
 // tune.test.ts: the search for the fastest variant, by a clock that says how long each takes, and what it leaves behind.
 import { describe, expect, test } from 'vitest';
-import { bedsAt, tune, type Trial, type TuneOptions } from '../../../bench/tune/tune.ts';
+import { workloadsAt, tune, type Trial, type TuneOptions } from '../../../bench/tune/tune.ts';
 import type { HostClock } from '../../../bench/run/wallClock.ts';
 import { createDecoder, createKvCache, type GqaDevice } from '../../../src/index.ts';
 import { NO_TUNING, parseTuning, withEntry } from '../../../src/decode/tuning.ts';
@@ -61,7 +61,7 @@ async function search(device: GqaDevice, more: Partial<TuneOptions> = {}) {
   const trials: Trial[] = [];
   const tried: { name: string; share: number; after: number }[] = [];
   const running = tune(device, {
-    beds: bedsAt(SHAPE, [40]),
+    workloads: workloadsAt(SHAPE, [40]),
     seed: 3,
     lastLevelCacheBytes: 2 ** 16,
     onTry: (name, share) => void tried.push({ name, share, after: trials.length }),

@@ -1,4 +1,4 @@
-// plain_mix.wgsl: step 3 of plain attention: o[b, h] = sum over t of weight[b, h, t] * v[b, h / GROUP_SIZE, t]
+// plain_av.wgsl: step 3 of plain attention: o[b, h] = sum over t of weight[b, h, t] * v[b, h / GROUP_SIZE, t]
 //
 // in   weights [B, Hq, Q_LEN, capacity] f32  from plain_softmax
 //      v_cache [B, Hkv, capacity, D]         words of 16 bytes, lib elements_* as v_*

@@ -1,4 +1,4 @@
-// subject.ts: one kernel made ready to be timed on a bed: its bound steps, and its check against float64.
+// target.ts: one kernel made ready to be timed on a workload: its bound steps, and its check against float64.
 import {
   createDecoder,
   readBack,
@@ -9,13 +9,13 @@ import {
   type GqaDevice,
 } from '../../src/index.ts';
 import { variantName } from '../../src/kernels/fused.ts';
-import type { Bed } from './bed.ts';
+import type { Workload } from './workload.ts';
 import type { RowCheck } from '../schema/schema.ts';
 import { checkOf } from '../check/rowCheck.ts';
 import { expect64, verify, type Expected } from '../../src/reference/verify.ts';
 
-/** A kernel ready to be timed. All its steps write the bed's one output, so that no two may overlap. */
-export interface Subject {
+/** A kernel ready to be timed. All its steps write the workload's one output, so that no two may overlap. */
+export interface Target {
   readonly plan: DecodePlan;
   /** The fused kernel's sizes in words. */
   readonly sizes: string;
@@ -29,14 +29,14 @@ export interface Subject {
   destroy(): void;
 }
 
-/** Compiles a kernel for a bed and binds its steps. They attend to `kvLens` tokens, by default all that the caches hold. */
-export async function createSubject(
+/** Compiles a kernel for a workload and binds its steps. They attend to `kvLens` tokens, by default all that the caches hold. */
+export async function createTarget(
   device: GqaDevice,
-  bed: Bed,
+  workload: Workload,
   options: ContextOptions & Pick<DecoderOptions, 'tuning'>,
   kvLens?: readonly number[],
-): Promise<Subject> {
-  const { problem, cache, copies, q, o, lse } = bed;
+): Promise<Target> {
+  const { problem, cache, copies, q, o, lse } = workload;
   const { numQHeads, qLen, causal } = problem;
   const decoder = await createDecoder(device, { cache, numQHeads, qLen, causal, ...options });
   try {
@@ -44,7 +44,7 @@ export async function createSubject(
     for (let layer = 0; layer < copies; layer++) steps.push(await decoder.bind({ layer, q, o, lse }));
     const lens = { kvLens: kvLens ?? problem.kvLens };
     const plan = decoder.plan(lens);
-    const expected = () => (kvLens ? expect64({ ...problem, kvLens }) : bed.expected());
+    const expected = () => (kvLens ? expect64({ ...problem, kvLens }) : workload.expected());
     let next = 0;
     return {
       plan,
@@ -56,9 +56,9 @@ export async function createSubject(
         next = (next + 1) % copies;
       },
       async check() {
-        const first = await checkStep(device, bed, steps[0]!, plan, expected());
+        const first = await checkStep(device, workload, steps[0]!, plan, expected());
         if (!first.pass || copies === 1) return first;
-        return checkStep(device, bed, steps.at(-1)!, plan, expected());
+        return checkStep(device, workload, steps.at(-1)!, plan, expected());
       },
       destroy: () => decoder.destroy(),
     };
@@ -70,7 +70,7 @@ export async function createSubject(
 
 async function checkStep(
   device: GqaDevice,
-  { o, lse }: Bed,
+  { o, lse }: Workload,
   step: DecodeStep,
   plan: DecodePlan,
   expected: Expected,

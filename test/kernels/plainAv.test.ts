@@ -1,11 +1,11 @@
-// plainMix.test.ts: plain_mix against its twin.
+// plainAv.test.ts: plain_av against its twin.
 import { describe, test } from 'vitest';
 import { type ProblemOptions, randomProblem, shapeOf } from '../../src/reference/problem.ts';
 import { uniform } from '../../src/numbers/random.ts';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
-import { plainMix as plainMixKernel, rowGrid } from '../../src/kernels/plain.ts';
+import { plainAv as plainAvKernel, rowGrid } from '../../src/kernels/plain.ts';
 import { visibleKeys } from '../../src/reference/attention.ts';
-import { plainMix } from '../reference/plainMix.ts';
+import { plainAv } from '../reference/plainAv.ts';
 import { testDevice } from '../support/device.ts';
 import { expectWithinRule } from '../support/errorRule.ts';
 import { cacheInputs, numbersOf, stepWords } from '../support/runDecode.ts';
@@ -24,18 +24,18 @@ async function check(options: Omit<ProblemOptions, 'batch'>): Promise<void> {
     return i % problem.capacity < visibleKeys(problem, b, row % shape.qLen) ? next() : NaN;
   });
   const { o } = await runKernel(device, {
-    kernel: plainMixKernel(shape, problem),
+    kernel: plainAvKernel(shape, problem),
     grid: rowGrid(shape),
     inputs: { weights, v_cache: cacheInputs(problem).v_cache },
     outputs: { o: unwritten(problem.q.length) },
     step: stepWords(numbersOf(problem)),
   });
-  expectWithinRule('o', o!, plainMix(problem, weights), plainMix(problem, weights, Math.fround));
+  expectWithinRule('o', o!, plainAv(problem, weights), plainAv(problem, weights, Math.fround));
 }
 
 const CONTROL = { numQHeads: 8, numKvHeads: 2, headDim: 64, kvLens: [0, 1, 2, 65, 130], capacity: 133 };
 
-describe('plain_mix', () => {
+describe('plain_av', () => {
   test.each(KV_TYPES)('%s values', (vType) => check({ ...CONTROL, vType }));
   test('MHA', () => check({ ...CONTROL, numKvHeads: 8 }));
   test('MQA of 71 heads', () => check({ ...CONTROL, numQHeads: 71, numKvHeads: 1, kvLens: [3, 66] }));

@@ -1,4 +1,4 @@
-// bed.ts: what the kernels of one shape are timed on: a seeded problem, enough copies of its caches to stay cold, q and outputs.
+// workload.ts: what the kernels of one shape are timed on: a seeded problem, enough copies of its caches to stay cold, q and outputs.
 import { checkBufferBytes } from '../../src/device/deviceFacts.ts';
 import {
   cacheLayout,
@@ -16,10 +16,10 @@ import type { RowParams } from '../schema/schema.ts';
 import { expect64, type Expected } from '../../src/reference/verify.ts';
 
 /** The shape of a row without what differs between kernels on it. */
-export type BedParams = Omit<RowParams, 'kernel'>;
+export type WorkloadParams = Omit<RowParams, 'kernel'>;
 
 /** The data of one shape. All kernels on it read the same caches in turn and write the same output. */
-export interface Bed {
+export interface Workload {
   readonly problem: StoredProblem;
   readonly cache: KvCache;
   /** Copies of the cache, as layers of it; they hold the same values. */
@@ -32,24 +32,24 @@ export interface Bed {
   destroy(): void;
 }
 
-/** How far a bed's caches are to be from the last-level cache, and what limits that. */
+/** How far a workload's caches are to be from the last-level cache, and what limits that. */
 export interface Rotation {
   /** What the copies of a cache are to exceed together, as far as `mostCopies` do. */
   readonly rotatedBytes: number;
-  /** Each copy is a bound step of every kernel on the bed (`copiesPerKernel`). */
+  /** Each copy is a bound step of every kernel on the workload (`copiesPerKernel`). */
   readonly mostCopies: number;
 }
 
 /**
- * Allocates and fills a bed whose copies of the cache are read in turn; a hot one has a single copy. Whatever fails leaves
+ * Allocates and fills a workload whose copies of the cache are read in turn; a hot one has a single copy. Whatever fails leaves
  * nothing allocated.
  */
-export async function createBed(
+export async function createWorkload(
   device: GqaDevice,
-  params: BedParams,
+  params: WorkloadParams,
   seed: number,
   { rotatedBytes, mostCopies }: Rotation,
-): Promise<Bed> {
+): Promise<Workload> {
   const made: { destroy(): void }[] = [];
   const keep = <T extends { destroy(): void }>(resource: T): T => {
     made.push(resource);
@@ -85,7 +85,7 @@ export async function createBed(
 }
 
 /** Before any data is made: a shape beyond the device's limits would take gigabytes of host memory first. */
-function copiesOf(device: GqaDevice, params: BedParams, rotatedBytes: number): number {
+function copiesOf(device: GqaDevice, params: WorkloadParams, rotatedBytes: number): number {
   const { batch, kvHeads, headDim, capacity, kType, vType } = params;
   const layout = cacheLayout({ batch, numKvHeads: kvHeads, headDim, capacity, kType, vType });
   checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
@@ -95,7 +95,7 @@ function copiesOf(device: GqaDevice, params: BedParams, rotatedBytes: number): n
   return Math.max(1, Math.ceil(rotatedBytes / Math.max(1, read)));
 }
 
-function problemOf(params: BedParams, seed: number): StoredProblem {
+function problemOf(params: WorkloadParams, seed: number): StoredProblem {
   const { batch, heads, kvHeads, headDim, capacity, kType, vType } = params;
   return randomProblem({
     batch,

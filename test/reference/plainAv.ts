@@ -1,12 +1,8 @@
-// plainMix.ts: twin of shaders/plain/plain_mix.wgsl: o[b, h, i] = sum over visible t of weight[b, h, i, t] * v[b, h / G, t].
+// plainAv.ts: twin of shaders/plain/plain_av.wgsl: o[b, h, i] = sum over visible t of weight[b, h, i, t] * v[b, h / G, t].
 import { exact, visibleKeys, type AttentionProblem, type Round } from '../../src/reference/attention.ts';
 
 /** o [B, Hq, Lq, D] from weights [B, Hq, Lq, capacity]; 0 for a row with nothing to attend to. */
-export function plainMix(
-  p: AttentionProblem,
-  weights: ArrayLike<number>,
-  round: Round = exact,
-): Float64Array {
+export function plainAv(p: AttentionProblem, weights: ArrayLike<number>, round: Round = exact): Float64Array {
   const o = new Float64Array(p.batch * p.numQHeads * p.qLen * p.headDim);
   for (let b = 0; b < p.batch; b++) {
     for (let h = 0; h < p.numQHeads; h++) {
