@@ -56,5 +56,6 @@ test.each([
     'cannot pack "last: u32,"',
   ],
 ] as const)('refused: %s', (_, wgsl, name, packed, message) => {
-  expect(() => structLayout(wgsl, name, packed)).toThrow(message);
+  const fields: Readonly<Record<string, 'u32' | 'f32'>> = packed;
+  expect(() => structLayout(wgsl, name, fields)).toThrow(message);
 });
