@@ -40,7 +40,7 @@ beforeAll(async () => {
   gpu = await openGpu();
   adapter = (await gpu.requestAdapter())!;
   cache = await createKvCache(device, CACHE);
-  decoder = await createDecoder(device, { cache, numQHeads: 2 });
+  decoder = await createDecoder(device, { cache, numQHeads: 2, fixedSplits: true });
   row = createStorage(device, 'row', 256);
   wide = createStorage(device, 'wide', 512);
 });

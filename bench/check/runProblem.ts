@@ -44,7 +44,10 @@ export async function runProblem(
     cache.load({ k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
     const chosen = { ...(kernel && { kernel }), ...(variant && { variant }), ...(tuning && { tuning }) };
     const { numQHeads, qLen, causal } = problem;
-    const decoder = keep(await createDecoder(device, { cache, numQHeads, qLen, causal, ...chosen }));
+    const fixedSplits = split.numSplits !== undefined || split.deterministic === true;
+    const decoder = keep(
+      await createDecoder(device, { cache, numQHeads, qLen, causal, fixedSplits, ...chosen }),
+    );
     const q = keep(uploadStorage(device, 'q', problem.q));
     const o = keep(uploadStorage(device, 'o', new Float32Array(problem.q.length).fill(NaN)));
     const lse = keep(uploadStorage(device, 'lse', new Float32Array(decoder.shape.rows).fill(NaN)));

@@ -94,7 +94,12 @@ async function measureThreshold(
 ): Promise<Cliff> {
   const { load, next } = threshold;
   const rotation = { rotatedBytes: options.rotatedBytes, mostCopies: MOST_COPIES };
-  const workload = await createWorkload(device, workloadParams(load, next, options.cache), options.seed, rotation);
+  const workload = await createWorkload(
+    device,
+    workloadParams(load, next, options.cache),
+    options.seed,
+    rotation,
+  );
   const sides: Prepared[] = [];
   try {
     for (const length of [threshold.length, next]) {

@@ -2,12 +2,13 @@
 import { checkCacheLayout, type CacheLayout } from '../cache/layout.ts';
 import { checkFacts } from '../device/deviceFacts.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
-import { checkOneOf, checkOptions, type Known } from '../device/options.ts';
+import { checkBoolean, checkOneOf, checkOptions, type Known } from '../device/options.ts';
 import {
   checkVariantForm,
   chooseFused,
   chooseIn,
   FUSED_TEMPLATES,
+  workgroupsPerItem,
   type FusedTemplate,
   type FusedVariant,
 } from '../kernels/fused.ts';
@@ -47,6 +48,8 @@ export interface PlanContext {
   readonly slots: number;
   /** Longest sequence that is not worth splitting. */
   readonly wholeLen: number;
+  /** Whether plans may fix their splits. */
+  readonly fixedSplits: boolean;
   /** Why what was tuned for the device and this class of shapes was not taken; absent where it was, or nothing was tuned. */
   readonly tunedFault?: string;
   /** What a probe saw of the device's subgroups; its fault is why none of the kernels on subgroups was taken. */
@@ -61,6 +64,11 @@ export interface ContextOptions {
   readonly variant?: FusedVariant;
   /** What was measured on this device for this shape, as `Tuning.for` finds it. Default: nothing was. */
   readonly tuned?: TunedEntry;
+  /**
+   * Scratch memory for plans with `numSplits` or `deterministic`: up to 128 MiB for a large batch. Default false: as much as
+   * plans need that split to fill the device, a few MiB at most.
+   */
+  readonly fixedSplits?: boolean;
 }
 
 /** The fields of ContextOptions. */
@@ -68,6 +76,7 @@ export const CONTEXT_OPTIONS = {
   kernel: true,
   variant: true,
   tuned: true,
+  fixedSplits: true,
 } satisfies Known<ContextOptions>;
 
 /**
@@ -97,15 +106,20 @@ export function planContext(
   );
   const useful = Math.max(1, Math.ceil(layout.capacity / LEAST_KEYS));
   const maxSplits = Math.min(MAX_SPLITS, fitting, useful);
+  const { slots: usual, wholeLen } = profileOf(facts);
+  const slots = options.tuned?.slots ?? usual;
+  const { fixedSplits = false } = options;
   // Items are workgroups of one dispatch: those with a state, and one for each sequence that is not split.
-  const maxPartials = Math.min(fitting, shape.batch * maxSplits, facts.maxGrid - shape.batch);
-  const profile = profileOf(facts);
-  const slots = options.tuned?.slots ?? profile.slots;
-  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen: profile.wholeLen };
+  const most = Math.min(fitting, shape.batch * maxSplits, facts.maxGrid - shape.batch);
+  // As many items as fill the slots; a plan that may choose splits no further.
+  const filling = Math.max(1, Math.floor(slots / workgroupsPerItem(shape, variant)));
+  const maxPartials = fixedSplits ? most : Math.min(most, filling);
+  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen, fixedSplits };
 }
 
-/** Throws ShapeError for a variant, or something tuned, that is none. */
-export function checkChoice(where: string, { variant, tuned }: ContextOptions): void {
+/** Throws ShapeError for a variant, something tuned or `fixedSplits` that is none. */
+export function checkChoice(where: string, { variant, tuned, fixedSplits }: ContextOptions): void {
+  if (fixedSplits !== undefined) checkBoolean(`${where}: fixedSplits`, fixedSplits);
   if (variant !== undefined) checkVariantForm(`${where}: variant`, variant);
   if (tuned === undefined) return;
   checkEntry(`${where}: tuned`, tuned);

@@ -4,7 +4,7 @@ import { checkBoolean, checkWhole } from '../device/options.ts';
 import { workgroupsPerItem } from '../kernels/fused.ts';
 import type { PlanContext } from './planContext.ts';
 
-/** Options that fix the splits. */
+/** Options that fix the splits, for decoders with `fixedSplits`. */
 export interface SplitOptions {
   /**
    * This many splits of the longest sequence, 1 to `PlanContext.maxSplits` (128 at most); fewer where whole grains of 32 keys
@@ -44,6 +44,10 @@ export function chooseSplitLen(
   if (deterministic !== undefined) checkBoolean('plan: deterministic', deterministic);
   if (numSplits !== undefined && deterministic) {
     throw new ShapeError('plan: expected numSplits or deterministic, got both');
+  }
+  if ((numSplits !== undefined || deterministic) && !context.fixedSplits) {
+    const name = deterministic ? 'deterministic' : 'numSplits';
+    throw new ShapeError(`plan: ${name}: expected a decoder that was created with fixedSplits: true`);
   }
   if (numSplits !== undefined) return askedSplitLen(context, kvLens, longest, numSplits);
   if (deterministic) return fixedSplitLen(context, kvLens, longest);

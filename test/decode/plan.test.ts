@@ -14,7 +14,7 @@ import {
   type ShapeOptions,
 } from '../../src/index.ts';
 import { planDecode } from '../../src/decode/plan.ts';
-import { planContext } from '../../src/decode/planContext.ts';
+import { partialBytes, planContext } from '../../src/decode/planContext.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 import { message } from '../support/failure.ts';
 
@@ -29,7 +29,7 @@ function context(
   options: Parameters<typeof planContext>[3] = {},
 ): PlanContext {
   const layout = cacheLayout(pickKnown<CacheOptions>(given, CACHE_OPTIONS));
-  return planContext(shapeOf(given), layout, facts, options);
+  return planContext(shapeOf(given), layout, facts, { fixedSplits: true, ...options });
 }
 
 /** A plan as reviewers read it. */
@@ -263,6 +263,34 @@ describe('numSplits', () => {
   ])('refuses %d', async (numSplits, expected) => {
     const plan = () => planDecode(context(small, SOFTWARE_FACTS), [1000], { numSplits });
     expect(await message(ShapeError, plan)).toBe(expected);
+  });
+});
+
+describe('scratch memory', () => {
+  const large = {
+    numQHeads: 32,
+    numKvHeads: 8,
+    headDim: 128,
+    batch: 64,
+    capacity: 32768,
+    kType: 'f16',
+  } as const;
+  const bytes = ({ shape, maxPartials }: PlanContext) => partialBytes(shape, maxPartials);
+
+  test('of 64 sequences: 1 MiB for plans that fill the device, 128 MiB for those that fix their splits', () => {
+    const states = 64;
+    expect(bytes(context(large, GPU_FACTS, { fixedSplits: false }))).toBe(states * 32 * 132 * 4);
+    expect(bytes(context(large, GPU_FACTS))).toBeGreaterThan(127 * 2 ** 20);
+  });
+
+  test.each(['numSplits', 'deterministic'])('%s wants a decoder with room for it', async (name) => {
+    const small = context(large, GPU_FACTS, { fixedSplits: false });
+    const lens = Array.from({ length: 64 }, () => 1000);
+    const plan = () =>
+      planDecode(small, lens, name === 'numSplits' ? { numSplits: 2 } : { deterministic: true });
+    expect(await message(ShapeError, plan)).toBe(
+      `plan: ${name}: expected a decoder that was created with fixedSplits: true`,
+    );
   });
 });
 

@@ -56,7 +56,7 @@ const cases: fc.Arbitrary<Case> = fc
     const { batch, numKvHeads, headDim } = cache;
     const numQHeads = numKvHeads * groupSize;
     const shape = checkShape({ batch, numQHeads, numKvHeads, headDim, qLen, causal });
-    const context = planContext(shape, cacheLayout(cache), device);
+    const context = planContext(shape, cacheLayout(cache), device, { fixedSplits: true });
     return lengths(context).map((kvLens) => ({ context, facts: device, kvLens }));
   });
 
@@ -267,11 +267,28 @@ describe('split lengths', () => {
         checkShape({ numQHeads: 1, numKvHeads: 1, headDim: 64 }),
         cacheLayout({ numKvHeads: 1, headDim: 64, capacity: 320 }),
         GPU_FACTS,
+        { fixedSplits: true },
       ),
       [320],
       { numSplits: 10 },
     );
     expect(asked.splitLen).toBe(32);
+  });
+
+  test('the same with scratch memory for plans of its own splits alone, and never more states than that', () => {
+    fc.assert(
+      fc.property(cases, ({ context, facts: device, kvLens }) => {
+        const { shape, layout, maxPartials } = context;
+        const small = planContext(shape, layout, device);
+        const made = planDecode(small, kvLens);
+        expect(made.stepWords).toEqual(planDecode(context, kvLens).stepWords);
+        expect(small.maxPartials).toBeLessThanOrEqual(maxPartials);
+        const { sequences } = read(made);
+        const partials = sequences.reduce((sum, { count }) => sum + (count > 1 ? count : 0), 0);
+        expect(partials).toBeLessThanOrEqual(small.maxPartials);
+      }),
+      { seed: SEED, numRuns: 1000 },
+    );
   });
 
   test('monotone: where splitting is worth it, longer sequences never give shorter splits', () => {
@@ -304,7 +321,7 @@ describe('split lengths', () => {
           { template: 'tiles', wgSize: 64, tile: 64, rowBlock: 4, mixWords: 1 } as const,
           { template: 'tiles', wgSize: 20, tile: 100, rowBlock: 4, mixWords: 3 } as const,
         ].map((variant: ContextOptions['variant']) => {
-          const context = planContext(shape, layout, device, { variant: variant! });
+          const context = planContext(shape, layout, device, { variant: variant!, fixedSplits: true });
           return plan({ ...given, context }, how).splitLen;
         });
         expect(new Set(splitLens).size).toBe(1);
