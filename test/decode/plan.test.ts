@@ -284,10 +284,10 @@ describe('scratch memory', () => {
   });
 
   test.each(['numSplits', 'deterministic'])('%s wants a decoder with room for it', async (name) => {
-    const small = context(large, GPU_FACTS, { fixedSplits: false });
+    const own = context(large, GPU_FACTS, { fixedSplits: false });
     const lens = Array.from({ length: 64 }, () => 1000);
     const plan = () =>
-      planDecode(small, lens, name === 'numSplits' ? { numSplits: 2 } : { deterministic: true });
+      planDecode(own, lens, name === 'numSplits' ? { numSplits: 2 } : { deterministic: true });
     expect(await message(ShapeError, plan)).toBe(
       `plan: ${name}: expected a decoder that was created with fixedSplits: true`,
     );
