@@ -79,9 +79,10 @@ import { SafetensorsFile } from 'gqa-webgpu/checkpoint';
 import { findPreset } from 'gqa-webgpu/models';
 import { nodeGpu } from 'gqa-webgpu/node';
 import { expect64, randomProblem } from 'gqa-webgpu/reference';
+import { Tuning } from 'gqa-webgpu/tuning';
 const layers: number = findPreset('llama-3.1-8b').layers;
 const bound: number = expect64(randomProblem({ numQHeads: 2, numKvHeads: 1, headDim: 64, kvLens: [3] })).bound;
-console.log(layers, bound > 0, [openDevice, SafetensorsFile.open, nodeGpu].every((f) => typeof f === 'function'));
+console.log(layers, bound > 0, Tuning.none.schema, [openDevice, SafetensorsFile.open, nodeGpu].every((f) => typeof f === 'function'));
 `;
 
 function typeCheck(compiler: keyof typeof COMPILERS, module: readonly string[], lib: string): void {
