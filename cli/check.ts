@@ -3,14 +3,18 @@ import { type Command, Option } from 'commander';
 import { version } from '../package.json';
 import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../bench/check/cases.ts';
 import { checkAppends, type AppendCheck } from '../bench/check/checkAppend.ts';
-import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../bench/check/check.ts';
+import {
+  planChecks,
+  runChecks,
+  type CheckOptions,
+  type CheckRow,
+  type CheckRun,
+} from '../bench/check/check.ts';
 import { partialOf } from '../bench/run/endedEarly.ts';
-import type { PartialRun } from '../bench/schema/schema.ts';
+import type { PartialRun, BenchContext } from '../bench/schema/schema.ts';
 import { DECODE_KERNELS, type DecodeKernel } from '../src/decode/planContext.ts';
 import { probedFacts } from '../src/decode/probe.ts';
 import { ShapeError } from '../src/device/errors.ts';
-import { type CheckRun } from '../bench/check/check.ts';
-import type { BenchContext } from '../bench/schema/schema.ts';
 import { appendsText, checkText, groupChecks, passed } from './checkReport.ts';
 import { interruptible, InterruptedError } from '../src/node/command/interrupt.ts';
 import {
@@ -19,11 +23,10 @@ import {
   type AdapterOptions,
   type NodeDevice,
 } from '../src/node/command/openNode.ts';
-import { formatOption } from '../src/node/command/options.ts';
+import { formatOption, listOption } from '../src/node/command/options.ts';
 import { Progress } from '../src/node/command/progress.ts';
 import { runQuietly } from './runQuietly.ts';
 import { EXIT } from '../src/node/command/usage.ts';
-import { listOption } from '../src/node/command/options.ts';
 import { runtimeContext } from '../src/node/runtimeContext.ts';
 
 interface CheckFlags extends AdapterOptions {

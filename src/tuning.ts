@@ -1,6 +1,12 @@
 // tuning.ts: the entry `gqa-webgpu/tuning`: what was measured on devices, read and looked up as one object. Browser-safe.
-import { entryWith, NO_TUNING, parseTuning, tunedFor, type TunedEntry } from './decode/tuning.ts';
-import type { Tuning as Measured } from './decode/tuning.ts';
+import {
+  entryWith,
+  NO_TUNING,
+  parseTuning,
+  tunedFor,
+  type TunedEntry,
+  type Tuning as Measured,
+} from './decode/tuning.ts';
 import { tuningFaults } from './decode/tuningFaults.ts';
 import { checkDevice, type GqaDevice } from './device/gqaDevice.ts';
 import type { CacheFormat } from './kernels/lib.ts';

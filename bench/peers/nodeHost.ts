@@ -1,6 +1,6 @@
 // nodeHost.ts: the contestants of this process: the WebGPU engines on Dawn, and onnxruntime on the CPU.
 import { openDevice } from '../../src/index.ts';
-import { type NodeGpu } from '../../src/node/adapters.ts';
+import type { NodeGpu } from '../../src/node/adapters.ts';
 import { quietWait } from '../../src/node/quiet.ts';
 import { collectGarbage } from '../../src/node/collect.ts';
 import { lastLevelCache } from '../../src/node/runtimeContext.ts';

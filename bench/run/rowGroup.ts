@@ -7,11 +7,10 @@ import { planCost, recordCost } from './hostCost.ts';
 import { shapeOf } from '../../src/reference/problem.ts';
 import { failedRow, timedRow, wrongRow } from './rowResult.ts';
 import { variantName } from './rows.ts';
-import { type BenchOptions } from './options.ts';
-import { sampleInterleaved, takeSample, warmUp, type Running } from './sampling.ts';
+import type { BenchOptions } from './options.ts';
+import { sampleInterleaved, takeSample, warmUp, type Running, sampleSpan } from './sampling.ts';
 import type { BenchRow, RowParams } from '../schema/schema.ts';
 import { GroupTime } from './expectedTime.ts';
-import { sampleSpan } from './sampling.ts';
 import { createTarget, type Target } from './target.ts';
 import type { PassTimer } from './timer.ts';
 

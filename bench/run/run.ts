@@ -1,5 +1,5 @@
 // run.ts: a benchmark run, group by group of rows; what is finished when it ends early is its result.
-import { type GqaDevice } from '../../src/index.ts';
+import type { GqaDevice } from '../../src/index.ts';
 import { subgroupReports } from '../../src/decode/probe.ts';
 import { measureCeiling } from './ceiling.ts';
 import { coldBytesOf, copiesPerKernel, rotatedBytesOf } from './coldCaches.ts';

@@ -1,5 +1,5 @@
 // warnings.ts: what a run has to say against its own times.
-import { type GqaDevice, type Tuning } from '../../src/index.ts';
+import type { GqaDevice, Tuning } from '../../src/index.ts';
 import { tuningFaults } from '../../src/decode/tuningFaults.ts';
 import { formatSignificant } from '../text/format.ts';
 import { ceilingShare } from '../schema/rates.ts';

@@ -1,7 +1,7 @@
 // thresholds.ts: lengths at which the plan of a step changes in kind; pure.
 import { cacheLayout, checkShape, type KvType } from '../../src/index.ts';
 import { planDecode, type DecodePlan } from '../../src/decode/plan.ts';
-import { type PlanContext } from '../../src/decode/planContext.ts';
+import type { PlanContext } from '../../src/decode/planContext.ts';
 import { SPLIT_GRAIN } from '../../src/decode/split.ts';
 
 /** A shape, and the sequences of its batch as shares of the longest. */

@@ -9,7 +9,7 @@ import { writeSafetensors, type TensorData } from '../../src/checkpoint/format/f
 import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/planContext.ts';
 import { GqaError } from '../../src/device/errors.ts';
 import { KV_TYPES, type KvType } from '../../src/numbers/elements.ts';
-import { readAttendInput, type AttendInput } from './attendInput.ts';
+import { readAttendInput, type AttendInput, type InputShape } from './attendInput.ts';
 import { lostLines } from './attendLost.ts';
 import { adapterOptions, openNode, type AdapterOptions } from '../../src/node/command/openNode.ts';
 import { checkOutputOption, isStdout, outputPath } from '../../src/node/command/outputOption.ts';
@@ -19,7 +19,6 @@ import { EXIT } from '../../src/node/command/usage.ts';
 import { Progress } from '../../src/node/command/progress.ts';
 import { cacheLayout } from '../../src/cache/layout.ts';
 import { checkBufferBytes } from '../../src/device/deviceFacts.ts';
-import { type InputShape } from './attendInput.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 
 interface AttendOptions extends AdapterOptions {

@@ -1,6 +1,6 @@
 // convertArguments.ts: the options of `gqa convert` and its help.
 import { Option } from 'commander';
-import { type Share } from '../../src/checkpoint/convert/disk/job.ts';
+import type { Share } from '../../src/checkpoint/convert/disk/job.ts';
 import { HEAD_MAPS, type HeadMap } from '../../src/checkpoint/heads/heads.ts';
 import { GROUPINGS, METHODS, type Grouping, type Method } from '../../src/checkpoint/convert/plan.ts';
 import { SHAPE_LIMITS } from '../../src/models/limits.ts';

@@ -1,9 +1,9 @@
 // doctorReport.ts: what `gqa doctor` makes of its facts: lines with fixes, and a Markdown list for a bug report. Pure.
 import { formatBytes, plural } from '../../bench/text/format.ts';
-import { type SubgroupReport } from '../../src/kernels/probe/subgroupProbe.ts';
+import type { SubgroupReport } from '../../src/kernels/probe/subgroupProbe.ts';
 import { dawnInstall } from '../../src/node/adapters.ts';
 import { EMBEDDED_INSTALL } from '../../src/node/embedded.ts';
-import { type Chosen, type DoctorFacts, type Machine } from '../../src/node/doctor/doctorFacts.ts';
+import type { Chosen, DoctorFacts, Machine } from '../../src/node/doctor/doctorFacts.ts';
 
 /** One line of the report. `fix` says what to do about a `warn` or `fail`, or that nothing need be done. */
 export interface Check {

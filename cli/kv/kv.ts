@@ -1,9 +1,9 @@
 // kv.ts: `gqa kv`, the size of a model's KV cache and the least time a decode step takes to read it. Needs no GPU.
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command, Argument } from 'commander';
 import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
 import { GqaError, ShapeError } from '../../src/device/errors.ts';
-import { type KvType } from '../../src/numbers/elements.ts';
-import { type ConfigShape } from '../../src/models/config.ts';
+import type { KvType } from '../../src/numbers/elements.ts';
+import type { ConfigShape } from '../../src/models/config.ts';
 import { SHAPE_LIMITS } from '../../src/models/limits.ts';
 import { PRESETS } from '../../src/models/presets.ts';
 import { kvReport, presetTable, reportText, type KvReportRequest } from './kvReport.ts';
@@ -13,11 +13,10 @@ import {
   depthOption,
   formatOption,
   type CacheTypes,
+  MODEL_VALUES,
 } from '../../src/node/command/options.ts';
 import { EXIT, tokenCounts, wholeNumber } from '../../src/node/command/usage.ts';
-import { Argument } from 'commander';
 import { taking } from '../../src/node/command/completionValues.ts';
-import { MODEL_VALUES } from '../../src/node/command/options.ts';
 
 interface KvOptions extends CacheTypes<KvType> {
   readonly depth: readonly number[];

@@ -5,7 +5,7 @@ import { GpuError, NotExecutedError, NotFiniteError, type GqaError } from '../de
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import type { RecordTarget } from '../device/record.ts';
 import { APPEND_STATUS_WORDS, appendStatus, type AppendStatus } from '../kernels/appendKv.ts';
-import { type LostElements } from '../numbers/elements.ts';
+import type { LostElements } from '../numbers/elements.ts';
 import { Unsubmitted } from './unsubmitted.ts';
 
 /** Appends of a layer, or of all: recorded by the host, and executed by the device. */

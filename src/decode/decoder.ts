@@ -67,8 +67,8 @@ export interface StepPlanOptions extends PlanOptions {
 const STEP_PLAN_OPTIONS = { kvLens: true, ...PLAN_OPTIONS } satisfies Known<StepPlanOptions>;
 
 /**
- * Chooses a decoder's kernels and allocates its scratch; `bind` compiles and binds. All waiting happens in these two. Throws ShapeError and
- * LimitExceededError for what cannot be, FeatureMissingError for a kernel the device cannot run, GpuError for want of memory.
+ * Chooses a decoder's kernels and allocates its scratch; `bind` compiles and binds. All waiting happens in these two. Throws
+ * ShapeError and LimitExceededError for what cannot be, FeatureMissingError for a kernel the device cannot run, GpuError for want of memory.
  * The first decoder of a device with subgroups probes them: `context.subgroups` says what was found.
  */
 export async function createDecoder(device: GqaDevice, options: DecoderOptions): Promise<Decoder> {

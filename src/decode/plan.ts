@@ -1,15 +1,12 @@
 // plan.ts: from a shape, lengths and facts of a device to what a step dispatches; pure.
 import { bytesOfTokens, checkCacheLayout, checkKvLens, type CacheLayout } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
-import { checkOptions, describe, isObject, type Known } from '../device/options.ts';
-import { workgroupsPerItem } from '../kernels/fused.ts';
-import { type Grid } from '../kernels/kernel.ts';
-import { type GqaShape } from '../kernels/shape.ts';
+import { checkOptions, describe, isObject, type Known, checkNumbers } from '../device/options.ts';
+import { workgroupsPerItem, checkVariantForm } from '../kernels/fused.ts';
+import type { Grid } from '../kernels/kernel.ts';
+import { type GqaShape, checkGqaShape } from '../kernels/shape.ts';
 import { packStep, type StepItem, type StepSequence } from '../kernels/stepNumbers.ts';
 import { partialBytes, type DecodeKernel, type PlanContext } from './planContext.ts';
-import { checkNumbers } from '../device/options.ts';
-import { checkVariantForm } from '../kernels/fused.ts';
-import { checkGqaShape } from '../kernels/shape.ts';
 import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
 
 /** How to split the keys. Without options: as many workgroups as the device needs to be busy, no more. */

@@ -1,7 +1,6 @@
 // planContext.ts: what stays the same over all plans of a decoder: its kernel variant, and how far it can split; pure.
 import { checkCacheLayout, type CacheLayout } from '../cache/layout.ts';
-import { checkFacts } from '../device/deviceFacts.ts';
-import type { DeviceFacts } from '../device/deviceFacts.ts';
+import { checkFacts, type DeviceFacts } from '../device/deviceFacts.ts';
 import { checkBoolean, checkOneOf, checkOptions, type Known } from '../device/options.ts';
 import {
   checkVariantForm,

@@ -2,7 +2,7 @@
 import { createStorage, readBack } from '../device/buffers.ts';
 import { GpuError, ShaderError, ShapeError } from '../device/errors.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
-import { type DeviceFacts } from '../device/deviceFacts.ts';
+import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { checkWhole, describe, isObject } from '../device/options.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import { beginPass, bindKernel, dispatch, endPass } from '../device/record.ts';

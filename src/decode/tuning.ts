@@ -4,8 +4,7 @@
 // hands it in; the library reads and writes nothing itself.
 import { checkAdapterInfo } from '../device/adapterInfo.ts';
 import { messageOf, ShapeError } from '../device/errors.ts';
-import type { DeviceFacts } from '../device/deviceFacts.ts';
-import { checkFacts } from '../device/deviceFacts.ts';
+import { type DeviceFacts, checkFacts } from '../device/deviceFacts.ts';
 import { checkString, describe, isRecord } from '../device/options.ts';
 import { canRun, checkVariantForm, type FusedVariant } from '../kernels/fused.ts';
 import { checkFormat, type CacheFormat } from '../kernels/lib.ts';

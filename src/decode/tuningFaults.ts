@@ -1,8 +1,7 @@
 // tuningFaults.ts: entries of a tuning that a device cannot use, each with why. A wrong entry is said, not passed over.
 import { GqaError, ShapeError } from '../device/errors.ts';
-import type { DeviceFacts } from '../device/deviceFacts.ts';
+import { type DeviceFacts, checkFacts } from '../device/deviceFacts.ts';
 import { KV_TYPES, type KvType } from '../numbers/elements.ts';
-import { checkFacts } from '../device/deviceFacts.ts';
 import { checkVariant, checkVariantForm } from '../kernels/fused.ts';
 import type { CacheFormat } from '../kernels/lib.ts';
 import { checkShape, type GqaShape } from '../kernels/shape.ts';

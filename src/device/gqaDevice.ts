@@ -1,5 +1,5 @@
 // gqaDevice.ts: a GPUDevice, our own or borrowed, with what the library keeps beside it: facts, pipelines, errors.
-import { factsOf } from './deviceFacts.ts';
+import { factsOf, type DeviceFacts } from './deviceFacts.ts';
 import { watchEncoders } from './encoders.ts';
 import { ErrorLog } from './errorLog.ts';
 import {
@@ -14,7 +14,6 @@ import {
 import { checkGpu, checkGpuDevice } from './hostObjects.ts';
 import { checkInstance, checkOneOf, checkOptions, describe, isObject, type Known } from './options.ts';
 import { Pipelines } from './pipelines.ts';
-import type { DeviceFacts } from './deviceFacts.ts';
 import { fullRequest } from './request.ts';
 
 export interface OpenOptions {

@@ -14,8 +14,7 @@ import work from '../../shaders/lib/work.wgsl?raw';
 import { ShapeError } from '../device/errors.ts';
 import { checkOneOf, describe, isObject } from '../device/options.ts';
 import { qualified } from '../device/wgsl.ts';
-import { type KvType } from '../numbers/elements.ts';
-import { KV_TYPES } from '../numbers/elements.ts';
+import { type KvType, KV_TYPES } from '../numbers/elements.ts';
 
 /** What the kernels need to know of a cache: the element types of K and V. */
 export interface CacheFormat {

@@ -1,8 +1,7 @@
 // ownGpu.ts: the WebGPU that a runtime brings itself: `navigator.gpu` of Deno, which is Mozilla's wgpu.
 import { NoAdapterError } from '../device/errors.ts';
 import { isSoftware } from '../device/adapterInfo.ts';
-import { type AdapterRequest, type NodeGpu, softwareNote, softwareRefused } from './adapters.ts';
-import { noAdapter } from './adapters.ts';
+import { type AdapterRequest, type NodeGpu, softwareNote, softwareRefused, noAdapter } from './adapters.ts';
 import { type Runtime, runtimeOf } from './runtime.ts';
 
 /** The runtime's own GPU object; undefined where it has none, as in Node and Bun. */

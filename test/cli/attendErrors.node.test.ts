@@ -6,8 +6,11 @@ import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { openGpu } from '#gpu';
 import { writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
-import { tensorByteLength, type SafetensorsDtype } from '../../src/checkpoint/format/safetensors.ts';
-import { serializeHeader } from '../../src/checkpoint/format/safetensors.ts';
+import {
+  tensorByteLength,
+  type SafetensorsDtype,
+  serializeHeader,
+} from '../../src/checkpoint/format/safetensors.ts';
 import { attendFolder, gqaAttend, type Outcome } from './gqaAttend.ts';
 
 const { folder, input, output } = attendFolder();

@@ -1,9 +1,8 @@
 // ownGpu.node.test.ts: the WebGPU that a runtime brings itself, as Deno does: what is taken of it, and what is refused.
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { nodeGpu } from '../../src/node/nodeGpu.ts';
-import { pickOwn } from '../../src/node/ownGpu.ts';
-import { type NodeGpu } from '../../src/node/adapters.ts';
-import { ownName } from '../../src/node/ownGpu.ts';
+import { pickOwn, ownName } from '../../src/node/ownGpu.ts';
+import type { NodeGpu } from '../../src/node/adapters.ts';
 
 const CPU = 'llvmpipe (LLVM 15.0.6, 256 bits)';
 const CARD = 'Example Card';

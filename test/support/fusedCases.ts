@@ -3,7 +3,7 @@ import { randomProblem, type StoredProblem } from '../../src/reference/problem.t
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';
 import type { KvType } from '../../src/numbers/elements.ts';
 import type { Kernel } from '../../src/kernels/kernel.ts';
-import { type Round } from '../../src/reference/attention.ts';
+import type { Round } from '../../src/reference/attention.ts';
 import type { FusedResult, Item } from '../reference/decodeTiles.ts';
 import { expectAttention, expectFused, itemsOf, runFused } from './runDecode.ts';
 

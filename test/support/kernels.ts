@@ -1,5 +1,5 @@
 // kernels.ts: the kernels that the test device can run.
-import { type DecodeKernel, type FusedTemplate } from '../../src/index.ts';
+import type { DecodeKernel, FusedTemplate } from '../../src/index.ts';
 import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
 import { hasRegisters } from '../../src/kernels/decodeRegisters.ts';
 import { testDevice } from './device.ts';

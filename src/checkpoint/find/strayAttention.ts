@@ -1,9 +1,8 @@
 // strayAttention.ts: tensors that look like attention but are not of the modules that are converted: refused, or named.
-import { type AttentionModule } from '../heads/attentionModule.ts';
+import type { AttentionModule } from '../heads/attentionModule.ts';
 import { fail, list, quote } from '../format/checkpointError.ts';
-import { escape, inLayer, type ModelTensors } from './detect.ts';
+import { escape, inLayer, type ModelTensors, OTHER_INPUT } from './detect.ts';
 import { MODULE, type CheckpointFormat } from '../../models/families/family.ts';
-import { OTHER_INPUT } from './detect.ts';
 
 /** Ends of the names of key, value and fused projections, in any family. */
 const PROJECTION =

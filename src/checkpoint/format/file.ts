@@ -1,20 +1,23 @@
 // file.ts: safetensors files on disk, in Node: read tensor by tensor, written whole or not at all.
 
 import { messageOf } from '../../device/errors.ts';
-import { open } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { writeOutput } from '../../files/outputFile.ts';
 import { allocate, checkBytes } from '../../files/memory.ts';
 import { CheckpointError, quote } from './checkpointError.ts';
-import { DTYPE_BYTES, PREFIX_BYTES } from './safetensors.ts';
 import {
+  DTYPE_BYTES,
+  PREFIX_BYTES,
   parseHeader,
   readHeaderLength,
   serializeHeader,
   tensorByteLength,
   toFloat32,
+  type SafetensorsDtype,
+  type SafetensorsHeader,
+  type TensorInfo,
+  type TensorSpec,
 } from './safetensors.ts';
-import type { SafetensorsDtype, SafetensorsHeader, TensorInfo, TensorSpec } from './safetensors.ts';
 
 /** A tensor to write. `data` holds exactly shape × element size bytes, little-endian. */
 export interface TensorData extends TensorSpec {

@@ -2,10 +2,9 @@
 import { Option } from 'commander';
 import { fullDescriptor } from '../../device/deviceRequest.ts';
 import { type GqaDevice, openDevice } from '../../device/gqaDevice.ts';
-import { nodeGpu } from '../nodeGpu.ts';
-import { type NodeGpu } from '../adapters.ts';
+import { nodeGpu, EXPERIMENTAL_FEATURES } from '../nodeGpu.ts';
+import type { NodeGpu } from '../adapters.ts';
 import { taking } from './completionValues.ts';
-import { EXPERIMENTAL_FEATURES } from '../nodeGpu.ts';
 
 /** What `adapterOptions` parse to. */
 export interface AdapterOptions {

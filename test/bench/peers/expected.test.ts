@@ -1,10 +1,9 @@
 // expected.test.ts: the bounds of peers let rounding pass and nothing else.
 import { describe, expect, test } from 'vitest';
 import { checkOutput, expectPeers, halfAttention } from '../../../bench/peers/expected.ts';
-import { makeInputs } from '../../../bench/peers/inputs.ts';
+import { makeInputs, fromElements, toElements } from '../../../bench/peers/inputs.ts';
 import { randomProblem } from '../../../src/reference/problem.ts';
 import { worstError } from '../../../src/reference/verify.ts';
-import { fromElements, toElements } from '../../../bench/peers/inputs.ts';
 import { attention } from '../../../src/reference/attention.ts';
 
 const SHAPE = { heads: 8, kvHeads: 2, headDim: 64, depth: 300 } as const;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { copiesPerKernel } from '../../../bench/run/coldCaches.ts';
 import { isWrong } from '../../../bench/run/rowResult.ts';
 import { runBench, type BenchEvent } from '../../../bench/run/run.ts';
-import { type BenchOptions } from '../../../bench/run/options.ts';
+import type { BenchOptions } from '../../../bench/run/options.ts';
 import type { BenchResult } from '../../../bench/schema/schema.ts';
 import { parseResult } from '../../../bench/schema/readResult.ts';
 import { PassTimer } from '../../../bench/run/timer.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { clockFault, growSteps, LEAST_CLOCKS, sampleSpan, spread } from '../../../bench/run/sampling.ts';
 import { PassTimer } from '../../../bench/run/timer.ts';
-import { type GqaDevice } from '../../../src/index.ts';
+import type { GqaDevice } from '../../../src/index.ts';
 import { WallClock } from '../../../bench/run/wallClock.ts';
 
 const MS = 1e6;

@@ -4,8 +4,7 @@ import { mkdir, mkdtemp, open, readdir, readFile, rm, truncate, writeFile } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SafetensorsFile, writeSafetensors } from '../../../src/checkpoint/format/file.ts';
-import type { TensorData } from '../../../src/checkpoint/format/file.ts';
+import { SafetensorsFile, writeSafetensors, type TensorData } from '../../../src/checkpoint/format/file.ts';
 import { CheckpointError } from '../../../src/checkpoint/format/checkpointError.ts';
 import { serializeHeader } from '../../../src/checkpoint/format/safetensors.ts';
 

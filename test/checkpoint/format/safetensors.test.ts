@@ -10,9 +10,12 @@ import {
   parseHeader,
   readHeaderLength,
   specByteLength,
+  serializeHeader,
+  tensorByteLength,
+  toFloat32,
+  type SafetensorsHeader,
+  type TensorSpec,
 } from '../../../src/checkpoint/format/safetensors.ts';
-import { serializeHeader, tensorByteLength, toFloat32 } from '../../../src/checkpoint/format/safetensors.ts';
-import type { SafetensorsHeader, TensorSpec } from '../../../src/checkpoint/format/safetensors.ts';
 
 const DTYPES = [
   ...(['F64', 'I64', 'U64', 'F32', 'I32', 'U32', 'F16', 'BF16', 'I16', 'U16'] as const),

@@ -1,16 +1,14 @@
 // finish.ts: makes a whole model of converted shards: index, config, the other files, and the name of the target.
 import { isRecord } from '../../../device/options.ts';
 import { messageOf } from '../../../device/errors.ts';
-import { copyFile, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { chmod, chown, rmdir } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, rename, rm, stat, chmod, chown, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { TEMPORARY } from '../../../files/replaceFile.ts';
 import { CheckpointError, fail } from '../../format/checkpointError.ts';
 import { findAttention } from '../../find/findAttention.ts';
 import { checkConfig, updateConfig } from '../configUpdate.ts';
 import { provenance, type SourceHashes } from '../provenance.ts';
-import { changesNothing, fingerprintOf, isDone } from './job.ts';
-import type { ConversionJob } from './job.ts';
+import { changesNothing, fingerprintOf, isDone, type ConversionJob } from './job.ts';
 import { INDEX, openModelFolder, type ModelFolder } from './modelFolder.ts';
 import {
   checkClaim,

@@ -4,17 +4,15 @@ import { createHash } from 'node:crypto';
 import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryName } from '../../../files/replaceFile.ts';
-import { CheckpointError, fail } from '../../format/checkpointError.ts';
+import { CheckpointError, fail, quote } from '../../format/checkpointError.ts';
 import { checkBytes } from '../../../files/memory.ts';
-import { quote } from '../../format/checkpointError.ts';
 import { updateConfig } from '../configUpdate.ts';
 import { createMapper, type MapperSources } from '../mapper.ts';
 import type { ConversionPlan } from '../plan.ts';
 import { NO_HASH, shardMetadata, type Origin, type SourceHashes } from '../provenance.ts';
-import { serializeHeader } from '../../format/safetensors.ts';
-import { specByteLength } from '../../format/safetensors.ts';
+import { serializeHeader, specByteLength } from '../../format/safetensors.ts';
 import { Copier } from './copier.ts';
-import { type ModelFolder, type Shard } from './modelFolder.ts';
+import type { ModelFolder, Shard } from './modelFolder.ts';
 import {
   checkSpace,
   claimPartial,

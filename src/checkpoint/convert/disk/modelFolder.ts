@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { parseConfigJson } from '../../../models/configJson.ts';
 import { fail, quote } from '../../format/checkpointError.ts';
 import { SafetensorsFile } from '../../format/file.ts';
-import { type SafetensorsHeader, type TensorInfo } from '../../format/safetensors.ts';
+import type { SafetensorsHeader, TensorInfo } from '../../format/safetensors.ts';
 import { listFiles, refusePointers, type OtherFile } from './folderFiles.ts';
 import { ADAPTER_CONFIG, refuseAdapter } from '../../find/adapters.ts';
 
