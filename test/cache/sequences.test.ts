@@ -1,0 +1,78 @@
+// sequences.test.ts: random sequences of calls on a cache and its decoder, each held against a model in plain arrays.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { CALLS } from '../support/cacheCommands.ts';
+import { FAULTS, LOSS } from '../support/cacheFaults.ts';
+import { CacheModel, type Setup } from '../support/cacheModel.ts';
+import { testDevice } from '../support/device.ts';
+import { ownDevice } from '../support/ownDevice.ts';
+import { RealCache } from '../support/realCache.ts';
+
+const SETUPS = fc.constantFrom<Setup>(
+  { kType: 'f32', vType: 'f32', kernel: 'tiles', qLen: 1 },
+  { kType: 'f16', vType: 'int8', kernel: undefined, qLen: 1 },
+  { kType: 'int4', vType: 'bf16', kernel: 'plain', qLen: 3 },
+);
+
+/** Adds the counts of one run to those of all. */
+function addCounts(all: Map<string, number>, { counts }: RealCache): void {
+  for (const [name, count] of counts) all.set(name, (all.get(name) ?? 0) + count);
+}
+
+const both = (names: readonly string[]) => names.flatMap((name) => [`${name} done`, `${name} refused`]);
+
+test('appends, loads, truncates, decodes, wrong calls and ends in any order do what the model says', async () => {
+  const device = await testDevice();
+  const counts = new Map<string, number>();
+  const commands = fc.commands([...CALLS, ...CALLS, ...FAULTS], { maxCommands: 40, size: 'max' });
+  await fc.assert(
+    fc.asyncProperty(SETUPS, commands, async (setup, calls) => {
+      const real = await RealCache.create(device, setup);
+      try {
+        await fc.asyncModelRun(() => ({ model: new CacheModel(setup), real }), calls);
+        await device.idle();
+      } finally {
+        addCounts(counts, real);
+        real.destroy();
+      }
+    }),
+    { seed: 20261127, numRuns: 20 },
+  );
+  // A sequence that does nothing passes too.
+  const wanted = both(['append', 'step', 'decode', 'truncate', 'load', 'report', 'createDecoder', 'abandon']);
+  const rare = wanted.concat('idle done', 'wrong call refused', 'destroy done', 'createKvCache done');
+  expect(rare.filter((name) => !counts.has(name))).toEqual([]);
+});
+
+test('a device that is lost in mid-decode: every call after that says so, in any order', async () => {
+  const counts = new Map<string, number>();
+  const commands = fc.tuple(
+    fc.commands([...CALLS], { maxCommands: 6, size: 'max' }),
+    fc.commands([LOSS], { maxCommands: 1, size: 'max' }),
+    fc.commands([...CALLS, ...FAULTS], { maxCommands: 25, size: 'max' }),
+  );
+  await fc.assert(
+    fc.asyncProperty(SETUPS, commands, async (setup, parts) => {
+      using device = await ownDevice(['subgroups']);
+      const real = await RealCache.create(device, setup);
+      const model = new CacheModel(setup);
+      for (const calls of parts) await fc.asyncModelRun(() => ({ model, real }), calls);
+      addCounts(counts, real);
+      real.destroy();
+    }),
+    { seed: 20261128, numRuns: 8 },
+  );
+  const names = [
+    'append',
+    'step',
+    'decode',
+    'truncate',
+    'load',
+    'idle',
+    'report',
+    'createDecoder',
+    'wrong call',
+  ];
+  const wanted = names.map((name) => `${name} refused`).concat('loss done', 'createKvCache refused');
+  expect(wanted.filter((name) => !counts.has(name))).toEqual([]);
+});

@@ -1,0 +1,178 @@
+// cacheFaults.ts: what goes wrong with a cache and its decoder: wrong calls, destroyed objects, a lost device.
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import {
+  createDecoder,
+  createKvCache,
+  DeviceLostError,
+  readBack,
+  ShapeError,
+  uploadStorage,
+} from '../../src/index.ts';
+import { command, type Command } from './cacheCommands.ts';
+import { CACHE, LAYERS, type CacheModel } from './cacheModel.ts';
+import { failure } from './failure.ts';
+import { carryOut, type RealCache } from './realCache.ts';
+
+type Call = (real: RealCache) => unknown;
+
+const { capacity } = CACHE;
+const fit = ({ k, v }: RealCache) => ({ k, v });
+const plan = ({ decoder }: RealCache, kvLens: readonly number[]) => decoder.plan({ kvLens });
+
+/** Calls of the cache that no state of it makes right. */
+const OF_CACHE: Readonly<Record<string, Call>> = {
+  'append without tokens': (real) => real.cache.append({ ...fit(real), numTokens: 0 }),
+  'append of more than there is room for': (real) =>
+    real.cache.append({ ...fit(real), numTokens: capacity + 1 }),
+  'append to a layer that is not there': (real) => real.cache.append({ ...fit(real), layer: LAYERS }),
+  'append of too few rows': (real) => real.cache.append({ ...fit(real), numTokens: real.setup.qLen + 1 }),
+  'append of rows of K alone': (real) => real.cache.append({ k: real.k } as never),
+  'one layer of a list': (real) =>
+    real.cache.bindAppends([{ ...fit(real), numTokens: real.setup.qLen }, {} as never]),
+  'truncate of one sequence': (real) => real.cache.truncate([0]),
+  'truncate to less than nothing': (real) => real.cache.truncate(-1),
+  'truncate to half a token': (real) => real.cache.truncate([0, 0.5]),
+  'truncate to more than there can be': (real) => real.cache.truncate(capacity + 1),
+  'load of too few bytes': ({ cache }) =>
+    cache.load({ k: new Uint8Array(16), v: new Uint8Array(16), kvLens: [1, 1] }),
+  'load of too many tokens': ({ cache }) => {
+    const { kBytes, vBytes } = cache.layout;
+    cache.load({ k: new Uint8Array(kBytes), v: new Uint8Array(vBytes), kvLens: [1, capacity + 1] });
+  },
+  'lengths of a layer that is not there': ({ cache }) => cache.kvLens(LAYERS),
+};
+
+/** Calls of the decoder that no state of it makes right. */
+const OF_DECODER: Readonly<Record<string, Call>> = {
+  'plan of one sequence': (real) => plan(real, [1]),
+  'plan of more than there can be': (real) => plan(real, [1, capacity + 1]),
+  'plan with another option': ({ decoder }) => decoder.plan({ kvLens: [0, 0], splits: 1 } as never),
+  'bind of a small output': ({ decoder, q, k }) => decoder.bind({ q, o: { buffer: k, size: 4 } }),
+  'bind of one buffer as both': ({ decoder, q }) => decoder.bind({ q, o: q }),
+  'run of no plan': ({ steps }) => steps[0]!.run({} as never),
+  'run of a changed plan': (real) => real.steps[0]!.run({ ...plan(real, [0, 0]) }),
+};
+
+function wrong(
+  name: string,
+  call: Call,
+  errorOf: (model: CacheModel) => ReturnType<CacheModel['cacheError']>,
+): Command {
+  return command(name, (model, real) =>
+    carryOut(real, { name: 'wrong call', error: errorOf(model) ?? ShapeError, act: () => call(real) }),
+  );
+}
+
+/** The counts of appends are the model's, and nothing else is reported. */
+function idle(): Command {
+  return command('idle()', async (model, real) => {
+    await carryOut(real, {
+      name: 'idle',
+      error: model.isLost ? DeviceLostError : undefined,
+      act: () => real.device.idle(),
+    });
+    await carryOut(real, {
+      name: 'report',
+      error: model.cacheError(),
+      act: async () => {
+        const { layers } = await real.cache.report();
+        const counts = model.layers.map(({ recorded, executed }) => ({ recorded, executed }));
+        expect(layers.map(({ appends }) => appends)).toEqual(counts);
+      },
+    });
+  });
+}
+
+function destroyDecoder(): Command {
+  return command('decoder.destroy()', (model, real) =>
+    carryOut(real, {
+      name: 'destroy',
+      error: undefined,
+      act: () => real.decoder.destroy(),
+      apply: () => (model.hasDecoder = false),
+    }),
+  );
+}
+
+function destroyCache(): Command {
+  return command('cache.destroy()', (model, real) =>
+    carryOut(real, {
+      name: 'destroy',
+      error: undefined,
+      act: () => real.cache.destroy(),
+      apply: () => (model.hasCache = false),
+    }),
+  );
+}
+
+/** Another decoder of the cache, in place of the one there is. */
+function newDecoder(): Command {
+  return command('createDecoder()', (model, real) =>
+    carryOut(real, {
+      name: 'createDecoder',
+      error: model.isLost ? DeviceLostError : model.cacheError(),
+      act: async () => {
+        if (model.isLost || model.cacheError())
+          await createDecoder(real.device, { cache: real.cache, numQHeads: 4 });
+        real.decoder.destroy();
+        await real.createDecoder();
+      },
+      apply: () => (model.hasDecoder = true),
+    }),
+  );
+}
+
+/** Another cache and decoder, in place of a cache that was destroyed. */
+function newCache(): Command {
+  const run = (model: CacheModel, real: RealCache) =>
+    carryOut(real, {
+      name: 'createKvCache',
+      error: model.isLost ? DeviceLostError : undefined,
+      act: async () => {
+        if (model.isLost) await createKvCache(real.device, CACHE);
+        real.decoder.destroy();
+        await real.createCache();
+        await real.createDecoder();
+      },
+      apply: () => model.renew(),
+    });
+  return command('createKvCache()', run, ({ hasCache, isLost }) => !hasCache || isLost);
+}
+
+/** The device goes while a step is on it, and a read-back, an append and idle() wait for it. */
+function loseDevice(): Command {
+  const run = async (model: CacheModel, real: RealCache) => {
+    const { device, outputs, cache, k, v } = real;
+    const rows = [k, v].map(({ size }) => uploadStorage(device, 'rows', new Float32Array(size / 4)));
+    const { qLen } = model.setup;
+    const mayAppend = !(model.cacheError() ?? model.roomError(1, 2 * qLen));
+    if (model.canStep()) real.step(model.stepLens());
+    const waiting = [
+      readBack(device, outputs[0]!.o),
+      device.idle(),
+      ...(mayAppend ? [cache.append({ layer: 1, k: rows[0]!, v: rows[1]!, numTokens: qLen })] : []),
+    ].map((call) => failure(DeviceLostError, () => call));
+    device.gpu.destroy();
+    expect(await device.lost).toMatchObject({ reason: 'destroyed' });
+    await Promise.all(waiting);
+    model.isLost = true;
+    real.count('loss', 'done');
+  };
+  return command('loseDevice()', run, ({ isLost }) => !isLost);
+}
+
+/** Wrong calls, and the ends of decoders and caches. */
+export const FAULTS: readonly fc.Arbitrary<Command>[] = [
+  fc
+    .constantFrom(...Object.entries(OF_CACHE))
+    .map(([name, call]) => wrong(name, call, (model) => model.cacheError())),
+  fc
+    .constantFrom(...Object.entries(OF_DECODER))
+    .map(([name, call]) => wrong(name, call, (model) => model.decoderError())),
+  fc.constant(idle()),
+  fc.constantFrom(destroyDecoder(), destroyCache()),
+  fc.constantFrom(newDecoder(), newCache()),
+];
+
+export const LOSS: fc.Arbitrary<Command> = fc.constant(loseDevice());
