@@ -1,6 +1,7 @@
 // reference.ts: the entry `gqa-webgpu/reference`: attention in float64, and how far off a kernel may be. Browser-safe.
 export { attention } from './reference/attention.ts';
-export type { AttentionProblem, AttentionResult, Round } from './reference/attention.ts';
+export type { AttentionResult, Round } from './reference/attention.ts';
+export type { AttentionProblem } from './reference/attentionProblem.ts';
 export { randomProblem, storeProblem } from './reference/problem.ts';
 export type { ProblemOptions, ProblemValues, StoredProblem } from './reference/problem.ts';
 export { expect64, verify } from './reference/verify.ts';

@@ -6,7 +6,7 @@ export type Read<Schema extends v.GenericSchema> = Frozen<v.InferOutput<Schema>>
 
 type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
 
-export const text = v.string('a text');
+export const text = v.string('a string');
 
 /** A text of a vocabulary that grows: a file may hold words of later versions. */
 export const word = <T extends string>() => text as unknown as v.GenericSchema<T>;

@@ -159,7 +159,10 @@ function sayNotFinite(
   process.exitCode = EXIT.failure;
 }
 
-function problemOf(input: AttendInput, { kvDtype, causal, scale }: AttendOptions): StoredProblem {
+function problemOf(
+  { unused: _, ...input }: AttendInput,
+  { kvDtype, causal, scale }: AttendOptions,
+): StoredProblem {
   return storeProblem({ ...input, causal, kType: kvDtype, ...(scale !== undefined && { smScale: scale }) });
 }
 

@@ -1,13 +1,5 @@
 // layout.ts: where everything lies in a KV cache and how many bytes it takes; pure, before anything is allocated.
-import { ShapeError } from '../device/errors.ts';
-import {
-  checkNumbers,
-  checkOneOf,
-  checkOptions,
-  checkWhole,
-  describe,
-  type Known,
-} from '../device/options.ts';
+import { checkNumbers, checkOneOf, checkOptions, checkWhole, type Known } from '../device/options.ts';
 import {
   KV_TYPES,
   rowBytes,
@@ -16,8 +8,11 @@ import {
   type KvType,
   type RowsLayout,
 } from '../numbers/elements.ts';
+import { checkKvLens } from '../numbers/kvLens.ts';
 import { checkFormat, type CacheFormat } from '../kernels/lib.ts';
 import { HEAD_DIMS, MAX_BATCH, MAX_HEADS } from '../kernels/shape.ts';
+
+export { checkKvLens } from '../numbers/kvLens.ts';
 
 /** What a cache is made for. K and V of each layer are HND: [B, Hkv, capacity, D]. */
 export interface CacheOptions {
@@ -145,17 +140,3 @@ const LAYOUT_NUMBERS = [
   'vScales',
   'bytesPerToken',
 ] as const satisfies readonly (keyof CacheLayout)[];
-
-/** Throws ShapeError unless there is one length per sequence, each a whole number from 0 to `most`. */
-export function checkKvLens(where: string, kvLens: readonly number[], batch: number, most: number): void {
-  if (!Array.isArray(kvLens)) {
-    throw new ShapeError(
-      `${where}: kvLens: expected an array of ${batch} lengths, one per sequence, got ${describe(kvLens)}`,
-    );
-  }
-  if (kvLens.length !== batch) {
-    throw new ShapeError(`${where}: expected ${batch} lengths, one per sequence, got ${kvLens.length}`);
-  }
-  // Not forEach, which passes over holes.
-  for (let b = 0; b < batch; b++) checkWhole(`${where}: length of sequence ${b}`, kvLens[b], 0, most);
-}

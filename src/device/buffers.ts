@@ -2,7 +2,7 @@
 import { GpuError, ShapeError } from './errors.ts';
 import { checkBufferBytes } from './deviceFacts.ts';
 import { checkDevice, type GqaDevice } from './gqaDevice.ts';
-import { checkOptions, checkWhole, describe, isObject, type Known } from './options.ts';
+import { checkOptions, checkText, checkWhole, describe, isObject, type Known } from './options.ts';
 import { scoped, submitted } from './scopes.ts';
 import { BUFFER_USAGE, MAP_MODE } from './usage.ts';
 
@@ -40,7 +40,7 @@ const STORAGE_BOTH_WAYS = BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_SRC | BUFFER_
  */
 export function createStorage(device: GqaDevice, label: string, bytes: number): GPUBuffer {
   checkDevice('createStorage', device);
-  checkLabel('createStorage', label);
+  checkText('createStorage: label', label);
   device.assertUsable();
   if (!Number.isSafeInteger(bytes) || bytes <= 0 || bytes % 4 !== 0) {
     throw new ShapeError(`${label}: expected a positive multiple of 4 bytes, got ${describe(bytes)}`);
@@ -57,16 +57,11 @@ export function createStorage(device: GqaDevice, label: string, bytes: number): 
  */
 export function uploadStorage(device: GqaDevice, label: string, data: StorageData): GPUBuffer {
   checkDevice('uploadStorage', device);
-  checkLabel('uploadStorage', label);
+  checkText('uploadStorage: label', label);
   checkData(label, data);
   const buffer = createStorage(device, label, data.byteLength);
   writeData(device, { buffer, offset: 0 }, data);
   return buffer;
-}
-
-function checkLabel(where: string, label: string): void {
-  if (typeof label === 'string') return;
-  throw new ShapeError(`${where}: label: expected a string, got ${describe(label)}`);
 }
 
 /** Writes all bytes of `data` into a buffer. */

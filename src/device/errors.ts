@@ -16,10 +16,10 @@ export function messageOf(thrown: unknown): string {
 }
 
 /** Says which whole numbers are meant. The bound of what a number holds is named only to a `given` one that is past it. */
-export function wholeText(min: number, max = Number.MAX_SAFE_INTEGER, given?: number): string {
+export function wholeText(min: number, max = Number.MAX_SAFE_INTEGER, given?: unknown): string {
   if (min === max) return String(min);
   if (max < Number.MAX_SAFE_INTEGER) return `a whole number from ${min} to ${max}`;
-  if (given !== undefined && given > Number.MAX_SAFE_INTEGER) return 'a whole number below 2^53';
+  if (typeof given === 'number' && given > Number.MAX_SAFE_INTEGER) return 'a whole number below 2^53';
   if (min === 1) return 'a positive whole number';
   return min === 0 ? 'zero or a positive whole number' : `a whole number of at least ${min}`;
 }

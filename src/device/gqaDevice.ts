@@ -12,7 +12,15 @@ import {
   ShapeError,
 } from './errors.ts';
 import { checkGpu, checkGpuDevice } from './hostObjects.ts';
-import { checkInstance, checkOneOf, checkOptions, describe, isObject, type Known } from './options.ts';
+import {
+  checkFunction,
+  checkInstance,
+  checkOneOf,
+  checkOptions,
+  describe,
+  isObject,
+  type Known,
+} from './options.ts';
 import { Pipelines } from './pipelines.ts';
 import { fullRequest } from './request.ts';
 
@@ -164,9 +172,7 @@ export async function openDevice(gpu: GPU | null | undefined, options: OpenOptio
   checkGpu('openDevice', gpu);
   checkOptions('openDevice', options, OPEN_OPTIONS);
   const { descriptor = fullRequest, powerPreference } = options;
-  if (typeof descriptor !== 'function') {
-    throw new ShapeError(`openDevice: descriptor: expected a function, got ${describe(descriptor)}`);
-  }
+  checkFunction('openDevice: descriptor', descriptor);
   if (powerPreference !== undefined)
     checkOneOf('openDevice: powerPreference', powerPreference, POWER_PREFERENCES);
   const adapter = await gpu.requestAdapter(powerPreference ? { powerPreference } : undefined);

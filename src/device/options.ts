@@ -69,10 +69,29 @@ export function checkList(where: string, value: readonly unknown[]): void {
   throw new ShapeError(`${where}: expected a list of at least one, got ${describe(value)}`);
 }
 
-/** Throws ShapeError unless `value` is a text that is not empty. */
+/** Throws ShapeError unless `value` is a number that is not NaN or infinite, and at least `min`. */
+export function checkFinite(where: string, value: number, min = -Infinity): void {
+  if (Number.isFinite(value) && value >= min) return;
+  const what = min === -Infinity ? 'a finite number' : `a finite number of at least ${min}`;
+  throw new ShapeError(`${where}: expected ${what}, got ${describe(value)}`);
+}
+
+/** Throws ShapeError unless `value` is a function. */
+export function checkFunction(where: string, value: unknown): void {
+  if (typeof value === 'function') return;
+  throw new ShapeError(`${where}: expected a function, got ${describe(value)}`);
+}
+
+/** Throws ShapeError unless `value` is a string, which may be empty. */
+export function checkText(where: string, value: string): void {
+  if (typeof value === 'string') return;
+  throw new ShapeError(`${where}: expected a string, got ${describe(value)}`);
+}
+
+/** Throws ShapeError unless `value` is a string that is not empty. */
 export function checkString(where: string, value: string): void {
   if (typeof value === 'string' && value !== '') return;
-  throw new ShapeError(`${where}: expected a text, got ${describe(value)}`);
+  throw new ShapeError(`${where}: expected a string that is not empty, got ${describe(value)}`);
 }
 
 /** Throws ShapeError unless `value` is one of the names. */

@@ -1,5 +1,6 @@
 // config.ts: the attention shape of a model from its Hugging Face config.json, and how each number was found.
 import { ShapeError } from '../device/errors.ts';
+import { checkText } from '../device/options.ts';
 import { findAttending } from './configAttending.ts';
 import { flag, isGiven, optional, required, show, type ConfigFile, type Found } from './configFields.ts';
 import { findHeadDim, findKvHeads } from './configHeads.ts';
@@ -29,6 +30,7 @@ const HIDDEN = ['hidden_size', 'n_embd', 'd_model', 'n_embed'];
  * model without a KV cache are each a ShapeError that names the field.
  */
 export function shapeFromConfig(config: unknown, where: string): ConfigShape {
+  checkText('shapeFromConfig: where', where);
   const file = openConfig(config, where);
   const reason = whyNoCache(file.type, file.own);
   if (reason !== undefined) throw new ShapeError(`${file.where}: ${reason}`);

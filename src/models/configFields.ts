@@ -114,6 +114,6 @@ export function listOf(file: ConfigFile, name: string, length?: number): readonl
 /** A value as messages quote it, cut where it is long. */
 export function show(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
-  const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+  const text = typeof value === 'object' || typeof value === 'string' ? JSON.stringify(value) : String(value);
   return text.length > 60 ? `${text.slice(0, 60)}...` : text;
 }

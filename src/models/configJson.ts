@@ -1,5 +1,6 @@
 // configJson.ts: the text of a config.json as Python writes it: NaN, Infinity and a byte order mark are read.
 import { GqaError, messageOf } from '../device/errors.ts';
+import { checkText } from '../device/options.ts';
 
 // Strings match first, so that a word inside one is left alone.
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g;
@@ -25,12 +26,18 @@ export function strictConfigJson(text: string): string {
  * one object (loaders keep the last, editors change the first), is a GqaError with the code 'config'.
  */
 export function parseConfigJson(text: string, where: string): unknown {
+  checkText('parseConfigJson: text', text);
+  checkText('parseConfigJson: where', where);
   const strict = strictConfigJson(text);
   let value: unknown;
   try {
     value = JSON.parse(strict, (_, field: unknown) => (field === '\uFFFF' ? NaN : field));
   } catch (cause) {
-    throw new GqaError('config', `${where}: expected a readable JSON file: ${messageOf(cause)}`, { cause });
+    throw new GqaError(
+      'config',
+      `${where}: expected a JSON file, got text that is none: ${messageOf(cause)}`,
+      { cause },
+    );
   }
   const twice = repeatedKey(strict);
   if (twice !== undefined) {

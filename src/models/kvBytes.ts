@@ -1,8 +1,16 @@
 // kvBytes.ts: how many bytes a KV cache takes and a decode step reads. Pure arithmetic on whole numbers.
-import { ShapeError, wholeText } from '../device/errors.ts';
-import { checkOneOf } from '../device/options.ts';
+import { ShapeError } from '../device/errors.ts';
+import {
+  checkBoolean,
+  checkFinite,
+  checkFunction,
+  checkOneOf,
+  checkOptions,
+  checkWhole,
+  describe,
+} from '../device/options.ts';
 import { KV_TYPES, rowBytes as bytesOfRow, type KvType } from '../numbers/elements.ts';
-import { keepsKv, withKvHeads, type KvLayers } from './kvLayers.ts';
+import { checkKvLayers, keepsKv, withKvHeads, type KvLayers } from './kvLayers.ts';
 import type { ModelShape } from './presets.ts';
 
 /** Bytes of the rows that one head stores of a token, scales included, by the elements of a head. */
@@ -23,9 +31,7 @@ export const halves: RowBytes = (headDim) => ({ k: 2 * headDim, v: 2 * headDim }
  * row + bytes of a V row). In a model with local layers this holds until their window is full.
  */
 export function kvBytesPerToken(layers: readonly KvLayers[], rowBytes: RowBytes): number {
-  return sum('kvBytesPerToken', layers, (group) =>
-    group.kind === 'cross' ? 0 : bytesPerToken(group, rowBytes),
-  );
+  return sum('kvBytesPerToken', { layers, rowBytes }, ({ kind }) => (kind === 'cross' ? 0 : 1));
 }
 
 /**
@@ -38,33 +44,33 @@ export function kvCacheBytes(
   tokens: number,
   batch: number,
   rowBytes: RowBytes,
-  { windowed }: { readonly windowed: boolean },
+  options: { readonly windowed: boolean },
 ): number {
-  const all = whole('tokens', tokens, 0);
-  const sequence = sum(
-    'kvCacheBytes',
-    layers,
-    (group) => bytesPerToken(group, rowBytes) * keptTokens(group, all, windowed),
-  );
-  return exact('kvCacheBytes', sequence * whole('batch', batch, 1));
+  checkWhole('kvCacheBytes: tokens', tokens, 0, MOST);
+  checkWhole('kvCacheBytes: batch', batch, 1, MOST);
+  checkOptions('kvCacheBytes', options, { windowed: true });
+  const { windowed } = options;
+  checkBoolean('kvCacheBytes: windowed', windowed);
+  const sequence = sum('kvCacheBytes', { layers, rowBytes }, (group) => keptTokens(group, tokens, windowed));
+  return exact('kvCacheBytes', sequence * batch);
 }
 
 /** Bytes that one token of the encoder adds to the caches of cross-attention, of one sequence. */
 export function crossBytesPerToken(layers: readonly KvLayers[], rowBytes: RowBytes): number {
-  return sum('crossBytesPerToken', layers, (group) =>
-    group.kind === 'cross' ? bytesPerToken(group, rowBytes) : 0,
-  );
+  return sum('crossBytesPerToken', { layers, rowBytes }, ({ kind }) => (kind === 'cross' ? 1 : 0));
 }
 
 function keptTokens({ kind, window }: KvLayers, tokens: number, windowed: boolean): number {
   if (kind === 'cross') return window ?? 0;
-  const limit = kind === 'local' || kind === 'chunked' ? whole('window', window, 1) : Infinity;
-  return windowed ? Math.min(tokens, limit) : tokens;
+  return windowed ? Math.min(tokens, window ?? Infinity) : tokens;
 }
 
 /** Milliseconds that reading `bytes` takes at `gbps` gigabytes (10^9 bytes) per second: no decode step is faster. */
 export function readFloorMs(bytes: number, gbps: number): number {
-  if (!(gbps > 0)) throw new ShapeError(`readFloorMs: gbps expected a number above 0, got ${gbps}`);
+  checkFinite('readFloorMs: bytes', bytes, 0);
+  if (!Number.isFinite(gbps) || gbps <= 0) {
+    throw new ShapeError(`readFloorMs: gbps: expected a number above 0, got ${describe(gbps)}`);
+  }
   return bytes / (gbps * 1e6);
 }
 
@@ -101,12 +107,13 @@ export interface KvRequest {
 
 /** Cache sizes with all, the configured and one KV head, at each depth. A model that is MHA or MQA already has two variants. */
 export function kvRows(shape: ModelShape, request: KvRequest): KvRow[] {
+  for (const depth of request.depths) checkWhole('kvRows: depth', depth, 1, MOST);
   return request.depths.flatMap((depth) =>
     variantsOf(shape).map(({ variant, numKvHeads }) => {
       const configured = numKvHeads === shape.numKvHeads;
       const layers = configured ? shape.kvLayers : withKvHeads(shape.kvLayers, numKvHeads);
       const bytes = (batch: number, windowed: boolean) =>
-        kvCacheBytes(layers, whole('depth', depth, 1), batch, request.rowBytes, { windowed });
+        kvCacheBytes(layers, depth, batch, request.rowBytes, { windowed });
       const cacheBytes = bytes(request.batch, true);
       return {
         variant,
@@ -128,24 +135,31 @@ function variantsOf({ numQHeads, numKvHeads }: ModelShape): { variant: Variant; 
   return heads.map((n) => ({ variant: n === numQHeads ? 'mha' : n === 1 ? 'mqa' : 'gqa', numKvHeads: n }));
 }
 
+const MOST = Number.MAX_SAFE_INTEGER;
+
+/** Layers, and what their rows take. */
+interface Rows {
+  readonly layers: readonly KvLayers[];
+  readonly rowBytes: RowBytes;
+}
+
+/** Bytes of the layers' caches, of as many tokens as `tokensOf` says. */
+function sum(where: string, { layers, rowBytes }: Rows, tokensOf: (group: KvLayers) => number): number {
+  checkKvLayers(where, layers);
+  checkFunction(`${where}: rowBytes`, rowBytes);
+  return layers.reduce((total, group) => {
+    const bytes = keepsKv(group) ? bytesPerToken(where, group, rowBytes) * tokensOf(group) : 0;
+    return exact(where, total + exact(where, bytes));
+  }, 0);
+}
+
 /** Bytes of a token in all layers of a group. */
-function bytesPerToken(group: KvLayers, rowBytes: RowBytes): number {
-  const count = whole('count', group.count, 1);
-  if (!keepsKv(group)) return 0;
-  const { k, v } = rowBytes(whole('headDim', group.headDim, 1));
-  const heads = whole('numKvHeads', group.numKvHeads, 1);
-  return count * heads * (whole('rowBytes', k, 1) + whole('rowBytes', v, 1));
-}
-
-function sum(where: string, layers: readonly KvLayers[], bytes: (group: KvLayers) => number): number {
-  return layers.reduce((total, group) => exact(where, total + exact(where, bytes(group))), 0);
-}
-
-function whole(what: string, value: number | undefined, min: number): number {
-  if (value === undefined || !Number.isSafeInteger(value) || value < min) {
-    throw new ShapeError(`kvBytes: ${what} expected ${wholeText(min, undefined, value)}, got ${value}`);
-  }
-  return value;
+function bytesPerToken(where: string, { count, numKvHeads, headDim }: KvLayers, rowBytes: RowBytes): number {
+  const row = rowBytes(headDim);
+  checkOptions(`${where}: rowBytes(${headDim})`, row, { k: true, v: true });
+  checkWhole(`${where}: rowBytes(${headDim}).k`, row.k, 1, MOST);
+  checkWhole(`${where}: rowBytes(${headDim}).v`, row.v, 1, MOST);
+  return count * numKvHeads * (row.k + row.v);
 }
 
 /** Products of whole numbers are exact up to 2^53; past it they are refused rather than rounded. */

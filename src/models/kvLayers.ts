@@ -1,4 +1,6 @@
 // kvLayers.ts: what each layer of a model keeps of K and V, as groups of layers that keep the same.
+import { ShapeError } from '../device/errors.ts';
+import { checkList, checkOneOf, checkWhole, describe, isRecord } from '../device/options.ts';
 
 /**
  * What a layer keeps. `global`: every token. `local`: a sliding window. `chunked`: the tokens of the current chunk.
@@ -72,7 +74,30 @@ export function areAlike(groups: readonly KvLayers[]): boolean {
   );
 }
 
+/** Throws ShapeError unless these are groups of layers, each with all that its kind needs. */
+export function checkKvLayers(where: string, groups: readonly KvLayers[]): void {
+  checkList(`${where}: layers`, groups);
+  groups.forEach((group, i) => checkGroup(`${where}: layers[${i}]`, group));
+}
+
+function checkGroup(where: string, group: KvLayers): void {
+  if (!isRecord(group)) {
+    throw new ShapeError(`${where}: expected { kind, count, numKvHeads, headDim }, got ${describe(group)}`);
+  }
+  const { kind, count, numKvHeads, headDim, window } = group;
+  checkOneOf(`${where}: kind`, kind, ORDER);
+  const least = keepsKv(group) ? 1 : 0;
+  checkWhole(`${where}: count`, count, 1, Number.MAX_SAFE_INTEGER);
+  checkWhole(`${where}: numKvHeads`, numKvHeads, least, Number.MAX_SAFE_INTEGER);
+  checkWhole(`${where}: headDim`, headDim, least, Number.MAX_SAFE_INTEGER);
+  if (kind === 'local' || kind === 'chunked') {
+    checkWhole(`${where}: window`, window!, 1, Number.MAX_SAFE_INTEGER);
+  } else if (window !== undefined) checkWhole(`${where}: window`, window, 0, Number.MAX_SAFE_INTEGER);
+}
+
 /** The same layers with `numKvHeads` KV heads in each that has a cache. */
 export function withKvHeads(groups: readonly KvLayers[], numKvHeads: number): KvLayers[] {
+  checkKvLayers('withKvHeads', groups);
+  checkWhole('withKvHeads: numKvHeads', numKvHeads, 1, Number.MAX_SAFE_INTEGER);
   return groups.map((group) => (keepsKv(group) ? { ...group, numKvHeads } : group));
 }

@@ -1,6 +1,7 @@
 // presets.ts: the attention shapes of published models, and finding one by name.
 import { editDistance } from '../device/editDistance.ts';
 import { GqaError } from '../device/errors.ts';
+import { checkText } from '../device/options.ts';
 import type { KvLayers } from './kvLayers.ts';
 
 /** The attention shape of a decoder: all that the size of its KV cache depends on, and where the numbers come from. */
@@ -134,11 +135,13 @@ function kvLayersOf(row: {
 
 /** Whether `id` names a preset; upper and lower case are the same. */
 export function isPreset(id: string): boolean {
+  checkText('isPreset: id', id);
   return PRESETS.some((preset) => preset.name === id.toLowerCase());
 }
 
 /** The preset called `id`, upper and lower case being the same. An unknown one is a `GqaError` that lists the nearest names. */
 export function findPreset(id: string): ModelShape {
+  checkText('findPreset: id', id);
   const preset = PRESETS.find(({ name }) => name === id.toLowerCase());
   if (!preset) {
     throw new GqaError(
@@ -153,6 +156,7 @@ const NEAREST = 4;
 
 /** The names of the presets that `id` most likely meant, the best first. An owner in front ("Qwen/Qwen3-4B") is ignored. */
 export function nearestPresets(id: string): string[] {
+  checkText('nearestPresets: id', id);
   const wanted = id.toLowerCase().replace(/^.*\//, '');
   const scored = PRESETS.map(({ name }) => ({ name, slips: slips(wanted, name) }));
   return scored

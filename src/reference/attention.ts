@@ -1,23 +1,8 @@
 // attention.ts: grouped-query attention in plain loops, the oracle of every kernel.
+import { checkFunction } from '../device/options.ts';
+import { checkProblem, type AttentionProblem } from './attentionProblem.ts';
 
-/** One attention problem in host memory; k and v are the values a cache stores, already rounded to its element type. */
-export interface AttentionProblem {
-  readonly batch: number;
-  readonly numQHeads: number;
-  readonly numKvHeads: number;
-  readonly headDim: number;
-  readonly qLen: number;
-  readonly causal: boolean;
-  /** Token slots between two KV heads. */
-  readonly capacity: number;
-  readonly kvLens: readonly number[];
-  readonly smScale: number;
-  /** [B, Hq, Lq, D] */
-  readonly q: Float32Array<ArrayBuffer>;
-  /** [B, Hkv, capacity, D] */
-  readonly k: Float32Array<ArrayBuffer>;
-  readonly v: Float32Array<ArrayBuffer>;
-}
+export type { AttentionProblem } from './attentionProblem.ts';
 
 /**
  * o [B, Hq, Lq, D] and natural log-sum-exp [B, Hq, Lq]; a row with nothing to attend to has o = 0, lse = -Infinity, one with
@@ -49,8 +34,10 @@ export function visibleKeys(problem: AttentionProblem, b: number, i: number): nu
   return problem.causal ? Math.max(0, kvLen - (problem.qLen - 1 - i)) : kvLen;
 }
 
-/** Attention row by row: scores, softmax, weighted sum of values. */
+/** Attention row by row: scores, softmax, weighted sum of values. Throws ShapeError for sizes that do not fit. */
 export function attention(problem: AttentionProblem, round: Round = exact): AttentionResult {
+  checkProblem('attention', problem);
+  checkFunction('attention: round', round);
   const { batch, numQHeads, numKvHeads, headDim, qLen, capacity } = problem;
   const o = new Float64Array(problem.q.length);
   const lse = new Float64Array(batch * numQHeads * qLen).fill(-Infinity);

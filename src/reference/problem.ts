@@ -1,9 +1,16 @@
 // problem.ts: seeded attention problems, with the bytes that a cache stores of them.
-import { pickKnown } from '../device/options.ts';
+import {
+  checkFinite,
+  checkOneOf,
+  checkOptions,
+  checkWhole,
+  pickKnown,
+  type Known,
+} from '../device/options.ts';
 import { checkShape, SHAPE_OPTIONS, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
-import type { KvType, RowsLayout } from '../numbers/elements.ts';
+import { KV_TYPES, type KvType, type RowsLayout } from '../numbers/elements.ts';
 import { decodeRows, encodeRows } from '../numbers/storedRows.ts';
-import type { AttentionProblem } from './attention.ts';
+import { checkData, checkSizes, type AttentionProblem } from './attentionProblem.ts';
 import { normals } from '../numbers/random.ts';
 
 /** A problem with the bytes that a cache of its element types stores. */
@@ -40,35 +47,78 @@ export interface ProblemValues extends ProblemOptions {
   readonly v: Float32Array<ArrayBuffer>;
 }
 
-/** A problem of random normal q, k and v. Slots past a sequence's length hold NaN: a kernel that reads one shows it. */
+const PROBLEM_OPTIONS = {
+  ...SHAPE_OPTIONS,
+  capacity: true,
+  kvLens: true,
+  kType: true,
+  vType: true,
+  smScale: true,
+  seed: true,
+} satisfies Known<ProblemOptions>;
+
+/** Those of a stored problem too, which may be given again with some of it changed. */
+const PROBLEM_VALUES = {
+  ...PROBLEM_OPTIONS,
+  q: true,
+  k: true,
+  v: true,
+  kStored: true,
+  vStored: true,
+} satisfies Known<ProblemValues & StoredProblem>;
+
+type Sizes = Omit<StoredProblem, 'q' | 'k' | 'v' | 'kStored' | 'vStored'>;
+
+/** The options with what was left out; throws ShapeError for those that do not go together. */
+function sizesOf(where: string, options: ProblemOptions): Sizes {
+  const { batch = 1, numQHeads, numKvHeads, headDim, qLen = 1, causal = true, kvLens } = options;
+  const { kType = 'f32', vType = kType } = options;
+  checkOneOf(`${where}: kType`, kType, KV_TYPES);
+  checkOneOf(`${where}: vType`, vType, KV_TYPES);
+  const { capacity: most = Number.MAX_SAFE_INTEGER } = options;
+  checkSizes(where, { batch, numQHeads, numKvHeads, headDim, qLen, causal, kvLens, capacity: most });
+  const { smScale = 1 / Math.sqrt(headDim) } = options;
+  checkFinite(`${where}: smScale`, smScale);
+  const shape = { batch, numQHeads, numKvHeads, headDim, qLen, causal };
+  const { capacity = Math.max(1, ...kvLens) } = options;
+  return { ...shape, kvLens, capacity, smScale: Math.fround(smScale), kType, vType };
+}
+
+/**
+ * A problem of random normal q, k and v. Slots past a sequence's length hold NaN: a kernel that reads one shows it. Throws
+ * ShapeError for options that do not go together.
+ */
 export function randomProblem(options: ProblemOptions): StoredProblem {
-  const { batch = 1, numQHeads, numKvHeads, headDim, qLen = 1, kvLens, seed = 1 } = options;
-  const capacity = options.capacity ?? Math.max(1, ...kvLens);
+  checkOptions('randomProblem', options, PROBLEM_OPTIONS);
+  const { seed = 1, ...given } = options;
+  checkWhole('randomProblem: seed', seed, 0, 2 ** 32 - 1);
+  const sizes = sizesOf('randomProblem', options);
+  const { batch, numQHeads, numKvHeads, headDim, qLen, capacity } = sizes;
   const count = batch * numKvHeads * capacity * headDim;
   return storeProblem({
-    ...options,
+    ...given,
     q: normals(seed, batch * numQHeads * qLen * headDim),
-    k: poisoned(normals(seed + 1, count), options, capacity),
-    v: poisoned(normals(seed + 2, count), options, capacity),
+    k: poisoned(normals(seed + 1, count), sizes),
+    v: poisoned(normals(seed + 2, count), sizes),
   });
 }
 
-/** A problem of given values; k and v [B, Hkv, capacity, D] are rounded to the cache's element types. */
+/**
+ * A problem of given values; k and v [B, Hkv, capacity, D] are rounded to the cache's element types. Throws ShapeError for
+ * options that do not go together. A stored problem is one too: what it stores is made anew of its k and v.
+ */
 export function storeProblem(options: ProblemValues): StoredProblem {
-  const { batch = 1, headDim, qLen = 1, causal = true, kvLens, kType = 'f32', vType = kType } = options;
-  const capacity = options.capacity ?? Math.max(1, ...kvLens);
-  const rows: RowsLayout = { type: kType, headDim, heads: batch * options.numKvHeads, capacity };
-  const kStored = encodeRows(rows, options.k);
-  const vStored = encodeRows({ ...rows, type: vType }, options.v);
+  checkOptions('storeProblem', options, PROBLEM_VALUES);
+  const { q, k, v } = options;
+  const sizes = sizesOf('storeProblem', options);
+  checkData('storeProblem', sizes, { q, k, v });
+  const { batch, numKvHeads, headDim, capacity, kType, vType } = sizes;
+  const rows: RowsLayout = { type: kType, headDim, heads: batch * numKvHeads, capacity };
+  const kStored = encodeRows(rows, k);
+  const vStored = encodeRows({ ...rows, type: vType }, v);
   return {
-    ...options,
-    batch,
-    qLen,
-    causal,
-    capacity,
-    smScale: Math.fround(options.smScale ?? 1 / Math.sqrt(headDim)),
-    kType,
-    vType,
+    ...sizes,
+    q,
     kStored,
     vStored,
     k: decodeRows(rows, kStored),
@@ -78,9 +128,8 @@ export function storeProblem(options: ProblemValues): StoredProblem {
 
 function poisoned(
   values: Float32Array<ArrayBuffer>,
-  { numKvHeads, headDim, kvLens }: ProblemOptions,
-  capacity: number,
-) {
+  { numKvHeads, headDim, kvLens, capacity }: Sizes,
+): Float32Array<ArrayBuffer> {
   kvLens.forEach((kvLen, b) => {
     for (let hk = 0; hk < numKvHeads; hk++) {
       const head = (b * numKvHeads + hk) * capacity;

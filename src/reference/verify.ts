@@ -1,8 +1,10 @@
 // verify.ts: is a kernel's output right? Its error against float64, and the bound it has to keep.
 import { ShapeError } from '../device/errors.ts';
+import { describe, isRecord } from '../device/options.ts';
 import { LSE_EMPTY } from '../numbers/lse.ts';
+import { checkFloats, checkProblem, type AttentionProblem } from './attentionProblem.ts';
 import { notFiniteText, placeInO } from './notFinite.ts';
-import { attention, type AttentionProblem, type AttentionResult } from './attention.ts';
+import { attention, type AttentionResult } from './attention.ts';
 
 /** Worst absolute error and its bound, of the output and of the log-sum-exp. */
 export interface Verdict {
@@ -45,7 +47,10 @@ export function expect64(problem: AttentionProblem): Expected {
  * the same was expected, and so is everything where the expected values are no numbers themselves.
  */
 export function verify(expected: Expected, o: Float32Array, lse: Float32Array): Verdict {
+  checkExpected(expected);
   const { truth, bound, lseBound } = expected;
+  checkFloats('verify: o', o, truth.o.length);
+  checkFloats('verify: lse', lse, truth.lse.length);
   const out = worstError(o, truth.o);
   // A row with nothing to attend to: the float64 reference has minus infinity, the kernels a finite floor.
   const floored = Array.from(lse, (x) => (x === Math.fround(LSE_EMPTY) ? -Infinity : x));
@@ -60,6 +65,19 @@ export function verify(expected: Expected, o: Float32Array, lse: Float32Array): 
     worst: `${placeInO(expected.problem, out.at)}: expected ${truth.o[out.at]}, got ${o[out.at]}`,
     ...(notFinite !== undefined && { notFinite }),
   };
+}
+
+/** Throws ShapeError unless this is what `expect64` gave. A bound that is not finite is one that nothing keeps. */
+function checkExpected(expected: Expected): void {
+  const isExpected =
+    isRecord(expected) &&
+    isRecord(expected.truth) &&
+    [expected.truth.o, expected.truth.lse].every((values) => values instanceof Float64Array) &&
+    [expected.bound, expected.lseBound].every((bound) => typeof bound === 'number');
+  if (!isExpected) {
+    throw new ShapeError(`verify: expected: expected what expect64 gives, got ${describe(expected)}`);
+  }
+  checkProblem('verify: expected.problem', expected.problem);
 }
 
 /** Whether an error keeps its bound: not where either is no number, so that nothing passes by being unknown. */

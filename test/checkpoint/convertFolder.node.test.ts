@@ -59,7 +59,11 @@ describe('convertFolder', () => {
   const good = (): ConvertOptions => ({ model, out, kvHeads: 2 });
   test.each<[string, object, string]>([
     ['another option', { kvheads: 2 }, 'there is no option kvheads; did you mean kvHeads?'],
-    ['no folder', { out: undefined }, 'convertFolder: out: expected a text, got undefined'],
+    [
+      'no folder',
+      { out: undefined },
+      'convertFolder: out: expected a string that is not empty, got undefined',
+    ],
     ['half a head', { kvHeads: 1.5 }, 'convertFolder: kvHeads: expected a whole number'],
     ['an unknown method', { method: 'median' }, 'convertFolder: method must be one of mean, first'],
     ['a grouping of another kind', { grouping: null }, 'convertFolder: grouping must be one of neighbours'],

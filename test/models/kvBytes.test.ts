@@ -42,11 +42,11 @@ describe('kvBytesPerToken', () => {
   it('refuses what is not a whole number above zero, by name', () => {
     expect(() => kvBytesPerToken([{ ...small[0]!, count: 0 }], halves)).toThrow(ShapeError);
     expect(() => kvBytesPerToken([{ ...small[0]!, count: 0 }], halves)).toThrow(
-      'kvBytes: count expected a positive whole number, got 0',
+      'kvBytesPerToken: layers[0]: count: expected a positive whole number, got 0',
     );
-    expect(() => kvBytesPerToken([{ ...small[0]!, numKvHeads: -5 }], halves)).toThrow('numKvHeads expected');
-    expect(() => kvBytesPerToken(small, rowsOf(NaN))).toThrow('rowBytes expected');
-    expect(() => kvBytesPerToken(small, rowsOf(14, 0.5))).toThrow('rowBytes expected');
+    expect(() => kvBytesPerToken([{ ...small[0]!, numKvHeads: -5 }], halves)).toThrow('numKvHeads: expected');
+    expect(() => kvBytesPerToken(small, rowsOf(NaN))).toThrow('rowBytes(7).k: expected');
+    expect(() => kvBytesPerToken(small, rowsOf(14, 0.5))).toThrow('rowBytes(7).v: expected');
   });
 
   it('refuses sizes that a number cannot hold exactly', () => {
@@ -109,15 +109,15 @@ describe('kvCacheBytes', () => {
 
   it('refuses bad counts, and local layers without a window', () => {
     expect(() => kvCacheBytes(small, -1, 1, halves, { windowed: true })).toThrow(
-      'tokens expected zero or a positive whole number, got -1',
+      'tokens: expected zero or a positive whole number, got -1',
     );
-    expect(() => kvCacheBytes(small, 1.5, 1, halves, { windowed: true })).toThrow('tokens expected');
+    expect(() => kvCacheBytes(small, 1.5, 1, halves, { windowed: true })).toThrow('tokens: expected');
     expect(() => kvCacheBytes(small, 1, 0, halves, { windowed: true })).toThrow(
-      'batch expected a positive whole number, got 0',
+      'batch: expected a positive whole number, got 0',
     );
     expect(() =>
       kvCacheBytes([{ kind: 'local', count: 1, ...heads }], 1, 1, halves, { windowed: true }),
-    ).toThrow('window expected a positive whole number, got undefined');
+    ).toThrow('window: expected a positive whole number, got undefined');
     expect(() => kvCacheBytes(small, 2 ** 50, 1, halves, { windowed: true })).toThrow(
       'kvCacheBytes: expected fewer than 2^53 bytes',
     );
@@ -131,7 +131,7 @@ describe('readFloorMs', () => {
   });
 
   it('refuses a bandwidth that is not above zero', () => {
-    expect(() => readFloorMs(1, 0)).toThrow('readFloorMs: gbps expected a number above 0, got 0');
+    expect(() => readFloorMs(1, 0)).toThrow('readFloorMs: gbps: expected a number above 0, got 0');
     expect(() => readFloorMs(1, NaN)).toThrow(ShapeError);
   });
 });
@@ -212,7 +212,7 @@ describe('kvRows', () => {
 
   it('refuses a depth of nothing', () => {
     expect(() => kvRows(findPreset('gpt-2'), { ...request, depths: [0] })).toThrow(
-      'depth expected a positive whole number, got 0',
+      'depth: expected a positive whole number, got 0',
     );
   });
 });

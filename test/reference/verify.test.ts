@@ -95,7 +95,7 @@ describe('verify', () => {
 
   test('another number of values is a mistake, not a verdict', () => {
     expect(() => verify(expected, new Float32Array(3), new Float32Array(4))).toThrow(
-      'verify: expected 256 values, got 3',
+      'verify: o: expected 256 numbers, got 3',
     );
   });
 });

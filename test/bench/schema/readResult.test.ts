@@ -65,8 +65,8 @@ describe('parseResult', () => {
     ['[]', 'run.json: schema: expected "gqa-bench/1", got nothing'],
     ['null', 'run.json: expected an object, got null'],
     [changed('schema', 'gqa-peers/1'), 'run.json: schema: expected "gqa-bench/1", got "gqa-peers/1"'],
-    [changed('suite', 2), 'run.json: suite: expected a text, got 2'],
-    [changed('context', []), 'run.json: context.date: expected a text, got nothing'],
+    [changed('suite', 2), 'run.json: suite: expected a string, got 2'],
+    [changed('context', []), 'run.json: context.date: expected a string, got nothing'],
     [
       changed('context.ceiling.readGBps', 0),
       'run.json: context.ceiling.readGBps: expected a number above 0, got 0',
@@ -77,7 +77,7 @@ describe('parseResult', () => {
     ],
     [changed('results', {}), 'run.json: results: expected a list, got {}'],
     [changed('results.1', null), 'run.json: results[1]: expected an object, got null'],
-    [changed('results.1.id', undefined), 'run.json: results[1]: id: expected a text, got nothing'],
+    [changed('results.1.id', undefined), 'run.json: results[1]: id: expected a string, got nothing'],
     [
       changed('results.0.time', 7),
       `run.json: results[0] (${FIRST}): time: expected an object or null, got 7`,
@@ -100,7 +100,7 @@ describe('parseResult', () => {
     ],
     [
       changed('context.warnings', [{ code: 'noisy' }]),
-      'run.json: context.warnings[0].text: expected a text, got nothing',
+      'run.json: context.warnings[0].text: expected a string, got nothing',
     ],
     [
       changed('context.timer.wallRatio', '1'),
@@ -156,6 +156,6 @@ describe('parsePeerResult', () => {
     const places = [{ name: 'node', runtime: { kind: 'node' } }];
     expect(() =>
       parsePeerResult(JSON.stringify({ ...peers, context: { ...context, places } }), 'peers.json'),
-    ).toThrow('peers.json: context.places[0].runtime.version: expected a text, got nothing');
+    ).toThrow('peers.json: context.places[0].runtime.version: expected a string, got nothing');
   });
 });

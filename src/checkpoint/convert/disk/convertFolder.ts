@@ -1,12 +1,11 @@
 // convertFolder.ts: a model folder converted as a whole, for programs and for the command.
-import { ShapeError } from '../../../device/errors.ts';
 import {
   checkBoolean,
+  checkFunction,
   checkOneOf,
   checkOptions,
   checkString,
   checkWhole,
-  describe,
   type Known,
 } from '../../../device/options.ts';
 import { inFolder } from '../../../files/folders.ts';
@@ -150,10 +149,7 @@ function checkConvert(options: ConvertOptions): Checked {
   if (checked.calibration !== undefined) checkString('convertFolder: calibration', checked.calibration);
   if (checked.hashFiles !== undefined) checkBoolean('convertFolder: hashFiles', checked.hashFiles);
   if (checked.tool !== undefined) checkString('convertFolder: tool', checked.tool);
-  const { onProgress } = checked;
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw new ShapeError(`convertFolder: onProgress: expected a function, got ${describe(onProgress)}`);
-  }
+  if (checked.onProgress !== undefined) checkFunction('convertFolder: onProgress', checked.onProgress);
   return checked;
 }
 

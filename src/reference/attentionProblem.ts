@@ -1,0 +1,71 @@
+// attentionProblem.ts: an attention problem on the host, and the checks of what callers give as one.
+import { ShapeError } from '../device/errors.ts';
+import { checkBoolean, checkFinite, checkWhole, describe, isRecord } from '../device/options.ts';
+import { checkKvLens } from '../numbers/kvLens.ts';
+
+/** One attention problem in host memory; k and v are the values a cache stores, already rounded to its element type. */
+export interface AttentionProblem {
+  readonly batch: number;
+  readonly numQHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly qLen: number;
+  readonly causal: boolean;
+  /** Token slots between two KV heads. */
+  readonly capacity: number;
+  readonly kvLens: readonly number[];
+  readonly smScale: number;
+  /** [B, Hq, Lq, D] */
+  readonly q: Float32Array<ArrayBuffer>;
+  /** [B, Hkv, capacity, D] */
+  readonly k: Float32Array<ArrayBuffer>;
+  readonly v: Float32Array<ArrayBuffer>;
+}
+
+const COUNTS = ['batch', 'numQHeads', 'numKvHeads', 'headDim', 'qLen', 'capacity'] as const;
+
+type Sizes = Pick<AttentionProblem, (typeof COUNTS)[number] | 'causal' | 'kvLens'>;
+
+/** Throws ShapeError unless the sizes of a problem fit each other. Head dims that no kernel knows are taken. */
+export function checkSizes(where: string, sizes: Sizes): void {
+  for (const name of COUNTS) checkWhole(`${where}: ${name}`, sizes[name], 1, Number.MAX_SAFE_INTEGER);
+  const { batch, numQHeads, numKvHeads, capacity } = sizes;
+  if (numQHeads % numKvHeads !== 0) {
+    throw new ShapeError(
+      `${where}: expected numQHeads to be a multiple of numKvHeads, got ${numQHeads} and ${numKvHeads}`,
+    );
+  }
+  checkBoolean(`${where}: causal`, sizes.causal);
+  checkKvLens(where, sizes.kvLens, batch, capacity);
+}
+
+/** Throws ShapeError unless q, k and v are as long as the sizes say. */
+export function checkData(
+  where: string,
+  { batch, numQHeads, numKvHeads, headDim, qLen, capacity }: Sizes,
+  { q, k, v }: Pick<AttentionProblem, 'q' | 'k' | 'v'>,
+): void {
+  checkFloats(`${where}: q`, q, batch * numQHeads * qLen * headDim);
+  checkFloats(`${where}: k`, k, batch * numKvHeads * capacity * headDim);
+  checkFloats(`${where}: v`, v, batch * numKvHeads * capacity * headDim);
+}
+
+/** Throws ShapeError unless this is a whole problem. */
+export function checkProblem(where: string, problem: AttentionProblem): void {
+  if (!isRecord(problem)) {
+    throw new ShapeError(`${where}: expected an attention problem, got ${describe(problem)}`);
+  }
+  checkSizes(where, problem);
+  checkFinite(`${where}: smScale`, problem.smScale);
+  checkData(where, problem, problem);
+}
+
+/** Throws ShapeError unless this is a Float32Array, of whichever realm, of `count` numbers. */
+export function checkFloats(where: string, values: Float32Array, count: number): void {
+  if (Object.prototype.toString.call(values) !== '[object Float32Array]') {
+    throw new ShapeError(`${where}: expected a Float32Array of ${count} numbers, got ${describe(values)}`);
+  }
+  if (values.length !== count) {
+    throw new ShapeError(`${where}: expected ${count} numbers, got ${values.length}`);
+  }
+}

@@ -1,0 +1,86 @@
+// methods.test.ts: every method of the main entry's classes, with everything that its arguments and their fields are not.
+import { expect, test } from 'vitest';
+import * as library from '../../src/index.ts';
+import {
+  append,
+  buffer,
+  cache,
+  decoder,
+  device,
+  isOpen,
+  merge,
+  opensAll,
+  row,
+  rows,
+  step,
+} from '../support/exportsDevice.ts';
+import { methodsOf, testCalls, type Calls } from '../support/wrongValues.ts';
+
+opensAll();
+
+const encoder = () => device.gpu.createCommandEncoder();
+
+const METHODS: Calls = {
+  'KvCache.append': {
+    call: (args) => cache.append(args),
+    args: () => [{ layer: 1, numTokens: 1, ...row() }],
+    also: { '0.layer': [undefined], '0.numTokens': [undefined] },
+  },
+  'KvCache.bindAppend': {
+    call: (args) => cache.bindAppend(args),
+    args: () => [{ layer: 1, numTokens: 1, ...row() }],
+    also: { '0.layer': [undefined], '0.numTokens': [undefined] },
+  },
+  'KvCache.bindAppends': {
+    call: (layers) => cache.bindAppends(layers),
+    args: () => [[{ numTokens: 1, ...row() }, row()]],
+    also: { '0.0.numTokens': [undefined] },
+  },
+  'KvCache.kvLens': { call: (layer) => cache.kvLens(layer), args: () => [1], also: { 0: [undefined] } },
+  'KvCache.load': {
+    call: (args) => cache.load(args),
+    args: () => [{ layer: 1, k: rows(), v: rows(), kvLens: [1, 2] }],
+    also: { '0.layer': [undefined] },
+  },
+  'KvCache.truncate': { call: (lens) => cache.truncate(lens), args: () => [0] },
+  'BoundAppend.record': { call: (target) => append.record(target), args: () => [encoder()] },
+  'Decoder.plan': {
+    call: (options) => decoder.plan(options),
+    args: () => [{ kvLens: [0, 0], smScale: 1, numSplits: 1 }],
+    also: { '0.smScale': [undefined, -1, 1.5], '0.numSplits': [undefined] },
+  },
+  'Decoder.bind': {
+    call: (args) => decoder.bind(args),
+    args: () => [{ layer: 1, q: buffer(2048), o: buffer(2048), lse: buffer(32) }],
+    also: { '0.layer': [undefined], '0.lse': [undefined] },
+  },
+  'Decoder.bindLayers': {
+    call: (layers) => decoder.bindLayers(layers),
+    args: () => [[{ q: buffer(2048), o: buffer(2048), lse: buffer(32) }]],
+    also: { '0.0.lse': [undefined] },
+  },
+  'DecodeStep.record': {
+    call: (target, plan) => step.record(target, plan),
+    args: () => [encoder(), decoder.plan({ kvLens: [0, 0] })],
+  },
+  'DecodeStep.run': { call: (plan) => step.run(plan), args: () => [decoder.plan({ kvLens: [0, 0] })] },
+  'BoundMerge.record': { call: (target) => merge.record(target), args: () => [encoder()] },
+};
+
+/** Methods without arguments. */
+const BARE = /^(GqaDevice|KvCache|Decoder)\.(destroy|assertUsable|assertAlive|idle|report|lostSoon)$/;
+
+/** Methods that are not in the declarations. */
+const INTERNAL = [
+  'GqaDevice.onIdle',
+  'GqaDevice.onNextIdle',
+  'GqaDevice.advise',
+  'KvCache.liveKvLens',
+].concat(['KvCache.appendsRecorded', 'KvCache.recordAppend', 'KvCache.noteRead']);
+
+testCalls(METHODS, isOpen);
+
+test('all methods of exported classes are here', () => {
+  const open = methodsOf(library).filter((name) => !BARE.test(name));
+  expect(open).toEqual([...Object.keys(METHODS), ...INTERNAL].toSorted());
+});
