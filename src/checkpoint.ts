@@ -1,9 +1,11 @@
 // checkpoint.ts: the entry `gqa-webgpu/checkpoint`: safetensors files and the conversion of model folders. Needs Node.
 export { convertFolder } from './checkpoint/convert/disk/convertFolder.ts';
 export type { Conversion, ConvertOptions } from './checkpoint/convert/disk/convertFolder.ts';
-export type { Progress } from './checkpoint/convert/disk/job.ts';
+export type { Progress, Share } from './checkpoint/convert/disk/job.ts';
 export { GROUPINGS, METHODS } from './checkpoint/convert/plan.ts';
 export type { Grouping, Method } from './checkpoint/convert/plan.ts';
+export { MAP_ROLES } from './checkpoint/find/tensorMap.ts';
+export type { MapEntry, MapRole } from './checkpoint/find/tensorMap.ts';
 export { CheckpointError } from './checkpoint/format/checkpointError.ts';
 export { SafetensorsFile, writeSafetensors } from './checkpoint/format/file.ts';
 export type { TensorData } from './checkpoint/format/file.ts';

@@ -1,11 +1,12 @@
 // convertArguments.ts: the options of `gqa convert` and its help.
 import { Option } from 'commander';
 import type { Share } from '../../src/checkpoint/convert/disk/job.ts';
+import type { MapEntry } from '../../src/checkpoint/find/tensorMap.ts';
 import { HEAD_MAPS, type HeadMap } from '../../src/checkpoint/heads/heads.ts';
 import { GROUPINGS, METHODS, type Grouping, type Method } from '../../src/checkpoint/convert/plan.ts';
 import { SHAPE_LIMITS } from '../../src/models/limits.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
-import { folder, mapEntry, rope, share, type MapEntry, type RopeOption } from './convertOptions.ts';
+import { folder, mapEntry, rope, share, type RopeOption } from './convertOptions.ts';
 import { outputPath } from '../../src/node/command/outputOption.ts';
 import { formatOption, seedOption } from '../../src/node/command/options.ts';
 import { wholeNumbers } from '../../src/node/command/usage.ts';

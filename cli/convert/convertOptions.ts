@@ -1,9 +1,14 @@
 // convertOptions.ts: the options of `gqa convert` that are more than a number or a word.
 import { InvalidArgumentError } from 'commander';
 import type { Share } from '../../src/checkpoint/convert/disk/job.ts';
-import type { CheckpointFormat, PartSpec, Positions } from '../../src/models/families/family.ts';
-import { IN_CONFIG, ROTARY } from '../../src/models/families/format.ts';
-import type { SlotOrder } from '../../src/models/families/headSlots.ts';
+import {
+  hasOneLayer,
+  MAP_ROLES,
+  mapFault,
+  mapFormat,
+  type MapEntry,
+} from '../../src/checkpoint/find/tensorMap.ts';
+import type { CheckpointFormat, Positions } from '../../src/models/families/family.ts';
 import { GqaError, ShapeError } from '../../src/device/errors.ts';
 
 /** A folder to make, without the slashes that shells and people put behind it: more is put there to name its neighbour. */
@@ -47,66 +52,24 @@ export function positionsOf({ pairing, dims }: RopeOption, headDim: number): Pos
   return { pairing, rotaryDims: pairing === 'none' ? 0 : (dims ?? headDim) };
 }
 
-/** One tensor of --map. */
-export interface MapEntry {
-  readonly order: SlotOrder;
-  readonly name: string;
-  readonly transposed: boolean;
-}
-
-const ORDERS: readonly SlotOrder[] = ['q', 'k', 'v', 'o', 'qkv', 'grouped'];
-
 /** Parses "q=layers.{layer}.attention.wq.weight", with ":transposed" behind it for weights [in, out]. Collects. */
 export function mapEntry(text: string, before: readonly MapEntry[] = []): MapEntry[] {
-  const [, role, name, transposed] = /^(\w+)=(\S+?)(:transposed)?$/.exec(text.trim()) ?? [];
-  const order = ORDERS.find((known) => known === role);
-  if (order === undefined || name === undefined || name.split('{layer}').length !== 2) {
+  const [, given, name, transposed] = /^(\w+)=(\S+?)(:transposed)?$/.exec(text.trim()) ?? [];
+  const role = MAP_ROLES.find((known) => known === given);
+  if (role === undefined || name === undefined || !hasOneLayer(name)) {
     throw new InvalidArgumentError(
-      `expected role=name with one {layer} in the name and a role of ${ORDERS.join(', ')}, got "${text}".`,
+      `expected role=name with one {layer} in the name and a role of ${MAP_ROLES.join(', ')}, got "${text}".`,
     );
   }
-  if (before.some((entry) => entry.order === order)) {
-    throw new InvalidArgumentError(`expected each role once, got ${order} twice.`);
+  if (before.some((entry) => entry.role === role)) {
+    throw new InvalidArgumentError(`expected each role once, got ${role} twice.`);
   }
-  return [...before, { order, name, transposed: transposed !== undefined }];
+  return [...before, { role, name, transposed: transposed !== undefined }];
 }
 
-/** The format that the entries of --map describe: q, k, v and o, or a fused projection and o. */
+/** The format that the entries of --map describe. */
 export function formatOf(entries: readonly MapEntry[]): CheckpointFormat {
-  const given = entries
-    .map(({ order }) => order)
-    .toSorted()
-    .join(' ');
-  if (!['k o q v', 'o qkv', 'grouped o'].includes(given)) {
-    throw new GqaError(
-      'usage',
-      `--map: expected q, k, v and o, or qkv and o, or grouped and o, got ${given}`,
-    );
-  }
-  const twice = entries.find(({ name }, i) => entries.findIndex((other) => other.name === name) !== i);
-  if (twice)
-    throw new GqaError('usage', `--map: expected a name of its own for each role, got ${twice.name} twice`);
-  const output = entries.find(({ order }) => order === 'o')!.name;
-  // A bias of the output projection has no heads.
-  const unchanged = [output.replace(/\.weight$/, '.bias')];
-  return {
-    name: 'by --map',
-    modelTypes: [],
-    modules: [
-      { kind: 'self', folder: undefined, parts: entries.flatMap(partsOf), unchanged, norms: undefined },
-    ],
-    // How its positions enter is for --rope to say.
-    ...IN_CONFIG,
-    ...ROTARY,
-    when: () => false,
-  };
-}
-
-/** The weight and, unless it is the output projection, the bias that may stand beside it. */
-function partsOf({ order, name, transposed }: MapEntry): PartSpec[] {
-  const along = (order === 'o') === transposed ? 0 : 1;
-  const weight = { name, order, axis: along, rows: 'headDim', other: 'hidden', optional: false } as const;
-  if (order === 'o' || !name.endsWith('.weight')) return [weight];
-  const bias = name.replace(/weight$/, 'bias');
-  return [weight, { ...weight, name: bias, axis: 0, other: 'none', optional: true }];
+  const fault = mapFault(entries);
+  if (fault !== undefined) throw new GqaError('usage', `--map: ${fault}`);
+  return mapFormat(entries);
 }

@@ -1,5 +1,5 @@
 // configFields.ts: reading fields of a config.json that must be whole numbers, flags or lists, with messages that name them.
-import { isRecord } from '../device/options.ts';
+import { describe, isRecord } from '../device/options.ts';
 import { ShapeError, wholeText } from '../device/errors.ts';
 
 /** The fields of a JSON object. */
@@ -114,6 +114,6 @@ export function listOf(file: ConfigFile, name: string, length?: number): readonl
 /** A value as messages quote it, cut where it is long. */
 export function show(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
-  const text = typeof value === 'object' || typeof value === 'string' ? JSON.stringify(value) : String(value);
+  const text = typeof value === 'object' ? JSON.stringify(value) : describe(value);
   return text.length > 60 ? `${text.slice(0, 60)}...` : text;
 }

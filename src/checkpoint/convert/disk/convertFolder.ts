@@ -2,20 +2,24 @@
 import {
   checkBoolean,
   checkFunction,
+  checkList,
   checkOneOf,
   checkOptions,
   checkString,
   checkWhole,
+  describe,
   type Known,
 } from '../../../device/options.ts';
+import { ShapeError } from '../../../device/errors.ts';
 import { inFolder } from '../../../files/folders.ts';
 import type { Positions } from '../../../models/families/family.ts';
 import { SHAPE_LIMITS } from '../../../models/limits.ts';
 import { findAttention } from '../../find/findAttention.ts';
+import { hasOneLayer, MAP_ROLES, mapFault, mapFormat, type MapEntry } from '../../find/tensorMap.ts';
 import { HEAD_MAPS, type HeadMap } from '../../heads/heads.ts';
 import { GROUPINGS, METHODS, planConversion, type Grouping, type Method } from '../plan.ts';
 import { finishConversion } from './finish.ts';
-import { checkPlan, convertShards, type ConversionJob, type Progress } from './job.ts';
+import { checkPlan, convertShards, type ConversionJob, type Progress, type Share } from './job.ts';
 import { withLock } from './lock.ts';
 import { openModelFolder } from './modelFolder.ts';
 import { parentOf } from './partial.ts';
@@ -42,8 +46,20 @@ export interface ConvertOptions {
   readonly seed?: number;
   /** A safetensors file of hidden states, for `aligned` and `pca`. Default: none, and they go by the weights alone. */
   readonly calibration?: string;
+  /**
+   * Tensor names of a family that is not known: q, k, v and o, or qkv and o, or grouped and o. Default: they are found by the
+   * model type and the names that families use.
+   */
+  readonly map?: readonly MapEntry[];
   /** How positions rotate q and k. Default: what the model type says. */
   readonly positions?: Positions;
+  /**
+   * Convert only the shards of one of several workers, which may be other processes or machines that see the same folder.
+   * Nothing is at `out` until a call with `finish`. Default: all shards, and the whole is made.
+   */
+  readonly shards?: Share;
+  /** Make the whole of what the workers of `shards` converted; not together with it. Default false. */
+  readonly finish?: boolean;
   /** Keep the SHA-256 of whole source files, and compare it when a run goes on. Default false. */
   readonly hashFiles?: boolean;
   /** What the result says made it; a run that was stopped goes on under the same name only. Default `gqa-webgpu`. */
@@ -59,6 +75,9 @@ const CONVERT_OPTIONS = {
   method: true,
   grouping: true,
   headMap: true,
+  map: true,
+  shards: true,
+  finish: true,
   renorm: true,
   seed: true,
   calibration: true,
@@ -74,6 +93,8 @@ export interface Conversion {
   readonly out: string;
   /** True where its whole result was there already, and nothing was written. */
   readonly wasThere: boolean;
+  /** False after a call with `shards`: the folder is yet to be made. */
+  readonly isWhole: boolean;
   /** Tensors of the result that are not the source's, byte for byte. */
   readonly rewritten: readonly string[];
   /** What to know of how the options were applied. */
@@ -93,6 +114,7 @@ export async function convertFolder(options: ConvertOptions): Promise<Conversion
   const { model: path, positions, kvHeads, method, grouping, headMap, renorm, seed } = checked;
   const model = await openModelFolder(path);
   const attention = findAttention(model.tensors, model.config, path, {
+    ...(checked.map && { format: mapFormat(checked.map) }),
     ...(positions && { positions: (headDim) => checkPositions(positions, headDim) }),
   });
   const choices = { kvHeads, method, grouping, headMap, renorm, seed };
@@ -101,15 +123,25 @@ export async function convertFolder(options: ConvertOptions): Promise<Conversion
   const out = await targetFolder(checked.out);
   await checkPlace(model.path, out);
   const { tool = 'gqa-webgpu', hashFiles = false, onProgress = () => {} } = checked;
+  const { shards, finish = false } = checked;
   const isNew = await withSources(model, attention, checked.calibration, (sources, calibration) => {
     const origin = { tool, source: model.name, calibration: calibration?.sha256 };
     const job = { model, plan, sources, origin, out, hashFiles, onProgress };
-    return inFolder(parentOf(out), () => makeWhole(job));
+    return inFolder(parentOf(out), () =>
+      shards ? convertShare(job, shards) : makeWhole(job, { converts: !finish }),
+    );
   });
   const rewritten = [...plan.tensors.values()].flatMap(({ tensor, rewrite }) =>
     rewrite ? [tensor.name] : [],
   );
-  return { out, wasThere: !isNew, rewritten, notes: plan.notes };
+  return { out, wasThere: !isNew, isWhole: !isNew || !shards, rewritten, notes: plan.notes };
+}
+
+/** Converts a worker's shards; false where the whole result is there already. */
+async function convertShare(job: ConversionJob, shards: Share): Promise<boolean> {
+  if (await checkTarget(job)) return false;
+  await convertShards(job, shards);
+  return true;
 }
 
 /**
@@ -149,8 +181,39 @@ function checkConvert(options: ConvertOptions): Checked {
   if (checked.calibration !== undefined) checkString('convertFolder: calibration', checked.calibration);
   if (checked.hashFiles !== undefined) checkBoolean('convertFolder: hashFiles', checked.hashFiles);
   if (checked.tool !== undefined) checkString('convertFolder: tool', checked.tool);
+  if (checked.finish !== undefined) checkBoolean('convertFolder: finish', checked.finish);
+  if (checked.map !== undefined) checkMap(checked.map);
+  if (checked.shards !== undefined) checkShare(checked.shards);
+  if (checked.shards && checked.finish) {
+    throw new ShapeError('convertFolder: expected shards or finish, got both');
+  }
   if (checked.onProgress !== undefined) checkFunction('convertFolder: onProgress', checked.onProgress);
   return checked;
+}
+
+function checkMap(map: readonly MapEntry[]): void {
+  checkList('convertFolder: map', map);
+  map.forEach((entry, i) => {
+    const where = `convertFolder: map[${i}]`;
+    checkOptions(where, entry, { role: true, name: true, transposed: true });
+    checkOneOf(`${where}: role`, entry.role, MAP_ROLES);
+    checkString(`${where}: name`, entry.name);
+    if (!hasOneLayer(entry.name)) {
+      throw new ShapeError(`${where}: name: expected one {layer} in it, got ${describe(entry.name)}`);
+    }
+    if (entry.transposed !== undefined) checkBoolean(`${where}: transposed`, entry.transposed);
+  });
+  const fault = mapFault(map);
+  if (fault !== undefined) throw new ShapeError(`convertFolder: map: ${fault}`);
+}
+
+/** More workers than any machine room has. */
+const MAX_WORKERS = 1e6;
+
+function checkShare(shards: Share): void {
+  checkOptions('convertFolder: shards', shards, { index: true, of: true });
+  checkWhole('convertFolder: shards.of', shards.of, 1, MAX_WORKERS);
+  checkWhole('convertFolder: shards.index', shards.index, 0, shards.of - 1);
 }
 
 const PAIRINGS: readonly Positions['pairing'][] = ['half', 'interleaved', 'none'];
