@@ -1,6 +1,7 @@
 // file.ts: safetensors files on disk, in Node: read tensor by tensor, written whole or not at all.
 
-import { messageOf } from '../../device/errors.ts';
+import { messageOf, ShapeError } from '../../device/errors.ts';
+import { checkString, checkText, checkWhole, describe } from '../../device/options.ts';
 import { open, type FileHandle } from 'node:fs/promises';
 import { writeOutput } from '../../files/outputFile.ts';
 import { allocate, checkBytes } from '../../files/memory.ts';
@@ -18,6 +19,7 @@ import {
   type TensorInfo,
   type TensorSpec,
 } from './safetensors.ts';
+import { checkWrite } from './writeArguments.ts';
 
 /** A tensor to write. `data` holds exactly shape × element size bytes, little-endian. */
 export interface TensorData extends TensorSpec {
@@ -50,6 +52,7 @@ export class SafetensorsFile {
 
   /** Opens a file and checks its header. Throws a CheckpointError for a file that cannot be opened or breaks the format. */
   static async open(path: string): Promise<SafetensorsFile> {
+    checkString('SafetensorsFile.open: path', path);
     const handle = await open(path, 'r').catch((cause: unknown) => {
       throw failure(path, 'cannot be opened', cause);
     });
@@ -73,6 +76,10 @@ export class SafetensorsFile {
 
   /** Fills `into` with the file's bytes from position `begin` on, of tensors or header alike. */
   async readBytes(begin: number, into: Uint8Array): Promise<void> {
+    checkWhole('SafetensorsFile.readBytes: begin', begin, 0, this.byteLength);
+    if (!(into instanceof Uint8Array)) {
+      throw new ShapeError(`SafetensorsFile.readBytes: into: expected a Uint8Array, got ${describe(into)}`);
+    }
     await fill(this.#handle, into, begin, this.#path);
   }
 
@@ -104,6 +111,7 @@ export class SafetensorsFile {
   }
 
   #find(name: string): TensorInfo {
+    checkText('SafetensorsFile: name', name);
     const tensor = this.header.tensors.get(name);
     if (tensor) return tensor;
     const names = [...this.header.tensors.keys()];
@@ -118,13 +126,14 @@ export class SafetensorsFile {
 /**
  * Writes a safetensors file to `path`: a regular file is replaced whole or stays as it was. The tensors are
  * laid out by falling element size, else in the order given. Throws a CheckpointError, before anything is written if
- * names, shapes or data lengths are wrong.
+ * names, shapes or data lengths are wrong; a ShapeError for what is not such arguments at all.
  */
 export async function writeSafetensors(
   path: string,
   tensors: readonly TensorData[],
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  checkWrite(path, tensors, metadata);
   // Wide elements first: every tensor then begins on a multiple of its element size, as readers that map the file need.
   const ordered = tensors.toSorted((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]);
   const header = serializeHeader(ordered, metadata, path);

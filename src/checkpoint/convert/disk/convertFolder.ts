@@ -115,7 +115,7 @@ export async function convertFolder(options: ConvertOptions): Promise<Conversion
   const model = await openModelFolder(path);
   const attention = findAttention(model.tensors, model.config, path, {
     ...(checked.map && { format: mapFormat(checked.map) }),
-    ...(positions && { positions: (headDim) => checkPositions(positions, headDim) }),
+    ...(positions !== undefined && { positions: (headDim) => checkPositions(positions, headDim) }),
   });
   const choices = { kvHeads, method, grouping, headMap, renorm, seed };
   const plan = planConversion(attention, model.tensors, choices, path);
