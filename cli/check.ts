@@ -1,4 +1,4 @@
-// check.ts: `gqa check`, are the kernels right on this adapter? Every result is held against a float64 reference.
+// check.ts: `gqa check`: are the kernels right on this adapter? Every result is compared with a float64 reference.
 import { type Command, Option } from 'commander';
 import { version } from '../package.json';
 import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../bench/check/cases.ts';

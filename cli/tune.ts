@@ -57,7 +57,7 @@ const OPTIONS: readonly Option[] = [
 ];
 
 const help = () => `
-Every variant is held against a float64 reference before it is timed, and timed in turn with the best so far. What wins is
+Every variant is checked against a float64 reference before it is timed, and timed in turn with the best so far. What wins is
 kept per device and class of shapes in a file, which gqa bench and gqa attend read: ${tuningPath() ?? 'none here, without a home folder'}
 (gqa-webgpu/tuning.json in XDG_CACHE_HOME, else in ~/.cache; GQA_TUNING names another). Without it the kernels take
 sizes that suit the kind of adapter.

@@ -136,7 +136,7 @@ export function stateOf(row: StoredRow): RowState {
   return isUntimed(row) ? 'no time' : 'not run';
 }
 
-/** What a comparison can be held to: no row slower or lost; or every row shown to be as before. */
+/** What a comparison must show to pass: that no row is slower or lost, or that every row is as before. */
 export type FailOn = 'regression' | 'any';
 
 /** The rows that break it, with why: `h32_kv8_d128_t4096_f16 slower`. Throws GqaError for results of different suites. */

@@ -25,7 +25,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'record µs', align: 'right' },
 ];
 
-/** The table of all rows, or of those to show; rows are held against all of the result. */
+/** The table of all rows, or of those to show; each is compared with rows of the whole result. */
 export function resultTable(result: BenchResult, shown: readonly BenchRow[] = result.results): string {
   return markdownTable(
     COLUMNS,

@@ -12,13 +12,13 @@ function family(params: RowParams): string {
   return JSON.stringify({ ...params, kvHeads: 0 });
 }
 
-/** The MHA row that a row is held against: of the same run, and the same in all but KV heads. */
+/** The MHA row that a row is compared with: of the same run, and the same in all but KV heads. */
 export function baseOf(rows: readonly BenchRow[], row: BenchRow): BenchRow | undefined {
   const { heads } = row.params;
   return rows.find(({ params }) => params.kvHeads === heads && family(params) === family(row.params));
 }
 
-/** Why no row of a family can be held against its MHA row; undefined when that one has a time. */
+/** Why no row of a family can be compared with its MHA row; undefined when that one has a time. */
 function baseFault(rows: readonly BenchRow[], row: BenchRow): string | undefined {
   const base = baseOf(rows, row);
   if (!base) return 'this run has none';

@@ -1,4 +1,4 @@
-// probe.ts: what a device's subgroups are found to be, once for each size of teams, before a kernel relies on them.
+// probe.ts: probes a device's subgroups, once for each team size, before a kernel relies on them.
 import { createStorage, readBack } from '../device/buffers.ts';
 import { GpuError, ShaderError, ShapeError } from '../device/errors.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';

@@ -112,7 +112,7 @@ export function parseTuning(json: string, where: string): Tuning {
   try {
     value = JSON.parse(json);
   } catch (error) {
-    throw new ShapeError(`${where}: expected JSON, got what is none: ${messageOf(error)}`);
+    throw new ShapeError(`${where}: expected JSON, got text that is not JSON: ${messageOf(error)}`);
   }
   checkTuning(where, value);
   return value;

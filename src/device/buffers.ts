@@ -142,7 +142,7 @@ async function mapped(device: GqaDevice, what: string, staging: GPUBuffer): Prom
 
 const RANGE_FIELDS = { buffer: true, offset: true, size: true } satisfies Known<BufferRange>;
 
-/** The range a BufferArg stands for; without a size, up to the buffer's end. Throws ShapeError for what is none. */
+/** The range a BufferArg stands for; without a size, up to the buffer's end. Throws ShapeError for anything else. */
 export function rangeOf(what: string, arg: BufferArg, bytes?: number): BufferRange {
   if (isBuffer(arg)) return { buffer: arg, offset: 0, size: arg.size };
   if (!isObject(arg) || !isBuffer(arg.buffer)) {

@@ -94,7 +94,7 @@ export class GpuError extends GqaError {
   }
 }
 
-/** K or V that were appended to a cache held NaN or infinity: what sees them is wrong. */
+/** NaN or infinity was appended to a cache as K or V: every step that reads it is wrong. */
 export class NotFiniteError extends GqaError {
   override readonly name: string = 'NotFiniteError';
   constructor(message: string) {

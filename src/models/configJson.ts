@@ -35,7 +35,7 @@ export function parseConfigJson(text: string, where: string): unknown {
   } catch (cause) {
     throw new GqaError(
       'config',
-      `${where}: expected a JSON file, got text that is none: ${messageOf(cause)}`,
+      `${where}: expected a JSON file, got text that is not JSON: ${messageOf(cause)}`,
       { cause },
     );
   }

@@ -188,7 +188,7 @@ function scalesOf(layout: RowsLayout, stored: Uint8Array) {
   };
 }
 
-/** A finite number that is none of f32 becomes the largest; NaN and infinity stay. */
+/** A finite number that f32 cannot hold becomes the largest one; NaN and infinity stay. */
 function withinF32(value: number): number {
   const { largest } = KV_RANGES.f32;
   return Number.isFinite(value) ? Math.max(-largest, Math.min(largest, value)) : value;

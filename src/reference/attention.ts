@@ -6,7 +6,7 @@ export type { AttentionProblem } from './attentionProblem.ts';
 
 /**
  * o [B, Hq, Lq, D] and natural log-sum-exp [B, Hq, Lq]; a row with nothing to attend to has o = 0, lse = -Infinity, one with
- * a score that is none (`isScore`) NaN for both.
+ * a score outside the range (`isScore`) NaN for both.
  */
 export interface AttentionResult {
   readonly o: Float64Array;

@@ -271,7 +271,7 @@ describe('the index', () => {
     await write(LLAMA, { shards: 2 });
     const path = join(source, 'model.safetensors.index.json');
     await writeFile(path, '{');
-    expect(await refusal()).toContain(`${path}: expected a JSON file, got text that is none: `);
+    expect(await refusal()).toContain(`${path}: expected a JSON file, got text that is not JSON: `);
     await writeFile(path, '{"weight_map": []}');
     expect(await refusal()).toContain('expected an object with a "weight_map"');
     await rm(path);
@@ -330,7 +330,7 @@ describe('the config', () => {
     await write();
     const path = join(source, 'config.json');
     await writeFile(path, '{"a":');
-    expect(await refusal()).toContain(`${path}: expected a JSON file, got text that is none: `);
+    expect(await refusal()).toContain(`${path}: expected a JSON file, got text that is not JSON: `);
     await writeFile(path, JSON.stringify({ ...LLAMA.config, num_key_value_heads: 3 }));
     expect(await refusal()).toContain(
       'num_attention_heads (4) must be a multiple of num_key_value_heads (3)',

@@ -242,7 +242,7 @@ describe('gqa kv, files', () => {
 
   it.each([
     ['empty', /empty[\\/]config\.json: expected a readable JSON file: ENOENT/],
-    ['broken.json', /broken\.json: expected a JSON file, got text that is none: .*JSON/],
+    ['broken.json', /broken\.json: expected a JSON file, got text that is not JSON: .*JSON/],
     ['odd.json', /odd\.json: num_attention_heads \(32\) must be a multiple of num_key_value_heads \(7\)/],
     [
       'weights.safetensors',

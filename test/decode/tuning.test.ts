@@ -84,7 +84,7 @@ describe('a tuning', () => {
   });
 
   test.each([
-    ['{', 'tuning.json: expected JSON, got what is none: '],
+    ['{', 'tuning.json: expected JSON, got text that is not JSON: '],
     ['[]', 'tuning.json: expected a tuning of schema "gqa-tuning/1", got an array of 0'],
     [
       '{"schema":"gqa-tuning/0","devices":{}}',

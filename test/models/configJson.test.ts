@@ -21,7 +21,7 @@ describe('parseConfigJson', () => {
     'refuses %j, which Python refuses too',
     (text) => {
       expect(() => read(text)).toThrow(GqaError);
-      expect(() => read(text)).toThrow('m/config.json: expected a JSON file, got text that is none: ');
+      expect(() => read(text)).toThrow('m/config.json: expected a JSON file, got text that is not JSON: ');
     },
   );
 
