@@ -7,7 +7,7 @@ import { isolation } from '../../src/node/isolation.ts';
 import type { EngineName } from './contestants.ts';
 import type { Host } from './host.ts';
 import { packInputs, type PeerInputs } from './inputs.ts';
-import type { Lane } from './lane.ts';
+import type { PeerTarget } from './peerTarget.ts';
 import type { PeersPage } from './page/main.ts';
 
 type BrowserEngine = Exclude<EngineName, 'ort-cpu'>;
@@ -31,7 +31,7 @@ export async function openChromiumHost(): Promise<Host> {
       async bind(engine, data, copies) {
         inputs = data;
         const step = await call(page, 'bind', browserEngine(engine), data.shape, copies);
-        return remoteLane(page, browserEngine(engine), step);
+        return remoteTarget(page, browserEngine(engine), step);
       },
       async close() {
         await browser!.close();
@@ -77,7 +77,7 @@ async function serve(packed: () => Uint8Array): Promise<ViteDevServer> {
   return server.listen();
 }
 
-function remoteLane(page: Page, engine: BrowserEngine, step: string): Lane {
+function remoteTarget(page: Page, engine: BrowserEngine, step: string): PeerTarget {
   return {
     step,
     time: (steps) => call(page, 'time', engine, steps),

@@ -11,7 +11,7 @@ import { coldBytesOf } from '../run/coldCaches.ts';
 import { DAWN_NAME } from '../../src/node/adapters.ts';
 import { CONTESTANTS } from './contestants.ts';
 import { nonStandard, type PeerFlags } from './options.ts';
-import type { Rotation } from './stage.ts';
+import type { Rotation } from './peerWorkload.ts';
 
 /** The version of a peer's package, or undefined where it is not installed. */
 export function peerVersion(name: string): string | undefined {

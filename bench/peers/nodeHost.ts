@@ -13,7 +13,7 @@ import { actAsBrowser } from './asBrowser.ts';
 import type { EngineName } from './contestants.ts';
 import type { Engine } from './engine.ts';
 import type { Host } from './host.ts';
-import { localLane } from './lane.ts';
+import { localTarget } from './peerTarget.ts';
 import { openWebgpuEngine } from './webgpuEngines.ts';
 
 /** All WebGPU engines get this GPU object, and so the same adapter. */
@@ -30,10 +30,10 @@ export async function openNodeHost({ gpu }: NodeGpu, runtime: BenchContext['runt
       return engine.on;
     },
     async bind(name, inputs, copies) {
-      const lane = localLane(await engines.get(name)!.bind(inputs, copies), copies, quietWait);
+      const target = localTarget(await engines.get(name)!.bind(inputs, copies), copies, quietWait);
       // Copies bound for shape after shape would come to more memory maps than a process may have.
-      const release = () => lane.release().then(collectGarbage);
-      return { ...lane, release };
+      const release = () => target.release().then(collectGarbage);
+      return { ...target, release };
     },
     ceiling: () => readCeiling(gpu),
     async close() {

@@ -4,12 +4,16 @@ import { shapeName } from '../run/rows.ts';
 import type { PeerRow } from '../schema/peerSchema.ts';
 import type { Contestant } from './contestants.ts';
 import { kvBytes, peerParams, type PeerShape } from './inputs.ts';
-import type { Lane } from './lane.ts';
-import type { Stage } from './stage.ts';
+import type { PeerTarget } from './peerTarget.ts';
+import type { PeerWorkload } from './peerWorkload.ts';
 
 /** A contestant's row on a shape, with what is known of it in `more`; without that nothing was run. */
-export function peerRow({ engine, place }: Contestant, stage: Stage, more: Partial<PeerRow>): PeerRow {
-  const { shape, copies, workingSetBytes, cold } = stage;
+export function peerRow(
+  { engine, place }: Contestant,
+  workload: PeerWorkload,
+  more: Partial<PeerRow>,
+): PeerRow {
+  const { shape, copies, workingSetBytes, cold } = workload;
   return {
     id: shapeId(shape),
     place,
@@ -30,14 +34,14 @@ export function peerRow({ engine, place }: Contestant, stage: Stage, more: Parti
 /** The row of a contestant whose output was wrong before or after timing: its error, and no time. */
 export function wrongRow(
   contestant: Contestant,
-  stage: Stage,
-  lane: Lane,
+  workload: PeerWorkload,
+  target: PeerTarget,
   check: NonNullable<PeerRow['check']>,
 ): PeerRow {
   const { maxAbsErr, bound } = check.after ?? check.before;
   const when = check.after ? 'after' : 'before';
   const error = `wrong result ${when} timing: error ${maxAbsErr.toExponential(2)}, bound ${bound.toExponential(2)}`;
-  return peerRow(contestant, stage, { step: lane.step, check, error });
+  return peerRow(contestant, workload, { step: target.step, check, error });
 }
 
 /** `h32_kv8_d128_t4096_f16`. */

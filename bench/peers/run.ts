@@ -6,9 +6,9 @@ import type { RowCheck, RowTime } from '../schema/schema.ts';
 import { contestantName } from './contestants.ts';
 import type { Entry } from './entries.ts';
 import type { PeerShape } from './inputs.ts';
-import type { Lane } from './lane.ts';
+import type { PeerTarget } from './peerTarget.ts';
 import { firstLineOf, peerRow, shapeId, wrongRow } from './peerRow.ts';
-import { checkLane, makeStage, type Rotation, type Stage } from './stage.ts';
+import { checkTarget, makeWorkload, type Rotation, type PeerWorkload } from './peerWorkload.ts';
 
 /** What to compare and for how long; `maxTimeMs` is for the samples of a shape. */
 export interface PeerOptions extends SamplingOptions, Rotation {
@@ -45,7 +45,7 @@ type ShapeEvent =
 /** A contestant on its way through a shape. */
 interface Running extends Sampled {
   readonly entry: Entry;
-  readonly lane: Lane;
+  readonly target: PeerTarget;
   readonly before: RowCheck;
   readonly firstNs: number;
   readonly stepsPerSample: number;
@@ -58,23 +58,23 @@ async function* compareShape(
 ): AsyncGenerator<ShapeEvent, void> {
   const progress = (text: string): ShapeEvent => ({ type: 'progress', text: `${shapeId(shape)}: ${text}` });
   yield progress('inputs and reference');
-  const stage = makeStage(shape, options.seed, options);
+  const workload = makeWorkload(shape, options.seed, options);
   const finished = new Map<Entry, PeerRow>();
   const running: Running[] = [];
   try {
     for (const entry of entries) {
       options.signal?.throwIfAborted();
       yield progress(`preparing ${contestantName(entry)}`);
-      const prepared = await prepare(entry, stage);
-      if ('lane' in prepared) running.push(prepared);
+      const prepared = await prepare(entry, workload);
+      if ('target' in prepared) running.push(prepared);
       else finished.set(entry, prepared);
     }
-    const sampling = sampleInterleaved(running, sampler(running, stage, finished), options);
+    const sampling = sampleInterleaved(running, sampler(running, workload, finished), options);
     let round = await sampling.next();
     for (; !round.done; round = await sampling.next()) yield progress(`round ${round.value.number}`);
-    for (const run of running) finished.set(run.entry, await finish(run, stage, round.value));
+    for (const run of running) finished.set(run.entry, await finish(run, workload, round.value));
   } finally {
-    for (const { lane } of running) await lane.release().catch(() => {});
+    for (const { target } of running) await target.release().catch(() => {});
   }
   for (const entry of entries) yield { type: 'row', row: finished.get(entry)! };
 }
@@ -83,51 +83,51 @@ async function* compareShape(
 const SAMPLE_NS = 1e8;
 
 /** Binds, runs cold, checks and warms up; what cannot run or is wrong ends here, with a row. */
-async function prepare(entry: Entry, stage: Stage): Promise<Running | PeerRow> {
-  if ('error' in entry) return peerRow(entry, stage, { error: entry.error });
-  let lane: Lane | undefined;
+async function prepare(entry: Entry, workload: PeerWorkload): Promise<Running | PeerRow> {
+  if ('error' in entry) return peerRow(entry, workload, { error: entry.error });
+  let target: PeerTarget | undefined;
   try {
-    const bound = (lane = await entry.host.bind(entry.engine, stage.inputs, stage.copies));
+    const bound = (target = await entry.host.bind(entry.engine, workload.inputs, workload.copies));
     const firstNs = await bound.time(1);
-    const before = await checkLane(entry, bound, stage);
+    const before = await checkTarget(entry, bound, workload);
     if (before.pass) {
       const stepsPerSample = await growSteps(SAMPLE_NS, (steps) => bound.time(steps));
-      return { entry, lane, before, firstNs, stepsPerSample, samplesNs: [] };
+      return { entry, target, before, firstNs, stepsPerSample, samplesNs: [] };
     }
-    await lane.release();
-    return wrongRow(entry, stage, lane, { before, after: null });
+    await target.release();
+    return wrongRow(entry, workload, target, { before, after: null });
   } catch (error) {
-    await lane?.release().catch(() => {});
-    return peerRow(entry, stage, { step: lane?.step ?? '', error: firstLineOf(error) });
+    await target?.release().catch(() => {});
+    return peerRow(entry, workload, { step: target?.step ?? '', error: firstLineOf(error) });
   }
 }
 
 /** Takes a sample; a contestant that fails leaves the run with an error. */
-function sampler(running: Running[], stage: Stage, finished: Map<Entry, PeerRow>) {
+function sampler(running: Running[], workload: PeerWorkload, finished: Map<Entry, PeerRow>) {
   return async (run: Running): Promise<void> => {
-    const { entry, lane, before, stepsPerSample, samplesNs } = run;
+    const { entry, target, before, stepsPerSample, samplesNs } = run;
     try {
-      samplesNs.push((await lane.time(stepsPerSample)) / stepsPerSample);
+      samplesNs.push((await target.time(stepsPerSample)) / stepsPerSample);
     } catch (error) {
       running.splice(running.indexOf(run), 1);
       const check = { before, after: null };
-      finished.set(entry, peerRow(entry, stage, { step: lane.step, check, error: firstLineOf(error) }));
-      await lane.release().catch(() => {});
+      finished.set(entry, peerRow(entry, workload, { step: target.step, check, error: firstLineOf(error) }));
+      await target.release().catch(() => {});
     }
   };
 }
 
 /** The second check, and the row. */
-async function finish(run: Running, stage: Stage, stop: RowTime['stop']): Promise<PeerRow> {
-  const { entry, lane, before, samplesNs } = run;
-  const { step } = lane;
+async function finish(run: Running, workload: PeerWorkload, stop: RowTime['stop']): Promise<PeerRow> {
+  const { entry, target, before, samplesNs } = run;
+  const { step } = target;
   try {
-    const after = await checkLane(entry, lane, stage);
+    const after = await checkTarget(entry, target, workload);
     const check = { before, after };
-    if (!after.pass) return wrongRow(entry, stage, lane, check);
+    if (!after.pass) return wrongRow(entry, workload, target, check);
     const time = rowTime({ ...run, wallNs: samplesNs }, stop);
-    return peerRow(entry, stage, { step, check, time, warnings: noiseOf(samplesNs) });
+    return peerRow(entry, workload, { step, check, time, warnings: noiseOf(samplesNs) });
   } catch (error) {
-    return peerRow(entry, stage, { step, check: { before, after: null }, error: firstLineOf(error) });
+    return peerRow(entry, workload, { step, check: { before, after: null }, error: firstLineOf(error) });
   }
 }

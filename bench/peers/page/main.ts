@@ -2,7 +2,7 @@
 import type { EngineName } from '../contestants.ts';
 import type { Engine } from '../engine.ts';
 import { unpackInputs, type PeerInputs, type PeerShape } from '../inputs.ts';
-import { localLane, type Lane } from '../lane.ts';
+import { localTarget, type PeerTarget } from '../peerTarget.ts';
 import { openWebgpuEngine } from '../webgpuEngines.ts';
 
 type BrowserEngine = Exclude<EngineName, 'ort-cpu'>;
@@ -10,7 +10,7 @@ type BrowserEngine = Exclude<EngineName, 'ort-cpu'>;
 /** What chromiumHost.ts calls: a Host in values that travel between processes. */
 export interface PeersPage {
   open(engine: BrowserEngine): Promise<Engine['on']>;
-  /** Fetches the shape's data from the server, keeps the lane and returns its step. */
+  /** Fetches the shape's data from the server, keeps the target and returns its step. */
   bind(engine: BrowserEngine, shape: PeerShape, copies: number): Promise<string>;
   time(engine: BrowserEngine, steps: number): Promise<number>;
   output(engine: BrowserEngine, copy: number): Promise<number[]>;
@@ -23,7 +23,7 @@ declare global {
 }
 
 const engines = new Map<BrowserEngine, Engine>();
-const lanes = new Map<BrowserEngine, Lane>();
+const targets = new Map<BrowserEngine, PeerTarget>();
 
 let held: PeerInputs | undefined;
 
@@ -41,14 +41,14 @@ globalThis.peers = {
     return engine.on;
   },
   async bind(name, shape, copies) {
-    const lane = localLane(await engines.get(name)!.bind(await inputsOf(shape), copies), copies);
-    lanes.set(name, lane);
-    return lane.step;
+    const target = localTarget(await engines.get(name)!.bind(await inputsOf(shape), copies), copies);
+    targets.set(name, target);
+    return target.step;
   },
-  time: (name, steps) => lanes.get(name)!.time(steps),
-  output: async (name, copy) => [...(await lanes.get(name)!.output(copy))],
+  time: (name, steps) => targets.get(name)!.time(steps),
+  output: async (name, copy) => [...(await targets.get(name)!.output(copy))],
   async release(name) {
-    await lanes.get(name)?.release();
-    lanes.delete(name);
+    await targets.get(name)?.release();
+    targets.delete(name);
   },
 };

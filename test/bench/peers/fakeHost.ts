@@ -1,7 +1,7 @@
 // fakeHost.ts: a host of invented engines that answer with the float64 reference, right or spoilt.
 import type { Host } from '../../../bench/peers/host.ts';
 import { expectPeers } from '../../../bench/peers/expected.ts';
-import type { Lane } from '../../../bench/peers/lane.ts';
+import type { PeerTarget } from '../../../bench/peers/peerTarget.ts';
 import type { PeerPlace } from '../../../bench/schema/peerSchema.ts';
 
 /** What an invented engine does, and what was done with it. */
@@ -37,13 +37,13 @@ export function fakeHost(fakes: Readonly<Record<string, Fake>>): Host {
       return fake.adapter === 'cpu' ? null : onAdapter(fake.adapter ?? 'one');
     },
     async bind(engine, inputs) {
-      return fakeLane(fakes[engine]!, Float32Array.from(expectPeers(inputs).truth));
+      return fakeTarget(fakes[engine]!, Float32Array.from(expectPeers(inputs).truth));
     },
     close: async () => {},
   };
 }
 
-function fakeLane(fake: Fake, truth: Float32Array): Lane {
+function fakeTarget(fake: Fake, truth: Float32Array): PeerTarget {
   let samples = -2; // the cold run and the warm-up
   const log = (fake.log ??= []);
   log.push('bound');

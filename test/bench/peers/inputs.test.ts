@@ -14,7 +14,7 @@ import {
   type PeerShape,
 } from '../../../bench/peers/inputs.ts';
 import { shapeId } from '../../../bench/peers/peerRow.ts';
-import { copiesFor } from '../../../bench/peers/stage.ts';
+import { copiesFor } from '../../../bench/peers/peerWorkload.ts';
 
 // Two KV heads of three tokens of two elements; a value says head, token and element.
 const SHAPE: PeerShape = { heads: 4, kvHeads: 2, headDim: 2, depth: 3, type: 'f32' };

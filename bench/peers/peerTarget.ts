@@ -1,8 +1,8 @@
-// lane.ts: a contestant bound to a shape, as the run sees it: times steps, shows outputs. The same in every place.
+// peerTarget.ts: a contestant bound to a shape, as the run sees it: times steps, shows outputs. The same in every place.
 import type { Attention } from './engine.ts';
 
 /** Times are wall clock, taken in the process of the contestant. */
-export interface Lane {
+export interface PeerTarget {
   /** What runs in a step, for people. */
   readonly step: string;
   /** Nanoseconds of `steps` steps in a row, each on the next copy of K and V, until the last is done. */
@@ -12,8 +12,8 @@ export interface Lane {
   release(): Promise<void>;
 }
 
-/** A lane in this process. `quiet` is called around every wait: see TimerHooks. */
-export function localLane(attention: Attention, copies: number, quiet?: () => () => void): Lane {
+/** A target in this process. `quiet` is called around every wait: see TimerHooks. */
+export function localTarget(attention: Attention, copies: number, quiet?: () => () => void): PeerTarget {
   let next = 0;
   const quietly = async <T>(wait: () => Promise<T>): Promise<T> => {
     const loud = quiet?.();

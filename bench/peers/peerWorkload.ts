@@ -1,12 +1,12 @@
-// stage.ts: one shape of a run: its data, what its outputs have to be, and over how many copies K and V rotate.
+// peerWorkload.ts: one shape of a run: its data, what its outputs have to be, and over how many copies K and V rotate.
 import type { RowCheck } from '../schema/schema.ts';
 import { arithmeticOf, type Contestant } from './contestants.ts';
 import { checkOutput, expectPeers, type PeerExpected } from './expected.ts';
 import { kvBytes, makeInputs, type PeerInputs, type PeerShape } from './inputs.ts';
-import type { Lane } from './lane.ts';
+import type { PeerTarget } from './peerTarget.ts';
 
 /** One shape of the run, the same for every contestant. */
-export interface Stage {
+export interface PeerWorkload {
   readonly shape: PeerShape;
   readonly inputs: PeerInputs;
   readonly expected: PeerExpected;
@@ -31,7 +31,7 @@ export function copiesFor(bytes: number, { coldBytes, mostBytes }: Rotation): nu
 }
 
 /** Makes the data and the reference: seconds for long caches. */
-export function makeStage(shape: PeerShape, seed: number, rotation: Rotation): Stage {
+export function makeWorkload(shape: PeerShape, seed: number, rotation: Rotation): PeerWorkload {
   const inputs = makeInputs(shape, seed);
   const bytes = kvBytes(shape);
   const copies = copiesFor(bytes, rotation);
@@ -46,11 +46,15 @@ export function makeStage(shape: PeerShape, seed: number, rotation: Rotation): S
 }
 
 /** Holds the outputs of the first and of the last copy against float64; the worse of the two. */
-export async function checkLane({ engine }: Contestant, lane: Lane, stage: Stage): Promise<RowCheck> {
-  const arithmetic = arithmeticOf(engine, stage.shape.type);
+export async function checkTarget(
+  { engine }: Contestant,
+  target: PeerTarget,
+  workload: PeerWorkload,
+): Promise<RowCheck> {
+  const arithmetic = arithmeticOf(engine, workload.shape.type);
   const checks: RowCheck[] = [];
-  for (const copy of new Set([0, stage.copies - 1])) {
-    checks.push(checkOutput(stage.expected, arithmetic, await lane.output(copy)));
+  for (const copy of new Set([0, workload.copies - 1])) {
+    checks.push(checkOutput(workload.expected, arithmetic, await target.output(copy)));
   }
   return checks.reduce((a, b) => (b.maxAbsErr > a.maxAbsErr ? b : a));
 }
