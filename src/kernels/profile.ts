@@ -17,27 +17,32 @@ export interface Profile {
   readonly oneSubgroupSize?: true;
   /** Longest sequence that is not worth splitting: merging costs what its parts would save (`npm run bench:cliffs`). */
   readonly wholeLen: number;
+  /**
+   * Invocations that merge a row's splits, as far as each four of its elements get whole sets of them. A GPU's share the
+   * splits, since its memory is far away; on a CPU, where a barrier costs more than that, each four elements have one.
+   */
+  readonly mergeInvocations: number;
 }
 
-const GPU_WHOLE_LEN = 256;
+const GPU = { wholeLen: 256, mergeInvocations: 256 } as const;
 
 const PROFILES: readonly (readonly [vendor: RegExp, profile: Profile])[] = [
-  [/nvidia|amd/i, { slots: 512, keptFloats: 128, wholeLen: GPU_WHOLE_LEN }],
-  [/apple/i, { slots: 256, keptFloats: 64, oneSubgroupSize: true, wholeLen: GPU_WHOLE_LEN }],
-  [/intel/i, { slots: 128, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
-  [/qualcomm|arm|imgtec|samsung/i, { slots: 64, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
+  [/nvidia|amd/i, { ...GPU, slots: 512, keptFloats: 128 }],
+  [/apple/i, { ...GPU, slots: 256, keptFloats: 64, oneSubgroupSize: true }],
+  [/intel/i, { ...GPU, slots: 128, keptFloats: 64 }],
+  [/qualcomm|arm|imgtec|samsung/i, { ...GPU, slots: 64, keptFloats: 64 }],
 ];
 
 /**
  * A CPU: as many workgroups as a small machine has cores, since merging costs it more than threads that finish apart, and a
  * stack for what does not fit into registers.
  */
-const SOFTWARE: Profile = { slots: 4, keptFloats: 256, wholeLen: 1024 };
+const SOFTWARE: Profile = { slots: 4, keptFloats: 256, wholeLen: 1024, mergeInvocations: 1 };
 
 /** Takes ten times as long for a key as lavapipe: the merge is paid back by fewer of them. */
 const SWIFTSHADER: Profile = { ...SOFTWARE, wholeLen: 128 };
 
-const UNKNOWN: Profile = { slots: 256, keptFloats: 64, wholeLen: GPU_WHOLE_LEN };
+const UNKNOWN: Profile = { ...GPU, slots: 256, keptFloats: 64 };
 
 /** The profile of a device; `gqa tune` measures what it guesses. */
 export function profileOf({ software, vendor }: DeviceFacts): Profile {
