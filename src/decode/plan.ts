@@ -102,7 +102,12 @@ export function planDecode(
 }
 
 function checkContext(context: PlanContext): void {
-  checkNumbers('plan: context', context, ['maxSplits', 'maxPartials', 'slots', 'wholeLen'], 'planContext');
+  checkNumbers(
+    'plan: context',
+    context,
+    ['maxSplits', 'maxPartials', 'slots', 'wholeLen', 'minSplitLen'],
+    'planContext',
+  );
   checkGqaShape('plan: context.shape', context.shape);
   checkCacheLayout('plan: context.layout', context.layout);
   checkVariantForm('plan: context.variant', context.variant);

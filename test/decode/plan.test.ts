@@ -15,6 +15,7 @@ import {
 } from '../../src/index.ts';
 import { planDecode } from '../../src/decode/plan.ts';
 import { partialBytes, planContext } from '../../src/decode/planContext.ts';
+import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 import { message } from '../support/failure.ts';
 
@@ -83,13 +84,13 @@ bytes kv 131072, q 4096, out 4160, partial 0`,
   });
 
   test('GPU, a Llama-3-8B layer of 4,096 tokens in f16', () => {
-    // 512 slots would allow 64 splits of 64 keys, but fewer than 128 are not worth a split.
-    // K and V: 4,096 * 8 * 128 * (2 + 2) = 16 MiB. Partial: 2 * 32 rows * 32 splits * 528.
+    // 512 slots, 8 workgroups to an item: 64 splits of 64 keys.
+    // K and V: 4,096 * 8 * 128 * (2 + 2) = 16 MiB. Partial: 2 * 32 rows * 64 splits * 528.
     const plan = planDecode(context({ ...llama, capacity: 4096 }, GPU_FACTS), [4096]);
     expect(planText(plan)).toBe(
-      `registers over 4096: 32 x 128 keys, 32 items, scale ${1 / Math.sqrt(128)}
-decode_registers + decode_merge, grid 32 x 8 x 1
-bytes kv 16777216, q 16384, out 16512, partial 1081344`,
+      `registers over 4096: 64 x 64 keys, 64 items, scale ${1 / Math.sqrt(128)}
+decode_registers + decode_merge, grid 64 x 8 x 1
+bytes kv 16777216, q 16384, out 16512, partial 2162688`,
     );
   });
 
@@ -141,6 +142,41 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
   test('GPU, 131,072 tokens: 64 splits and no more', () => {
     const plan = planDecode(context({ ...llama, capacity: 131072 }, GPU_FACTS), [131072]);
     expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([64, 2048, [64, 8, 1]]);
+  });
+
+  // Splits of 32 keys at least; a single KV head's rows are spread over two workgroups.
+  test.each([
+    [1, 1024, 64],
+    [1, 4096, 256],
+    [1, 131072, 512],
+    [2, 4096, 256],
+    [4, 4096, 512],
+    [8, 257, 72],
+    [8, 1024, 256],
+    [8, 131072, 512],
+    [32, 1024, 512],
+  ])('GPU, %i KV heads of 32, %i tokens: %i workgroups', (numKvHeads, kvLen, workgroups) => {
+    for (const vendor of ['nvidia', 'amd']) {
+      for (const kType of KV_TYPES) {
+        const given = { ...llama, numKvHeads, kType, capacity: 131072 };
+        // Smaller workgroups are more of them.
+        const { grid } = planDecode(context(given, { ...GPU_FACTS, vendor }), [kvLen]);
+        if (kType === 'f16') expect(grid[0] * grid[1]).toBe(workgroups);
+        expect(grid[0] * grid[1]).toBeGreaterThanOrEqual(workgroups);
+      }
+    }
+  });
+
+  test('a CPU gets no more workgroups for few KV heads: splits of 128 keys at least, rows together', () => {
+    const given = { ...llama, numKvHeads: 1, capacity: 131072 };
+    for (const [kvLen, numSplits] of [
+      [1024, 1],
+      [1025, 4],
+      [131072, 4],
+    ] as const) {
+      const plan = planDecode(context(given, { ...SOFTWARE_FACTS, maxInvocations: 1024 }), [kvLen]);
+      expect([kvLen, plan.numSplits * plan.grid[1]]).toEqual([kvLen, Math.max(plan.grid[1], numSplits)]);
+    }
   });
 
   test('GPU, a batch of 16: fewer splits of each', () => {
