@@ -16,7 +16,7 @@
 //      v_cache [B, Hkv, capacity, D] f16      lib matrix
 //      step    Step                           lib step
 // out  the state of each row                  lib work
-// grid (items, Hkv * ROW_BLOCKS, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
+// grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS
 // libs step numbers work rows_contiguous matrix subgroup
 

@@ -86,7 +86,7 @@ export function planDecode(
     splitLen,
     items,
     smScale,
-    grid: [items, workgroupsPerItem(shape, context.variant), 1],
+    grid: [workgroupsPerItem(shape, context.variant), items, 1],
     merges: partials > 0,
     dispatches: dispatchNames(kernel, partials > 0),
     bytes: {

@@ -188,9 +188,9 @@ describe('every plan', () => {
         expect(maxPartials * rows * (shape.headDim * 4 + 16)).toBeLessThanOrEqual(device.maxBindingBytes);
       }
       expect(stepWords.length).toBeLessThanOrEqual(stepWordCount(shape.batch, shape.batch + maxPartials));
-      expect([grid[0], grid[2]]).toEqual([items, 1]);
-      expect(grid[1] % shape.numKvHeads).toBe(0);
-      const rowsCovered = (grid[1] / shape.numKvHeads) * rowsPerWorkgroup(variant);
+      expect([grid[1], grid[2]]).toEqual([items, 1]);
+      expect(grid[0] % shape.numKvHeads).toBe(0);
+      const rowsCovered = (grid[0] / shape.numKvHeads) * rowsPerWorkgroup(variant);
       expect(rowsCovered).toBeGreaterThanOrEqual(shape.rowsPerKvHead);
       expect(rowsCovered - rowsPerWorkgroup(variant)).toBeLessThan(shape.rowsPerKvHead);
       expect(Math.max(...grid)).toBeLessThanOrEqual(device.maxGrid);
@@ -225,7 +225,7 @@ describe('every plan', () => {
 describe('split lengths', () => {
   /** Workgroups that have keys. */
   const busy = ({ kvLens }: Case, { grid }: DecodePlan, splitLen: number) =>
-    kvLens.reduce((sum, kvLen) => sum + Math.ceil(kvLen / splitLen), 0) * grid[1];
+    kvLens.reduce((sum, kvLen) => sum + Math.ceil(kvLen / splitLen), 0) * grid[0];
 
   const states = (kvLens: readonly number[], splitLen: number) =>
     kvLens.reduce((sum, kvLen) => sum + (kvLen > splitLen ? Math.ceil(kvLen / splitLen) : 0), 0);
