@@ -45,10 +45,10 @@ export interface RoundCounts {
   readonly barriers: number;
 }
 
-/** Counts for a group of `groupSize` query heads to a KV head of 128 elements, in the sizes a GPU takes unmeasured. */
+/** Counts for a group of `groupSize` query heads to each of 8 KV heads of 128 elements, in the sizes a GPU takes unmeasured. */
 export function roundCounts(groupSize: number, type: KvType): RoundCounts {
-  const shape = checkShape({ numQHeads: groupSize, numKvHeads: 1, headDim: 128 });
-  const layout = cacheLayout({ numKvHeads: 1, headDim: 128, capacity: 4096, kType: type });
+  const shape = checkShape({ numQHeads: 8 * groupSize, numKvHeads: 8, headDim: 128 });
+  const layout = cacheLayout({ numKvHeads: 8, headDim: 128, capacity: 4096, kType: type });
   const { variant } = planContext(shape, layout, NVIDIA_LIKE, { kernel: 'registers' });
   const sizes = variant as RegistersVariant;
   const round = roundText(decodeRegisters(shape, layout, sizes, false).source);

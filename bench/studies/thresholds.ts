@@ -2,7 +2,7 @@
 import { cacheLayout, checkShape, type KvType } from '../../src/index.ts';
 import { planDecode, type DecodePlan } from '../../src/decode/plan.ts';
 import type { PlanContext } from '../../src/decode/planContext.ts';
-import { SPLIT_GRAIN } from '../../src/decode/split.ts';
+import { SPLIT_GRAIN } from '../../src/decode/planContext.ts';
 
 /** A shape, and the sequences of its batch as shares of the longest. */
 export interface LoadShape {

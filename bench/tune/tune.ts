@@ -127,26 +127,23 @@ class Search {
     const { shape, layout } = this.#class();
     const facts = this.#facts;
     const [first, ...others] = startVariants(shape, layout, facts);
-    const { slots } = planContext(shape, layout, facts);
-    this.#options.onTry?.(nameOf({ variant: first!, slots }), 0);
-    this.#start = await Contestant.create(this.#device, this.#timer, this.#workloads, {
-      variant: first!,
-      slots,
-    });
+    const start = this.#untuned(first!);
+    this.#options.onTry?.(nameOf(start), 0);
+    this.#start = await Contestant.create(this.#device, this.#timer, this.#workloads, start);
     this.#best = this.#start;
     yield this.#note({ ...this.#best.entry, ratio: 1, taken: true });
     const around = () => neighbours(this.#best.entry.variant, shape, layout, facts);
     const after = (size: number) => around().slice(size).flat().length + SLOT_FACTORS.length;
     yield* this.#tryAll(
-      others.map((variant) => ({ variant, slots })),
+      others.map((variant) => this.#untuned(variant)),
       after(0),
     );
     const sizes = around().length;
     for (let size = 0; size < sizes; size++) {
-      const entries = around()[size]!.map((variant) => ({ variant, slots }));
+      const entries = around()[size]!.map((variant) => this.#untuned(variant));
       yield* this.#tryAll(entries, after(size + 1));
     }
-    yield* this.#tryAll(this.#otherSlots(slots), 0);
+    yield* this.#tryAll(this.#otherSlots(), 0);
     await this.#confirm();
   }
 
@@ -171,9 +168,15 @@ class Search {
     this.#best = contestant;
   }
 
+  /** A variant with the slots that it would have unmeasured. */
+  #untuned(variant: FusedVariant): Entry {
+    const { shape, layout } = this.#class();
+    return { variant, slots: planContext(shape, layout, this.#facts, { variant }).slots };
+  }
+
   /** The best variant with fewer and more slots, as far as they split any of the workloads differently. */
-  #otherSlots(slots: number): Entry[] {
-    const { variant } = this.#best.entry;
+  #otherSlots(): Entry[] {
+    const { variant, slots } = this.#best.entry;
     const seen = new Set([this.#splitLens(this.#best.entry)]);
     return SLOT_FACTORS.map((factor) => ({
       variant,

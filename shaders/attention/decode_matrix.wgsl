@@ -3,7 +3,7 @@
 // For large groups, where the products of scalars and not memory are the limit. A workgroup walks the item's keys in tiles:
 //   1. scores: subgroups multiply the queries with blocks of UNIT keys, K read as matrices from the cache itself
 //   2. weigh:  a team of LANES invocations owns a row: exp(score - m) with m the running maximum of the row
-//   3. values: subgroups multiply the weights with blocks of UNIT elements of V, read likewise
+//   3. values: subgroups multiply the weights with blocks of UNIT elements of V, through workgroup memory
 //   4. mix:    invocations own words of o in registers and add the tile's product, which fragments of matrices cannot
 // The loops over blocks turn equally often for all subgroups, as the compiler demands: what is left over repeats the last.
 //
@@ -13,24 +13,31 @@
 //
 // in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
 //      k_cache [B, Hkv, capacity, D] f16      lib matrix
-//      v_cache [B, Hkv, capacity, D] f16      lib matrix
+//      v_cache [B, Hkv, capacity, D] f16      words of 16 bytes
 //      step    Step                           lib step
 // out  the state of each row                  lib work
-// grid (items, Hkv * ROW_BLOCKS, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS
+// grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
+// consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS VALUE_WORDS
 // libs step numbers work rows_contiguous matrix subgroup
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> step: Step;
 
 const D4 = HEAD_DIM / 4u;
 const TEAMS = WG_SIZE / LANES;
 const BLOCKS = TILE / UNIT;     // of keys in a tile
 const D_BLOCKS = HEAD_DIM / UNIT;
+const D_WORDS = HEAD_DIM / 8u;  // of a row of V
+
+// Keys of a tile and 16 bytes more: so that elements of V side by side lie in different banks of workgroup memory.
+const STAGED_KEYS = TILE + 8u;
 
 const_assert ROW_BLOCK <= TEAMS && 2u * ROW_BLOCK <= MATRIX_ROWS && MATRIX_ROWS % UNIT == 0u;
 const_assert HEAD_DIM % UNIT == 0u && TILE % UNIT == 0u && TEAM_KEYS * LANES == TILE;
-const_assert MIX_VEC4S * WG_SIZE >= ROW_BLOCK * D4;
+const_assert MIX_VEC4S * WG_SIZE >= ROW_BLOCK * D4 && VALUE_WORDS * WG_SIZE >= TILE * D_WORDS;
+
+alias Values = array<vec4<u32>, VALUE_WORDS>; // an invocation's words of a tile of V
 
 var<workgroup> products: array<f32, MATRIX_ROWS * max(TILE, HEAD_DIM)>; // of a tile: [row][key], then [row][element]
 var<workgroup> row_shrink: array<f32, ROW_BLOCK>;
@@ -55,6 +62,7 @@ fn main(
   var o = array<vec4<f32>, MIX_VEC4S>();
   for (var first = work.begin; first < work.end; first += TILE) {
     let count = min(TILE, work.end - first);
+    let values = load_values(kv_row(work.kv_head, first), count, index);
     stage_keys(kv_row(work.kv_head, first), count, index);
     workgroupBarrier(); // queries and the staged block are there, nobody reads the products any more
     for (var block = 0u; (block + 1u) * UNIT <= count; block += subgroups) {
@@ -65,10 +73,10 @@ fn main(
     }
     workgroupBarrier(); // scores are complete, nobody reads the staged keys any more
     weigh(me, work, first, &m, &l);
-    stage_values(kv_row(work.kv_head, first), count, index);
-    workgroupBarrier(); // weights and the staged block are there, nobody reads the scores any more
+    stage_values(values, index);
+    workgroupBarrier(); // weights and the staged values are there, nobody reads the scores any more
     for (var block = 0u; block < D_BLOCKS; block += subgroups) {
-      multiply_values(kv_row(work.kv_head, first), count, min(block + subgroup, D_BLOCKS - 1u), subgroup_lane);
+      multiply_values(min(block + subgroup, D_BLOCKS - 1u), subgroup_lane);
     }
     workgroupBarrier(); // products are complete
     mix(index, &o);
@@ -97,6 +105,30 @@ fn load_queries(work: Work, index: u32) {
   for (var at = index; at < MATRIX_ROWS * TILE; at += WG_SIZE) {
     put_weight(at, 0.0);
   }
+}
+
+// Asks for a tile of V, long before it is needed. Keys that are not there are zeros: slots behind the end may hold anything.
+fn load_values(key: u32, count: u32, index: u32) -> Values {
+  var values = Values();
+  for (var i = 0u; i < VALUE_WORDS; i++) { // unroll
+    let place = place_of(index + i * WG_SIZE);
+    let there = place.x < count;
+    values[i] = select(vec4<u32>(), v_cache[select(0u, (key + place.x) * D_WORDS + place.y, there)], there);
+  }
+  return values;
+}
+
+fn stage_values(values: Values, index: u32) {
+  for (var i = 0u; i < VALUE_WORDS; i++) { // unroll
+    let place = place_of(index + i * WG_SIZE);
+    stage_word(place.x, place.y, values[i]);
+  }
+}
+
+// Key and word of the at-th word of a tile: two words of each key in turn, 32 bytes that memory gives at once, and else many
+// keys side by side, which lie in different banks once they are staged. Invocations past the tile repeat its last words.
+fn place_of(at: u32) -> vec2<u32> {
+  return vec2<u32>(at / 2u % TILE, min(at / (2u * TILE) * 2u + at % 2u, D_WORDS - 1u));
 }
 
 // A team turns its row's scores into weights, hidden keys into 0. There may be more teams than rows.

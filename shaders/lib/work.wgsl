@@ -1,6 +1,6 @@
 // lib work: what a workgroup of a fused kernel works on, and where it writes the states of its rows.
 //
-// grid (items, Hkv * ROW_BLOCKS, 1)
+// grid (Hkv * ROW_BLOCKS, items, 1): row blocks that read the same keys start one after the other, and find them in a cache
 // out  o          [rows, D/4] vec4                      of a sequence that is one item; 0 for a row with nothing to attend to
 //      its lse                                          lib lse_*
 //      partial    [states, Hkv * ROWS, D/4 + 1] vec4    of all others, for decode_merge: o, not yet divided by l; then the
@@ -24,15 +24,15 @@ struct Work {
 }
 
 fn work_of(group: vec3<u32>, groups: vec3<u32>) -> Work {
-  let item = item_of(group.x);
-  let num_kv_heads = groups.y / ROW_BLOCKS;
-  let head = group.y / ROW_BLOCKS;
+  let item = item_of(group.y);
+  let num_kv_heads = groups.x / ROW_BLOCKS;
+  let head = group.x / ROW_BLOCKS;
   return Work(
     kv_len_of(item.sequence),
     item.begin,
     item.end,
     item.sequence * num_kv_heads + head,
-    (group.y % ROW_BLOCKS) * ROW_BLOCK,
+    (group.x % ROW_BLOCKS) * ROW_BLOCK,
     item.state == 0u,
     ((item.state - 1u) * num_kv_heads + head) * ROWS,
   );

@@ -2,14 +2,11 @@
 import type { CreateBuffer } from '../device/buffers.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { bindKernel, dispatch } from '../device/record.ts';
-import { decodeMerge } from '../kernels/decodeMerge.ts';
+import { decodeMerge, mergeSets } from '../kernels/decodeMerge.ts';
 import { fusedKernel } from '../kernels/fused.ts';
 import { rowGrid } from '../kernels/plain.ts';
 import type { DecodePath } from './path.ts';
 import { partialBytes, type PlanContext } from './planContext.ts';
-
-/** Invocations that share the states of four elements of an output: many on a GPU, whose memory is far away. */
-const MERGE_SETS = { gpu: 4, software: 1 };
 
 /** The path, with room for the partial states of the most splits that the context allows. */
 export function createFusedPath(device: GqaDevice, context: PlanContext, create: CreateBuffer): DecodePath {
@@ -17,7 +14,7 @@ export function createFusedPath(device: GqaDevice, context: PlanContext, create:
   const buffer = create('partial states', partialBytes(shape, maxPartials));
   const partial = { buffer, offset: 0, size: buffer.size };
   const merged = rowGrid(shape);
-  const sets = device.facts.software ? MERGE_SETS.software : MERGE_SETS.gpu;
+  const sets = mergeSets(shape.headDim, device.facts);
   return {
     async compile(lse) {
       const [fused, merge] = await Promise.all([

@@ -11,7 +11,7 @@ import {
   type RecordTarget,
 } from '../device/record.ts';
 import { validated } from '../device/scopes.ts';
-import { mergeFinished } from '../kernels/decodeMerge.ts';
+import { mergeFinished, mergeSets } from '../kernels/decodeMerge.ts';
 import type { Grid } from '../kernels/kernel.ts';
 import { HEAD_DIMS } from '../kernels/shape.ts';
 
@@ -62,7 +62,8 @@ export async function bindMerge(device: GqaDevice, args: MergeArgs): Promise<Bou
     lse: checkRange(device, 'merge: lse', args.lse, rows * 4),
   };
   checkWritten('merge', ['o', 'lse'], buffers);
-  const compiled = await device.pipelines.get(mergeFinished(headDim, rows, numStates));
+  const sets = mergeSets(headDim, device.facts);
+  const compiled = await device.pipelines.get(mergeFinished(headDim, rows, numStates, sets));
   const bound = await validated(device, 'merge', () => bindKernel(device.gpu, compiled, buffers));
   return new BoundMerge(device, bound, rows);
 }

@@ -86,7 +86,7 @@ export function planDecode(
     splitLen,
     items,
     smScale,
-    grid: [items, workgroupsPerItem(shape, context.variant), 1],
+    grid: [workgroupsPerItem(shape, context.variant), items, 1],
     merges: partials > 0,
     dispatches: dispatchNames(kernel, partials > 0),
     bytes: {
@@ -102,7 +102,12 @@ export function planDecode(
 }
 
 function checkContext(context: PlanContext): void {
-  checkNumbers('plan: context', context, ['maxSplits', 'maxPartials', 'slots', 'wholeLen'], 'planContext');
+  checkNumbers(
+    'plan: context',
+    context,
+    ['maxSplits', 'maxPartials', 'slots', 'wholeLen', 'minSplitLen'],
+    'planContext',
+  );
   checkGqaShape('plan: context.shape', context.shape);
   checkCacheLayout('plan: context.layout', context.layout);
   checkVariantForm('plan: context.variant', context.variant);

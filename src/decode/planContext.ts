@@ -13,6 +13,7 @@ import {
 } from '../kernels/fused.ts';
 import type { SubgroupReport } from '../kernels/probe/subgroupProbe.ts';
 import { profileOf } from '../kernels/profile.ts';
+import { registerBudget, residentWorkgroups } from '../kernels/residency.ts';
 import { checkGqaShape, type GqaShape } from '../kernels/shape.ts';
 import { checkEntry, type TunedEntry } from './tuning.ts';
 
@@ -30,7 +31,10 @@ export const DECODE_KERNELS: readonly DecodeKernel[] = [...FUSED_TEMPLATES, 'pla
  */
 const PARTIAL_BYTES = 128 * 2 ** 20;
 
-/** Most splits of a sequence: the merge reads one partial state per split and row. */
+/** Split lengths are multiples of this many keys, whatever the kernel's sizes and the device's subgroups. */
+export const SPLIT_GRAIN = 32;
+
+/** Most splits of a sequence, where it does not take more to fill the device: the merge reads one partial state per split and row. */
 const MAX_SPLITS = 128;
 
 /** What stays the same over all plans of a decoder. */
@@ -43,10 +47,12 @@ export interface PlanContext {
   /** Most splits of a sequence, and partial states of splits that there is scratch memory for. */
   readonly maxSplits: number;
   readonly maxPartials: number;
-  /** Workgroups that keep the device busy. */
+  /** Workgroups that keep the device busy: as many of the variant as its cores run side by side, or as were found by tuning. */
   readonly slots: number;
   /** Longest sequence that is not worth splitting. */
   readonly wholeLen: number;
+  /** Fewest keys that are worth a split of their own. */
+  readonly minSplitLen: number;
   /** Whether plans may fix their splits. */
   readonly fixedSplits: boolean;
   /** Why what was tuned for the device and this class of shapes was not taken; absent where it was, or nothing was tuned. */
@@ -65,7 +71,7 @@ export interface ContextOptions {
   readonly tuned?: TunedEntry;
   /**
    * Scratch memory for plans with `numSplits` or `deterministic`: up to 128 MiB for a large batch. Default false: as much as
-   * plans need that split to fill the device, a few MiB at most.
+   * plans need that split to fill the device. A state of its rows for each workgroup that the device runs side by side: a few MiB.
    */
   readonly fixedSplits?: boolean;
 }
@@ -103,17 +109,29 @@ export function planContext(
     1,
     Math.floor(Math.min(facts.maxBindingBytes, PARTIAL_BYTES) / partialBytes(shape, 1)),
   );
-  const useful = Math.max(1, Math.ceil(layout.capacity / LEAST_KEYS));
-  const maxSplits = Math.min(MAX_SPLITS, fitting, useful);
-  const { slots: usual, wholeLen } = profileOf(facts);
-  const slots = options.tuned?.slots ?? usual;
+  const useful = Math.max(1, Math.ceil(layout.capacity / SPLIT_GRAIN));
+  const profile = profileOf(facts);
+  const { wholeLen, minSplitLen } = profile;
+  const slots = options.tuned?.slots ?? residentWorkgroups(profile, registerBudget(profile), variant.wgSize);
+  // As many items as fill the slots; a plan that may choose splits no further.
+  const filling = Math.max(1, Math.floor(slots / workgroupsPerItem(shape, variant)));
+  const maxSplits = Math.min(Math.max(MAX_SPLITS, filling), fitting, useful);
   const { fixedSplits = false } = options;
   // Items are workgroups of one dispatch: those with a state, and one for each sequence that is not split.
   const most = Math.min(fitting, shape.batch * maxSplits, facts.maxGrid - shape.batch);
-  // As many items as fill the slots; a plan that may choose splits no further.
-  const filling = Math.max(1, Math.floor(slots / workgroupsPerItem(shape, variant)));
   const maxPartials = fixedSplits ? most : Math.min(most, filling);
-  return { shape, layout, kernel, variant, maxSplits, maxPartials, slots, wholeLen, fixedSplits };
+  return {
+    shape,
+    layout,
+    kernel,
+    variant,
+    maxSplits,
+    maxPartials,
+    slots,
+    wholeLen,
+    minSplitLen,
+    fixedSplits,
+  };
 }
 
 /** Throws ShapeError for a variant, something tuned or `fixedSplits` that is none. */
@@ -129,9 +147,6 @@ export function checkChoice(where: string, { variant, tuned, fixedSplits }: Cont
 export function checkKernel(where: string, kernel: KernelChoice = 'auto'): void {
   checkOneOf(`${where}: kernel`, kernel, ['auto', ...DECODE_KERNELS]);
 }
-
-/** Fewest keys that a split may be asked to have. */
-const LEAST_KEYS = 32;
 
 function chooseVariant(
   shape: GqaShape,

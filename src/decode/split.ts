@@ -2,13 +2,13 @@
 import { ShapeError } from '../device/errors.ts';
 import { checkBoolean, checkWhole } from '../device/options.ts';
 import { workgroupsPerItem } from '../kernels/fused.ts';
-import type { PlanContext } from './planContext.ts';
+import { type PlanContext, SPLIT_GRAIN } from './planContext.ts';
 
 /** Options that fix the splits, for decoders with `fixedSplits`. */
 export interface SplitOptions {
   /**
-   * This many splits of the longest sequence, 1 to `PlanContext.maxSplits` (128 at most); fewer where whole grains of 32 keys
-   * do not come to as many. Default: as many as keep the device busy.
+   * This many splits of the longest sequence, 1 to `PlanContext.maxSplits` (128 at most, or as many as fill the device where
+   * that is more); fewer where whole grains of 32 keys do not come to as many. Default: as many as keep the device busy.
    */
   readonly numSplits?: number;
   /**
@@ -17,12 +17,6 @@ export interface SplitOptions {
    */
   readonly deterministic?: boolean;
 }
-
-/** Split lengths are multiples of this, whatever the kernel's sizes and the device's subgroups. */
-export const SPLIT_GRAIN = 32;
-
-/** Fewest keys worth a split of their own. */
-const MIN_SPLIT_LEN = 128;
 
 /** Split length of the deterministic mode, and most splits it makes of a full cache. */
 const FIXED_SPLIT_LEN = 256;
@@ -94,12 +88,12 @@ function checkPartials({ maxPartials }: PlanContext, kvLens: readonly number[], 
  * (FlashInfer's scheduler: include/flashinfer/attention/scheduler.cuh).
  */
 function smallestFitting(context: PlanContext, kvLens: readonly number[], longest: number): number {
-  const { shape, variant, slots, wholeLen, maxSplits, maxPartials } = context;
+  const { shape, variant, slots, wholeLen, minSplitLen, maxSplits, maxPartials } = context;
   const perItem = workgroupsPerItem(shape, variant);
   const fits = (splitLen: number) =>
     itemsOf(kvLens, splitLen) * perItem <= slots && partialsOf(kvLens, splitLen) <= maxPartials;
   if (longest <= wholeLen) return wholeLen;
-  const least = Math.max(MIN_SPLIT_LEN, roundUp(Math.ceil(longest / maxSplits)));
+  const least = Math.max(minSplitLen, roundUp(Math.ceil(longest / maxSplits)));
   let low = least / SPLIT_GRAIN;
   let high = Math.max(low, roundUp(longest) / SPLIT_GRAIN);
   while (low < high) {

@@ -23,16 +23,23 @@ export interface DeviceFacts {
   readonly maxGrid: number;
 }
 
-/** A device's facts, by what its host says of it. */
-export function factsOf(device: GPUDevice, hasSubgroupId: boolean): DeviceFacts {
-  const { limits, features, adapterInfo } = device;
+/**
+ * A device's facts, by what its host says of it. `adapterInfo` is what its adapter says, where it is known: Dawn's Node binding lists
+ * matrices there alone.
+ */
+export function factsOf(
+  device: GPUDevice,
+  hasSubgroupId: boolean,
+  adapterInfo: GPUAdapterInfo = device.adapterInfo,
+): DeviceFacts {
+  const { limits, features, adapterInfo: info } = device;
   return {
-    software: isSoftware(adapterInfo),
-    vendor: adapterInfo.vendor,
+    software: isSoftware(info),
+    vendor: info.vendor,
     subgroups: features.has('subgroups') && hasSubgroupId,
-    subgroupMinSize: adapterInfo.subgroupMinSize ?? 4,
-    subgroupMaxSize: adapterInfo.subgroupMaxSize ?? 128,
-    matrixUnit: matrixUnitOf(device),
+    subgroupMinSize: info.subgroupMinSize ?? 4,
+    subgroupMaxSize: info.subgroupMaxSize ?? 128,
+    matrixUnit: hasSubgroupId ? matrixUnitOf(features, [info, adapterInfo]) : 0,
     maxInvocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
     maxWorkgroupStorage: limits.maxComputeWorkgroupStorageSize,
     maxBindingBytes: limits.maxStorageBufferBindingSize,
@@ -52,12 +59,15 @@ interface SubgroupMatrixConfig {
 
 export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
 
-function matrixUnitOf({ features, adapterInfo }: GPUDevice): number {
+/** By the first that lists any matrices. */
+function matrixUnitOf(features: GPUSupportedFeatures, infos: readonly GPUAdapterInfo[]): number {
   if (![MATRIX_FEATURE, 'shader-f16', 'subgroups'].every((name) => features.has(name))) return 0;
-  const { subgroupMatrixConfigs = [] } = adapterInfo as {
-    subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[];
-  };
-  const config = subgroupMatrixConfigs.find(
+  const lists = infos.map(
+    (info) =>
+      (info as { subgroupMatrixConfigs?: readonly SubgroupMatrixConfig[] }).subgroupMatrixConfigs ?? [],
+  );
+  const configs = lists.find(({ length }) => length > 0) ?? [];
+  const config = configs.find(
     ({ componentType, resultComponentType, M, N, K }) =>
       componentType === 'f16' && resultComponentType === 'f32' && M === N && N === K && (M === 8 || M === 16),
   );

@@ -53,24 +53,29 @@ export function matrixConsts(shape: GqaShape, { wgSize, tile, rowBlock, unit }: 
     MATRIX_ROWS: Math.ceil((2 * rowBlock) / unit) * unit,
     MIX_VEC4S: Math.ceil((rowBlock * shape.headDim) / 4 / wgSize),
     TEAM_KEYS: tile / MATRIX_LANES,
+    VALUE_WORDS: Math.ceil((tile * shape.headDim) / 8 / wgSize),
   };
 }
 
-/** Workgroup memory of a variant in bytes: products, queries, weights, a staged block, and m, l and shrink of the rows. */
+/** Workgroup memory of a variant in bytes: products, queries, weights, a staged tile, and m, l and shrink of the rows. */
 export function matrixWorkgroupBytes({ headDim }: GqaShape, { tile, rowBlock, unit }: MatrixVariant): number {
   const rows = Math.ceil((2 * rowBlock) / unit) * unit;
-  return rows * (4 * Math.max(tile, headDim) + 2 * headDim + 2 * tile) + 2 * unit * headDim + 12 * rowBlock;
+  return (
+    rows * (4 * Math.max(tile, headDim) + 2 * headDim + 2 * tile) + 2 * (tile + 8) * headDim + 12 * rowBlock
+  );
 }
 
-/** The sizes for a device with matrices, as many rows as fit its workgroup memory (D 256 needs more than 32 KiB). Throws FeatureMissingError on one without, ShapeError for a cache not of f16. */
+/** The sizes for a device with matrices: as many rows as fit its workgroup memory, then as many keys (D 256 needs more than 32 KiB). Throws FeatureMissingError on one without, ShapeError for a cache not of f16. */
 export function chooseMatrix(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): MatrixVariant {
   checkMatrices(cache, facts);
-  const withRows = (most: number): MatrixVariant => {
-    const rowBlock = evenBlocks(shape.rowsPerKvHead, most);
-    return { template: 'matrix', wgSize: 128, tile: 64, rowBlock, unit: facts.matrixUnit };
-  };
-  const fits = (most: number) => matrixWorkgroupBytes(shape, withRows(most)) <= facts.maxWorkgroupStorage;
-  return withRows([16, 12, 8, 4].find(fits) ?? 2);
+  const variants = [16, 12, 8, 4, 2].flatMap((rows) =>
+    [64, 32, 16].map((tile): MatrixVariant => {
+      const rowBlock = evenBlocks(shape.rowsPerKvHead, rows);
+      return { template: 'matrix', wgSize: 128, tile, rowBlock, unit: facts.matrixUnit };
+    }),
+  );
+  const fits = (variant: MatrixVariant) => matrixWorkgroupBytes(shape, variant) <= facts.maxWorkgroupStorage;
+  return variants.find(fits) ?? variants.at(-1)!;
 }
 
 function checkMatrices(cache: CacheFormat, facts: DeviceFacts): void {

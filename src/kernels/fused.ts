@@ -26,6 +26,7 @@ import {
 } from './decodeTiles.ts';
 import type { Kernel } from './kernel.ts';
 import type { CacheFormat } from './lib.ts';
+import { rowBlocksOf } from './residency.ts';
 import type { GqaShape } from './shape.ts';
 
 /** One variant of the fused kernel: a template and its sizes. */
@@ -57,9 +58,11 @@ export function chooseIn(
   cache: CacheFormat,
   facts: DeviceFacts,
 ): FusedVariant {
-  if (template === 'tiles') return chooseTiles(shape, cache, facts);
   if (template === 'matrix') return chooseMatrix(shape, cache, facts);
-  const variant = chooseRegisters(shape, cache, facts);
+  // The sizes that suit a workgroup's share of the rows.
+  const share = { ...shape, rowsPerKvHead: Math.ceil(shape.rowsPerKvHead / rowBlocksOf(shape, facts)) };
+  if (template === 'tiles') return chooseTiles(share, cache, facts);
+  const variant = chooseRegisters(share, cache, facts);
   checkRegisters(variant, facts);
   return variant;
 }

@@ -4,10 +4,14 @@ import type { DeviceFacts } from '../device/deviceFacts.ts';
 /** What sizes and plans are chosen by. */
 export interface Profile {
   /**
-   * Workgroups of 128 that are resident at once on the vendor's larger devices. Too many cost a little more merging on a
-   * small one, too few leave a large one idle.
+   * Cores (compute units, multiprocessors) of the vendor's larger devices. Too many cost a little more merging on a small one,
+   * too few leave a large one idle: `gqa tune` finds how many workgroups a device really wants.
    */
-  readonly slots: number;
+  readonly cores: number;
+  /** Registers of 32 bits that the invocations of a core share. */
+  readonly coreRegisters: number;
+  /** Invocations that keep a core and its share of the memory busy. */
+  readonly coreInvocations: number;
   /**
    * Floats of q and o together that an invocation of the registers kernel may keep: half of its registers, so that loads in
    * flight and a second workgroup find room.
@@ -17,27 +21,61 @@ export interface Profile {
   readonly oneSubgroupSize?: true;
   /** Longest sequence that is not worth splitting: merging costs what its parts would save (`npm run bench:cliffs`). */
   readonly wholeLen: number;
+  /** Fewest keys worth a split of their own while cores idle; whole grains of 32. */
+  readonly minSplitLen: number;
+  /**
+   * Invocations that merge a row's splits, as far as each four of its elements get whole sets of them. A GPU's share the
+   * splits, since its memory is far away; on a CPU, where a barrier costs more than that, each four elements have one.
+   */
+  readonly mergeInvocations: number;
 }
 
-const GPU_WHOLE_LEN = 256;
+const GPU = { wholeLen: 256, minSplitLen: 32, mergeInvocations: 256 } as const;
+
+/** A core of NVIDIA's, and of AMD's before RDNA 3: 256 KiB of registers, four workgroups of 128 with 128 registers each. */
+const LARGE_CORE = { cores: 128, coreRegisters: 65536, coreInvocations: 512 } as const;
+
+/** A core of Intel's keeps all its threads, each with 64 registers for every invocation; most of its GPUs share a chip with a CPU. */
+const INTEL_CORE = { cores: 8, coreRegisters: 131072, coreInvocations: 2048 } as const;
 
 const PROFILES: readonly (readonly [vendor: RegExp, profile: Profile])[] = [
-  [/nvidia|amd/i, { slots: 512, keptFloats: 128, wholeLen: GPU_WHOLE_LEN }],
-  [/apple/i, { slots: 256, keptFloats: 64, oneSubgroupSize: true, wholeLen: GPU_WHOLE_LEN }],
-  [/intel/i, { slots: 128, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
-  [/qualcomm|arm|imgtec|samsung/i, { slots: 64, keptFloats: 64, wholeLen: GPU_WHOLE_LEN }],
+  [/nvidia|amd/i, { ...GPU, ...LARGE_CORE, keptFloats: 128 }],
+  [
+    /apple/i,
+    {
+      ...GPU,
+      cores: 64,
+      coreRegisters: 53248,
+      coreInvocations: 512,
+      keptFloats: 64,
+      oneSubgroupSize: true,
+    },
+  ],
+  [/intel/i, { ...GPU, ...INTEL_CORE, keptFloats: 64 }],
+  [
+    /qualcomm|arm|imgtec|samsung/i,
+    { ...GPU, cores: 16, coreRegisters: 49152, coreInvocations: 512, keptFloats: 64 },
+  ],
 ];
 
 /**
- * A CPU: as many workgroups as a small machine has cores, since merging costs it more than threads that finish apart, and a
- * stack for what does not fit into registers.
+ * A CPU: a workgroup to a core and as many as a small machine has, since merging costs it more than threads that finish
+ * apart, and a stack for what does not fit into registers.
  */
-const SOFTWARE: Profile = { slots: 4, keptFloats: 256, wholeLen: 1024 };
+const SOFTWARE: Profile = {
+  cores: 4,
+  coreRegisters: 256,
+  coreInvocations: 1,
+  keptFloats: 256,
+  wholeLen: 1024,
+  minSplitLen: 128,
+  mergeInvocations: 1,
+};
 
 /** Takes ten times as long for a key as lavapipe: the merge is paid back by fewer of them. */
 const SWIFTSHADER: Profile = { ...SOFTWARE, wholeLen: 128 };
 
-const UNKNOWN: Profile = { slots: 256, keptFloats: 64, wholeLen: GPU_WHOLE_LEN };
+const UNKNOWN: Profile = { ...GPU, cores: 64, coreRegisters: 49152, coreInvocations: 512, keptFloats: 64 };
 
 /** The profile of a device; `gqa tune` measures what it guesses. */
 export function profileOf({ software, vendor }: DeviceFacts): Profile {

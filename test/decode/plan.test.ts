@@ -15,6 +15,7 @@ import {
 } from '../../src/index.ts';
 import { planDecode } from '../../src/decode/plan.ts';
 import { partialBytes, planContext } from '../../src/decode/planContext.ts';
+import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 import { message } from '../support/failure.ts';
 
@@ -83,13 +84,13 @@ bytes kv 131072, q 4096, out 4160, partial 0`,
   });
 
   test('GPU, a Llama-3-8B layer of 4,096 tokens in f16', () => {
-    // 512 slots would allow 64 splits of 64 keys, but fewer than 128 are not worth a split.
-    // K and V: 4,096 * 8 * 128 * (2 + 2) = 16 MiB. Partial: 2 * 32 rows * 32 splits * 528.
+    // 512 slots, 8 workgroups to an item: 64 splits of 64 keys.
+    // K and V: 4,096 * 8 * 128 * (2 + 2) = 16 MiB. Partial: 2 * 32 rows * 64 splits * 528.
     const plan = planDecode(context({ ...llama, capacity: 4096 }, GPU_FACTS), [4096]);
     expect(planText(plan)).toBe(
-      `registers over 4096: 32 x 128 keys, 32 items, scale ${1 / Math.sqrt(128)}
-decode_registers + decode_merge, grid 32 x 8 x 1
-bytes kv 16777216, q 16384, out 16512, partial 1081344`,
+      `registers over 4096: 64 x 64 keys, 64 items, scale ${1 / Math.sqrt(128)}
+decode_registers + decode_merge, grid 8 x 64 x 1
+bytes kv 16777216, q 16384, out 16512, partial 2162688`,
     );
   });
 
@@ -99,7 +100,7 @@ bytes kv 16777216, q 16384, out 16512, partial 1081344`,
     const plan = planDecode(context(given, SOFTWARE_FACTS), [1000, 500, 0], { numSplits: 2 });
     expect(planText(plan)).toBe(
       `registers over 1000, 500, 0: 2 x 512 keys, 4 items, scale 0.125
-decode_registers + decode_merge, grid 4 x 2 x 1
+decode_registers + decode_merge, grid 2 x 4 x 1
 bytes kv 1536000, q 6144, out 6240, partial 8704`,
     );
     expect(plan.merges).toBe(true);
@@ -123,7 +124,7 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
     const variant = { template: 'tiles', wgSize: 64, tile: 32, rowBlock: 7, mixWords: 1 } as const;
     const given = context({ ...long, numQHeads: 40 }, SOFTWARE_FACTS, { tuned: { variant, slots: 16 } });
     const plan = planDecode(given, [2000]);
-    expect([plan.splitLen, plan.grid]).toEqual([1024, [2, 6, 1]]);
+    expect([plan.splitLen, plan.grid]).toEqual([1024, [6, 2, 1]]);
   });
 
   // Merging costs what the parts would save.
@@ -140,14 +141,50 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
 
   test('GPU, 131,072 tokens: 64 splits and no more', () => {
     const plan = planDecode(context({ ...llama, capacity: 131072 }, GPU_FACTS), [131072]);
-    expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([64, 2048, [64, 8, 1]]);
+    expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([64, 2048, [8, 64, 1]]);
   });
+
+  // Splits of 32 keys at least; a single KV head's rows are spread over two workgroups.
+  test.each([
+    [1, 1024, 64],
+    [1, 4096, 256],
+    [1, 131072, 512],
+    [2, 4096, 256],
+    [4, 4096, 512],
+    [8, 257, 72],
+    [8, 1024, 256],
+    [8, 131072, 512],
+    [32, 1024, 512],
+  ])('GPU, %i KV heads of 32, %i tokens: %i workgroups', (numKvHeads, kvLen, workgroups) => {
+    for (const vendor of ['nvidia', 'amd']) {
+      for (const kType of KV_TYPES) {
+        const given = { ...llama, numKvHeads, kType, capacity: 131072 };
+        // Smaller workgroups are more of them.
+        const { grid } = planDecode(context(given, { ...GPU_FACTS, vendor }), [kvLen]);
+        if (kType === 'f16') expect(grid[0] * grid[1]).toBe(workgroups);
+        expect(grid[0] * grid[1]).toBeGreaterThanOrEqual(workgroups);
+      }
+    }
+  });
+
+  test.each([
+    [1024, 1],
+    [1025, 4],
+    [131072, 4],
+  ])(
+    'a CPU gets a workgroup to a core, whatever the shape: one KV head, %i tokens: %i',
+    (kvLen, workgroups) => {
+      const given = { ...llama, numQHeads: 8, numKvHeads: 1, capacity: 131072 };
+      const { grid } = planDecode(context(given, SOFTWARE_FACTS), [kvLen]);
+      expect(grid[0] * grid[1]).toBe(workgroups);
+    },
+  );
 
   test('GPU, a batch of 16: fewer splits of each', () => {
     // 16 * 8 workgroups to a split and 512 slots: 4 splits of 1,024.
     const lens = Array.from({ length: 16 }, () => 4096);
     const plan = planDecode(context({ ...llama, batch: 16, capacity: 4096 }, GPU_FACTS), lens);
-    expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([4, 1024, [64, 8, 1]]);
+    expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([4, 1024, [8, 64, 1]]);
   });
 
   test.each([
@@ -252,7 +289,7 @@ describe('numSplits', () => {
     [32, 32, 32],
   ])('%d', (asked, numSplits, splitLen) => {
     const plan = planDecode(context(small, SOFTWARE_FACTS), [1000], { numSplits: asked });
-    expect([plan.numSplits, plan.splitLen, plan.grid[0]]).toEqual([numSplits, splitLen, numSplits]);
+    expect([plan.numSplits, plan.splitLen, plan.grid[1]]).toEqual([numSplits, splitLen, numSplits]);
   });
 
   test.each([

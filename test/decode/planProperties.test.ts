@@ -4,7 +4,6 @@ import { describe, expect, test } from 'vitest';
 import {
   cacheLayout,
   checkShape,
-  type ContextOptions,
   type DecodePlan,
   type DeviceFacts,
   HEAD_DIMS,
@@ -12,7 +11,8 @@ import {
   type PlanContext,
 } from '../../src/index.ts';
 import { planDecode } from '../../src/decode/plan.ts';
-import { planContext } from '../../src/decode/planContext.ts';
+import { partialBytes, planContext } from '../../src/decode/planContext.ts';
+import type { TunedEntry } from '../../src/decode/tuning.ts';
 import { stepWordCount } from '../../src/kernels/stepNumbers.ts';
 import { rowsPerWorkgroup } from '../../src/kernels/fused.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from '../support/deviceFacts.ts';
@@ -188,9 +188,9 @@ describe('every plan', () => {
         expect(maxPartials * rows * (shape.headDim * 4 + 16)).toBeLessThanOrEqual(device.maxBindingBytes);
       }
       expect(stepWords.length).toBeLessThanOrEqual(stepWordCount(shape.batch, shape.batch + maxPartials));
-      expect([grid[0], grid[2]]).toEqual([items, 1]);
-      expect(grid[1] % shape.numKvHeads).toBe(0);
-      const rowsCovered = (grid[1] / shape.numKvHeads) * rowsPerWorkgroup(variant);
+      expect([grid[1], grid[2]]).toEqual([items, 1]);
+      expect(grid[0] % shape.numKvHeads).toBe(0);
+      const rowsCovered = (grid[0] / shape.numKvHeads) * rowsPerWorkgroup(variant);
       expect(rowsCovered).toBeGreaterThanOrEqual(shape.rowsPerKvHead);
       expect(rowsCovered - rowsPerWorkgroup(variant)).toBeLessThan(shape.rowsPerKvHead);
       expect(Math.max(...grid)).toBeLessThanOrEqual(device.maxGrid);
@@ -225,7 +225,7 @@ describe('every plan', () => {
 describe('split lengths', () => {
   /** Workgroups that have keys. */
   const busy = ({ kvLens }: Case, { grid }: DecodePlan, splitLen: number) =>
-    kvLens.reduce((sum, kvLen) => sum + Math.ceil(kvLen / splitLen), 0) * grid[1];
+    kvLens.reduce((sum, kvLen) => sum + Math.ceil(kvLen / splitLen), 0) * grid[0];
 
   const states = (kvLens: readonly number[], splitLen: number) =>
     kvLens.reduce((sum, kvLen) => sum + (kvLen > splitLen ? Math.ceil(kvLen / splitLen) : 0), 0);
@@ -245,7 +245,7 @@ describe('split lengths', () => {
         // One grain less is either too small to be worth a split, too many splits or states, or too many workgroups.
         const shorter = splitLen - 32;
         const tooMany =
-          shorter < 128 ||
+          shorter < context.minSplitLen ||
           Math.ceil(longest / shorter) > context.maxSplits ||
           states(kvLens, shorter) > context.maxPartials ||
           busy(given, made, shorter) > context.slots;
@@ -258,7 +258,8 @@ describe('split lengths', () => {
   test('none shorter than the least worth having, unless asked for', () => {
     fc.assert(
       fc.property(cases, fc.boolean(), (given, deterministic) => {
-        expect(plan(given, { deterministic }).splitLen).toBeGreaterThanOrEqual(deterministic ? 256 : 128);
+        const least = deterministic ? 256 : given.context.minSplitLen;
+        expect(plan(given, { deterministic }).splitLen).toBeGreaterThanOrEqual(least);
       }),
       { seed: SEED, numRuns: 300 },
     );
@@ -283,6 +284,12 @@ describe('split lengths', () => {
         const made = planDecode(small, kvLens);
         expect(made.stepWords).toEqual(planDecode(context, kvLens).stepWords);
         expect(small.maxPartials).toBeLessThanOrEqual(maxPartials);
+        // Beyond one state, each workgroup that the device runs side by side has its own rows'.
+        const { slots, variant } = small;
+        const rowBytes = (shape.headDim + 4) * 4;
+        expect(partialBytes(shape, small.maxPartials)).toBeLessThanOrEqual(
+          Math.max(shape.numQHeads * shape.qLen, slots * rowsPerWorkgroup(variant)) * rowBytes,
+        );
         const { sequences } = read(made);
         const partials = sequences.reduce((sum, { count }) => sum + (count > 1 ? count : 0), 0);
         expect(partials).toBeLessThanOrEqual(small.maxPartials);
@@ -309,7 +316,7 @@ describe('split lengths', () => {
     );
   });
 
-  test('the same whatever the lanes, tokens, tiles and subgroups of a variant that serves as many rows', () => {
+  test('the same for as many slots, whatever the lanes, tokens, tiles and subgroups of a variant that serves as many rows', () => {
     fc.assert(
       fc.property(cases, options, (given, how) => {
         const { shape, layout } = given.context;
@@ -320,8 +327,9 @@ describe('split lengths', () => {
           { template: 'registers', wgSize: 4, lanes: 4, tokens: 1, teamRows: 4, blocks: 1 } as const,
           { template: 'tiles', wgSize: 64, tile: 64, rowBlock: 4, mixWords: 1 } as const,
           { template: 'tiles', wgSize: 20, tile: 100, rowBlock: 4, mixWords: 3 } as const,
-        ].map((variant: ContextOptions['variant']) => {
-          const context = planContext(shape, layout, device, { variant: variant!, fixedSplits: true });
+        ].map((variant: TunedEntry['variant']) => {
+          const tuned = { variant, slots: given.context.slots };
+          const context = planContext(shape, layout, device, { tuned, fixedSplits: true });
           return plan({ ...given, context }, how).splitLen;
         });
         expect(new Set(splitLens).size).toBe(1);

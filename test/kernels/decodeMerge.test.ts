@@ -1,12 +1,13 @@
 // decodeMerge.test.ts: decode_merge against its twin: partial states of a plan's items, and finished results.
 import { describe, expect, test } from 'vitest';
 import { normals, shuffled, uniform } from '../../src/numbers/random.ts';
-import { decodeMerge as decodeMergeKernel, mergeFinished } from '../../src/kernels/decodeMerge.ts';
+import { decodeMerge as decodeMergeKernel, mergeFinished, mergeSets } from '../../src/kernels/decodeMerge.ts';
 import { rowGrid } from '../../src/kernels/plain.ts';
 import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
 import { decodeMerge, type States } from '../reference/decodeMerge.ts';
 import { BAD_SCORE, NEG_MAX } from '../reference/decodeTiles.ts';
 import { testDevice } from '../support/device.ts';
+import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 import { expectWritten, withoutFloor } from '../support/errorRule.ts';
 import { packStates, type Sequence, stepWords } from '../support/runDecode.ts';
 import { runKernel, unwritten } from '../support/runKernel.ts';
@@ -60,16 +61,21 @@ function listsOf(sequences: readonly Sequence[]): (number[] | undefined)[] {
 const inARow = (...counts: number[]): Sequence[] =>
   counts.map((count, b) => ({ first: counts.slice(0, b).reduce((sum, n) => sum + n, 0), count }));
 
-async function mergeSplits(states: States, sequences: readonly Sequence[], sets: number): Promise<Output> {
+async function mergeSplits(
+  states: States,
+  sequences: readonly Sequence[],
+  sets: number,
+  wantsLse = true,
+): Promise<Output> {
   const { headDim } = states;
   const shape = checkShape({ batch: sequences.length, numQHeads: ROWS, numKvHeads: 2, headDim });
-  const { o, lse } = await runKernel(device, {
-    kernel: decodeMergeKernel(shape, sets, true),
+  const { o, lse = new Float32Array() } = await runKernel(device, {
+    kernel: decodeMergeKernel(shape, Math.min(sets, mergeSets(headDim, GPU_FACTS)), wantsLse),
     grid: rowGrid(shape),
     inputs: {
       partial: packStates(states),
     },
-    outputs: { o: unwritten(shape.rows * headDim), lse: unwritten(shape.rows) },
+    outputs: { o: unwritten(shape.rows * headDim), ...(wantsLse && { lse: unwritten(shape.rows) }) },
     step: stepWords({
       capacity: 5000,
       smScale: 0.125,
@@ -96,18 +102,36 @@ async function checkSplits(states: States, sequences: readonly Sequence[], sets:
 const countOf = (sequences: readonly Sequence[]) =>
   sequences.reduce((most, { first, count }) => Math.max(most, first + count), 0) * ROWS;
 
-describe.each([1, 4])('decode_merge of splits, %i sets', (sets) => {
+describe('sets', () => {
+  test.each(HEAD_DIMS)('as many as 256 invocations are, D %i', (headDim) => {
+    const sets = mergeSets(headDim, GPU_FACTS);
+    expect((sets * headDim) / 4).toBeLessThanOrEqual(256);
+    expect(((sets + 1) * headDim) / 4).toBeGreaterThan(256);
+  });
+
+  test('one on a CPU, and where a workgroup holds no more', () => {
+    expect(mergeSets(128, SOFTWARE_FACTS)).toBe(1);
+    expect(mergeSets(128, { ...GPU_FACTS, maxInvocations: 63 })).toBe(1);
+    expect(mergeSets(128, { ...GPU_FACTS, maxInvocations: 64 })).toBe(2);
+  });
+});
+
+// Of 16 elements four at a time, D 64, 16 sets are a GPU's 256 invocations.
+describe.each([1, 3, 16])('decode_merge of splits, %i sets', (sets) => {
   test.each(HEAD_DIMS)('head dim %i, 3 splits', async (headDim) => {
     const sequences = inARow(3, 3, 3);
     await checkSplits(randomStates(countOf(sequences), headDim, headDim), sequences, sets);
   });
 
-  // One workgroup has 16 or 64 invocations, and each set takes every fourth split.
+  // A workgroup has 16, 48 or 256 invocations, a tile as many splits; a set takes four at once.
   test.each([
     [2, 3, 4],
     [5, 16, 17],
+    [47, 48, 49],
     [63, 64, 65],
     [128, 2, 129],
+    [255, 256, 257],
+    [511, 512, 513],
   ])('%i, %i and %i splits', async (...counts) => {
     const sequences = inARow(...counts);
     await checkSplits(randomStates(countOf(sequences), 64, counts[0]), sequences, sets);
@@ -160,6 +184,44 @@ describe.each([1, 4])('decode_merge of splits, %i sets', (sets) => {
     await checkSplits(states, inARow(6), sets);
   });
 
+  // In a tile of 48: the first, the last that is asked for, the first of the next tile, the last of all.
+  test.each([
+    [2, [0]],
+    [3, [1]],
+    [5, [4]],
+    [65, [0, 47, 48, 64]],
+    [512, [0, 1, 2, 3, 255, 256, 510, 511]],
+  ])('of %i splits, %j empty with NaN in o', async (count, places) => {
+    const states = randomStates(count * ROWS, 64, count);
+    for (const s of places) empty(states, s * ROWS + (s % ROWS));
+    const { o, lse } = await checkSplits(states, inARow(count), sets);
+    expect([...o, ...lse].every(Number.isFinite)).toBe(true);
+  });
+
+  test.each([2, 5, 64, 65, 512])('of %i splits all are empty, or all but the last', async (count) => {
+    const states = randomStates(count * ROWS, 64, count);
+    for (let s = 0; s < count; s++) empty(states, s * ROWS + 1);
+    for (let s = 0; s < count - 1; s++) empty(states, s * ROWS + 2, s % 2 ? NEG_MAX : 3e38);
+    const { o, lse } = await checkSplits(states, inARow(count), sets);
+    expect(o.slice(64, 128)).toEqual(new Float32Array(64));
+    expect(lse[1]).toBe(LSE_EMPTY);
+  });
+
+  test('NaN and infinity in the o of a state with keys show, where its weight is 0 too', async () => {
+    const states = randomStates(6 * ROWS, 64, 36);
+    states.o[1 * ROWS * 64] = NaN;
+    states.m[4 * ROWS + 1] = -1e30;
+    states.o[(4 * ROWS + 1) * 64 + 5] = Infinity;
+    const { o } = await mergeSplits(states, inARow(6), sets);
+    expect([...o].flatMap((x, at) => (Number.isFinite(x) ? [] : [at]))).toEqual([0, 64 + 5]);
+  });
+
+  test('nothing is written where no log-sum-exps are asked for, and o is the same', async () => {
+    const states = randomStates(5 * ROWS, 64, 37);
+    const { o } = await mergeSplits(states, inARow(5), sets);
+    expect(await mergeSplits(states, inARow(5), sets, false)).toEqual({ o, lse: new Float32Array() });
+  });
+
   test('a state with a score past f32 makes its row NaN, beside whatever states, and no other row', async () => {
     const states = randomStates(6 * ROWS, 64, 30, 1e38);
     for (let s = 0; s < 6; s++) states.m[s * ROWS + 1] = BAD_SCORE;
@@ -209,7 +271,7 @@ test('empty states between others change no bit where one set sums them all', as
   expect(await mergeSplits(spread, inARow(5), 1)).toEqual(alone);
 });
 
-describe('decode_merge of finished results', () => {
+describe.each([1, 3, 16])('decode_merge of finished results, %i sets', (sets) => {
   const RESULT_ROWS = 18;
 
   /** Results [states, rows] with log-sum-exps: states of l = 1. */
@@ -223,7 +285,7 @@ describe('decode_merge of finished results', () => {
   async function mergeResults({ headDim, m, o }: Mutable, rows = RESULT_ROWS): Promise<Output> {
     const numStates = m.length / rows;
     const out = await runKernel(device, {
-      kernel: mergeFinished(headDim, rows, numStates),
+      kernel: mergeFinished(headDim, rows, numStates, sets),
       grid: [rows, 1, 1],
       inputs: { states_o: o, states_lse: m },
       outputs: { o: unwritten(rows * headDim), lse: unwritten(rows) },
@@ -236,7 +298,7 @@ describe('decode_merge of finished results', () => {
       Array.from({ length: numStates }, (_state, s) => s * RESULT_ROWS + row),
     );
 
-  test.each([1, 2, 17])('%i states', async (numStates) => {
+  test.each([1, 2, 17, 300])('%i states', async (numStates) => {
     const states = randomResults(numStates, 64, 31);
     expectMerged(states, lists(numStates), await mergeResults(states));
   });

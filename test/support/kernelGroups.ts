@@ -2,7 +2,7 @@
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { appendKv } from '../../src/kernels/appendKv.ts';
 import { neighbours, startVariants } from '../../bench/tune/candidates.ts';
-import { decodeMerge, mergeFinished } from '../../src/kernels/decodeMerge.ts';
+import { decodeMerge, mergeFinished, mergeSets } from '../../src/kernels/decodeMerge.ts';
 import {
   decodeRegisters,
   registersWorkgroupBytes,
@@ -67,6 +67,8 @@ function chosenKernels(
   });
 }
 
+const MERGE_FACTS: readonly DeviceFacts[] = [GPU_FACTS, SOFTWARE_FACTS];
+
 function otherKernels(headDim: number): Kernel[] {
   return problemsOf(headDim).flatMap(([shape, format]) => [
     plainScores(shape, format),
@@ -74,10 +76,9 @@ function otherKernels(headDim: number): Kernel[] {
     appendKv(headDim, format),
     ...[true, false].flatMap((lse) => [
       plainSoftmax(shape, lse),
-      decodeMerge(shape, 1, lse),
-      decodeMerge(shape, 4, lse),
+      ...MERGE_FACTS.map((facts) => decodeMerge(shape, mergeSets(headDim, facts), lse)),
     ]),
-    mergeFinished(headDim, shape.rows, 2),
+    ...MERGE_FACTS.map((facts) => mergeFinished(headDim, shape.rows, 2, mergeSets(headDim, facts))),
   ]);
 }
 

@@ -3,11 +3,10 @@
 /** Stands in for shaders/lib/matrix.wgsl: the same functions in plain loops, f16 by rounding, for caches of f16 in words. */
 export const EMULATED_MATRIX = `
 @group(0) @binding(1) var<storage, read> k_cache: array<u32>;
-@group(0) @binding(2) var<storage, read> v_cache: array<u32>;
 
 var<workgroup> queries: array<u32, MATRIX_ROWS * HEAD_DIM>; // f16 bits
 var<workgroup> weights: array<u32, MATRIX_ROWS * TILE>;
-var<workgroup> staged: array<f32, UNIT * HEAD_DIM>;
+var<workgroup> staged: array<f32, STAGED_KEYS * HEAD_DIM>;
 
 // By bits: Mesa takes an f16 that is unpacked right after it was packed for the number itself, and quantizeToF16 is loose.
 fn rounded(x: f32) -> f32 {
@@ -33,13 +32,8 @@ fn stage_keys(key: u32, count: u32, index: u32) {
   }
 }
 
-fn stage_values(key: u32, count: u32, index: u32) {
-  let whole = count / UNIT * UNIT;
-  for (var at = index; at < UNIT * HEAD_DIM && whole < count; at += WG_SIZE) {
-    let source = (key + whole) * HEAD_DIM + at;
-    staged[at] = 0.0;
-    if whole + at / HEAD_DIM < count { staged[at] = half_of(v_cache[source / 2u], source); }
-  }
+fn stage_word(key: u32, word: u32, bits: vec4<u32>) {
+  for (var i = 0u; i < 8u; i++) { staged[(word * 8u + i) * STAGED_KEYS + key] = half_of(bits[i / 2u], i); }
 }
 
 // Four invocations of a subgroup share a block's products; any further ones repeat theirs.
@@ -62,16 +56,12 @@ fn multiply_staged_keys(block: u32, lane: u32) {
   }
 }
 
-fn multiply_values(key: u32, count: u32, block: u32, lane: u32) {
+fn multiply_values(block: u32, lane: u32) {
   for (var e = lane % 4u; e < MATRIX_ROWS * UNIT; e += 4u) {
     var sum = 0.0;
-    for (var t = 0u; t < (count + UNIT - 1u) / UNIT * UNIT; t++) {
+    for (var t = 0u; t < TILE; t++) {
       let d = block * UNIT + e % UNIT;
-      let source = (key + t) * HEAD_DIM + d;
-      var value = 0.0;
-      if (t / UNIT + 1u) * UNIT <= count { value = half_of(v_cache[source / 2u], source); }
-      else { value = staged[t % UNIT * HEAD_DIM + d]; }
-      sum += weight_of(e / UNIT * TILE + t) * value;
+      sum += weight_of(e / UNIT * TILE + t) * staged[d * STAGED_KEYS + t];
     }
     products[e / UNIT * HEAD_DIM + block * UNIT + e % UNIT] = sum;
   }

@@ -95,7 +95,7 @@ export async function runFused(
   const states = items.filter(({ state }) => state !== undefined).length * rows;
   const { o, lse, partial } = await runKernel(device, {
     kernel,
-    grid: [items.length, workgroups, 1],
+    grid: [workgroups, items.length, 1],
     inputs: { q: problem.q, ...cacheInputs(problem) },
     outputs: {
       o: unwritten(batch * rows * headDim),

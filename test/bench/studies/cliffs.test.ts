@@ -20,7 +20,7 @@ const LOAD: LoadShape = { heads: 8, kvHeads: 1, headDim: 64, type: 'f16', shares
 function thresholdsOf(load: LoadShape, upTo: number) {
   return findThresholds(load, upTo, (capacity) => {
     const { shape, layout } = loadAt(load, capacity);
-    return { ...planContext(shape, layout, GPU_FACTS), wholeLen: 128 };
+    return { ...planContext(shape, layout, GPU_FACTS), wholeLen: 128, minSplitLen: 128 };
   });
 }
 

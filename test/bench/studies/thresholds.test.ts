@@ -45,7 +45,7 @@ test('lengths of a batch are shares of the longest, at least one key', () => {
 
 describe('findThresholds', () => {
   test.each([
-    ['GPU', GPU_FACTS, 256, 3],
+    ['GPU', GPU_FACTS, 256, 9],
     ['CPU', SOFTWARE_FACTS, 1024, 4],
   ])('on a %s, the first is where one dispatch becomes two', (_, facts, wholeLen, numSplits) => {
     const [first] = findThresholds(MQA, 2048, contextOf(MQA, facts));
