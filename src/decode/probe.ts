@@ -7,7 +7,7 @@ import { checkWhole, describe, isObject } from '../device/options.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import { beginPass, bindKernel, dispatch, endPass } from '../device/record.ts';
 import { validated } from '../device/scopes.ts';
-import { hasRegisters } from '../kernels/decodeRegisters.ts';
+import { hasRegisters } from '../kernels/registersSizes.ts';
 import { profileOf } from '../kernels/profile.ts';
 import { powerOfTwoUpTo } from '../kernels/sizes.ts';
 import {

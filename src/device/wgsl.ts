@@ -29,18 +29,20 @@ function constLine(name: string, value: number | boolean): string {
   return `const ${name} = ${value}u;`;
 }
 
-const DECLARED = /^(?:fn|const|var<\w+>)\s+(\w+)/gm;
+const DECLARED = /^(?:fn|const|alias|var<\w+>)\s+(\w+)/gm;
 
 /**
- * A lib under a name: everything it declares, and the words in `also`, get a prefix, `k_` for functions and variables
- * and `K_` for constants. So one lib serves K and V alike, with different element types beside each other.
+ * A lib under a name: everything it declares, and the words in `also`, get a prefix, `k_` for functions and variables,
+ * `K_` for constants and `K` for types. So one lib serves K and V alike, with different element types beside each other.
  */
 export function qualified(prefix: string, lib: string, also: readonly string[] = []): string {
   const names = [...lib.matchAll(DECLARED)].map((match) => match[1]!);
   const pattern = new RegExp(`\\b(${[...names, ...also].join('|')})\\b`, 'g');
-  return lib.replace(pattern, (name) =>
-    /^[A-Z]/.test(name) ? `${prefix.toUpperCase()}_${name}` : `${prefix}_${name}`,
-  );
+  const upper = prefix.toUpperCase();
+  return lib.replace(pattern, (name) => {
+    if (/^[a-z]/.test(name)) return `${prefix}_${name}`;
+    return /[a-z]/.test(name) ? upper + name : `${upper}_${name}`;
+  });
 }
 
 export interface Binding {

@@ -2,13 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { FeatureMissingError, ShapeError } from '../../src/device/errors.ts';
 import {
-  checkRegisters,
-  chooseRegisters,
-  hasRegisters,
   registersConsts,
   type RegistersVariant,
   registersWorkgroupBytes,
 } from '../../src/kernels/decodeRegisters.ts';
+import { checkRegisters, chooseRegisters, hasRegisters } from '../../src/kernels/registersSizes.ts';
 import { KV_TYPES, type KvType } from '../../src/numbers/elements.ts';
 import { checkVariant, rowsPerWorkgroup, workgroupsPerItem } from '../../src/kernels/fused.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from '../support/deviceFacts.ts';

@@ -1,6 +1,7 @@
 // registersSizes.ts: the sizes that are chosen for decode_registers, whatever the shape, and what follows from them.
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
-import { chooseRegisters, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
+import { type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
+import { chooseRegisters } from '../../src/kernels/registersSizes.ts';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
 

@@ -39,7 +39,7 @@ export function probeBytes({ wgSize }: TeamSizes): number {
 
 /** The linked kernel. */
 export function subgroupProbe({ wgSize, lanes }: TeamSizes): Kernel {
-  const consts = { WG_SIZE: wgSize, LANES: lanes };
+  const consts = { WG_SIZE: wgSize, LANES: lanes, QUAD: 4 };
   return {
     name: 'subgroup_probe',
     source: link({ kernel: source, enables: ['subgroups'], libs: [SUBGROUP], consts }),

@@ -1,7 +1,7 @@
 // subgroupProbe.test.ts: subgroup_probe against its twin, on emulated subgroups dealt in every way; what its result is judged to
 // be; and that decode_registers is wrong on just those that are refused.
 import { describe, expect, test } from 'vitest';
-import { chooseRegisters } from '../../../src/kernels/decodeRegisters.ts';
+import { chooseRegisters } from '../../../src/kernels/registersSizes.ts';
 import { workgroupsPerItem } from '../../../src/kernels/fused.ts';
 import { shapeOf } from '../../../src/reference/problem.ts';
 import {
