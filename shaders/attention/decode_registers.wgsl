@@ -534,7 +534,8 @@ fn sum_held(me: Invocation, state: ptr<function, State>) {
 fn write_rows(me: Invocation, work: Work, at: Lane, state: State) {
   for (var h = 0u; h < HELD_ROWS; h++) { // unroll
     let place = state_place(at.run, at.block, at.held_row + h);
-    team_m[place] = state.m[h];
+    // A pipeline whose subgroups are smaller than a team gives NaN, not what looks like numbers.
+    team_m[place] = select(state.m[h], BAD_SCORE, size_of(me) < LANES);
     team_l[place] = state.l[h];
   }
   for (var pass = 0u; pass < MERGE_PASSES; pass++) { // unroll

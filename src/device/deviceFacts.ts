@@ -13,6 +13,8 @@ export interface DeviceFacts {
   readonly subgroups: boolean;
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;
+  /** Whether a shader can ask for a size between them. */
+  readonly subgroupSizeControl: boolean;
   /** Rows, columns and depth of its subgroup matrices of f16 with sums of f32; 0 where it has none of 8 or 16 alike. */
   readonly matrixUnit: number;
   readonly maxInvocations: number;
@@ -32,6 +34,7 @@ export function factsOf(device: GPUDevice, hasSubgroupId: boolean): DeviceFacts 
     subgroups: features.has('subgroups') && hasSubgroupId,
     subgroupMinSize: adapterInfo.subgroupMinSize ?? 4,
     subgroupMaxSize: adapterInfo.subgroupMaxSize ?? 128,
+    subgroupSizeControl: features.has('subgroup-size-control'),
     matrixUnit: matrixUnitOf(device),
     maxInvocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
     maxWorkgroupStorage: limits.maxComputeWorkgroupStorageSize,

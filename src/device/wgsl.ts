@@ -12,13 +12,21 @@ export interface ShaderParts {
   readonly libs: readonly string[];
   readonly consts: Readonly<Record<string, number | boolean>>;
   readonly enables?: readonly string[];
+  /** Size that the subgroups of the entry point are asked to have; needs the feature `subgroup-size-control`. */
+  readonly subgroupSize?: number | undefined;
 }
 
 /** Joins the parts into one WGSL module, its marked loops unrolled. Whole-number constants become u32 constants. */
 export function link(parts: ShaderParts): string {
-  const enables = (parts.enables ?? []).map((name) => `enable ${name}; `).join('');
+  const { subgroupSize } = parts;
+  const sized = subgroupSize !== undefined;
+  const names = [...(parts.enables ?? []), ...(sized ? ['subgroup_size_control'] : [])];
+  const enables = names.map((name) => `enable ${name}; `).join('');
+  const kernel = sized
+    ? parts.kernel.replace('@compute', `@compute @subgroup_size(${subgroupSize})`)
+    : parts.kernel;
   const consts = Object.entries(parts.consts).map(([name, value]) => constLine(name, value));
-  const linked = [`${enables}${parts.kernel}`, ...consts, ...parts.libs].join('\n');
+  const linked = [`${enables}${kernel}`, ...consts, ...parts.libs].join('\n');
   return unrollLoops(linked);
 }
 

@@ -37,18 +37,20 @@ export interface RegistersVariant {
   readonly code: 'gpu' | 'cpu';
 }
 
-/** The linked kernel; `lse`: it writes log-sum-exps. */
+/** The linked kernel; `lse`: it writes log-sum-exps; `subgroupSize`: what its subgroups are asked to be. */
 export function decodeRegisters(
   shape: GqaShape,
   cache: CacheFormat,
   variant: RegistersVariant,
   lse: boolean,
+  subgroupSize?: number,
 ): Kernel {
   return {
     name: 'decode_registers',
     source: link({
       kernel: source,
       enables: ['subgroups'],
+      subgroupSize,
       libs: [SUBGROUP, ...registersLibs(shape, cache, variant, lse)],
       consts: registersConsts(shape, cache, variant),
     }),

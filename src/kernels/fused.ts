@@ -58,17 +58,18 @@ export function chooseIn(
   return variant;
 }
 
-/** The linked kernel of a variant; `lse`: it writes log-sum-exps. */
+/** The linked kernel of a variant; `lse`: it writes log-sum-exps; `subgroupSize`: what its subgroups are asked to be. */
 export function fusedKernel(
   shape: GqaShape,
   cache: CacheFormat,
   variant: FusedVariant,
   lse: boolean,
+  subgroupSize?: number,
 ): Kernel {
   if (variant.template === 'tiles') return decodeTiles(shape, cache, variant, lse);
   return variant.template === 'matrix'
     ? decodeMatrix(shape, variant, lse)
-    : decodeRegisters(shape, cache, variant, lse);
+    : decodeRegisters(shape, cache, variant, lse, subgroupSize);
 }
 
 /** Query rows of a KV head that one workgroup serves. */

@@ -18,6 +18,8 @@ export interface Profile {
    */
   readonly slots: number;
   readonly registers: Registers;
+  /** Compilers take subgroups of 16 and more for compute shaders, though the adapter names 8 too. */
+  readonly largerSubgroups?: true;
   /** All its subgroups are of one size, in every shader, though the adapter names a range: Metal says 4 to 64, and has 32. */
   readonly oneSubgroupSize?: true;
   /** Longest sequence that is not worth splitting: merging costs what its parts would save (`npm run bench:cliffs`). */
@@ -36,7 +38,7 @@ const PROFILES: readonly (readonly [vendor: RegExp, profile: Profile])[] = [
   ],
   [/amd/i, { slots: 512, registers: { liveNumbers: 116, both: true, code: 'gpu' }, wholeLen: GPU_WHOLE_LEN }],
   [/apple/i, { slots: 256, registers: FEW, oneSubgroupSize: true, wholeLen: GPU_WHOLE_LEN }],
-  [/intel/i, { slots: 128, registers: FEW, wholeLen: GPU_WHOLE_LEN }],
+  [/intel/i, { slots: 128, largerSubgroups: true, registers: FEW, wholeLen: GPU_WHOLE_LEN }],
   [/qualcomm|arm|imgtec|samsung/i, { slots: 64, registers: FEWER, wholeLen: GPU_WHOLE_LEN }],
 ];
 

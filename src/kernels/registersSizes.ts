@@ -18,6 +18,23 @@ export function hasRegisters({ subgroups, subgroupMinSize }: DeviceFacts): boole
   return subgroups && subgroupMinSize >= LEAST_LANES;
 }
 
+const GPU_MOST_LANES = 16;
+
+/**
+ * Lanes that a team may have: those of the smallest subgroup, and up to 16 of a larger one that can be asked for, or that the
+ * device's compilers are known to take. A probe has the last word.
+ */
+export function mostLanes(facts: DeviceFacts): number {
+  const { subgroupMinSize, subgroupMaxSize, subgroupSizeControl } = facts;
+  if (!subgroupSizeControl && !profileOf(facts).largerSubgroups) return subgroupMinSize;
+  return Math.max(subgroupMinSize, powerOfTwoUpTo(Math.min(GPU_MOST_LANES, subgroupMaxSize)));
+}
+
+/** What the subgroups of a variant's kernel have to be asked to be; undefined where it takes what comes. */
+export function askedSubgroupSize(lanes: number, facts: DeviceFacts): number | undefined {
+  return facts.subgroupSizeControl && lanes > facts.subgroupMinSize ? lanes : undefined;
+}
+
 /** What of a variant decides how many registers an invocation needs. */
 export type RegisterSizes = Pick<RegistersVariant, 'lanes' | 'tokens' | 'teamRows' | 'q'>;
 
@@ -134,8 +151,8 @@ function cheapest(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): Regi
 }
 
 function candidates({ rowsPerKvHead, headDim }: GqaShape, facts: DeviceFacts): RegisterSizes[] {
-  const most = Math.min(facts.subgroupMinSize, headDim / 4);
-  return [16, 8, LEAST_LANES]
+  const most = Math.min(mostLanes(facts), headDim / 4);
+  return [GPU_MOST_LANES, 8, LEAST_LANES]
     .filter((lanes) => lanes <= most)
     .flatMap((lanes) =>
       [4, 2, 1]
@@ -175,7 +192,7 @@ export function checkRegisters(variant: RegistersVariant, facts: DeviceFacts): v
     if (!isPowerOfTwo(value))
       throw new ShapeError(`registers: ${name}: expected a power of two, got ${value}`);
   }
-  checkWhole('registers: lanes', lanes, LEAST_LANES, facts.subgroupMinSize);
+  checkWhole('registers: lanes', lanes, LEAST_LANES, mostLanes(facts));
   checkWhole('registers: teamRows', teamRows, 1, 64);
   checkWhole('registers: tokens', tokens, 1, 16);
   checkWhole('registers: wgSize', wgSize, lanes * blocks, 65536);

@@ -96,6 +96,8 @@ describe('registersConsts', () => {
     tokens: 4,
     teamRows: 3,
     blocks: 2,
+    q: 'registers',
+    code: 'gpu',
   };
 
   test('by hand: 16 scores of four rows and four keys over eight lanes', () => {
@@ -150,6 +152,8 @@ describe('registersWorkgroupBytes', () => {
       tokens: 1,
       teamRows: 3,
       blocks: 1,
+      q: 'registers',
+      code: 'gpu',
     };
     // Eight teams * four rows * 8 bytes; 64 invocations * two words of two vec4s.
     expect(registersWorkgroupBytes(shapeOf(3, 80), both('f16'), variant)).toBe(256 + 64 * 4 * 16);
@@ -170,6 +174,8 @@ describe('checkRegisters', () => {
     tokens: 2,
     teamRows: 3,
     blocks: 2,
+    q: 'registers',
+    code: 'gpu',
   };
   const check = (change: Partial<RegistersVariant>) => () =>
     checkRegisters({ ...good, ...change }, GPU_FACTS);

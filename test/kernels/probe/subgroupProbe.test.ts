@@ -162,12 +162,12 @@ describe('decode_registers without the probe', () => {
     } catch {
       right = false;
     }
-    const sizes = teamsOf(variant)!;
+    const sizes = teamsOf(variant, GPUS[0]!)!;
     return { right, accepted: judgeProbe(sizes, await probed(sizes, subgroups)).fault === undefined };
   }
 
   test('the teams are of eight, several with the same rows', () => {
-    expect(teamsOf(variant)).toEqual({ wgSize: WG_SIZE, lanes: 8 });
+    expect(teamsOf(variant, GPUS[0]!)).toEqual({ wgSize: WG_SIZE, lanes: 8 });
     expect(runsOf(variant)).toBeGreaterThan(1);
   });
 
