@@ -105,6 +105,8 @@ describe('lint', () => {
       tokens: 2,
       teamRows: 4,
       blocks: 1,
+      q: 'registers',
+      code: 'gpu',
     } as const;
     const tiles = { template: 'tiles', wgSize: 16, tile: 32, rowBlock: 4, mixWords: 1 } as const;
     for (const variant of [

@@ -14,7 +14,7 @@ import {
 } from '../../src/kernels/fused.ts';
 import type { CacheFormat } from '../../src/kernels/lib.ts';
 import type { GqaShape } from '../../src/kernels/shape.ts';
-import { evenBlocks, powerOfTwoFrom, powerOfTwoUpTo } from '../../src/kernels/sizes.ts';
+import { evenBlocks, powerOfTwoFrom } from '../../src/kernels/sizes.ts';
 
 /**
  * Where to start: every template that runs on the device, in the sizes it would take unmeasured; the default first. Not
@@ -62,28 +62,22 @@ function around(
   facts: DeviceFacts,
 ): FusedVariant[][] {
   if (from.template === 'matrix') return [];
-  return from.template === 'tiles'
-    ? tilesAround(from, shape, cache)
-    : registersAround(from, shape, cache, facts);
+  return from.template === 'tiles' ? tilesAround(from, shape, cache) : registersAround(from, shape, facts);
 }
 
 const POWERS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
-function registersAround(
-  from: RegistersVariant,
-  shape: GqaShape,
-  cache: CacheFormat,
-  facts: DeviceFacts,
-): RegistersVariant[][] {
-  const words = Math.max(rowWords(cache.kType, shape.headDim), rowWords(cache.vType, shape.headDim));
-  const mostLanes = powerOfTwoUpTo(Math.min(facts.subgroupMinSize, words));
-  const lanes = POWERS.filter((n) => n >= 2 && n <= mostLanes);
+function registersAround(from: RegistersVariant, shape: GqaShape, facts: DeviceFacts): RegistersVariant[][] {
+  const mostLanes = Math.min(facts.subgroupMinSize, shape.headDim / 4);
+  const lanes = POWERS.filter((n) => n >= 4 && n <= mostLanes);
   const wgSizes = POWERS.filter((n) => n >= from.lanes && n <= Math.min(256, facts.maxInvocations));
   return [
     lanes.map((n) => fitted({ ...from, lanes: n }, shape)),
     [1, 2, 4, 8].map((tokens) => ({ ...from, tokens })),
     [1, 2, 4, 8].map((rows) => fitted({ ...from, teamRows: rows }, shape)),
     wgSizes.map((wgSize) => fitted({ ...from, wgSize }, shape)),
+    [{ ...from, q: from.q === 'registers' ? 'workgroup' : 'registers' }],
+    [{ ...from, code: from.code === 'gpu' ? 'cpu' : 'gpu' }],
   ];
 }
 

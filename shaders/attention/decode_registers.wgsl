@@ -1,60 +1,78 @@
 // decode_registers.wgsl: one KV head's query rows attend to one item of the plan, all in registers: no barrier in the loop.
 //
-// A team of LANES invocations of a subgroup shares each key: an invocation holds its words of K, V, q and o, of TEAM_ROWS
-// query rows. Per round a team takes TOKENS keys:
-//   1. load     its words of K and V of all of them, 16 bytes each, before any is used
+// A team of LANES invocations of a subgroup shares each key: an invocation holds its words of K, V and o, of TEAM_ROWS query
+// rows, and of q too unless Q_SHARED, where it reads them from workgroup memory. Per round a team takes TOKENS keys:
+//   1. load     its words of K and V of all of them, before any is used
 //   2. score    partial dot products of every row with every key; each word is unpacked once, for all rows
-//   3. reduce   a butterfly that halves the number of values with every exchange: at its end an invocation holds the
-//               finished scores of few rows and keys, its own, instead of all of them everywhere
-//   4. weigh    exp(score - m) with m the running maximum of the row: once per score
-//   5. mix      each weight, broadcast to the team, times the invocation's words of V
+//   3. reduce   sums over the team. Within quads a butterfly halves the number of values with every exchange: at its end
+//               an invocation has the finished scores of few rows and keys, its own, the same in all quads
+//   4. weigh    exp(score - m) with m the running maximum of the row: once per score and quad
+//   5. mix      each weight, broadcast within the quad, times the invocation's words of V
 // Rows that do not fit one team are spread over BLOCKS teams that read the same keys at the same time. Teams with the
 // same rows, RUNS of them, take neighbouring keys, and merge their states through workgroup memory at the end.
 //
 // in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
-//      k_cache [B, Hkv, capacity, D]          words of 16 bytes, lib elements_* as k_*
-//      v_cache [B, Hkv, capacity, D]          words of 16 bytes, lib elements_* as v_*
+//      k_cache [B, Hkv, capacity, D]          words of 4 to 16 bytes, libs words_*, elements_*, scales_* as k_*
+//      v_cache [B, Hkv, capacity, D]          words of 4 to 16 bytes, the same libs as v_*
 //      step    Step                           lib step
 // out  the state of each row                  lib work
 // grid (items, Hkv * ROW_BLOCKS, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeRegisters.ts
-// libs step numbers work rows_contiguous subgroup, elements_* as k_* and as v_*
+// libs step numbers work rows_contiguous subgroup, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> k_cache: array<KWord>;
+@group(0) @binding(2) var<storage, read> v_cache: array<VWord>;
 @group(0) @binding(3) var<storage, read> step: Step;
 
 const D4 = HEAD_DIM / 4u;
 const TEAMS = WG_SIZE / LANES;
 const RUNS = TEAMS / BLOCKS;
+const ROUND = RUNS * TOKENS; // keys of a round, of all runs
+const ROW_VEC4S = LANES * V_LANE_VEC4S; // of a row of o with what lanes past its end hold
+const MANY_ROUNDS = 0x7fffffffu;
+const HIDDEN_WEIGHT = -1.0; // where keys are hidden from some rows: those may not even see their NaN times 0
 
-// Where the butterfly leaves the scores of a round: ROW_LANES groups of invocations hold HELD_ROWS rows each, within them
-// TOKEN_LANES groups HELD_TOKENS keys each, and SPARE invocations hold the same.
+// Where the butterfly leaves the scores of a round: of each quad, ROW_LANES invocations hold HELD_ROWS rows each, and for
+// each of those rows TOKEN_LANES invocations HELD_TOKENS keys each.
 const ROW_LANES = PAD_ROWS / HELD_ROWS;
 const TOKEN_LANES = TOKENS / HELD_TOKENS;
-const SPARE = LANES / (ROW_LANES * TOKEN_LANES);
 
-const_assert WG_SIZE % LANES == 0u && TEAMS % BLOCKS == 0u;
+const_assert LANES >= 4u && WG_SIZE % LANES == 0u && TEAMS % BLOCKS == 0u;
 const_assert PAD_ROWS >= TEAM_ROWS && VALUES == PAD_ROWS * TOKENS && HALF_VALUES == VALUES / 2u;
-const_assert ROW_LANES * TOKEN_LANES * SPARE == LANES && (1u << STAGES) == LANES;
+const_assert ROW_LANES * TOKEN_LANES == (1u << HALVINGS) && HALVINGS <= 2u && (1u << (HALVINGS + SUMMINGS)) == LANES;
+const_assert HELD == HELD_ROWS * HELD_TOKENS;
+const_assert TOKEN_GROUP * TOKEN_GROUPS == TOKENS;
 const_assert ROW_BLOCK == TEAM_ROWS * BLOCKS;
 const_assert K_LANE_WORDS * LANES >= K_ROW_WORDS && K_LANE_VEC4S == K_LANE_WORDS * K_WORD_VEC4S;
 const_assert V_LANE_WORDS * LANES >= V_ROW_WORDS && V_LANE_VEC4S == V_LANE_WORDS * V_WORD_VEC4S;
+const_assert !Q_SHARED || SHARED_VEC4S >= ROW_BLOCK * LANES * K_LANE_VEC4S;
+const_assert RUNS % RUN_GROUP == 0u && SHARED_VEC4S >= TEAMS * MERGE_ROWS * ROW_VEC4S;
 
 alias Queries = array<array<vec4<f32>, K_LANE_VEC4S>, TEAM_ROWS>;
-alias KeyWords = array<array<vec4<u32>, K_LANE_WORDS>, TOKENS>;
-alias ValueWords = array<array<vec4<u32>, V_LANE_WORDS>, TOKENS>;
+alias QueryZeros = array<array<f32, K_LANE_WORDS>, TEAM_ROWS>;
+alias Keys = array<array<KWord, K_LANE_WORDS>, TOKENS>;
+alias Values = array<array<VWord, V_LANE_WORDS>, TOKENS>;
+alias Places = array<u32, TOKENS>; // index of the invocation's first word of each of a round's keys
 alias Scores = array<f32, VALUES>; // [row][key] until they are reduced, then [held row][held key]
+alias RowNumbers = array<f32, TEAM_ROWS>;
 
 // An invocation's place. Apart from Work, which is the same for all of a workgroup: the compiler knows it, and lets the
 // loop over an item's keys hold subgroup operations.
 struct Lane {
   lane: u32,      // number within the team
+  block: u32,     // which of the teams that read the same keys
   run: u32,       // which of the teams with the same rows
   row: u32,       // the team's first row, within the KV head
   held_row: u32,  // first of the rows whose scores this invocation finishes, within the team
-  held_key: u32,  // first of the keys whose scores it finishes, within the round
+  held_key: u32,  // from the team's first key of a round to the first whose score it finishes
+}
+
+// What a round begins with, one step further each time. That of the item's last key is where there are no more.
+struct Cursor {
+  k: u32,    // the invocation's first word of the team's first key, lib rows_*
+  v: u32,
+  held: u32, // the first key whose score the invocation finishes, as a row of scales
 }
 
 // The running state of a team's rows: m and l of the held rows (l of the held keys only), this invocation's words of o.
@@ -64,63 +82,100 @@ struct State {
   o: array<array<vec4<f32>, V_LANE_VEC4S>, TEAM_ROWS>,
 }
 
+// What a round reads and does not change.
+struct Constants {
+  last: Cursor,                   // of the item's last key
+  k_scales: u32,
+  v_scales: u32,
+  shared_q: u32,                  // index of the invocation's first vec4 of q in workgroup memory
+  visible: array<u32, HELD_ROWS>, // in masked rounds: keys from here on, as rows of scales, are hidden from a held row
+}
+
 var<workgroup> team_m: array<f32, TEAMS * PAD_ROWS>; // [team][row]
 var<workgroup> team_l: array<f32, TEAMS * PAD_ROWS>;
-var<workgroup> team_o: array<vec4<f32>, WG_SIZE * V_LANE_VEC4S>; // [invocation][vec4]
+// In the loop q [row of the block][vec4 of a lane][lane], then o [team][row of a pass][vec4].
+var<workgroup> shared_vec4s: array<vec4<f32>, SHARED_VEC4S>;
 
 @compute @workgroup_size(WG_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, me: Invocation) {
   let work = work_of(group, groups);
   let at = lane_of_work(work, me);
   let queries = load_queries(work, at);
+  let zeros = zeros_of(queries);
+  if Q_SHARED {
+    share_queries(at, queries);
+  }
   var state = State();
   for (var h = 0u; h < HELD_ROWS; h++) { // unroll
     state.m[h] = NEG_MAX;
   }
-  for (var first = work.begin; first < work.end; first += RUNS * TOKENS) {
-    var keys = KeyWords();
-    var values = ValueWords();
-    for (var t = 0u; t < TOKENS; t++) { // unroll
-      let row = kv_row(work.kv_head, key_of(work, at, first, t));
-      for (var w = 0u; w < K_LANE_WORDS; w++) { // unroll
-        keys[t][w] = k_cache[row * K_ROW_WORDS + min(at.lane + w * LANES, K_ROW_WORDS - 1u)];
-      }
+  var next = cursor_of(work, at, work.begin + at.run);
+  let constants = constants_of(work, at);
+  let open = open_rounds(work);
+  // A literal bound: Dawn guards loops without one against running forever, which takes three registers.
+  for (var round = 0u; round < MANY_ROUNDS; round++) {
+    if round >= open {
+      break;
     }
-    for (var t = 0u; t < TOKENS; t++) { // unroll
-      let row = kv_row(work.kv_head, key_of(work, at, first, t));
-      for (var w = 0u; w < V_LANE_WORDS; w++) { // unroll
-        values[t][w] = v_cache[row * V_ROW_WORDS + min(at.lane + w * LANES, V_ROW_WORDS - 1u)];
-      }
-    }
-    var scores = Scores();
-    score(work, at, first, queries, keys, &scores);
-    reduce(me, at.lane, &scores);
-    weigh(me, work, at, first, &scores, &state);
-    if MASKED && first + RUNS * TOKENS + Q_LEN > work.kv_len + 1u {
-      mix(me, work, at, first, scores, values, true, &state);
-    } else {
-      mix(me, work, at, first, scores, values, false, &state);
-    }
+    attend(me, work, at, queries, zeros, constants, false, &next, &state);
+  }
+  if MASKED {
+    // The same for all of a workgroup, as the loop's barriers want it.
+    let zero = work.end >> 31u;
+    let work_again = work_of(group ^ vec3<u32>(zero), groups);
+    attend_masked(invocation_plus(me, zero), work_again, queries, zeros, &next, &state);
   }
   sum_held(me, &state);
-  if RUNS > 1u {
-    merge_runs(me, at, &state);
+  // An invocation's place anew, from what the compiler cannot know to be 0: kept through the loop, it would take registers.
+  let zero = next.held >> 31u;
+  let me_again = invocation_plus(me, zero);
+  let work_again = work_of(group ^ vec3<u32>(zero), groups);
+  write_rows(me_again, work_again, lane_of_work(work_again, me_again), state);
+}
+
+// The rounds with keys that are hidden from some rows.
+fn attend_masked(
+  me: Invocation,
+  work: Work,
+  queries: Queries,
+  zeros: QueryZeros,
+  next: ptr<function, Cursor>,
+  state: ptr<function, State>,
+) {
+  let at = lane_of_work(work, me);
+  var constants = constants_of(work, at);
+  for (var h = 0u; h < HELD_ROWS; h++) { // unroll
+    let visible = min(work.end, visible_keys(work.kv_len, at.row + at.held_row + h));
+    constants.visible[h] = kv_scale_cursor(work.kv_head, visible);
   }
-  write_rows(me, work, at, state);
+  let rounds = rounds_of(work) - open_rounds(work);
+  for (var round = 0u; round < MANY_ROUNDS; round++) {
+    if round >= rounds {
+      break;
+    }
+    attend(me, work, at, queries, zeros, constants, true, next, state);
+  }
 }
 
 fn lane_of_work(work: Work, me: Invocation) -> Lane {
   let team = team_of(me);
   let lane = lane_of(me);
-  let row_lane = lane / (LANES / ROW_LANES);
-  let token_lane = (lane / SPARE) % TOKEN_LANES;
+  let row_lane = reversed(lane % ROW_LANES, ROW_LANES);
+  let token_lane = reversed(lane / ROW_LANES % TOKEN_LANES, TOKEN_LANES);
+  let block = team % BLOCKS;
   return Lane(
     lane,
+    block,
     team / BLOCKS,
-    work.row_start + (team % BLOCKS) * TEAM_ROWS,
+    work.row_start + block * TEAM_ROWS,
     row_lane * HELD_ROWS,
-    token_lane * HELD_TOKENS,
+    token_lane * HELD_TOKENS * RUNS,
   );
+}
+
+// The bits of x < count in reverse order; count is 1, 2 or 4. The butterfly splits by the highest bit first.
+fn reversed(x: u32, count: u32) -> u32 {
+  return select(x, x % 2u * 2u + x / 2u, count == 4u);
 }
 
 // The invocation's words of the team's query rows, scaled; zeros past a row's end, where K's words repeat the last.
@@ -139,126 +194,327 @@ fn load_queries(work: Work, at: Lane) -> Queries {
   return queries;
 }
 
-// The t-th key of the team in the round that begins at `first`; the last one there is where there are no more.
-fn key_of(work: Work, at: Lane, first: u32, t: u32) -> u32 {
-  return min(first + t * RUNS + at.run, work.end - 1u);
-}
-
-fn score(work: Work, at: Lane, first: u32, queries: Queries, keys: KeyWords, scores: ptr<function, Scores>) {
-  for (var t = 0u; t < TOKENS; t++) { // unroll
-    let key = kv_row(work.kv_head, key_of(work, at, first, t));
+// What K's zero takes off a product with each word of q.
+fn zeros_of(queries: Queries) -> QueryZeros {
+  var zeros = QueryZeros();
+  for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
     for (var w = 0u; w < K_LANE_WORDS; w++) { // unroll
-      let scale = k_word_scale(step.k_scales, key, min(at.lane + w * LANES, K_ROW_WORDS - 1u));
       for (var i = 0u; i < K_WORD_VEC4S; i++) { // unroll
-        let k = k_unpack(keys[t][w], i) * scale;
-        for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
-          (*scores)[r * TOKENS + t] += dot(queries[r][w * K_WORD_VEC4S + i], k);
+        if K_ZERO != 0.0 {
+          zeros[r][w] -= dot(queries[r][w * K_WORD_VEC4S + i], vec4<f32>(K_ZERO));
         }
       }
     }
   }
+  return zeros;
 }
 
-// Sums the team's partial scores. Each stage exchanges half of the values for the other half of another invocation's:
-// VALUES - 1 exchanges for VALUES sums, where a tree per value would take STAGES for each.
+// Puts q where all runs of a block read it.
+fn share_queries(at: Lane, queries: Queries) {
+  if at.run == 0u {
+    for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
+      for (var i = 0u; i < K_LANE_VEC4S; i++) { // unroll
+        shared_vec4s[shared_query(at) + (r * K_LANE_VEC4S + i) * LANES] = queries[r][i];
+      }
+    }
+  }
+  workgroupBarrier(); // q is there
+}
+
+fn shared_query(at: Lane) -> u32 {
+  return at.block * TEAM_ROWS * K_LANE_VEC4S * LANES + at.lane;
+}
+
+fn cursor_of(work: Work, at: Lane, key: u32) -> Cursor {
+  return Cursor(
+    kv_cursor(work.kv_head, key, K_ROW_WORDS) + min(at.lane, K_ROW_WORDS - 1u),
+    kv_cursor(work.kv_head, key, V_ROW_WORDS) + min(at.lane, V_ROW_WORDS - 1u),
+    kv_scale_cursor(work.kv_head, key) + at.held_key,
+  );
+}
+
+fn constants_of(work: Work, at: Lane) -> Constants {
+  var constants = Constants();
+  constants.last = cursor_of(work, at, work.end - 1u);
+  constants.last.held -= at.held_key;
+  constants.k_scales = step.k_scales;
+  constants.v_scales = step.v_scales;
+  constants.shared_q = shared_query(at);
+  return constants;
+}
+
+fn rounds_of(work: Work) -> u32 {
+  return (max(work.end, work.begin) - work.begin + ROUND - 1u) / ROUND;
+}
+
+// The first rounds, of whose keys none is hidden from any row.
+fn open_rounds(work: Work) -> u32 {
+  let open = visible_keys(work.kv_len, 0u); // position 0 sees the fewest
+  if !MASKED || open >= work.end {
+    return rounds_of(work);
+  }
+  return (max(open, work.begin) - work.begin) / ROUND;
+}
+
+// A round. `masked`: some of its keys are hidden from some rows. A text of its own for the last rounds, so that all others
+// are without a branch.
+fn attend(
+  me: Invocation,
+  work: Work,
+  at: Lane,
+  queries: Queries,
+  zeros: QueryZeros,
+  constants: Constants,
+  masked: bool,
+  next: ptr<function, Cursor>,
+  state: ptr<function, State>,
+) {
+  var k_places = Places();
+  var v_places = Places();
+  var keys = Keys();
+  var values = Values();
+  for (var t = 0u; t < TOKENS; t++) { // unroll
+    k_places[t] = kv_word(work.kv_head, min((*next).k + t * RUNS * K_ROW_WORDS, constants.last.k), K_ROW_WORDS);
+    v_places[t] = k_places[t];
+    if K_ROW_WORDS != V_ROW_WORDS {
+      v_places[t] = kv_word(work.kv_head, min((*next).v + t * RUNS * V_ROW_WORDS, constants.last.v), V_ROW_WORDS);
+    }
+  }
+  for (var w = 0u; w < K_LANE_WORDS; w++) { // unroll
+    if !K_LATE {
+      load_keys(at, k_places, w, &keys);
+    }
+  }
+  for (var w = 0u; w < V_LANE_WORDS; w++) { // unroll
+    if !V_LATE {
+      load_values(at, v_places, w, &values);
+    }
+  }
+  var scores = Scores();
+  score(at, k_places, queries, zeros, constants, &keys, &scores);
+  reduce(me, at.lane, &scores);
+  let factors = weigh(me, work, (*next).held, constants, masked, &scores, state);
+  rescale(factors, state);
+  mix(me, at, v_places, constants, scores, masked, &values, state);
+  (*next).k += ROUND * K_ROW_WORDS;
+  (*next).v += ROUND * V_ROW_WORDS;
+  (*next).held += ROUND;
+}
+
+// The invocation's w-th words of a round's keys; lanes past a row's end repeat its last.
+fn load_keys(at: Lane, places: Places, w: u32, keys: ptr<function, Keys>) {
+  for (var t = 0u; t < TOKENS; t++) { // unroll
+    (*keys)[t][w] = k_cache[places[t] + k_step(at, w)];
+  }
+}
+
+fn load_values(at: Lane, places: Places, w: u32, values: ptr<function, Values>) {
+  for (var t = 0u; t < TOKENS; t++) { // unroll
+    (*values)[t][w] = v_cache[places[t] + v_step(at, w)];
+  }
+}
+
+// From an invocation's first word of a row to its w-th.
+fn k_step(at: Lane, w: u32) -> u32 {
+  return word_step(at, w, K_ROW_WORDS, K_LANE_WORDS);
+}
+
+fn v_step(at: Lane, w: u32) -> u32 {
+  return word_step(at, w, V_ROW_WORDS, V_LANE_WORDS);
+}
+
+fn word_step(at: Lane, w: u32, row_words: u32, lane_words: u32) -> u32 {
+  if lane_words * LANES == row_words {
+    return w * LANES;
+  }
+  return min(at.lane + w * LANES, row_words - 1u) - min(at.lane, row_words - 1u);
+}
+
+fn score(
+  at: Lane,
+  places: Places,
+  queries: Queries,
+  zeros: QueryZeros,
+  constants: Constants,
+  keys: ptr<function, Keys>,
+  scores: ptr<function, Scores>,
+) {
+  for (var w = 0u; w < K_LANE_WORDS; w++) { // unroll
+    if K_LATE {
+      load_keys(at, places, w, keys);
+    }
+    for (var g = 0u; g < TOKEN_GROUPS; g++) { // unroll
+      score_word(at, places, queries, zeros, constants, *keys, w, g * TOKEN_GROUP, scores);
+    }
+  }
+}
+
+// Adds the products of the invocation's w-th words: of TOKEN_GROUP keys, from the first-th on, with all rows.
+fn score_word(
+  at: Lane,
+  places: Places,
+  queries: Queries,
+  zeros: QueryZeros,
+  constants: Constants,
+  keys: Keys,
+  w: u32,
+  first: u32,
+  scores: ptr<function, Scores>,
+) {
+  var products = array<array<f32, TOKEN_GROUP>, TEAM_ROWS>();
+  for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
+    for (var t = 0u; t < TOKEN_GROUP; t++) { // unroll
+      products[r][t] = zeros[r][w];
+    }
+  }
+  for (var i = 0u; i < K_WORD_VEC4S; i++) { // unroll
+    var k = array<vec4<f32>, TOKEN_GROUP>();
+    for (var t = 0u; t < TOKEN_GROUP; t++) { // unroll
+      k[t] = k_unpack(keys[first + t][w], i);
+    }
+    for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
+      var query = queries[r][w * K_WORD_VEC4S + i];
+      if Q_SHARED {
+        query = shared_vec4s[constants.shared_q + (r * K_LANE_VEC4S + w * K_WORD_VEC4S + i) * LANES];
+      }
+      for (var t = 0u; t < TOKEN_GROUP; t++) { // unroll
+        products[r][t] += dot(query, k[t]);
+      }
+    }
+  }
+  for (var t = 0u; t < TOKEN_GROUP; t++) { // unroll
+    let scale = k_word_scale(constants.k_scales, places[first + t] + k_step(at, w));
+    for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
+      (*scores)[r * TOKENS + first + t] += products[r][t] * scale;
+    }
+  }
+}
+
+// Sums the team's partial scores. Each halving exchanges half of the values for the other half of another invocation's of the
+// quad: fewer exchanges than sums of each value would take. The rest adds up what quads hold.
 fn reduce(me: Invocation, lane: u32, scores: ptr<function, Scores>) {
-  for (var g = 0u; g < STAGES; g++) { // unroll
-    let mask = LANES >> (g + 1u);
+  for (var g = 0u; g < HALVINGS; g++) { // unroll
     let half = VALUES >> (g + 1u);
-    let upper = (lane & mask) != 0u;
+    let upper = (lane & (1u << g)) != 0u;
     for (var k = 0u; k < HALF_VALUES; k++) { // unroll
       if k < half {
         let low = (*scores)[k];
         let high = (*scores)[k + half];
-        (*scores)[k] = select(low, high, upper) + exchange(me, select(high, low, upper), mask);
+        (*scores)[k] = select(low, high, upper) + exchange(me, select(high, low, upper), 1u << g);
       }
     }
-    if half == 0u {
-      (*scores)[0] += exchange(me, (*scores)[0], mask);
+  }
+  for (var g = 0u; g < SUMMINGS; g++) { // unroll
+    for (var k = 0u; k < HELD; k++) { // unroll
+      (*scores)[k] += exchange(me, (*scores)[k], 1u << (HALVINGS + g));
     }
   }
 }
 
-// Turns the held scores into weights, hidden keys into 0, and brings the state to the round's maxima.
-fn weigh(me: Invocation, work: Work, at: Lane, first: u32, scores: ptr<function, Scores>, state: ptr<function, State>) {
+// Turns the held scores into weights, those of hidden keys into 0 or HIDDEN_WEIGHT, and brings m and l to the round's maxima; what o has to be multiplied
+// by.
+fn weigh(
+  me: Invocation,
+  work: Work,
+  first: u32,
+  constants: Constants,
+  masked: bool,
+  scores: ptr<function, Scores>,
+  state: ptr<function, State>,
+) -> RowNumbers {
   var shrink = array<f32, HELD_ROWS>();
   for (var h = 0u; h < HELD_ROWS; h++) { // unroll
-    let visible = min(work.end, visible_keys(work.kv_len, at.row + at.held_row + h));
-    var highest = NEG_MAX;
+    var m = (*state).m[h];
     for (var t = 0u; t < HELD_TOKENS; t++) { // unroll
-      let key = first + (at.held_key + t) * RUNS + at.run;
-      let scale = k_row_scale(step.k_scales, kv_scale_row(work.kv_head, min(key, work.end - 1u)));
-      let held = kept_score((*scores)[h * HELD_TOKENS + t] * scale, key < visible);
-      (*scores)[h * HELD_TOKENS + t] = held;
-      highest = max(highest, held);
+      let key = first + t * RUNS;
+      let scale = k_row_scale(constants.k_scales, kv_scale_at(work.kv_head, min(key, constants.last.held)));
+      var visible = key <= constants.last.held;
+      if masked {
+        visible = key < constants.visible[h];
+      }
+      let score = kept_score((*scores)[h * HELD_TOKENS + t] * scale, visible);
+      (*scores)[h * HELD_TOKENS + t] = score;
+      m = max(m, score);
     }
-    for (var mask = SPARE; mask < SPARE * TOKEN_LANES; mask *= 2u) {
-      highest = max(highest, exchange(me, highest, mask));
+    for (var mask = ROW_LANES; mask < ROW_LANES * TOKEN_LANES; mask *= 2u) {
+      m = max(m, exchange(me, m, mask));
     }
-    let m = max((*state).m[h], highest);
     shrink[h] = exp((*state).m[h] - m);
     (*state).m[h] = m;
     (*state).l[h] *= shrink[h];
     for (var t = 0u; t < HELD_TOKENS; t++) { // unroll
-      let held = (*scores)[h * HELD_TOKENS + t];
-      let weight = select(exp(held - m), 0.0, is_hidden(held));
+      let score = (*scores)[h * HELD_TOKENS + t];
+      let weight = select(exp(score - m), 0.0, is_hidden(score));
       (*state).l[h] += weight;
-      let key = key_of(work, at, first, at.held_key + t);
-      (*scores)[h * HELD_TOKENS + t] = weight * v_row_scale(step.v_scales, kv_scale_row(work.kv_head, key));
+      let key = min(first + t * RUNS, constants.last.held);
+      let scaled = weight * v_row_scale(constants.v_scales, kv_scale_at(work.kv_head, key));
+      (*scores)[h * HELD_TOKENS + t] = select(scaled, HIDDEN_WEIGHT, masked && is_hidden(score));
     }
   }
-  rescale(me, shrink, state);
+  return all_rows(me, shrink);
 }
 
-// Maxima grow seldom once a row has seen a few keys: the products are left out when none of the team's has.
-fn rescale(me: Invocation, shrink: array<f32, HELD_ROWS>, state: ptr<function, State>) {
-  var factors = array<f32, TEAM_ROWS>();
-  var least = 1.0;
+// A number of each held row, for all rows.
+fn all_rows(me: Invocation, held: array<f32, HELD_ROWS>) -> RowNumbers {
+  var all = RowNumbers();
   for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
-    factors[r] = broadcast(me, shrink[r % HELD_ROWS], row_owner(r));
-    least = min(least, factors[r]);
+    all[r] = quad_value(me, held[r % HELD_ROWS], row_owner(r));
   }
-  if least < 1.0 {
-    for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
-      for (var i = 0u; i < V_LANE_VEC4S; i++) { // unroll
-        (*state).o[r][i] *= factors[r];
-      }
-    }
-  }
+  return all;
 }
 
-// The first invocation of the team that holds row r.
+// The first invocation of a quad that holds row r.
 fn row_owner(r: u32) -> u32 {
-  return (r / HELD_ROWS) * (LANES / ROW_LANES);
+  return reversed(r / HELD_ROWS, ROW_LANES);
 }
 
-// Adds the round's weighted values. `masked`: there are keys among them that not all rows see. Text of its own for them, the
-// last round or two of a sequence, so that all others are without a branch.
+// Adds the round's weighted values, without V's zero.
 fn mix(
   me: Invocation,
-  work: Work,
   at: Lane,
-  first: u32,
-  weights: Scores,
-  values: ValueWords,
+  places: Places,
+  constants: Constants,
+  held: Scores,
   masked: bool,
+  values: ptr<function, Values>,
   state: ptr<function, State>,
 ) {
+  var weights = Scores();
   for (var t = 0u; t < TOKENS; t++) { // unroll
-    let key = kv_row(work.kv_head, key_of(work, at, first, t));
-    var v = array<vec4<f32>, V_LANE_VEC4S>();
-    for (var w = 0u; w < V_LANE_WORDS; w++) { // unroll
-      let scale = v_word_scale(step.v_scales, key, min(at.lane + w * LANES, V_ROW_WORDS - 1u));
-      for (var i = 0u; i < V_WORD_VEC4S; i++) { // unroll
-        v[w * V_WORD_VEC4S + i] = v_unpack(values[t][w], i) * scale;
+    let lane = ROW_LANES * reversed(t / HELD_TOKENS, TOKEN_LANES);
+    for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
+      let own = held[(r % HELD_ROWS) * HELD_TOKENS + t % HELD_TOKENS];
+      weights[r * TOKENS + t] = quad_value(me, own, row_owner(r) + lane);
+    }
+  }
+  for (var w = 0u; w < V_LANE_WORDS; w++) { // unroll
+    if V_LATE {
+      load_values(at, places, w, values);
+    }
+    var scaled = Scores();
+    var zeros = RowNumbers();
+    for (var t = 0u; t < TOKENS; t++) { // unroll
+      let scale = v_word_scale(constants.v_scales, places[t] + v_step(at, w));
+      for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
+        let weight = weights[r * TOKENS + t];
+        scaled[r * TOKENS + t] = select(weight * scale, 0.0, masked && weight < 0.0);
+        if V_ZERO != 0.0 {
+          zeros[r] -= V_ZERO * scaled[r * TOKENS + t];
+        }
       }
     }
-    for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
-      let held = weights[(r % HELD_ROWS) * HELD_TOKENS + t % HELD_TOKENS];
-      let weight = broadcast(me, held, row_owner(r) + (t / HELD_TOKENS) * SPARE);
-      if !masked || sees(work.kv_len, at.row + r, key_of(work, at, first, t)) {
-        for (var i = 0u; i < V_LANE_VEC4S; i++) { // unroll
-          (*state).o[r][i] += weight * v[i];
+    for (var i = 0u; i < V_WORD_VEC4S; i++) { // unroll
+      for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
+        if V_ZERO != 0.0 {
+          (*state).o[r][w * V_WORD_VEC4S + i] += vec4<f32>(zeros[r]);
+        }
+      }
+      for (var t = 0u; t < TOKENS; t++) { // unroll
+        let v = v_unpack((*values)[t][w], i);
+        for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
+          if !masked || !(weights[r * TOKENS + t] < 0.0) {
+            (*state).o[r][w * V_WORD_VEC4S + i] += scaled[r * TOKENS + t] * v;
+          }
         }
       }
     }
@@ -268,66 +524,79 @@ fn mix(
 // l of the held keys becomes l of all of the team's keys.
 fn sum_held(me: Invocation, state: ptr<function, State>) {
   for (var h = 0u; h < HELD_ROWS; h++) { // unroll
-    for (var mask = SPARE; mask < SPARE * TOKEN_LANES; mask *= 2u) {
+    for (var mask = ROW_LANES; mask < ROW_LANES * TOKEN_LANES; mask *= 2u) {
       (*state).l[h] += exchange(me, (*state).l[h], mask);
     }
   }
 }
 
-// Merges the states of the teams with the same rows; their first team then holds the workgroup's.
-fn merge_runs(me: Invocation, at: Lane, state: ptr<function, State>) {
-  let team = team_of(me);
-  let block = team % BLOCKS;
-  let runs = opaque_count(RUNS);
+// Writes the states of the workgroup's rows.
+fn write_rows(me: Invocation, work: Work, at: Lane, state: State) {
   for (var h = 0u; h < HELD_ROWS; h++) { // unroll
-    team_m[team * PAD_ROWS + at.held_row + h] = (*state).m[h];
-    team_l[team * PAD_ROWS + at.held_row + h] = (*state).l[h];
+    let place = state_place(at.run, at.block, at.held_row + h);
+    // A pipeline whose subgroups are smaller than a team gives NaN, not what looks like numbers.
+    team_m[place] = select(state.m[h], BAD_SCORE, size_of(me) < LANES);
+    team_l[place] = state.l[h];
   }
-  workgroupBarrier(); // m and l of all teams are there
-  var shrink = array<f32, HELD_ROWS>();
-  for (var h = 0u; h < HELD_ROWS; h++) { // unroll
-    let m = (*state).m[h];
-    var highest = NEG_MAX;
-    for (var run = 0u; run < runs; run++) {
-      highest = max(highest, team_m[(run * BLOCKS + block) * PAD_ROWS + at.held_row + h]);
-    }
-    var sum = 0.0;
-    for (var run = 0u; run < runs; run++) {
-      let other = (run * BLOCKS + block) * PAD_ROWS + at.held_row + h;
-      sum += team_l[other] * exp(team_m[other] - highest);
-    }
-    shrink[h] = exp(m - highest);
-    (*state).m[h] = highest;
-    (*state).l[h] = sum;
-  }
-  rescale(me, shrink, state);
-  for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
-    for (var i = 0u; i < V_LANE_VEC4S; i++) { // unroll
-      team_o[(team * LANES + at.lane) * V_LANE_VEC4S + i] = (*state).o[r][i];
-    }
-    workgroupBarrier(); // the row of all teams is there
-    if at.run == 0u {
-      for (var run = 1u; run < runs; run++) {
-        let other = ((run * BLOCKS + block) * LANES + at.lane) * V_LANE_VEC4S;
-        for (var i = 0u; i < V_LANE_VEC4S; i++) { // unroll
-          (*state).o[r][i] += team_o[other + i];
-        }
-      }
-    }
-    workgroupBarrier(); // before the next row
+  for (var pass = 0u; pass < MERGE_PASSES; pass++) { // unroll
+    merge_rows(me, work, at, pass * MERGE_ROWS, state);
   }
 }
 
-fn write_rows(me: Invocation, work: Work, at: Lane, state: State) {
-  for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
-    let m = broadcast(me, state.m[r % HELD_ROWS], row_owner(r));
-    let l = broadcast(me, state.l[r % HELD_ROWS], row_owner(r));
-    if at.run == 0u {
-      for (var w = 0u; w < V_LANE_WORDS; w++) { // unroll
-        for (var i = 0u; i < V_WORD_VEC4S; i++) { // unroll
-          write_state(work, at.row + r, (at.lane + w * LANES) * V_WORD_VEC4S + i, state.o[r][w * V_WORD_VEC4S + i], m, l);
+// Which of a row's vec4s a lane has as the i-th of its w-th word.
+fn o_place(lane: u32, w: u32, i: u32) -> u32 {
+  return (lane + w * LANES) * V_WORD_VEC4S + i;
+}
+
+// Merges MERGE_ROWS rows of every team, from `first` on, and writes them: all invocations together, a vec4 each at a time.
+fn merge_rows(me: Invocation, work: Work, at: Lane, first: u32, state: State) {
+  if first > 0u || Q_SHARED {
+    workgroupBarrier(); // what was there is read
+  }
+  for (var p = 0u; p < MERGE_ROWS; p++) { // unroll
+    for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
+      if r == first + p {
+        for (var w = 0u; w < V_LANE_WORDS; w++) { // unroll
+          for (var i = 0u; i < V_WORD_VEC4S; i++) { // unroll
+            shared_vec4s[(team_of(me) * MERGE_ROWS + p) * ROW_VEC4S + o_place(at.lane, w, i)] = state.o[r][w * V_WORD_VEC4S + i];
+          }
         }
       }
     }
   }
+  workgroupBarrier(); // the rows of all teams are there
+  let block_vec4s = MERGE_ROWS * ROW_VEC4S;
+  for (var j = team_of(me) * LANES + at.lane; j < BLOCKS * block_vec4s; j += WG_SIZE) {
+    let row = j / ROW_VEC4S % MERGE_ROWS + first;
+    merge_vec4(work, j / block_vec4s, row, j);
+  }
+}
+
+// Merges the j-th vec4 of a pass, which is one of row `row` of block `block`, over all runs. RUN_GROUP of them at a time: enough
+// loads in flight, and no more than fit into registers.
+fn merge_vec4(work: Work, block: u32, row: u32, j: u32) {
+  let groups = opaque_count(RUNS / RUN_GROUP);
+  var m = NEG_MAX;
+  for (var g = 0u; g < groups; g++) {
+    for (var u = 0u; u < RUN_GROUP; u++) { // unroll
+      m = max(m, team_m[state_place(g * RUN_GROUP + u, block, row)]);
+    }
+  }
+  var l = 0.0;
+  var sum = vec4<f32>();
+  for (var g = 0u; g < groups; g++) {
+    for (var u = 0u; u < RUN_GROUP; u++) { // unroll
+      let run = g * RUN_GROUP + u;
+      let factor = exp(team_m[state_place(run, block, row)] - m);
+      l += factor * team_l[state_place(run, block, row)];
+      sum += factor * shared_vec4s[run * BLOCKS * MERGE_ROWS * ROW_VEC4S + j];
+    }
+  }
+  if row < TEAM_ROWS {
+    write_state(work, work.row_start + block * TEAM_ROWS + row, j % ROW_VEC4S, sum, m, l);
+  }
+}
+
+fn state_place(run: u32, block: u32, row: u32) -> u32 {
+  return (run * BLOCKS + block) * PAD_ROWS + row;
 }

@@ -118,7 +118,7 @@ fn score_tile(work: Work, first: u32, lane: u32, scores: ptr<function, Scores>) 
     for (var j = 0u; j < KEYS; j++) { // unroll
       let row = kv_row(work.kv_head, key_of(work, first, lane, j));
       keys[j] = k_cache[row * K_ROW_WORDS + w];
-      scales[j] = k_word_scale(step.k_scales, row, w);
+      scales[j] = k_word_scale(step.k_scales, row * K_ROW_WORDS + w);
     }
     let vec4s = opaque_count(K_WORD_VEC4S);
     for (var i = 0u; i < vec4s; i++) {
@@ -192,7 +192,7 @@ fn mix_tile(state: ptr<function, State>, work: Work, first: u32, lane: u32) {
     for (var w = 0u; w < MIX_WORDS; w++) { // unroll
       let at = min(lane % WIDTH + w * WIDTH, V_ROW_WORDS - 1u);
       let word = v_cache[row * V_ROW_WORDS + at];
-      let scale = v_word_scale(step.v_scales, row, at);
+      let scale = v_word_scale(step.v_scales, row * V_ROW_WORDS + at);
       for (var i = 0u; i < V_WORD_VEC4S; i++) { // unroll
         v[w * V_WORD_VEC4S + i] = v_unpack(word, i) * scale;
       }

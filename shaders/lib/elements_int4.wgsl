@@ -1,27 +1,17 @@
-// lib elements_int4: a cache of 4-bit integers: 32 to a word of 16 bytes, one bf16 scale per word behind all rows.
-// Linked for K and for V, as k_* and v_*; `cache` is the one or the other.
+// lib elements_int4: a cache of 4-bit integers with a scale per 16 bytes (lib scales_block): four bits hold element / scale + 8.
+// Linked for K and for V, as k_* and v_*, with words of any size: one of words_*. A row ends with 16 whole bytes, whatever its
+// head dim.
 //
-// Four bits hold element / scale + 8. A word that held NaN or infinity has a scale of NaN. A row ends with a whole word,
-// whatever its head dim.
+// A GPU's way: the eight elements of a u32 are two u32s of bytes, which are converted as they are, one instruction each; the
+// kernel takes ZERO off its sums.
 
-const WORD_VEC4S = 8u;
-const ROW_WORDS = (HEAD_DIM + 31u) / 32u;
-const ROW_SCALES = (ROW_WORDS + 1u) / 2u; // in 32 bits, two scales each
+const ROW_WORDS = (HEAD_DIM + 31u) / 32u * 4u / WORD_U32S;
+const ZERO = 8.0;
 
-// Elements 4i .. 4i + 3 of a word, without the word's scale.
-fn unpack(word: vec4<u32>, i: u32) -> vec4<f32> {
-  let bits = word[i / 2u] >> (16u * (i % 2u));
-  let values = (vec4<u32>(bits) >> vec4<u32>(0u, 4u, 8u, 12u)) & vec4<u32>(0xfu);
-  return bitcast<vec4<f32>>(values | vec4<u32>(0x4b000000u)) - vec4<f32>(8388616.0);
-}
-
-fn row_scale(scales: u32, row: u32) -> f32 {
-  return 1.0;
-}
-
-// The scale of one word of a row. `scales` is the index of the first word with scales.
-fn word_scale(scales: u32, row: u32, word: u32) -> f32 {
-  let at = row * ROW_SCALES + word / 2u;
-  let pair = cache[scales + at / 4u][at % 4u];
-  return bitcast<f32>(select(pair << 16u, pair & 0xffff0000u, word % 2u == 1u));
+// Elements 4i .. 4i + 3 of a word: ZERO more than they are, and without the scale.
+fn unpack(word: Word, i: u32) -> vec4<f32> {
+  let bits = word_u32(word, i / 2u);
+  let even = (bits & 0x0f0f0f0fu) >> (16u * (i % 2u));
+  let odd = ((bits >> 4u) & 0x0f0f0f0fu) >> (16u * (i % 2u));
+  return vec4<f32>(vec4<u32>(even & 0xffu, odd & 0xffu, (even >> 8u) & 0xffu, (odd >> 8u) & 0xffu));
 }

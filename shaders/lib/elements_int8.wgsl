@@ -1,25 +1,12 @@
-// lib elements_int8: a cache of 8-bit integers: 16 to a word of 16 bytes, one bf16 scale per row behind all rows.
-// Linked for K and for V, as k_* and v_*; `cache` is the one or the other.
+// lib elements_int8: a cache of 8-bit integers with a scale per row (lib scales_row): a byte holds element / scale + 128.
+// Linked for K and for V, as k_* and v_*, with words of any size: one of words_*.
 //
-// A byte holds element / scale + 128. Its f32 is made of bits, 2^23 + byte, because an integer conversion costs many
-// times an addition on some GPUs. A row that held NaN or infinity has a scale of NaN.
+// A GPU's way: bytes are converted as they are, one instruction each, and the kernel takes ZERO off its sums.
 
-const WORD_VEC4S = 4u;
-const ROW_WORDS = HEAD_DIM / 16u;
+const ROW_WORDS = HEAD_DIM / 4u / WORD_U32S;
+const ZERO = 128.0;
 
-// Elements 4i .. 4i + 3 of a word, without the row's scale.
-fn unpack(word: vec4<u32>, i: u32) -> vec4<f32> {
-  let bytes = (vec4<u32>(word[i]) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(0xffu);
-  return bitcast<vec4<f32>>(bytes | vec4<u32>(0x4b000000u)) - vec4<f32>(8388736.0);
-}
-
-// The scale of a row, for the score of a key or the weight of a value. `scales` is the index of the first word with
-// scales; two rows share 32 bits, eight a word.
-fn row_scale(scales: u32, row: u32) -> f32 {
-  let pair = cache[scales + row / 8u][(row / 2u) % 4u];
-  return bitcast<f32>(select(pair << 16u, pair & 0xffff0000u, row % 2u == 1u));
-}
-
-fn word_scale(scales: u32, row: u32, word: u32) -> f32 {
-  return 1.0;
+// Elements 4i .. 4i + 3 of a word: ZERO more than they are, and without the row's scale.
+fn unpack(word: Word, i: u32) -> vec4<f32> {
+  return vec4<f32>((vec4<u32>(word_u32(word, i)) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(0xffu));
 }

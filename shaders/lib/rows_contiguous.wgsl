@@ -11,3 +11,23 @@ fn kv_row(kv_head: u32, token: u32) -> u32 {
 fn kv_scale_row(kv_head: u32, token: u32) -> u32 {
   return kv_head * ((step.capacity + 1u) & ~1u) + token;
 }
+
+// A kernel that walks along rows counts words from here: by row_words from one token to the next, so that a step is one
+// addition.
+fn kv_cursor(kv_head: u32, token: u32, row_words: u32) -> u32 {
+  return (kv_head * step.capacity + token) * row_words;
+}
+
+// Index of the word that a cursor stands on.
+fn kv_word(kv_head: u32, cursor: u32, row_words: u32) -> u32 {
+  return cursor;
+}
+
+// The same for scales, of which a row has one.
+fn kv_scale_cursor(kv_head: u32, token: u32) -> u32 {
+  return kv_scale_row(kv_head, token);
+}
+
+fn kv_scale_at(kv_head: u32, cursor: u32) -> u32 {
+  return cursor;
+}

@@ -23,12 +23,32 @@ fn size_of(me: Invocation) -> u32 {
   return me.subgroup_size;
 }
 
+// The same invocation, by numbers that are another's unless `zero` is 0.
+fn invocation_plus(me: Invocation, zero: u32) -> Invocation {
+  return Invocation(me.subgroup ^ zero, me.subgroup_size, me.lane ^ zero);
+}
+
 // x of the invocation whose number within the team differs from this one's in the bits of `mask`.
 fn exchange(me: Invocation, x: f32, mask: u32) -> f32 {
+  if mask == 1u {
+    return quadSwapX(x);
+  }
+  if mask == 2u {
+    return quadSwapY(x);
+  }
   return subgroupShuffleXor(x, mask);
 }
 
-// x of invocation `source` of the team.
-fn broadcast(me: Invocation, x: f32, source: u32) -> f32 {
-  return subgroupShuffle(x, me.lane - lane_of(me) + source);
+// x of invocation `source` of the quad: four of a team whose first has a number that is a multiple of 4.
+fn quad_value(me: Invocation, x: f32, source: u32) -> f32 {
+  if source == 0u {
+    return quadBroadcast(x, 0u);
+  }
+  if source == 1u {
+    return quadBroadcast(x, 1u);
+  }
+  if source == 2u {
+    return quadBroadcast(x, 2u);
+  }
+  return quadBroadcast(x, 3u);
 }

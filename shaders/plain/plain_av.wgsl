@@ -26,9 +26,9 @@ fn main(
   let visible = visible_keys(kv_len_of(group.y), row);
   var sum = vec4<f32>();
   for (var t = 0u; t < visible; t++) {
-    let value = kv_row(kv_head, t);
-    let word = v_cache[value * V_ROW_WORDS + i / V_WORD_VEC4S];
-    let scale = v_word_scale(step.v_scales, value, i / V_WORD_VEC4S) *
+    let place = kv_row(kv_head, t) * V_ROW_WORDS + i / V_WORD_VEC4S;
+    let word = v_cache[place];
+    let scale = v_word_scale(step.v_scales, place) *
       v_row_scale(step.v_scales, kv_scale_row(kv_head, t));
     sum += weights[row * step.capacity + t] * scale * v_unpack(word, i % V_WORD_VEC4S);
   }

@@ -36,7 +36,7 @@ fn main(
   let words = opaque_count(K_ROW_WORDS);
   for (var w = 0u; w < words; w++) {
     let word = k_cache[key * K_ROW_WORDS + w];
-    let scale = k_word_scale(step.k_scales, key, w);
+    let scale = k_word_scale(step.k_scales, key * K_ROW_WORDS + w);
     for (var i = 0u; i < K_WORD_VEC4S; i++) { // unroll
       let d4 = w * K_WORD_VEC4S + i;
       if d4 < D4 {

@@ -6,7 +6,7 @@
 // in   nothing
 // out  seen [groups, WG_SIZE] vec4 u32   of each invocation: team, number within it, subgroup size, exchanges gone wrong
 // grid (groups, 1, 1); each workgroup is a try of its own
-// consts WG_SIZE LANES
+// consts WG_SIZE LANES QUAD (4)
 // libs subgroup
 
 @group(0) @binding(0) var<storage, read_write> seen: array<vec4<u32>>;
@@ -20,8 +20,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, me: Invocation) {
   for (var mask = 1u; mask < LANES; mask *= 2u) {
     wrong += differ(exchange(me, own, mask), first + (lane ^ mask));
   }
-  for (var source = 0u; source < LANES; source++) {
-    wrong += differ(broadcast(me, own, source), first + source);
+  if LANES >= 4u {
+    for (var source = 0u; source < QUAD; source++) { // unroll
+      wrong += differ(quad_value(me, own, source), first + lane / 4u * 4u + source);
+    }
   }
   seen[id.x] = vec4<u32>(team_of(me), lane, size_of(me), wrong);
 }

@@ -4,11 +4,12 @@ import { FeatureMissingError, LimitExceededError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import type { Known } from '../device/options.ts';
-import { checkVariant, type FusedVariant } from '../kernels/fused.ts';
+import { checkVariant, type FusedTemplate, type FusedVariant } from '../kernels/fused.ts';
 import type { GqaShape } from '../kernels/shape.ts';
 import { teamsOf, type SubgroupReport } from '../kernels/probe/subgroupProbe.ts';
 import { CONTEXT_OPTIONS, planContext, type ContextOptions, type PlanContext } from './planContext.ts';
-import { probedFacts, probeSubgroups, withoutSubgroups } from './probe.ts';
+import { laneFault } from './laneProbe.ts';
+import { probedFacts, probeSubgroups, withoutSubgroups, withSmallestSubgroups } from './probe.ts';
 import { entryFor, type Tuning } from './tuning.ts';
 
 /** What a decoder may be told, and what was measured on devices. */
@@ -46,13 +47,35 @@ export async function chooseContext(
     if (asked) throw refusal(asked, report);
     return { ...checked(device, shape, layout, facts, options), subgroups: report };
   }
+  return probedContext(device, shape, layout, facts, options, asked);
+}
+
+/** The context by these facts, if a probe bears them out; with smaller teams, or without subgroups, if not. */
+async function probedContext(
+  device: GqaDevice,
+  shape: GqaShape,
+  layout: CacheLayout,
+  facts: DeviceFacts,
+  options: ChoiceOptions,
+  asked: FusedTemplate | undefined,
+): Promise<PlanContext> {
   const context = checked(device, shape, layout, facts, options);
-  const teams = teamsOf(context.variant);
+  const teams = teamsOf(context.variant, facts);
   if (!teams) return context;
+  const { askedSize } = teams;
+  const sized = askedSize === undefined ? context : { ...context, subgroupSize: askedSize };
   const subgroups = await probeSubgroups(device, teams);
-  if (subgroups.fault === undefined) return { ...context, subgroups };
-  if (asked) throw refusal(asked, subgroups);
-  return { ...checked(device, shape, layout, withoutSubgroups(facts), options), subgroups };
+  const larger = teams.lanes > facts.subgroupMinSize && context.variant.template === 'registers';
+  const fault = subgroups.fault ?? (larger ? await laneFault(device, sized) : undefined);
+  if (fault === undefined) return { ...sized, subgroups };
+  if (larger && !options.variant) {
+    return probedContext(device, shape, layout, withSmallestSubgroups(facts), options, asked);
+  }
+  if (asked) throw refusal(asked, { ...subgroups, fault });
+  return {
+    ...checked(device, shape, layout, withoutSubgroups(facts), options),
+    subgroups: { ...subgroups, fault },
+  };
 }
 
 function refusal(template: string, { fault }: SubgroupReport): FeatureMissingError {

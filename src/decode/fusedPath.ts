@@ -10,7 +10,7 @@ import { partialBytes, type PlanContext } from './planContext.ts';
 
 /** The path, with room for the partial states of the most splits that the context allows. */
 export function createFusedPath(device: GqaDevice, context: PlanContext, create: CreateBuffer): DecodePath {
-  const { shape, layout, variant, maxPartials } = context;
+  const { shape, layout, variant, maxPartials, subgroupSize } = context;
   const buffer = create('partial states', partialBytes(shape, maxPartials));
   const partial = { buffer, offset: 0, size: buffer.size };
   const merged = rowGrid(shape);
@@ -18,7 +18,7 @@ export function createFusedPath(device: GqaDevice, context: PlanContext, create:
   return {
     async compile(lse) {
       const [fused, merge] = await Promise.all([
-        device.pipelines.get(fusedKernel(shape, layout, variant, lse)),
+        device.pipelines.get(fusedKernel(shape, layout, variant, lse, subgroupSize)),
         device.pipelines.get(decodeMerge(shape, sets, lse)),
       ]);
       return ({ q, k, v, ring, ...outputs }) => {

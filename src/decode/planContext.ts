@@ -44,6 +44,8 @@ export interface PlanContext {
   readonly kernel: DecodeKernel;
   /** The fused kernel's variant; of the plain kernel, what `auto` would take. */
   readonly variant: FusedVariant;
+  /** Size that the kernel's subgroups are asked to have; absent: what the device likes. */
+  readonly subgroupSize?: number;
   /** Most splits of a sequence, and partial states of splits that there is scratch memory for. */
   readonly maxSplits: number;
   readonly maxPartials: number;

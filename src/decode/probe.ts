@@ -7,7 +7,7 @@ import { checkWhole, describe, isObject } from '../device/options.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import { beginPass, bindKernel, dispatch, endPass } from '../device/record.ts';
 import { validated } from '../device/scopes.ts';
-import { hasRegisters } from '../kernels/decodeRegisters.ts';
+import { hasRegisters } from '../kernels/registersSizes.ts';
 import { profileOf } from '../kernels/profile.ts';
 import { powerOfTwoUpTo } from '../kernels/sizes.ts';
 import {
@@ -32,7 +32,7 @@ export async function probeSubgroups(device: GqaDevice, sizes: TeamSizes): Promi
   checkTeams(device.facts, sizes);
   const known = probes.get(device.gpu) ?? new Map<string, Promise<SubgroupReport>>();
   probes.set(device.gpu, known);
-  const key = `${sizes.wgSize}/${sizes.lanes}`;
+  const key = `${sizes.wgSize}/${sizes.lanes}/${sizes.askedSize}`;
   const asked = known.get(key);
   if (asked) return asked;
   const running = probe(device, sizes).catch((error: unknown) => {
@@ -92,6 +92,11 @@ export function withoutSubgroups(facts: DeviceFacts): DeviceFacts {
 function commonTeams({ subgroupMinSize, maxInvocations }: DeviceFacts): TeamSizes {
   const lanes = powerOfTwoUpTo(Math.min(16, subgroupMinSize));
   return { wgSize: powerOfTwoUpTo(Math.min(128, maxInvocations)), lanes };
+}
+
+/** The same device for teams that fit the smallest subgroups that the adapter names. */
+export function withSmallestSubgroups(facts: DeviceFacts): DeviceFacts {
+  return { ...facts, subgroupMaxSize: facts.subgroupMinSize, subgroupSizeControl: false };
 }
 
 async function probe(device: GqaDevice, sizes: TeamSizes): Promise<SubgroupReport> {

@@ -13,6 +13,8 @@ export interface DeviceFacts {
   readonly subgroups: boolean;
   readonly subgroupMinSize: number;
   readonly subgroupMaxSize: number;
+  /** Whether a shader can ask for a size between them. */
+  readonly subgroupSizeControl: boolean;
   /** Rows, columns and depth of its subgroup matrices of f16 with sums of f32; 0 where it has none of 8 or 16 alike. */
   readonly matrixUnit: number;
   readonly maxInvocations: number;
@@ -39,6 +41,7 @@ export function factsOf(
     subgroups: features.has('subgroups') && hasSubgroupId,
     subgroupMinSize: info.subgroupMinSize ?? 4,
     subgroupMaxSize: info.subgroupMaxSize ?? 128,
+    subgroupSizeControl: features.has('subgroup-size-control'),
     matrixUnit: hasSubgroupId ? matrixUnitOf(features, [info, adapterInfo]) : 0,
     maxInvocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
     maxWorkgroupStorage: limits.maxComputeWorkgroupStorageSize,

@@ -7,6 +7,8 @@ const COMPUTE_LIMITS = [
 
 const BUFFER_LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
 
+const FEATURES = ['subgroups', 'subgroup-size-control'] as GPUFeatureName[];
+
 /** The parts of an adapter that a request is made from. */
 export type AdapterOffer = Pick<GPUAdapter, 'features' | 'limits'>;
 
@@ -16,10 +18,10 @@ export interface DeviceRequest {
   readonly requiredLimits: Record<string, number>;
 }
 
-/** Subgroups, where there are some, and workgroups as large as they can be: what makes kernels faster, never more right. */
+/** Subgroups, where there are some, of a size that can be asked for, and workgroups as large as they can be: what makes kernels faster, never more right. */
 export function computeRequest({ features, limits }: AdapterOffer): DeviceRequest {
   return {
-    requiredFeatures: features.has('subgroups') ? ['subgroups'] : [],
+    requiredFeatures: FEATURES.filter((name) => features.has(name)),
     requiredLimits: Object.fromEntries(COMPUTE_LIMITS.map((name) => [name, limits[name]])),
   };
 }

@@ -12,13 +12,21 @@ export interface ShaderParts {
   readonly libs: readonly string[];
   readonly consts: Readonly<Record<string, number | boolean>>;
   readonly enables?: readonly string[];
+  /** Size that the subgroups of the entry point are asked to have; needs the feature `subgroup-size-control`. */
+  readonly subgroupSize?: number | undefined;
 }
 
 /** Joins the parts into one WGSL module, its marked loops unrolled. Whole-number constants become u32 constants. */
 export function link(parts: ShaderParts): string {
-  const enables = (parts.enables ?? []).map((name) => `enable ${name}; `).join('');
+  const { subgroupSize } = parts;
+  const sized = subgroupSize !== undefined;
+  const names = [...(parts.enables ?? []), ...(sized ? ['subgroup_size_control'] : [])];
+  const enables = names.map((name) => `enable ${name}; `).join('');
+  const kernel = sized
+    ? parts.kernel.replace('@compute', `@compute @subgroup_size(${subgroupSize})`)
+    : parts.kernel;
   const consts = Object.entries(parts.consts).map(([name, value]) => constLine(name, value));
-  const linked = [`${enables}${parts.kernel}`, ...consts, ...parts.libs].join('\n');
+  const linked = [`${enables}${kernel}`, ...consts, ...parts.libs].join('\n');
   return unrollLoops(linked);
 }
 
@@ -29,18 +37,20 @@ function constLine(name: string, value: number | boolean): string {
   return `const ${name} = ${value}u;`;
 }
 
-const DECLARED = /^(?:fn|const|var<\w+>)\s+(\w+)/gm;
+const DECLARED = /^(?:fn|const|alias|var<\w+>)\s+(\w+)/gm;
 
 /**
- * A lib under a name: everything it declares, and the words in `also`, get a prefix, `k_` for functions and variables
- * and `K_` for constants. So one lib serves K and V alike, with different element types beside each other.
+ * A lib under a name: everything it declares, and the words in `also`, get a prefix, `k_` for functions and variables,
+ * `K_` for constants and `K` for types. So one lib serves K and V alike, with different element types beside each other.
  */
 export function qualified(prefix: string, lib: string, also: readonly string[] = []): string {
   const names = [...lib.matchAll(DECLARED)].map((match) => match[1]!);
   const pattern = new RegExp(`\\b(${[...names, ...also].join('|')})\\b`, 'g');
-  return lib.replace(pattern, (name) =>
-    /^[A-Z]/.test(name) ? `${prefix.toUpperCase()}_${name}` : `${prefix}_${name}`,
-  );
+  const upper = prefix.toUpperCase();
+  return lib.replace(pattern, (name) => {
+    if (/^[a-z]/.test(name)) return `${prefix}_${name}`;
+    return /[a-z]/.test(name) ? upper + name : `${upper}_${name}`;
+  });
 }
 
 export interface Binding {

@@ -1,21 +1,29 @@
 // decodeRegisters.ts: the fused kernel that keeps everything in registers (shaders/attention/decode_registers.wgsl).
 import source from '../../shaders/attention/decode_registers.wgsl?raw';
-import { FeatureMissingError, ShapeError } from '../device/errors.ts';
-import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
-import { rowWords, wordVec4s } from '../numbers/elements.ts';
+import type { KvType } from '../numbers/elements.ts';
+import { laneWords } from './laneWords.ts';
 import type { Kernel } from './kernel.ts';
-import { cacheLibs, lseLib, NUMBERS, ROWS, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
-import { profileOf } from './profile.ts';
-import { checkWhole, type GqaShape } from './shape.ts';
-import { evenBlocks, isPowerOfTwo, powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
+import {
+  elementsLib,
+  lseLib,
+  NUMBERS,
+  RESCALE,
+  ROWS,
+  STEP,
+  SUBGROUP,
+  WORK,
+  type CacheFormat,
+} from './lib.ts';
+import type { GqaShape } from './shape.ts';
+import { powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
 
-/** The sizes of one variant of the kernel. All but `teamRows` are powers of two. */
+/** The sizes of one variant of the kernel. All numbers but `teamRows` are powers of two. */
 export interface RegistersVariant {
   readonly template: 'registers';
   /** Invocations of a workgroup. */
   readonly wgSize: number;
-  /** Invocations that share a key: a team. At most the device's smallest subgroup. */
+  /** Invocations that share a key: a team. At least 4, at most the device's smallest subgroup. */
   readonly lanes: number;
   /** Keys that a team loads before it uses any. */
   readonly tokens: number;
@@ -23,34 +31,57 @@ export interface RegistersVariant {
   readonly teamRows: number;
   /** Teams side by side, each with other rows, that read the same keys. A workgroup serves teamRows * blocks rows. */
   readonly blocks: number;
+  /** Where q is kept: in registers, or in workgroup memory, from where it is read in every round. */
+  readonly q: 'registers' | 'workgroup';
+  /** Whose instructions are cheap: a GPU converts integers and hates branches, a CPU the other way round. */
+  readonly code: 'gpu' | 'cpu';
 }
 
-/** The linked kernel; `lse`: it writes log-sum-exps. */
+/** The linked kernel; `lse`: it writes log-sum-exps; `subgroupSize`: what its subgroups are asked to be. */
 export function decodeRegisters(
   shape: GqaShape,
   cache: CacheFormat,
   variant: RegistersVariant,
   lse: boolean,
+  subgroupSize?: number,
 ): Kernel {
   return {
     name: 'decode_registers',
     source: link({
       kernel: source,
       enables: ['subgroups'],
-      libs: [STEP, NUMBERS, WORK, ROWS, SUBGROUP, lseLib(lse), ...cacheLibs(cache)],
+      subgroupSize,
+      libs: [SUBGROUP, ...registersLibs(shape, cache, variant, lse)],
       consts: registersConsts(shape, cache, variant),
     }),
   };
+}
+
+/** What the shader links, but for lib subgroup. */
+export function registersLibs(
+  { headDim }: GqaShape,
+  { kType, vType }: CacheFormat,
+  { lanes, code }: RegistersVariant,
+  lse: boolean,
+): string[] {
+  const gpu = code === 'gpu';
+  const elements = (name: 'k' | 'v', type: KvType) =>
+    elementsLib(name, type, laneWords(type, headDim, lanes).bytes, gpu ? 'converted' : 'bits');
+  const rescale = RESCALE[gpu ? 'always' : 'seldom'];
+  return [STEP, NUMBERS, WORK, ROWS, lseLib(lse), rescale, elements('k', kType), elements('v', vType)];
 }
 
 /** Constants of the shader. Those that bound its loops are literals here because only such loops can be unrolled. */
 export function registersConsts(shape: GqaShape, cache: CacheFormat, variant: RegistersVariant) {
   const { wgSize, lanes, tokens, teamRows, blocks } = variant;
   const padRows = powerOfTwoFrom(teamRows);
-  const values = padRows * tokens;
-  const tokenLanes = Math.min(tokens, Math.max(1, lanes / padRows));
-  const kLaneWords = Math.ceil(rowWords(cache.kType, shape.headDim) / lanes);
-  const vLaneWords = Math.ceil(rowWords(cache.vType, shape.headDim) / lanes);
+  const rowLanes = Math.min(padRows, QUAD);
+  const tokenLanes = Math.min(tokens, QUAD / rowLanes);
+  const halvings = Math.log2(rowLanes * tokenLanes);
+  const k = laneWords(cache.kType, shape.headDim, lanes);
+  const v = laneWords(cache.vType, shape.headDim, lanes);
+  const { mergeRows, sharedVec4s } = sharedMemory(shape, cache, variant);
+  const shared = variant.q === 'workgroup';
   return {
     HEAD_DIM: shape.headDim,
     ROWS: shape.rowsPerKvHead,
@@ -63,116 +94,58 @@ export function registersConsts(shape: GqaShape, cache: CacheFormat, variant: Re
     TEAM_ROWS: teamRows,
     BLOCKS: blocks,
     PAD_ROWS: padRows,
-    HELD_ROWS: Math.max(1, padRows / lanes),
+    HELD_ROWS: padRows / rowLanes,
     HELD_TOKENS: tokens / tokenLanes,
-    VALUES: values,
-    HALF_VALUES: Math.floor(values / 2),
-    STAGES: Math.log2(lanes),
-    K_LANE_WORDS: kLaneWords,
-    K_LANE_VEC4S: kLaneWords * wordVec4s(cache.kType),
-    V_LANE_WORDS: vLaneWords,
-    V_LANE_VEC4S: vLaneWords * wordVec4s(cache.vType),
+    HELD: (padRows * tokens) / (rowLanes * tokenLanes),
+    VALUES: padRows * tokens,
+    HALF_VALUES: Math.floor((padRows * tokens) / 2),
+    HALVINGS: halvings,
+    SUMMINGS: Math.log2(lanes) - halvings,
+    K_LANE_WORDS: k.words,
+    K_LANE_VEC4S: k.vec4s,
+    V_LANE_WORDS: v.words,
+    V_LANE_VEC4S: v.vec4s,
+    Q_SHARED: shared,
+    // q that is read from workgroup memory serves all keys at once; else few unpacked keys are live at a time.
+    TOKEN_GROUP: shared ? tokens : 1,
+    TOKEN_GROUPS: shared ? 1 : tokens,
+    // What keeps q out of registers is short of them: words are loaded as they are used.
+    K_LATE: shared && k.words > 1,
+    V_LATE: shared && v.words > 1,
+    MERGE_ROWS: mergeRows,
+    MERGE_PASSES: Math.ceil(teamRows / mergeRows),
+    RUN_GROUP: Math.min(4, wgSize / lanes / blocks),
+    SHARED_VEC4S: sharedVec4s,
   };
 }
 
-/** Workgroup memory of a variant in bytes: m and l of every team's rows, and one row of o of all invocations. */
-export function registersWorkgroupBytes(
-  { headDim }: GqaShape,
-  { vType }: CacheFormat,
-  { wgSize, lanes, teamRows }: RegistersVariant,
-): number {
-  const vec4s = Math.ceil(rowWords(vType, headDim) / lanes) * wordVec4s(vType);
-  return (wgSize / lanes) * powerOfTwoFrom(teamRows) * 8 + wgSize * vec4s * 16;
-}
+/** Invocations among which exchanges are cheapest, and whose numbers are literals to the compiler. */
+const QUAD = 4;
 
-/** Whether a device can run the kernel at all: it has subgroups, of at least two invocations. */
-export function hasRegisters({ subgroups, subgroupMinSize }: DeviceFacts): boolean {
-  return subgroups && subgroupMinSize >= 2;
-}
+/** Workgroup memory for merging at most, where one row of every team fits: more would leave fewer workgroups resident. */
+const MERGE_BYTES = 8192;
 
-const GPU_LANES = 16;
-const GPU_WG_SIZE = 128;
-
-/** The sizes that suit a device and shape, as long as nothing was measured. */
-export function chooseRegisters(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): RegistersVariant {
-  const fewestWords = Math.min(rowWords(cache.kType, shape.headDim), rowWords(cache.vType, shape.headDim));
-  const most = facts.software ? facts.subgroupMinSize : Math.min(GPU_LANES, facts.subgroupMinSize);
-  const lanes = powerOfTwoUpTo(Math.min(most, fewestWords));
-  const sizesOf = facts.software ? softwareSizes : gpuSizes;
-  return fitting(shape, cache, facts, sizesOf(shape, cache, facts, lanes));
-}
-
-/** A CPU runs subgroups one after the other: one to a workgroup, so that none waits for another. */
-function softwareSizes(
-  shape: GqaShape,
-  cache: CacheFormat,
-  facts: DeviceFacts,
-  lanes: number,
-): RegistersVariant {
-  const teamRows = evenBlocks(
-    shape.rowsPerKvHead,
-    mostRows(shape, cache, lanes, profileOf(facts).keptFloats),
-  );
-  const wgSize = powerOfTwoUpTo(facts.subgroupMinSize);
-  return { template: 'registers', wgSize, lanes, tokens: 1, teamRows, blocks: 1 };
-}
-
-/** A GPU: all rows of a KV head in one workgroup, as far as its teams reach, so that K and V come from memory once. */
-function gpuSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts, lanes: number): RegistersVariant {
-  const rows = shape.rowsPerKvHead;
-  const wanted = powerOfTwoFrom(Math.ceil(rows / mostRows(shape, cache, lanes, profileOf(facts).keptFloats)));
-  const limit = powerOfTwoUpTo(Math.min(256, facts.maxInvocations));
-  const least = Math.min(limit, Math.max(GPU_WG_SIZE, wanted * lanes));
-  const blocks = Math.min(wanted, least / lanes);
-  const teamRows = Math.ceil(rows / (blocks * Math.ceil(wanted / blocks)));
-  return {
-    template: 'registers',
-    wgSize: least,
-    lanes,
-    tokens: teamRows > 2 ? 2 : 4,
-    teamRows,
-    blocks,
-  };
-}
-
-/** The same with fewer invocations where the device has too little workgroup memory. */
-function fitting(
-  shape: GqaShape,
-  cache: CacheFormat,
-  facts: DeviceFacts,
-  sizes: RegistersVariant,
-): RegistersVariant {
-  if (registersWorkgroupBytes(shape, cache, sizes) <= facts.maxWorkgroupStorage) return sizes;
-  const wgSize = sizes.wgSize / 2;
-  const blocks = Math.min(sizes.blocks, wgSize / sizes.lanes);
-  return fitting(shape, cache, facts, { ...sizes, wgSize, blocks });
-}
-
-function mostRows(
+/** Rows of each team that are merged at a time, and what q and they need of workgroup memory, one after the other. */
+function sharedMemory(
   { headDim }: GqaShape,
   { kType, vType }: CacheFormat,
-  lanes: number,
-  floats: number,
-): number {
-  const perRow = [kType, vType].reduce(
-    (sum, type) => sum + 4 * wordVec4s(type) * Math.ceil(rowWords(type, headDim) / lanes),
-    0,
-  );
-  return Math.max(1, Math.min(8, Math.floor(floats / perRow)));
+  { wgSize, lanes, teamRows, blocks, q }: RegistersVariant,
+): { mergeRows: number; sharedVec4s: number } {
+  const rowVec4s = wgSize * laneWords(vType, headDim, lanes).vec4s; // a row of every team
+  const qVec4s = q === 'workgroup' ? teamRows * blocks * lanes * laneWords(kType, headDim, lanes).vec4s : 1;
+  const most = Math.max(MERGE_BYTES / 16, qVec4s);
+  const mergeRows = powerOfTwoUpTo(Math.min(teamRows, Math.max(1, most / rowVec4s)));
+  return { mergeRows, sharedVec4s: Math.max(qVec4s, mergeRows * rowVec4s) };
 }
 
-/** Throws ShapeError for sizes that the shader is not made for, FeatureMissingError on a device without subgroups. */
-export function checkRegisters(variant: RegistersVariant, facts: DeviceFacts): void {
-  const { wgSize, lanes, tokens, teamRows, blocks } = variant;
-  if (!hasRegisters(facts)) {
-    throw new FeatureMissingError('subgroups', 'registers: the kernel needs subgroups, the device has none');
-  }
-  for (const [name, value] of Object.entries({ wgSize, lanes, tokens, blocks })) {
-    if (!isPowerOfTwo(value))
-      throw new ShapeError(`registers: ${name}: expected a power of two, got ${value}`);
-  }
-  checkWhole('registers: lanes', lanes, 2, facts.subgroupMinSize);
-  checkWhole('registers: teamRows', teamRows, 1, 64);
-  checkWhole('registers: tokens', tokens, 1, 16);
-  checkWhole('registers: wgSize', wgSize, lanes * blocks, 65536);
+/** Workgroup memory of a variant in bytes: m and l of every team's rows, and what q and the merged rows share. */
+export function registersWorkgroupBytes(
+  shape: GqaShape,
+  cache: CacheFormat,
+  variant: RegistersVariant,
+): number {
+  const { wgSize, lanes, teamRows } = variant;
+  return (
+    (wgSize / lanes) * powerOfTwoFrom(teamRows) * 8 + sharedMemory(shape, cache, variant).sharedVec4s * 16
+  );
 }

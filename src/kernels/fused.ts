@@ -9,14 +9,7 @@ import {
   matrixWorkgroupBytes,
   type MatrixVariant,
 } from './decodeMatrix.ts';
-import {
-  checkRegisters,
-  chooseRegisters,
-  decodeRegisters,
-  hasRegisters,
-  registersWorkgroupBytes,
-  type RegistersVariant,
-} from './decodeRegisters.ts';
+import { decodeRegisters, registersWorkgroupBytes, type RegistersVariant } from './decodeRegisters.ts';
 import {
   checkTiles,
   chooseTiles,
@@ -26,6 +19,7 @@ import {
 } from './decodeTiles.ts';
 import type { Kernel } from './kernel.ts';
 import type { CacheFormat } from './lib.ts';
+import { checkRegisters, chooseRegisters, hasRegisters } from './registersSizes.ts';
 import { rowBlocksOf } from './residency.ts';
 import type { GqaShape } from './shape.ts';
 
@@ -67,17 +61,18 @@ export function chooseIn(
   return variant;
 }
 
-/** The linked kernel of a variant; `lse`: it writes log-sum-exps. */
+/** The linked kernel of a variant; `lse`: it writes log-sum-exps; `subgroupSize`: what its subgroups are asked to be. */
 export function fusedKernel(
   shape: GqaShape,
   cache: CacheFormat,
   variant: FusedVariant,
   lse: boolean,
+  subgroupSize?: number,
 ): Kernel {
   if (variant.template === 'tiles') return decodeTiles(shape, cache, variant, lse);
   return variant.template === 'matrix'
     ? decodeMatrix(shape, variant, lse)
-    : decodeRegisters(shape, cache, variant, lse);
+    : decodeRegisters(shape, cache, variant, lse, subgroupSize);
 }
 
 /** Query rows of a KV head that one workgroup serves. */
@@ -90,7 +85,7 @@ export function workgroupsPerItem(shape: GqaShape, variant: FusedVariant): numbe
   return shape.numKvHeads * Math.ceil(shape.rowsPerKvHead / rowsPerWorkgroup(variant));
 }
 
-/** A variant in a few words, for tables: `registers wg128 lanes16 tokens2 rows4x1`, `tiles wg64 tile64 rows8 words1`. */
+/** A variant in a few words, for tables: `registers wg128 lanes16 tokens2 rows2x2 shared-q gpu`, `tiles wg64 tile64 rows8 words1`. */
 export function variantName(variant: FusedVariant): string {
   checkVariantForm('variantName', variant);
   if (variant.template === 'tiles') {
@@ -101,12 +96,25 @@ export function variantName(variant: FusedVariant): string {
     const { wgSize, tile, rowBlock, unit } = variant;
     return `matrix wg${wgSize} tile${tile} rows${rowBlock} unit${unit}`;
   }
-  const { wgSize, lanes, tokens, teamRows, blocks } = variant;
-  return `registers wg${wgSize} lanes${lanes} tokens${tokens} rows${teamRows}x${blocks}`;
+  const { wgSize, lanes, tokens, teamRows, blocks, q, code } = variant;
+  const shared = q === 'workgroup' ? ' shared-q' : '';
+  return `registers wg${wgSize} lanes${lanes} tokens${tokens} rows${teamRows}x${blocks}${shared} ${code}`;
 }
 
+/** Fields of a variant that are no numbers. */
+const WORDS: ReadonlySet<string> = new Set(['template', 'q', 'code']);
+
 const SIZES = {
-  registers: { template: true, wgSize: true, lanes: true, tokens: true, teamRows: true, blocks: true },
+  registers: {
+    template: true,
+    wgSize: true,
+    lanes: true,
+    tokens: true,
+    teamRows: true,
+    blocks: true,
+    q: true,
+    code: true,
+  },
   tiles: { template: true, wgSize: true, tile: true, rowBlock: true, mixWords: true },
   matrix: { template: true, wgSize: true, tile: true, rowBlock: true, unit: true },
 } satisfies { readonly [T in FusedTemplate]: Known<Extract<FusedVariant, { readonly template: T }>> };
@@ -119,7 +127,7 @@ export function checkVariantForm(where: string, variant: unknown): asserts varia
   const known = SIZES[template as FusedTemplate];
   checkOptions(where, variant, known);
   for (const name of Object.keys(known)) {
-    if (name !== 'template') checkWhole(`${where}: ${name}`, sizes[name] as number, 1, 2 ** 16);
+    if (!WORDS.has(name)) checkWhole(`${where}: ${name}`, sizes[name] as number, 1, 2 ** 16);
   }
 }
 

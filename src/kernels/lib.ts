@@ -3,18 +3,35 @@ import elementsBf16 from '../../shaders/lib/elements_bf16.wgsl?raw';
 import elementsF16 from '../../shaders/lib/elements_f16.wgsl?raw';
 import elementsF32 from '../../shaders/lib/elements_f32.wgsl?raw';
 import elementsInt4 from '../../shaders/lib/elements_int4.wgsl?raw';
+import elementsInt4Bits from '../../shaders/lib/elements_int4_bits.wgsl?raw';
 import elementsInt8 from '../../shaders/lib/elements_int8.wgsl?raw';
+import elementsInt8Bits from '../../shaders/lib/elements_int8_bits.wgsl?raw';
 import lseDropped from '../../shaders/lib/lse_dropped.wgsl?raw';
 import lseKept from '../../shaders/lib/lse_kept.wgsl?raw';
 import numbers from '../../shaders/lib/numbers.wgsl?raw';
+import rescaleAlways from '../../shaders/lib/rescale_always.wgsl?raw';
+import rescaleSeldom from '../../shaders/lib/rescale_seldom.wgsl?raw';
 import rowsContiguous from '../../shaders/lib/rows_contiguous.wgsl?raw';
+import scalesBlock from '../../shaders/lib/scales_block.wgsl?raw';
+import scalesNone from '../../shaders/lib/scales_none.wgsl?raw';
+import scalesRow from '../../shaders/lib/scales_row.wgsl?raw';
 import step from '../../shaders/lib/step.wgsl?raw';
 import subgroup from '../../shaders/lib/subgroup.wgsl?raw';
+import words16 from '../../shaders/lib/words_16.wgsl?raw';
+import words4 from '../../shaders/lib/words_4.wgsl?raw';
+import words8 from '../../shaders/lib/words_8.wgsl?raw';
 import work from '../../shaders/lib/work.wgsl?raw';
 import { ShapeError } from '../device/errors.ts';
 import { checkOneOf, describe, isObject } from '../device/options.ts';
 import { qualified } from '../device/wgsl.ts';
-import { type KvType, KV_TYPES } from '../numbers/elements.ts';
+import {
+  ELEMENT_FORMATS,
+  type ElementFormat,
+  type KvType,
+  KV_TYPES,
+  type WordBytes,
+  wordVec4s,
+} from '../numbers/elements.ts';
 
 /** What the kernels need to know of a cache: the element types of K and V. */
 export interface CacheFormat {
@@ -42,22 +59,55 @@ export function lseLib(wanted: boolean): string {
   return wanted ? lseKept : lseDropped;
 }
 
-const ELEMENTS: Readonly<Record<KvType, string>> = {
-  f32: elementsF32,
-  f16: elementsF16,
-  bf16: elementsBf16,
-  int8: elementsInt8,
-  int4: elementsInt4,
+/** Brings o to a round's maxima: always, or only where any has grown. */
+export const RESCALE = { always: rescaleAlways, seldom: rescaleSeldom } as const;
+
+/** How integers become f32: converted, which is an instruction on a GPU, or made of bits, which is cheaper on a CPU. */
+export type Unpacking = 'converted' | 'bits';
+
+const ELEMENTS: Readonly<Record<Unpacking, Readonly<Record<KvType, string>>>> = {
+  converted: {
+    f32: elementsF32,
+    f16: elementsF16,
+    bf16: elementsBf16,
+    int8: elementsInt8,
+    int4: elementsInt4,
+  },
+  bits: {
+    f32: elementsF32,
+    f16: elementsF16,
+    bf16: elementsBf16,
+    int8: elementsInt8Bits,
+    int4: elementsInt4Bits,
+  },
 };
 
-/** Reads K: k_unpack and the scales, for kernels that bind `k_cache`. */
-export function kLib({ kType }: CacheFormat): string {
-  return qualified('k', ELEMENTS[kType], ['cache']);
+const SCALES: Readonly<Record<ElementFormat['scale'], string>> = {
+  none: scalesNone,
+  row: scalesRow,
+  block: scalesBlock,
+};
+
+const WORDS: Readonly<Record<WordBytes, string>> = { 4: words4, 8: words8, 16: words16 };
+
+/** Reads K or V by words of so many bytes: a word, its elements, their scales, for kernels that bind `k_cache` or `v_cache`. */
+export function elementsLib(name: 'k' | 'v', type: KvType, bytes: WordBytes, unpacking: Unpacking): string {
+  const { scale } = ELEMENT_FORMATS[type];
+  // A literal, because it bounds loops that are unrolled.
+  const vec4s = `const WORD_VEC4S = ${wordVec4s(type, bytes)}u; // vectors of four elements`;
+  return qualified(name, [WORDS[bytes], vec4s, ELEMENTS[unpacking][type], SCALES[scale]].join('\n'), [
+    'cache',
+  ]);
 }
 
-/** Reads V: v_unpack and the scales, for kernels that bind `v_cache`. */
+/** Reads K by words of 16 bytes. */
+export function kLib({ kType }: CacheFormat): string {
+  return elementsLib('k', kType, 16, 'bits');
+}
+
+/** Reads V by words of 16 bytes. */
 export function vLib({ vType }: CacheFormat): string {
-  return qualified('v', ELEMENTS[vType], ['cache']);
+  return elementsLib('v', vType, 16, 'bits');
 }
 
 /** Both. */

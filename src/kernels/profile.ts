@@ -1,6 +1,17 @@
 // profile.ts: what WebGPU does not tell of a device, guessed from its vendor, as long as nothing was measured on it.
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 
+/** What an invocation of the registers kernel may keep, and how. */
+export interface Registers {
+  /** 32-bit numbers that it may keep at the widest point, as `liveNumbers` counts them. */
+  readonly liveNumbers: number;
+  /** Whether compilers load V together with K, or sink its loads to where they are used. */
+  readonly both: boolean;
+  /** Invocations of a workgroup at most. */
+  readonly mostInvocations: number;
+  readonly code: 'gpu' | 'cpu';
+}
+
 /** What sizes and plans are chosen by. */
 export interface Profile {
   /**
@@ -12,11 +23,9 @@ export interface Profile {
   readonly coreRegisters: number;
   /** Invocations that keep a core and its share of the memory busy. */
   readonly coreInvocations: number;
-  /**
-   * Floats of q and o together that an invocation of the registers kernel may keep: half of its registers, so that loads in
-   * flight and a second workgroup find room.
-   */
-  readonly keptFloats: number;
+  readonly registers: Registers;
+  /** Compilers take subgroups of 16 and more for compute shaders, though the adapter names 8 too. */
+  readonly largerSubgroups?: true;
   /** All its subgroups are of one size, in every shader, though the adapter names a range: Metal says 4 to 64, and has 32. */
   readonly oneSubgroupSize?: true;
   /** Longest sequence that is not worth splitting: merging costs what its parts would save (`npm run bench:cliffs`). */
@@ -38,8 +47,18 @@ const LARGE_CORE = { cores: 128, coreRegisters: 65536, coreInvocations: 512 } as
 /** A core of Intel's keeps all its threads, each with 64 registers for every invocation; most of its GPUs share a chip with a CPU. */
 const INTEL_CORE = { cores: 8, coreRegisters: 131072, coreInvocations: 2048 } as const;
 
+/** RDNA's 128 of 1,024 to a lane leave eight subgroups to a SIMD. */
+const MANY: Registers = { liveNumbers: 116, both: true, mostInvocations: 256, code: 'gpu' };
+
+/** Intel's 64 registers of an invocation, and what is not known to have more. */
+const FEW: Registers = { liveNumbers: 40, both: false, mostInvocations: 256, code: 'gpu' };
+
+/** Adreno's, of which each further vector of four costs waves, and workgroups of 256 many. */
+const FEWEST: Registers = { liveNumbers: 32, both: false, mostInvocations: 128, code: 'gpu' };
+
 const PROFILES: readonly (readonly [vendor: RegExp, profile: Profile])[] = [
-  [/nvidia|amd/i, { ...GPU, ...LARGE_CORE, keptFloats: 128 }],
+  [/nvidia/i, { ...GPU, ...LARGE_CORE, registers: { ...MANY, liveNumbers: 76 } }],
+  [/amd/i, { ...GPU, ...LARGE_CORE, registers: MANY }],
   [
     /apple/i,
     {
@@ -47,14 +66,14 @@ const PROFILES: readonly (readonly [vendor: RegExp, profile: Profile])[] = [
       cores: 64,
       coreRegisters: 53248,
       coreInvocations: 512,
-      keptFloats: 64,
+      registers: FEW,
       oneSubgroupSize: true,
     },
   ],
-  [/intel/i, { ...GPU, ...INTEL_CORE, keptFloats: 64 }],
+  [/intel/i, { ...GPU, ...INTEL_CORE, registers: FEW, largerSubgroups: true }],
   [
     /qualcomm|arm|imgtec|samsung/i,
-    { ...GPU, cores: 16, coreRegisters: 49152, coreInvocations: 512, keptFloats: 64 },
+    { ...GPU, cores: 16, coreRegisters: 49152, coreInvocations: 512, registers: FEWEST },
   ],
 ];
 
@@ -66,7 +85,7 @@ const SOFTWARE: Profile = {
   cores: 4,
   coreRegisters: 256,
   coreInvocations: 1,
-  keptFloats: 256,
+  registers: { ...MANY, liveNumbers: 256, code: 'cpu' },
   wholeLen: 1024,
   minSplitLen: 128,
   mergeInvocations: 1,
@@ -75,7 +94,7 @@ const SOFTWARE: Profile = {
 /** Takes ten times as long for a key as lavapipe: the merge is paid back by fewer of them. */
 const SWIFTSHADER: Profile = { ...SOFTWARE, wholeLen: 128 };
 
-const UNKNOWN: Profile = { ...GPU, cores: 64, coreRegisters: 49152, coreInvocations: 512, keptFloats: 64 };
+const UNKNOWN: Profile = { ...GPU, cores: 64, coreRegisters: 49152, coreInvocations: 512, registers: FEW };
 
 /** The profile of a device; `gqa tune` measures what it guesses. */
 export function profileOf({ software, vendor }: DeviceFacts): Profile {

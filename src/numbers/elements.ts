@@ -5,10 +5,10 @@ export type KvType = 'f32' | 'f16' | 'bf16' | 'int8' | 'int4';
 
 export const KV_TYPES: readonly KvType[] = ['f32', 'f16', 'bf16', 'int8', 'int4'];
 
-/** Bits of a stored element, and what has a bf16 scale of its own: nothing, a row (a token of a head), or a 16-byte word. */
+/** Bits of a stored element, and what has a bf16 scale of its own: nothing, a row (a token of a head), or 16 bytes of it. */
 export interface ElementFormat {
   readonly bits: 4 | 8 | 16 | 32;
-  readonly scale: 'none' | 'row' | 'word';
+  readonly scale: 'none' | 'row' | 'block';
 }
 
 export const ELEMENT_FORMATS: Readonly<Record<KvType, ElementFormat>> = {
@@ -16,7 +16,7 @@ export const ELEMENT_FORMATS: Readonly<Record<KvType, ElementFormat>> = {
   f16: { bits: 16, scale: 'none' },
   bf16: { bits: 16, scale: 'none' },
   int8: { bits: 8, scale: 'row' },
-  int4: { bits: 4, scale: 'word' },
+  int4: { bits: 4, scale: 'block' },
 };
 
 /** Which finite magnitudes a type holds; arithmetic is f32, so nothing reaches further than that. */
@@ -50,17 +50,20 @@ export interface LostElements {
   readonly vanished: number;
 }
 
-/** Bytes of what kernels load at once. Rows and scales are whole words of this size. */
+/** Bytes of the widest word. Rows and scales are whole words of this size. */
 export const WORD_BYTES = 16;
 
+/** Bytes of what an invocation loads at once. */
+export type WordBytes = 4 | 8 | 16;
+
 /** Vectors of four elements in a word. */
-export function wordVec4s(type: KvType): number {
-  return 32 / ELEMENT_FORMATS[type].bits;
+export function wordVec4s(type: KvType, bytes: WordBytes = WORD_BYTES): number {
+  return (2 * bytes) / ELEMENT_FORMATS[type].bits;
 }
 
-/** Words of a row: one token of one head. The last one of an int4 row may be part empty. */
-export function rowWords(type: KvType, headDim: number): number {
-  return Math.ceil((headDim * ELEMENT_FORMATS[type].bits) / 128);
+/** Words of a row: one token of one head. The last ones of an int4 row may be empty, for rows are whole words of 16 bytes. */
+export function rowWords(type: KvType, headDim: number, bytes: WordBytes = WORD_BYTES): number {
+  return Math.ceil((headDim * ELEMENT_FORMATS[type].bits) / 128) * (WORD_BYTES / bytes);
 }
 
 /** Bytes that a row's scales take: int8 has one, int4 one per word, in pairs. */

@@ -167,6 +167,8 @@ const variant = {
   tokens: 2,
   teamRows: 4,
   blocks: 2,
+  q: 'registers',
+  code: 'gpu',
 } as const;
 
 describe('report', () => {

@@ -28,7 +28,16 @@ afterAll(() => cache.destroy());
 
 const KERNEL_LIST = 'decoder: kernel must be one of auto, registers, tiles, matrix, plain';
 const TILES = { template: 'tiles', wgSize: 16, tile: 32, rowBlock: 4, mixWords: 1 } as const;
-const REGISTERS = { template: 'registers', wgSize: 8, lanes: 4, tokens: 1, teamRows: 4, blocks: 1 } as const;
+const REGISTERS = {
+  template: 'registers',
+  wgSize: 8,
+  lanes: 4,
+  tokens: 1,
+  teamRows: 4,
+  blocks: 1,
+  q: 'registers',
+  code: 'gpu',
+} as const;
 
 const good: ShapeOptions = { numQHeads: 32, numKvHeads: 8, headDim: 128 };
 

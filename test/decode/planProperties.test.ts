@@ -322,9 +322,36 @@ describe('split lengths', () => {
         const { shape, layout } = given.context;
         const device = { ...GPU_FACTS, vendor: given.facts.vendor };
         const splitLens = [
-          { template: 'registers', wgSize: 128, lanes: 16, tokens: 2, teamRows: 4, blocks: 1 } as const,
-          { template: 'registers', wgSize: 256, lanes: 2, tokens: 8, teamRows: 1, blocks: 4 } as const,
-          { template: 'registers', wgSize: 4, lanes: 4, tokens: 1, teamRows: 4, blocks: 1 } as const,
+          {
+            template: 'registers',
+            wgSize: 128,
+            lanes: 16,
+            tokens: 2,
+            teamRows: 4,
+            blocks: 1,
+            q: 'registers',
+            code: 'gpu',
+          } as const,
+          {
+            template: 'registers',
+            wgSize: 256,
+            lanes: 2,
+            tokens: 8,
+            teamRows: 1,
+            blocks: 4,
+            q: 'registers',
+            code: 'gpu',
+          } as const,
+          {
+            template: 'registers',
+            wgSize: 4,
+            lanes: 4,
+            tokens: 1,
+            teamRows: 4,
+            blocks: 1,
+            q: 'registers',
+            code: 'gpu',
+          } as const,
           { template: 'tiles', wgSize: 64, tile: 64, rowBlock: 4, mixWords: 1 } as const,
           { template: 'tiles', wgSize: 20, tile: 100, rowBlock: 4, mixWords: 3 } as const,
         ].map((variant: TunedEntry['variant']) => {

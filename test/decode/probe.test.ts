@@ -102,6 +102,8 @@ describe.runIf(subgroups)('subgroups as they should not be', () => {
       tokens: 1,
       teamRows: 2,
       blocks: 1,
+      q: 'registers',
+      code: 'gpu',
     };
     for (const options of [{ kernel: 'registers' }, { variant }] as const) {
       const error = await failure(FeatureMissingError, () => decoderOn(device, options));
@@ -130,7 +132,16 @@ describe.runIf(subgroups)('subgroups as they should not be', () => {
 
   test('of one size of teams alone', async () => {
     const device = await deviceWith((code) => (code.includes('const WG_SIZE = 4u;') ? halfFull(code) : code));
-    const small = { template: 'registers', wgSize: 4, lanes: 2, tokens: 1, teamRows: 4, blocks: 1 } as const;
+    const small = {
+      template: 'registers',
+      wgSize: 4,
+      lanes: 2,
+      tokens: 1,
+      teamRows: 4,
+      blocks: 1,
+      q: 'registers',
+      code: 'gpu',
+    } as const;
     expect((await decoderOn(device, { kernel: 'registers' })).kernel).toBe('registers');
     expect((await failure(FeatureMissingError, () => decoderOn(device, { variant: small }))).message).toMatch(
       /\(workgroups of 4, teams of 2\)$/,

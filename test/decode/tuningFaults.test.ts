@@ -76,7 +76,16 @@ describe('an entry for this device', () => {
   });
 
   test('that needs what the device lacks', () => {
-    const registers = { template: 'registers', wgSize: 32, lanes: 8, tokens: 2, teamRows: 4, blocks: 1 };
+    const registers = {
+      template: 'registers',
+      wgSize: 32,
+      lanes: 8,
+      tokens: 2,
+      teamRows: 4,
+      blocks: 1,
+      q: 'registers',
+      code: 'gpu',
+    };
     expect(faultsOf(registers, { facts: { ...GPU_FACTS, subgroups: false } })[0]).toContain('subgroups');
   });
 });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { type ProblemOptions, shapeOf } from '../../src/reference/problem.ts';
 import { createDecoder, createKvCache, type DecoderOptions } from '../../src/index.ts';
-import { chooseRegisters, hasRegisters } from '../../src/kernels/decodeRegisters.ts';
+import { chooseRegisters, hasRegisters } from '../../src/kernels/registersSizes.ts';
 import { chooseTiles } from '../../src/kernels/decodeTiles.ts';
 import { chooseFused } from '../../src/kernels/fused.ts';
 import { expectRight } from '../support/attend.ts';

@@ -29,7 +29,16 @@ type Sizes = readonly [wgSize: number, lanes: number, tokens: number, teamRows: 
 
 function registers(type: KvType, groupSize: number, sizes: Sizes, headDim = 64): Flavour {
   const [wgSize, lanes, tokens, teamRows, blocks = 1] = sizes;
-  const variant = { template: 'registers', wgSize, lanes, tokens, teamRows, blocks } as const;
+  const variant = {
+    template: 'registers',
+    wgSize,
+    lanes,
+    tokens,
+    teamRows,
+    blocks,
+    q: 'registers',
+    code: 'gpu',
+  } as const;
   return { type, headDim, groupSize, variant };
 }
 

@@ -24,8 +24,20 @@ interface Case extends Given {
 }
 
 const sizes = (wgSize: number, lanes: number, tokens: number, teamRows: number, blocks = 1) => ({
-  variant: { template: 'registers', wgSize, lanes, tokens, teamRows, blocks } as const,
+  variant: {
+    template: 'registers',
+    wgSize,
+    lanes,
+    tokens,
+    teamRows,
+    blocks,
+    q: 'registers',
+    code: 'gpu',
+  } as const,
 });
+
+const shared = (c: Case): Case => ({ ...c, variant: { ...c.variant, q: 'workgroup' } });
+const cpu = (c: Case): Case => ({ ...c, variant: { ...c.variant, code: 'cpu' } });
 
 const f16 = ['f16', 'f16'] as const;
 
@@ -71,18 +83,18 @@ const CASES: readonly Case[] = [
   // Element types, alike and mixed: unequal numbers of words to a lane.
   { ...ONE_ROW, types: ['bf16', 'bf16'] },
   { ...ONE_ROW, types: ['int8', 'int8'] },
-  { ...ONE_ROW, types: ['int4', 'int4'], ...sizes(8, 2, 1, 1) },
+  { ...ONE_ROW, types: ['int4', 'int4'], ...sizes(8, 4, 1, 1) },
   { ...ONE_ROW, types: ['f32', 'int8'] },
   { ...ONE_ROW, types: ['int8', 'f16'] },
-  { ...ONE_ROW, types: ['bf16', 'int4'], ...sizes(8, 2, 1, 1) },
-  { ...ONE_ROW, types: ['int4', 'bf16'], ...sizes(8, 2, 1, 1) },
+  { ...ONE_ROW, types: ['bf16', 'int4'], ...sizes(8, 4, 1, 1) },
+  { ...ONE_ROW, types: ['int4', 'bf16'], ...sizes(8, 4, 1, 1) },
   { ...CONTROL, groupSize: 2, types: ['int8', 'int4'], ...sizes(8, 4, 2, 2) },
   // Lanes past a row's last word: 10 words of f16, 14, 24 of f32; 3 of int4, the last half empty; more lanes than words.
   { ...ONE_ROW, headDim: 80, types: f16, ...sizes(8, 8, 1, 1) },
   { ...ONE_ROW, headDim: 112, types: ['bf16', 'bf16'], ...sizes(8, 8, 1, 1) },
   { ...ONE_ROW, headDim: 112, types: ['int4', 'f16'], ...sizes(8, 4, 1, 1) },
   { ...ONE_ROW, headDim: 96, ...sizes(8, 8, 1, 1) },
-  { ...ONE_ROW, headDim: 80, types: ['int4', 'int4'], ...sizes(8, 2, 1, 1) },
+  { ...ONE_ROW, headDim: 80, types: ['int4', 'int4'], ...sizes(8, 4, 1, 1) },
   { ...ONE_ROW, types: ['int8', 'int4'], ...sizes(8, 8, 1, 1) },
   { ...ONE_ROW, headDim: 128, types: ['int8', 'int8'], ...sizes(8, 8, 1, 1) },
   { ...ONE_ROW, headDim: 192, types: f16, ...sizes(8, 8, 1, 1) },
@@ -96,12 +108,23 @@ const CASES: readonly Case[] = [
   { ...ONE_ROW, types: f16, ...sizes(8, 4, 8, 1) },
   // A workgroup smaller than a subgroup, and one of very many runs.
   { ...CONTROL, groupSize: 2, ...sizes(4, 4, 2, 2) },
-  { ...CONTROL, groupSize: 2, types: f16, ...sizes(2, 2, 1, 1) },
+  { ...CONTROL, groupSize: 2, types: f16, ...sizes(4, 4, 1, 1) },
   { ...ONE_ROW, types: f16, ...sizes(256, 8, 1, 1) },
   // Query positions: teams that begin and end within a head's positions; several blocks of rows to a KV head.
   { ...CONTROL, groupSize: 3, qLen: 5, types: f16, ...sizes(32, 8, 1, 4, 2) },
   { ...CONTROL, groupSize: 1, qLen: 5, types: f16, ...sizes(8, 4, 1, 2, 2) },
   { ...CONTROL, groupSize: 1, qLen: 5, types: f16, causal: false, ...sizes(8, 4, 1, 3) },
+  // q in workgroup memory: of one block and of two, of several words to a lane, which are then loaded as they are used.
+  shared(CONTROL),
+  shared({ ...ONE_ROW, types: ['int8', 'int4'], ...sizes(16, 8, 2, 1) }),
+  shared({ ...ONE_ROW, headDim: 112, types: f16, ...sizes(16, 4, 2, 1) }),
+  shared({ ...CONTROL, groupSize: 3, qLen: 5, types: ['int4', 'int8'], ...sizes(32, 8, 2, 2, 2) }),
+  // A CPU's code.
+  cpu({ ...CONTROL, types: ['int8', 'int4'] }),
+  cpu(shared({ ...CONTROL, groupSize: 3, qLen: 5, types: ['int4', 'int8'], ...sizes(32, 8, 2, 2, 2) })),
+  // Hidden keys in int8 and int4, whose zeros and scales may not reach a row either.
+  { ...CONTROL, groupSize: 1, qLen: 5, types: ['int8', 'int8'], ...sizes(16, 4, 2, 2, 2) },
+  { ...CONTROL, groupSize: 1, qLen: 5, types: ['int4', 'int4'], ...sizes(16, 4, 4, 1, 2) },
 ];
 
 describe.runIf(subgroups)('decode_registers', () => {

@@ -2,13 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { FeatureMissingError, ShapeError } from '../../src/device/errors.ts';
 import {
-  checkRegisters,
-  chooseRegisters,
-  hasRegisters,
   registersConsts,
   type RegistersVariant,
   registersWorkgroupBytes,
 } from '../../src/kernels/decodeRegisters.ts';
+import { checkRegisters, chooseRegisters, hasRegisters } from '../../src/kernels/registersSizes.ts';
 import { KV_TYPES, type KvType } from '../../src/numbers/elements.ts';
 import { checkVariant, rowsPerWorkgroup, workgroupsPerItem } from '../../src/kernels/fused.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from '../support/deviceFacts.ts';
@@ -98,6 +96,8 @@ describe('registersConsts', () => {
     tokens: 4,
     teamRows: 3,
     blocks: 2,
+    q: 'registers',
+    code: 'gpu',
   };
 
   test('by hand: 16 scores of four rows and four keys over eight lanes', () => {
@@ -152,6 +152,8 @@ describe('registersWorkgroupBytes', () => {
       tokens: 1,
       teamRows: 3,
       blocks: 1,
+      q: 'registers',
+      code: 'gpu',
     };
     // Eight teams * four rows * 8 bytes; 64 invocations * two words of two vec4s.
     expect(registersWorkgroupBytes(shapeOf(3, 80), both('f16'), variant)).toBe(256 + 64 * 4 * 16);
@@ -172,6 +174,8 @@ describe('checkRegisters', () => {
     tokens: 2,
     teamRows: 3,
     blocks: 2,
+    q: 'registers',
+    code: 'gpu',
   };
   const check = (change: Partial<RegistersVariant>) => () =>
     checkRegisters({ ...good, ...change }, GPU_FACTS);

@@ -25,6 +25,8 @@ const registers = {
   tokens: 2,
   teamRows: 4,
   blocks: 2,
+  q: 'registers',
+  code: 'gpu',
 } as const;
 const tiles = { template: 'tiles', wgSize: 64, tile: 32, rowBlock: 3, mixWords: 2 } as const;
 

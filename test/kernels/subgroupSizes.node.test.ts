@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { type StoredProblem, shapeOf } from '../../src/reference/problem.ts';
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
-import { chooseRegisters, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
+import { type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
+import { chooseRegisters } from '../../src/kernels/registersSizes.ts';
 import { variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
 import { decodeRegisters } from '../reference/decodeRegisters.ts';
 import type { FusedResult } from '../reference/decodeTiles.ts';

@@ -1,12 +1,27 @@
 // deviceFacts.ts: facts of devices that need not be there: WebGPU's guaranteed limits, on a GPU and on a CPU.
-import { NVIDIA_LIKE } from '../../bench/studies/counts.ts';
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 
 /** A GPU with subgroups and nothing but the limits that every WebGPU device has. */
-export const GPU_FACTS: DeviceFacts = NVIDIA_LIKE;
+export const GPU_FACTS: DeviceFacts = {
+  software: false,
+  vendor: 'nvidia',
+  subgroups: true,
+  subgroupMinSize: 32,
+  subgroupMaxSize: 32,
+  subgroupSizeControl: false,
+  matrixUnit: 0,
+  maxInvocations: 256,
+  maxWorkgroupStorage: 16384,
+  maxBindingBytes: 128 * 2 ** 20,
+  maxBufferBytes: 256 * 2 ** 20,
+  maxGrid: 65535,
+};
 
-/** GPUs that get unlike sizes: with many registers and with few. */
-export const GPUS: readonly DeviceFacts[] = [GPU_FACTS, { ...GPU_FACTS, vendor: 'apple' }];
+/** GPUs that get unlike sizes, from many registers to few. */
+export const GPUS: readonly DeviceFacts[] = ['nvidia', 'amd', 'intel', 'qualcomm'].map((vendor) => ({
+  ...GPU_FACTS,
+  vendor,
+}));
 
 /** A software adapter with the same. */
 export const SOFTWARE_FACTS: DeviceFacts = {

@@ -1,7 +1,7 @@
 // kernels.ts: the kernels that the test device can run.
 import type { DecodeKernel, FusedTemplate } from '../../src/index.ts';
 import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
-import { hasRegisters } from '../../src/kernels/decodeRegisters.ts';
+import { hasRegisters } from '../../src/kernels/registersSizes.ts';
 import { testDevice } from './device.ts';
 
 const { facts } = await testDevice();

@@ -1,6 +1,7 @@
 // registersSizes.ts: the sizes that are chosen for decode_registers, whatever the shape, and what follows from them.
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
-import { chooseRegisters, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
+import { type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
+import { chooseRegisters } from '../../src/kernels/registersSizes.ts';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
 
@@ -17,7 +18,9 @@ export function roundOf(variant: RegistersVariant): number {
 /** What devices of these facts are ever given: a variant for each combination of lanes, tokens, rows and blocks. */
 export function chosenRegisters(devices: readonly DeviceFacts[]): RegistersVariant[] {
   const all = devices.flatMap(everyChoice);
-  return distinct(all, ({ lanes, tokens, teamRows, blocks }) => [lanes, tokens, teamRows, blocks].join());
+  return distinct(all, ({ lanes, tokens, teamRows, blocks, q, code }) =>
+    [lanes, tokens, teamRows, blocks, q, code].join(),
+  );
 }
 
 /**
@@ -26,7 +29,8 @@ export function chosenRegisters(devices: readonly DeviceFacts[]): RegistersVaria
  */
 export function pairedRegisters(devices: readonly DeviceFacts[]): RegistersVariant[] {
   const all = chosenRegisters(devices);
-  const rowsOf = ({ lanes, tokens, teamRows }: RegistersVariant) => [lanes, tokens, teamRows].join();
+  const rowsOf = ({ lanes, tokens, teamRows, q, code }: RegistersVariant) =>
+    [lanes, tokens, teamRows, q, code].join();
   const seen = new Set<number>();
   // From the most lanes on: those compile fastest, and meet most of the blocks.
   const kinds = distinct(all, rowsOf).toSorted((a, b) => b.lanes - a.lanes);

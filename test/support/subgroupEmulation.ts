@@ -2,9 +2,9 @@
 import source from '../../shaders/attention/decode_registers.wgsl?raw';
 import probeSource from '../../shaders/probe/subgroup_probe.wgsl?raw';
 import { link } from '../../src/device/wgsl.ts';
-import { registersConsts, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
+import { registersConsts, registersLibs, type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import type { Kernel } from '../../src/kernels/kernel.ts';
-import { cacheLibs, lseLib, NUMBERS, ROWS, STEP, WORK, type CacheFormat } from '../../src/kernels/lib.ts';
+import { type CacheFormat, STEP } from '../../src/kernels/lib.ts';
 import type { GqaShape } from '../../src/kernels/shape.ts';
 import type { TeamSizes } from '../../src/kernels/probe/subgroupProbe.ts';
 
@@ -84,9 +84,13 @@ fn exchange(me: Invocation, x: f32, mask: u32) -> f32 {
   return read_from(me, x, (at.x % at.y) ^ mask);
 }
 
-fn broadcast(me: Invocation, x: f32, source: u32) -> f32 {
+fn quad_value(me: Invocation, x: f32, source: u32) -> f32 {
   let at = place_of(me);
-  return read_from(me, x, at.x % at.y - lane_of(me) + source);
+  return read_from(me, x, at.x % at.y / 4u * 4u + source);
+}
+
+fn invocation_plus(me: Invocation, zero: u32) -> Invocation {
+  return Invocation(me.index ^ zero);
 }
 
 // x of another invocation of the subgroup; NaN where there is none.
@@ -105,7 +109,7 @@ fn read_from(me: Invocation, x: f32, lane: u32) -> f32 {
 
 /** decode_registers with emulated subgroups in place of the device's; runs with `subgroupTable` behind its items. */
 export function emulatedRegisters(shape: GqaShape, cache: CacheFormat, variant: RegistersVariant): Kernel {
-  const libs = [STEP, NUMBERS, WORK, ROWS, EMULATION, lseLib(true), ...cacheLibs(cache)];
+  const libs = [EMULATION, ...registersLibs(shape, cache, variant, true)];
   return {
     name: 'decode_registers',
     source: link({ kernel: source, libs, consts: registersConsts(shape, cache, variant) }),
@@ -115,7 +119,7 @@ export function emulatedRegisters(shape: GqaShape, cache: CacheFormat, variant: 
 /** subgroup_probe with emulated subgroups; its step is `subgroupTable` alone. */
 export function emulatedProbe({ wgSize, lanes }: TeamSizes): Kernel {
   const binding = '@group(0) @binding(3) var<storage, read> step: Step;';
-  const consts = { WG_SIZE: wgSize, LANES: lanes, Q_LEN: 1, CAUSAL: false };
+  const consts = { WG_SIZE: wgSize, LANES: lanes, QUAD: 4, Q_LEN: 1, CAUSAL: false };
   return {
     name: 'subgroup_probe',
     source: link({ kernel: probeSource, libs: [STEP, binding, EMULATION], consts }),

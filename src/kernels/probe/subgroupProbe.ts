@@ -1,15 +1,19 @@
 // subgroupProbe.ts: the probe of a device's subgroups (shaders/probe/subgroup_probe.wgsl), and what its result means.
 import source from '../../../shaders/probe/subgroup_probe.wgsl?raw';
 import { link } from '../../device/wgsl.ts';
+import type { DeviceFacts } from '../../device/deviceFacts.ts';
 import { MATRIX_LANES } from '../decodeMatrix.ts';
 import type { FusedVariant } from '../fused.ts';
 import type { Grid, Kernel } from '../kernel.ts';
 import { SUBGROUP } from '../lib.ts';
+import { askedSubgroupSize } from '../registersSizes.ts';
 
 /** What the invocations of a workgroup are dealt into: teams of `lanes`, each within a subgroup. */
 export interface TeamSizes {
   readonly wgSize: number;
   readonly lanes: number;
+  /** Size that the subgroups are asked to have; absent: what the device likes. */
+  readonly askedSize?: number | undefined;
 }
 
 /** What a device does with workgroups of `wgSize` and teams of `lanes`. */
@@ -20,11 +24,13 @@ export interface SubgroupReport extends TeamSizes {
   readonly fault?: string;
 }
 
-/** The teams of a variant; undefined for one that needs no subgroups. */
-export function teamsOf(variant: FusedVariant): TeamSizes | undefined {
+/** The teams of a variant on a device; undefined for one that needs no subgroups. */
+export function teamsOf(variant: FusedVariant, facts: DeviceFacts): TeamSizes | undefined {
   if (variant.template === 'tiles') return undefined;
   const { wgSize } = variant;
-  return { wgSize, lanes: variant.template === 'matrix' ? MATRIX_LANES : variant.lanes };
+  if (variant.template === 'matrix') return { wgSize, lanes: MATRIX_LANES };
+  const { lanes } = variant;
+  return { wgSize, lanes, askedSize: askedSubgroupSize(lanes, facts) };
 }
 
 /** Workgroups of a probe. */
@@ -38,11 +44,11 @@ export function probeBytes({ wgSize }: TeamSizes): number {
 }
 
 /** The linked kernel. */
-export function subgroupProbe({ wgSize, lanes }: TeamSizes): Kernel {
-  const consts = { WG_SIZE: wgSize, LANES: lanes };
+export function subgroupProbe({ wgSize, lanes, askedSize: subgroupSize }: TeamSizes): Kernel {
+  const consts = { WG_SIZE: wgSize, LANES: lanes, QUAD: 4 };
   return {
     name: 'subgroup_probe',
-    source: link({ kernel: source, enables: ['subgroups'], libs: [SUBGROUP], consts }),
+    source: link({ kernel: source, enables: ['subgroups'], subgroupSize, libs: [SUBGROUP], consts }),
   };
 }
 

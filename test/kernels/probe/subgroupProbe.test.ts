@@ -1,7 +1,7 @@
 // subgroupProbe.test.ts: subgroup_probe against its twin, on emulated subgroups dealt in every way; what its result is judged to
 // be; and that decode_registers is wrong on just those that are refused.
 import { describe, expect, test } from 'vitest';
-import { chooseRegisters } from '../../../src/kernels/decodeRegisters.ts';
+import { chooseRegisters } from '../../../src/kernels/registersSizes.ts';
 import { workgroupsPerItem } from '../../../src/kernels/fused.ts';
 import { shapeOf } from '../../../src/reference/problem.ts';
 import {
@@ -162,12 +162,12 @@ describe('decode_registers without the probe', () => {
     } catch {
       right = false;
     }
-    const sizes = teamsOf(variant)!;
+    const sizes = teamsOf(variant, GPUS[0]!)!;
     return { right, accepted: judgeProbe(sizes, await probed(sizes, subgroups)).fault === undefined };
   }
 
   test('the teams are of eight, several with the same rows', () => {
-    expect(teamsOf(variant)).toEqual({ wgSize: WG_SIZE, lanes: 8 });
+    expect(teamsOf(variant, GPUS[0]!)).toEqual({ wgSize: WG_SIZE, lanes: 8 });
     expect(runsOf(variant)).toBeGreaterThan(1);
   });
 

@@ -1,0 +1,55 @@
+// laneProbe.ts: whether the compiled fused kernel has the subgroups that a probe of another shader saw.
+import { createStorage, readBack } from '../device/buffers.ts';
+import type { GqaDevice } from '../device/gqaDevice.ts';
+import { beginPass, bindKernel, dispatch, endPass } from '../device/record.ts';
+import { StepRing } from '../device/ring.ts';
+import { validated } from '../device/scopes.ts';
+import { fusedKernel, workgroupsPerItem } from '../kernels/fused.ts';
+import { packStep } from '../kernels/stepNumbers.ts';
+import { partialBytes, type PlanContext } from './planContext.ts';
+
+/** A step over one key. */
+const ONE_KEY = packStep(
+  { capacity: 1, kScales: 0, vScales: 0, smScale: 1 },
+  [{ kvLen: 1, firstState: 0, numSplits: 1 }],
+  [{ sequence: 0, begin: 0, end: 1 }],
+);
+
+/**
+ * Runs the kernel over one key of zeros. A pipeline whose subgroups are smaller than a team writes NaN, whatever size the
+ * device chose for other shaders: compilers choose it for each.
+ */
+export async function laneFault(device: GqaDevice, context: PlanContext): Promise<string | undefined> {
+  const { shape, layout, variant, subgroupSize } = context;
+  const compiled = await device.pipelines.get(fusedKernel(shape, layout, variant, false, subgroupSize));
+  const oneHead = { ...shape, batch: 1, numKvHeads: 1, numQHeads: shape.groupSize };
+  const rowBytes = shape.headDim * 4;
+  const sizes = {
+    q: shape.rowsPerKvHead * rowBytes,
+    k_cache: rowBytes,
+    v_cache: rowBytes,
+    o: shape.rowsPerKvHead * rowBytes,
+    partial: partialBytes(oneHead, 1),
+  };
+  const ring = new StepRing(device, 'lane probe: step', ONE_KEY.length);
+  const buffers = Object.entries(sizes).map(([name, size]) => {
+    return [name, createStorage(device, `lane probe: ${name}`, size)] as const;
+  });
+  const o = buffers.find(([name]) => name === 'o')![1];
+  try {
+    await validated(device, 'lane probe', () => {
+      const ranges = buffers.map(([name, buffer]) => [name, { buffer, offset: 0, size: buffer.size }]);
+      const bound = bindKernel(device.gpu, compiled, { ...Object.fromEntries(ranges), step: ring });
+      const encoder = device.gpu.createCommandEncoder({ label: 'lane probe' });
+      const pass = beginPass('lane probe', device, encoder);
+      dispatch(pass, bound, [1, workgroupsPerItem(oneHead, variant), 1], ring.place(ONE_KEY));
+      endPass(encoder, pass);
+      device.gpu.queue.submit([encoder.finish()]);
+    });
+    const wrong = new Float32Array(await readBack(device, o)).some(Number.isNaN);
+    return wrong ? 'the kernel itself has smaller subgroups than its teams' : undefined;
+  } finally {
+    ring.destroy();
+    for (const [, buffer] of buffers) buffer.destroy();
+  }
+}

@@ -1,0 +1,23 @@
+// laneWords.ts: how a row of K or V is dealt to the invocations of a team.
+import { ELEMENT_FORMATS, rowWords, type KvType, type WordBytes, wordVec4s } from '../numbers/elements.ts';
+
+/** What an invocation holds of a row. */
+export interface LaneWords {
+  /** Bytes that it loads at once: as many as leave every lane of the team a word, but four elements at least. */
+  readonly bytes: WordBytes;
+  /** Such words, the last of which may lie past the row's end. */
+  readonly words: number;
+  /** Vectors of four elements in all of them. */
+  readonly vec4s: number;
+}
+
+const WIDTHS: readonly WordBytes[] = [16, 8, 4];
+
+/** An invocation's part of a row that a team of `lanes` shares. */
+export function laneWords(type: KvType, headDim: number, lanes: number): LaneWords {
+  const least = ELEMENT_FORMATS[type].bits / 2;
+  const widths = WIDTHS.filter((bytes) => bytes >= least);
+  const bytes = widths.find((each) => rowWords(type, headDim, each) >= lanes) ?? widths.at(-1)!;
+  const words = Math.ceil(rowWords(type, headDim, bytes) / lanes);
+  return { bytes, words, vec4s: words * wordVec4s(type, bytes) };
+}

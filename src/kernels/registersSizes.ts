@@ -1,0 +1,203 @@
+// registersSizes.ts: the sizes of decode_registers: those that fit a device's registers, and the cheapest of them.
+import { FeatureMissingError, ShapeError } from '../device/errors.ts';
+import type { DeviceFacts } from '../device/deviceFacts.ts';
+import { checkOneOf } from '../device/options.ts';
+import { ELEMENT_FORMATS, type KvType } from '../numbers/elements.ts';
+import { registersWorkgroupBytes, type RegistersVariant } from './decodeRegisters.ts';
+import { laneWords } from './laneWords.ts';
+import type { CacheFormat } from './lib.ts';
+import { profileOf } from './profile.ts';
+import { checkWhole, type GqaShape } from './shape.ts';
+import { evenBlocks, isPowerOfTwo, powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
+
+/** Lanes of a team at least: a quad. */
+const LEAST_LANES = 4;
+
+/** Whether a device can run the kernel at all: it has subgroups, of at least a quad. */
+export function hasRegisters({ subgroups, subgroupMinSize }: DeviceFacts): boolean {
+  return subgroups && subgroupMinSize >= LEAST_LANES;
+}
+
+const GPU_MOST_LANES = 16;
+
+/**
+ * Lanes that a team may have: those of the smallest subgroup, and up to 16 of a larger one that can be asked for, or that the
+ * device's compilers are known to take. A probe has the last word.
+ */
+export function mostLanes(facts: DeviceFacts): number {
+  const { subgroupMinSize, subgroupMaxSize, subgroupSizeControl } = facts;
+  if (!subgroupSizeControl && !profileOf(facts).largerSubgroups) return subgroupMinSize;
+  return Math.max(subgroupMinSize, powerOfTwoUpTo(Math.min(GPU_MOST_LANES, subgroupMaxSize)));
+}
+
+/** What the subgroups of a variant's kernel have to be asked to be; undefined where it takes what comes. */
+export function askedSubgroupSize(lanes: number, facts: DeviceFacts): number | undefined {
+  return facts.subgroupSizeControl && lanes > facts.subgroupMinSize ? lanes : undefined;
+}
+
+/** What of a variant decides how many registers an invocation needs. */
+export type RegisterSizes = Pick<RegistersVariant, 'lanes' | 'tokens' | 'teamRows' | 'q'>;
+
+/** Vectors of four elements, and 32-bit numbers, that an invocation has of a row of K and of V. */
+function partsOf({ headDim }: GqaShape, { kType, vType }: CacheFormat, lanes: number) {
+  const k = laneWords(kType, headDim, lanes);
+  const v = laneWords(vType, headDim, lanes);
+  return { k, v, kU32s: (k.words * k.bytes) / 4, vU32s: (v.words * v.bytes) / 4 };
+}
+
+/** Live through the loop of a step with several positions: what the rounds with hidden keys behind it need. */
+const MASKED_NUMBERS = 8;
+
+/**
+ * 32-bit numbers of an invocation that are live at the widest point of the loop: o, q or what is read of it at a time, the
+ * words of a round's keys, the scores. `both`: all that can be loaded early is, V together with K, and q in one go.
+ */
+export function liveNumbers(
+  shape: GqaShape,
+  cache: CacheFormat,
+  { lanes, tokens, teamRows, q }: RegisterSizes,
+  both: boolean,
+): number {
+  const { k, v, kU32s, vU32s } = partsOf(shape, cache, lanes);
+  // Words are loaded one by one then, as far as the compiler lets them be.
+  const late = q === 'workgroup' && !both;
+  const early = (u32s: number, words: number) => (late ? (u32s + u32s / words) / 2 : u32s);
+  const loads = both ? kU32s + vU32s : Math.max(early(kU32s, k.words), early(vU32s, v.words));
+  const unpacked = cache.kType === 'f32' ? 0 : 4 * tokens;
+  const query = late ? 4 + unpacked : teamRows * 4 * k.vec4s + 4;
+  const masked = shape.causal && shape.qLen > 1 ? MASKED_NUMBERS : 0;
+  return teamRows * 4 * v.vec4s + query + tokens * loads + teamRows * tokens + masked;
+}
+
+// Instructions, counted from what compilers made of the kernel for AMD and Intel, to compare variants by; none is exact.
+const PER_ROUND = 40;
+const PER_HELD_SCORE = 14; // its maximum, exponential and sum
+const PER_SCALE = 6;
+const UNPACKING: Readonly<Record<KvType, number>> = { f32: 0, f16: 1, bf16: 1, int8: 1, int4: 1.5 }; // per element
+
+/** About how many instructions an invocation executes for an element of a key and a row. */
+function instructionsPerElement(shape: GqaShape, cache: CacheFormat, sizes: RegisterSizes): number {
+  const { lanes, tokens, teamRows, q } = sizes;
+  const { k, v } = partsOf(shape, cache, lanes);
+  const scores = teamRows * tokens;
+  const held = Math.max(1, scores / 4); // of each invocation of a quad
+  const perKey = [
+    [k, cache.kType],
+    [v, cache.vType],
+  ] as const;
+  const keys = perKey.map(([part, type]) => {
+    const scales = { none: 0, row: held, block: tokens * part.words }[ELEMENT_FORMATS[type].scale];
+    return tokens * 4 * part.vec4s * UNPACKING[type] + scales * PER_SCALE;
+  });
+  const summed = Math.log2(lanes / Math.min(4, scores));
+  const fromWorkgroup = q === 'workgroup' ? 2 * teamRows * k.vec4s : 0;
+  const rescaled = teamRows * 4 * v.vec4s;
+  const products = scores * 4 * (k.vec4s + v.vec4s);
+  const weighed = held * (PER_HELD_SCORE + 2 * summed) + 4 * scores;
+  const round = PER_ROUND + products + weighed + rescaled + fromWorkgroup + keys[0]! + keys[1]!;
+  return round / products;
+}
+
+/** The sizes that suit a device and shape, as long as nothing was measured. */
+export function chooseRegisters(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): RegistersVariant {
+  const sizesOf = facts.software ? softwareSizes : gpuSizes;
+  return fitting(shape, cache, facts, sizesOf(shape, cache, facts));
+}
+
+/** A CPU runs subgroups one after the other: one to a workgroup, so that none waits for another. */
+function softwareSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): RegistersVariant {
+  const words = (type: KvType) => laneWords(type, shape.headDim, 1).words;
+  const most = Math.min(facts.subgroupMinSize, words(cache.kType), words(cache.vType));
+  const lanes = Math.max(LEAST_LANES, powerOfTwoUpTo(most));
+  const { k, v } = partsOf(shape, cache, lanes);
+  const { liveNumbers: budget, code } = profileOf(facts).registers;
+  const mostRows = Math.max(1, Math.min(8, Math.floor(budget / (4 * (k.vec4s + v.vec4s)))));
+  return {
+    template: 'registers',
+    wgSize: powerOfTwoUpTo(facts.subgroupMinSize),
+    lanes,
+    tokens: 1,
+    teamRows: evenBlocks(shape.rowsPerKvHead, mostRows),
+    blocks: 1,
+    q: 'registers',
+    code,
+  };
+}
+
+const GPU_WG_SIZE = 128;
+
+/** A GPU: all rows of a KV head in one workgroup, as far as its teams reach, so that K and V come from memory once. */
+function gpuSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): RegistersVariant {
+  const { lanes, tokens, teamRows: mostRows, q } = cheapest(shape, cache, facts);
+  const rows = shape.rowsPerKvHead;
+  const wanted = powerOfTwoFrom(Math.ceil(rows / mostRows));
+  const { mostInvocations, code } = profileOf(facts).registers;
+  const limit = powerOfTwoUpTo(Math.min(mostInvocations, facts.maxInvocations));
+  const wgSize = Math.min(limit, Math.max(GPU_WG_SIZE, wanted * lanes));
+  const blocks = Math.min(wanted, wgSize / lanes);
+  const teamRows = Math.ceil(rows / (blocks * Math.ceil(wanted / blocks)));
+  return { template: 'registers', wgSize, lanes, tokens, teamRows, blocks, q, code };
+}
+
+/** Of the sizes that fit the device's registers those with the fewest instructions; the smallest where none fits. */
+function cheapest(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): RegisterSizes {
+  const { liveNumbers: budget, both } = profileOf(facts).registers;
+  const sizes = candidates(shape, facts);
+  const live = (each: RegisterSizes) => liveNumbers(shape, cache, each, both);
+  const fit = sizes.filter((each) => live(each) <= budget);
+  const cost = (each: RegisterSizes) => instructionsPerElement(shape, cache, each);
+  return fit.length > 0 ? leastOf(fit, cost) : leastOf(sizes, live);
+}
+
+function candidates({ rowsPerKvHead, headDim }: GqaShape, facts: DeviceFacts): RegisterSizes[] {
+  const most = Math.min(mostLanes(facts), headDim / 4);
+  return [GPU_MOST_LANES, 8, LEAST_LANES]
+    .filter((lanes) => lanes <= most)
+    .flatMap((lanes) =>
+      [4, 2, 1]
+        .filter((rows) => rows < 2 * rowsPerKvHead)
+        .flatMap((teamRows) =>
+          [4, 2, 1].flatMap((tokens) =>
+            (['registers', 'workgroup'] as const).map((q) => ({ lanes, tokens, teamRows, q })),
+          ),
+        ),
+    );
+}
+
+function leastOf<T>(items: readonly T[], costOf: (item: T) => number): T {
+  return items.reduce((least, item) => (costOf(item) < costOf(least) ? item : least));
+}
+
+/** The same with fewer invocations where the device has too little workgroup memory. */
+function fitting(
+  shape: GqaShape,
+  cache: CacheFormat,
+  facts: DeviceFacts,
+  sizes: RegistersVariant,
+): RegistersVariant {
+  if (registersWorkgroupBytes(shape, cache, sizes) <= facts.maxWorkgroupStorage) return sizes;
+  const wgSize = sizes.wgSize / 2;
+  const blocks = Math.min(sizes.blocks, wgSize / sizes.lanes);
+  return fitting(shape, cache, facts, { ...sizes, wgSize, blocks });
+}
+
+/** Throws ShapeError for sizes that the shader is not made for, FeatureMissingError on a device without subgroups. */
+export function checkRegisters(variant: RegistersVariant, facts: DeviceFacts): void {
+  const { wgSize, lanes, tokens, teamRows, blocks, q, code } = variant;
+  if (!hasRegisters(facts)) {
+    throw new FeatureMissingError('subgroups', 'registers: the kernel needs subgroups, the device has none');
+  }
+  for (const [name, value] of Object.entries({ wgSize, lanes, tokens, blocks })) {
+    if (!isPowerOfTwo(value))
+      throw new ShapeError(`registers: ${name}: expected a power of two, got ${value}`);
+  }
+  checkWhole('registers: lanes', lanes, LEAST_LANES, mostLanes(facts));
+  checkWhole('registers: teamRows', teamRows, 1, 64);
+  checkWhole('registers: tokens', tokens, 1, 16);
+  checkWhole('registers: wgSize', wgSize, lanes * blocks, 65536);
+  checkOneOf('registers: q', q, Q_PLACES);
+  checkOneOf('registers: code', code, CODES);
+}
+
+const Q_PLACES: readonly RegistersVariant['q'][] = ['registers', 'workgroup'];
+const CODES: readonly RegistersVariant['code'][] = ['gpu', 'cpu'];
