@@ -25,6 +25,7 @@ const node: TestProjectInlineConfiguration = {
     // A small cache: no test is about times, and caches beyond a large one take seconds to fill.
     env: { GQA_TUNING: here('node_modules/.vite/no-tuning.json'), GQA_LLC_MIB: '4' },
     globalSetup: here('test/support/runFolder.ts'),
+    setupFiles: here('test/support/dawnPolling.ts'),
     fileParallelism: false,
     sequence: AT_ONCE,
   },
@@ -42,6 +43,7 @@ const deno: TestProjectInlineConfiguration = {
       'test/decode/exact.test.ts',
     ],
     exclude: [],
+    setupFiles: [],
   },
 };
 
