@@ -11,6 +11,8 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 // Node's two keep both cores of a small machine busy when the browser is done. Vitest wants one number for all of a group.
 const AT_ONCE = { sequence: { groupOrder: 1 }, maxWorkers: 2 };
 
+const SAME_BYTES = here('test/support/sameBytes.ts');
+
 // Processes that last for many files: a thread that ends during a dispatch would take the run with it. Each file goes to
 // the one that is free.
 const node: TestProjectInlineConfiguration = {
@@ -26,7 +28,7 @@ const node: TestProjectInlineConfiguration = {
     // A small cache: no test is about times, and caches beyond a large one take seconds to fill.
     env: { GQA_TUNING: here('node_modules/.vite/no-tuning.json'), GQA_LLC_MIB: '4' },
     globalSetup: here('test/support/runFolder.ts'),
-    setupFiles: here('test/support/dawnPolling.ts'),
+    setupFiles: [SAME_BYTES, here('test/support/dawnPolling.ts')],
     ...AT_ONCE,
   },
 };
@@ -43,7 +45,7 @@ const deno: TestProjectInlineConfiguration = {
       'test/decode/exact.test.ts',
     ],
     exclude: [],
-    setupFiles: [],
+    setupFiles: SAME_BYTES,
     maxWorkers: 1,
   },
 };
@@ -60,6 +62,7 @@ async function browser(): Promise<TestProjectInlineConfiguration> {
       include: ['test/**/*.test.ts'],
       // Node alone converts checkpoints and runs scripts.
       exclude: ['**/*.node.test.ts', 'test/checkpoint/**', 'test/deno/**', 'test/scripts/**'],
+      setupFiles: SAME_BYTES,
       ...AT_ONCE,
       browser: {
         // One page: a second would share the browser's one GPU process.
