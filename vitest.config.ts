@@ -7,11 +7,14 @@ import { isolation } from './src/node/isolation.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-// Node and the browser side by side: each computes its references and compiles its shaders on one core.
-const AT_ONCE = { groupOrder: 1 };
+// Node and the browser side by side. A process computes references and compiles shaders in turn, so that it takes one core;
+// Node's two keep both cores of a small machine busy when the browser is done. Vitest wants one number for all of a group.
+const AT_ONCE = { sequence: { groupOrder: 1 }, maxWorkers: 2 };
 
-// One process for all files: a thread that ends during a dispatch would take the run with it, and a second process
-// would share the few cores of a software adapter.
+const SAME_BYTES = here('test/support/sameBytes.ts');
+
+// Processes that last for many files: a thread that ends during a dispatch would take the run with it. Each file goes to
+// the one that is free.
 const node: TestProjectInlineConfiguration = {
   extends: true,
   resolve: { alias: { '#gpu': here('test/support/gpu.node.ts') } },
@@ -25,8 +28,8 @@ const node: TestProjectInlineConfiguration = {
     // A small cache: no test is about times, and caches beyond a large one take seconds to fill.
     env: { GQA_TUNING: here('node_modules/.vite/no-tuning.json'), GQA_LLC_MIB: '4' },
     globalSetup: here('test/support/runFolder.ts'),
-    fileParallelism: false,
-    sequence: AT_ONCE,
+    setupFiles: [SAME_BYTES, here('test/support/dawnPolling.ts')],
+    ...AT_ONCE,
   },
 };
 
@@ -42,6 +45,8 @@ const deno: TestProjectInlineConfiguration = {
       'test/decode/exact.test.ts',
     ],
     exclude: [],
+    setupFiles: SAME_BYTES,
+    maxWorkers: 1,
   },
 };
 
@@ -57,9 +62,11 @@ async function browser(): Promise<TestProjectInlineConfiguration> {
       include: ['test/**/*.test.ts'],
       // Node alone converts checkpoints and runs scripts.
       exclude: ['**/*.node.test.ts', 'test/checkpoint/**', 'test/deno/**', 'test/scripts/**'],
-      fileParallelism: false,
-      sequence: AT_ONCE,
+      setupFiles: SAME_BYTES,
+      ...AT_ONCE,
       browser: {
+        // One page: a second would share the browser's one GPU process.
+        fileParallelism: false,
         enabled: true,
         headless: true,
         screenshotFailures: false,

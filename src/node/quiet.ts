@@ -3,6 +3,7 @@
 const SHORTEST_MS = 0.05;
 const LONGEST_MS = 1;
 const SHARE_OF_WAIT = 0.05;
+const NEVER = new Int32Array(new SharedArrayBuffer(4)); // nobody notifies it: each wait is a plain sleep
 
 /**
  * Call it before waiting for the GPU, and the function it returns after:
@@ -18,14 +19,17 @@ const SHARE_OF_WAIT = 0.05;
  * Nothing else on this thread runs during a sleep. A forgotten `stop` does not keep the process alive.
  */
 export function quietWait(): () => void {
-  const never = new Int32Array(new SharedArrayBuffer(4)); // nobody notifies it: each wait is a plain sleep
   const started = performance.now();
   let next: NodeJS.Immediate;
   const turn = () => {
-    const share = (performance.now() - started) * SHARE_OF_WAIT;
-    Atomics.wait(never, 0, 0, Math.min(LONGEST_MS, Math.max(SHORTEST_MS, share)));
+    sleepIn(performance.now() - started);
     next = setImmediate(turn).unref();
   };
   next = setImmediate(turn).unref();
   return () => clearImmediate(next);
+}
+
+/** @internal Stops this thread for a share of the time that it has waited, in ms, so that a wait ends hardly later. */
+export function sleepIn(waitedMs: number): void {
+  Atomics.wait(NEVER, 0, 0, Math.min(LONGEST_MS, Math.max(SHORTEST_MS, waitedMs * SHARE_OF_WAIT)));
 }

@@ -23,13 +23,12 @@ export function moduleOutput(question: ModuleQuestion, values: TensorValues): nu
   const biases = kind === 'self' && biasTable !== undefined ? values(biasTable)! : undefined;
   const out = tokens.map(() => Array.from({ length: width }, () => 0));
   for (let h = 0; h < HQ; h++) {
-    const q = tokens.map((x, t) =>
-      positioned(project(question, values, 'q', h, x), t, question, values, 'q'),
-    );
-    const k = tokens.map((x, t) =>
-      positioned(project(question, values, 'k', kvHeadOf(h), x), t, question, values, 'k'),
-    );
-    const v = tokens.map((x, t) => valueOf(question, values, kvHeadOf(h), x, t));
+    const headOf = (role: HeadRole, head: number) => weightsOf(question, values, role, head);
+    const [wq, wk, wv] = [headOf('q', h), headOf('k', kvHeadOf(h)), headOf('v', kvHeadOf(h))];
+    const { rows: o } = headOf('o', h);
+    const q = tokens.map((x, t) => positioned(project(wq, x), t, question, values, 'q'));
+    const k = tokens.map((x, t) => positioned(project(wk, x), t, question, values, 'k'));
+    const v = tokens.map((x, t) => valueOf(question, values, kvHeadOf(h), project(wv, x), x, t));
     tokens.forEach((_, t) => {
       const seen = kind === 'self' ? t + 1 : tokens.length;
       const scores = k.slice(0, seen).map((key, at) => {
@@ -42,40 +41,38 @@ export function moduleOutput(question: ModuleQuestion, values: TensorValues): nu
       const sum = weights.reduce((a, b) => a + b, 0);
       for (let r = 0; r < D; r++) {
         const y = weights.reduce((total, w, at) => total + w * v[at]![r]!, 0) / sum;
-        for (let c = 0; c < width; c++) out[t]![c]! += y * element(question, values, 'o', h, r, c);
+        for (let c = 0; c < width; c++) out[t]![c]! += y * o[r]![c]!;
       }
     });
   }
   return out;
 }
 
-function element(
+/** A head's rows of a projection, [D, width], and its biases, [D]. */
+interface HeadWeights {
+  readonly rows: readonly (readonly number[])[];
+  readonly biases: readonly number[];
+}
+
+/** Read once for all tokens: finding an element's tensor and index takes far longer than using it. */
+function weightsOf(
   { family, layer, kind, numKvHeads }: ModuleQuestion,
   values: TensorValues,
   role: HeadRole,
   head: number,
-  r: number,
-  c: number,
-): number {
-  const at: Element = { layer, kind, role, head, r, c };
-  const [name, index] = FAMILY_PLACES[family]!.place(at, numKvHeads);
-  return values(name)![index]!;
+): HeadWeights {
+  const { width, place, bias } = FAMILY_PLACES[family]!;
+  const read = ([name, index]: readonly [string, number]) => values(name)![index]!;
+  const at = (r: number, c: number): Element => ({ layer, kind, role, head, r, c });
+  const eachRow = <T>(of: (r: number) => T) => Array.from({ length: D }, (_, r) => of(r));
+  return {
+    rows: eachRow((r) => Array.from({ length: width }, (_, c) => read(place(at(r, c), numKvHeads)))),
+    biases: eachRow((r) => (bias && role !== 'o' ? read(bias(at(r, 0), numKvHeads)) : 0)),
+  };
 }
 
-function project(
-  question: ModuleQuestion,
-  values: TensorValues,
-  role: HeadRole,
-  head: number,
-  x: readonly number[],
-): number[] {
-  const { bias } = FAMILY_PLACES[question.family]!;
-  return Array.from({ length: D }, (_, r) => {
-    let sum = 0;
-    x.forEach((value, c) => (sum += value * element(question, values, role, head, r, c)));
-    const place = bias?.({ ...question, role, head, r, c: 0 }, question.numKvHeads);
-    return sum + (place ? values(place[0])![place[1]]! : 0);
-  });
+function project({ rows, biases }: HeadWeights, x: readonly number[]): number[] {
+  return rows.map((row, r) => dot(row, x) + biases[r]!);
 }
 
 /** A value; nanochat adds a row of a table by token, here token number t, weighed by a gate. */
@@ -83,10 +80,10 @@ function valueOf(
   question: ModuleQuestion,
   values: TensorValues,
   head: number,
+  v: readonly number[],
   x: readonly number[],
   t: number,
-): number[] {
-  const v = project(question, values, 'v', head, x);
+): readonly number[] {
   const table = question.family === 'nanochat' ? values(`value_embeds.${question.layer}.weight`) : undefined;
   if (!table) return v;
   const gates = values(`transformer.h.${question.layer}.attn.ve_gate.weight`)!;
