@@ -27,15 +27,21 @@ const SHAPE = { numQHeads: 8, numKvHeads: 2, headDim: 64 } as const;
 
 type Edit = (code: string) => string;
 
-/** A device of its own whose probe is another shader: as `edit` makes it. Counts the probes that are compiled. */
-async function deviceWith(edit: Edit = (code) => code): Promise<GqaDevice & { probes: number }> {
+/**
+ * A device of its own whose probe, or another kernel, is another shader: as `edit` makes it. Counts the probes that are
+ * compiled.
+ */
+async function deviceWith(
+  edit: Edit = (code) => code,
+  kernel = 'subgroup_probe',
+): Promise<GqaDevice & { probes: number }> {
   const own = await ownDevice(['subgroups']);
   onTestFinished(() => own.destroy());
   const counted = Object.assign(own, { probes: 0 });
   const create = own.gpu.createShaderModule.bind(own.gpu);
   own.gpu.createShaderModule = (module) => {
-    if (module.label !== 'subgroup_probe') return create(module);
-    counted.probes++;
+    if (module.label === 'subgroup_probe') counted.probes++;
+    if (module.label !== kernel) return create(module);
     return create({ ...module, code: edit(module.code) });
   };
   return counted;
@@ -43,7 +49,7 @@ async function deviceWith(edit: Edit = (code) => code): Promise<GqaDevice & { pr
 
 /** Subgroups that are half full: their teams' numbers leave some out. */
 const halfFull: Edit = (code) => code.replace('vec4<u32>(team_of(me),', 'vec4<u32>(2u * team_of(me),');
-const deaf: Edit = (code) => code.replace('return subgroupShuffle(x,', 'return 1.0 + subgroupShuffle(x,');
+const deaf: Edit = (code) => code.replace('return quadSwapX(x)', 'return 1.0 + quadSwapX(x)');
 const broken: Edit = (code) => `${code}\nfn no_such() { nothing(); }`;
 
 async function decoderOn(device: GqaDevice, options: Partial<DecoderOptions> = {}) {
@@ -131,11 +137,13 @@ describe.runIf(subgroups)('subgroups as they should not be', () => {
   });
 
   test('of one size of teams alone', async () => {
-    const device = await deviceWith((code) => (code.includes('const WG_SIZE = 4u;') ? halfFull(code) : code));
+    const device = await deviceWith((code) =>
+      code.includes('const WG_SIZE = 16u;') ? halfFull(code) : code,
+    );
     const small = {
       template: 'registers',
-      wgSize: 4,
-      lanes: 2,
+      wgSize: 16,
+      lanes: 4,
       tokens: 1,
       teamRows: 4,
       blocks: 1,
@@ -144,11 +152,11 @@ describe.runIf(subgroups)('subgroups as they should not be', () => {
     } as const;
     expect((await decoderOn(device, { kernel: 'registers' })).kernel).toBe('registers');
     expect((await failure(FeatureMissingError, () => decoderOn(device, { variant: small }))).message).toMatch(
-      /\(workgroups of 4, teams of 2\)$/,
+      /\(workgroups of 16, teams of 4\)$/,
     );
     const passed = await decoderOn(device, { tuned: { variant: small, slots: 3 } });
     expect(passed.kernel).toBe('tiles');
-    expect(passed.subgroups).toMatchObject({ wgSize: 4, lanes: 2 });
+    expect(passed.subgroups).toMatchObject({ wgSize: 16, lanes: 4 });
   });
 });
 
@@ -159,7 +167,7 @@ describe.runIf(subgroups)('devices that say less than they have', () => {
   test('one size of subgroups behind a range: sizes are chosen by the true one', async () => {
     const device = await deviceWith();
     const size = (await probeSubgroups(device, { wgSize: 64, lanes: 2 })).subgroupSize;
-    const range = { software: false, subgroupMinSize: 2, subgroupMaxSize: 64 };
+    const range = { software: false, subgroupMinSize: 4, subgroupMaxSize: 64 };
     const metal = pretending(device, { ...range, vendor: 'apple' });
     expect((await probedFacts(metal)).facts).toEqual({
       ...metal.facts,
@@ -170,8 +178,39 @@ describe.runIf(subgroups)('devices that say less than they have', () => {
       ((await decoderOn(on, { kernel: 'registers' })).variant as RegistersVariant).lanes;
     expect(await lanesOf(metal)).toBe(Math.min(16, size));
     // Where a compiler chooses the size anew for each shader, what the probe had says nothing of others.
-    const intel = pretending(device, { ...range, vendor: 'intel' });
-    expect(await lanesOf(intel)).toBe(2);
+    const others = pretending(device, { ...range, vendor: 'samsung' });
+    expect(await lanesOf(others)).toBe(4);
+  });
+
+  describe('teams larger than the smallest subgroups', () => {
+    const range = { software: false, vendor: 'intel', subgroupMinSize: 4, subgroupSizeControl: false };
+    const lanesOn = async (edit?: Edit, facts?: Partial<DeviceFacts>, edited?: string) => {
+      const device = pretending(await deviceWith(edit, edited), { ...range, ...facts });
+      const { variant, subgroupSize } = await decoderOn(device, { kernel: 'registers' });
+      return { lanes: (variant as RegistersVariant).lanes, subgroupSize };
+    };
+
+    test('are taken where the probe has them, and not where it does not', async () => {
+      const { subgroupMinSize: size } = (await deviceWith()).facts;
+      expect(await lanesOn(undefined, { subgroupMaxSize: size })).toEqual({ lanes: Math.min(16, size) });
+      const lacking: Edit = (code) => (code.includes(`const LANES = ${size}u;`) ? halfFull(code) : code);
+      if (size > 4) expect(await lanesOn(lacking, { subgroupMaxSize: size })).toEqual({ lanes: 4 });
+    });
+
+    test('are given up where the kernel itself got smaller ones', async () => {
+      const { subgroupMinSize: size } = (await deviceWith()).facts;
+      if (size === 4) return; // there are none
+      const smaller: Edit = (code) => code.replace('size_of(me) < LANES', 'size_of(me) > 4u');
+      expect(await lanesOn(smaller, { subgroupMaxSize: size }, 'decode_registers')).toEqual({ lanes: 4 });
+    });
+
+    test('are asked for where the device lets a shader choose', async () => {
+      const { facts } = await deviceWith();
+      const { subgroupMinSize: size } = facts;
+      if (size === 4 || !facts.subgroupSizeControl) return; // nothing to choose
+      const control = { vendor: 'amd', subgroupMaxSize: size, subgroupSizeControl: true };
+      expect(await lanesOn(undefined, control)).toEqual({ lanes: size, subgroupSize: size });
+    });
   });
 });
 

@@ -93,9 +93,9 @@ describe('decode_registers on subgroups of any size', () => {
     });
   });
 
-  test('the cases have several runs, several blocks, both at once, rows that are no power of two, 2 to 64 lanes', () => {
+  test('the cases have several runs, several blocks, both at once, rows that are no power of two, 4 to 64 lanes', () => {
     const variants = CASES.map((c) => variantOf(c, problemOf(c, [1])));
-    expect(new Set(variants.map(({ lanes }) => lanes))).toEqual(new Set([2, 4, 8, 16, 32, 64]));
+    expect(new Set(variants.map(({ lanes }) => lanes))).toEqual(new Set([4, 8, 16, 32, 64]));
     expect(variants.some((v) => runsOf(v) > 1 && v.blocks > 1)).toBe(true);
     expect(variants.some((v) => runsOf(v) > 1 && v.blocks === 1)).toBe(true);
     expect(variants.some(({ teamRows }) => Math.log2(teamRows) % 1 !== 0)).toBe(true);
