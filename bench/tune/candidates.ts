@@ -14,6 +14,7 @@ import {
 } from '../../src/kernels/fused.ts';
 import type { CacheFormat } from '../../src/kernels/lib.ts';
 import type { GqaShape } from '../../src/kernels/shape.ts';
+import { mostLanes } from '../../src/kernels/registersSizes.ts';
 import { evenBlocks, powerOfTwoFrom } from '../../src/kernels/sizes.ts';
 
 /**
@@ -68,25 +69,30 @@ function around(
 const POWERS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 function registersAround(from: RegistersVariant, shape: GqaShape, facts: DeviceFacts): RegistersVariant[][] {
-  const mostLanes = Math.min(facts.subgroupMinSize, shape.headDim / 4);
-  const lanes = POWERS.filter((n) => n >= 4 && n <= mostLanes);
+  const most = Math.min(mostLanes(facts), shape.headDim / 4);
+  const lanes = POWERS.filter((n) => n >= 4 && n <= most);
   const wgSizes = POWERS.filter((n) => n >= from.lanes && n <= Math.min(256, facts.maxInvocations));
+  const rows = Math.min(shape.rowsPerKvHead, from.teamRows * from.blocks);
+  const rowCounts = [rows / 4, rows / 2, rows * 2, rows * 4].map((n) =>
+    Math.min(shape.rowsPerKvHead, Math.ceil(n)),
+  );
   return [
-    lanes.map((n) => fitted({ ...from, lanes: n }, shape)),
+    lanes.map((n) => fitted({ ...from, lanes: n }, rows)),
     [1, 2, 4, 8].map((tokens) => ({ ...from, tokens })),
-    [1, 2, 4, 8].map((rows) => fitted({ ...from, teamRows: rows }, shape)),
-    wgSizes.map((wgSize) => fitted({ ...from, wgSize }, shape)),
+    [1, 2, 4, 8].map((teamRows) => fitted({ ...from, teamRows }, rows)),
+    wgSizes.map((wgSize) => fitted({ ...from, wgSize }, rows)),
+    rowCounts.map((n) => fitted(from, n)),
     [{ ...from, q: from.q === 'registers' ? 'workgroup' : 'registers' }],
     [{ ...from, code: from.code === 'gpu' ? 'cpu' : 'gpu' }],
   ];
 }
 
-/** As many blocks as the rows need, as far as the workgroup's teams reach; rows spread evenly over them. */
-function fitted(variant: RegistersVariant, { rowsPerKvHead }: GqaShape): RegistersVariant {
+/** As many blocks as the rows of a workgroup need, as far as its teams reach; rows spread evenly over them. */
+function fitted(variant: RegistersVariant, rows: number): RegistersVariant {
   const wgSize = Math.max(variant.wgSize, variant.lanes);
-  const wanted = Math.ceil(rowsPerKvHead / variant.teamRows);
+  const wanted = Math.ceil(rows / variant.teamRows);
   const blocks = Math.min(wgSize / variant.lanes, powerOfTwoFrom(wanted));
-  const perBlock = evenBlocks(rowsPerKvHead, variant.teamRows * blocks) / blocks;
+  const perBlock = evenBlocks(rows, variant.teamRows * blocks) / blocks;
   return { ...variant, wgSize, blocks, teamRows: Math.ceil(perBlock) };
 }
 

@@ -1,7 +1,7 @@
 // candidates.test.ts: the variants that a search tries: all of them run on the device, each differs in what it says.
 import { describe, expect, test } from 'vitest';
 import { neighbours, startVariants } from '../../../bench/tune/candidates.ts';
-import { checkVariant, chooseFused, chooseIn } from '../../../src/kernels/fused.ts';
+import { checkVariant, chooseFused, chooseIn, workgroupsPerItem } from '../../../src/kernels/fused.ts';
 import { checkShape } from '../../../src/kernels/shape.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../../support/deviceFacts.ts';
 
@@ -37,6 +37,18 @@ test('never begins with matrices, which are experimental', () => {
   const facts = { ...GPU_FACTS, matrixUnit: 16 };
   for (const shape of shapes)
     expect(startVariants(shape, F16, facts)).toEqual(startVariants(shape, F16, GPU_FACTS));
+});
+
+test('rows of a KV head that are spread over workgroups stay so, but where that itself is tried', () => {
+  const shape = checkShape({ numQHeads: 32, numKvHeads: 1, headDim: 128 });
+  const from = chooseIn('registers', shape, F16, GPU_FACTS);
+  expect(workgroupsPerItem(shape, from)).toBe(2);
+  const counts = neighbours(from, shape, F16, GPU_FACTS).map((list) =>
+    Math.min(...list.map((variant) => workgroupsPerItem(shape, variant))),
+  );
+  expect(counts.slice(0, -1).every((count) => count >= 2)).toBe(true);
+  const tried = neighbours(from, shape, F16, GPU_FACTS).at(-1)!;
+  expect(tried.map((variant) => workgroupsPerItem(shape, variant))).toEqual(expect.arrayContaining([1, 4]));
 });
 
 test('rows are spread evenly over blocks, and no team serves more than the whole group', () => {
