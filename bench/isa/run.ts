@@ -21,19 +21,25 @@ import { checkMachine } from './tools/programs.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Runs what the flags ask for; `note` hears of what takes time. Rejects with GqaError where a family cannot be compiled for. */
-export async function compileAll(flags: IsaFlags, note: (line: string) => void): Promise<IsaResult> {
+/** Who hears of what takes time, and who ends it. */
+export interface Watch {
+  readonly note: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Runs what the flags ask for. Rejects with GqaError where a family cannot be compiled for, with the signal's reason once it aborts. */
+export async function compileAll(flags: IsaFlags, watch: Watch): Promise<IsaResult> {
   checkMachine();
   const cache = userCache();
   if (!cache) throw new GqaError('isa', 'bench:isa: expected a home folder or XDG_CACHE_HOME, got neither');
   const tools = join(cache, 'gqa-webgpu', 'isa');
   mkdirSync(tools, { recursive: true });
-  const root = debianRoot(tools, flags.mirror, note);
-  const built = mesaBuild(tools, root, note);
+  const root = debianRoot(tools, flags.mirror, watch.note);
+  const built = mesaBuild(tools, root, watch.note);
   const work = mkdtempSync(join(tmpdir(), 'gqa-isa-'));
   try {
     const drivers = prepareDrivers(work, root, built);
-    return await compileFamilies(flags, drivers, work, note);
+    return await compileFamilies(flags, drivers, work, watch);
   } finally {
     rmSync(work, { recursive: true });
   }
@@ -43,7 +49,7 @@ async function compileFamilies(
   flags: IsaFlags,
   drivers: Drivers,
   work: string,
-  note: (line: string) => void,
+  { note, signal }: Watch,
 ): Promise<IsaResult> {
   const cases = join(work, 'cases.json');
   writeFileSync(cases, JSON.stringify(casesOf(flags)));
@@ -55,7 +61,7 @@ async function compileFamilies(
     const folder = join(flags.keep ?? work, family.name);
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    const compiled = await compileFor(family, drivers, cases, folder);
+    const compiled = await compileFor(family, drivers, cases, { folder, signal });
     families.push(familyOf(family, compiled));
     results.push(...familyRows(family, compiled, folder));
     refused.push(...compiled.refused.map((each) => ({ family: family.name, ...each })));
@@ -67,11 +73,11 @@ async function compileFor(
   family: Family,
   drivers: Drivers,
   cases: string,
-  folder: string,
+  place: { readonly folder: string; readonly signal: AbortSignal },
 ): Promise<Compiled> {
-  const compiled = join(folder, 'compiled.json');
+  const compiled = join(place.folder, 'compiled.json');
   const script = [join(ROOT, 'scripts/runTs.mjs'), 'bench/isa/compileCases.ts', cases, compiled];
-  await runOnAbsentGpu(drivers, family, script, folder);
+  await runOnAbsentGpu(drivers, family, script, place);
   return JSON.parse(readFileSync(compiled, 'utf8')) as Compiled;
 }
 

@@ -51,24 +51,36 @@ export function prepareDrivers(manifests: string, root: DebianRoot, built: MesaB
   return { root, libraries, manifests };
 }
 
+/** What would choose other drivers or libraries. */
+const UNSET = {
+  GQA_ADAPTER: undefined,
+  VK_ICD_FILENAMES: undefined,
+  VK_ADD_DRIVER_FILES: undefined,
+  LD_PRELOAD: undefined,
+  LD_LIBRARY_PATH: undefined,
+};
+
 /**
  * Runs Node with these arguments to its end on the compiler of a family; what is compiled is written into `folder`
- * (layer/pipelines.c). Rejects with GqaError and the end of what it said when it fails.
+ * (layer/pipelines.c). Rejects with GqaError and the end of what it said when it fails, with
+ * the signal's reason once that aborts.
  */
 export async function runOnAbsentGpu(
   { root, libraries, manifests }: Drivers,
   { name, driver, chip: [variable, value] }: Family,
   args: readonly string[],
-  folder: string,
+  { folder, signal }: { readonly folder: string; readonly signal: AbortSignal },
 ): Promise<void> {
   const { stub } = libraries[driver];
   const preload = stub ? ['--preload', stub] : [];
   // Under the C library that the drivers were built for; this one's may be older.
   const command = [...preload, '--library-path', root.libraries, process.execPath, ...args];
   const child = spawn(root.loader, command, {
+    signal,
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
       ...process.env,
+      ...UNSET,
       VK_DRIVER_FILES: join(manifests, `${driver}.json`),
       VK_LAYER_PATH: manifests,
       VK_INSTANCE_LAYERS: LAYER_NAME,
@@ -80,7 +92,10 @@ export async function runOnAbsentGpu(
   });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-2000)));
-  const status = await new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)));
+  const status = await new Promise((resolve) => {
+    child.on('error', resolve).on('close', (code, killed) => resolve(code ?? killed));
+  });
+  signal.throwIfAborted();
   if (status !== 0)
     throw new GqaError('isa', `${name}: compiling ended with ${String(status)}\n${said.trim()}`);
 }
