@@ -17,6 +17,7 @@ const PACKAGES = [
   'libvulkan-dev',
   'libdrm-dev',
   'libexpat1-dev',
+  'zlib1g-dev',
   'meson',
   'ninja-build',
   'pkgconf',

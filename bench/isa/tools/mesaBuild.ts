@@ -19,18 +19,7 @@ const BUILT = {
   adrenoDriver: 'src/freedreno/vulkan/libvulkan_freedreno.so',
 } as const;
 
-const OFF = [
-  'glx',
-  'egl',
-  'gbm',
-  'llvm',
-  'zstd',
-  'zlib',
-  'xmlconfig',
-  'shader-cache',
-  'libunwind',
-  'valgrind',
-];
+const OFF = ['glx', 'egl', 'gbm', 'llvm', 'zstd', 'xmlconfig', 'shader-cache', 'libunwind', 'valgrind'];
 
 const SETUP = [
   '--buildtype=release',
@@ -53,7 +42,7 @@ export function mesaBuild(cache: string, root: DebianRoot, note: (line: string) 
   const folder = join(cache, `mesa-${root.mesaVersion}`);
   if (!existsSync(folder)) {
     note(
-      `building Mesa's driver for Adreno and two stubs into ${folder} (once; about 25 minutes of one core)`,
+      `building Mesa's driver for Adreno and two stubs into ${folder} (once; about 10 minutes of one core)`,
     );
     const work = `${folder}.partial`;
     rmSync(work, { recursive: true, force: true });
@@ -77,7 +66,7 @@ function build(work: string, root: DebianRoot): void {
   const [source, target] = [join(work, 'source'), join(work, 'build')];
   mkdirSync(source, { recursive: true });
   runProgram('tar', ['--extract', '--file', root.mesaSource, '--directory', source, '--strip-components=1']);
-  const env = buildEnvironment(join(work, 'bin'), root);
+  const env = buildEnvironment(join(work, 'tools'), root);
   const meson = join(root.folder, 'usr/bin/meson');
   runProgram('python3', [meson, 'setup', target, source, ...SETUP], { env });
   const jobs = `-j${availableParallelism()}`;
@@ -94,21 +83,27 @@ const PROGRAMS = {
   'pkg-config': 'pkgconf',
 };
 
-/** An environment in which those programs, their Python modules and the development files are found. */
-function buildEnvironment(bin: string, { folder, libraries, loader }: DebianRoot): Record<string, string> {
-  mkdirSync(bin);
+/** What the build may find: it would take other libraries too, and SPIRV-Tools is for the C library of Debian 13 alone. */
+const LIBRARIES = ['libdrm', 'expat', 'zlib'];
+
+/** An environment in which those programs, their Python modules and those libraries are found. */
+function buildEnvironment(tools: string, { folder, libraries, loader }: DebianRoot): Record<string, string> {
+  mkdirSync(tools);
   for (const [name, program] of Object.entries(PROGRAMS)) {
-    const path = join(bin, name);
+    const path = join(tools, name);
     const run = `exec '${loader}' --library-path '${libraries}' '${join(folder, 'usr/bin', program)}' "$@"`;
     writeFileSync(path, `#!/bin/sh\n${run}\n`);
     chmodSync(path, 0o755);
   }
+  for (const name of LIBRARIES) {
+    copyFileSync(join(libraries, 'pkgconfig', `${name}.pc`), join(tools, `${name}.pc`));
+  }
   return {
-    PATH: `${bin}:${process.env.PATH ?? ''}`,
-    M4: join(bin, 'm4'),
+    PATH: `${tools}:${process.env.PATH ?? ''}`,
+    M4: join(tools, 'm4'),
     BISON_PKGDATADIR: join(folder, 'usr/share/bison'),
     PYTHONPATH: join(folder, 'usr/lib/python3/dist-packages'),
-    PKG_CONFIG_LIBDIR: `${libraries}/pkgconfig:${folder}/usr/share/pkgconfig`,
+    PKG_CONFIG_LIBDIR: tools,
     PKG_CONFIG_SYSROOT_DIR: folder,
   };
 }
