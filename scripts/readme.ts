@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeOutput } from '../src/files/outputFile.ts';
+import { withIsa } from './isaTable.ts';
 import { withPeers } from './peerTable.ts';
-import { readPeerResults, readResults, ROOT } from './resultFiles.ts';
+import { readIsaResults, readPeerResults, readResults, ROOT } from './resultFiles.ts';
 import { withResults } from './readmeTable.ts';
 import { runScript } from './runScript.ts';
 import { withTypes } from './typesTable.ts';
@@ -11,7 +12,8 @@ import { withTypes } from './typesTable.ts';
 await runScript(async () => {
   await remake('README.md', (text) => withResults(text, readResults()));
   await remake('docs/results.md', (text) => {
-    return withTypes(withPeers(withResults(text, readResults()), readPeerResults()));
+    const measured = withPeers(withResults(text, readResults()), readPeerResults());
+    return withTypes(withIsa(measured, readIsaResults()));
   });
 });
 

@@ -2,10 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ofThisSuite, parsePeerResult, parseResult } from '../bench/schema/readResult.ts';
+import { ofThisSuite, parseIsaResult, parsePeerResult, parseResult } from '../bench/schema/readResult.ts';
+import type { IsaResult } from '../bench/schema/isaSchema.ts';
 import type { PeerResult } from '../bench/schema/peerSchema.ts';
 import type { BenchResult } from '../bench/schema/schema.ts';
-import { PEER_SCHEMA, SCHEMA } from '../bench/schema/version.ts';
+import { ISA_SCHEMA, PEER_SCHEMA, SCHEMA } from '../bench/schema/version.ts';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -22,6 +23,8 @@ export type NamedResult = Named<BenchResult>;
 
 export type NamedPeers = Named<PeerResult>;
 
+export type NamedIsa = Named<IsaResult>;
+
 /**
  * All results of `gqa bench` in a folder, by name. Files of another schema are none of them. Throws GqaError for one that
  * is damaged or of another suite.
@@ -33,6 +36,11 @@ export function readResults(folder = join(ROOT, RESULTS)): NamedResult[] {
 /** All results of `npm run bench:peers` and of torch_decode.py in a folder. Throws GqaError for one of another suite. */
 export function readPeerResults(folder = join(ROOT, RESULTS)): NamedPeers[] {
   return readFiles(folder, PEER_SCHEMA, parsePeerResult);
+}
+
+/** All results of `npm run bench:isa` in a folder. Throws GqaError for one that is damaged. */
+export function readIsaResults(folder = join(ROOT, RESULTS)): NamedIsa[] {
+  return readFiles(folder, ISA_SCHEMA, parseIsaResult);
 }
 
 /** The files of a schema, read by `read`, which is given their text and what to call them in errors. */

@@ -1,6 +1,7 @@
 // readResult.ts: a result out of the text of a file, once it is what its schema says.
 import * as v from 'valibot';
 import { GqaError } from '../../src/index.ts';
+import { isaResult, type IsaResult } from './isaSchema.ts';
 import { peerResult, type PeerResult } from './peerSchema.ts';
 import { benchResult, type BenchResult } from './schema.ts';
 import { storedResult, type StoredResult } from './storedSchema.ts';
@@ -21,6 +22,11 @@ export function ofThisSuite(result: StoredResult, file: string): BenchResult {
 /** Reads a result of several engines, of the suite that this version measures. Throws GqaError. */
 export function parsePeerResult(text: string, file: string): PeerResult {
   return checked(peerResult, parseJson(text, file), file) as PeerResult;
+}
+
+/** Reads what compilers say of the kernels. Throws GqaError. */
+export function parseIsaResult(text: string, file: string): IsaResult {
+  return checked(isaResult, parseJson(text, file), file) as IsaResult;
 }
 
 function parseJson(text: string, file: string): unknown {

@@ -6,5 +6,8 @@ export const SCHEMA = 'gqa-bench/1';
 /** Bumped as SCHEMA is; a run of several engines has a result of its own kind. */
 export const PEER_SCHEMA = 'gqa-peers/1';
 
+/** Bumped as SCHEMA is; what compilers say of the kernels is no measurement. */
+export const ISA_SCHEMA = 'gqa-isa/1';
+
 /** Bumped when numbers stop being comparable: another default, another way to measure. */
 export const SUITE = '2';
