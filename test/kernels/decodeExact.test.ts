@@ -56,10 +56,10 @@ const FLAVOURS: readonly Flavour[] = [
   tiles('int4', 2),
   tiles('f16', 2, GPU_FACTS, 80),
   registers('f32', 4, [16, 4, 2, 2, 2]),
-  registers('f16', 2, [2, 2, 1, 1]),
+  registers('f16', 2, [4, 4, 1, 1]),
   registers('bf16', 1, [8, 4, 2, 1]),
   registers('int8', 1, [8, 4, 2, 1]),
-  registers('int4', 1, [8, 2, 1, 1]),
+  registers('int4', 1, [8, 4, 1, 1]),
   registers('f16', 1, [8, 8, 1, 1], 80),
 ];
 

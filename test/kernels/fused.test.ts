@@ -53,7 +53,7 @@ test('rows of a workgroup, workgroups of an item, names', () => {
   // Two KV heads of eight rows: one block each, or three.
   expect([registers, tiles].map((variant) => workgroupsPerItem(SHAPE, variant))).toEqual([2, 6]);
   expect([registers, tiles].map(variantName)).toEqual([
-    'registers wg128 lanes16 tokens2 rows4x2',
+    'registers wg128 lanes16 tokens2 rows4x2 gpu',
     'tiles wg64 tile32 rows3 words2',
   ]);
   expect([registers, tiles].map((variant) => fusedKernel(SHAPE, CACHE, variant, false).name)).toEqual([

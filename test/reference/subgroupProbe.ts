@@ -24,8 +24,9 @@ export function subgroupProbe({ size, places }: Dealing, lanes: number): number[
     for (let mask = 1; mask < lanes; mask *= 2) {
       if (!hears(own ^ mask, laneOf(place) ^ mask)) wrong++;
     }
-    for (let source = 0; source < lanes; source++) {
-      if (!hears(own - laneOf(place) + source, source)) wrong++;
+    const quad = (n: number) => n - (n % 4);
+    for (let source = 0; lanes >= 4 && source < 4; source++) {
+      if (!hears(quad(own) + source, quad(laneOf(place)) + source)) wrong++;
     }
     return [teamOf(place), laneOf(place), size, wrong];
   });

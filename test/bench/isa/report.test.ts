@@ -12,6 +12,8 @@ const REGISTERS = {
   tokens: 2,
   teamRows: 4,
   blocks: 1,
+  q: 'registers',
+  code: 'gpu',
 } as const;
 const TILES = { template: 'tiles', wgSize: 64, tile: 64, rowBlock: 4, mixWords: 1 } as const;
 
