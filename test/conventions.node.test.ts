@@ -5,7 +5,7 @@ import { ENTRIES } from '../scripts/entries.ts';
 import { LSE_EMPTY } from '../src/numbers/lse.ts';
 import { BUFFER_USAGE, MAP_MODE, SHADER_STAGE } from '../src/device/usage.ts';
 import { bindingsOf } from '../src/device/wgsl.ts';
-import { KV_TYPES, wordVec4s } from '../src/numbers/elements.ts';
+import { KV_TYPES } from '../src/numbers/elements.ts';
 import { SCORE_MAX } from '../src/reference/attention.ts';
 import {
   badBindings,
@@ -118,23 +118,25 @@ describe('shaders', () => {
     },
   );
 
-  // Linked twice, for K and for V, by `qualified`, which finds functions, constants and variables.
+  // Linked twice, for K and for V, by `qualified`, which finds functions, constants, types and variables.
   describe.each([
-    ['elements', ['const ROW_WORDS', 'const WORD_VEC4S', 'fn row_scale', 'fn unpack', 'fn word_scale']],
-    ['store', ['fn store']],
-  ])('libs %s_*', (kind, wanted) => {
+    ['elements', [...KV_TYPES, 'int8_bits', 'int4_bits'], ['const ROW_WORDS', 'const ZERO', 'fn unpack']],
+    ['scales', ['none', 'row', 'block'], ['fn row_scale', 'fn word_scale']],
+    ['words', ['4', '8', '16'], ['alias Word', 'const WORD_U32S', 'fn cache_u32', 'fn word_u32']],
+    ['store', KV_TYPES, ['fn store']],
+  ])('libs %s_*', (kind, flavours, wanted) => {
     const twice = libs.filter(([path]) => nameOf(path).startsWith(`${kind}_`));
 
-    test('there is one for each element type', () => {
+    test('there is one for each flavour', () => {
       expect(twice.map(([path]) => nameOf(path)).toSorted()).toEqual(
-        KV_TYPES.map((type) => `${kind}_${type}`).toSorted(),
+        flavours.map((flavour) => `${kind}_${flavour}`).toSorted(),
       );
     });
 
     test.each(twice)('%s declares what kernels call, and nothing that cannot be renamed', (_, text) => {
       const names = declaredNames(text);
       expect(names).toEqual(expect.arrayContaining(wanted));
-      expect(names.filter((name) => !/^(fn|const|var) /.test(name))).toEqual([]);
+      expect(names.filter((name) => !/^(fn|const|alias|var) /.test(name))).toEqual([]);
     });
   });
 
@@ -238,8 +240,8 @@ describe('numbers written twice', () => {
     }
   });
 
-  test.each(KV_TYPES)('vectors in a word of %s: host and shader', (type) => {
-    expect(constant(shaders.get(`shaders/lib/elements_${type}.wgsl`), 'WORD_VEC4S')).toBe(wordVec4s(type));
+  test.each([4, 8, 16])('u32s in a word of %i bytes: host and shader', (bytes) => {
+    expect(constant(shaders.get(`shaders/lib/words_${bytes}.wgsl`), 'WORD_U32S')).toBe(bytes / 4);
   });
 
   test('the floor of the log-sum-exp: host and shader', () => {

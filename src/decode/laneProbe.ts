@@ -42,7 +42,7 @@ export async function laneFault(device: GqaDevice, context: PlanContext): Promis
       const bound = bindKernel(device.gpu, compiled, { ...Object.fromEntries(ranges), step: ring });
       const encoder = device.gpu.createCommandEncoder({ label: 'lane probe' });
       const pass = beginPass('lane probe', device, encoder);
-      dispatch(pass, bound, [1, workgroupsPerItem(oneHead, variant), 1], ring.place(ONE_KEY));
+      dispatch(pass, bound, [workgroupsPerItem(oneHead, variant), 1, 1], ring.place(ONE_KEY));
       endPass(encoder, pass);
       device.gpu.queue.submit([encoder.finish()]);
     });

@@ -1,5 +1,7 @@
 // decodeRegisters.ts: the fused kernel that keeps everything in registers (shaders/attention/decode_registers.wgsl).
 import source from '../../shaders/attention/decode_registers.wgsl?raw';
+import merge from '../../shaders/lib/registers_merge.wgsl?raw';
+import round from '../../shaders/lib/registers_round.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { KvType } from '../numbers/elements.ts';
 import { laneWords } from './laneWords.ts';
@@ -68,7 +70,8 @@ export function registersLibs(
   const elements = (name: 'k' | 'v', type: KvType) =>
     elementsLib(name, type, laneWords(type, headDim, lanes).bytes, gpu ? 'converted' : 'bits');
   const rescale = RESCALE[gpu ? 'always' : 'seldom'];
-  return [STEP, NUMBERS, WORK, ROWS, lseLib(lse), rescale, elements('k', kType), elements('v', vType)];
+  const own = [round, merge, rescale];
+  return [...own, STEP, NUMBERS, WORK, ROWS, lseLib(lse), elements('k', kType), elements('v', vType)];
 }
 
 /** Constants of the shader. Those that bound its loops are literals here because only such loops can be unrolled. */
