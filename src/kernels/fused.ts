@@ -36,13 +36,9 @@ export function chooseFused(shape: GqaShape, cache: CacheFormat, facts: DeviceFa
   return chooseIn(chooseTemplate(facts), shape, cache, facts);
 }
 
-/**
- * Registers wherever there are subgroups, except on software adapters with subgroups of four (SwiftShader), where tiles
- * are faster (bench/NOTES.md).
- */
+/** Registers wherever there are subgroups. */
 function chooseTemplate(facts: DeviceFacts): FusedTemplate {
-  if (!hasRegisters(facts)) return 'tiles';
-  return facts.software && facts.subgroupMaxSize <= 4 ? 'tiles' : 'registers';
+  return hasRegisters(facts) ? 'registers' : 'tiles';
 }
 
 /** The sizes of a template that suit a device and shape. Throws FeatureMissingError when the device cannot run it. */

@@ -48,7 +48,7 @@ const LARGE_CORE = { cores: 128, coreRegisters: 65536, coreInvocations: 512 } as
 const INTEL_CORE = { cores: 8, coreRegisters: 131072, coreInvocations: 2048 } as const;
 
 /** RDNA's 128 of 1,024 to a lane leave eight subgroups to a SIMD. */
-const MANY: Registers = { liveNumbers: 116, both: true, mostInvocations: 256, code: 'gpu' };
+const MANY: Registers = { liveNumbers: 124, both: true, mostInvocations: 256, code: 'gpu' };
 
 /** Intel's 64 registers of an invocation, and what is not known to have more. */
 const FEW: Registers = { liveNumbers: 40, both: false, mostInvocations: 256, code: 'gpu' };
@@ -91,8 +91,12 @@ const SOFTWARE: Profile = {
   mergeInvocations: 1,
 };
 
-/** Takes ten times as long for a key as lavapipe: the merge is paid back by fewer of them. */
-const SWIFTSHADER: Profile = { ...SOFTWARE, wholeLen: 128 };
+/** Takes ten times as long for a key as lavapipe: the merge is paid back by fewer of them. Its compiler likes no branches either. */
+const SWIFTSHADER: Profile = {
+  ...SOFTWARE,
+  wholeLen: 128,
+  registers: { ...SOFTWARE.registers, code: 'gpu' },
+};
 
 const UNKNOWN: Profile = { ...GPU, cores: 64, coreRegisters: 49152, coreInvocations: 512, registers: FEW };
 

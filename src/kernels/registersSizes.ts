@@ -20,6 +20,9 @@ export function hasRegisters({ subgroups, subgroupMinSize }: DeviceFacts): boole
 
 const GPU_MOST_LANES = 16;
 
+/** Elements of a row that a lane of a GPU takes: more are more registers than the estimate below says. */
+const MOST_ELEMENTS = 16;
+
 /**
  * Lanes that a team may have: those of the smallest subgroup, and up to 16 of a larger one that can be asked for, or that the
  * device's compilers are known to take. A probe has the last word.
@@ -63,10 +66,14 @@ export function liveNumbers(
   const late = q === 'workgroup' && !both;
   const early = (u32s: number, words: number) => (late ? (u32s + u32s / words) / 2 : u32s);
   const loads = both ? kU32s + vU32s : Math.max(early(kU32s, k.words), early(vU32s, v.words));
-  const unpacked = cache.kType === 'f32' ? 0 : 4 * tokens;
+  // f32 needs no unpacking; compilers begin with the next vectors of a long word.
+  const ahead = k.vec4s / k.words > 2 ? 6 : 4;
+  const unpacked = cache.kType === 'f32' ? 0 : ahead * tokens;
   const query = late ? 4 + unpacked : teamRows * 4 * k.vec4s + 4;
   const masked = shape.causal && shape.qLen > 1 ? MASKED_NUMBERS : 0;
-  return teamRows * 4 * v.vec4s + query + tokens * loads + teamRows * tokens + masked;
+  // Sums without zeros, and scales, where all of it is done early.
+  const quantised = both && ELEMENT_FORMATS[cache.kType].scale !== 'none' ? 2 * teamRows * k.vec4s : 0;
+  return teamRows * 4 * v.vec4s + query + tokens * loads + teamRows * tokens + masked + quantised;
 }
 
 // Instructions, counted from what compilers made of the kernel for AMD and Intel, to compare variants by; none is exact.
@@ -152,7 +159,7 @@ function cheapest(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): Regi
 function candidates({ rowsPerKvHead, headDim }: GqaShape, facts: DeviceFacts): RegisterSizes[] {
   const most = Math.min(mostLanes(facts), headDim / 4);
   return [GPU_MOST_LANES, 8, LEAST_LANES]
-    .filter((lanes) => lanes <= most)
+    .filter((lanes) => lanes <= most && (lanes >= headDim / MOST_ELEMENTS || lanes === powerOfTwoUpTo(most)))
     .flatMap((lanes) =>
       [4, 2, 1]
         .filter((rows) => rows < 2 * rowsPerKvHead)
