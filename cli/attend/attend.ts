@@ -159,11 +159,9 @@ function sayNotFinite(
   process.exitCode = EXIT.failure;
 }
 
-function problemOf(
-  { unused: _, ...input }: AttendInput,
-  { kvDtype, causal, scale }: AttendOptions,
-): StoredProblem {
-  return storeProblem({ ...input, causal, kType: kvDtype, ...(scale !== undefined && { smScale: scale }) });
+function problemOf(input: AttendInput, { kvDtype, causal, scale }: AttendOptions): StoredProblem {
+  const { unused: _, ...problem } = input;
+  return storeProblem({ ...problem, causal, kType: kvDtype, ...(scale !== undefined && { smScale: scale }) });
 }
 
 function resultTensors(

@@ -25,7 +25,8 @@ export function subgroupProbe({ size, places }: Dealing, lanes: number): number[
       if (!hears(own ^ mask, laneOf(place) ^ mask)) wrong++;
     }
     const quad = (n: number) => n - (n % 4);
-    for (let source = 0; lanes >= 4 && source < 4; source++) {
+    const sources = lanes >= 4 ? [0, 1, 2, 3] : [];
+    for (const source of sources) {
       if (!hears(quad(own) + source, quad(laneOf(place)) + source)) wrong++;
     }
     return [teamOf(place), laneOf(place), size, wrong];
