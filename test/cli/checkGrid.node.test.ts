@@ -144,6 +144,6 @@ describe('planChecks', () => {
     const cases = [{ ...checkCase(SMALL), variants: 'chosen' as const }];
     const kernels = (facts: DeviceFacts) => planChecks(facts, { cases }).map(({ kernel }) => kernel);
     expect(kernels(SOFTWARE_FACTS)).toEqual(['registers', 'plain']);
-    expect(kernels(withSubgroups(SOFTWARE_FACTS, 4))).toEqual(['tiles', 'plain']);
+    expect(kernels({ ...SOFTWARE_FACTS, subgroups: false })).toEqual(['tiles', 'plain']);
   });
 });
