@@ -131,8 +131,7 @@ function pieceVec4s({ vType }: CacheFormat, variant: TilesVariant): number {
 
 /** Invocations that cover a row of V. */
 function mixWidth({ headDim }: GqaShape, cache: CacheFormat, variant: TilesVariant): number {
-  const pieces =
-    (rowWords(cache.vType, headDim) * wordVec4s(cache.vType)) / pieceVec4s(cache, variant);
+  const pieces = (rowWords(cache.vType, headDim) * wordVec4s(cache.vType)) / pieceVec4s(cache, variant);
   return Math.ceil(pieces / variant.mixWords);
 }
 
