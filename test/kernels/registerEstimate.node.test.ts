@@ -28,9 +28,9 @@ function estimatedOf(row: IsaRow): Estimated[] {
   if (row.kernel !== 'decode_registers' || row.variant?.template !== 'registers') return [];
   const family = FAMILIES.find(({ name }) => name === row.family)!;
   const vendor = VENDORS[family.driver];
-  const { heads, kvHeads, type, ...shape } = caseOf(row.cases[0]!);
+  const { heads, kvHeads, headDim, qLen, type } = caseOf(row.cases[0]!);
   const { both, liveNumbers: budget } = profileOf({ ...GPU_FACTS, vendor }).registers;
-  const checked = checkShape({ ...shape, numQHeads: heads, numKvHeads: kvHeads });
+  const checked = checkShape({ numQHeads: heads, numKvHeads: kvHeads, headDim, qLen });
   const live = liveNumbers(checked, { kType: type, vType: type }, row.variant, both);
   return [{ name: `${row.family} ${row.cases[0]}`, vendor, row, live, budget }];
 }
