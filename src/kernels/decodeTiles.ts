@@ -19,7 +19,7 @@ export interface TilesVariant {
   readonly template: 'tiles';
   /** Invocations of a workgroup; fewer than `GPU_WG_SIZE` are for CPUs. */
   readonly wgSize: number;
-  /** Keys between two mixes of values: a multiple of `GROUP`. */
+  /** Keys between two mixes of values: a multiple of 8, or fewer. */
   readonly tile: number;
   /** Query rows of a KV head that one workgroup serves. */
   readonly rowBlock: number;
@@ -72,11 +72,19 @@ function packOf(variant: TilesVariant): 1 | 2 | 4 {
   return forCpu(variant) && (rowBlock % 4 === 0 || rowBlock % 4 === 3) ? 4 : 2;
 }
 
-/** Keys that one invocation weighs, of a tile. */
-const GROUP = 4;
+/** Parts of a tile whose keys one invocation weighs, where it has so many keys: it then looks through so many maxima. */
+const GROUPS = 8;
 
-/** Most invocations that share a key. */
-const MOST_LANES = 8;
+/** Most invocations that share a key: on a CPU they exchange more than they save where there are more. */
+const GPU_LANES = 8;
+/** Sums of products of a key at most, in workgroup memory. */
+const GPU_SHARES = 32;
+const CPU_LANES = 4;
+
+/** Two pieces at least to a lane: a loop over them keeps a compiler from holding all of the queries in registers. */
+function mostGpuLanes(kPieces: number, rowBlock: number): number {
+  return Math.max(1, Math.min(GPU_LANES, kPieces / 2, GPU_SHARES / rowBlock));
+}
 
 /** Constants of the shader. Those that bound its loops are literals here because only such loops can be unrolled. */
 export function tilesConsts(shape: GqaShape, cache: CacheFormat, variant: TilesVariant) {
@@ -86,15 +94,15 @@ export function tilesConsts(shape: GqaShape, cache: CacheFormat, variant: TilesV
   const cpu = forCpu(variant);
   const kPieceVec4s = Math.min(cpu ? 8 : 2, wordVec4s(cache.kType));
   const kPieces = (rowWords(cache.kType, shape.headDim) * wordVec4s(cache.kType)) / kPieceVec4s;
-  // On a GPU two pieces at least to a lane: a loop over them keeps the compiler from holding all of the queries in registers.
-  const lanes = powerOfTwoUpTo(Math.min(MOST_LANES, wgSize, cpu ? kPieces : kPieces / 2));
+  const most = cpu ? Math.min(CPU_LANES, wgSize, kPieces) : mostGpuLanes(kPieces, rowBlock);
+  const lanes = powerOfTwoUpTo(most);
   const lanePieces = Math.ceil(kPieces / lanes);
   const vPieceVec4s = pieceVec4s(cache, variant);
   const width = mixWidth(shape, cache, variant);
   const scorePacks = cpu ? packs : Math.min(packs, Math.ceil(packs / Math.floor(wgSize / lanes)));
   const mixSets = cpu ? 1 : Math.min(packs, Math.floor(wgSize / width));
   const mixPacks = Math.ceil(packs / mixSets);
-  const outRows = cpu ? mixPacks * pack : pack;
+  const outRows = cpu ? mixPacks * pack : Math.max(1, pack / vPieceVec4s);
   return {
     HEAD_DIM: shape.headDim,
     ROWS: shape.rowsPerKvHead,
@@ -103,7 +111,7 @@ export function tilesConsts(shape: GqaShape, cache: CacheFormat, variant: TilesV
     CAUSAL: shape.causal,
     WG_SIZE: wgSize,
     TILE: tile,
-    GROUPS: tile / GROUP,
+    GROUPS: Math.min(GROUPS, tile),
     LANES: lanes,
     K_PIECE_VEC4S: kPieceVec4s,
     K_LANE_VEC4S: lanePieces * kPieceVec4s,
@@ -150,25 +158,37 @@ export function tilesWorkgroupBytes(shape: GqaShape, cache: CacheFormat, variant
   return packed * pack * 4 + (queries + sums) * 16;
 }
 
+/** Query rows of a workgroup at most. */
+const MOST_ROWS = 8;
+
 /** The sizes that suit a device and shape, as long as nothing was measured. */
 export function chooseTiles(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): TilesVariant {
-  return facts.software ? softwareSizes(shape, cache) : gpuSizes(shape, cache, facts);
+  const sizes = facts.software ? softwareSizes(shape, cache, facts) : gpuSizes(shape);
+  return fitting(shape, cache, facts, sizes);
 }
 
-/** GPUs: the rows of a KV head in blocks of at most eight, and tiles as long as workgroup memory allows. */
-function gpuSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts, tile = 32): TilesVariant {
-  const rowBlock = evenBlocks(shape.rowsPerKvHead, 8);
-  const sizes: TilesVariant = { template: 'tiles', wgSize: 128, tile, rowBlock, mixWords: 1 };
-  const fits = tilesWorkgroupBytes(shape, cache, sizes) <= facts.maxWorkgroupStorage;
-  return fits || tile === GROUP ? sizes : gpuSizes(shape, cache, facts, tile / 2);
+/** GPUs: the rows of a KV head in blocks of at most eight. */
+function gpuSizes(shape: GqaShape): TilesVariant {
+  const rowBlock = evenBlocks(shape.rowsPerKvHead, MOST_ROWS);
+  return { template: 'tiles', wgSize: 128, tile: 32, rowBlock, mixWords: 1 };
 }
 
 /**
  * A CPU runs invocations one after the other, in vectors, and a barrier as a switch between those: one vector is best.
+ * Subgroups of four mean SwiftShader.
  */
-function softwareSizes({ rowsPerKvHead, headDim }: GqaShape, { vType }: CacheFormat): TilesVariant {
-  const mixWords = Math.ceil(rowWords(vType, headDim) / 8);
-  return { template: 'tiles', wgSize: 8, tile: 32, rowBlock: evenBlocks(rowsPerKvHead, 8), mixWords };
+function softwareSizes(shape: GqaShape, { vType }: CacheFormat, facts: DeviceFacts): TilesVariant {
+  const wgSize = facts.subgroupMaxSize <= 4 ? 4 : 8;
+  const mixWords = Math.ceil(rowWords(vType, shape.headDim) / wgSize);
+  const rowBlock = evenBlocks(shape.rowsPerKvHead, MOST_ROWS);
+  return { template: 'tiles', wgSize, tile: 64, rowBlock, mixWords };
+}
+
+/** The same with shorter tiles where the device has too little workgroup memory. */
+function fitting(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts, sizes: TilesVariant): TilesVariant {
+  const fits = tilesWorkgroupBytes(shape, cache, sizes) <= facts.maxWorkgroupStorage;
+  if (fits || sizes.tile === GROUPS) return sizes;
+  return fitting(shape, cache, facts, { ...sizes, tile: sizes.tile / 2 });
 }
 
 /** Throws ShapeError for sizes that the shader is not made for. */
@@ -176,7 +196,9 @@ export function checkTiles(shape: GqaShape, cache: CacheFormat, variant: TilesVa
   const { wgSize, tile, rowBlock, mixWords } = variant;
   checkWhole('tiles: mixWords', mixWords, 1, mixWidth(shape, cache, { ...variant, mixWords: 1 }));
   checkWhole('tiles: wgSize', wgSize, mixWidth(shape, cache, variant), 65536);
-  checkWhole('tiles: tile', tile, GROUP, 65536);
+  checkWhole('tiles: tile', tile, 1, 65536);
   checkWhole('tiles: rowBlock', rowBlock, 1, 65536);
-  if (tile % GROUP !== 0) throw new ShapeError(`tiles: tile (${tile}) must be a multiple of ${GROUP}`);
+  if (tile > GROUPS && tile % GROUPS !== 0) {
+    throw new ShapeError(`tiles: tile: expected at most ${GROUPS} or a multiple of it, got ${tile}`);
+  }
 }
