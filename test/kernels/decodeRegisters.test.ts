@@ -13,6 +13,7 @@ import { testDevice } from '../support/device.ts';
 import { GPUS, SOFTWARE_FACTS, withSubgroups } from '../support/deviceFacts.ts';
 import { checkBorders, type Fused, type Given, givenName, problemOf } from '../support/fusedCases.ts';
 import { describeRunTimeNumbers } from '../support/fusedNumbers.ts';
+import { checkHidden } from '../support/hiddenKeys.ts';
 import { pairedRegisters, roundOf, runsOf } from '../support/registersSizes.ts';
 
 const device = await testDevice();
@@ -55,7 +56,7 @@ function fusedOf({ variant }: Case): (problem: StoredProblem) => Fused {
   };
 }
 
-const named = (cases: readonly Case[]) =>
+const named = <C extends Case>(cases: readonly C[]) =>
   cases
     .filter(({ variant }) => variant.lanes <= subgroupMinSize)
     .map((c) => [`${variantName(c.variant)} on ${givenName(c)}`, c] as const);
@@ -127,6 +128,10 @@ const CASES: readonly Case[] = [
   { ...CONTROL, groupSize: 1, qLen: 5, types: ['int4', 'int4'], ...sizes(16, 4, 4, 1, 2) },
 ];
 
+const SEVERAL_POSITIONS = CASES.filter((c): c is Case & { qLen: number } => {
+  return c.qLen !== undefined && c.causal !== false;
+});
+
 describe.runIf(subgroups)('decode_registers', () => {
   describe('in sizes that are chosen', () => {
     test.each(named(CHOSEN))('%s', async (_, c) => run(c));
@@ -141,6 +146,10 @@ describe.runIf(subgroups)('decode_registers', () => {
 
   describe('in odd sizes', () => {
     test.each(named(CASES))('%s', async (_, c) => run(c));
+  });
+
+  describe('NaN in a key reaches no row that does not see it', () => {
+    test.each(named(SEVERAL_POSITIONS))('%s', async (_, c) => checkHidden(device, c, fusedOf(c)));
   });
 
   describeRunTimeNumbers('decode_registers', device, CONTROL, fusedOf(CONTROL));
