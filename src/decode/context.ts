@@ -62,12 +62,10 @@ async function probedContext(
   const context = checked(device, shape, layout, facts, options);
   const teams = teamsOf(context.variant, facts);
   if (!teams) return context;
-  const { askedSize } = teams;
-  const sized = askedSize === undefined ? context : { ...context, subgroupSize: askedSize };
   const subgroups = await probeSubgroups(device, teams);
   const larger = teams.lanes > facts.subgroupMinSize && context.variant.template === 'registers';
-  const fault = subgroups.fault ?? (larger ? await laneFault(device, sized) : undefined);
-  if (fault === undefined) return { ...sized, subgroups };
+  const fault = subgroups.fault ?? (larger ? await laneFault(device, context) : undefined);
+  if (fault === undefined) return { ...context, subgroups };
   if (larger && !options.variant) {
     return probedContext(device, shape, layout, withSmallestSubgroups(facts), options, asked);
   }

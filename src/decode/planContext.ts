@@ -13,6 +13,7 @@ import {
 } from '../kernels/fused.ts';
 import type { SubgroupReport } from '../kernels/probe/subgroupProbe.ts';
 import { profileOf } from '../kernels/profile.ts';
+import { askedSubgroupSize } from '../kernels/registersSizes.ts';
 import { registerBudget, residentWorkgroups } from '../kernels/residency.ts';
 import { checkGqaShape, type GqaShape } from '../kernels/shape.ts';
 import { checkEntry, type TunedEntry } from './tuning.ts';
@@ -107,6 +108,7 @@ export function planContext(
   checkChoice('planContext', options);
   const variant = chooseVariant(shape, layout, facts, options);
   const kernel = options.kernel === 'plain' ? 'plain' : variant.template;
+  const subgroupSize = variant.template === 'registers' ? askedSubgroupSize(variant.lanes, facts) : undefined;
   const fitting = Math.max(
     1,
     Math.floor(Math.min(facts.maxBindingBytes, PARTIAL_BYTES) / partialBytes(shape, 1)),
@@ -133,6 +135,7 @@ export function planContext(
     wholeLen,
     minSplitLen,
     fixedSplits,
+    ...(subgroupSize !== undefined && { subgroupSize }),
   };
 }
 

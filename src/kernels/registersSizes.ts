@@ -18,7 +18,11 @@ export function hasRegisters({ subgroups, subgroupMinSize }: DeviceFacts): boole
   return subgroups && subgroupMinSize >= LEAST_LANES;
 }
 
-const GPU_MOST_LANES = 16;
+/** Lanes that are asked for, or hoped for, where the smallest subgroups are smaller. */
+const ASKED_LANES = 16;
+
+/** Lanes of a team on a GPU: 32 for wide heads. */
+const GPU_LANES = [32, 16, 8, LEAST_LANES];
 
 /** Elements of a row that a lane of a GPU takes: more are more registers than the estimate below says. */
 const MOST_ELEMENTS = 16;
@@ -30,7 +34,7 @@ const MOST_ELEMENTS = 16;
 export function mostLanes(facts: DeviceFacts): number {
   const { subgroupMinSize, subgroupMaxSize, subgroupSizeControl } = facts;
   if (!subgroupSizeControl && !profileOf(facts).largerSubgroups) return subgroupMinSize;
-  return Math.max(subgroupMinSize, powerOfTwoUpTo(Math.min(GPU_MOST_LANES, subgroupMaxSize)));
+  return Math.max(subgroupMinSize, powerOfTwoUpTo(Math.min(ASKED_LANES, subgroupMaxSize)));
 }
 
 /** What the subgroups of a variant's kernel have to be asked to be; undefined where it takes what comes. */
@@ -158,17 +162,17 @@ function cheapest(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): Regi
 
 function candidates({ rowsPerKvHead, headDim }: GqaShape, facts: DeviceFacts): RegisterSizes[] {
   const most = Math.min(mostLanes(facts), headDim / 4);
-  return [GPU_MOST_LANES, 8, LEAST_LANES]
-    .filter((lanes) => lanes <= most && (lanes >= headDim / MOST_ELEMENTS || lanes === powerOfTwoUpTo(most)))
-    .flatMap((lanes) =>
-      [4, 2, 1]
-        .filter((rows) => rows < 2 * rowsPerKvHead)
-        .flatMap((teamRows) =>
-          [4, 2, 1].flatMap((tokens) =>
-            (['registers', 'workgroup'] as const).map((q) => ({ lanes, tokens, teamRows, q })),
-          ),
+  return GPU_LANES.filter(
+    (lanes) => lanes <= most && (lanes >= headDim / MOST_ELEMENTS || lanes === powerOfTwoUpTo(most)),
+  ).flatMap((lanes) =>
+    [4, 2, 1]
+      .filter((rows) => rows < 2 * rowsPerKvHead)
+      .flatMap((teamRows) =>
+        [4, 2, 1].flatMap((tokens) =>
+          (['registers', 'workgroup'] as const).map((q) => ({ lanes, tokens, teamRows, q })),
         ),
-    );
+      ),
+  );
 }
 
 function leastOf<T>(items: readonly T[], costOf: (item: T) => number): T {

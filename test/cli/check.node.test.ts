@@ -222,7 +222,7 @@ describe('report', () => {
 | plain     | f32 |    1 |      1 |             |        |          | no result  |
 
 FAILED: 2 of 3 runs of 2 cases
-  a_f16, registers wg128 lanes16 tokens2 rows4x2: o error 2.0e-6, bound 1.0e-6; \
+  a_f16, registers wg128 lanes16 tokens2 rows4x2 gpu: o error 2.0e-6, bound 1.0e-6; \
 lse error 0.0e+0, bound 1.0e-6; worst of o at [b, h, i, d] = [0, 1, 0, 5]: expected 1, got 2
   b_f32, plain: plain_av: line 1: no`);
     expect(checkText(rows.slice(1, 2)).split('\n').at(-1)).toBe(

@@ -13,7 +13,7 @@ import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { chooseIn } from '../../src/kernels/fused.ts';
 import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
-import { GPU_FACTS, SOFTWARE_FACTS, withSubgroups } from '../support/deviceFacts.ts';
+import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 
 const SMALL = { numQHeads: 8, numKvHeads: 2, headDim: 64, kvLens: [9] };
 
@@ -144,6 +144,6 @@ describe('planChecks', () => {
     const cases = [{ ...checkCase(SMALL), variants: 'chosen' as const }];
     const kernels = (facts: DeviceFacts) => planChecks(facts, { cases }).map(({ kernel }) => kernel);
     expect(kernels(SOFTWARE_FACTS)).toEqual(['registers', 'plain']);
-    expect(kernels(withSubgroups(SOFTWARE_FACTS, 4))).toEqual(['tiles', 'plain']);
+    expect(kernels({ ...SOFTWARE_FACTS, subgroups: false })).toEqual(['tiles', 'plain']);
   });
 });

@@ -148,7 +148,7 @@ describe('a decoder', () => {
     const variant = { ...REGISTERS, lanes, wgSize: lanes };
     const make = () => createDecoder(device, { cache, numQHeads: 8, variant });
     expect(await message(ShapeError, make)).toBe(
-      `registers: lanes: expected a whole number from 2 to ${lanes / 2}, got ${lanes}`,
+      `registers: lanes: expected a whole number from 4 to ${lanes / 2}, got ${lanes}`,
     );
   });
 
