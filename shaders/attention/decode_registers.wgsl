@@ -31,7 +31,6 @@ const RUNS = TEAMS / BLOCKS;
 const ROUND = RUNS * TOKENS; // keys of a round, of all runs
 const ROW_VEC4S = LANES * V_LANE_VEC4S; // of a row of o with what lanes past its end hold
 const MANY_ROUNDS = 0x7fffffffu;
-const HIDDEN_WEIGHT = -1.0; // where keys are hidden from some rows: those may not even see their NaN times 0
 
 // Where the butterfly leaves the scores of a round: of each quad, ROW_LANES invocations hold HELD_ROWS rows each, and for
 // each of those rows TOKEN_LANES invocations HELD_TOKENS keys each.
