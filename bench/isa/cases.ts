@@ -1,5 +1,5 @@
 // cases.ts: the decode steps whose kernels are compiled, by what the project chooses for them.
-import { checkShape, type GqaShape, type KvType } from '../../src/index.ts';
+import { checkShape, ShapeError, type GqaShape, type KvType } from '../../src/index.ts';
 
 /** Heads and head dim, as in "32/8/128". */
 export interface IsaShape {
@@ -44,6 +44,22 @@ export function casesOf({ shapes, types, qLens, kernels }: IsaCases): IsaCase[] 
 /** As in `h32_kv8_d128_q1_f16`, with `_tiles` where that kernel was asked for. */
 export function caseId({ heads, kvHeads, headDim, qLen, type, kernel }: IsaCase): string {
   return `h${heads}_kv${kvHeads}_d${headDim}_q${qLen}_${type}${kernel === 'auto' ? '' : `_${kernel}`}`;
+}
+
+const CASE_ID = /^h(\d+)_kv(\d+)_d(\d+)_q(\d+)_([a-z\d]+?)(?:_(tiles))?$/;
+
+/** The step of such a name. Throws ShapeError for what is none. */
+export function caseOf(id: string): IsaCase {
+  const [, heads, kvHeads, headDim, qLen, type, kernel = 'auto'] = CASE_ID.exec(id) ?? [];
+  if (type === undefined) throw new ShapeError(`case: expected a name as h32_kv8_d128_q1_f16, got "${id}"`);
+  return {
+    heads: Number(heads),
+    kvHeads: Number(kvHeads),
+    headDim: Number(headDim),
+    qLen: Number(qLen),
+    type: type as KvType,
+    kernel: kernel as AskedKernel,
+  };
 }
 
 /** The step's shape. Throws ShapeError. */

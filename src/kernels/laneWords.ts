@@ -1,5 +1,12 @@
 // laneWords.ts: how a row of K or V is dealt to the invocations of a team.
-import { ELEMENT_FORMATS, rowWords, type KvType, type WordBytes, wordVec4s } from '../numbers/elements.ts';
+import {
+  ELEMENT_FORMATS,
+  rowWords,
+  type KvType,
+  WORD_BYTES,
+  type WordBytes,
+  wordVec4s,
+} from '../numbers/elements.ts';
 
 /** What an invocation holds of a row. */
 export interface LaneWords {
@@ -11,13 +18,11 @@ export interface LaneWords {
   readonly vec4s: number;
 }
 
-const WIDTHS: readonly WordBytes[] = [16, 8, 4];
-
 /** An invocation's part of a row that a team of `lanes` shares. */
 export function laneWords(type: KvType, headDim: number, lanes: number): LaneWords {
   const least = ELEMENT_FORMATS[type].bits / 2;
-  const widths = WIDTHS.filter((bytes) => bytes >= least);
-  const bytes = widths.find((each) => rowWords(type, headDim, each) >= lanes) ?? widths.at(-1)!;
+  let bytes: WordBytes = WORD_BYTES;
+  while (bytes > least && rowWords(type, headDim, bytes) < lanes) bytes = (bytes / 2) as WordBytes;
   const words = Math.ceil(rowWords(type, headDim, bytes) / lanes);
   return { bytes, words, vec4s: words * wordVec4s(type, bytes) };
 }

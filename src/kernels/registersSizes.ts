@@ -176,7 +176,8 @@ function candidates({ rowsPerKvHead, headDim }: GqaShape, facts: DeviceFacts): R
 }
 
 function leastOf<T>(items: readonly T[], costOf: (item: T) => number): T {
-  return items.reduce((least, item) => (costOf(item) < costOf(least) ? item : least));
+  const costs = items.map(costOf);
+  return items[costs.indexOf(Math.min(...costs))]!;
 }
 
 /** The same with fewer invocations where the device has too little workgroup memory. */

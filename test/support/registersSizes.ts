@@ -46,7 +46,16 @@ function distinct<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
   return [...new Map(items.map((item) => [keyOf(item), item])).values()];
 }
 
+const known = new Map<string, RegistersVariant[]>();
+
 function everyChoice(facts: DeviceFacts): RegistersVariant[] {
+  const key = JSON.stringify(facts);
+  const variants = known.get(key) ?? choicesOf(facts);
+  known.set(key, variants);
+  return variants;
+}
+
+function choicesOf(facts: DeviceFacts): RegistersVariant[] {
   const variants: RegistersVariant[] = [];
   for (const headDim of HEAD_DIMS) {
     for (const kType of KV_TYPES) {

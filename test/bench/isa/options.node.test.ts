@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { casesOf, caseId } from '../../../bench/isa/cases.ts';
+import { caseOf, casesOf, caseId } from '../../../bench/isa/cases.ts';
 import { nonStandard, parseFlags } from '../../../bench/isa/options.ts';
 import { debianRoot } from '../../../bench/isa/tools/debian.ts';
 import { checkMachine, runProgram } from '../../../bench/isa/tools/programs.ts';
@@ -24,6 +24,8 @@ describe('options', () => {
     const flags = parseFlags([]);
     expect(flags.families).toHaveLength(10);
     const ids = casesOf(flags).map(caseId);
+    expect(ids.map(caseOf)).toEqual(casesOf(flags));
+    expect(() => caseOf('h32_kv8')).toThrow('expected a name as h32_kv8_d128_q1_f16, got "h32_kv8"');
     expect(ids).toHaveLength(9 * 5 * 2 * 2);
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids).toEqual(expect.arrayContaining(['h32_kv8_d128_q1_f16', 'h71_kv1_d64_q4_int4_tiles']));

@@ -1,0 +1,67 @@
+// registerEstimate.node.test.ts: the estimate that sizes of decode_registers are chosen by, beside what compilers made of them:
+// bench/results/isa.json, as `npm run bench:isa` wrote it.
+import { describe, expect, test } from 'vitest';
+import { caseOf } from '../../bench/isa/cases.ts';
+import { FAMILIES } from '../../bench/isa/families.ts';
+import { spilled } from '../../bench/isa/statistics.ts';
+import type { IsaRow } from '../../bench/schema/isaSchema.ts';
+import { readIsaResults } from '../../scripts/resultFiles.ts';
+import { checkShape } from '../../src/kernels/shape.ts';
+import { profileOf } from '../../src/kernels/profile.ts';
+import { liveNumbers } from '../../src/kernels/registersSizes.ts';
+import { GPU_FACTS } from '../support/deviceFacts.ts';
+
+const VENDORS = { radeon: 'amd', intel: 'intel', nouveau: 'nvidia', freedreno: 'qualcomm' } as const;
+
+/** A pipeline of decode_registers with what was estimated for it. */
+interface Estimated {
+  readonly name: string;
+  readonly vendor: (typeof VENDORS)[keyof typeof VENDORS];
+  readonly row: IsaRow;
+  readonly live: number;
+  readonly budget: number;
+}
+
+const estimated = readIsaResults().flatMap(({ result }) => result.results.flatMap(estimatedOf));
+
+function estimatedOf(row: IsaRow): Estimated[] {
+  if (row.kernel !== 'decode_registers' || row.variant?.template !== 'registers') return [];
+  const family = FAMILIES.find(({ name }) => name === row.family)!;
+  const vendor = VENDORS[family.driver];
+  const { heads, kvHeads, headDim, qLen, type } = caseOf(row.cases[0]!);
+  const { both, liveNumbers: budget } = profileOf({ ...GPU_FACTS, vendor }).registers;
+  const checked = checkShape({ numQHeads: heads, numKvHeads: kvHeads, headDim, qLen });
+  const live = liveNumbers(checked, { kType: type, vType: type }, row.variant, both);
+  return [{ name: `${row.family} ${row.cases[0]}`, vendor, row, live, budget }];
+}
+
+const of = (vendor: string) => estimated.filter((each) => each.vendor === vendor);
+
+describe('what fits by the estimate', () => {
+  test('is most of what is chosen by default, on each vendor', () => {
+    for (const vendor of Object.values(VENDORS)) {
+      const all = of(vendor);
+      expect(all.length, vendor).toBeGreaterThan(50);
+      expect(all.filter(({ live, budget }) => live <= budget).length, vendor).toBeGreaterThan(
+        0.9 * all.length,
+      );
+    }
+  });
+
+  test('does not spill', () => {
+    expect(estimated.filter(({ row }) => spilled(row)).map(({ name }) => name)).toEqual([]);
+  });
+
+  test('takes the registers that it was estimated for: NVIDIA 34 and 1.15 of each number', () => {
+    const off = of('nvidia').map(({ row, live }) => row.registers - (34 + 1.15 * live));
+    expect(Math.max(...off)).toBeLessThan(20);
+    expect(Math.min(...off)).toBeGreaterThan(-20);
+  });
+
+  test('leaves 128 registers of NVIDIA and of AMD, and four waves of the newer Adreno', () => {
+    const over = estimated.filter(({ vendor, row: { registers, resident, family } }) =>
+      vendor === 'qualcomm' ? family === 'a740' && resident! < 4 : vendor !== 'intel' && registers > 128,
+    );
+    expect(over.map(({ name }) => name)).toEqual([]);
+  });
+});
