@@ -56,8 +56,8 @@ alias Places = array<u32, TOKENS>; // index of the invocation's first word of ea
 alias Scores = array<f32, VALUES>; // [row][key] until they are reduced, then [held row][held key]
 alias RowNumbers = array<f32, TEAM_ROWS>;
 
-// An invocation's place. Apart from Work, which is the same for all of a workgroup: the compiler knows it, and lets the
-// loop over an item's keys hold subgroup operations.
+// An invocation's place. Apart from Work: that is the same for all of a workgroup, which the compiler has to know, or it would
+// refuse subgroup operations in the loop over an item's keys.
 struct Lane {
   lane: u32,      // number within the team
   block: u32,     // which of the teams that read the same keys
@@ -67,7 +67,8 @@ struct Lane {
   held_key: u32,  // from the team's first key of a round to the first whose score it finishes
 }
 
-// What a round begins with, one step further each time. That of the item's last key is where there are no more.
+// Where a round begins; the next one begins ROUND keys further. No word is read past `Constants.last`: teams that run out of keys
+// read the item's last one again, with a weight of 0.
 struct Cursor {
   k: u32,    // the invocation's first word of the team's first key, lib rows_*
   v: u32,
@@ -255,8 +256,8 @@ fn open_rounds(work: Work) -> u32 {
   return (max(open, work.begin) - work.begin) / ROUND;
 }
 
-// A round. `masked`: some of its keys are hidden from some rows. A text of its own for the last rounds, so that all others
-// are without a branch.
+// A round. `masked`: some of its keys are hidden from some rows. A literal: compiled once for the last rounds and once for all
+// others, which have no branch.
 fn attend(
   me: Invocation,
   work: Work,
