@@ -112,6 +112,8 @@ const CASES: readonly Case[] = [
   { ...ONE_ROW, headDim: 256, types: ['f16', 'bf16'], ...sizes(8, 8, 1, 1) },
   // More rows than lanes: an invocation finishes the scores of two rows, and of two keys of each.
   { ...CONTROL, groupSize: 9, types: f16, ...sizes(8, 8, 2, 9) },
+  // A last pass of the merge with a row that the team does not have, and the next team does.
+  { ...CONTROL, groupSize: 6, types: f16, ...sizes(32, 8, 1, 3, 2) },
   // Fewer scores than lanes: two invocations hold the same, or all of a team do.
   { ...CONTROL, groupSize: 2, ...sizes(16, 8, 2, 2) },
   { ...CONTROL, groupSize: 2, ...sizes(32, 8, 1, 1, 2) },
