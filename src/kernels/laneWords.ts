@@ -20,7 +20,7 @@ export interface LaneWords {
 
 /** An invocation's part of a row that a team of `lanes` shares. */
 export function laneWords(type: KvType, headDim: number, lanes: number): LaneWords {
-  const least = ELEMENT_FORMATS[type].bits / 2;
+  const least = Math.max(4, ELEMENT_FORMATS[type].bits / 2);
   let bytes: WordBytes = WORD_BYTES;
   while (bytes > least && rowWords(type, headDim, bytes) < lanes) bytes = (bytes / 2) as WordBytes;
   const words = Math.ceil(rowWords(type, headDim, bytes) / lanes);

@@ -33,7 +33,7 @@ describe('sizes', () => {
     ['nvidia', 1, 128, 'f16', { lanes: 16, tokens: 4, teamRows: 1, blocks: 1 }], // 8 + 12 + 4 * 8 + 4
     ['nvidia', 4, 128, 'f16', { lanes: 16, tokens: 4, teamRows: 2, blocks: 2 }], // 16 + 20 + 4 * 8 + 8
     ['nvidia', 4, 128, 'int4', { lanes: 16, tokens: 4, teamRows: 2, blocks: 2 }],
-    ['nvidia', 8, 256, 'f16', { lanes: 16, tokens: 2, teamRows: 1, blocks: 8 }], // 16 + 20 + 2 * 16 + 2
+    ['nvidia', 8, 256, 'f16', { lanes: 32, tokens: 4, teamRows: 2, blocks: 4 }], // as 16 lanes of head dim 128
     ['nvidia', 32, 128, 'f16', { wgSize: 256, lanes: 16, tokens: 4, teamRows: 2, blocks: 16 }],
     ['amd', 4, 128, 'f16', { lanes: 16, tokens: 4, teamRows: 4, blocks: 1 }], // 32 + 36 + 4 * 8 + 16
     // Eight lanes: scales of fewer keys per row.
@@ -45,16 +45,17 @@ describe('sizes', () => {
     ['intel', 8, 256, 'f16', { lanes: 16, tokens: 1, teamRows: 1, blocks: 8, q: 'workgroup' }],
     // 36 row blocks in powers of two are 64, of which 16 are a workgroup.
     ['intel', 71, 64, 'f16', { lanes: 8, tokens: 2, teamRows: 2, blocks: 16, q: 'workgroup' }],
-    ['qualcomm', 4, 128, 'f16', { lanes: 16, tokens: 1, teamRows: 2, blocks: 2, q: 'workgroup' }],
+    ['qualcomm', 4, 128, 'f16', { lanes: 32, tokens: 2, teamRows: 2, blocks: 2 }], // 8 + 12 + 2 * 2 + 4
     ['qualcomm', 32, 128, 'int4', { lanes: 16, tokens: 4, teamRows: 1, blocks: 8 }],
   ] as const)('on a GPU of %s, %i rows of head dim %i in %s', (vendor, rows, headDim, type, sizes) => {
-    const variant = chooseRegisters(shapeOf(rows, headDim), both(type), { ...GPU_FACTS, vendor });
+    const facts = { ...GPU_FACTS, vendor, subgroupMinSize: vendor === 'intel' ? 16 : 32 };
+    const variant = chooseRegisters(shapeOf(rows, headDim), both(type), facts);
     const usual = { template: 'registers', wgSize: 128, q: 'registers', code: 'gpu' };
     expect(variant).toEqual({ ...usual, ...sizes });
   });
 
   test('several positions leave less room: numbers of the rounds with hidden keys are kept', () => {
-    const intel = { ...GPU_FACTS, vendor: 'intel' };
+    const intel = { ...GPU_FACTS, vendor: 'intel', subgroupMinSize: 16 };
     const sizesOf = (qLen: number) => {
       const shape = checkShape({ numQHeads: 4, numKvHeads: 1, headDim: 128, qLen });
       return chooseRegisters(shape, both('f16'), intel);
