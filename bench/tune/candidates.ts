@@ -71,17 +71,21 @@ const POWERS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 function registersAround(from: RegistersVariant, shape: GqaShape, facts: DeviceFacts): RegistersVariant[][] {
   const most = Math.min(mostLanes(facts), shape.headDim / 4);
   const lanes = POWERS.filter((n) => n >= 4 && n <= most);
-  const wgSizes = POWERS.filter((n) => n >= from.lanes && n <= Math.min(256, facts.maxInvocations));
+  const mostInvocations = Math.min(256, facts.maxInvocations);
+  const wgSizes = POWERS.filter((n) => n >= from.lanes && n <= mostInvocations);
   const rows = Math.min(shape.rowsPerKvHead, from.teamRows * from.blocks);
   const rowCounts = [rows / 4, rows / 2, rows * 2, rows * 4].map((n) =>
     Math.min(shape.rowsPerKvHead, Math.ceil(n)),
   );
+  // More rows are more teams, as long as a workgroup has room for them.
+  const wgSizeFor = (n: number) => powerOfTwoFrom(Math.ceil(n / from.teamRows)) * from.lanes;
+  const grown = (n: number) => Math.max(from.wgSize, Math.min(mostInvocations, wgSizeFor(n)));
   return [
     lanes.map((n) => fitted({ ...from, lanes: n }, rows)),
     [1, 2, 4, 8].map((tokens) => ({ ...from, tokens })),
     [1, 2, 4, 8].map((teamRows) => fitted({ ...from, teamRows }, rows)),
     wgSizes.map((wgSize) => fitted({ ...from, wgSize }, rows)),
-    rowCounts.map((n) => fitted(from, n)),
+    rowCounts.map((n) => fitted({ ...from, wgSize: grown(n) }, n)),
     [{ ...from, q: from.q === 'registers' ? 'workgroup' : 'registers' }],
     [{ ...from, code: from.code === 'gpu' ? 'cpu' : 'gpu' }],
   ];

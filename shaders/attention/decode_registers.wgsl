@@ -31,7 +31,6 @@ const RUNS = TEAMS / BLOCKS;
 const ROUND = RUNS * TOKENS; // keys of a round, of all runs
 const ROW_VEC4S = LANES * V_LANE_VEC4S; // of a row of o with what lanes past its end hold
 const MANY_ROUNDS = 0x7fffffffu;
-const HIDDEN_WEIGHT = -1.0; // where keys are hidden from some rows: those may not even see their NaN times 0
 
 // Where the butterfly leaves the scores of a round: of each quad, ROW_LANES invocations hold HELD_ROWS rows each, and for
 // each of those rows TOKEN_LANES invocations HELD_TOKENS keys each.
@@ -57,8 +56,8 @@ alias Places = array<u32, TOKENS>; // index of the invocation's first word of ea
 alias Scores = array<f32, VALUES>; // [row][key] until they are reduced, then [held row][held key]
 alias RowNumbers = array<f32, TEAM_ROWS>;
 
-// An invocation's place. Apart from Work, which is the same for all of a workgroup: the compiler knows it, and lets the
-// loop over an item's keys hold subgroup operations.
+// An invocation's place. Apart from Work: that is the same for all of a workgroup, which the compiler has to know, or it would
+// refuse subgroup operations in the loop over an item's keys.
 struct Lane {
   lane: u32,      // number within the team
   block: u32,     // which of the teams that read the same keys
@@ -68,7 +67,8 @@ struct Lane {
   held_key: u32,  // from the team's first key of a round to the first whose score it finishes
 }
 
-// What a round begins with, one step further each time. That of the item's last key is where there are no more.
+// Where a round begins; the next one begins ROUND keys further. No word is read past `Constants.last`: teams that run out of keys
+// read the item's last one again, with a weight of 0.
 struct Cursor {
   k: u32,    // the invocation's first word of the team's first key, lib rows_*
   v: u32,
@@ -256,8 +256,8 @@ fn open_rounds(work: Work) -> u32 {
   return (max(open, work.begin) - work.begin) / ROUND;
 }
 
-// A round. `masked`: some of its keys are hidden from some rows. A text of its own for the last rounds, so that all others
-// are without a branch.
+// A round. `masked`: some of its keys are hidden from some rows. A literal: compiled once for the last rounds and once for all
+// others, which have no branch.
 fn attend(
   me: Invocation,
   work: Work,

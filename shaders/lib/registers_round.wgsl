@@ -85,8 +85,8 @@ fn reduce(me: Invocation, lane: u32, scores: ptr<function, Scores>) {
   }
 }
 
-// Turns the held scores into weights, those of hidden keys into 0 or HIDDEN_WEIGHT, and brings m and l to the round's maxima; what o has to be multiplied
-// by.
+// Turns the held scores into weights, and brings m and l to the round's maxima; what o has to be multiplied by. In masked rounds
+// hidden keys keep NEG_MAX, which no weight is: their values may be NaN, of which 0 times is NaN too.
 fn weigh(
   me: Invocation,
   work: Work,
@@ -122,7 +122,7 @@ fn weigh(
       (*state).l[h] += weight;
       let key = min(first + t * RUNS, constants.last.held);
       let scaled = weight * v_row_scale(constants.v_scales, kv_scale_at(work.kv_head, key));
-      (*scores)[h * HELD_TOKENS + t] = select(scaled, HIDDEN_WEIGHT, masked && is_hidden(score));
+      (*scores)[h * HELD_TOKENS + t] = select(scaled, NEG_MAX, masked && is_hidden(score));
     }
   }
   return all_rows(me, shrink);
@@ -171,7 +171,7 @@ fn mix(
       let scale = v_word_scale(constants.v_scales, places[t] + v_step(at, w));
       for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
         let weight = weights[r * TOKENS + t];
-        scaled[r * TOKENS + t] = select(weight * scale, 0.0, masked && weight < 0.0);
+        scaled[r * TOKENS + t] = select(weight * scale, 0.0, masked && is_hidden(weight));
         if V_ZERO != 0.0 {
           zeros[r] -= V_ZERO * scaled[r * TOKENS + t];
         }
@@ -186,7 +186,7 @@ fn mix(
       for (var t = 0u; t < TOKENS; t++) { // unroll
         let v = v_unpack((*values)[t][w], i);
         for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
-          if !masked || !(weights[r * TOKENS + t] < 0.0) {
+          if !masked || !is_hidden(weights[r * TOKENS + t]) {
             (*state).o[r][w * V_WORD_VEC4S + i] += scaled[r * TOKENS + t] * v;
           }
         }

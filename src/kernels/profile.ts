@@ -5,10 +5,11 @@ import type { DeviceFacts } from '../device/deviceFacts.ts';
 export interface Registers {
   /** 32-bit numbers that it may keep at the widest point, as `liveNumbers` counts them. */
   readonly liveNumbers: number;
-  /** Whether compilers load V together with K, or sink its loads to where they are used. */
-  readonly both: boolean;
+  /** Whether compilers load V together with K, before either is used, or move its loads down to where they are used. */
+  readonly loadsVWithK: boolean;
   /** Invocations of a workgroup at most. */
   readonly mostInvocations: number;
+  /** Whose instructions are cheap: `RegistersVariant.code`. */
   readonly code: 'gpu' | 'cpu';
 }
 
@@ -48,13 +49,13 @@ const LARGE_CORE = { cores: 128, coreRegisters: 65536, coreInvocations: 512 } as
 const INTEL_CORE = { cores: 8, coreRegisters: 131072, coreInvocations: 2048 } as const;
 
 /** RDNA's 128 of 1,024 to a lane leave eight subgroups to a SIMD. */
-const MANY: Registers = { liveNumbers: 124, both: true, mostInvocations: 256, code: 'gpu' };
+const MANY: Registers = { liveNumbers: 124, loadsVWithK: true, mostInvocations: 256, code: 'gpu' };
 
 /** Intel's 64 registers of an invocation, and what is not known to have more. */
-const FEW: Registers = { liveNumbers: 40, both: false, mostInvocations: 256, code: 'gpu' };
+const FEW: Registers = { liveNumbers: 40, loadsVWithK: false, mostInvocations: 256, code: 'gpu' };
 
 /** Adreno's, of which each further vector of four costs waves, and workgroups of 256 many. */
-const FEWEST: Registers = { liveNumbers: 32, both: false, mostInvocations: 128, code: 'gpu' };
+const FEWEST: Registers = { liveNumbers: 32, loadsVWithK: false, mostInvocations: 128, code: 'gpu' };
 
 const PROFILES: readonly (readonly [vendor: RegExp, profile: Profile])[] = [
   [/nvidia/i, { ...GPU, ...LARGE_CORE, registers: { ...MANY, liveNumbers: 76 } }],

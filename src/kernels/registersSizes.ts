@@ -57,26 +57,26 @@ const MASKED_NUMBERS = 8;
 
 /**
  * 32-bit numbers of an invocation that are live at the widest point of the loop: o, q or what is read of it at a time, the
- * words of a round's keys, the scores. `both`: all that can be loaded early is, V together with K, and q in one go.
+ * words of a round's keys, the scores. `loadsVWithK` as in the profile: such compilers also read q in one go.
  */
 export function liveNumbers(
   shape: GqaShape,
   cache: CacheFormat,
   { lanes, tokens, teamRows, q }: RegisterSizes,
-  both: boolean,
+  loadsVWithK: boolean,
 ): number {
   const { k, v, kU32s, vU32s } = partsOf(shape, cache, lanes);
   // Words are loaded one by one then, as far as the compiler lets them be.
-  const late = q === 'workgroup' && !both;
+  const late = q === 'workgroup' && !loadsVWithK;
   const early = (u32s: number, words: number) => (late ? (u32s + u32s / words) / 2 : u32s);
-  const loads = both ? kU32s + vU32s : Math.max(early(kU32s, k.words), early(vU32s, v.words));
+  const loads = loadsVWithK ? kU32s + vU32s : Math.max(early(kU32s, k.words), early(vU32s, v.words));
   // f32 needs no unpacking; compilers begin with the next vectors of a long word.
   const ahead = k.vec4s / k.words > 2 ? 6 : 4;
   const unpacked = cache.kType === 'f32' ? 0 : ahead * tokens;
   const query = late ? 4 + unpacked : teamRows * 4 * k.vec4s + 4;
   const masked = shape.causal && shape.qLen > 1 ? MASKED_NUMBERS : 0;
   // Sums without zeros, and scales, where all of it is done early.
-  const quantised = both && ELEMENT_FORMATS[cache.kType].scale !== 'none' ? 2 * teamRows * k.vec4s : 0;
+  const quantised = loadsVWithK && ELEMENT_FORMATS[cache.kType].scale !== 'none' ? 2 * teamRows * k.vec4s : 0;
   return teamRows * 4 * v.vec4s + query + tokens * loads + teamRows * tokens + masked + quantised;
 }
 
@@ -152,9 +152,9 @@ function gpuSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): Regi
 
 /** Of the sizes that fit the device's registers those with the fewest instructions; the smallest where none fits. */
 function cheapest(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): RegisterSizes {
-  const { liveNumbers: budget, both } = profileOf(facts).registers;
+  const { liveNumbers: budget, loadsVWithK } = profileOf(facts).registers;
   const sizes = candidates(shape, facts);
-  const live = (each: RegisterSizes) => liveNumbers(shape, cache, each, both);
+  const live = (each: RegisterSizes) => liveNumbers(shape, cache, each, loadsVWithK);
   const fit = sizes.filter((each) => live(each) <= budget);
   const cost = (each: RegisterSizes) => instructionsPerElement(shape, cache, each);
   return fit.length > 0 ? leastOf(fit, cost) : leastOf(sizes, live);

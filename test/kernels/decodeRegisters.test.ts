@@ -7,12 +7,15 @@ import {
   decodeRegisters as decodeRegistersKernel,
   type RegistersVariant,
 } from '../../src/kernels/decodeRegisters.ts';
+import { scalesStart, WORD_BYTES } from '../../src/numbers/elements.ts';
 import { checkVariant, variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
 import { decodeRegisters } from '../reference/decodeRegisters.ts';
 import { testDevice } from '../support/device.ts';
 import { GPUS, SOFTWARE_FACTS, withSubgroups } from '../support/deviceFacts.ts';
-import { checkBorders, type Fused, type Given, givenName, problemOf } from '../support/fusedCases.ts';
+import { check, checkBorders, type Fused, type Given, givenName, problemOf } from '../support/fusedCases.ts';
 import { describeRunTimeNumbers } from '../support/fusedNumbers.ts';
+import { checkHidden } from '../support/hiddenKeys.ts';
+import { itemsOf } from '../support/runDecode.ts';
 import { pairedRegisters, roundOf, runsOf } from '../support/registersSizes.ts';
 
 const device = await testDevice();
@@ -55,7 +58,7 @@ function fusedOf({ variant }: Case): (problem: StoredProblem) => Fused {
   };
 }
 
-const named = (cases: readonly Case[]) =>
+const named = <C extends Case>(cases: readonly C[]) =>
   cases
     .filter(({ variant }) => variant.lanes <= subgroupMinSize)
     .map((c) => [`${variantName(c.variant)} on ${givenName(c)}`, c] as const);
@@ -77,6 +80,14 @@ const CHOSEN = [GPUS, [SOFTWARE_FACTS]]
   });
 
 const ONE_ROW: Case = { ...CONTROL, groupSize: 1, ...sizes(8, 4, 2, 1) };
+
+const INT8_POSITIONS: Case = {
+  ...CONTROL,
+  groupSize: 1,
+  qLen: 5,
+  types: ['int8', 'int8'],
+  ...sizes(16, 4, 2, 2, 2),
+};
 
 const CASES: readonly Case[] = [
   CONTROL,
@@ -101,6 +112,8 @@ const CASES: readonly Case[] = [
   { ...ONE_ROW, headDim: 256, types: ['f16', 'bf16'], ...sizes(8, 8, 1, 1) },
   // More rows than lanes: an invocation finishes the scores of two rows, and of two keys of each.
   { ...CONTROL, groupSize: 9, types: f16, ...sizes(8, 8, 2, 9) },
+  // A last pass of the merge with a row that the team does not have, and the next team does.
+  { ...CONTROL, groupSize: 6, types: f16, ...sizes(32, 8, 1, 3, 2) },
   // Fewer scores than lanes: two invocations hold the same, or all of a team do.
   { ...CONTROL, groupSize: 2, ...sizes(16, 8, 2, 2) },
   { ...CONTROL, groupSize: 2, ...sizes(32, 8, 1, 1, 2) },
@@ -123,9 +136,21 @@ const CASES: readonly Case[] = [
   cpu({ ...CONTROL, types: ['int8', 'int4'] }),
   cpu(shared({ ...CONTROL, groupSize: 3, qLen: 5, types: ['int4', 'int8'], ...sizes(32, 8, 2, 2, 2) })),
   // Hidden keys in int8 and int4, whose zeros and scales may not reach a row either.
-  { ...CONTROL, groupSize: 1, qLen: 5, types: ['int8', 'int8'], ...sizes(16, 4, 2, 2, 2) },
+  INT8_POSITIONS,
   { ...CONTROL, groupSize: 1, qLen: 5, types: ['int4', 'int4'], ...sizes(16, 4, 4, 1, 2) },
 ];
+
+const SEVERAL_POSITIONS = CASES.filter((c): c is Case & { qLen: number } => {
+  return c.qLen !== undefined && c.causal !== false;
+});
+
+/** V of int8 with the sign of every scale turned round. */
+function withOppositeScales({ vStored, headDim, batch, numKvHeads, capacity }: StoredProblem) {
+  const stored = vStored.slice();
+  const start = scalesStart({ type: 'int8', headDim, heads: batch * numKvHeads, capacity }) * WORD_BYTES;
+  for (let at = start + 1; at < stored.length; at += 2) stored[at]! ^= 0x80;
+  return stored;
+}
 
 describe.runIf(subgroups)('decode_registers', () => {
   describe('in sizes that are chosen', () => {
@@ -141,6 +166,16 @@ describe.runIf(subgroups)('decode_registers', () => {
 
   describe('in odd sizes', () => {
     test.each(named(CASES))('%s', async (_, c) => run(c));
+  });
+
+  describe('NaN in a key reaches no row that does not see it', () => {
+    test.each(named(SEVERAL_POSITIONS))('%s', async (_, c) => checkHidden(device, c, fusedOf(c)));
+  });
+
+  test('scales below zero are scales, not the mark of a hidden key', async () => {
+    const right = problemOf(INT8_POSITIONS, [23, 4, 40]);
+    const opposite = { ...right, v: right.v.map((x) => -x), vStored: withOppositeScales(right) };
+    await check(device, opposite, itemsOf(right.kvLens, 26), fusedOf(INT8_POSITIONS)(opposite));
   });
 
   describeRunTimeNumbers('decode_registers', device, CONTROL, fusedOf(CONTROL));

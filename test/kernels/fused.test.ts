@@ -30,14 +30,14 @@ const registers = {
 } as const;
 const tiles = { template: 'tiles', wgSize: 64, tile: 32, rowBlock: 3, mixWords: 2 } as const;
 
-test('registers wherever there are subgroups, but tiles on a CPU with subgroups of four', () => {
+test('registers wherever there are subgroups of four or more', () => {
   const template = (facts: typeof GPU_FACTS) => chooseFused(SHAPE, CACHE, facts).template;
   expect(template(GPU_FACTS)).toBe('registers');
   expect(template(withSubgroups(GPU_FACTS, 4))).toBe('registers');
   expect(template({ ...GPU_FACTS, subgroups: false })).toBe('tiles');
   expect(template({ ...GPU_FACTS, subgroupMinSize: 1 })).toBe('tiles');
   expect(template(SOFTWARE_FACTS)).toBe('registers');
-  expect(template(withSubgroups(SOFTWARE_FACTS, 4))).toBe('tiles');
+  expect(template(withSubgroups(SOFTWARE_FACTS, 4))).toBe('registers');
   expect(template({ ...SOFTWARE_FACTS, subgroups: false })).toBe('tiles');
 });
 

@@ -29,9 +29,9 @@ function estimatedOf(row: IsaRow): Estimated[] {
   const family = FAMILIES.find(({ name }) => name === row.family)!;
   const vendor = VENDORS[family.driver];
   const { heads, kvHeads, headDim, qLen, type } = caseOf(row.cases[0]!);
-  const { both, liveNumbers: budget } = profileOf({ ...GPU_FACTS, vendor }).registers;
+  const { loadsVWithK, liveNumbers: budget } = profileOf({ ...GPU_FACTS, vendor }).registers;
   const checked = checkShape({ numQHeads: heads, numKvHeads: kvHeads, headDim, qLen });
-  const live = liveNumbers(checked, { kType: type, vType: type }, row.variant, both);
+  const live = liveNumbers(checked, { kType: type, vType: type }, row.variant, loadsVWithK);
   return [{ name: `${row.family} ${row.cases[0]}`, vendor, row, live, budget }];
 }
 

@@ -21,6 +21,8 @@ const device = await testDevice();
 interface Case extends Given {
   readonly smallest: number;
   readonly facts?: DeviceFacts;
+  /** In place of what is chosen. */
+  readonly lanes?: number;
 }
 
 const CONTROL: Case = { smallest: 8, groupSize: 4, headDim: 64, types: ['f16', 'f16'] };
@@ -35,13 +37,20 @@ const CASES: readonly Case[] = [
   // A CPU's teams take a whole subgroup, however large.
   { ...CONTROL, smallest: 32, groupSize: 1, headDim: 128, types: ['f32', 'f32'], facts: SOFTWARE_FACTS },
   { ...CONTROL, smallest: 64, groupSize: 1, headDim: 256, types: ['f32', 'f32'], facts: SOFTWARE_FACTS },
+  // More lanes than a row has words: 20, and 28.
+  { ...CONTROL, smallest: 32, groupSize: 1, headDim: 80, types: ['f32', 'f16'], lanes: 32 },
+  { ...CONTROL, smallest: 32, groupSize: 1, headDim: 112, types: ['int8', 'f32'], lanes: 32 },
 ];
 
 // Teams of few rows compile fastest.
 const FEW_REGISTERS = GPUS.at(-1)!;
 
-function variantOf({ smallest, facts = FEW_REGISTERS }: Case, problem: StoredProblem): RegistersVariant {
-  return chooseRegisters(shapeOf(problem), problem, withSubgroups(facts, smallest));
+function variantOf(
+  { smallest, facts = FEW_REGISTERS, lanes }: Case,
+  problem: StoredProblem,
+): RegistersVariant {
+  const chosen = chooseRegisters(shapeOf(problem), problem, withSubgroups(facts, smallest));
+  return lanes === undefined ? chosen : { ...chosen, lanes };
 }
 
 const DEALT = { 'by index': byIndex, scattered };

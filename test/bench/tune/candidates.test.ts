@@ -44,11 +44,10 @@ test('rows of a KV head that are spread over workgroups stay so, but where that 
   const from = chooseIn('registers', shape, F16, GPU_FACTS);
   expect(workgroupsPerItem(shape, from)).toBe(2);
   const counts = neighbours(from, shape, F16, GPU_FACTS).map((list) =>
-    Math.min(...list.map((variant) => workgroupsPerItem(shape, variant))),
+    list.map((variant) => workgroupsPerItem(shape, variant)),
   );
-  expect(counts.slice(0, -1).every((count) => count >= 2)).toBe(true);
-  const tried = neighbours(from, shape, F16, GPU_FACTS).at(-1)!;
-  expect(tried.map((variant) => workgroupsPerItem(shape, variant))).toEqual(expect.arrayContaining([1, 4]));
+  const fewer = counts.filter((list) => list.some((count) => count < 2));
+  expect(fewer).toEqual([expect.arrayContaining([1, 4])]);
 });
 
 test('rows are spread evenly over blocks, and no team serves more than the whole group', () => {
