@@ -110,7 +110,7 @@ describe('lint', () => {
     for (const variant of [
       { ...registers, wgSize: 36 },
       { ...registers, blocks: 3 },
-      { ...tiles, wgSize: 32, tile: 24 },
+      { ...tiles, tile: 20 },
     ]) {
       const said = await findings(full, [fusedKernel(shape, F16, variant, true)]);
       expect(said, JSON.stringify(variant)).toEqual([expect.stringContaining('const assertion failed')]);

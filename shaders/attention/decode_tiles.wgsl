@@ -1,9 +1,11 @@
 // decode_tiles.wgsl: one KV head's query rows attend to one item of the plan, in tiles of keys: needs no subgroups.
 //
-// A workgroup walks the item's keys in tiles of TILE keys, in two phases with one barrier after each:
-//   1. scores: an invocation owns keys; it unpacks each word of K once and takes its dot product with every row
-//   2. mix:    an invocation owns words of V; it unpacks each once and adds it to every row
-// Between them each score becomes a weight, exp(score - m) with m the running maximum of its row: once per score.
+// A workgroup walks the item's keys in tiles of TILE. All exchanges go through workgroup memory, PACK rows at a time:
+//   1. score    LANES invocations share a key: each takes the products of its words of K with SCORE_PACKS packs of rows
+//   2. finish   an invocation owns a pack of rows and every GROUPS-th key: it sums their scores and finds the greatest
+//   3. weigh    of each score it makes a weight, exp(score - m) with m the running maximum of its row
+//   4. mix      WIDTH invocations cover a row of V: each adds its weighted elements to MIX_PACKS packs of rows
+// with a barrier after each of the first three.
 //
 // in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
 //      k_cache [B, Hkv, capacity, D]          words of 16 bytes, lib elements_* as k_*
@@ -12,7 +14,7 @@
 // out  the state of each row                  lib work
 // grid (items, Hkv * ROW_BLOCKS, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeTiles.ts
-// libs step numbers work rows_contiguous row_max, elements_* as k_* and as v_*
+// libs step numbers work rows_contiguous pack_*, elements_* as k_* and as v_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
@@ -20,34 +22,40 @@
 @group(0) @binding(3) var<storage, read> step: Step;
 
 const D4 = HEAD_DIM / 4u;
+const PACKS = (ROW_BLOCK + PACK - 1u) / PACK;
 
-// Phase 1: KEY_LANES invocations side by side, each with KEYS keys of a tile. Where a tile has fewer keys than
-// there are invocations, QK_PARTS of them share a key's rows, QK_ROWS each.
-const KEY_LANES = TILE / KEYS;
-const QK_PARTS = WG_SIZE / KEY_LANES;
+// 1: teams of LANES invocations take a key each, or, SCORE_SETS of them, the packs of one.
+const TEAMS = WG_SIZE / LANES / SCORE_SETS;
+const LANE_STRIDE = LANES | 1u; // odd, so that neighbours meet different banks
 
-// Phase 2: WIDTH invocations cover a row of V, MIX_WORDS words each. Further sets of WIDTH share the rows, MIX_ROWS each,
-// and then the keys.
-const WIDTH = (V_ROW_WORDS + MIX_WORDS - 1u) / MIX_WORDS;
-const KEY_SETS = WG_SIZE / WIDTH / ROW_SETS;
+// 2, 3
+const ITEMS = PACKS * GROUPS;
 
-const_assert WG_SIZE % KEY_LANES == 0u && TILE % KEY_LANES == 0u;
-const_assert QK_ROWS * QK_PARTS >= ROW_BLOCK && MIX_ROWS * ROW_SETS >= ROW_BLOCK && KEY_SETS >= 1u;
-const_assert MIX_VEC4S == MIX_WORDS * V_WORD_VEC4S;
+// 4: WIDTH invocations cover a row of V. Sets of WIDTH share the packs, MIX_PACKS each, and then the keys.
+const V_PARTS = V_WORD_VEC4S / V_PIECE_VEC4S;
+const V_PIECES = V_ROW_WORDS * V_PARTS;
+const WIDTH = (V_PIECES + MIX_PIECES - 1u) / MIX_PIECES;
+const KEY_SETS = WG_SIZE / WIDTH / MIX_SETS;
+const ROW_VEC4S = WIDTH * MIX_VEC4S;
 
-var<workgroup> weights: array<f32, ROW_BLOCK * TILE>; // [row][key]
-var<workgroup> set_o: array<vec4<f32>, WG_SIZE * MIX_VEC4S>;
-var<workgroup> set_l: array<f32, WG_SIZE>;
+const K_PARTS = K_WORD_VEC4S / K_PIECE_VEC4S;
+const K_PIECES = K_ROW_WORDS * K_PARTS;
 
-// Scores of one invocation: [row][key].
-alias Scores = array<array<f32, KEYS>, QK_ROWS>;
+const_assert TEAMS >= 1u && TILE % GROUPS == 0u;
+const_assert SLICES * SLICE_PIECES * LANES >= K_PIECES && K_PARTS * K_PIECE_VEC4S == K_WORD_VEC4S;
+const_assert SCORE_ROWS == SCORE_PACKS * PACK && SCORE_PACKS * SCORE_SETS >= PACKS;
+const_assert MIX_ROWS == MIX_PACKS * PACK && MIX_PACKS * MIX_SETS >= PACKS && KEY_SETS >= 1u;
+const_assert MIX_VEC4S == MIX_PIECES * V_PIECE_VEC4S && V_PARTS * V_PIECE_VEC4S == V_WORD_VEC4S;
 
-// The running state of the rows that one invocation mixes: m maximum, l sum of weights, o weighted sum of v.
-struct State {
-  m: array<f32, MIX_ROWS>,
-  l: array<f32, MIX_ROWS>,
-  o: array<array<vec4<f32>, MIX_VEC4S>, MIX_ROWS>,
-}
+var<workgroup> partials: array<Pack, TILE * PACKS * LANE_STRIDE>; // [key][pack][lane]: sums of products
+var<workgroup> weights: array<Pack, TILE * PACKS>;                // [key][pack]: scores, then weights
+var<workgroup> highest: array<Pack, ITEMS>;                       // [pack][group]: the greatest score of a tile
+var<workgroup> sums: array<Pack, ITEMS>;                          // [pack][group]: l
+var<workgroup> maxima: array<Pack, 2u * PACKS>;                   // [tile's parity][pack]: m
+var<workgroup> shrinks: array<Pack, PACKS>;                       // what a tile shrinks o and l by
+var<workgroup> set_o: array<vec4<f32>, KEY_SETS * MIX_SETS * OUT_ROWS * ROW_VEC4S>; // [set][row][vec4]
+
+alias Mixed = array<array<vec4<f32>, MIX_VEC4S>, MIX_ROWS>;
 
 @compute @workgroup_size(WG_SIZE)
 fn main(
@@ -56,193 +64,242 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let work = work_of(group, groups);
-  for (var r = lane; r < ROW_BLOCK; r += WG_SIZE) {
-    clear_max(r);
+  for (var p = lane; p < PACKS; p += WG_SIZE) {
+    maxima[p] = Pack(NEG_MAX);
   }
-  var state = State();
-  for (var r = 0u; r < MIX_ROWS; r++) { // unroll
-    state.m[r] = NEG_MAX;
-  }
-  workgroupBarrier(); // maxima are clear
+  var queries = Queries();
+  load_queries(work, lane, &queries);
+  var o = Mixed();
+  var side = 0u;
   for (var first = work.begin; first < work.end; first += TILE) {
-    var scores = Scores();
-    score_tile(work, first, lane, &scores);
-    raise_maxima(work, first, lane, &scores);
-    workgroupBarrier(); // maxima are complete, and nobody reads the weights of the tile before
-    weigh_tile(work, first, lane, &scores);
-    rescale(&state, lane);
-    workgroupBarrier(); // weights are complete, and nobody reads the maxima any more
-    mix_tile(&state, work, first, lane);
+    let count = min(TILE, work.end - first);
+    score(work, first, count, lane, &queries);
+    workgroupBarrier(); // sums of products are there
+    finish(work, first, count, lane);
+    workgroupBarrier(); // scores are there
+    weigh(work, first, count, lane, side);
+    side = 1u - side;
+    workgroupBarrier(); // weights are there
+    mix(work, first, count, lane, &o);
   }
-  write_rows(&state, work, lane);
+  workgroupBarrier(); // sums and maxima are there, even if there was no tile
+  write_rows(work, lane, side, &o);
 }
 
-// First row of the block that this invocation scores. A constant where all score the same rows: a compiler that sees
-// uniform addresses loads q once for all of them (worth a factor of two on lavapipe).
-fn score_row(lane: u32) -> u32 {
-  return select((lane / KEY_LANES) * QK_ROWS, 0u, QK_PARTS == 1u);
-}
-
-// First row of the block that this invocation mixes, and which of the tile's keys; constants likewise.
-fn mix_row(lane: u32) -> u32 {
-  return select((lane / WIDTH / KEY_SETS) * MIX_ROWS, 0u, ROW_SETS == 1u);
-}
-
-fn key_set(lane: u32) -> u32 {
-  return select((lane / WIDTH) % KEY_SETS, 0u, KEY_SETS == 1u);
-}
-
-// Invocations left over when WG_SIZE is no multiple of WIDTH mix nothing.
-fn mixes(lane: u32) -> bool {
-  return lane / WIDTH < ROW_SETS * KEY_SETS;
-}
-
-// A row of the block, counted within its KV head. Those past the block or the head's rows are the last one there is: a row
-// of the next block would raise a maximum that is not its own.
+// A row of the block, counted within its KV head. Those past the block or the head's rows are the last one there is.
 fn row_of(work: Work, row: u32) -> u32 {
   return min(work.row_start + min(row, ROW_BLOCK - 1u), ROWS - 1u);
 }
 
-// The j-th key of this invocation in the tile that begins at `first`; the last one there is where there are no more:
-// slots past the end may hold anything, NaN included.
-fn key_of(work: Work, first: u32, lane: u32, j: u32) -> u32 {
-  return min(first + lane % KEY_LANES + j * KEY_LANES, work.end - 1u);
+// First row of the block that this invocation scores.
+fn score_row(lane: u32) -> u32 {
+  return select(lane / LANES % SCORE_SETS * SCORE_ROWS, 0u, SCORE_SETS == 1u);
 }
 
-// Phase 1: dot products [row][key] of this invocation's keys, scaled from the first on: their sum may be far past f32.
-fn score_tile(work: Work, first: u32, lane: u32, scores: ptr<function, Scores>) {
-  let words = opaque_count(K_ROW_WORDS);
-  for (var w = 0u; w < words; w++) {
-    var keys = array<vec4<u32>, KEYS>();
-    var scales = array<f32, KEYS>();
-    for (var j = 0u; j < KEYS; j++) { // unroll
-      let row = kv_row(work.kv_head, key_of(work, first, lane, j));
-      keys[j] = k_cache[row * K_ROW_WORDS + w];
-      scales[j] = k_word_scale(step.k_scales, row, w);
-    }
-    let vec4s = opaque_count(K_WORD_VEC4S);
-    for (var i = 0u; i < vec4s; i++) {
-      let d4 = w * K_WORD_VEC4S + i;
-      for (var r = 0u; r < QK_ROWS; r++) { // unroll
-        let row = work.kv_head * ROWS + row_of(work, score_row(lane) + r);
-        let query = select(vec4<f32>(), q[row * D4 + min(d4, D4 - 1u)], d4 < D4);
-        for (var j = 0u; j < KEYS; j++) { // unroll
-          (*scores)[r][j] += dot(query, k_unpack(keys[j], i) * scales[j]) * step.sm_scale;
+// Which vec4 of a row of K is the i-th of an invocation; there may be no such vec4.
+fn lane_vec4(lane: u32, i: u32) -> u32 {
+  return (i / K_PIECE_VEC4S * LANES + lane % LANES) * K_PIECE_VEC4S + i % K_PIECE_VEC4S;
+}
+
+// A piece of a word of K, repeated until it fills a word: so that its vec4s are the first ones, whatever piece it is.
+fn k_piece(word: u32, part: u32) -> vec4<u32> {
+  if K_PARTS == 4u {
+    return vec4<u32>(k_cache[word][part]);
+  }
+  if K_PARTS == 2u {
+    let half = vec2<u32>(k_cache[word][2u * part], k_cache[word][2u * part + 1u]);
+    return vec4<u32>(half, half);
+  }
+  return k_cache[word];
+}
+
+fn v_piece(word: u32, part: u32) -> vec4<u32> {
+  if V_PARTS == 4u {
+    return vec4<u32>(v_cache[word][part]);
+  }
+  if V_PARTS == 2u {
+    let half = vec2<u32>(v_cache[word][2u * part], v_cache[word][2u * part + 1u]);
+    return vec4<u32>(half, half);
+  }
+  return v_cache[word];
+}
+
+fn score(work: Work, first: u32, count: u32, lane: u32, queries: ptr<function, Queries>) {
+  let team = lane / LANES / SCORE_SETS;
+  let within = lane % LANES;
+  for (var t = 0u; t < count; t += TEAMS) {
+    let key = kv_row(work.kv_head, min(first + t + team, work.end - 1u));
+    var scores = array<f32, SCORE_ROWS>();
+    let slices = select(opaque_count(SLICES), 1u, SLICES == 1u);
+    for (var s = 0u; s < slices; s++) {
+      for (var n = 0u; n < SLICE_PIECES; n++) { // unroll
+        let piece = select(s, 0u, SLICES == 1u) * SLICE_PIECES + n;
+        let at = min(piece * LANES + within, K_PIECES - 1u);
+        let word = key * K_ROW_WORDS + at / K_PARTS;
+        let k = k_piece(word, at % K_PARTS);
+        let scale = k_word_scale(step.k_scales, key, at / K_PARTS);
+        for (var i = 0u; i < K_PIECE_VEC4S; i++) { // unroll
+          let four = k_unpack(k, i) * scale;
+          for (var r = 0u; r < SCORE_ROWS; r++) { // unroll
+            scores[r] += dot(query_of(queries, lane, r, piece * K_PIECE_VEC4S + i), four);
+          }
         }
       }
     }
-  }
-}
-
-// Finishes the scores, hides those that the row may not see, and raises the rows' maxima to them.
-fn raise_maxima(work: Work, first: u32, lane: u32, scores: ptr<function, Scores>) {
-  var scales = array<f32, KEYS>();
-  for (var j = 0u; j < KEYS; j++) { // unroll
-    scales[j] = k_row_scale(step.k_scales, kv_scale_row(work.kv_head, key_of(work, first, lane, j)));
-  }
-  for (var r = 0u; r < QK_ROWS; r++) { // unroll
-    let visible = min(work.end, visible_keys(work.kv_len, row_of(work, score_row(lane) + r)));
-    var highest = NEG_MAX;
-    for (var j = 0u; j < KEYS; j++) { // unroll
-      let score = (*scores)[r][j] * scales[j];
-      (*scores)[r][j] = kept_score(score, first + lane % KEY_LANES + j * KEY_LANES < visible);
-      highest = max(highest, (*scores)[r][j]);
-    }
-    raise_max(min(score_row(lane) + r, ROW_BLOCK - 1u), highest);
-  }
-}
-
-// Turns this invocation's scores into weights. Hidden keys get weight 0.
-fn weigh_tile(work: Work, first: u32, lane: u32, scores: ptr<function, Scores>) {
-  for (var r = 0u; r < QK_ROWS; r++) { // unroll
-    let row = score_row(lane) + r;
-    if row < ROW_BLOCK {
-      let m = max_so_far(row);
-      for (var j = 0u; j < KEYS; j++) { // unroll
-        let score = (*scores)[r][j];
-        weights[row * TILE + lane % KEY_LANES + j * KEY_LANES] = select(exp(score - m), 0.0, is_hidden(score));
+    for (var p = 0u; p < SCORE_PACKS; p++) { // unroll
+      var rows = array<f32, PACK>();
+      for (var r = 0u; r < PACK; r++) { // unroll
+        rows[r] = scores[p * PACK + r];
+      }
+      let pack = score_row(lane) / PACK + p;
+      if t + team < TILE && pack < PACKS && team < TEAMS {
+        partials[((t + team) * PACKS + pack) * LANE_STRIDE + within] = packed(rows);
       }
     }
   }
 }
 
-// Brings the running state to the maxima of the tile that is about to be mixed in.
-fn rescale(state: ptr<function, State>, lane: u32) {
-  for (var r = 0u; r < MIX_ROWS; r++) { // unroll
-    let m = max_so_far(min(mix_row(lane) + r, ROW_BLOCK - 1u));
-    let shrink = exp((*state).m[r] - m);
-    (*state).m[r] = m;
-    (*state).l[r] *= shrink;
-    for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
-      (*state).o[r][i] *= shrink;
+fn finish(work: Work, first: u32, count: u32, lane: u32) {
+  for (var item = lane; item < ITEMS; item += WG_SIZE) {
+    let pack = item / GROUPS;
+    var greatest = Pack(NEG_MAX);
+    for (var n = item % GROUPS; n < count; n += GROUPS) {
+      var sum = Pack();
+      let lanes = opaque_count(LANES);
+      for (var p = 0u; p < lanes; p++) {
+        sum += partials[(n * PACKS + pack) * LANE_STRIDE + p];
+      }
+      let scale = k_row_scale(step.k_scales, kv_scale_row(work.kv_head, first + n));
+      var scores = array<f32, PACK>();
+      for (var r = 0u; r < PACK; r++) { // unroll
+        let seen = sees(work.kv_len, row_of(work, pack * PACK + r), first + n);
+        scores[r] = kept_score(unpacked(sum, r) * scale, seen);
+      }
+      let score = packed(scores);
+      greatest = max(greatest, score);
+      weights[n * PACKS + pack] = score;
+    }
+    highest[item] = greatest;
+  }
+}
+
+fn weigh(work: Work, first: u32, count: u32, lane: u32, side: u32) {
+  for (var item = lane; item < ITEMS; item += WG_SIZE) {
+    let pack = item / GROUPS;
+    let old = maxima[side * PACKS + pack];
+    var m = old;
+    let groups = opaque_count(GROUPS);
+    for (var g = 0u; g < groups; g++) {
+      m = max(m, highest[pack * GROUPS + g]);
+    }
+    let shrink = exp(old - m);
+    var l = sums[item] * shrink;
+    for (var n = item % GROUPS; n < count; n += GROUPS) {
+      let score = weights[n * PACKS + pack];
+      let weight = select(exp(score - m), Pack(), score == Pack(NEG_MAX));
+      l += weight;
+      weights[n * PACKS + pack] = weight * v_row_scale(step.v_scales, kv_scale_row(work.kv_head, first + n));
+    }
+    sums[item] = l;
+    if item % GROUPS == 0u {
+      maxima[(1u - side) * PACKS + pack] = m;
+      shrinks[pack] = shrink;
     }
   }
 }
 
-// Phase 2: adds the tile's weighted values.
-fn mix_tile(state: ptr<function, State>, work: Work, first: u32, lane: u32) {
-  if !mixes(lane) {
+fn mixes(lane: u32) -> bool {
+  return lane / WIDTH < MIX_SETS * KEY_SETS;
+}
+
+// First row of the block that this invocation mixes.
+fn mix_row(lane: u32) -> u32 {
+  return select(lane / WIDTH / KEY_SETS * MIX_ROWS, 0u, MIX_SETS == 1u);
+}
+
+fn key_set(lane: u32) -> u32 {
+  return select(lane / WIDTH % KEY_SETS, 0u, KEY_SETS == 1u);
+}
+
+fn mix_piece(lane: u32, n: u32) -> u32 {
+  return n * WIDTH + lane % WIDTH;
+}
+
+// Which vec4 of a row is the i-th of an invocation; there may be no such vec4.
+fn out_vec4(lane: u32, i: u32) -> u32 {
+  return mix_piece(lane, i / V_PIECE_VEC4S) * V_PIECE_VEC4S + i % V_PIECE_VEC4S;
+}
+
+fn mix(work: Work, first: u32, count: u32, lane: u32, o: ptr<function, Mixed>) {
+  if WG_SIZE % WIDTH != 0u && !mixes(lane) {
     return;
   }
-  let count = min(TILE, work.end - first);
-  for (var key = key_set(lane); key < count; key += KEY_SETS) {
-    let row = kv_row(work.kv_head, first + key);
-    let row_scale = v_row_scale(step.v_scales, kv_scale_row(work.kv_head, first + key));
-    var v = array<vec4<f32>, MIX_VEC4S>();
-    for (var w = 0u; w < MIX_WORDS; w++) { // unroll
-      let at = min(lane % WIDTH + w * WIDTH, V_ROW_WORDS - 1u);
-      let word = v_cache[row * V_ROW_WORDS + at];
-      let scale = v_word_scale(step.v_scales, row, at);
-      for (var i = 0u; i < V_WORD_VEC4S; i++) { // unroll
-        v[w * V_WORD_VEC4S + i] = v_unpack(word, i) * scale;
-      }
-    }
-    for (var r = 0u; r < MIX_ROWS; r++) { // unroll
-      let weight = weights[min(mix_row(lane) + r, ROW_BLOCK - 1u) * TILE + key];
-      let share = weight * row_scale;
-      (*state).l[r] += weight;
-      if sees(work.kv_len, row_of(work, mix_row(lane) + r), first + key) {
-        for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
-          (*state).o[r][i] += share * v[i];
-        }
-      }
-    }
-  }
-}
-
-// Sums the sets that shared the keys and writes the rows.
-fn write_rows(state: ptr<function, State>, work: Work, lane: u32) {
-  for (var r = 0u; r < MIX_ROWS; r++) { // unroll
-    if KEY_SETS > 1u {
-      sum_sets(state, r, lane);
-    }
-    let row = mix_row(lane) + r;
-    if mixes(lane) && key_set(lane) == 0u && row < ROW_BLOCK {
-      for (var w = 0u; w < MIX_WORDS; w++) { // unroll
-        for (var i = 0u; i < V_WORD_VEC4S; i++) { // unroll
-          let d4 = (lane % WIDTH + w * WIDTH) * V_WORD_VEC4S + i;
-          write_state(work, work.row_start + row, d4, (*state).o[r][w * V_WORD_VEC4S + i], (*state).m[r], (*state).l[r]);
-        }
-      }
-    }
-  }
-}
-
-// Adds row r of the sets that shared the keys to the first set's.
-fn sum_sets(state: ptr<function, State>, r: u32, lane: u32) {
-  for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
-    set_o[lane * MIX_VEC4S + i] = (*state).o[r][i];
-  }
-  set_l[lane] = (*state).l[r];
-  workgroupBarrier(); // sums of all sets are there
-  if mixes(lane) && key_set(lane) == 0u {
-    let sets = opaque_count(KEY_SETS);
-    for (var other = 1u; other < sets; other++) {
+  for (var p = 0u; p < MIX_PACKS; p++) { // unroll
+    let shrink = shrinks[min(mix_row(lane) / PACK + p, PACKS - 1u)];
+    for (var r = 0u; r < PACK; r++) { // unroll
       for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
-        (*state).o[r][i] += set_o[(lane + other * WIDTH) * MIX_VEC4S + i];
+        (*o)[p * PACK + r][i] *= unpacked(shrink, r);
       }
-      (*state).l[r] += set_l[lane + other * WIDTH];
     }
   }
-  workgroupBarrier(); // before the next row's sums
+  for (var t = key_set(lane); t < count; t += KEY_SETS) {
+    let row = kv_row(work.kv_head, first + t);
+    var v = array<vec4<f32>, MIX_VEC4S>();
+    for (var n = 0u; n < MIX_PIECES; n++) { // unroll
+      let at = min(mix_piece(lane, n), V_PIECES - 1u);
+      let word = v_piece(row * V_ROW_WORDS + at / V_PARTS, at % V_PARTS);
+      let scale = v_word_scale(step.v_scales, row, at / V_PARTS);
+      for (var i = 0u; i < V_PIECE_VEC4S; i++) { // unroll
+        v[n * V_PIECE_VEC4S + i] = v_unpack(word, i) * scale;
+      }
+    }
+    for (var p = 0u; p < MIX_PACKS; p++) { // unroll
+      let pack = min(mix_row(lane) / PACK + p, PACKS - 1u);
+      let weight = weights[t * PACKS + pack];
+      for (var r = 0u; r < PACK; r++) { // unroll
+        if sees(work.kv_len, row_of(work, pack * PACK + r), first + t) {
+          for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
+            (*o)[p * PACK + r][i] += unpacked(weight, r) * v[i];
+          }
+        }
+      }
+    }
+  }
+}
+
+// Sums the sets that shared the keys and writes the rows, OUT_ROWS of each set at a time.
+fn write_rows(work: Work, lane: u32, side: u32, o: ptr<function, Mixed>) {
+  for (var turn = 0u; turn < OUT_TURNS; turn++) { // unroll
+    if mixes(lane) {
+      for (var r = 0u; r < OUT_ROWS; r++) { // unroll
+        for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
+          set_o[((key_set(lane) * MIX_SETS + mix_row(lane) / MIX_ROWS) * OUT_ROWS + r) * ROW_VEC4S + out_vec4(lane, i)] =
+            (*o)[turn * OUT_ROWS + r][i];
+        }
+      }
+    }
+    workgroupBarrier(); // o of all sets is there
+    for (var n = lane; n < MIX_SETS * OUT_ROWS * ROW_VEC4S; n += WG_SIZE) {
+      let row = n / ROW_VEC4S / OUT_ROWS * MIX_ROWS + turn * OUT_ROWS + n / ROW_VEC4S % OUT_ROWS;
+      if row < ROW_BLOCK {
+        write_vec4(work, row, n, side);
+      }
+    }
+    workgroupBarrier(); // before the next rows
+  }
+}
+
+fn write_vec4(work: Work, row: u32, n: u32, side: u32) {
+  var sum = vec4<f32>();
+  let sets = opaque_count(KEY_SETS);
+  for (var s = 0u; s < sets; s++) {
+    sum += set_o[s * (MIX_SETS * OUT_ROWS * ROW_VEC4S) + n];
+  }
+  let m = maxima[side * PACKS + row / PACK];
+  var l = Pack();
+  let groups = opaque_count(GROUPS);
+  for (var g = 0u; g < groups; g++) {
+    l += sums[row / PACK * GROUPS + g];
+  }
+  write_state(work, work.row_start + row, n % ROW_VEC4S, sum, unpacked(m, row % PACK), unpacked(l, row % PACK));
 }

@@ -172,7 +172,7 @@ function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, 
 
 /** Workgroup memory of a variant in bytes. */
 function workgroupBytes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant): number {
-  if (variant.template === 'tiles') return tilesWorkgroupBytes(cache, variant);
+  if (variant.template === 'tiles') return tilesWorkgroupBytes(shape, cache, variant);
   if (variant.template === 'matrix') return matrixWorkgroupBytes(shape, variant);
   return registersWorkgroupBytes(shape, cache, variant);
 }

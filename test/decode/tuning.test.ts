@@ -162,7 +162,7 @@ describe('a decoder whose entry cannot be used', () => {
     ['a size that is no number', { ...TILES, wgSize: '16' }, {}, 'variant: wgSize: expected'],
     ['a size that is missing', { template: 'tiles', wgSize: 16 }, {}, 'variant: tile: expected'],
     ['a size there is not', { ...TILES, lanes: 4 }, {}, 'there is no option lanes'],
-    ['sizes that no kernel has', { ...TILES, wgSize: 7777 }, {}, 'wgSize (7777)'],
+    ['sizes that no kernel has', { ...TILES, tile: 7777 }, {}, 'got 7777'],
     ['another template', { ...TILES, template: 'fast' }, {}, 'template must be one of'],
     ['the same of another class', { ...TILES, wgSize: 0 }, { name: 'd128_rows1_heads1_f16' }, 'wgSize'],
     ['no class of shapes', TILES, { name: 'd64_rows4' }, 'expected a class of shapes such as'],

@@ -59,7 +59,7 @@ describe('an entry for this device', () => {
 
   test.each<[string, object, string]>([
     ['more invocations than it has', { ...TILES, wgSize: 7776 }, 'maxComputeInvocationsPerWorkgroup'],
-    ['sizes that no kernel has', { ...TILES, wgSize: 7777 }, 'wgSize (7777)'],
+    ['sizes that no kernel has', { ...TILES, tile: 7777 }, 'got 7777'],
     ['a size that is missing', { template: 'tiles', wgSize: 16 }, 'variant: tile: expected a whole number'],
     ['a size that is no number', { ...TILES, wgSize: '16' }, 'wgSize'],
     [

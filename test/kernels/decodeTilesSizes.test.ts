@@ -24,41 +24,37 @@ const DEVICES = [
 ] as const;
 
 describe('sizes', () => {
-  // Weights of 71 rows and 32 keys are 9 KiB; 256 invocations add 5 KiB of f32 words, 9 of f16, 33 of int4: then fewer rows.
+  // Queries of eight rows of D 256 are 8 KiB; o of the sets 4 KiB, a key 192 bytes: 16 of them fit and 32 do not.
   test.each([
-    [4, 64, 'f32', { wgSize: 64, tile: 64, rowBlock: 4 }],
-    [8, 128, 'f16', { wgSize: 64, tile: 64, rowBlock: 8 }],
-    [16, 128, 'f16', { wgSize: 64, tile: 32, rowBlock: 16 }],
-    [32, 64, 'f32', { wgSize: 128, tile: 32, rowBlock: 32 }],
-    [71, 64, 'f32', { wgSize: 256, tile: 32, rowBlock: 71 }],
-    [71, 64, 'f16', { wgSize: 256, tile: 32, rowBlock: 36 }],
-    [71, 64, 'int4', { wgSize: 64, tile: 32, rowBlock: 9 }],
+    [1, 64, 'f32', { tile: 32, rowBlock: 1 }],
+    [8, 128, 'f16', { tile: 32, rowBlock: 8 }],
+    [71, 64, 'int4', { tile: 32, rowBlock: 8 }],
+    [9, 128, 'f16', { tile: 32, rowBlock: 5 }],
+    [8, 256, 'f16', { tile: 16, rowBlock: 8 }],
   ] as const)('on a GPU, %i rows of head dim %i in %s', (rows, headDim, type, sizes) => {
     const variant = chooseTiles(shapeOf(rows, headDim), both(type), GPU_FACTS);
-    expect(variant).toEqual({ template: 'tiles', mixWords: 1, ...sizes });
+    expect(variant).toEqual({ template: 'tiles', wgSize: 128, mixWords: 1, ...sizes });
   });
 
   test.each([
-    [4, 64, 'f32', { wgSize: 16, tile: 32, rowBlock: 4 }],
-    [8, 128, 'f32', { wgSize: 32, tile: 64, rowBlock: 8 }],
-    [15, 80, 'f32', { wgSize: 20, tile: 40, rowBlock: 8 }],
-    [71, 256, 'f32', { wgSize: 64, tile: 128, rowBlock: 8 }],
-    [4, 128, 'int8', { wgSize: 16, tile: 32, rowBlock: 4 }],
+    [4, 64, 'f32', { tile: 64, rowBlock: 4, mixWords: 2 }],
+    [15, 80, 'f32', { tile: 64, rowBlock: 8, mixWords: 3 }],
+    [71, 256, 'f32', { tile: 32, rowBlock: 8, mixWords: 8 }],
+    [4, 128, 'int8', { tile: 64, rowBlock: 4, mixWords: 1 }],
   ] as const)('on a CPU, %i rows of head dim %i in %s', (rows, headDim, type, sizes) => {
     const variant = chooseTiles(shapeOf(rows, headDim), both(type), SOFTWARE_FACTS);
-    expect(variant).toEqual({ template: 'tiles', mixWords: 1, ...sizes });
+    expect(variant).toEqual({ template: 'tiles', wgSize: 8, ...sizes });
   });
 
   test.each([
-    [4, 64, 'f32', { tile: 32, rowBlock: 4, mixWords: 2 }],
-    [9, 112, 'f16', { tile: 128, rowBlock: 5, mixWords: 2 }],
-    [8, 256, 'f32', { tile: 128, rowBlock: 8, mixWords: 8 }],
-    [1, 64, 'int4', { tile: 32, rowBlock: 1, mixWords: 1 }],
+    [4, 64, 'f32', { tile: 64, rowBlock: 4, mixWords: 4 }],
+    [9, 112, 'f16', { tile: 64, rowBlock: 5, mixWords: 4 }],
+    [1, 64, 'int4', { tile: 64, rowBlock: 1, mixWords: 1 }],
   ] as const)(
     'on a CPU with subgroups of four, %i rows of head dim %i in %s',
     (rows, headDim, type, sizes) => {
       const variant = chooseTiles(shapeOf(rows, headDim), both(type), SWIFTSHADER);
-      expect(variant).toEqual({ template: 'tiles', wgSize: 8, ...sizes });
+      expect(variant).toEqual({ template: 'tiles', wgSize: 4, ...sizes });
     },
   );
 
@@ -84,8 +80,10 @@ describe('sizes', () => {
           const blocks = workgroupsPerItem(shape, variant) / shape.numKvHeads;
           expect(blocks * rowBlock).toBeGreaterThanOrEqual(shape.rowsPerKvHead);
           expect((blocks - 1) * rowBlock).toBeLessThan(shape.rowsPerKvHead);
-          expect(wgSize * mixWords).toBeGreaterThanOrEqual(rowWords(type, shape.headDim));
-          expect([wgSize % Math.min(tile, wgSize), tile % Math.min(tile, wgSize)]).toEqual([0, 0]);
+          expect(wgSize * mixWords * (wgSize < 32 ? 1 : 2)).toBeGreaterThanOrEqual(
+            rowWords(type, shape.headDim),
+          );
+          expect(tile % 8).toBe(0);
         }
       }
     },
@@ -93,8 +91,9 @@ describe('sizes', () => {
 });
 
 describe('tilesConsts', () => {
-  // Ten words of V make sets of ten invocations: six of them, of which two share twelve rows of 16 floats each.
-  test('by hand', () => {
+  // A GPU: teams of two invocations for ten words of K, five turns; six packs of two rows, a set of teams each. Twenty
+  // invocations cover a row of V: three sets, which mix two packs each.
+  test('of a GPU, by hand', () => {
     const variant: TilesVariant = { template: 'tiles', wgSize: 64, tile: 16, rowBlock: 12, mixWords: 1 };
     expect(tilesConsts(shapeOf(24, 80), both('f16'), variant)).toEqual({
       HEAD_DIM: 80,
@@ -104,40 +103,68 @@ describe('tilesConsts', () => {
       CAUSAL: true,
       WG_SIZE: 64,
       TILE: 16,
-      KEYS: 1,
-      QK_ROWS: 3,
-      MIX_WORDS: 1,
-      MIX_VEC4S: 2,
-      ROW_SETS: 2,
-      MIX_ROWS: 6,
+      GROUPS: 8,
+      LANES: 2,
+      K_PIECE_VEC4S: 2,
+      K_LANE_VEC4S: 10,
+      SLICES: 5,
+      SLICE_PIECES: 1,
+      SCORE_PACKS: 1,
+      SCORE_ROWS: 2,
+      SCORE_SETS: 6,
+      V_PIECE_VEC4S: 1,
+      MIX_PIECES: 1,
+      MIX_VEC4S: 1,
+      MIX_PACKS: 2,
+      MIX_ROWS: 4,
+      MIX_SETS: 3,
+      OUT_ROWS: 2,
+      OUT_TURNS: 2,
     });
   });
 
-  test('rows that no set has room for go to the sets there are', () => {
-    const variant: TilesVariant = { template: 'tiles', wgSize: 16, tile: 32, rowBlock: 20, mixWords: 1 };
-    expect(tilesConsts(shapeOf(20, 64), both('f32'), variant)).toMatchObject({
-      ROW_SETS: 1,
+  test('of a CPU: every invocation serves all rows, and takes whole words', () => {
+    const variant: TilesVariant = { template: 'tiles', wgSize: 16, tile: 4, rowBlock: 20, mixWords: 1 };
+    expect(tilesConsts(shapeOf(20, 64), both('int8'), variant)).toMatchObject({
+      GROUPS: 4,
+      LANES: 4,
+      SLICES: 1,
+      SCORE_ROWS: 20,
+      SCORE_SETS: 1,
+      V_PIECE_VEC4S: 4,
       MIX_ROWS: 20,
-      KEYS: 2,
+      MIX_SETS: 1,
+      OUT_TURNS: 1,
     });
   });
 });
 
 describe('tilesWorkgroupBytes', () => {
-  test('counts weights, maxima and the sums of the sets', () => {
-    const variant: TilesVariant = { template: 'tiles', wgSize: 16, tile: 32, rowBlock: 4, mixWords: 2 };
-    // 4 * 32 weights and 4 maxima of 4 bytes; 16 times a number and two words of two vec4s.
-    expect(tilesWorkgroupBytes(both('f16'), variant)).toBe(512 + 16 + 16 * (4 + 64));
+  const variant: TilesVariant = { template: 'tiles', wgSize: 16, tile: 32, rowBlock: 4, mixWords: 2 };
+
+  test('counts packs of a CPU, and o of its sets', () => {
+    // Packs of 4 rows: 32 weights, 32 times five sums of products, 8 maxima, 8 sums, three more; o of 4 sets, 4 rows, 16 vec4s.
+    expect(tilesWorkgroupBytes(shapeOf(4, 64), both('f16'), variant)).toBe(
+      16 * (32 * 6 + 19) + 4 * 4 * 16 * 16,
+    );
+  });
+
+  test('counts the queries of a GPU too', () => {
+    // Two packs of 2 rows; 9 sums of products a key; 4 rows of 32 vec4s; o of two key sets, two rows each of two sets.
+    const gpu = { ...variant, wgSize: 128, mixWords: 1 };
+    expect(tilesWorkgroupBytes(shapeOf(4, 128), both('f16'), gpu)).toBe(
+      8 * 2 * (32 * 10 + 19) + 16 * (4 * 32 + 2 * 4 * 32),
+    );
   });
 });
 
 describe('checkTiles', () => {
-  const good: TilesVariant = { template: 'tiles', wgSize: 64, tile: 32, rowBlock: 8, mixWords: 1 };
+  const good: TilesVariant = { template: 'tiles', wgSize: 16, tile: 32, rowBlock: 8, mixWords: 1 };
   const check = (change: Partial<TilesVariant>) => () =>
     checkTiles(shapeOf(8, 128), both('f16'), { ...good, ...change });
 
-  test('accepts tiles of fewer keys than invocations, of as many, and of more', () => {
-    for (const tile of [1, 32, 64, 192]) expect(check({ tile })).not.toThrow();
+  test('accepts tiles of up to eight keys, and multiples of it', () => {
+    for (const tile of [1, 7, 8, 24, 192]) expect(check({ tile })).not.toThrow();
     expect(check({ wgSize: 1, mixWords: 16 })).not.toThrow();
   });
 
@@ -147,12 +174,13 @@ describe('checkTiles', () => {
     [{ mixWords: 17 }, 'tiles: mixWords: expected a whole number from 1 to 16, got 17'],
     [{ wgSize: 15 }, 'tiles: wgSize: expected a whole number from 16 to 65536, got 15'],
     [{ wgSize: 7, mixWords: 2 }, 'tiles: wgSize: expected a whole number from 8 to 65536, got 7'],
-    [{ wgSize: 64.5 }, 'tiles: wgSize: expected a whole number from 16 to 65536, got 64.5'],
+    [{ wgSize: 64.5 }, 'tiles: wgSize: expected a whole number from 32 to 65536, got 64.5'],
     [{ tile: 0 }, 'tiles: tile: expected a whole number from 1 to 65536, got 0'],
     [{ rowBlock: -1 }, 'tiles: rowBlock: expected a whole number from 1 to 65536, got -1'],
     [{ rowBlock: NaN }, 'tiles: rowBlock: expected a whole number from 1 to 65536, got NaN'],
-    [{ tile: 48 }, 'tiles: one of wgSize (64) and tile (48) must be a multiple of the other'],
-    [{ tile: 96 }, 'tiles: one of wgSize (64) and tile (96) must be a multiple of the other'],
+    [{ wgSize: 128, mixWords: 33 }, 'tiles: mixWords: expected a whole number from 1 to 32, got 33'],
+    [{ tile: 9 }, 'tiles: tile: expected at most 8 or a multiple of it, got 9'],
+    [{ tile: 100 }, 'tiles: tile: expected at most 8 or a multiple of it, got 100'],
   ])('refuses %j', (change, message) => {
     expect(check(change)).toThrow(ShapeError);
     expect(check(change)).toThrow(message);

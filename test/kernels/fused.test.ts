@@ -81,10 +81,11 @@ describe('checkVariant', () => {
       { ...registers, wgSize: 256, teamRows: 64 },
       'decode_registers: maxComputeWorkgroupStorageSize needed 16384, available 16000',
     ],
-    // 96 * 32 weights, 96 maxima, 64 times a number and two words of two vec4s.
+    // 96 queries of 32 vec4s; 48 packs of two rows: 32 weights, 32 sums of products, 8 maxima, 8 sums and three more each;
+    // o of four sets, two rows each of 32 vec4s.
     [
       { ...tiles, rowBlock: 96 },
-      'decode_tiles: maxComputeWorkgroupStorageSize needed 17024, available 16000',
+      'decode_tiles: maxComputeWorkgroupStorageSize needed 85120, available 16000',
     ],
   ] as const)('refuses %j', (variant, message) => {
     const facts = { ...GPU_FACTS, maxWorkgroupStorage: 16000 };
@@ -94,7 +95,7 @@ describe('checkVariant', () => {
 
   test('refuses sizes the kernel is not made for, and registers without subgroups', () => {
     expect(check({ ...registers, tokens: 3 })).toThrow(ShapeError);
-    expect(check({ ...tiles, tile: 48 })).toThrow(ShapeError);
+    expect(check({ ...tiles, tile: 20 })).toThrow(ShapeError);
     expect(check(registers, { ...GPU_FACTS, subgroups: false })).toThrow(FeatureMissingError);
   });
 
