@@ -14,11 +14,11 @@ import { appendKv } from '../../src/kernels/appendKv.ts';
 import type { Kernel } from '../../src/kernels/kernel.ts';
 import { caseId, shapeOf, type IsaCase } from './cases.ts';
 import type { Compiled, CompiledCase, CompiledKernel } from './compiled.ts';
+import { LABELLED } from './dawn.ts';
 
 const [casesFile, compiledFile] = process.argv.slice(2) as [string, string];
 
-// The label is how the layer knows a kernel again.
-const found = await nodeGpu({ dawnFlags: ['enable-dawn-features=use_user_defined_labels_in_backend'] });
+const found = await nodeGpu(LABELLED);
 const device = await openDevice(found.gpu, { descriptor: fullDescriptor });
 const compiled = new Map<string, CompiledKernel>();
 

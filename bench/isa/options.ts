@@ -54,6 +54,7 @@ const OPTIONS: readonly Option[] = [
 const HELP = `
 Compiles only: counts, not times, and Mesa's compilers, not the vendors' own. Runs on Debian and its relatives on x86-64, without
 a GPU. The first run fetches Debian 13's Mesa and builds what its packages lack, in the user's cache folder; it installs nothing.
+With the packages of bench:peers, a run that has f16 or f32 of 32/8/128 compiles onnxruntime-web's kernels of that step beside ours.
 
 Examples:
   npm run bench:isa                                                  all ten families, some minutes

@@ -1,7 +1,9 @@
-// report.ts: a result as people read it: what compiled what, a line for each family, a line for each pipeline.
+// report.ts: a result as people read it: what compiled what, a line for each family, a line for each pipeline, the peer.
 import { variantName } from '../../src/kernels/fused.ts';
 import { markdownTable, plural, type Column } from '../text/format.ts';
-import type { IsaFamily, IsaResult, IsaRow } from '../schema/isaSchema.ts';
+import { OUR_ENGINE, type IsaFamily, type IsaResult, type IsaRow } from '../schema/isaSchema.ts';
+import { instructionsPerKey, instructionsPerMad } from './figures.ts';
+import { peerTable } from './peer/peerTable.ts';
 import { spilled } from './statistics.ts';
 
 /** The result as a file: a line for each row, so that a diff shows which kernels changed. */
@@ -14,11 +16,18 @@ export function isaJson({ schema, context, results, refused }: IsaResult): strin
 /** Everything a person reads. */
 export function isaReport(result: IsaResult): string {
   const { refused } = result;
-  const parts = [isaHeader(result), familyTable(result), pipelineTable(result, result.results)];
+  const parts = [isaHeader(result), familyTable(result), pipelineTable(result, ourRows(result))];
+  const peer = peerTable(result);
+  if (peer) parts.push(peer);
   if (refused.length > 0) {
     parts.push(refused.map(({ family, id, why }) => `refused  ${family} ${id}: ${why}`).join('  \n'));
   }
   return parts.join('\n\n');
+}
+
+/** The pipelines of this project. */
+export function ourRows({ results }: IsaResult): IsaRow[] {
+  return results.filter(({ engine }) => engine === OUR_ENGINE);
 }
 
 /** The lines above the tables. */
@@ -43,12 +52,13 @@ const FAMILY_COLUMNS: readonly Column[] = [
   { title: 'least resident', align: 'right' },
 ];
 
-/** A line for each family: how many of its pipelines spill, and the worst of the others. */
-export function familyTable({ context, results }: IsaResult): string {
+/** A line for each family: how many of our pipelines spill, and the worst of the others. */
+export function familyTable(result: IsaResult): string {
+  const ours = ourRows(result);
   return markdownTable(
     FAMILY_COLUMNS,
-    context.families.map((family) => {
-      const rows = results.filter((row) => row.family === family.name);
+    result.context.families.map((family) => {
+      const rows = ours.filter((row) => row.family === family.name);
       const resident = Math.min(...rows.map((row) => row.resident ?? Number.POSITIVE_INFINITY));
       return [
         family.name,
@@ -115,6 +125,7 @@ function spillsCell({ spills, fills }: IsaRow): string {
   return fills === undefined ? text(spills) : `${text(spills)} : ${fills}`;
 }
 
+/** As in `8 of 16`; nothing where registers do not bound it. */
 function residentCell({ mostResident }: IsaFamily, resident: number | undefined): string {
   return resident === undefined ? '' : `${resident} of ${mostResident}`;
 }
@@ -132,19 +143,4 @@ function loopCells({ loop, ...row }: IsaRow): string[] {
     String(loop.scratch),
     text(loop.ldsShuffles),
   ];
-}
-
-/** Instructions of the main loop for each multiply-add that attention needs. */
-export function instructionsPerMad({ loop }: IsaRow): number | undefined {
-  return loop?.multiplyAdds && loop.instructions / loop.multiplyAdds;
-}
-
-/** Rows and lanes that the count of instructions for a key is said for: those of AMD's subgroups, in groups of four. */
-const KEY = { rows: 4, lanes: 64 };
-
-/** Instructions of the main loop for each key and four query rows, as a subgroup of 64 would need: 2 D multiply-adds a row. */
-export function instructionsPerKey(row: IsaRow): number | undefined {
-  const perMad = instructionsPerMad(row);
-  const headDim = Number(/_d(\d+)_/.exec(row.cases[0] ?? '')?.[1]);
-  return perMad && (perMad * KEY.rows * 2 * headDim) / KEY.lanes;
 }

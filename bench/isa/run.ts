@@ -7,12 +7,15 @@ import { GqaError } from '../../src/index.ts';
 import { DAWN_NAME } from '../../src/node/adapters.ts';
 import { runtimeContext } from '../../src/node/runtimeContext.ts';
 import { userCache } from '../../src/node/userCache.ts';
+import { peerVersion } from '../peers/context.ts';
 import type { IsaFamily, IsaResult, IsaRow } from '../schema/isaSchema.ts';
 import { ISA_SCHEMA } from '../schema/version.ts';
 import { casesOf } from './cases.ts';
 import type { Compiled } from './compiled.ts';
 import { COMPILERS, FAMILIES, type Family } from './families.ts';
 import { nonStandard, type IsaFlags } from './options.ts';
+import { installedPeer, PEER_PACKAGE, peerTypes } from './peer/peer.ts';
+import { compilePeer } from './peer/peerRows.ts';
 import { familyRows } from './rows.ts';
 import { prepareDrivers, runOnAbsentGpu, type Drivers } from './tools/absentGpu.ts';
 import { debianRoot } from './tools/debian.ts';
@@ -51,6 +54,7 @@ async function compileFamilies(
   work: string,
   { note, signal }: Watch,
 ): Promise<IsaResult> {
+  const peer = installedPeer(peerTypes(flags), peerVersion(PEER_PACKAGE), note);
   const cases = join(work, 'cases.json');
   writeFileSync(cases, JSON.stringify(casesOf(flags)));
   const families: IsaFamily[] = [];
@@ -65,6 +69,11 @@ async function compileFamilies(
     families.push(familyOf(family, compiled));
     results.push(...familyRows(family, compiled, folder));
     refused.push(...compiled.refused.map((each) => ({ family: family.name, ...each })));
+    if (peer) {
+      const theirs = await compilePeer(family, drivers, peer, { folder, signal });
+      results.push(...theirs.rows);
+      refused.push(...theirs.refused);
+    }
   }
   return { schema: ISA_SCHEMA, context: contextOf(flags, drivers, families), results, refused };
 }

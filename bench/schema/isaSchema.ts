@@ -42,9 +42,14 @@ const isaLoop = object({
 });
 export type IsaLoop = Read<typeof isaLoop>;
 
+/** This project, among the engines of a result. */
+export const OUR_ENGINE = 'gqa-webgpu';
+
 /** One pipeline of one family, whatever number of steps use it: bench/isa/statistics.ts. */
 const isaRow = object({
   family: text,
+  /** Whose kernel: OUR_ENGINE, or a peer with its version. */
+  engine: text,
   kernel: text,
   /** The steps that use it, as in `h32_kv8_d128_q1_f16`. */
   cases: list(text),

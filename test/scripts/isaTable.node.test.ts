@@ -2,7 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { PEER_ATTENTION } from '../../bench/isa/peer/peer.ts';
+import { peerTable } from '../../bench/isa/peer/peerTable.ts';
 import { spilled } from '../../bench/isa/statistics.ts';
+import type { IsaResult } from '../../bench/schema/isaSchema.ts';
 import { withIsa } from '../../scripts/isaTable.ts';
 import { readIsaResults, ROOT } from '../../scripts/resultFiles.ts';
 
@@ -46,10 +49,21 @@ describe('a part', () => {
     expect(made).not.toContain('decode_merge');
   });
 
+  test("peer: ours beside a peer's, or that there is none", () => {
+    const { result } = isa!;
+    const [ours] = result.results.filter(({ variant }) => variant);
+    const theirs = { ...ours!, engine: 'peer 1.0', kernel: PEER_ATTENTION };
+    const named = (rows: IsaResult['results']) => [{ name: 'isa', result: { ...result, results: rows } }];
+    expect(withIsa(part('isa.json, peer'), named([ours!]))).toContain('has no kernels of a peer');
+    expect(withIsa(part('isa.json, peer'), named([ours!, theirs]))).toContain(
+      peerTable({ ...result, results: [ours!, theirs] }),
+    );
+  });
+
   test.each([
     ['nothing.json, families', 'got "nothing.json"'],
     ['isa.json, h1_kv1_d1', 'expected cases of "isa.json, h1_kv1_d1", found none'],
-    ['isa.json', 'expected "isa: NAME.json, families or NAME.json, CASES'],
+    ['isa.json', 'expected "isa: NAME.json, families or NAME.json, peer or NAME.json, CASES'],
   ])('%s is refused', (what, says) => {
     expect(() => withIsa(part(what), results)).toThrow(says);
   });

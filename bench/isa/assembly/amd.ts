@@ -1,5 +1,5 @@
-// amd.ts: the main loop of a kernel in AMD's assembly, as LLVM's disassembler writes it for RADV.
-import { Flight, mainLoop, type Line, type LoopCounts } from './loops.ts';
+// amd.ts: the loops of a kernel in AMD's assembly, as LLVM's disassembler writes it for RADV.
+import { Flight, mainLoop, passesOf, sumOfPasses, type Line, type LoopCounts } from './loops.ts';
 
 interface AmdLine extends Line {
   /** The instruction's name without the suffix of its encoding; '' of a label. */
@@ -9,6 +9,10 @@ interface AmdLine extends Line {
 
 /** Waits, hints and padding: nothing that a SIMD spends a slot of arithmetic on. Waits count all the same. */
 const NO_WORK = /^(s_nop|s_delay_alu|s_clause|s_code_end|v_nop|s_endpgm|s_inst_prefetch|s_setprio)/;
+
+/** Products of floats, of one and of two halves, alone or in a sum. */
+const MULTIPLIES =
+  /^v_(dual_|pk_)?(mul|fma|fmac|mac|mad|fma_mix\w*|mad_mix\w*|dot2\w*?)(ak|amk|mk|_legacy)?_f(16|32)/;
 
 const LOAD = /^(buffer|global|flat)_load/;
 
@@ -25,7 +29,15 @@ const WIDTHS: readonly (readonly [RegExp, number])[] = [
 /** The counts of the loop that loads the cache; undefined where no loop loads. */
 export function amdMainLoop(text: string): LoopCounts | undefined {
   const loop = mainLoop(linesOf(text));
-  if (!loop) return undefined;
+  return loop && countsOf(loop);
+}
+
+/** The counts of a turn of both passes over the cache; undefined where there are not two. */
+export function amdPasses(text: string): LoopCounts | undefined {
+  return sumOfPasses(passesOf(linesOf(text)).map(countsOf));
+}
+
+function countsOf(loop: readonly AmdLine[]): LoopCounts {
   const flight = new Flight();
   for (const { name, operands, loadBytes } of loop) {
     if (loadBytes > 0) flight.ask(loadBytes);
@@ -46,16 +58,18 @@ export function amdMainLoop(text: string): LoopCounts | undefined {
 function linesOf(text: string): AmdLine[] {
   return text.split('\n').flatMap((line): AmdLine[] => {
     const [, label] = /^(BB\d+):/.exec(line) ?? [];
-    if (label !== undefined) return [{ label, name: '', operands: '', loadBytes: 0 }];
+    if (label !== undefined) return [{ label, name: '', operands: '', loadBytes: 0, multiplies: false }];
     const [, full, operands = ''] = /^\s+([a-z]\w*)\s*(.*?)\s*(?:;.*)?$/.exec(line) ?? [];
     if (full === undefined) return [];
     const name = full.replace(/_e(32|64)$/, '');
     const [target] = /^s_c?branch/.test(name) ? (/BB\d+/.exec(operands) ?? []) : [];
     const loadBytes = LOAD.test(name) ? (WIDTHS.find(([pattern]) => pattern.test(name))?.[1] ?? 4) : 0;
-    const first = { name, operands, loadBytes, ...(target !== undefined && { target }) };
+    const multiplies = MULTIPLIES.test(name);
+    const first = { name, operands, loadBytes, multiplies, ...(target !== undefined && { target }) };
     // One line of RDNA3 may hold two instructions.
     const [, second] = /:: (v_\w+)/.exec(operands) ?? [];
-    return second === undefined ? [first] : [first, { name: second, operands: '', loadBytes: 0 }];
+    if (second === undefined) return [first];
+    return [first, { name: second, operands: '', loadBytes: 0, multiplies: MULTIPLIES.test(second) }];
   });
 }
 

@@ -1,5 +1,5 @@
-// intel.ts: the main loop of a kernel in Intel's assembly, as Mesa's brw writes it.
-import { Flight, mainLoop, type Line, type LoopCounts } from './loops.ts';
+// intel.ts: the loops of a kernel in Intel's assembly, as Mesa's brw writes it.
+import { Flight, mainLoop, passesOf, sumOfPasses, type Line, type LoopCounts } from './loops.ts';
 
 interface IntelLine extends Line {
   /** The instruction's name; '' of a label. */
@@ -14,7 +14,15 @@ interface IntelLine extends Line {
 /** The counts of the loop that loads the cache; undefined where no loop loads. */
 export function intelMainLoop(text: string): LoopCounts | undefined {
   const loop = mainLoop(linesOf(text));
-  if (!loop) return undefined;
+  return loop && countsOf(loop);
+}
+
+/** The counts of a turn of both passes over the cache; undefined where there are not two. */
+export function intelPasses(text: string): LoopCounts | undefined {
+  return sumOfPasses(passesOf(linesOf(text)).map(countsOf));
+}
+
+function countsOf(loop: readonly IntelLine[]): LoopCounts {
   const flight = new Flight();
   for (const { name, waits, token, loadBytes } of loop) {
     for (const each of [...waits, token]) flight.waitFor(each);
@@ -32,15 +40,20 @@ export function intelMainLoop(text: string): LoopCounts | undefined {
 
 const INSTRUCTION = /^(?:\([^)]*\) )?([a-z][\w.]*(?: (?:nop|allrd|allwr|bar))?)\(\d+\)/;
 
+/** Products of floats, alone or in a sum. */
+const MULTIPLIES = /^(?:\([^)]*\) )?(mul|mad|mac)[^ ]*\(\d+\) +\S+<\d>H?F /;
+
 /** Labels, waits and the jump back. */
 const NO_WORK = /^($|sync|while$)/;
+
+const NOTHING = { name: '', waits: [], token: '', scratch: false, loadBytes: 0, multiplies: false };
 
 /** A message stands on the line after its `send`, with the annotations. */
 function linesOf(text: string): IntelLine[] {
   const joined = text.replaceAll(/\n +(?=[^\n]*MsgDesc)/g, ' ');
   return joined.split('\n').flatMap((line): IntelLine[] => {
     const [, label] = /^(LABEL\d+):/.exec(line) ?? [];
-    if (label !== undefined) return [{ label, name: '', waits: [], token: '', scratch: false, loadBytes: 0 }];
+    if (label !== undefined) return [{ label, ...NOTHING }];
     const [, name] = INSTRUCTION.exec(line) ?? [];
     if (name === undefined) return [];
     const [, target] = name === 'while' ? (/JIP:\s+(LABEL\d+)/.exec(line) ?? []) : [];
@@ -52,6 +65,7 @@ function linesOf(text: string): IntelLine[] {
         token: /\$(\d+)(?!\d|\.)/.exec(annotations)?.[1] ?? '',
         scratch: isScratch(line),
         loadBytes: bytesLoaded(line),
+        multiplies: MULTIPLIES.test(line),
         ...(target !== undefined && { target }),
       },
     ];

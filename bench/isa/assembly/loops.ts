@@ -1,4 +1,4 @@
-// loops.ts: finds the main loop in a kernel's assembly: the one that loads the cache.
+// loops.ts: finds the loops in a kernel's assembly that load the cache.
 
 /** What a line of assembly is to the search: a label, or an instruction, which may jump. */
 export interface Line {
@@ -7,6 +7,8 @@ export interface Line {
   readonly target?: string;
   /** What an invocation loads from storage buffers by it. */
   readonly loadBytes: number;
+  /** Whether it multiplies floats. */
+  readonly multiplies: boolean;
 }
 
 /** What a turn of a loop costs an invocation, as the text stands: a branch is not taken, a loop within runs once. */
@@ -43,6 +45,36 @@ export function mainLoop<T extends Line>(lines: readonly T[]): readonly T[] | un
   return lines.slice(from, to + 1);
 }
 
+/**
+ * The lines of each loop that loads and multiplies, the innermost ones: the passes over the cache of a kernel that takes
+ * keys and values in turn. A loop that only copies, such as one of the query, is none.
+ */
+export function passesOf<T extends Line>(lines: readonly T[]): (readonly T[])[] {
+  const loops = loopsOf(lines);
+  const passes = loops.filter((loop) => {
+    const multiplies = lines.slice(loop.from, loop.to + 1).some((line) => line.multiplies);
+    return multiplies && ownBytes(lines, loop, loops) > 0;
+  });
+  return passes
+    .filter((loop) => !passes.some((other) => other !== loop && isWithin(other, loop)))
+    .map(({ from, to }) => lines.slice(from, to + 1));
+}
+
+/** A turn of both passes, first keys, then values; undefined unless there are two whose turns load the same number of bytes. */
+export function sumOfPasses(passes: readonly LoopCounts[]): LoopCounts | undefined {
+  const [keys, values] = passes;
+  if (passes.length !== 2 || keys!.loadBytes !== values!.loadBytes) return undefined;
+  const sum = (of: (pass: LoopCounts) => number) => of(keys!) + of(values!);
+  return {
+    instructions: sum((pass) => pass.instructions),
+    loadBytes: sum((pass) => pass.loadBytes),
+    inFlight: Math.max(keys!.inFlight, values!.inFlight),
+    drains: sum((pass) => pass.drains),
+    scratch: sum((pass) => pass.scratch),
+    ...(keys!.ldsShuffles !== undefined && { ldsShuffles: sum((pass) => pass.ldsShuffles ?? 0) }),
+  };
+}
+
 /** From each label to the last jump back to it. */
 function loopsOf(lines: readonly Line[]): Loop[] {
   const labels = new Map(
@@ -57,12 +89,16 @@ function loopsOf(lines: readonly Line[]): Loop[] {
 }
 
 function ownBytes(lines: readonly Line[], loop: Loop, loops: readonly Loop[]): number {
-  const within = loops.filter((other) => other !== loop && other.from >= loop.from && other.to <= loop.to);
+  const within = loops.filter((other) => other !== loop && isWithin(other, loop));
   let bytes = 0;
   for (let at = loop.from; at <= loop.to; at++) {
     if (!within.some(({ from, to }) => from <= at && at <= to)) bytes += lines[at]!.loadBytes;
   }
   return bytes;
+}
+
+function isWithin(inner: Loop, outer: Loop): boolean {
+  return inner.from >= outer.from && inner.to <= outer.to;
 }
 
 interface Load {

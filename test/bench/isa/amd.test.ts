@@ -1,6 +1,6 @@
 // amd.test.ts: the main loop in AMD's assembly, on texts as the disassembler writes them.
 import { expect, test } from 'vitest';
-import { amdMainLoop } from '../../../bench/isa/assembly/amd.ts';
+import { amdMainLoop, amdPasses } from '../../../bench/isa/assembly/amd.ts';
 
 // Two loops: one that loads a word at a time, longer, and one that loads rows, with another one behind it.
 const RDNA3 = `BB0:
@@ -74,4 +74,67 @@ BB1:
 test('no loop that loads, no counts', () => {
   expect(amdMainLoop('')).toBeUndefined();
   expect(amdMainLoop('BB0:\n\tv_nop\n\ts_branch BB0\n')).toBeUndefined();
+});
+
+// As of two passes: the query is copied, then keys and values are taken in turn, each with a loop over rows within.
+const PASSES = `BB0:
+	buffer_load_b64 v[4:5], v3, s[24:27], 0 offen               ; e0540000
+	ds_store_b64 v3, v[4:5]                                     ; d9340000
+	s_cbranch_scc0 BB0                                          ; bfa1fff0
+BB1:
+	s_cbranch_execz BB5                                         ; bfa50048
+BB2:
+	buffer_load_b64 v[4:5], v3, s[28:31], 0 offen               ; e0540000
+	s_waitcnt vmcnt(0)                                          ; bf8903f7
+BB3:
+	v_fma_mix_f32 v10, v5, v7, v10 op_sel_hi:[1,1,0]            ; cc200007
+	s_branch BB3                                                ; bfa0ffca
+	s_cbranch_scc0 BB2                                          ; bfa1ffa6
+BB4:
+	s_branch BB1                                                ; bfa0ffa0
+BB5:
+	buffer_load_b64 v[4:5], v3, s[16:19], 0 offen               ; e0540000
+	v_pk_fma_f16 v7, v5, v9, v7 op_sel_hi:[1,0,1]               ; cc0e4007
+	v_pk_fma_f16 v6, v4, v9, v6 op_sel_hi:[1,0,1]               ; cc0e4006
+	s_cbranch_scc0 BB5                                          ; bfa1ff9c
+BB6:
+	v_mul_f32_e32 v4, v4, v6                                    ; 10080d04
+	s_branch BB6                                                ; bfa0ff00
+`;
+
+test('two passes are summed; loops that only load, only multiply or hold a pass are none', () => {
+  expect(amdPasses(PASSES)).toEqual({
+    instructions: 5 + 4,
+    loadBytes: 8 + 8,
+    inFlight: 8,
+    drains: 1,
+    scratch: 0,
+    ldsShuffles: 0,
+  });
+});
+
+test('one pass, and two of different size, have no sum', () => {
+  expect(amdPasses(PASSES.replaceAll('v_pk_fma_f16', 'v_pk_add_f16'))).toBeUndefined();
+  expect(
+    amdPasses(
+      PASSES.replace('buffer_load_b64 v[4:5], v3, s[16:19]', 'buffer_load_b128 v[4:7], v3, s[16:19]'),
+    ),
+  ).toBeUndefined();
+});
+
+test.each([
+  'v_mul_f32_e32',
+  'v_fmac_f32',
+  'v_dual_fmac_f32',
+  'v_fma_mixlo_f16',
+  'v_pk_mul_f16',
+  'v_mad_mix_f32',
+  'v_dot2_f32_f16',
+  'v_fmaak_f32',
+])('%s multiplies', (name) => {
+  expect(amdPasses(PASSES.replaceAll('v_pk_fma_f16', name))).toBeDefined();
+});
+
+test.each(['v_mul_lo_u32', 'v_mad_u64_u32', 'v_add_f32', 'v_max_f16'])('%s does not', (name) => {
+  expect(amdPasses(PASSES.replaceAll('v_pk_fma_f16', name))).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 // intel.test.ts: the main loop in Intel's assembly, on texts as brw writes them for Xe LP and for its successors.
 import { describe, expect, test } from 'vitest';
-import { intelMainLoop } from '../../../bench/isa/assembly/intel.ts';
+import { intelMainLoop, intelPasses } from '../../../bench/isa/assembly/intel.ts';
 
 // Between the loops: the first clears workgroup memory and is the longest, the second is the main one.
 const XE_LP = `LABEL1:
@@ -75,4 +75,27 @@ test('no loop that loads, no counts', () => {
   expect(
     intelMainLoop('LABEL1:\nnop(16) { align1 };\nwhile(16)       JIP:  LABEL1    { align1 1H };\n'),
   ).toBeUndefined();
+});
+
+/** A loop that loads eight bytes and does this with them. */
+const pass = (label: number, instruction: string) => `LABEL${label}:
+send(16)        g13UD           g11UD           nullUD          0x04823006                0x00000000
+                            dp data 1 MsgDesc: (untyped surface read, Surface = 4, SIMD16, Mask = 0xc)  mlen 2 ex_mlen 0 rlen 4 { align1 1H @1 $6 };
+${instruction}    { align1 1H @1 $6.dst };
+while(16)       JIP:  LABEL${label}                                    { align1 1H };
+`;
+
+test('two passes are summed; a loop that only copies is none', () => {
+  const copy = pass(1, 'mov(16)         g97<1>UD        g13<8,8,1>UD');
+  const address = pass(2, 'mul(16)         g97<1>D         g13<8,8,1>D     g14<8,8,1>UW');
+  const keys = pass(3, 'mad(16)         g106<1>F        g70<8,8,1>F     g104<8,8,1>F    g26<1,1,1>F');
+  const values = pass(4, '(+f0.0) mad(16) g18<1>HF        g12<8,8,1>HF    g17<8,8,1>HF    g115<1,1,1>HF');
+  expect(intelPasses(copy + address + keys + values)).toEqual({
+    instructions: 4,
+    loadBytes: 16,
+    inFlight: 8,
+    drains: 2,
+    scratch: 0,
+  });
+  expect(intelPasses(copy + address + keys)).toBeUndefined();
 });

@@ -1,6 +1,7 @@
 // report.test.ts: a result as a file and as tables, on rows of each kind.
 import { describe, expect, test } from 'vitest';
-import { instructionsPerKey, instructionsPerMad, isaJson, isaReport } from '../../../bench/isa/report.ts';
+import { instructionsPerKey, instructionsPerMad } from '../../../bench/isa/figures.ts';
+import { isaJson, isaReport } from '../../../bench/isa/report.ts';
 import { multiplyAdds } from '../../../bench/isa/work.ts';
 import type { IsaResult, IsaRow } from '../../../bench/schema/isaSchema.ts';
 import { parseIsaResult } from '../../../bench/schema/readResult.ts';
@@ -19,6 +20,7 @@ const TILES = { template: 'tiles', wgSize: 64, tile: 64, rowBlock: 4, mixWords: 
 
 const AMD: IsaRow = {
   family: 'navi31',
+  engine: 'gqa-webgpu',
   kernel: 'decode_registers',
   cases: ['h32_kv8_d128_q1_f16'],
   variant: REGISTERS,
@@ -42,6 +44,7 @@ const AMD: IsaRow = {
 
 const INTEL: IsaRow = {
   family: 'tgl',
+  engine: 'gqa-webgpu',
   kernel: 'decode_merge',
   cases: ['h32_kv8_d128_q1_f16', 'h32_kv8_d128_q1_int8'],
   invocations: 128,
