@@ -117,7 +117,7 @@ export function registersConsts(shape: GqaShape, cache: CacheFormat, variant: Re
     V_LATE: shared && v.words > 1,
     MERGE_ROWS: mergeRows,
     MERGE_PASSES: Math.ceil(teamRows / mergeRows),
-    RUN_GROUP: Math.min(4, wgSize / lanes / blocks),
+    RUN_GROUP: Math.min(4, powerOfTwoFrom(wgSize / lanes / blocks)),
     SHARED_VEC4S: sharedVec4s,
   };
 }

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { PEER_ATTENTION } from '../../bench/isa/peer/peer.ts';
 import { peerTable } from '../../bench/isa/peer/peerTable.ts';
 import { spilled } from '../../bench/isa/statistics.ts';
-import type { IsaResult } from '../../bench/schema/isaSchema.ts';
+import { OUR_ENGINE, type IsaResult } from '../../bench/schema/isaSchema.ts';
 import { withIsa } from '../../scripts/isaTable.ts';
 import { readIsaResults, ROOT } from '../../scripts/resultFiles.ts';
 
@@ -26,7 +26,7 @@ describe('a part', () => {
     const made = withIsa(part('isa.json, families'), results);
     const { context, results: rows } = isa!.result;
     for (const { name, gpu } of context.families) {
-      const own = rows.filter(({ family }) => family === name);
+      const own = rows.filter(({ family, engine }) => family === name && engine === OUR_ENGINE);
       const line = made.split('\n').find((each) => each.startsWith(`| ${name} `))!;
       const cells = line.split('|').map((cell) => cell.trim());
       expect(cells.slice(2, 6)).toEqual([
