@@ -12,7 +12,8 @@ fn store(slot: Slot, scales: u32, bits: vec4<u32>) -> Lost {
   workgroupBarrier(); // largest magnitudes of all vec4s are there
   let first = slot.lane - slot.i;
   var most = 0u;
-  for (var i = 0u; i < HEAD_DIM / 4u; i++) {
+  let count = HEAD_DIM / 4u + (step.capacity >> 31u); // unknown to the compiler, which would load all at once, and spill
+  for (var i = 0u; i < count; i++) {
     most = max(most, largest[first + i]);
   }
   let scale = scale_for(most, 127u, 9u);
