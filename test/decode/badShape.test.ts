@@ -148,8 +148,8 @@ describe('a decoder', () => {
     const lanes = 2 * mostLanes(device.facts);
     const variant = { ...REGISTERS, lanes, wgSize: lanes };
     const make = () => createDecoder(device, { cache, numQHeads: 8, variant });
-    expect(await message(ShapeError, make)).toBe(
-      `registers: lanes: expected a whole number from 4 to ${lanes / 2}, got ${lanes}`,
+    expect(await message(ShapeError, make)).toMatch(
+      new RegExp(`^registers: lanes: expected .*\\b${lanes / 2}, got ${lanes}$`),
     );
   });
 
