@@ -16,12 +16,20 @@ const ONE_KEY = packStep(
 );
 
 /**
- * Runs the kernel over one key of zeros. A pipeline whose subgroups are smaller than a team writes NaN, whatever size the
- * device chose for other shaders: compilers choose it for each.
+ * Runs the kernel over one key of zeros, without log-sum-exps and with them. A pipeline whose subgroups are smaller than a team
+ * writes NaN, whatever size the device chose for other shaders: compilers choose it for each.
  */
 export async function laneFault(device: GqaDevice, context: PlanContext): Promise<string | undefined> {
+  for (const lse of [false, true]) {
+    if (await writesNaN(device, context, lse))
+      return 'the kernel itself has smaller subgroups than its teams';
+  }
+  return undefined;
+}
+
+async function writesNaN(device: GqaDevice, context: PlanContext, lse: boolean): Promise<boolean> {
   const { shape, layout, variant, subgroupSize } = context;
-  const compiled = await device.pipelines.get(fusedKernel(shape, layout, variant, false, subgroupSize));
+  const compiled = await device.pipelines.get(fusedKernel(shape, layout, variant, lse, subgroupSize));
   const oneHead = { ...shape, batch: 1, numKvHeads: 1, numQHeads: shape.groupSize };
   const rowBytes = shape.headDim * 4;
   const sizes = {
@@ -30,6 +38,7 @@ export async function laneFault(device: GqaDevice, context: PlanContext): Promis
     v_cache: rowBytes,
     o: shape.rowsPerKvHead * rowBytes,
     partial: partialBytes(oneHead, 1),
+    ...(lse && { lse: shape.rowsPerKvHead * 4 }),
   };
   const ring = new StepRing(device, 'lane probe: step', ONE_KEY.length);
   const buffers = Object.entries(sizes).map(([name, size]) => {
@@ -46,8 +55,7 @@ export async function laneFault(device: GqaDevice, context: PlanContext): Promis
       endPass(encoder, pass);
       device.gpu.queue.submit([encoder.finish()]);
     });
-    const wrong = new Float32Array(await readBack(device, o)).some(Number.isNaN);
-    return wrong ? 'the kernel itself has smaller subgroups than its teams' : undefined;
+    return new Float32Array(await readBack(device, o)).some(Number.isNaN);
   } finally {
     ring.destroy();
     for (const [, buffer] of buffers) buffer.destroy();

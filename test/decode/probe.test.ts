@@ -200,7 +200,11 @@ describe.runIf(subgroups)('devices that say less than they have', () => {
     test('are given up where the kernel itself got smaller ones', async () => {
       const { subgroupMinSize: size } = (await deviceWith()).facts;
       if (size === 4) return; // there are none
-      const smaller: Edit = (code) => code.replace('size_of(me) < LANES', 'size_of(me) > 4u');
+      // Of the two kernels, with log-sum-exps and without, one alone.
+      const smaller: Edit = (code) =>
+        code.includes('var<storage, read_write> lse')
+          ? code.replace('size_of(me) < LANES', 'size_of(me) > 4u')
+          : code;
       expect(await lanesOn(smaller, { subgroupMaxSize: size }, 'decode_registers')).toEqual({ lanes: 4 });
     });
 
