@@ -120,7 +120,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     attend(me, work, at, queries, zeros, constants, false, &next, &state);
   }
   if MASKED {
-    // The same for all of a workgroup, as the loop's barriers want it.
+    // The same for all of a workgroup, as the subgroup operations of its loop want it.
     let zero = work.end >> 31u;
     let work_again = work_of(group ^ vec3<u32>(zero), groups);
     attend_masked(invocation_plus(me, zero), work_again, queries, zeros, &next, &state);
