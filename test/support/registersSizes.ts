@@ -42,6 +42,27 @@ export function pairedRegisters(devices: readonly DeviceFacts[]): RegistersVaria
   });
 }
 
+/** Sizes of a variant that meet each other in the shader's text. */
+const MEETING = ['wgSize', 'lanes', 'tokens', 'teamRows', 'blocks', 'q', 'code'] as const;
+
+/** Of these, as few as have every two sizes together that any of them has together. */
+export function everyTwoSizes(all: readonly RegistersVariant[]): RegistersVariant[] {
+  const left = new Set(all.flatMap(twoSizes));
+  const chosen: RegistersVariant[] = [];
+  while (left.size > 0) {
+    const gains = all.map((variant) => twoSizes(variant).filter((two) => left.has(two)));
+    const most = Math.max(...gains.map(({ length }) => length));
+    const best = gains.findIndex(({ length }) => length === most);
+    for (const two of gains[best]!) left.delete(two);
+    chosen.push(all[best]!);
+  }
+  return chosen;
+}
+
+function twoSizes(variant: RegistersVariant): string[] {
+  return MEETING.flatMap((a, i) => MEETING.slice(i + 1).map((b) => `${a} ${variant[a]}, ${b} ${variant[b]}`));
+}
+
 function distinct<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
   return [...new Map(items.map((item) => [keyOf(item), item])).values()];
 }
