@@ -51,7 +51,7 @@ export type { FusedTemplate, FusedVariant } from './kernels/fused.ts';
 export type { Grid } from './kernels/kernel.ts';
 export type { CacheFormat } from './kernels/lib.ts';
 export type { SubgroupReport, TeamSizes } from './kernels/probe/subgroupProbe.ts';
-export { checkShape, HEAD_DIMS, MAX_Q_LEN } from './kernels/shape.ts';
+export { checkShape, MAX_HEAD_DIM, MAX_Q_LEN, MIN_HEAD_DIM } from './kernels/shape.ts';
 export { decodeRows, encodeRows, nothingLost } from './numbers/storedRows.ts';
 export type { LostCounts } from './numbers/storedRows.ts';
 export type { RowValues } from './numbers/rowArguments.ts';

@@ -48,9 +48,10 @@ export async function runProblem(
     const decoder = keep(
       await createDecoder(device, { cache, numQHeads, qLen, causal, fixedSplits, ...chosen }),
     );
+    const { rows, vHeadDim } = decoder.shape;
     const q = keep(uploadStorage(device, 'q', problem.q));
-    const o = keep(uploadStorage(device, 'o', new Float32Array(problem.q.length).fill(NaN)));
-    const lse = keep(uploadStorage(device, 'lse', new Float32Array(decoder.shape.rows).fill(NaN)));
+    const o = keep(uploadStorage(device, 'o', new Float32Array(rows * vHeadDim).fill(NaN)));
+    const lse = keep(uploadStorage(device, 'lse', new Float32Array(rows).fill(NaN)));
     const step = await decoder.bind({ q, o, lse });
     step.run(decoder.plan({ ...split, kvLens: problem.kvLens, smScale: problem.smScale }));
     return {

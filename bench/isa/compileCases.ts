@@ -52,7 +52,7 @@ async function compileCase(each: IsaCase): Promise<CompiledCase> {
     return pipeline;
   };
   await createFusedPath(recording(compile), context, noBuffer).compile(false);
-  if (each.kernel === 'auto') await compile(appendKv(headDim, layout));
+  if (each.kernel === 'auto') await compile(appendKv(layout));
   return { id: caseId(each), headDim, variant: context.variant, labels: [...labels] };
 }
 

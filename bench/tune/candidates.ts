@@ -14,7 +14,7 @@ import {
 } from '../../src/kernels/fused.ts';
 import type { CacheFormat } from '../../src/kernels/lib.ts';
 import type { GqaShape } from '../../src/kernels/shape.ts';
-import { mostLanes } from '../../src/kernels/registersSizes.ts';
+import { mostLanesOf } from '../../src/kernels/registersSizes.ts';
 import { evenBlocks, powerOfTwoFrom } from '../../src/kernels/sizes.ts';
 
 /**
@@ -69,7 +69,7 @@ function around(
 const POWERS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 function registersAround(from: RegistersVariant, shape: GqaShape, facts: DeviceFacts): RegistersVariant[][] {
-  const most = Math.min(mostLanes(facts), shape.headDim / 4);
+  const most = mostLanesOf(shape, facts);
   const lanes = POWERS.filter((n) => n >= 4 && n <= most);
   const mostInvocations = Math.min(256, facts.maxInvocations);
   const wgSizes = POWERS.filter((n) => n >= from.lanes && n <= mostInvocations);
@@ -101,7 +101,7 @@ function fitted(variant: RegistersVariant, rows: number): RegistersVariant {
 }
 
 function tilesAround(from: TilesVariant, shape: GqaShape, cache: CacheFormat): TilesVariant[][] {
-  const words = rowWords(cache.vType, shape.headDim);
+  const words = rowWords(cache.vType, shape.vHeadDim);
   const rows = [4, 8, 16, 32, 80].map((most) => evenBlocks(shape.rowsPerKvHead, most));
   return [
     POWERS.filter((n) => n >= 8).map((wgSize) => ({ ...from, wgSize })),

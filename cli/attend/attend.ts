@@ -120,16 +120,19 @@ const SMALL_BYTES = 2 ** 27;
 
 /** Refuses, before they are read, tensors that no buffer of the adapter could hold. */
 async function checkAdapter(path: string, shape: InputShape, options: AttendOptions): Promise<void> {
-  const { batch, numQHeads, numKvHeads, qLen, capacity, headDim } = shape;
-  const { kBytes } = cacheLayout({ batch, numKvHeads, capacity, headDim, kType: options.kvDtype });
-  const qBytes = batch * numQHeads * qLen * headDim * 4;
-  if (Math.max(kBytes, qBytes) <= SMALL_BYTES) return;
+  const { batch, numQHeads, numKvHeads, qLen, capacity, headDim, vHeadDim } = shape;
+  const kType = options.kvDtype;
+  const { kBytes, vBytes } = cacheLayout({ batch, numKvHeads, capacity, headDim, vHeadDim, kType });
+  const [qBytes, oBytes] = [headDim, vHeadDim].map((dim) => batch * numQHeads * qLen * dim * 4);
+  if (Math.max(kBytes, vBytes, qBytes!, oBytes!) <= SMALL_BYTES) return;
   const { device } = await openNode(options, () => {});
   try {
-    const axes = [batch, numKvHeads, capacity, headDim].join(', ');
-    checkBufferBytes(device.facts, `${path}: tensor "k" [${axes}] as ${options.kvDtype}`, kBytes);
-    const qAxes = [batch, numQHeads, qLen, headDim].join(', ');
-    checkBufferBytes(device.facts, `${path}: tensor "q" [${qAxes}] as f32`, qBytes);
+    const tensor = (name: string, axes: readonly number[], type: string, bytes: number) =>
+      checkBufferBytes(device.facts, `${path}: tensor "${name}" [${axes.join(', ')}] as ${type}`, bytes);
+    tensor('k', [batch, numKvHeads, capacity, headDim], kType, kBytes);
+    tensor('v', [batch, numKvHeads, capacity, vHeadDim], kType, vBytes);
+    tensor('q', [batch, numQHeads, qLen, headDim], 'f32', qBytes!);
+    tensor('o', [batch, numQHeads, qLen, vHeadDim], 'f32', oBytes!);
   } finally {
     device.destroy();
   }
@@ -165,12 +168,12 @@ function problemOf(input: AttendInput, { kvDtype, causal, scale }: AttendOptions
 }
 
 function resultTensors(
-  { batch, numQHeads, qLen, headDim }: AttendInput,
+  { batch, numQHeads, qLen, vHeadDim }: AttendInput,
   o: Float32Array,
   lse: Float32Array,
 ): TensorData[] {
   return [
-    { name: 'o', dtype: 'F32', shape: [batch, numQHeads, qLen, headDim], data: o },
+    { name: 'o', dtype: 'F32', shape: [batch, numQHeads, qLen, vHeadDim], data: o },
     { name: 'lse', dtype: 'F32', shape: [batch, numQHeads, qLen], data: lse },
   ];
 }
@@ -191,9 +194,11 @@ function metadataOf(
 }
 
 function summary(problem: StoredProblem, { kernel, kvDtype }: AttendOptions): string {
-  const { batch, numQHeads, numKvHeads, qLen, capacity, headDim } = problem;
+  const { batch, numQHeads, numKvHeads, qLen, capacity, headDim, vHeadDim } = problem;
+  const kv = (dim: number) => `[${batch}, ${numKvHeads}, ${capacity}, ${dim}]`;
+  const cache = vHeadDim === headDim ? `k and v ${kv(headDim)}` : `k ${kv(headDim)}, v ${kv(vHeadDim)}`;
   const q = `q [${batch}, ${numQHeads}, ${qLen}, ${headDim}]`;
-  return `${q}, k and v [${batch}, ${numKvHeads}, ${capacity}, ${headDim}] as ${kvDtype}, ${kernel}`;
+  return `${q}, ${cache} as ${kvDtype}, ${kernel}`;
 }
 
 function finiteNumber(text: string): number {

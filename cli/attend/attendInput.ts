@@ -3,14 +3,23 @@ import { checkKvLens } from '../../src/cache/layout.ts';
 import { SafetensorsFile } from '../../src/checkpoint/format/file.ts';
 import { CheckpointError, quote } from '../../src/checkpoint/format/checkpointError.ts';
 import type { TensorInfo } from '../../src/checkpoint/format/safetensors.ts';
-import { checkWhole, HEAD_DIMS, MAX_BATCH, MAX_HEADS, MAX_Q_LEN } from '../../src/kernels/shape.ts';
+import {
+  checkWhole,
+  MAX_BATCH,
+  MAX_HEAD_DIM,
+  MAX_HEADS,
+  MAX_Q_LEN,
+  MIN_HEAD_DIM,
+} from '../../src/kernels/shape.ts';
 
-/** What a file asks for: q [B, Hq, Lq, D], k and v [B, Hkv, T, D] as f32, and how many of the T tokens are valid. */
+/** What a file asks for: q [B, Hq, Lq, D], k [B, Hkv, T, D] and v [B, Hkv, T, Dv] as f32, and how many of the T tokens are valid. */
 export interface AttendInput {
   readonly batch: number;
   readonly numQHeads: number;
   readonly numKvHeads: number;
   readonly headDim: number;
+  /** Dv. */
+  readonly vHeadDim: number;
   readonly qLen: number;
   /** T. */
   readonly capacity: number;
@@ -58,9 +67,7 @@ function checkTensors(file: SafetensorsFile, path: string): InputShape {
   checkWhole(`${inQ}: B`, batch, 1, MAX_BATCH);
   checkWhole(`${inQ}: Hq`, numQHeads, 1, MAX_HEADS);
   checkWhole(`${inQ}: Lq`, qLen, 1, MAX_Q_LEN);
-  if (!HEAD_DIMS.includes(headDim)) {
-    throw new CheckpointError(`${inQ}: D must be one of ${HEAD_DIMS.join(', ')}, got ${headDim}`);
-  }
+  checkAxis(`${inQ}: D`, headDim);
   if (kBatch !== batch || kHeadDim !== headDim) {
     const wanted = `expected [${batch}, Hkv, T, ${headDim}], because q is ${list(q.shape)}`;
     throw new CheckpointError(`${inK}: ${wanted}; got ${list(k.shape)}`);
@@ -70,13 +77,25 @@ function checkTensors(file: SafetensorsFile, path: string): InputShape {
   if (numQHeads % numKvHeads !== 0) {
     throw new CheckpointError(`${inK}: Hq (${numQHeads}) must be a multiple of Hkv (${numKvHeads})`);
   }
-  if (v.shape.join() !== k.shape.join()) {
-    throw new CheckpointError(`${inV}: expected ${list(k.shape)} as k has, got ${list(v.shape)}`);
+  const vHeadDim = v.shape[3]!;
+  if (v.shape.slice(0, 3).join() !== k.shape.slice(0, 3).join()) {
+    const wanted = `[${batch}, ${numKvHeads}, ${capacity}, Dv]`;
+    throw new CheckpointError(
+      `${inV}: expected ${wanted}, because k is ${list(k.shape)}; got ${list(v.shape)}`,
+    );
   }
-  return { batch, numQHeads, numKvHeads, headDim, qLen, capacity };
+  checkAxis(`${inV}: Dv`, vHeadDim);
+  return { batch, numQHeads, numKvHeads, headDim, vHeadDim, qLen, capacity };
 }
 
-const AXES = { q: '[B, Hq, Lq, D]', k: '[B, Hkv, T, D]', v: '[B, Hkv, T, D]' } as const;
+/** Throws CheckpointError for heads that there are no kernels for. */
+function checkAxis(where: string, headDim: number): void {
+  if (headDim % 8 === 0 && headDim >= MIN_HEAD_DIM && headDim <= MAX_HEAD_DIM) return;
+  const wanted = `expected a multiple of 8 from ${MIN_HEAD_DIM} to ${MAX_HEAD_DIM}`;
+  throw new CheckpointError(`${where}: ${wanted}, got ${headDim}`);
+}
+
+const AXES = { q: '[B, Hq, Lq, D]', k: '[B, Hkv, T, D]', v: '[B, Hkv, T, Dv]' } as const;
 const FLOATS: readonly string[] = ['F32', 'F16', 'BF16'];
 
 /** A tensor of four axes and floating-point elements. */
@@ -133,7 +152,8 @@ function checkFinite(path: string, input: Omit<AttendInput, 'unused'>): void {
   const everything = Array.from({ length: input.batch }, () => input.qLen);
   checkRows(whereIs(path, 'q'), input.q, [input.numQHeads, input.qLen, input.headDim], everything);
   for (const name of ['k', 'v'] as const) {
-    const axes = [input.numKvHeads, input.capacity, input.headDim] as const;
+    const dim = name === 'k' ? input.headDim : input.vHeadDim;
+    const axes = [input.numKvHeads, input.capacity, dim] as const;
     checkRows(whereIs(path, name), input[name], axes, input.kvLens);
   }
 }

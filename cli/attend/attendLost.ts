@@ -6,21 +6,22 @@ import type { AttendInput } from './attendInput.ts';
 
 /** A warning for k and for v where values saturate or vanish in a cache of `type`. Only valid tokens count. */
 export function lostLines(input: AttendInput, type: KvType): string[] {
-  return (['k', 'v'] as const).flatMap((name) => linesOf(name, type, lostOf(input, input[name], type)));
+  return (['k', 'v'] as const).flatMap((name) => linesOf(name, type, lostOf(input, name, type)));
 }
 
 function lostOf(
-  { numKvHeads, capacity, headDim, kvLens }: AttendInput,
-  values: Float32Array,
+  { numKvHeads, capacity, kvLens, ...input }: AttendInput,
+  name: 'k' | 'v',
   type: KvType,
 ): LostElements {
+  const headDim = name === 'k' ? input.headDim : input.vHeadDim;
   const lost = nothingLost();
   for (let head = 0; head < kvLens.length * numKvHeads; head++) {
     const kvLen = kvLens[Math.floor(head / numKvHeads)]!;
     if (kvLen === 0) continue;
     const from = head * capacity * headDim;
     const layout = { type, headDim, heads: 1, capacity: kvLen };
-    encodeRows(layout, values.subarray(from, from + kvLen * headDim), lost);
+    encodeRows(layout, input[name].subarray(from, from + kvLen * headDim), lost);
   }
   return lost;
 }

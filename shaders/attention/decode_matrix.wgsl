@@ -17,7 +17,7 @@
 //      step    Step                           lib step
 // out  the state of each row                  lib work
 // grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS VALUE_WORDS
+// consts HEAD_DIM V_DIM ROWS ROW_BLOCK Q_LEN CAUSAL WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS VALUE_WORDS
 // libs step numbers work rows_contiguous matrix subgroup
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
@@ -34,6 +34,7 @@ const D_WORDS = HEAD_DIM / 8u;  // of a row of V
 const STAGED_KEYS = TILE + 8u;
 
 const_assert ROW_BLOCK <= TEAMS && 2u * ROW_BLOCK <= MATRIX_ROWS && MATRIX_ROWS % UNIT == 0u;
+const_assert V_DIM == HEAD_DIM;
 const_assert HEAD_DIM % UNIT == 0u && TILE % UNIT == 0u && TEAM_KEYS * LANES == TILE;
 const_assert MIX_VEC4S * WG_SIZE >= ROW_BLOCK * D4 && VALUE_WORDS * WG_SIZE >= TILE * D_WORDS;
 

@@ -3,15 +3,15 @@
 // The operator is associative and has a neutral element (l = 0), so splits may be merged in any grouping.
 //
 // in   states of each row                            lib states_*
-// out  o     [rows, D/4] vec4 f32                    0 for a row with nothing to attend to
+// out  o     [rows, Dv/4] vec4 f32                   0 for a row with nothing to attend to
 //      its lse                                    lib lse_*
-// grid lib states_*; a workgroup owns a row; its first D/4 invocations own four elements of D each
-// consts HEAD_DIM
+// grid lib states_*; a workgroup owns a row; its first Dv/4 invocations own four elements of Dv each
+// consts V_DIM
 // libs numbers, one of states_*, one of merge_*, one of lse_*
 
 @group(0) @binding(2) var<storage, read_write> o: array<vec4<f32>>;
 
-const D4 = HEAD_DIM / 4u;
+const D4 = V_DIM / 4u;
 
 // The states of one row.
 struct States {

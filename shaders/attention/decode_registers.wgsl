@@ -13,11 +13,11 @@
 //
 // in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
 //      k_cache [B, Hkv, capacity, D]          words of 4 to 16 bytes, libs words_*, elements_*, scales_* as k_*
-//      v_cache [B, Hkv, capacity, D]          words of 4 to 16 bytes, the same libs as v_*
+//      v_cache [B, Hkv, capacity, Dv]         words of 4 to 16 bytes, the same libs as v_*
 //      step    Step                           lib step
 // out  the state of each row                  lib work
 // grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeRegisters.ts
+// consts HEAD_DIM V_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeRegisters.ts
 // libs step numbers work rows_contiguous subgroup, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;

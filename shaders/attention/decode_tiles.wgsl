@@ -9,11 +9,11 @@
 //
 // in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
 //      k_cache [B, Hkv, capacity, D]          words of 16 bytes, lib elements_* as k_*
-//      v_cache [B, Hkv, capacity, D]          words of 16 bytes, lib elements_* as v_*
+//      v_cache [B, Hkv, capacity, Dv]         words of 16 bytes, lib elements_* as v_*
 //      step    Step                           lib step
 // out  the state of each row                  lib work
 // grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeTiles.ts
+// consts HEAD_DIM V_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeTiles.ts
 // libs step numbers work rows_contiguous pack_*, elements_* as k_* and as v_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;

@@ -6,12 +6,14 @@
 // Everything is integer arithmetic on the bits of f32: WGSL may assume that there is no NaN and no infinity, may flush
 // subnormal numbers and leaves rounding to f16 to the driver. So what is stored is the same on every device.
 //
-// in   k, v    [B, Hkv, N, D/4] vec4 bits of f32   N = num_tokens new tokens for each sequence
+// in   k       [B, Hkv, N, D/4] vec4 bits of f32   N = num_tokens new tokens for each sequence
+//      v       [B, Hkv, N, Dv/4], the same
 //      step    AppendStep
-// i/o  k_cache, v_cache [B, Hkv, capacity, D] u32, then the scales   lib store_* as k_*, v_*
+// i/o  k_cache [B, Hkv, capacity, D] u32, then the scales    lib store_* as k_*
+//      v_cache [B, Hkv, capacity, Dv] u32, then the scales   lib store_* as v_*
 //      status  [7] u32   appends executed; then elements of K that were lost, as in Lost; then those of V
-// grid (N / 2 + 1, Hkv, B); an invocation owns four elements of one slot's K row and V row
-// consts HEAD_DIM WG_SIZE (two rows of invocations)
+// grid (N / 2 + 1, Hkv, B); an invocation owns four elements of one slot's K row and V row, as far as each reaches
+// consts HEAD_DIM V_DIM WG_SIZE (two rows of invocations, as many as the longer one takes)
 // out  see i/o
 // libs store_* as k_* and as v_*, steps, rows_contiguous
 
@@ -30,19 +32,20 @@ struct AppendStep {
 @group(0) @binding(4) var<storage, read_write> v_cache: array<u32>;
 @group(0) @binding(5) var<storage, read_write> status: array<atomic<u32>>;
 
-const D4 = HEAD_DIM / 4u;
+const ROW_LANES = WG_SIZE / 2u; // of a slot
 const INFINITY_BITS = 0x7f800000u;
 const LEAST_NORMAL_BITS = 0x00800000u;
 
-const_assert WG_SIZE == 2u * D4;
+const_assert WG_SIZE % 2u == 0u && ROW_LANES * 4u >= HEAD_DIM && ROW_LANES * 4u >= V_DIM;
 
 // Where an invocation's four elements go.
 struct Slot {
   row: u32,       // of all rows of the cache
   scale_row: u32, // the same, with every head beginning at an even number
-  i: u32,         // which vec4 of the row
-  lane: u32,      // number in the workgroup: i, or D4 + i in the odd slot
-  fresh: bool,    // whether the slot is new; others stay as they are
+  number: u32,    // 0, or 1 for the odd slot
+  i: u32,         // which vec4 of the row; the shorter of two rows has none for the last invocations
+  lane: u32,      // number in the workgroup: i, or ROW_LANES + i in the odd slot
+  fresh: bool,    // whether the slot is new and the vec4 there; others stay as they are
 }
 
 // Elements of a vec4 that their type cannot hold.
@@ -93,22 +96,32 @@ fn main(
   if pair >= min(held + step.num_tokens, step.capacity) {
     return; // neither is new, and their scales may be those of the next head's first slots
   }
-  let number = pair + lane / D4;
+  let number = pair + lane / ROW_LANES;
   let token = number - held; // wraps where the slot is an old one
   let fresh = number >= held && token < step.num_tokens && number < step.capacity;
   let head = group.z * groups.y + group.y;
-  let slot = Slot(
-    kv_row(head, number),
-    kv_scale_row(head, number),
-    lane % D4,
-    lane,
-    fresh,
-  );
-  let source = (head * step.num_tokens + select(0u, token, fresh)) * D4 + slot.i;
-  let k_lost = k_store(slot, step.k_scales, k[source]);
-  let v_lost = v_store(slot, step.v_scales, v[source]);
-  if fresh {
+  let row = head * step.num_tokens + select(0u, token, fresh); // of the new ones
+  let k_slot = slot_of(head, number, lane, fresh, HEAD_DIM / 4u);
+  let k_lost = k_store(k_slot, step.k_scales, k[row * (HEAD_DIM / 4u) + min(k_slot.i, HEAD_DIM / 4u - 1u)]);
+  let v_slot = slot_of(head, number, lane, fresh, V_DIM / 4u);
+  let v_lost = v_store(v_slot, step.v_scales, v[row * (V_DIM / 4u) + min(v_slot.i, V_DIM / 4u - 1u)]);
+  if k_slot.fresh {
     count(1u, k_lost);
+  }
+  if v_slot.fresh {
     count(4u, v_lost);
   }
+}
+
+// The slot of a row of `vec4s`.
+fn slot_of(head: u32, number: u32, lane: u32, fresh: bool, vec4s: u32) -> Slot {
+  let i = lane % ROW_LANES;
+  return Slot(
+    kv_row(head, number),
+    kv_scale_row(head, number),
+    lane / ROW_LANES,
+    i,
+    lane,
+    fresh && i < vec4s,
+  );
 }

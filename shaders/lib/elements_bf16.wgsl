@@ -1,7 +1,7 @@
 // lib elements_bf16: a cache of bfloat16 elements, the upper halves of f32.
 // Linked for K and for V, as k_* and v_*, with words of 8 bytes or more: one of words_*.
 
-const ROW_WORDS = HEAD_DIM / 2u / WORD_U32S;
+const ROW_WORDS = ROW_DIM / 2u / WORD_U32S;
 const ZERO = 0.0;
 
 // Elements 4i .. 4i + 3 of a word.

@@ -5,7 +5,7 @@
 // A GPU's way: the eight elements of a u32 are two u32s of bytes, which are converted as they are, one instruction each; the
 // kernel takes ZERO off its sums.
 
-const ROW_WORDS = (HEAD_DIM + 31u) / 32u * 4u / WORD_U32S;
+const ROW_WORDS = (ROW_DIM + 31u) / 32u * 4u / WORD_U32S;
 const ZERO = 8.0;
 
 // Elements 4i .. 4i + 3 of a word: ZERO more than they are, and without the scale.

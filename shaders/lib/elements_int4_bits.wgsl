@@ -4,7 +4,7 @@
 //
 // A CPU's way: an f32 is made of bits, 2^23 + element, because an integer conversion costs many times an addition there.
 
-const ROW_WORDS = (HEAD_DIM + 31u) / 32u * 4u / WORD_U32S;
+const ROW_WORDS = (ROW_DIM + 31u) / 32u * 4u / WORD_U32S;
 const ZERO = 0.0;
 
 // Elements 4i .. 4i + 3 of a word, without the scale.

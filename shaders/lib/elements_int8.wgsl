@@ -3,7 +3,7 @@
 //
 // A GPU's way: bytes are converted as they are, one instruction each, and the kernel takes ZERO off its sums.
 
-const ROW_WORDS = HEAD_DIM / 4u / WORD_U32S;
+const ROW_WORDS = (ROW_DIM + 15u) / 16u * 4u / WORD_U32S;
 const ZERO = 128.0;
 
 // Elements 4i .. 4i + 3 of a word: ZERO more than they are, and without the row's scale.

@@ -1,13 +1,12 @@
-// lib merge_shared: SETS sets of D/4 invocations share the states of a row, and each reads several at once: a GPU's memory is
+// lib merge_shared: SETS sets of Dv/4 invocations share the states of a row, and each reads several at once: a GPU's memory is
 // far away. States are taken in tiles, one for each invocation:
 //   1. maximum of all states' m, by halves through workgroup memory
 //   2. weigh   an invocation writes the weight of one state of the tile: exp(m - maximum), and that times l
 //   3. sum     set s adds states s, s + SETS, ... of the tile, LOADS of them asked for before any is used
 // then the sets' sums are added.
 //
-// consts SETS
+// consts SETS, LOADS
 
-const LOADS = 4u;
 const WG_SIZE = D4 * SETS;
 
 // Weight of an empty state, whose o may be anything: no state's that has keys.

@@ -1,5 +1,5 @@
 // lib states_finished: whole results as states: (o, lse) is the state (o, m = lse, l = 1).
-// in   states_o   [NUM_STATES, rows, D/4] vec4   attention outputs, divided
+// in   states_o   [NUM_STATES, rows, Dv/4] vec4  attention outputs, divided
 //      states_lse [NUM_STATES, rows]      f32    their natural log-sum-exp; at or below LSE_EMPTY: weight 0; NaN or infinite: so is the row
 // grid (rows, 1, 1)
 // consts NUM_STATES NUM_ROWS

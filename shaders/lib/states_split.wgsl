@@ -1,6 +1,6 @@
 // lib states_split: the partial states of a step's items: (o, m, l), o not yet divided by l. Sequences that are one item
 // have their output already.
-// in   partial [states, Hkv * ROWS, D/4 + 1] vec4   o; then m, l and two zeros
+// in   partial [states, Hkv * ROWS, Dv/4 + 1] vec4   o; then m, l and two zeros
 //      step    Step, lib step
 // grid (Hkv * ROWS, B, 1)
 

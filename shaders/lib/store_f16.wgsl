@@ -31,7 +31,7 @@ fn store(slot: Slot, scales: u32, bits: vec4<u32>) -> Lost {
   let sign = (bits >> vec4<u32>(16u)) & vec4<u32>(0x8000u);
   let halves = sign | select(special, finite, magnitude < vec4<u32>(INFINITY_BITS));
   if slot.fresh {
-    let at = slot.row * (HEAD_DIM / 2u) + slot.i * 2u;
+    let at = slot.row * (ROW_DIM / 2u) + slot.i * 2u;
     cache[at] = halves.x | (halves.y << 16u);
     cache[at + 1u] = halves.z | (halves.w << 16u);
   }

@@ -4,7 +4,7 @@
 fn store(slot: Slot, scales: u32, bits: vec4<u32>) -> Lost {
   let magnitude = bits & vec4<u32>(0x7fffffffu);
   if slot.fresh {
-    let at = slot.row * HEAD_DIM + slot.i * 4u;
+    let at = slot.row * ROW_DIM + slot.i * 4u;
     for (var e = 0u; e < 4u; e++) {
       cache[at + e] = bits[e];
     }

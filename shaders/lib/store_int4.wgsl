@@ -3,8 +3,8 @@
 // are no finite f32, it is 7 steps. A block with NaN or infinity gets a scale of NaN, so that all of it reads as NaN.
 // Linked for K and for V, as k_* and v_*; `cache` is the one or the other. Needs lib steps.
 
-const ROW_U32S = ((HEAD_DIM + 31u) / 32u) * 4u;
-const ROW_SCALES = ((HEAD_DIM + 31u) / 32u + 1u) / 2u; // in u32s, two scales each
+const ROW_U32S = ((ROW_DIM + 31u) / 32u) * 4u;
+const ROW_SCALES = ((ROW_DIM + 31u) / 32u + 1u) / 2u; // in u32s, two scales each
 const LARGEST_OF_EIGHT = 0x7dffu; // 8 steps of a larger scale are infinity
 
 var<workgroup> largest: array<vec2<u32>, WG_SIZE>; // of each vec4: magnitudes of its positive and negative elements
@@ -20,7 +20,8 @@ fn store(slot: Slot, scales: u32, bits: vec4<u32>) -> Lost {
   largest[slot.lane] = max(two.xz, two.yw);
   workgroupBarrier(); // the largest of all vec4s are there
   let first = slot.lane - slot.i % 8u;
-  let vec4s = min(8u, HEAD_DIM / 4u - (slot.i - slot.i % 8u));
+  let begin = slot.i - slot.i % 8u;
+  let vec4s = min(8u, max(ROW_DIM / 4u, begin) - begin); // none past the row's end
   var ends = vec2<u32>();
   for (var i = 0u; i < vec4s; i++) {
     ends = max(ends, largest[first + i]);
@@ -41,7 +42,7 @@ fn store(slot: Slot, scales: u32, bits: vec4<u32>) -> Lost {
     cache[slot.row * ROW_U32S + slot.i / 2u] = nibbles[slot.lane] | (nibbles[slot.lane + 1u] << 16u);
   }
   if slot.fresh && slot.i % 16u == 0u {
-    let has_next = slot.i + 8u < HEAD_DIM / 4u;
+    let has_next = slot.i + 8u < ROW_DIM / 4u;
     let next = select(0u, scale_of[min(slot.lane + 8u, WG_SIZE - 1u)], has_next);
     cache[scales + slot.row * ROW_SCALES + slot.i / 16u] = scale_of[slot.lane] | (next << 16u);
   }

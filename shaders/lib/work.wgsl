@@ -1,11 +1,11 @@
 // lib work: what a workgroup of a fused kernel works on, and where it writes the states of its rows.
 //
 // grid (Hkv * ROW_BLOCKS, items, 1): row blocks that read the same keys start one after the other, and find them in a cache
-// out  o          [rows, D/4] vec4                      of a sequence that is one item; 0 for a row with nothing to attend to
+// out  o          [rows, Dv/4] vec4                     of a sequence that is one item; 0 for a row with nothing to attend to
 //      its lse                                          lib lse_*
-//      partial    [states, Hkv * ROWS, D/4 + 1] vec4    of all others, for decode_merge: o, not yet divided by l; then the
+//      partial    [states, Hkv * ROWS, Dv/4 + 1] vec4   of all others, for decode_merge: o, not yet divided by l; then the
 //                                                       running maximum m and sum l, and two zeros
-// consts HEAD_DIM ROWS ROW_BLOCK
+// consts V_DIM ROWS ROW_BLOCK
 // libs   step numbers, one of lse_*
 
 @group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>;
@@ -40,20 +40,20 @@ fn work_of(group: vec3<u32>, groups: vec3<u32>) -> Work {
 
 // Writes four elements, the i-th vec4, of a row's state; `row` is counted within the KV head.
 fn write_state(work: Work, row: u32, i: u32, sum: vec4<f32>, m: f32, l: f32) {
-  if row >= ROWS || i >= HEAD_DIM / 4u {
+  if row >= ROWS || i >= V_DIM / 4u {
     return;
   }
   if work.whole {
     let at = work.kv_head * ROWS + row;
-    o[at * (HEAD_DIM / 4u) + i] = output_of(sum, m, l);
+    o[at * (V_DIM / 4u) + i] = output_of(sum, m, l);
     if i == 0u {
       write_lse(at, lse_of(m, l));
     }
     return;
   }
-  let at = (work.state + row) * (HEAD_DIM / 4u + 1u);
+  let at = (work.state + row) * (V_DIM / 4u + 1u);
   partial[at + i] = sum;
   if i == 0u {
-    partial[at + HEAD_DIM / 4u] = vec4<f32>(m, l, 0.0, 0.0);
+    partial[at + V_DIM / 4u] = vec4<f32>(m, l, 0.0, 0.0);
   }
 }

@@ -1,11 +1,11 @@
 // plain_av.wgsl: step 3 of plain attention: o[b, h] = sum over t of weight[b, h, t] * v[b, h / GROUP_SIZE, t]
 //
 // in   weights [B, Hq, Q_LEN, capacity] f32  from plain_softmax
-//      v_cache [B, Hkv, capacity, D]         words of 16 bytes, lib elements_* as v_*
+//      v_cache [B, Hkv, capacity, Dv]        words of 16 bytes, lib elements_* as v_*
 //      step    Step                          lib step
-// out  o       [B, Hq, Q_LEN, D/4] vec4 f32  0 for a row with nothing to attend to
-// grid (Hq * Q_LEN, B, 1); a workgroup owns a row, an invocation four elements of D
-// consts HEAD_DIM GROUP_SIZE Q_LEN CAUSAL
+// out  o       [B, Hq, Q_LEN, Dv/4] vec4 f32 0 for a row with nothing to attend to
+// grid (Hq * Q_LEN, B, 1); a workgroup owns a row, an invocation four elements of Dv
+// consts V_DIM GROUP_SIZE Q_LEN CAUSAL
 // libs step rows_contiguous, elements_* as v_*
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
@@ -13,7 +13,7 @@
 @group(0) @binding(3) var<storage, read> step: Step;
 @group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>;
 
-const D4 = HEAD_DIM / 4u;
+const D4 = V_DIM / 4u;
 
 @compute @workgroup_size(D4)
 fn main(

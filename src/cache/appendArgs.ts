@@ -8,13 +8,13 @@ import type { Grid } from '../kernels/kernel.ts';
 import type { CacheLayer } from './layers.ts';
 import type { CacheLayout } from './layout.ts';
 
-/** New tokens for one layer: k and v are f32 [B, Hkv, numTokens, D]. */
+/** New tokens for one layer. */
 export interface AppendArgs {
   /** Layer of the cache, from 0. Default 0; in a list, the place in it. */
   readonly layer?: number;
   /** f32 [B, Hkv, numTokens, D]; exactly that many bytes. */
   readonly k: BufferArg;
-  /** f32 [B, Hkv, numTokens, D]; exactly that many bytes. */
+  /** f32 [B, Hkv, numTokens, Dv]; exactly that many bytes. */
   readonly v: BufferArg;
   /** Tokens that each sequence gets, 1 to the capacity. Default 1. */
   readonly numTokens?: number;
@@ -47,7 +47,7 @@ export function checkAppend(
   checkOptions(where, args, APPEND_ARGS);
   const { layer = defaultLayer, numTokens = 1 } = args;
   cache.assertUsable();
-  const { batch, numKvHeads, headDim, capacity, layers } = cache.layout;
+  const { batch, numKvHeads, headDim, vHeadDim, capacity, layers } = cache.layout;
   checkWhole(`${where}: layer`, layer, 0, layers - 1);
   checkWhole(`${where}: numTokens`, numTokens, 1, capacity);
   const grid = appendGrid(batch, numKvHeads, numTokens);
@@ -55,10 +55,10 @@ export function checkAppend(
   if (grid[0] > maxGrid) {
     throw new LimitExceededError(where, 'maxComputeWorkgroupsPerDimension', grid[0], maxGrid);
   }
-  const bytes = batch * numKvHeads * numTokens * headDim * 4;
+  const rows = batch * numKvHeads * numTokens;
   const ranges = {
-    k: checkRange(cache.device, `${where}: k`, args.k, bytes),
-    v: checkRange(cache.device, `${where}: v`, args.v, bytes),
+    k: checkRange(cache.device, `${where}: k`, args.k, rows * headDim * 4),
+    v: checkRange(cache.device, `${where}: v`, args.v, rows * vHeadDim * 4),
     k_cache: cache.layers[layer]!.k,
     v_cache: cache.layers[layer]!.v,
   };

@@ -49,7 +49,7 @@ export async function createKvCache(device: GqaDevice, options: CacheOptions): P
   const layout = cacheLayout(options);
   checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
   checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
-  const append = await device.pipelines.get(appendKv(layout.headDim, layout));
+  const append = await device.pipelines.get(appendKv(layout));
   return allocated(device, `kv cache: ${layout.totalBytes} bytes`, (create) => {
     return new KvCache(device, layout, createLayers(layout, device.facts, create), append);
   });
@@ -118,7 +118,7 @@ export class KvCache {
   /**
    * Binds buffers of new tokens to a layer, once; the result then records any number of appends without
    * creating GPU objects.
-   * Throws ShapeError when k or v is not [B, Hkv, numTokens, D] f32, ForeignDeviceError when one is of another device.
+   * Throws ShapeError when k is not [B, Hkv, numTokens, D] f32 or v not [B, Hkv, numTokens, Dv], ForeignDeviceError when one is of another device.
    */
   async bindAppend(args: AppendArgs): Promise<BoundAppend> {
     return new BoundAppend(this, await this.#bindRows(args));
@@ -266,6 +266,7 @@ export class KvCache {
   }
 }
 
-function nameOf({ numKvHeads, headDim, capacity, kType, vType }: CacheLayout): string {
-  return `kv cache of ${numKvHeads} KV heads, head dim ${headDim}, capacity ${capacity}, K ${kType}, V ${vType}`;
+function nameOf({ numKvHeads, headDim, vHeadDim, capacity, kType, vType }: CacheLayout): string {
+  const dims = vHeadDim === headDim ? `${headDim}` : `${headDim} (V ${vHeadDim})`;
+  return `kv cache of ${numKvHeads} KV heads, head dim ${dims}, capacity ${capacity}, K ${kType}, V ${vType}`;
 }

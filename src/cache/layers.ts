@@ -3,7 +3,7 @@ import type { BufferRange, CreateBuffer } from '../device/buffers.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import type { CacheLayout } from './layout.ts';
 
-/** K and V of one layer: rows [B, Hkv, capacity, D] in the cache's element types, then their scales. */
+/** K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv] of one layer in the cache's element types, then their scales. */
 export interface CacheLayer {
   readonly k: BufferRange;
   readonly v: BufferRange;

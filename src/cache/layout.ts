@@ -10,18 +10,20 @@ import {
 } from '../numbers/elements.ts';
 import { checkKvLens } from '../numbers/kvLens.ts';
 import { checkFormat, type CacheFormat } from '../kernels/lib.ts';
-import { HEAD_DIMS, MAX_BATCH, MAX_HEADS } from '../kernels/shape.ts';
+import { checkHeadDims, MAX_BATCH, MAX_HEADS, type HeadDims } from '../kernels/shape.ts';
 
 export { checkKvLens } from '../numbers/kvLens.ts';
 
-/** What a cache is made for. K and V of each layer are HND: [B, Hkv, capacity, D]. */
+/** What a cache is made for. Each layer is HND: K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv]. */
 export interface CacheOptions {
   /** B, sequences, 1 to 4096. Default 1. */
   readonly batch?: number;
   /** Hkv, KV heads, 1 to 1024. */
   readonly numKvHeads: number;
-  /** D, elements of a head: one of `HEAD_DIMS`. */
+  /** D, elements of a key and, unless `vHeadDim` says otherwise, of a value: a multiple of 8 from 8 to 512. */
   readonly headDim: number;
+  /** Dv, elements of a value: a multiple of 8 from 8 to 512. Default D. */
+  readonly vHeadDim?: number;
   /**
    * C, token slots per sequence and head, 1 to 2^24; apart from the lengths, which say how many of them hold a token.
    */
@@ -39,6 +41,7 @@ export const CACHE_OPTIONS = {
   batch: true,
   numKvHeads: true,
   headDim: true,
+  vHeadDim: true,
   capacity: true,
   layers: true,
   kType: true,
@@ -46,10 +49,9 @@ export const CACHE_OPTIONS = {
 } satisfies Known<CacheOptions>;
 
 /** A checked layout with exact byte counts. */
-export interface CacheLayout extends CacheFormat {
+export interface CacheLayout extends CacheFormat, HeadDims {
   readonly batch: number;
   readonly numKvHeads: number;
-  readonly headDim: number;
   readonly capacity: number;
   readonly layers: number;
   /** Rows of K and of V in one layer, for `encodeRows` and `decodeRows`. */
@@ -77,22 +79,24 @@ const MAX_LAYERS = 8192;
 /** Checks cache options and counts their bytes; needs no device. Throws ShapeError naming the field, what it must be and what was given. */
 export function cacheLayout(options: CacheOptions): CacheLayout {
   checkOptions('cache', options, CACHE_OPTIONS);
-  const { batch = 1, numKvHeads, headDim, capacity, layers = 1, kType = 'f32', vType = kType } = options;
+  const { batch = 1, numKvHeads, headDim, vHeadDim = headDim, capacity, layers = 1 } = options;
+  const { kType = 'f32', vType = kType } = options;
   checkWhole('cache: batch', batch, 1, MAX_BATCH);
   checkWhole('cache: numKvHeads', numKvHeads, 1, MAX_HEADS);
   checkWhole('cache: capacity', capacity, 1, MAX_CAPACITY);
   checkWhole('cache: layers', layers, 1, MAX_LAYERS);
-  checkOneOf('cache: headDim', headDim, HEAD_DIMS);
+  checkHeadDims('cache', { headDim, vHeadDim });
   checkOneOf('cache: kType', kType, KV_TYPES);
   checkOneOf('cache: vType', vType, KV_TYPES);
   const k: RowsLayout = { type: kType, headDim, heads: batch * numKvHeads, capacity };
-  const v: RowsLayout = { ...k, type: vType };
+  const v: RowsLayout = { ...k, type: vType, headDim: vHeadDim };
   const kBytes = storedBytes(k);
   const vBytes = storedBytes(v);
   return {
     batch,
     numKvHeads,
     headDim,
+    vHeadDim,
     capacity,
     layers,
     kType,
@@ -104,7 +108,7 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
     kBytes,
     vBytes,
     totalBytes: layers * (kBytes + vBytes),
-    bytesPerToken: numKvHeads * (rowBytes(kType, headDim) + rowBytes(vType, headDim)),
+    bytesPerToken: numKvHeads * (rowBytes(kType, headDim) + rowBytes(vType, vHeadDim)),
   };
 }
 
@@ -134,6 +138,7 @@ const LAYOUT_NUMBERS = [
   'batch',
   'numKvHeads',
   'headDim',
+  'vHeadDim',
   'capacity',
   'layers',
   'kScales',

@@ -28,7 +28,7 @@ import { checkOwnEntries } from './tuningFaults.ts';
 /** What a decoder adds to its cache's shape. */
 export type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>;
 
-/** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
+/** What a decoder is made for. Batch, KV heads and head dims are the cache's. */
 export interface DecoderOptions extends OwnShape, ChoiceOptions {
   /** The cache to attend over; of the same GqaDevice. */
   readonly cache: KvCache;
@@ -39,7 +39,7 @@ const OWN_SHAPE = { numQHeads: true, qLen: true, causal: true } satisfies Known<
 const DECODER_OPTIONS = { cache: true, ...OWN_SHAPE, ...CHOICE_OPTIONS } satisfies Known<DecoderOptions>;
 
 /**
- * The buffers of one layer's step: q and o are f32 [B, Hq, Lq, D], lse (optional) f32 [B, Hq, Lq], natural logarithm.
+ * The buffers of one layer's step: q is f32 [B, Hq, Lq, D], o f32 [B, Hq, Lq, Dv], lse (optional) f32 [B, Hq, Lq], natural logarithm.
  *
  * A row that sees no key gets o = 0 and lse = LSE_EMPTY. One that sees a key whose score, or a sum on the way to it, is not
  * finite in f32 or beyond 2.9e38 gets NaN for both, so that no numbers hide it: q or K hold NaN or infinity, or are too
@@ -50,7 +50,7 @@ export interface StepArgs {
   readonly layer?: number;
   /** Queries, f32 [B, Hq, Lq, D]; exactly that many bytes. */
   readonly q: BufferArg;
-  /** Output, f32 [B, Hq, Lq, D]; another buffer than the others. */
+  /** Output, f32 [B, Hq, Lq, Dv]; another buffer than the others. */
   readonly o: BufferArg;
   /** Natural log-sum-exp of the scaled scores, f32 [B, Hq, Lq]. Default: none is written, and kernels with a binding less are used. */
   readonly lse?: BufferArg;
@@ -95,9 +95,9 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
   });
 }
 
-function pickShape(cache: KvCache): Pick<GqaShape, 'batch' | 'numKvHeads' | 'headDim'> {
-  const { batch, numKvHeads, headDim } = cache.layout;
-  return { batch, numKvHeads, headDim };
+function pickShape(cache: KvCache): Pick<GqaShape, 'batch' | 'numKvHeads' | 'headDim' | 'vHeadDim'> {
+  const { batch, numKvHeads, headDim, vHeadDim } = cache.layout;
+  return { batch, numKvHeads, headDim, vHeadDim };
 }
 
 /** A step's buffers, found to fit. */
@@ -162,11 +162,11 @@ export class Decoder {
   #checked(where: string, args: StepArgs, defaultLayer: number): CheckedStep {
     checkOptions(where, args, STEP_ARGS);
     const { layer = defaultLayer, q, o, lse } = args;
-    const { rows, headDim } = this.shape;
+    const { rows, headDim, vHeadDim } = this.shape;
     checkWhole(`${where}: layer`, layer, 0, this.cache.layout.layers - 1);
     const ranges = {
       q: checkRange(this.device, `${where}: q`, q, rows * headDim * 4),
-      o: checkRange(this.device, `${where}: o`, o, rows * headDim * 4),
+      o: checkRange(this.device, `${where}: o`, o, rows * vHeadDim * 4),
       ...(lse !== undefined && { lse: checkRange(this.device, `${where}: lse`, lse, rows * 4) }),
       k: this.cache.layers[layer]!.k,
       v: this.cache.layers[layer]!.v,

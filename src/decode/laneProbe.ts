@@ -31,12 +31,11 @@ async function writesNaN(device: GqaDevice, context: PlanContext, lse: boolean):
   const { shape, layout, variant, subgroupSize } = context;
   const compiled = await device.pipelines.get(fusedKernel(shape, layout, variant, lse, subgroupSize));
   const oneHead = { ...shape, batch: 1, numKvHeads: 1, numQHeads: shape.groupSize };
-  const rowBytes = shape.headDim * 4;
   const sizes = {
-    q: shape.rowsPerKvHead * rowBytes,
-    k_cache: rowBytes,
-    v_cache: rowBytes,
-    o: shape.rowsPerKvHead * rowBytes,
+    q: shape.rowsPerKvHead * shape.headDim * 4,
+    k_cache: shape.headDim * 4,
+    v_cache: shape.vHeadDim * 4,
+    o: shape.rowsPerKvHead * shape.vHeadDim * 4,
     partial: partialBytes(oneHead, 1),
     ...(lse && { lse: shape.rowsPerKvHead * 4 }),
   };

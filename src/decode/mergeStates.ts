@@ -1,7 +1,7 @@
 // mergeStates.ts: the public merge operator: attention over disjoint sets of keys, combined into attention over all.
 import { checkRange, checkWritten, type BufferArg } from '../device/buffers.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
-import { checkOneOf, checkOptions, checkWhole, type Known } from '../device/options.ts';
+import { checkOptions, checkWhole, type Known } from '../device/options.ts';
 import {
   beginPass,
   bindKernel,
@@ -13,7 +13,7 @@ import {
 import { validated } from '../device/scopes.ts';
 import { mergeFinished, mergeSets } from '../kernels/decodeMerge.ts';
 import type { Grid } from '../kernels/kernel.ts';
-import { HEAD_DIMS } from '../kernels/shape.ts';
+import { checkHeadDim } from '../kernels/shape.ts';
 
 /** N states of the same rows: o f32 [N, rows, D], lse f32 [N, rows] natural; merged into o [rows, D] and lse [rows]. */
 export interface MergeArgs {
@@ -21,7 +21,7 @@ export interface MergeArgs {
   readonly numStates: number;
   /** Rows of each state, as B * Hq * Lq; at least 1. */
   readonly rows: number;
-  /** D, elements of a row: one of `HEAD_DIMS`. */
+  /** D, elements of a row of o, `vHeadDim` of a decoder: a multiple of 8 from 8 to 512. */
   readonly headDim: number;
   /** Outputs, f32 [N, rows, D]. */
   readonly statesO: BufferArg;
@@ -54,7 +54,7 @@ export async function bindMerge(device: GqaDevice, args: MergeArgs): Promise<Bou
   const { numStates, rows, headDim } = args;
   checkWhole('merge: numStates', numStates, 1, 4096);
   checkWhole('merge: rows', rows, 1, device.facts.maxGrid);
-  checkOneOf('merge: headDim', headDim, HEAD_DIMS);
+  checkHeadDim('merge: headDim', headDim);
   const buffers = {
     states_o: checkRange(device, 'merge: statesO', args.statesO, numStates * rows * headDim * 4),
     states_lse: checkRange(device, 'merge: statesLse', args.statesLse, numStates * rows * 4),

@@ -77,7 +77,6 @@ export function planDecode(
   const longest = longestOf(kvLens);
   const splitLen = kernel === 'plain' ? Math.max(1, longest) : chooseSplitLen(context, kvLens, options);
   const { words, items, partials } = stepWords(layout, smScale, kvLens, splitLen);
-  const rowBytes = shape.rows * shape.headDim * 4;
   const plan: DecodePlan = {
     shape,
     kernel,
@@ -91,8 +90,8 @@ export function planDecode(
     dispatches: dispatchNames(kernel, partials > 0),
     bytes: {
       kv: bytesOfTokens(layout, kvLens),
-      q: rowBytes,
-      out: rowBytes + shape.rows * 4,
+      q: shape.rows * shape.headDim * 4,
+      out: shape.rows * (shape.vHeadDim + 1) * 4,
       partial: 2 * partialBytes(shape, partials),
     },
     stepWords: words,

@@ -168,5 +168,5 @@ function chooseVariant(
 
 /** Bytes of `states` partial states of a sequence's rows: o, m, l and two zeros in f32. */
 export function partialBytes(shape: GqaShape, states: number): number {
-  return states * shape.numQHeads * shape.qLen * (shape.headDim + 4) * 4;
+  return states * shape.numQHeads * shape.qLen * (shape.vHeadDim + 4) * 4;
 }

@@ -39,15 +39,16 @@ export function deviceKey(info: GPUAdapterInfo): string {
 }
 
 /**
- * The class a shape falls in, `d128_rows4_heads8_f16`: head dim, query rows of a KV head, KV heads of all sequences rounded
+ * The class a shape falls in, `d128_rows4_heads8_f16`: head dim (`d192-128` where V has another one than K), query rows of a KV head, KV heads of all sequences rounded
  * up to a power of two, element types. Shapes of a class run the same shader and split alike.
  */
 export function shapeClass(shape: GqaShape, layout: CacheFormat): string {
   checkGqaShape('Tuning: shape', shape);
   checkFormat('Tuning: cache', layout);
-  const { headDim, rowsPerKvHead, batch, numKvHeads } = shape;
+  const { headDim, vHeadDim, rowsPerKvHead, batch, numKvHeads } = shape;
+  const dims = vHeadDim === headDim ? `${headDim}` : `${headDim}-${vHeadDim}`;
   const types = typesName(layout, (k, v) => `${k}-${v}`);
-  return `d${headDim}_rows${rowsPerKvHead}_heads${powerOfTwoFrom(batch * numKvHeads)}_${types}`;
+  return `d${dims}_rows${rowsPerKvHead}_heads${powerOfTwoFrom(batch * numKvHeads)}_${types}`;
 }
 
 /**

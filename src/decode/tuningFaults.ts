@@ -59,15 +59,16 @@ function entryFault(name: string, entry: TunedEntry, facts: DeviceFacts | undefi
   }
 }
 
-const CLASS = /^d(\d+)_rows(\d+)_heads\d+_(\w+?)(?:-(\w+))?$/;
+const CLASS = /^d(\d+)(?:-(\d+))?_rows(\d+)_heads\d+_(\w+?)(?:-(\w+))?$/;
 
 /** A shape and cache of a class, by its name as `shapeClass` gives it. Throws ShapeError. */
 function classNamed(name: string): { shape: GqaShape; cache: CacheFormat } {
-  const [, headDim, rows, kType, vType = kType] = CLASS.exec(name) ?? [];
+  const [, headDim, vHeadDim = headDim, rows, kType, vType = kType] = CLASS.exec(name) ?? [];
   if (!isKvType(kType) || !isKvType(vType)) {
     throw new ShapeError(`expected a class of shapes such as d128_rows4_heads8_f16, got ${name}`);
   }
-  const shape = checkShape({ numQHeads: Number(rows), numKvHeads: 1, headDim: Number(headDim) });
+  const dims = { headDim: Number(headDim), vHeadDim: Number(vHeadDim) };
+  const shape = checkShape({ numQHeads: Number(rows), numKvHeads: 1, ...dims });
   return { shape, cache: { kType, vType } };
 }
 

@@ -10,7 +10,8 @@ import { structLayout } from '../device/structs.ts';
 import { link, qualified } from '../device/wgsl.ts';
 import { ELEMENT_FORMATS, type KvType, type LostElements } from '../numbers/elements.ts';
 import type { Grid, Kernel } from './kernel.ts';
-import { ROWS, type CacheFormat } from './lib.ts';
+import { rowDim, ROWS, type CacheFormat } from './lib.ts';
+import type { HeadDims } from './shape.ts';
 
 const STORE: Readonly<Record<KvType, string>> = {
   f32: storeF32,
@@ -20,13 +21,17 @@ const STORE: Readonly<Record<KvType, string>> = {
   int4: storeInt4,
 };
 
-/** The linked kernel for caches of `headDim` elements per head. */
-export function appendKv(headDim: number, { kType, vType }: CacheFormat): Kernel {
-  const stores = [qualified('k', STORE[kType], ['cache']), qualified('v', STORE[vType], ['cache'])];
+/** The linked kernel for caches of such rows. */
+export function appendKv({ headDim, vHeadDim, kType, vType }: HeadDims & CacheFormat): Kernel {
+  const stores = [storeLib('k', kType), storeLib('v', vType)];
   const quantised = [kType, vType].some((type) => ELEMENT_FORMATS[type].scale !== 'none');
   const libs = [...stores, ...(quantised ? [steps] : []), ROWS];
-  const consts = { HEAD_DIM: headDim, WG_SIZE: headDim / 2 };
+  const consts = { HEAD_DIM: headDim, V_DIM: vHeadDim, WG_SIZE: Math.max(headDim, vHeadDim) / 2 };
   return { name: 'append_kv', source: link({ kernel: source, libs, consts }) };
+}
+
+function storeLib(name: 'k' | 'v', type: KvType): string {
+  return qualified(name, [rowDim(name), STORE[type]].join('\n'), ['cache']);
 }
 
 /** Workgroups that append `numTokens` tokens to each of `batch` sequences: a pair of slots each, the first may be half old. */

@@ -42,6 +42,7 @@ export function decodeMatrix(shape: GqaShape, variant: MatrixVariant, lse: boole
 export function matrixConsts(shape: GqaShape, { wgSize, tile, rowBlock, unit }: MatrixVariant) {
   return {
     HEAD_DIM: shape.headDim,
+    V_DIM: shape.vHeadDim,
     ROWS: shape.rowsPerKvHead,
     ROW_BLOCK: rowBlock,
     Q_LEN: shape.qLen,
@@ -65,9 +66,9 @@ export function matrixWorkgroupBytes({ headDim }: GqaShape, { tile, rowBlock, un
   );
 }
 
-/** The sizes for a device with matrices: as many rows as fit its workgroup memory, then as many keys (D 256 needs more than 32 KiB). Throws FeatureMissingError on one without, ShapeError for a cache not of f16. */
+/** The sizes for a device with matrices: as many rows as fit its workgroup memory, then as many keys (D 256 needs more than 32 KiB). Throws FeatureMissingError on one without, ShapeError for a cache not of f16, and K and V of different head dims. */
 export function chooseMatrix(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): MatrixVariant {
-  checkMatrices(cache, facts);
+  checkMatrices(shape, cache, facts);
   const variants = [16, 12, 8, 4, 2].flatMap((rows) =>
     [64, 32, 16].map((tile): MatrixVariant => {
       const rowBlock = evenBlocks(shape.rowsPerKvHead, rows);
@@ -78,7 +79,7 @@ export function chooseMatrix(shape: GqaShape, cache: CacheFormat, facts: DeviceF
   return variants.find(fits) ?? variants.at(-1)!;
 }
 
-function checkMatrices(cache: CacheFormat, facts: DeviceFacts): void {
+function checkMatrices({ headDim, vHeadDim }: GqaShape, cache: CacheFormat, facts: DeviceFacts): void {
   if (facts.matrixUnit === 0) {
     throw new FeatureMissingError(
       'chromium-experimental-subgroup-matrix',
@@ -87,6 +88,9 @@ function checkMatrices(cache: CacheFormat, facts: DeviceFacts): void {
   }
   if (cache.kType !== 'f16' || cache.vType !== 'f16') {
     throw new ShapeError(`matrix: expected a cache of f16, got K ${cache.kType} and V ${cache.vType}`);
+  }
+  if (vHeadDim !== headDim) {
+    throw new ShapeError(`matrix: expected K and V of the same head dim, got ${headDim} and ${vHeadDim}`);
   }
 }
 
@@ -97,7 +101,7 @@ export function checkMatrix(
   variant: MatrixVariant,
   facts: DeviceFacts,
 ): void {
-  checkMatrices(cache, facts);
+  checkMatrices(shape, cache, facts);
   const { wgSize, tile, rowBlock, unit } = variant;
   if (!isPowerOfTwo(wgSize)) throw new ShapeError(`matrix: wgSize: expected a power of two, got ${wgSize}`);
   checkWhole('matrix: unit', unit, facts.matrixUnit, facts.matrixUnit);

@@ -11,10 +11,18 @@ import { lseLib, NUMBERS, STEP } from './lib.ts';
 import { profileOf } from './profile.ts';
 import type { GqaShape } from './shape.ts';
 
-/** Invocations that share the states of each four elements of a row on a device: as many as its workgroup of a merge holds. */
-export function mergeSets(headDim: number, facts: DeviceFacts): number {
+/** Sets of invocations that share a row's states at most: each more is one more to add up at the end. */
+const MOST_SETS = 16;
+
+/** Invocations that share the states of each four elements of a row of o on a device: as many as its workgroup of a merge holds. */
+export function mergeSets(vHeadDim: number, facts: DeviceFacts): number {
   const invocations = Math.min(profileOf(facts).mergeInvocations, facts.maxInvocations);
-  return Math.max(1, Math.floor((4 * invocations) / headDim));
+  return Math.max(1, Math.min(MOST_SETS, Math.floor((4 * invocations) / vHeadDim)));
+}
+
+/** Constants of a merge of rows of so many elements. States are asked for in fours or twos that fill a tile of them. */
+function rowConsts(vHeadDim: number, sets: number) {
+  return { V_DIM: vHeadDim, SETS: sets, LOADS: vHeadDim % 16 === 0 ? 4 : 2 };
 }
 
 /** One set merges alone, several through workgroup memory. */
@@ -29,7 +37,7 @@ export function decodeMerge(shape: GqaShape, sets: number, lse: boolean): Kernel
     source: link({
       kernel: source,
       libs: [NUMBERS, statesSplit, STEP, mergeLib(sets), lseLib(lse)],
-      consts: { HEAD_DIM: shape.headDim, SETS: sets, Q_LEN: shape.qLen, CAUSAL: shape.causal },
+      consts: { ...rowConsts(shape.vHeadDim, sets), Q_LEN: shape.qLen, CAUSAL: shape.causal },
     }),
   };
 }
@@ -41,7 +49,7 @@ export function mergeFinished(headDim: number, rows: number, numStates: number, 
     source: link({
       kernel: source,
       libs: [NUMBERS, statesFinished, mergeLib(sets), lseLib(true)],
-      consts: { HEAD_DIM: headDim, SETS: sets, NUM_STATES: numStates, NUM_ROWS: rows },
+      consts: { ...rowConsts(headDim, sets), NUM_STATES: numStates, NUM_ROWS: rows },
     }),
   };
 }

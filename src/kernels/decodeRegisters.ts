@@ -61,17 +61,18 @@ export function decodeRegisters(
 
 /** What the shader links, but for lib subgroup. */
 export function registersLibs(
-  { headDim }: GqaShape,
+  { headDim, vHeadDim }: GqaShape,
   { kType, vType }: CacheFormat,
   { lanes, code }: RegistersVariant,
   lse: boolean,
 ): string[] {
   const gpu = code === 'gpu';
-  const elements = (name: 'k' | 'v', type: KvType) =>
-    elementsLib(name, type, laneWords(type, headDim, lanes).bytes, gpu ? 'converted' : 'bits');
+  const elements = (name: 'k' | 'v', type: KvType, dim: number) =>
+    elementsLib(name, type, laneWords(type, dim, lanes).bytes, gpu ? 'converted' : 'bits');
   const rescale = RESCALE[gpu ? 'always' : 'seldom'];
   const own = [round, merge, rescale];
-  return [...own, STEP, NUMBERS, WORK, ROWS, lseLib(lse), elements('k', kType), elements('v', vType)];
+  const rows = [elements('k', kType, headDim), elements('v', vType, vHeadDim)];
+  return [...own, STEP, NUMBERS, WORK, ROWS, lseLib(lse), ...rows];
 }
 
 /** Constants of the shader. Those that bound its loops are literals here because only such loops can be unrolled. */
@@ -82,11 +83,12 @@ export function registersConsts(shape: GqaShape, cache: CacheFormat, variant: Re
   const tokenLanes = Math.min(tokens, QUAD / rowLanes);
   const halvings = Math.log2(rowLanes * tokenLanes);
   const k = laneWords(cache.kType, shape.headDim, lanes);
-  const v = laneWords(cache.vType, shape.headDim, lanes);
+  const v = laneWords(cache.vType, shape.vHeadDim, lanes);
   const { mergeRows, sharedVec4s } = sharedMemory(shape, cache, variant);
   const shared = variant.q === 'workgroup';
   return {
     HEAD_DIM: shape.headDim,
+    V_DIM: shape.vHeadDim,
     ROWS: shape.rowsPerKvHead,
     ROW_BLOCK: teamRows * blocks,
     Q_LEN: shape.qLen,
@@ -130,11 +132,11 @@ const MERGE_BYTES = 8192;
 
 /** Rows of each team that are merged at a time, and what q and they need of workgroup memory, one after the other. */
 function sharedMemory(
-  { headDim }: GqaShape,
+  { headDim, vHeadDim }: GqaShape,
   { kType, vType }: CacheFormat,
   { wgSize, lanes, teamRows, blocks, q }: RegistersVariant,
 ): { mergeRows: number; sharedVec4s: number } {
-  const rowVec4s = wgSize * laneWords(vType, headDim, lanes).vec4s; // a row of every team
+  const rowVec4s = wgSize * laneWords(vType, vHeadDim, lanes).vec4s; // a row of every team
   const qVec4s = q === 'workgroup' ? teamRows * blocks * lanes * laneWords(kType, headDim, lanes).vec4s : 1;
   const most = Math.max(MERGE_BYTES / 16, qVec4s);
   const mergeRows = powerOfTwoUpTo(Math.min(teamRows, Math.max(1, most / rowVec4s)));

@@ -105,6 +105,7 @@ export function tilesConsts(shape: GqaShape, cache: CacheFormat, variant: TilesV
   const outRows = cpu ? mixPacks * pack : Math.max(1, pack / vPieceVec4s);
   return {
     HEAD_DIM: shape.headDim,
+    V_DIM: shape.vHeadDim,
     ROWS: shape.rowsPerKvHead,
     ROW_BLOCK: rowBlock,
     Q_LEN: shape.qLen,
@@ -138,8 +139,8 @@ function pieceVec4s({ vType }: CacheFormat, variant: TilesVariant): number {
 }
 
 /** Invocations that cover a row of V. */
-function mixWidth({ headDim }: GqaShape, cache: CacheFormat, variant: TilesVariant): number {
-  const pieces = (rowWords(cache.vType, headDim) * wordVec4s(cache.vType)) / pieceVec4s(cache, variant);
+function mixWidth({ vHeadDim }: GqaShape, cache: CacheFormat, variant: TilesVariant): number {
+  const pieces = (rowWords(cache.vType, vHeadDim) * wordVec4s(cache.vType)) / pieceVec4s(cache, variant);
   return Math.ceil(pieces / variant.mixWords);
 }
 
@@ -179,7 +180,7 @@ function gpuSizes(shape: GqaShape): TilesVariant {
  */
 function softwareSizes(shape: GqaShape, { vType }: CacheFormat, facts: DeviceFacts): TilesVariant {
   const wgSize = facts.subgroupMaxSize <= 4 ? 4 : 8;
-  const mixWords = Math.ceil(rowWords(vType, shape.headDim) / wgSize);
+  const mixWords = Math.ceil(rowWords(vType, shape.vHeadDim) / wgSize);
   const rowBlock = evenBlocks(shape.rowsPerKvHead, MOST_ROWS);
   return { template: 'tiles', wgSize, tile: 64, rowBlock, mixWords };
 }

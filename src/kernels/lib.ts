@@ -95,9 +95,13 @@ export function elementsLib(name: 'k' | 'v', type: KvType, bytes: WordBytes, unp
   const { scale } = ELEMENT_FORMATS[type];
   // A literal, because it bounds loops that are unrolled.
   const vec4s = `const WORD_VEC4S = ${wordVec4s(type, bytes)}u; // vectors of four elements`;
-  return qualified(name, [WORDS[bytes], vec4s, ELEMENTS[unpacking][type], SCALES[scale]].join('\n'), [
-    'cache',
-  ]);
+  const lib = [rowDim(name), WORDS[bytes], vec4s, ELEMENTS[unpacking][type], SCALES[scale]].join('\n');
+  return qualified(name, lib, ['cache']);
+}
+
+/** What the libs that are linked for K and for V call the elements of their rows. */
+export function rowDim(name: 'k' | 'v'): string {
+  return `const ROW_DIM = ${name === 'k' ? 'HEAD_DIM' : 'V_DIM'};`;
 }
 
 /** Reads K by words of 16 bytes. */

@@ -12,7 +12,7 @@ const WG_SIZE = 64;
 /** scores = scale * q . k; grid [tiles of 64 keys, Hq * Lq, B]. */
 export function plainScores(shape: GqaShape, cache: CacheFormat): Kernel {
   const libs = [STEP, NUMBERS, ROWS, kLib(cache)];
-  const consts = { ...headConsts(shape), ...maskConsts(shape), WG_SIZE };
+  const consts = { HEAD_DIM: shape.headDim, GROUP_SIZE: shape.groupSize, ...maskConsts(shape), WG_SIZE };
   return { name: 'plain_scores', source: link({ kernel: scoresSource, libs, consts }) };
 }
 
@@ -29,7 +29,7 @@ export function plainSoftmax(shape: GqaShape, lse: boolean): Kernel {
 
 /** o = weights . v; grid [Hq * Lq, B, 1]. */
 export function plainAv(shape: GqaShape, cache: CacheFormat): Kernel {
-  const consts = { ...headConsts(shape), ...maskConsts(shape) };
+  const consts = { V_DIM: shape.vHeadDim, GROUP_SIZE: shape.groupSize, ...maskConsts(shape) };
   return {
     name: 'plain_av',
     source: link({ kernel: avSource, libs: [STEP, ROWS, vLib(cache)], consts }),
@@ -39,10 +39,6 @@ export function plainAv(shape: GqaShape, cache: CacheFormat): Kernel {
 /** One workgroup per query row: plain_softmax, plain_av and decode_merge. */
 export function rowGrid(shape: GqaShape): Grid {
   return [shape.numQHeads * shape.qLen, shape.batch, 1];
-}
-
-function headConsts(shape: GqaShape) {
-  return { HEAD_DIM: shape.headDim, GROUP_SIZE: shape.groupSize };
 }
 
 function maskConsts(shape: GqaShape) {

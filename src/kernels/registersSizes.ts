@@ -46,9 +46,9 @@ export function askedSubgroupSize(lanes: number, facts: DeviceFacts): number | u
 export type RegisterSizes = Pick<RegistersVariant, 'lanes' | 'tokens' | 'teamRows' | 'q'>;
 
 /** Vectors of four elements, and 32-bit numbers, that an invocation has of a row of K and of V. */
-function partsOf({ headDim }: GqaShape, { kType, vType }: CacheFormat, lanes: number) {
+function partsOf({ headDim, vHeadDim }: GqaShape, { kType, vType }: CacheFormat, lanes: number) {
   const k = laneWords(kType, headDim, lanes);
-  const v = laneWords(vType, headDim, lanes);
+  const v = laneWords(vType, vHeadDim, lanes);
   return { k, v, kU32s: (k.words * k.bytes) / 4, vU32s: (v.words * v.bytes) / 4 };
 }
 
@@ -160,10 +160,21 @@ function cheapest(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): Regi
   return fit.length > 0 ? leastOf(fit, cost) : leastOf(sizes, live);
 }
 
-function candidates({ rowsPerKvHead, headDim }: GqaShape, facts: DeviceFacts): RegisterSizes[] {
-  const most = Math.min(mostLanes(facts), headDim / 4);
+/** Elements of the longer rows, those of K or of V: the shorter ones may leave lanes without any. */
+function widthOf({ headDim, vHeadDim }: GqaShape): number {
+  return Math.max(headDim, vHeadDim);
+}
+
+/** Lanes of a team at most for rows of a shape: four elements to a lane, and a quad at least. */
+export function mostLanesOf(shape: GqaShape, facts: DeviceFacts): number {
+  return Math.max(LEAST_LANES, Math.min(mostLanes(facts), widthOf(shape) / 4));
+}
+
+function candidates(shape: GqaShape, facts: DeviceFacts): RegisterSizes[] {
+  const { rowsPerKvHead } = shape;
+  const most = mostLanesOf(shape, facts);
   return GPU_LANES.filter(
-    (lanes) => lanes <= most && (lanes >= headDim / MOST_ELEMENTS || lanes === powerOfTwoUpTo(most)),
+    (lanes) => lanes <= most && (lanes >= widthOf(shape) / MOST_ELEMENTS || lanes === powerOfTwoUpTo(most)),
   ).flatMap((lanes) =>
     [4, 2, 1]
       .filter((rows) => rows < 2 * rowsPerKvHead)

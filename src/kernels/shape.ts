@@ -3,16 +3,17 @@ import { ShapeError } from '../device/errors.ts';
 import {
   checkBoolean,
   checkNumbers,
-  checkOneOf,
   checkOptions,
   checkWhole,
+  describe,
   type Known,
 } from '../device/options.ts';
 
 export { checkWhole } from '../device/options.ts';
 
-/** Head dims there are kernels for. */
-export const HEAD_DIMS: readonly number[] = [64, 80, 96, 112, 128, 192, 256];
+/** Head dims there are kernels for: multiples of 8 from here to `MAX_HEAD_DIM`. */
+export const MIN_HEAD_DIM = 8;
+export const MAX_HEAD_DIM = 512;
 
 /** Most query positions of one step. */
 export const MAX_Q_LEN = 8;
@@ -29,8 +30,10 @@ export interface ShapeOptions {
   readonly numQHeads: number;
   /** Hkv, KV heads, 1 to 1024. */
   readonly numKvHeads: number;
-  /** D, elements of a head: one of `HEAD_DIMS`. */
+  /** D, elements of a query, a key and, unless `vHeadDim` says otherwise, a value: a multiple of 8 from 8 to 512. */
   readonly headDim: number;
+  /** Dv, elements of a value and of an output: a multiple of 8 from 8 to 512. Default D. */
+  readonly vHeadDim?: number;
   /** Lq, query positions per sequence in one step, 1 to 8. Default 1. */
   readonly qLen?: number;
   /** Position i of qLen sees all but the last qLen - 1 - i keys (aligned bottom-right). Default true. */
@@ -43,6 +46,7 @@ export const SHAPE_OPTIONS = {
   numQHeads: true,
   numKvHeads: true,
   headDim: true,
+  vHeadDim: true,
   qLen: true,
   causal: true,
 } satisfies Known<ShapeOptions>;
@@ -57,10 +61,27 @@ export interface GqaShape extends Required<ShapeOptions> {
   readonly rows: number;
 }
 
+/** Elements of a head's rows: of q and K, and of V and o. */
+export type HeadDims = Pick<GqaShape, 'headDim' | 'vHeadDim'>;
+
+/** Throws ShapeError unless there are kernels for rows of so many elements. */
+export function checkHeadDim(where: string, headDim: number): void {
+  const isWithin = headDim >= MIN_HEAD_DIM && headDim <= MAX_HEAD_DIM;
+  if (isWithin && Number.isSafeInteger(headDim) && headDim % 8 === 0) return;
+  const wanted = `a multiple of 8 from ${MIN_HEAD_DIM} to ${MAX_HEAD_DIM}`;
+  throw new ShapeError(`${where}: expected ${wanted}, got ${describe(headDim)}`);
+}
+
+/** The same for both head dims of a shape or a cache. */
+export function checkHeadDims(where: string, { headDim, vHeadDim }: HeadDims): void {
+  checkHeadDim(`${where}: headDim`, headDim);
+  checkHeadDim(`${where}: vHeadDim`, vHeadDim);
+}
+
 /** Checks a shape; throws ShapeError naming the field, what it must be and what was given. */
 export function checkShape(options: ShapeOptions): GqaShape {
   checkOptions('shape', options, SHAPE_OPTIONS);
-  const { batch = 1, numQHeads, numKvHeads, headDim, qLen = 1, causal = true } = options;
+  const { batch = 1, numQHeads, numKvHeads, headDim, vHeadDim = headDim, qLen = 1, causal = true } = options;
   checkWhole('batch', batch, 1, MAX_BATCH);
   checkWhole('numQHeads', numQHeads, 1, MAX_HEADS);
   checkWhole('numKvHeads', numKvHeads, 1, MAX_HEADS);
@@ -69,11 +90,12 @@ export function checkShape(options: ShapeOptions): GqaShape {
   if (numQHeads % numKvHeads !== 0) {
     throw new ShapeError(`shape: numQHeads (${numQHeads}) must be a multiple of numKvHeads (${numKvHeads})`);
   }
-  checkOneOf('shape: headDim', headDim, HEAD_DIMS);
+  checkHeadDims('shape', { headDim, vHeadDim });
   const groupSize = numQHeads / numKvHeads;
   const rowsPerKvHead = groupSize * qLen;
   const rows = batch * numQHeads * qLen;
-  return { batch, numQHeads, numKvHeads, headDim, qLen, causal, groupSize, rowsPerKvHead, rows };
+  const given = { batch, numQHeads, numKvHeads, headDim, vHeadDim, qLen, causal };
+  return { ...given, groupSize, rowsPerKvHead, rows };
 }
 
 const SHAPE_NUMBERS = [
@@ -81,6 +103,7 @@ const SHAPE_NUMBERS = [
   'numQHeads',
   'numKvHeads',
   'headDim',
+  'vHeadDim',
   'qLen',
   'groupSize',
   'rowsPerKvHead',

@@ -61,7 +61,7 @@ export function wordVec4s(type: KvType, bytes: WordBytes = WORD_BYTES): number {
   return (2 * bytes) / ELEMENT_FORMATS[type].bits;
 }
 
-/** Words of a row: one token of one head. The last ones of an int4 row may be empty, for rows are whole words of 16 bytes. */
+/** Words of a row: one token of one head. The last ones of int8 and int4 may be empty, for rows are whole words of 16 bytes. */
 export function rowWords(type: KvType, headDim: number, bytes: WordBytes = WORD_BYTES): number {
   return Math.ceil((headDim * ELEMENT_FORMATS[type].bits) / 128) * (WORD_BYTES / bytes);
 }

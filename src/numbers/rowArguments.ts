@@ -15,8 +15,8 @@ export function checkLayout(where: string, layout: RowsLayout): void {
   }
   const { type, headDim, heads, capacity } = layout;
   checkOneOf(`${where}: layout.type`, type, KV_TYPES);
-  // Rows are whole words; those of int4 may end with half a word.
-  const unit = (WORD_BYTES * 8) / Math.max(8, ELEMENT_FORMATS[type].bits);
+  // Rows are whole words; those of int8 and int4 may end within one.
+  const unit = Math.min(8, (WORD_BYTES * 8) / ELEMENT_FORMATS[type].bits);
   if (!Number.isSafeInteger(headDim) || headDim < unit || headDim % unit !== 0) {
     throw new ShapeError(
       `${where}: layout.headDim: expected a multiple of ${unit} for ${type}, got ${describe(headDim)}`,

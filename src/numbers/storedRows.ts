@@ -84,13 +84,14 @@ const ROW_WRITERS: Readonly<
   bf16: halfWriter(bf16Bits, (value) => Math.abs(value) < KV_RANGES.bf16.least),
   int8: (layout, stored, lost) => {
     const scales = scalesOf(layout, stored);
+    const bytes = rowWords('int8', layout.headDim) * WORD_BYTES;
     return (row, values) => {
       const { positive, negative } = endsOf(values);
       const bits = scaleFor(Math.max(positive, negative), 127);
       const scale = scales.write(row, 0, bits);
       for (let i = 0; i < layout.headDim; i++) {
         const steps = stepsOf(withinF32(values[i]!), scale);
-        stored[row * layout.headDim + i] = steps + 128;
+        stored[row * bytes + i] = steps + 128;
         count(lost, 'int8', values[i]!, steps === 0 && bits === LEAST_SCALE);
       }
     };
@@ -125,7 +126,8 @@ const READERS: Readonly<
   bf16: (_, stored) => bf16Values(new Uint16Array(stored.buffer)),
   int8: (layout, stored) => {
     const scales = scalesOf(layout, stored);
-    return readRows(layout, (row, _, at) => (stored[at]! - 128) * scales.read(row, 0));
+    const bytes = rowWords('int8', layout.headDim) * WORD_BYTES;
+    return readRows(layout, (row, i) => (stored[row * bytes + i]! - 128) * scales.read(row, 0));
   },
   int4: (layout, stored) => {
     const scales = scalesOf(layout, stored);
@@ -137,14 +139,14 @@ const READERS: Readonly<
   },
 };
 
-/** Values [rows, D] from a function of a row, an element's number in it, and its number of all. */
+/** Values [rows, D] from a function of a row and an element's number in it. */
 function readRows(
   { heads, capacity, headDim }: RowsLayout,
-  read: (row: number, i: number, at: number) => number,
+  read: (row: number, i: number) => number,
 ): Float32Array<ArrayBuffer> {
   const values = new Float32Array(heads * capacity * headDim);
   for (let row = 0, at = 0; row < heads * capacity; row++) {
-    for (let i = 0; i < headDim; i++, at++) values[at] = read(row, i, at);
+    for (let i = 0; i < headDim; i++, at++) values[at] = read(row, i);
   }
   return values;
 }

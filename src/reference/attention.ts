@@ -1,11 +1,11 @@
 // attention.ts: grouped-query attention in plain loops, the oracle of every kernel.
 import { checkFunction } from '../device/options.ts';
-import { checkProblem, type AttentionProblem } from './attentionProblem.ts';
+import { checkProblem, vHeadDimOf, type AttentionProblem } from './attentionProblem.ts';
 
-export type { AttentionProblem } from './attentionProblem.ts';
+export { vHeadDimOf, type AttentionProblem } from './attentionProblem.ts';
 
 /**
- * o [B, Hq, Lq, D] and natural log-sum-exp [B, Hq, Lq]; a row with nothing to attend to has o = 0, lse = -Infinity, one with
+ * o [B, Hq, Lq, Dv] and natural log-sum-exp [B, Hq, Lq]; a row with nothing to attend to has o = 0, lse = -Infinity, one with
  * a score outside the range (`isScore`) NaN for both.
  */
 export interface AttentionResult {
@@ -38,53 +38,55 @@ export function visibleKeys(problem: AttentionProblem, b: number, i: number): nu
 export function attention(problem: AttentionProblem, round: Round = exact): AttentionResult {
   checkProblem('attention', problem);
   checkFunction('attention: round', round);
-  const { batch, numQHeads, numKvHeads, headDim, qLen, capacity } = problem;
-  const o = new Float64Array(problem.q.length);
+  const { batch, numQHeads, numKvHeads, qLen, capacity } = problem;
+  const o = new Float64Array(batch * numQHeads * qLen * vHeadDimOf(problem));
   const lse = new Float64Array(batch * numQHeads * qLen).fill(-Infinity);
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < numQHeads; h++) {
       const hk = Math.floor(h / (numQHeads / numKvHeads));
-      const kv = (b * numKvHeads + hk) * capacity * headDim;
+      const slot = (b * numKvHeads + hk) * capacity;
       for (let i = 0; i < qLen; i++) {
         const row = (b * numQHeads + h) * qLen + i;
-        lse[row] = attendRow(problem, row * headDim, kv, visibleKeys(problem, b, i), o, round);
+        lse[row] = attendRow(problem, row, slot, visibleKeys(problem, b, i), o, round);
       }
     }
   }
   return { o, lse };
 }
 
-/** One query row over `keys` keys; writes o at the query's own offset and returns the log-sum-exp. */
+/** One query row over `keys` keys, from `slot` on; writes its row of o and returns the log-sum-exp. */
 function attendRow(
   p: AttentionProblem,
-  at: number,
-  kv: number,
+  row: number,
+  slot: number,
   keys: number,
   o: Float64Array,
   round: Round,
 ): number {
   if (keys === 0) return -Infinity;
   const { headDim } = p;
+  const vHeadDim = vHeadDimOf(p);
+  const at = row * vHeadDim;
   const scores = new Float64Array(keys);
   let m = -Infinity;
   for (let t = 0; t < keys; t++) {
     let dot = 0;
-    const k = kv + t * headDim;
-    for (let d = 0; d < headDim; d++) dot = round(dot + round(p.q[at + d]! * p.k[k + d]!));
+    const k = (slot + t) * headDim;
+    for (let d = 0; d < headDim; d++) dot = round(dot + round(p.q[row * headDim + d]! * p.k[k + d]!));
     scores[t] = round(dot * p.smScale);
     m = Math.max(m, scores[t]!);
   }
   if (!scores.every(isScore)) {
-    o.fill(NaN, at, at + headDim);
+    o.fill(NaN, at, at + vHeadDim);
     return NaN;
   }
   let l = 0;
   for (let t = 0; t < keys; t++) {
     const weight = round(Math.exp(round(scores[t]! - m)));
     l = round(l + weight);
-    const v = kv + t * headDim;
-    for (let d = 0; d < headDim; d++) o[at + d] = round(o[at + d]! + round(weight * p.v[v + d]!));
+    const v = (slot + t) * vHeadDim;
+    for (let d = 0; d < vHeadDim; d++) o[at + d] = round(o[at + d]! + round(weight * p.v[v + d]!));
   }
-  for (let d = 0; d < headDim; d++) o[at + d] = round(o[at + d]! / l);
+  for (let d = 0; d < vHeadDim; d++) o[at + d] = round(o[at + d]! / l);
   return round(m + round(Math.log(l)));
 }

@@ -9,6 +9,8 @@ export interface AttentionProblem {
   readonly numQHeads: number;
   readonly numKvHeads: number;
   readonly headDim: number;
+  /** Dv, elements of a value and of an output. Default D. */
+  readonly vHeadDim?: number;
   readonly qLen: number;
   readonly causal: boolean;
   /** Token slots between two KV heads. */
@@ -19,16 +21,26 @@ export interface AttentionProblem {
   readonly q: Float32Array<ArrayBuffer>;
   /** [B, Hkv, capacity, D] */
   readonly k: Float32Array<ArrayBuffer>;
+  /** [B, Hkv, capacity, Dv] */
   readonly v: Float32Array<ArrayBuffer>;
+}
+
+/** Dv of a problem. */
+export function vHeadDimOf({
+  headDim,
+  vHeadDim = headDim,
+}: Pick<AttentionProblem, 'headDim' | 'vHeadDim'>): number {
+  return vHeadDim;
 }
 
 const COUNTS = ['batch', 'numQHeads', 'numKvHeads', 'headDim', 'qLen', 'capacity'] as const;
 
-type Sizes = Pick<AttentionProblem, (typeof COUNTS)[number] | 'causal' | 'kvLens'>;
+type Sizes = Pick<AttentionProblem, (typeof COUNTS)[number] | 'vHeadDim' | 'causal' | 'kvLens'>;
 
 /** Throws ShapeError unless the sizes of a problem fit each other. Head dims that no kernel knows are taken. */
 export function checkSizes(where: string, sizes: Sizes): void {
   for (const name of COUNTS) checkWhole(`${where}: ${name}`, sizes[name], 1, Number.MAX_SAFE_INTEGER);
+  checkWhole(`${where}: vHeadDim`, vHeadDimOf(sizes), 1, Number.MAX_SAFE_INTEGER);
   const { batch, numQHeads, numKvHeads, capacity } = sizes;
   if (numQHeads % numKvHeads !== 0) {
     throw new ShapeError(
@@ -42,12 +54,13 @@ export function checkSizes(where: string, sizes: Sizes): void {
 /** Throws ShapeError unless q, k and v are as long as the sizes say. */
 export function checkData(
   where: string,
-  { batch, numQHeads, numKvHeads, headDim, qLen, capacity }: Sizes,
+  sizes: Sizes,
   { q, k, v }: Pick<AttentionProblem, 'q' | 'k' | 'v'>,
 ): void {
+  const { batch, numQHeads, numKvHeads, headDim, qLen, capacity } = sizes;
   checkFloats(`${where}: q`, q, batch * numQHeads * qLen * headDim);
   checkFloats(`${where}: k`, k, batch * numKvHeads * capacity * headDim);
-  checkFloats(`${where}: v`, v, batch * numKvHeads * capacity * headDim);
+  checkFloats(`${where}: v`, v, batch * numKvHeads * capacity * vHeadDimOf(sizes));
 }
 
 /** Throws ShapeError unless this is a whole problem. */

@@ -1,12 +1,13 @@
 // notFinite.ts: values of a result that are NaN or infinite: how many there are, and where the first is. Pure.
-import type { AttentionProblem } from './attention.ts';
+import { vHeadDimOf, type AttentionProblem } from './attentionProblem.ts';
 
 /** The axes of an output, for saying where a value is. */
-export type ResultShape = Pick<AttentionProblem, 'batch' | 'numQHeads' | 'qLen' | 'headDim'>;
+export type ResultShape = Pick<AttentionProblem, 'batch' | 'numQHeads' | 'qLen' | 'headDim' | 'vHeadDim'>;
 
 /** `[b, h, i, d] = [0, 3, 0, 17]` of an index into o. */
 export function placeInO(shape: ResultShape, at: number): string {
-  const place = [...rowPlace(shape, Math.floor(at / shape.headDim)), at % shape.headDim];
+  const dim = vHeadDimOf(shape);
+  const place = [...rowPlace(shape, Math.floor(at / dim)), at % dim];
   return `[b, h, i, d] = [${place.join(', ')}]`;
 }
 
@@ -16,7 +17,7 @@ function rowPlace({ numQHeads, qLen }: ResultShape, row: number): number[] {
 }
 
 /**
- * What is not finite in o [B, Hq, Lq, D] and lse [B, Hq, Lq], in words: `128 of 512 values of o and 2 of 8 of lse are not
+ * What is not finite in o [B, Hq, Lq, Dv] and lse [B, Hq, Lq], in words: `128 of 512 values of o and 2 of 8 of lse are not
  * finite, the first is NaN at [b, h, i, d] = [0, 0, 0, 0]`. Undefined when all is.
  */
 export function notFiniteText(

@@ -15,6 +15,7 @@ import { normals } from '../numbers/random.ts';
 
 /** A problem with the bytes that a cache of its element types stores. */
 export interface StoredProblem extends AttentionProblem {
+  readonly vHeadDim: number;
   readonly kType: KvType;
   readonly vType: KvType;
   readonly kStored: Uint8Array<ArrayBuffer>;
@@ -43,7 +44,7 @@ export interface ProblemValues extends ProblemOptions {
   readonly q: Float32Array<ArrayBuffer>;
   /** [B, Hkv, C, D] */
   readonly k: Float32Array<ArrayBuffer>;
-  /** [B, Hkv, C, D] */
+  /** [B, Hkv, C, Dv] */
   readonly v: Float32Array<ArrayBuffer>;
 }
 
@@ -71,15 +72,16 @@ type Sizes = Omit<StoredProblem, 'q' | 'k' | 'v' | 'kStored' | 'vStored'>;
 
 /** The options with what was left out; throws ShapeError for those that do not go together. */
 function sizesOf(where: string, options: ProblemOptions): Sizes {
-  const { batch = 1, numQHeads, numKvHeads, headDim, qLen = 1, causal = true, kvLens } = options;
+  const { batch = 1, numQHeads, numKvHeads, headDim, vHeadDim = headDim, kvLens } = options;
+  const { qLen = 1, causal = true } = options;
   const { kType = 'f32', vType = kType } = options;
   checkOneOf(`${where}: kType`, kType, KV_TYPES);
   checkOneOf(`${where}: vType`, vType, KV_TYPES);
   const { capacity: most = Number.MAX_SAFE_INTEGER } = options;
-  checkSizes(where, { batch, numQHeads, numKvHeads, headDim, qLen, causal, kvLens, capacity: most });
+  const shape = { batch, numQHeads, numKvHeads, headDim, vHeadDim, qLen, causal };
+  checkSizes(where, { ...shape, kvLens, capacity: most });
   const { smScale = 1 / Math.sqrt(headDim) } = options;
   checkFinite(`${where}: smScale`, smScale);
-  const shape = { batch, numQHeads, numKvHeads, headDim, qLen, causal };
   const { capacity = Math.max(1, ...kvLens) } = options;
   return { ...shape, kvLens, capacity, smScale: Math.fround(smScale), kType, vType };
 }
@@ -93,18 +95,18 @@ export function randomProblem(options: ProblemOptions): StoredProblem {
   const { seed = 1, ...given } = options;
   checkWhole('randomProblem: seed', seed, 0, 2 ** 32 - 1);
   const sizes = sizesOf('randomProblem', options);
-  const { batch, numQHeads, numKvHeads, headDim, qLen, capacity } = sizes;
-  const count = batch * numKvHeads * capacity * headDim;
+  const { batch, numQHeads, numKvHeads, headDim, vHeadDim, qLen, capacity } = sizes;
+  const slots = batch * numKvHeads * capacity;
   return storeProblem({
     ...given,
     q: normals(seed, batch * numQHeads * qLen * headDim),
-    k: poisoned(normals(seed + 1, count), sizes),
-    v: poisoned(normals(seed + 2, count), sizes),
+    k: poisoned(normals(seed + 1, slots * headDim), headDim, sizes),
+    v: poisoned(normals(seed + 2, slots * vHeadDim), vHeadDim, sizes),
   });
 }
 
 /**
- * A problem of given values; k and v [B, Hkv, capacity, D] are rounded to the cache's element types. Throws ShapeError for
+ * A problem of given values; k [B, Hkv, capacity, D] and v [B, Hkv, capacity, Dv] are rounded to the cache's element types. Throws ShapeError for
  * options that do not go together. A stored problem is one too: what it stores is made anew of its k and v.
  */
 export function storeProblem(options: ProblemValues): StoredProblem {
@@ -112,28 +114,30 @@ export function storeProblem(options: ProblemValues): StoredProblem {
   const { q, k, v } = options;
   const sizes = sizesOf('storeProblem', options);
   checkData('storeProblem', sizes, { q, k, v });
-  const { batch, numKvHeads, headDim, capacity, kType, vType } = sizes;
-  const rows: RowsLayout = { type: kType, headDim, heads: batch * numKvHeads, capacity };
-  const kStored = encodeRows(rows, k);
-  const vStored = encodeRows({ ...rows, type: vType }, v);
+  const { batch, numKvHeads, headDim, vHeadDim, capacity, kType, vType } = sizes;
+  const kRows: RowsLayout = { type: kType, headDim, heads: batch * numKvHeads, capacity };
+  const vRows: RowsLayout = { ...kRows, type: vType, headDim: vHeadDim };
+  const kStored = encodeRows(kRows, k);
+  const vStored = encodeRows(vRows, v);
   return {
     ...sizes,
     q,
     kStored,
     vStored,
-    k: decodeRows(rows, kStored),
-    v: decodeRows({ ...rows, type: vType }, vStored),
+    k: decodeRows(kRows, kStored),
+    v: decodeRows(vRows, vStored),
   };
 }
 
 function poisoned(
   values: Float32Array<ArrayBuffer>,
-  { numKvHeads, headDim, kvLens, capacity }: Sizes,
+  dim: number,
+  { numKvHeads, kvLens, capacity }: Sizes,
 ): Float32Array<ArrayBuffer> {
   kvLens.forEach((kvLen, b) => {
     for (let hk = 0; hk < numKvHeads; hk++) {
       const head = (b * numKvHeads + hk) * capacity;
-      values.fill(NaN, (head + kvLen) * headDim, (head + capacity) * headDim);
+      values.fill(NaN, (head + kvLen) * dim, (head + capacity) * dim);
     }
   });
   return values;

@@ -103,7 +103,7 @@ test.each([
 describe('refusals', () => {
   test.each([
     [['--kv-heads', '5'], 'heads (32) must be a multiple of kv-heads (5)'],
-    [['--head-dim', '100'], 'headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 100'],
+    [['--head-dim', '100'], 'headDim: expected a multiple of 8 from 8 to 512, got 100'],
     [['--heads', '0'], 'expected a whole number from 1 to'],
     [['-d', '-5'], '-5'],
     [['-d', '1.5'], 'expected a whole number from 1 to 16777216, such as 4096 or 4k, got "1.5"'],

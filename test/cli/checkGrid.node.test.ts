@@ -12,8 +12,9 @@ import { planChecks, type CheckOptions } from '../../bench/check/check.ts';
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { chooseIn } from '../../src/kernels/fused.ts';
-import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
+import { checkShape } from '../../src/kernels/shape.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
+import { HEAD_DIMS } from '../support/shapes.ts';
 
 const SMALL = { numQHeads: 8, numKvHeads: 2, headDim: 64, kvLens: [9] };
 

@@ -73,9 +73,9 @@ describe('a shape', () => {
     [{ batch: 5000 }, 'batch: expected a whole number from 1 to 4096, got 5000'],
     [{ qLen: 0 }, 'qLen: expected a whole number from 1 to 8, got 0'],
     [{ qLen: 9 }, 'qLen: expected a whole number from 1 to 8, got 9'],
-    [{ headDim: 100 }, 'shape: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 100'],
-    [{ headDim: 0 }, 'shape: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 0'],
-    [{ headDim: NaN }, 'shape: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got NaN'],
+    [{ headDim: 100 }, 'shape: headDim: expected a multiple of 8 from 8 to 512, got 100'],
+    [{ headDim: 0 }, 'shape: headDim: expected a multiple of 8 from 8 to 512, got 0'],
+    [{ headDim: NaN }, 'shape: headDim: expected a multiple of 8 from 8 to 512, got NaN'],
   ])('%o', async (wrong, expected) => {
     expect(await message(ShapeError, () => checkShape({ ...good, ...wrong }))).toContain(expected);
   });

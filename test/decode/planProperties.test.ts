@@ -6,7 +6,6 @@ import {
   checkShape,
   type DecodePlan,
   type DeviceFacts,
-  HEAD_DIMS,
   KV_TYPES,
   type PlanContext,
 } from '../../src/index.ts';
@@ -16,6 +15,7 @@ import type { TunedEntry } from '../../src/decode/tuning.ts';
 import { stepWordCount } from '../../src/kernels/stepNumbers.ts';
 import { rowsPerWorkgroup } from '../../src/kernels/fused.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from '../support/deviceFacts.ts';
+import { HEAD_DIMS } from '../support/shapes.ts';
 
 const SEED = 20250611;
 

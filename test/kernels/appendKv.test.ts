@@ -38,8 +38,32 @@ describe('append_kv of other head dims', () => {
     ['int4', 112],
     ['int4', 96],
     ['int4', 256],
+    ['f32', 8],
+    ['f16', 24],
+    ['bf16', 40],
+    ['int8', 8], // the last word is half empty at 8, 24 and 72
+    ['int8', 24],
+    ['int8', 72],
+    ['int4', 8],
+    ['int4', 72],
+    ['int4', 512],
   ] as const)('%s, %i', (type, headDim) =>
     check({ ...CONTROL, headDim, numTokens: 3, capacity: 11 }, pair(type)),
+  );
+});
+
+// Either row may be the longer one: the last invocations of a slot have no part of the other.
+describe('append_kv to K and V of different head dims', () => {
+  test.each([
+    ['f32', 'f16', 192, 128],
+    ['bf16', 'int8', 128, 192],
+    ['int8', 'int4', 64, 24],
+    ['int4', 'int8', 8, 72],
+    ['int4', 'f16', 8, 512],
+    ['int8', 'int8', 512, 8],
+    ['int4', 'int4', 40, 88],
+  ] as const)('K %s, V %s, %i and %i', (kType, vType, headDim, vHeadDim) =>
+    check({ ...CONTROL, headDim, vHeadDim, numTokens: 3, capacity: 11 }, [kType, vType]),
   );
 });
 

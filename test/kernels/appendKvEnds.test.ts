@@ -152,7 +152,7 @@ describe('append_kv of NaN and infinity', () => {
     NANS.forEach((nan, i) => (bits[i * 32 + 5] = nan));
     const k = new Float32Array(bits.buffer);
     const { k_cache, status } = await runKernel(device, {
-      kernel: appendKvKernel(64, { kType: type, vType: type }),
+      kernel: appendKvKernel({ headDim: 64, vHeadDim: 64, kType: type, vType: type }),
       grid: appendGrid(1, 1, 4),
       inputs: { k, v: new Float32Array(256) },
       outputs: {
@@ -199,7 +199,7 @@ test('append_kv to f16 rounds as the host does, bit for bit', async () => {
   const k = new Float32Array(words.buffer);
   const layout: RowsLayout = { type: 'f16', headDim: 64, heads: 1, capacity: numTokens };
   const { k_cache } = await runKernel(device, {
-    kernel: appendKvKernel(64, { kType: 'f16', vType: 'f32' }),
+    kernel: appendKvKernel({ headDim: 64, vHeadDim: 64, kType: 'f16', vType: 'f32' }),
     grid: appendGrid(1, 1, numTokens),
     inputs: { k, v: k },
     outputs: {

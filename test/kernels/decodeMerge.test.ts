@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { normals, shuffled, uniform } from '../../src/numbers/random.ts';
 import { decodeMerge as decodeMergeKernel, mergeFinished, mergeSets } from '../../src/kernels/decodeMerge.ts';
 import { rowGrid } from '../../src/kernels/plain.ts';
-import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
+import { checkShape } from '../../src/kernels/shape.ts';
 import { decodeMerge, type States } from '../reference/decodeMerge.ts';
 import { BAD_SCORE, NEG_MAX } from '../reference/decodeTiles.ts';
 import { testDevice } from '../support/device.ts';
@@ -11,6 +11,7 @@ import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 import { expectWritten, withoutFloor } from '../support/errorRule.ts';
 import { packStates, type Sequence, stepWords } from '../support/runDecode.ts';
 import { runKernel, unwritten } from '../support/runKernel.ts';
+import { HEAD_DIMS } from '../support/shapes.ts';
 
 const device = await testDevice();
 

@@ -1,7 +1,7 @@
 // shape.test.ts: the shape of a decode step: derived counts, and what is refused with which message.
 import { describe, expect, test } from 'vitest';
 import { ShapeError } from '../../src/device/errors.ts';
-import { checkShape, checkWhole, HEAD_DIMS } from '../../src/kernels/shape.ts';
+import { checkShape, checkWhole } from '../../src/kernels/shape.ts';
 
 const GIVEN = { numQHeads: 32, numKvHeads: 8, headDim: 128 };
 
@@ -12,6 +12,7 @@ describe('checkShape', () => {
       numQHeads: 32,
       numKvHeads: 8,
       headDim: 128,
+      vHeadDim: 128,
       qLen: 1,
       causal: true,
       groupSize: 4,
@@ -37,16 +38,37 @@ describe('checkShape', () => {
     expect(check).toThrow('shape: there is no option capacity, known are batch, numQHeads,');
   });
 
-  test('accepts each head dim it lists', () => {
-    for (const headDim of HEAD_DIMS) expect(checkShape({ ...GIVEN, headDim }).headDim).toBe(headDim);
-    expect(HEAD_DIMS).toEqual([64, 80, 96, 112, 128, 192, 256]);
+  test('accepts every multiple of 8 from 8 to 512 as a head dim, and nothing else', () => {
+    const accepts = (options: object) => {
+      try {
+        return checkShape({ ...GIVEN, ...options }) && true;
+      } catch {
+        return false;
+      }
+    };
+    for (let dim = -8; dim <= 1024; dim++) {
+      const isRight = dim % 8 === 0 && dim >= 8 && dim <= 512;
+      expect(accepts({ headDim: dim }), `headDim ${dim}`).toBe(isRight);
+      expect(accepts({ vHeadDim: dim }), `vHeadDim ${dim}`).toBe(isRight);
+    }
+  });
+
+  test('V has the head dim of K unless it has its own', () => {
+    expect(checkShape({ ...GIVEN, headDim: 192 })).toMatchObject({ headDim: 192, vHeadDim: 192 });
+    const unequal = checkShape({ ...GIVEN, headDim: 192, vHeadDim: 128 });
+    expect(unequal).toMatchObject({ headDim: 192, vHeadDim: 128 });
   });
 
   test.each([
     [{ numQHeads: 30 }, 'shape: numQHeads (30) must be a multiple of numKvHeads (8)'],
     [{ numQHeads: 4 }, 'shape: numQHeads (4) must be a multiple of numKvHeads (8)'],
-    [{ headDim: 100 }, 'shape: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got 100'],
-    [{ headDim: NaN }, 'shape: headDim must be one of 64, 80, 96, 112, 128, 192, 256, got NaN'],
+    [{ headDim: 100 }, 'shape: headDim: expected a multiple of 8 from 8 to 512, got 100'],
+    [
+      { headDim: '64' as unknown as number },
+      'shape: headDim: expected a multiple of 8 from 8 to 512, got "64"',
+    ],
+    [{ vHeadDim: 100 }, 'shape: vHeadDim: expected a multiple of 8 from 8 to 512, got 100'],
+    [{ headDim: NaN }, 'shape: headDim: expected a multiple of 8 from 8 to 512, got NaN'],
     [{ batch: 0 }, 'batch: expected a whole number from 1 to 4096, got 0'],
     [{ batch: 4097 }, 'batch: expected a whole number from 1 to 4096, got 4097'],
     [{ numQHeads: 1032 }, 'numQHeads: expected a whole number from 1 to 1024, got 1032'],

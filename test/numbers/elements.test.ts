@@ -11,7 +11,7 @@ import {
   typesName,
   wordVec4s,
 } from '../../src/numbers/elements.ts';
-import { HEAD_DIMS } from '../../src/kernels/shape.ts';
+import { HEAD_DIMS } from '../support/shapes.ts';
 
 describe('words of 16 bytes', () => {
   test.each([

@@ -14,6 +14,7 @@ import {
   placeOf,
   stepsOf,
 } from '../reference/storedRows.ts';
+import { HEAD_DIMS, RARE_HEAD_DIMS } from '../support/shapes.ts';
 
 const LARGEST_F32 = (2 - 2 ** -23) * 2 ** 127;
 
@@ -112,6 +113,20 @@ describe('int4', () => {
     expect([...back.subarray(32, 35)]).toEqual([-8, 7, -8]);
   });
 
+  test('the last word of a row of int8 of 8 or 24 elements is half empty', () => {
+    for (const [headDim, bytes] of [
+      [8, 16],
+      [24, 32],
+    ] as const) {
+      const stored = encodeRows(layoutOf('int8', headDim, 1, 2), normals(3, 2 * headDim));
+      expect(stored.byteLength).toBe(2 * bytes + 16); // two scales, in a word of 16 bytes
+      for (let row = 0; row < 2; row++) {
+        const [begin, end] = [row * bytes + headDim, (row + 1) * bytes];
+        expect([...stored.subarray(begin, end)]).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+      }
+    }
+  });
+
   test('the last word of a row of 80 or 112 elements is half empty, its scale alone in 32 bits or not', () => {
     for (const [headDim, words, scaleBytes] of [
       [80, 3, 8],
@@ -161,7 +176,7 @@ describe.each(['int8', 'int4'] as const)('%s against plain arithmetic', (type) =
     }
   }
 
-  test.each([64, 80, 96, 112, 128, 192, 256])('head dim %i, seven slots', (headDim) => {
+  test.each([...HEAD_DIMS, ...RARE_HEAD_DIMS])('head dim %i, seven slots', (headDim) => {
     const layout = layoutOf(type, headDim, 2, 7);
     const rowValues = (row: number) => [...normals(row + headDim, headDim)].map((x) => x * 4 ** (row - 7));
     const rows = Array.from({ length: 14 }, (_, row) => rowValues(row));
@@ -331,7 +346,7 @@ describe('wrong arguments', () => {
     ],
     ['layout.headDim: expected a multiple of 8 for f16, got 12', { ...layout, headDim: 12 }],
     ['layout.headDim: expected a multiple of 8 for f16, got undefined', { ...layout, headDim: undefined }],
-    ['layout.headDim: expected a multiple of 16 for int4, got 8', { ...layout, type: 'int4', headDim: 8 }],
+    ['layout.headDim: expected a multiple of 8 for int4, got 4', { ...layout, type: 'int4', headDim: 4 }],
     ['layout.heads: expected a positive whole number, got 0', { ...layout, heads: 0 }],
     ['layout.capacity: expected a positive whole number, got 1.5', { ...layout, capacity: 1.5 }],
   ])('%s', (message, wrong) => {

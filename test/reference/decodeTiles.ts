@@ -3,6 +3,7 @@ import {
   exact,
   isScore,
   UNWRITTEN,
+  vHeadDimOf,
   visibleKeys,
   type AttentionProblem,
   type Round,
@@ -24,9 +25,9 @@ export interface Item {
 }
 
 /**
- * What a fused kernel writes. Sequences that are one item: o [B, Hq, Lq, D] and lse [B, Hq, Lq]. All others, for each of
+ * What a fused kernel writes. Sequences that are one item: o [B, Hq, Lq, Dv] and lse [B, Hq, Lq]. All others, for each of
  * their items: m and l [states, Hq * Lq], the greatest score and the sum of exp(score - m), and partialO
- * [states, Hq * Lq, D], the sum of exp(score - m) * v; without a visible key m = NEG_MAX, l = 0, partialO = 0. UNWRITTEN
+ * [states, Hq * Lq, Dv], the sum of exp(score - m) * v; without a visible key m = NEG_MAX, l = 0, partialO = 0. UNWRITTEN
  * stands for what is not written.
  */
 export interface FusedResult {
@@ -57,14 +58,15 @@ export function resultOf(
   attend: (row: number, item: Item) => RowState,
 ): FusedResult {
   const rows = p.numQHeads * p.qLen; // of a sequence
+  const dim = vHeadDimOf(p);
   const states = items.filter(({ state }) => state !== undefined).length * rows;
   const unwritten = (count: number) => new Float64Array(count).fill(UNWRITTEN);
   const result = {
-    o: unwritten(p.batch * rows * p.headDim),
+    o: unwritten(p.batch * rows * dim),
     lse: unwritten(p.batch * rows),
     m: unwritten(states),
     l: unwritten(states),
-    partialO: unwritten(states * p.headDim),
+    partialO: unwritten(states * dim),
   };
   for (const item of items) {
     for (let row = 0; row < rows; row++) {
@@ -72,13 +74,13 @@ export function resultOf(
       if (item.state === undefined) {
         const at = item.b * rows + row;
         const whole = resultOfState({ m, l, o }, round);
-        result.o.set(whole.o, at * p.headDim);
+        result.o.set(whole.o, at * dim);
         result.lse[at] = whole.lse;
       } else {
         const at = item.state * rows + row;
         result.m[at] = m;
         result.l[at] = l;
-        result.partialO.set(o, at * p.headDim);
+        result.partialO.set(o, at * dim);
       }
     }
   }
@@ -108,13 +110,14 @@ export function stateOf(
   const visible = candidates.filter((t) => t < visibleKeys(p, b, row % p.qLen));
   const scores = visible.map((t) => keptScore(scoreOf(p, row, t, round)));
   const m = Math.max(NEG_MAX, ...scores);
-  const o = new Float64Array(p.headDim);
+  const dim = vHeadDimOf(p);
+  const o = new Float64Array(dim);
   let l = 0;
   scores.forEach((score, j) => {
     const weight = round(Math.exp(round(score - m)));
     l = round(l + weight);
-    const value = keyStart(p, row, visible[j]!);
-    for (let d = 0; d < p.headDim; d++) o[d] = round(o[d]! + round(weight * p.v[value + d]!));
+    const value = slotOf(p, row, visible[j]!) * dim;
+    for (let d = 0; d < dim; d++) o[d] = round(o[d]! + round(weight * p.v[value + d]!));
   });
   return { m, l, o };
 }
@@ -126,16 +129,16 @@ export function keptScore(score: number): number {
 
 /** The scaled score of a row and the key at position t. */
 function scoreOf(p: AttentionProblem, row: number, t: number, round: Round): number {
-  const key = keyStart(p, row, t);
+  const key = slotOf(p, row, t) * p.headDim;
   let dot = 0;
   for (let d = 0; d < p.headDim; d++) dot = round(dot + round(p.q[row * p.headDim + d]! * p.k[key + d]!));
   return round(dot * p.smScale);
 }
 
-/** Where the key (or value) that a row has at position t begins: its query head h reads KV head floor(h / G). */
-function keyStart(p: AttentionProblem, row: number, t: number): number {
+/** The slot, of all of the cache, that a row has at position t: its query head h reads KV head floor(h / G). */
+function slotOf(p: AttentionProblem, row: number, t: number): number {
   const head = Math.floor(row / p.qLen); // b * Hq + h
   const b = Math.floor(head / p.numQHeads);
   const hk = Math.floor((head % p.numQHeads) / (p.numQHeads / p.numKvHeads));
-  return ((b * p.numKvHeads + hk) * p.capacity + t) * p.headDim;
+  return (b * p.numKvHeads + hk) * p.capacity + t;
 }

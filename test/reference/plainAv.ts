@@ -1,18 +1,25 @@
 // plainAv.ts: twin of shaders/plain/plain_av.wgsl: o[b, h, i] = sum over visible t of weight[b, h, i, t] * v[b, h / G, t].
-import { exact, visibleKeys, type AttentionProblem, type Round } from '../../src/reference/attention.ts';
+import {
+  exact,
+  vHeadDimOf,
+  visibleKeys,
+  type AttentionProblem,
+  type Round,
+} from '../../src/reference/attention.ts';
 
-/** o [B, Hq, Lq, D] from weights [B, Hq, Lq, capacity]; 0 for a row with nothing to attend to. */
+/** o [B, Hq, Lq, Dv] from weights [B, Hq, Lq, capacity]; 0 for a row with nothing to attend to. */
 export function plainAv(p: AttentionProblem, weights: ArrayLike<number>, round: Round = exact): Float64Array {
-  const o = new Float64Array(p.batch * p.numQHeads * p.qLen * p.headDim);
+  const dim = vHeadDimOf(p);
+  const o = new Float64Array(p.batch * p.numQHeads * p.qLen * dim);
   for (let b = 0; b < p.batch; b++) {
     for (let h = 0; h < p.numQHeads; h++) {
       const hk = Math.floor(h / (p.numQHeads / p.numKvHeads));
       for (let i = 0; i < p.qLen; i++) {
         const row = (b * p.numQHeads + h) * p.qLen + i;
         for (let t = 0; t < visibleKeys(p, b, i); t++) {
-          const value = ((b * p.numKvHeads + hk) * p.capacity + t) * p.headDim;
-          for (let d = 0; d < p.headDim; d++) {
-            const at = row * p.headDim + d;
+          const value = ((b * p.numKvHeads + hk) * p.capacity + t) * dim;
+          for (let d = 0; d < dim; d++) {
+            const at = row * dim + d;
             o[at] = round(o[at]! + round(weights[row * p.capacity + t]! * p.v[value + d]!));
           }
         }

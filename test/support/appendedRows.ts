@@ -19,8 +19,8 @@ import {
 import { testDevice } from './device.ts';
 import { runKernel } from './runKernel.ts';
 
-/** One append but for its rows. */
-export type Sizes = Omit<Append, 'rows'>;
+/** One append but for its rows; V has rows of `headDim` elements too unless `vHeadDim` says otherwise. */
+export type Sizes = Omit<Append, 'rows'> & { readonly vHeadDim?: number };
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 export const CONTROL: Sizes = { kvLens: [0, 3, 7], numKvHeads: 2, numTokens: 1, capacity: 9, headDim: 64 };
@@ -49,14 +49,15 @@ export async function append(
   [kType, vType]: readonly [KvType, KvType],
   values?: Float32Array<ArrayBuffer>,
 ): Promise<Bytes> {
-  const { kvLens, numKvHeads, numTokens, capacity, headDim } = sizes;
-  const [kLayout, vLayout] = [layoutOf(sizes, kType), layoutOf(sizes, vType)];
-  const count = kLayout.heads * numTokens * headDim;
-  const k = values ?? normals(1, count);
-  const v = values ?? normals(2, count);
+  const { kvLens, numKvHeads, numTokens, capacity, headDim, vHeadDim = headDim } = sizes;
+  const vSizes = { ...sizes, headDim: vHeadDim };
+  const [kLayout, vLayout] = [layoutOf(sizes, kType), layoutOf(vSizes, vType)];
+  const rows = kLayout.heads * numTokens;
+  const k = values ?? normals(1, rows * headDim);
+  const v = values ?? normals(2, rows * vHeadDim);
   const before = { k: initial(kLayout, 3), v: initial(vLayout, 4) };
   const { k_cache, v_cache, status } = await runKernel(await testDevice(), {
-    kernel: appendKvKernel(headDim, { kType, vType }),
+    kernel: appendKvKernel({ headDim, vHeadDim, kType, vType }),
     grid: appendGrid(kvLens.length, numKvHeads, numTokens),
     inputs: { k, v },
     outputs: { k_cache: before.k, v_cache: before.v, status: COUNTED },
@@ -64,7 +65,7 @@ export async function append(
   });
   const lost = [
     ...expectAppended({ ...sizes, rows: k }, kLayout, before.k, k_cache as Bytes),
-    ...expectAppended({ ...sizes, rows: v }, vLayout, before.v, v_cache as Bytes),
+    ...expectAppended({ ...vSizes, rows: v }, vLayout, before.v, v_cache as Bytes),
   ];
   expect([...status!]).toEqual([1, ...lost].map((more, i) => COUNTED[i]! + more));
   return k_cache as Bytes;

@@ -11,6 +11,7 @@ import { expectAttention, expectFused, itemsOf, runFused } from './runDecode.ts'
 export interface Given {
   readonly groupSize: number;
   readonly headDim: number;
+  readonly vHeadDim?: number;
   readonly qLen?: number;
   readonly causal?: boolean;
   readonly types: readonly [k: KvType, v: KvType];
@@ -26,13 +27,14 @@ export interface Fused {
 
 /** One random sequence of each length. Slots past a length hold NaN, in the scales too. */
 export function problemOf(given: Given, kvLens: readonly number[], seed = 1): StoredProblem {
-  const { groupSize, headDim, qLen = 1, causal = true, types } = given;
+  const { groupSize, headDim, vHeadDim = headDim, qLen = 1, causal = true, types } = given;
   const numKvHeads = groupSize > 12 ? 1 : 2; // the reference takes long for many
   return randomProblem({
     batch: kvLens.length,
     numQHeads: groupSize * numKvHeads,
     numKvHeads,
     headDim,
+    vHeadDim,
     qLen,
     causal,
     kvLens,
@@ -77,7 +79,10 @@ export async function check(
 }
 
 /** A case in a few words. */
-export function givenName({ groupSize, headDim, qLen = 1, causal = true, types: [k, v] }: Given): string {
+export function givenName(given: Given): string {
+  const { groupSize, headDim, vHeadDim, qLen = 1, causal = true } = given;
+  const [k, v] = given.types;
+  const dims = vHeadDim === undefined ? headDim : `${headDim}/${vHeadDim}`;
   const positions = qLen > 1 ? ` q${qLen}` : '';
-  return `g${groupSize} d${headDim}${positions}${causal ? '' : ' not causal'} ${k === v ? k : `${k}/${v}`}`;
+  return `g${groupSize} d${dims}${positions}${causal ? '' : ' not causal'} ${k === v ? k : `${k}/${v}`}`;
 }

@@ -34,12 +34,13 @@ export async function checkHidden(
 
 /** The problem with NaN in the last key of every KV head. */
 function withoutLastKeys(right: StoredProblem, tensors: readonly ('k' | 'v')[]): StoredProblem {
-  const { numKvHeads, capacity, headDim, kvLens } = right;
+  const { numKvHeads, capacity, headDim, vHeadDim, kvLens } = right;
   const copies = Object.fromEntries(tensors.map((tensor) => [tensor, right[tensor].slice()]));
-  for (const values of Object.values(copies)) {
+  for (const [tensor, values] of Object.entries(copies)) {
+    const dim = tensor === 'k' ? headDim : vHeadDim;
     for (let head = 0; head < kvLens.length * numKvHeads; head++) {
-      const end = (head * capacity + kvLens[Math.floor(head / numKvHeads)]!) * headDim;
-      values.fill(NaN, end - headDim, end);
+      const end = (head * capacity + kvLens[Math.floor(head / numKvHeads)]!) * dim;
+      values.fill(NaN, end - dim, end);
     }
   }
   return storeProblem({ ...right, ...copies });
@@ -47,13 +48,13 @@ function withoutLastKeys(right: StoredProblem, tensors: readonly ('k' | 'v')[]):
 
 function expectBad(
   got: FusedResult,
-  { headDim, ...p }: StoredProblem,
+  { vHeadDim, ...p }: StoredProblem,
   { b, state }: Item,
   row: number,
 ): void {
   const rows = p.numQHeads * p.qLen;
   const at = (state ?? b) * rows + row;
-  const o = (state === undefined ? got.o : got.partialO).slice(at * headDim, (at + 1) * headDim);
+  const o = (state === undefined ? got.o : got.partialO).slice(at * vHeadDim, (at + 1) * vHeadDim);
   const bad = o.every(Number.isNaN) || (state !== undefined && got.m[at] === BAD_SCORE);
   expect(bad, `row ${row} of sequence ${b} sees NaN`).toBe(true);
 }
@@ -61,14 +62,14 @@ function expectBad(
 function replaceRow(
   got: FusedResult,
   truth: FusedResult,
-  { headDim, ...p }: StoredProblem,
+  { vHeadDim, ...p }: StoredProblem,
   { b, state }: Item,
   row: number,
 ): void {
   const at = (state ?? b) * p.numQHeads * p.qLen + row;
   const parts = state === undefined ? (['o', 'lse'] as const) : (['partialO', 'm', 'l'] as const);
   for (const part of parts) {
-    const perRow = part === 'o' || part === 'partialO' ? headDim : 1;
+    const perRow = part === 'o' || part === 'partialO' ? vHeadDim : 1;
     got[part].set(truth[part].subarray(at * perRow, (at + 1) * perRow), at * perRow);
   }
 }

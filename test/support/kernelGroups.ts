@@ -14,10 +14,11 @@ import type { Kernel } from '../../src/kernels/kernel.ts';
 import type { CacheFormat } from '../../src/kernels/lib.ts';
 import { plainAv, plainScores, plainSoftmax } from '../../src/kernels/plain.ts';
 import { readStream } from '../../src/kernels/probe/readStream.ts';
-import { checkShape, type GqaShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
+import { checkShape, type GqaShape } from '../../src/kernels/shape.ts';
 import { subgroupProbe } from '../../src/kernels/probe/subgroupProbe.ts';
 import { GPU_FACTS, GPUS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from './deviceFacts.ts';
 import { chosenRegisters, everyTwoSizes } from './registersSizes.ts';
+import { HEAD_DIMS } from './shapes.ts';
 
 /** What a group's kernels need beyond WebGPU's core. */
 export type Needs = 'nothing' | 'subgroups' | 'subgroup matrices';
@@ -73,7 +74,7 @@ function otherKernels(headDim: number): Kernel[] {
   return problemsOf(headDim).flatMap(([shape, format]) => [
     plainScores(shape, format),
     plainAv(shape, format),
-    appendKv(headDim, format),
+    appendKv({ ...shape, ...format }),
     ...[true, false].flatMap((lse) => [
       plainSoftmax(shape, lse),
       ...MERGE_FACTS.map((facts) => decodeMerge(shape, mergeSets(headDim, facts), lse)),
@@ -110,7 +111,7 @@ function registersKernels(variants: readonly RegistersVariant[]): RegistersKerne
     const large = shapeOf(variant.lanes > 16 ? 256 : 128, { numQHeads });
     // Sizes of smaller rows may need more workgroup memory here than a device has: then those rows themselves.
     const fits = registersWorkgroupBytes(large, F16, variant) <= GPU_FACTS.maxWorkgroupStorage;
-    const shape = fits ? large : { ...large, headDim: 64 };
+    const shape = fits ? large : { ...large, headDim: 64, vHeadDim: 64 };
     return { shape, variant, kernel: decodeRegisters(shape, F16, variant, true) };
   });
 }

@@ -3,7 +3,8 @@ import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import { chooseRegisters } from '../../src/kernels/registersSizes.ts';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
-import { checkShape, HEAD_DIMS } from '../../src/kernels/shape.ts';
+import { checkShape } from '../../src/kernels/shape.ts';
+import { HEAD_DIMS } from './shapes.ts';
 
 /** Teams with the same rows. */
 export function runsOf({ wgSize, lanes, blocks }: RegistersVariant): number {

@@ -46,14 +46,14 @@ export function stepWords(numbers: StepNumbers): Uint32Array<ArrayBuffer> {
 
 /** The numbers of a problem, with scales where its element types have them. */
 export function numbersOf(problem: StoredProblem): StepNumbers {
-  const { capacity, kvLens, smScale, headDim } = problem;
-  const rows = { headDim, heads: problem.batch * problem.numKvHeads, capacity };
+  const { capacity, kvLens, smScale, headDim, vHeadDim } = problem;
+  const rows = { heads: problem.batch * problem.numKvHeads, capacity };
   return {
     capacity,
     kvLens,
     smScale,
-    kScales: scalesStart({ ...rows, type: problem.kType }),
-    vScales: scalesStart({ ...rows, type: problem.vType }),
+    kScales: scalesStart({ ...rows, type: problem.kType, headDim }),
+    vScales: scalesStart({ ...rows, type: problem.vType, headDim: vHeadDim }),
   };
 }
 
@@ -90,7 +90,7 @@ export async function runFused(
   problem: StoredProblem,
   { kernel, workgroups, items, tail = [] }: FusedRun,
 ): Promise<FusedResult> {
-  const { batch, numQHeads, qLen, headDim } = problem;
+  const { batch, numQHeads, qLen, vHeadDim } = problem;
   const rows = numQHeads * qLen;
   const states = items.filter(({ state }) => state !== undefined).length * rows;
   const { o, lse, partial } = await runKernel(device, {
@@ -98,16 +98,16 @@ export async function runFused(
     grid: [workgroups, items.length, 1],
     inputs: { q: problem.q, ...cacheInputs(problem) },
     outputs: {
-      o: unwritten(batch * rows * headDim),
+      o: unwritten(batch * rows * vHeadDim),
       lse: unwritten(batch * rows),
-      partial: unwritten(states * (headDim + 4)),
+      partial: unwritten(states * (vHeadDim + 4)),
     },
     step: stepWords({ ...numbersOf(problem), items, tail }),
   });
   return {
     o: Float64Array.from(o!),
     lse: Float64Array.from(lse!),
-    ...unpackStates(partial!, headDim),
+    ...unpackStates(partial!, vHeadDim),
   };
 }
 
@@ -163,12 +163,12 @@ export function expectAttention(problem: StoredProblem, items: readonly Item[], 
     return states.length > 0 ? states : undefined;
   });
   const { m, l, partialO } = got;
-  const merged = decodeMerge(lists, { headDim: problem.headDim, m, l, o: partialO });
+  const merged = decodeMerge(lists, { headDim: problem.vHeadDim, m, l, o: partialO });
   const written = (own: Float64Array, whole: Float64Array, perRow: number) =>
     own.map((x, i) => (lists[Math.floor(i / perRow)] ? x : whole[i]!));
   const truth = attention(problem);
   const naive = attention(problem, Math.fround);
-  expectWithinRule('attention', written(merged.o, got.o, problem.headDim), truth.o, naive.o);
+  expectWithinRule('attention', written(merged.o, got.o, problem.vHeadDim), truth.o, naive.o);
   const whole = Float64Array.from(withoutFloor(got.lse));
   expectWithinRule('log-sum-exp', written(merged.lse, whole, 1), truth.lse, naive.lse);
 }
