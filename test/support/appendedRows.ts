@@ -50,6 +50,7 @@ export async function append(
   values?: Float32Array<ArrayBuffer>,
 ): Promise<Bytes> {
   const { kvLens, numKvHeads, numTokens, capacity, headDim } = sizes;
+  const counts = sizes.counts ?? kvLens.map(() => numTokens);
   const [kLayout, vLayout] = [layoutOf(sizes, kType), layoutOf(sizes, vType)];
   const count = kLayout.heads * numTokens * headDim;
   const k = values ?? normals(1, count);
@@ -57,10 +58,12 @@ export async function append(
   const before = { k: initial(kLayout, 3), v: initial(vLayout, 4) };
   const { k_cache, v_cache, status } = await runKernel(await testDevice(), {
     kernel: appendKvKernel(headDim, { kType, vType }),
-    grid: appendGrid(kvLens.length, numKvHeads, numTokens),
+    grid: appendGrid(kvLens.length, numKvHeads, Math.max(...counts)),
     inputs: { k, v },
     outputs: { k_cache: before.k, v_cache: before.v, status: COUNTED },
-    step: Uint32Array.of(numTokens, capacity, 4 * scalesStart(kLayout), 4 * scalesStart(vLayout), ...kvLens),
+    step: Uint32Array.from(
+      [numTokens, capacity, 4 * scalesStart(kLayout), 4 * scalesStart(vLayout)].concat(kvLens, counts),
+    ),
   });
   const lost = [
     ...expectAppended({ ...sizes, rows: k }, kLayout, before.k, k_cache as Bytes),
