@@ -1,5 +1,6 @@
 // index.ts: the public names. Browser-safe: no runtime dependency, no host object; the caller hands the GPU in.
 export { BoundAppend } from './cache/boundAppend.ts';
+export type { AppendOptions } from './cache/boundAppend.ts';
 export { createKvCache, KvCache } from './cache/kvCache.ts';
 export type { AppendArgs } from './cache/appendArgs.ts';
 export type { LoadArgs } from './cache/kvCache.ts';

@@ -6,23 +6,24 @@
 // Everything is integer arithmetic on the bits of f32: WGSL may assume that there is no NaN and no infinity, may flush
 // subnormal numbers and leaves rounding to f16 to the driver. So what is stored is the same on every device.
 //
-// in   k       [B, Hkv, N, D/4] vec4 bits of f32   N = num_tokens new tokens for each sequence
+// in   k       [B, Hkv, N, D/4] vec4 bits of f32   N = num_rows, of which each sequence takes the first few
 //      v       [B, Hkv, N, Dv/4], the same
 //      step    AppendStep
 // i/o  k_cache [B, Hkv, capacity, D] u32, then the scales    lib store_* as k_*
 //      v_cache [B, Hkv, capacity, Dv] u32, then the scales   lib store_* as v_*
 //      status  [7] u32   appends executed; then elements of K that were lost, as in Lost; then those of V
-// grid (N / 2 + 1, Hkv, B); an invocation owns four elements of one slot's K row and V row, as far as each reaches
+// grid (M / 2 + 1, Hkv, B), M the most tokens that a sequence takes; an invocation owns four elements of one slot's K row and V
+//      row, as far as each reaches
 // consts HEAD_DIM V_DIM WG_SIZE (two rows of invocations, as many as the longer one takes)
 // out  see i/o
 // libs store_* as k_* and as v_*, steps, rows_contiguous
 
 struct AppendStep {
-  num_tokens: u32,
+  num_rows: u32, // of a head in k and v
   capacity: u32,
   k_scales: u32, // index of the first u32 of k_cache with scales, where there are any
   v_scales: u32,
-  kv_lens: array<u32>, // [B] tokens already in the cache
+  lens: array<u32>, // [2, B]: tokens already in the cache, then new ones
 }
 
 @group(0) @binding(0) var<storage, read> k: array<vec4<u32>>;
@@ -82,6 +83,11 @@ fn count(first: u32, lost: Lost) {
   }
 }
 
+// Where a new token's row lies in k and v.
+fn source_row(head: u32, token: u32) -> u32 {
+  return head * step.num_rows + token;
+}
+
 @compute @workgroup_size(WG_SIZE)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -91,16 +97,17 @@ fn main(
   if lane == 0u && all(group == vec3<u32>()) {
     atomicAdd(&status[0], 1u);
   }
-  let held = step.kv_lens[group.z];
+  let held = step.lens[group.z];
+  let num_tokens = step.lens[groups.z + group.z];
   let pair = (held / 2u + group.x) * 2u;
-  if pair >= min(held + step.num_tokens, step.capacity) {
+  if num_tokens == 0u || pair >= min(held + num_tokens, step.capacity) {
     return; // neither is new, and their scales may be those of the next head's first slots
   }
   let number = pair + lane / ROW_LANES;
   let token = number - held; // wraps where the slot is an old one
-  let fresh = number >= held && token < step.num_tokens && number < step.capacity;
+  let fresh = number >= held && token < num_tokens && number < step.capacity;
   let head = group.z * groups.y + group.y;
-  let row = head * step.num_tokens + select(0u, token, fresh); // of the new ones
+  let row = source_row(head, select(0u, token, fresh));
   let k_slot = slot_of(head, number, lane, fresh, HEAD_DIM / 4u);
   let k_lost = k_store(k_slot, step.k_scales, k[row * (HEAD_DIM / 4u) + min(k_slot.i, HEAD_DIM / 4u - 1u)]);
   let v_slot = slot_of(head, number, lane, fresh, V_DIM / 4u);

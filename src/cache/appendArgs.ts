@@ -1,6 +1,6 @@
 // appendArgs.ts: what an append is given: buffers of new tokens for a layer, checked against the cache.
 import { checkRange, checkWritten, type BufferArg, type BufferRange } from '../device/buffers.ts';
-import { LimitExceededError } from '../device/errors.ts';
+import { LimitExceededError, ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { checkOptions, checkWhole, type Known } from '../device/options.ts';
 import { appendGrid } from '../kernels/appendKv.ts';
@@ -8,7 +8,7 @@ import type { Grid } from '../kernels/kernel.ts';
 import type { CacheLayer } from './layers.ts';
 import type { CacheLayout } from './layout.ts';
 
-/** New tokens for one layer. */
+/** Rows of new tokens for one layer. */
 export interface AppendArgs {
   /** Layer of the cache, from 0. Default 0; in a list, the place in it. */
   readonly layer?: number;
@@ -16,7 +16,7 @@ export interface AppendArgs {
   readonly k: BufferArg;
   /** f32 [B, Hkv, numTokens, Dv]; exactly that many bytes. */
   readonly v: BufferArg;
-  /** Tokens that each sequence gets, 1 to the capacity. Default 1. */
+  /** Rows of each head, the most tokens that a sequence can take of them: 1 to the capacity. Default 1. */
   readonly numTokens?: number;
 }
 
@@ -64,4 +64,41 @@ export function checkAppend(
   };
   checkWritten(where, ['k_cache', 'v_cache'], ranges);
   return { layer, numTokens, grid, ranges };
+}
+
+/**
+ * Writes how many tokens each sequence takes of `rows` to `counts`, [B], and returns the most of them. Allocates nothing.
+ * Throws ShapeError for what is no such number, or one for each sequence.
+ */
+export function readCounts(
+  numTokens: number | readonly number[] | undefined,
+  rows: number,
+  counts: Uint32Array,
+): number {
+  if (!isList(numTokens)) {
+    const count = numTokens === undefined ? rows : numTokens;
+    checkWhole('append: numTokens', count, 0, rows);
+    counts.fill(count);
+    return count;
+  }
+  const { length } = counts;
+  if (numTokens.length !== length) {
+    throw new ShapeError(
+      `append: numTokens: expected ${length} numbers, one per sequence, got ${numTokens.length}`,
+    );
+  }
+  let most = 0;
+  for (let b = 0; b < length; b++) {
+    const count = numTokens[b]!;
+    if (!Number.isSafeInteger(count) || count < 0 || count > rows) {
+      checkWhole(`append: numTokens of sequence ${b}`, count, 0, rows); // makes text, and so is not called for each
+    }
+    counts[b] = count;
+    most = Math.max(most, count);
+  }
+  return most;
+}
+
+function isList(numTokens: number | readonly number[] | undefined): numTokens is readonly number[] {
+  return Array.isArray(numTokens);
 }

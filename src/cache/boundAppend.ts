@@ -1,4 +1,5 @@
 // boundAppend.ts: buffers of new tokens bound to a layer of a cache.
+import { checkOptions, type Known } from '../device/options.ts';
 import type { BoundKernel, RecordTarget } from '../device/record.ts';
 import type { Grid } from '../kernels/kernel.ts';
 
@@ -6,14 +7,31 @@ import type { Grid } from '../kernels/kernel.ts';
 export interface BoundRows {
   readonly kernel: BoundKernel;
   readonly layer: number;
+  /** N, rows of a head in its buffers. */
   readonly numTokens: number;
   readonly grid: Grid;
 }
 
 /** What a bound append records into: the cache that made it. */
 interface AppendTarget {
-  recordAppend(target: RecordTarget, rows: BoundRows): void;
+  recordAppend(
+    target: RecordTarget,
+    rows: BoundRows,
+    numTokens: number | readonly number[] | undefined,
+  ): void;
 }
+
+/** What may differ from one append of the same buffers to the next. */
+export interface AppendOptions {
+  /**
+   * Tokens that each sequence takes, the first of its rows: [B], or one number for all. Each 0 to the N that the buffers were
+   * bound for, which is the default.
+   */
+  readonly numTokens?: number | readonly number[];
+}
+
+/** The fields of AppendOptions. */
+export const APPEND_OPTIONS = { numTokens: true } satisfies Known<AppendOptions>;
 
 /** Buffers of new tokens bound to a layer of a cache. */
 export class BoundAppend {
@@ -31,10 +49,11 @@ export class BoundAppend {
    * appends may be recorded before that, to be submitted in the order they were recorded in. Should the submit be refused,
    * or what was recorded be dropped, the tokens are counted but not there: `GqaDevice.idle` says so once something recorded
    * later was submitted, and `KvCache.truncate` to the lengths known to be good puts it right.
-   * Throws ShapeError when a sequence has no room or the target is not open, ForeignDeviceError when the target is of another
-   * device: then nothing was recorded and the cache is unchanged.
+   * Throws ShapeError when a sequence has no room for its tokens, when there are not so many rows or the target is not open,
+   * ForeignDeviceError when the target is of another device: then nothing was recorded and the cache is unchanged.
    */
-  record(target: RecordTarget): void {
-    this.#cache.recordAppend(target, this.#rows);
+  record(target: RecordTarget, options?: AppendOptions): void {
+    if (options !== undefined) checkOptions('append', options, APPEND_OPTIONS);
+    this.#cache.recordAppend(target, this.#rows, options?.numTokens);
   }
 }

@@ -8,12 +8,13 @@ import type { CompiledKernel } from '../device/pipelines.ts';
 import { beginPass, bindKernel, dispatch, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { submitted, validated } from '../device/scopes.ts';
-import { appendKv, appendStepWords, setAppended } from '../kernels/appendKv.ts';
-import { BoundAppend, type BoundRows } from './boundAppend.ts';
-import { checkAppend, type AppendArgs, type CheckedRows } from './appendArgs.ts';
+import { appendGrid, appendKv, appendStepWords, setAppended } from '../kernels/appendKv.ts';
+import type { Grid } from '../kernels/kernel.ts';
+import { APPEND_OPTIONS, BoundAppend, type AppendOptions, type BoundRows } from './boundAppend.ts';
+import { checkAppend, readCounts, type AppendArgs, type CheckedRows } from './appendArgs.ts';
 import { buffersOf, createLayers, type CacheLayer } from './layers.ts';
 import { cacheLayout, checkKvLens, type CacheLayout, type CacheOptions } from './layout.ts';
-import { CacheLengths } from './lengths.ts';
+import { CacheLengths, type CountedAppend } from './lengths.ts';
 import { CacheStatus, type CacheReport } from './status.ts';
 import { checkStored } from './stored.ts';
 
@@ -67,6 +68,8 @@ export class KvCache {
   readonly #ring: StepRing;
   /** The `step` binding's words. */
   readonly #stepWords: Uint32Array<ArrayBuffer>;
+  /** Tokens of each sequence in the append that is being recorded. */
+  readonly #counts: Uint32Array;
   readonly #lengths: CacheLengths;
   readonly #status: CacheStatus;
   readonly #stopChecks: () => void;
@@ -82,6 +85,7 @@ export class KvCache {
     this.allocatedBytes = buffersOf(layers).reduce((sum, { size }) => sum + size, 0);
     this.#append = append;
     this.#stepWords = appendStepWords(layout);
+    this.#counts = new Uint32Array(layout.batch);
     this.#ring = new StepRing(device, 'append step', this.#stepWords.length);
     this.#lengths = new CacheLengths(layout);
     this.#status = new CacheStatus(device, layout.layers, (layer) => this.#lengths.appends(layer));
@@ -150,30 +154,31 @@ export class KvCache {
   }
 
   /**
-   * Appends tokens to a layer and submits; appends take effect one after the other, in the order of their calls. For a step of
+   * Appends tokens to a layer and submits: as many to each sequence as its rows, or as the options say. Appends take effect one after the other, in the order of their calls. For a step of
    * an engine, bind once and record instead. Throws as `bindAppend` and `BoundAppend.record` do, and GpuError when WebGPU
    * refuses the submit: the layer has its lengths of before then.
    */
-  async append(args: AppendArgs): Promise<void> {
+  async append(args: AppendArgs, options: AppendOptions = {}): Promise<void> {
+    checkOptions('append', options, APPEND_OPTIONS);
+    const numTokens = Array.isArray(options.numTokens) ? [...options.numTokens] : options.numTokens;
     const before = this.#appending;
     const mine = this.#bindRows(args).then(async (rows) => {
       await before;
-      await this.#submitAppend(rows);
+      await this.#submitAppend(rows, numTokens);
     });
     this.#appending = Promise.allSettled([before, mine]);
     return mine;
   }
 
-  async #submitAppend(rows: BoundRows): Promise<void> {
-    const mark = this.#lengths.mark(rows.layer);
-    let counted = false;
+  async #submitAppend(rows: BoundRows, numTokens: AppendOptions['numTokens']): Promise<void> {
+    let counted: CountedAppend | undefined;
     try {
       await submitted(this.device, 'append', (encoder) => {
-        this.recordAppend(encoder, rows);
-        counted = true;
+        this.recordAppend(encoder, rows, numTokens);
+        counted = this.#lengths.mark(rows.layer, this.#counts);
       });
     } catch (error) {
-      if (counted && this.#lengths.takeBack(mark, rows.numTokens)) {
+      if (counted && this.#lengths.takeBack(counted)) {
         const also = `; what was appended to layer ${rows.layer} behind it is forgotten too`;
         if (error instanceof GqaError) error.message += also;
       }
@@ -182,16 +187,27 @@ export class KvCache {
   }
 
   /** @internal Checks that the tokens fit before anything is recorded, then records and counts them. */
-  recordAppend(target: RecordTarget, { kernel, layer, numTokens, grid }: BoundRows): void {
+  recordAppend(target: RecordTarget, rows: BoundRows, numTokens?: number | readonly number[]): void {
     this.assertUsable();
-    this.#lengths.checkRoom(layer, numTokens);
+    const { kernel, layer, grid } = rows;
+    const most = readCounts(numTokens, rows.numTokens, this.#counts);
+    this.#lengths.checkRoom(layer, this.#counts);
     const pass = beginPass('append', this.device, target);
-    setAppended(this.#stepWords, numTokens, this.#lengths.live(layer));
-    dispatch(pass, kernel, grid, this.#ring.place(this.#stepWords));
+    setAppended(this.#stepWords, rows.numTokens, this.#lengths.live(layer), this.#counts);
+    dispatch(
+      pass,
+      kernel,
+      most === rows.numTokens ? grid : this.#gridOf(most),
+      this.#ring.place(this.#stepWords),
+    );
     endPass(target, pass);
-    this.#lengths.count(layer, numTokens);
+    this.#lengths.count(layer, this.#counts);
     this.#status.noteAppend(layer, target);
     this.device.advise(ADVICE);
+  }
+
+  #gridOf(numTokens: number): Grid {
+    return appendGrid(this.layout.batch, this.layout.numKvHeads, numTokens);
   }
 
   /**

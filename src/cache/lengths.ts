@@ -6,6 +6,8 @@ import type { CacheLayout } from './layout.ts';
 export interface CountedAppend {
   readonly layer: number;
   readonly before: readonly number[];
+  /** Its tokens of each sequence. */
+  readonly numTokens: readonly number[];
   /** The lengths it was counted in; `load` puts others in their place. */
   readonly lens: number[];
 }
@@ -32,39 +34,40 @@ export class CacheLengths {
     return this.#appends[layer]!;
   }
 
-  /** Throws ShapeError when a sequence of the layer has no room for so many tokens more. */
-  checkRoom(layer: number, numTokens: number): void {
+  /** Throws ShapeError when a sequence of the layer has no room for its tokens: [B]. */
+  checkRoom(layer: number, numTokens: ArrayLike<number>): void {
     const lens = this.#layers[layer]!;
     for (let b = 0; b < lens.length; b++) {
-      if (lens[b]! + numTokens > this.#capacity) {
+      if (lens[b]! + numTokens[b]! > this.#capacity) {
         throw new ShapeError(
-          `append: sequence ${b} of layer ${layer} holds ${lens[b]} tokens; ${numTokens} more exceed the capacity of ${this.#capacity}`,
+          `append: sequence ${b} of layer ${layer} holds ${lens[b]} tokens; ${numTokens[b]} more exceed the capacity of ${this.#capacity}`,
         );
       }
     }
   }
 
-  /** Counts an append that was recorded. */
-  count(layer: number, numTokens: number): void {
+  /** Counts an append that was recorded: the tokens of each sequence. */
+  count(layer: number, numTokens: ArrayLike<number>): void {
     const lens = this.#layers[layer]!;
-    for (let b = 0; b < lens.length; b++) lens[b]! += numTokens;
+    for (let b = 0; b < lens.length; b++) lens[b]! += numTokens[b]!;
     this.#appends[layer]!++;
   }
 
-  /** The state before an append, to take it back with. */
-  mark(layer: number): CountedAppend {
+  /** The append that was counted last, to take it back with. */
+  mark(layer: number, numTokens: ArrayLike<number>): CountedAppend {
     const lens = this.#layers[layer]!;
-    return { layer, lens, before: [...lens] };
+    const before = lens.map((kvLen, b) => kvLen - numTokens[b]!);
+    return { layer, lens, before, numTokens: Array.from(numTokens) };
   }
 
   /**
-   * Takes back an append of so many tokens that did not happen. What was appended to the layer behind it is forgotten too,
-   * for it lies behind a gap: returns whether there was any. Lengths that were loaded since stay.
+   * Takes back an append that did not happen. What was appended to the layer behind it is forgotten too, for it lies behind
+   * a gap: returns whether there was any. Lengths that were loaded since stay.
    */
-  takeBack({ layer, before, lens }: CountedAppend, numTokens: number): boolean {
+  takeBack({ layer, before, lens, numTokens }: CountedAppend): boolean {
     this.#appends[layer]!--;
     if (this.#layers[layer] !== lens) return false;
-    const behind = lens.some((kvLen, b) => kvLen > before[b]! + numTokens);
+    const behind = lens.some((kvLen, b) => kvLen > before[b]! + numTokens[b]!);
     for (let b = 0; b < lens.length; b++) lens[b] = Math.min(lens[b]!, before[b]!);
     return behind;
   }

@@ -34,13 +34,13 @@ function storeLib(name: 'k' | 'v', type: KvType): string {
   return qualified(name, [rowDim(name), STORE[type]].join('\n'), ['cache']);
 }
 
-/** Workgroups that append `numTokens` tokens to each of `batch` sequences: a pair of slots each, the first may be half old. */
+/** Workgroups that append at most `numTokens` tokens to each of `batch` sequences: a pair of slots each, the first may be half old. */
 export function appendGrid(batch: number, numKvHeads: number, numTokens: number): Grid {
   return [Math.floor(numTokens / 2) + 1, numKvHeads, batch];
 }
 
 const STEP = structLayout(source, 'AppendStep', {
-  num_tokens: 'u32',
+  num_rows: 'u32',
   capacity: 'u32',
   k_scales: 'u32',
   v_scales: 'u32',
@@ -61,17 +61,23 @@ export function appendStepWords({
   kScales,
   vScales,
 }: AppendLayout): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(STEP.words + batch);
+  const words = new Uint32Array(STEP.words + 2 * batch);
   words[STEP.word.capacity] = capacity;
   words[STEP.word.k_scales] = kScales * 4;
   words[STEP.word.v_scales] = vScales * 4;
   return words;
 }
 
-/** Says how many tokens are appended behind how many of each sequence. */
-export function setAppended(words: Uint32Array, numTokens: number, kvLens: readonly number[]): void {
-  words[STEP.word.num_tokens] = numTokens;
+/** Says how many of a head's `numRows` new rows each sequence takes, and how many tokens it holds. */
+export function setAppended(
+  words: Uint32Array,
+  numRows: number,
+  kvLens: readonly number[],
+  numTokens: ArrayLike<number>,
+): void {
+  words[STEP.word.num_rows] = numRows;
   words.set(kvLens, STEP.words);
+  words.set(numTokens, STEP.words + kvLens.length);
 }
 
 /** u32 words of the kernel's `status` binding. */

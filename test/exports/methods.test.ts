@@ -14,7 +14,7 @@ import {
   rows,
   step,
 } from '../support/exportsDevice.ts';
-import { methodsOf, testCalls, type Calls } from '../support/wrongValues.ts';
+import { EMPTY, methodsOf, testCalls, type Calls } from '../support/wrongValues.ts';
 
 opensAll();
 
@@ -22,9 +22,14 @@ const encoder = () => device.gpu.createCommandEncoder();
 
 const METHODS: Calls = {
   'KvCache.append': {
-    call: (args) => cache.append(args),
-    args: () => [{ layer: 1, numTokens: 1, ...row() }],
-    also: { '0.layer': [undefined], '0.numTokens': [undefined] },
+    call: (args, options) => cache.append(args, options),
+    args: () => [{ layer: 1, numTokens: 1, ...row() }, { numTokens: [1, 0] }],
+    also: {
+      '0.layer': [undefined],
+      '0.numTokens': [undefined],
+      1: [undefined, EMPTY],
+      '1.numTokens': [undefined],
+    },
   },
   'KvCache.bindAppend': {
     call: (args) => cache.bindAppend(args),
@@ -43,7 +48,11 @@ const METHODS: Calls = {
     also: { '0.layer': [undefined] },
   },
   'KvCache.truncate': { call: (lens) => cache.truncate(lens), args: () => [0] },
-  'BoundAppend.record': { call: (target) => append.record(target), args: () => [encoder()] },
+  'BoundAppend.record': {
+    call: (target, options) => append.record(target, options),
+    args: () => [encoder(), { numTokens: [1, 0] }],
+    also: { 1: [undefined, EMPTY], '1.numTokens': [undefined] },
+  },
   'Decoder.plan': {
     call: (options) => decoder.plan(options),
     args: () => [{ kvLens: [0, 0], smScale: 1, numSplits: 1 }],

@@ -8,6 +8,8 @@ describe.each(KV_TYPES)('append_kv to %s', (type) => {
   test.each([1, 2, 3, 4, 5])('%i tokens to ragged lengths, even and odd', (numTokens) =>
     check({ ...CONTROL, kvLens: [0, 1, 2, 3, 4], numTokens, capacity: 9 }, pair(type)),
   );
+  test('a number of tokens per sequence, none among them, and one that is full', () =>
+    check({ ...CONTROL, kvLens: [0, 9, 3, 6, 4], numTokens: 4, counts: [4, 0, 3, 0, 1] }, pair(type)));
   test('the last of several tokens into the last slot, of an odd and of an even capacity', async () => {
     await check({ ...CONTROL, kvLens: [4, 0, 2], numTokens: 5 }, pair(type));
     await check({ ...CONTROL, kvLens: [3, 0, 2], numTokens: 5, capacity: 8 }, pair(type));

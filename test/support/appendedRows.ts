@@ -50,6 +50,7 @@ export async function append(
   values?: Float32Array<ArrayBuffer>,
 ): Promise<Bytes> {
   const { kvLens, numKvHeads, numTokens, capacity, headDim, vHeadDim = headDim } = sizes;
+  const counts = sizes.counts ?? kvLens.map(() => numTokens);
   const vSizes = { ...sizes, headDim: vHeadDim };
   const [kLayout, vLayout] = [layoutOf(sizes, kType), layoutOf(vSizes, vType)];
   const rows = kLayout.heads * numTokens;
@@ -58,10 +59,12 @@ export async function append(
   const before = { k: initial(kLayout, 3), v: initial(vLayout, 4) };
   const { k_cache, v_cache, status } = await runKernel(await testDevice(), {
     kernel: appendKvKernel({ headDim, vHeadDim, kType, vType }),
-    grid: appendGrid(kvLens.length, numKvHeads, numTokens),
+    grid: appendGrid(kvLens.length, numKvHeads, Math.max(...counts)),
     inputs: { k, v },
     outputs: { k_cache: before.k, v_cache: before.v, status: COUNTED },
-    step: Uint32Array.of(numTokens, capacity, 4 * scalesStart(kLayout), 4 * scalesStart(vLayout), ...kvLens),
+    step: Uint32Array.from(
+      [numTokens, capacity, 4 * scalesStart(kLayout), 4 * scalesStart(vLayout)].concat(kvLens, counts),
+    ),
   });
   const lost = [
     ...expectAppended({ ...sizes, rows: k }, kLayout, before.k, k_cache as Bytes),
