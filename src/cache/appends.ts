@@ -8,31 +8,40 @@ import { appendGrid, appendStepWords, setAppended } from '../kernels/appendKv.ts
 import { readCounts, type CheckedRows } from './appendArgs.ts';
 import type { AppendOptions, BoundRows } from './boundAppend.ts';
 import type { CountedAppend } from './lengths.ts';
+import type { LayerLayout } from './layout.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
 
 /** The append kernel and the numbers of its steps. */
 export class Appends {
   readonly #cache: CacheParts;
-  readonly #kernel: CompiledKernel;
+  readonly #kernels: readonly CompiledKernel[];
   readonly #ring: StepRing;
-  /** The `step` binding's words. */
-  readonly #stepWords: Uint32Array<ArrayBuffer>;
+  /** The `step` binding's words, for each shape of layers. */
+  readonly #stepWords = new Map<LayerLayout, Uint32Array<ArrayBuffer>>();
   /** Tokens of each sequence in the append that is being recorded. */
   readonly #counts: Uint32Array;
 
-  constructor(cache: CacheParts, kernel: CompiledKernel) {
+  /** @param kernels of each layer */
+  constructor(cache: CacheParts, kernels: readonly CompiledKernel[]) {
     this.#cache = cache;
-    this.#kernel = kernel;
-    this.#stepWords = appendStepWords(cache.layout);
-    this.#counts = new Uint32Array(cache.layout.batch);
-    this.#ring = new StepRing(cache.device, 'append step', this.#stepWords.length);
+    this.#kernels = kernels;
+    const { batch, capacity, perLayer } = cache.layout;
+    for (const layer of new Set(perLayer)) {
+      this.#stepWords.set(layer, appendStepWords({ ...layer, batch, capacity }));
+    }
+    this.#counts = new Uint32Array(batch);
+    this.#ring = new StepRing(cache.device, 'append step', this.#wordsOf(0).length);
+  }
+
+  #wordsOf(layer: number): Uint32Array<ArrayBuffer> {
+    return this.#stepWords.get(this.#cache.layout.perLayer[layer]!)!;
   }
 
   /** Binds rows to a layer. */
   bind({ layer, numTokens, grid, ranges }: CheckedRows): BoundRows {
     const { device, status } = this.#cache;
     const buffers = { ...ranges, status: status.range(layer), step: this.#ring };
-    return { kernel: bindKernel(device.gpu, this.#kernel, buffers), layer, numTokens, grid };
+    return { kernel: bindKernel(device.gpu, this.#kernels[layer]!, buffers), layer, numTokens, grid };
   }
 
   /** Checks that the tokens fit before anything is recorded, then records and counts them. */
@@ -42,18 +51,19 @@ export class Appends {
     const most = readCounts(numTokens, rows.numTokens, this.#counts);
     lengths.checkRoom(layer, this.#counts);
     const pass = beginPass('append', device, target);
-    setAppended(this.#stepWords, rows.numTokens, lengths.live(layer), this.#counts);
-    const grid = most === rows.numTokens ? rows.grid : this.#gridOf(most);
-    dispatch(pass, kernel, grid, this.#ring.place(this.#stepWords));
+    const words = this.#wordsOf(layer);
+    setAppended(words, rows.numTokens, lengths.live(layer), this.#counts);
+    const grid = most === rows.numTokens ? rows.grid : this.#gridOf(layer, most);
+    dispatch(pass, kernel, grid, this.#ring.place(words));
     endPass(target, pass);
     lengths.count(layer, this.#counts);
     status.noteAppend(layer, target);
     device.advise(ADVICE);
   }
 
-  #gridOf(numTokens: number): BoundRows['grid'] {
-    const { batch, numKvHeads } = this.#cache.layout;
-    return appendGrid(batch, numKvHeads, numTokens);
+  #gridOf(layer: number, numTokens: number): BoundRows['grid'] {
+    const { batch, perLayer } = this.#cache.layout;
+    return appendGrid(batch, perLayer[layer]!.numKvHeads, numTokens);
   }
 
   /** Records and submits; takes the tokens back when WebGPU refuses that. */

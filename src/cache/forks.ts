@@ -56,7 +56,7 @@ export class Forks {
 
   #copy(pass: GPUComputePassEncoder, layer: number, rows: ForkedRows): void {
     const kernel = (this.#bound[layer] ??= this.#bind(layer));
-    const grid = setForked(this.#stepWords, this.#cache.layout, rows);
+    const grid = setForked(this.#stepWords, this.#cache.layout.perLayer[layer]!, rows);
     dispatch(pass, kernel, grid, this.#ring.place(this.#stepWords));
   }
 

@@ -14,7 +14,7 @@ import { Appends } from './appends.ts';
 import { Forks } from './forks.ts';
 import { checkAppend, type AppendArgs, type CheckedRows } from './appendArgs.ts';
 import { buffersOf, createLayers, type CacheLayer } from './layers.ts';
-import { cacheLayout, type CacheLayout, type CacheOptions } from './layout.ts';
+import { cacheLayout, type CacheLayout, type CacheOptions, type LayerLayout } from './layout.ts';
 import { CacheLengths } from './lengths.ts';
 import { load, type LoadArgs } from './load.ts';
 import type { CacheParts } from './parts.ts';
@@ -29,10 +29,14 @@ export async function createKvCache(device: GqaDevice, options: CacheOptions): P
   checkDevice('createKvCache', device);
   device.assertUsable();
   const layout = cacheLayout(options);
-  checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
-  checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
+  const largest = (of: 'kBytes' | 'vBytes') =>
+    layout.perLayer.reduce((most, each) => Math.max(most, each[of]), 0);
+  checkBufferBytes(device.facts, 'kv cache: K of one layer', largest('kBytes'));
+  checkBufferBytes(device.facts, 'kv cache: V of one layer', largest('vBytes'));
+  const compile = ({ headDim }: LayerLayout) => device.pipelines.get(appendKv(headDim, layout));
+  const compiled = new Map([...new Set(layout.perLayer)].map((layer) => [layer, compile(layer)]));
   const [append, fork] = await Promise.all([
-    device.pipelines.get(appendKv(layout.headDim, layout)),
+    Promise.all(layout.perLayer.map((layer) => compiled.get(layer)!)),
     device.pipelines.get(forkRows()),
   ]);
   return allocated(device, `kv cache: ${layout.totalBytes} bytes`, (create) => {
@@ -41,7 +45,8 @@ export async function createKvCache(device: GqaDevice, options: CacheOptions): P
 }
 
 interface CacheKernels {
-  readonly append: CompiledKernel;
+  /** Of each layer. */
+  readonly append: readonly CompiledKernel[];
   readonly fork: CompiledKernel;
 }
 

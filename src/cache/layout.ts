@@ -14,6 +14,16 @@ import { HEAD_DIMS, MAX_BATCH, MAX_HEADS } from '../kernels/shape.ts';
 
 export { checkKvLens } from '../numbers/kvLens.ts';
 
+/** What a layer has of its own; what is left out is the cache's. */
+export interface LayerOptions {
+  /** Hkv, KV heads, 1 to 1024. */
+  readonly numKvHeads?: number;
+  /** D, elements of a head: one of `HEAD_DIMS`. */
+  readonly headDim?: number;
+}
+
+const LAYER_OPTIONS = { numKvHeads: true, headDim: true } satisfies Known<LayerOptions>;
+
 /** What a cache is made for. K and V of each layer are HND: [B, Hkv, capacity, D]. */
 export interface CacheOptions {
   /** B, sequences, 1 to 4096. Default 1. */
@@ -26,8 +36,8 @@ export interface CacheOptions {
    * C, token slots per sequence and head, 1 to 2^24; apart from the lengths, which say how many of them hold a token.
    */
   readonly capacity: number;
-  /** Layers, 1 to 8192. Default 1. */
-  readonly layers?: number;
+  /** Layers, 1 to 8192, or a list of them where their shapes differ. Default 1. */
+  readonly layers?: number | readonly LayerOptions[];
   /** Element type of K. Default f32. */
   readonly kType?: KvType;
   /** Element type of V. Default that of K. */
@@ -45,28 +55,35 @@ export const CACHE_OPTIONS = {
   vType: true,
 } satisfies Known<CacheOptions>;
 
-/** A checked layout with exact byte counts. */
-export interface CacheLayout extends CacheFormat {
-  readonly batch: number;
+/** The shape of a layer, with exact byte counts. */
+export interface LayerLayout {
   readonly numKvHeads: number;
   readonly headDim: number;
-  readonly capacity: number;
-  readonly layers: number;
-  /** Rows of K and of V in one layer, for `encodeRows` and `decodeRows`. */
+  /** Rows of its K and of its V, for `encodeRows` and `decodeRows`. */
   readonly k: RowsLayout;
   readonly v: RowsLayout;
   /** Where the scales of K and of V begin, as an index of 16-byte words; past the end where there are none. */
   readonly kScales: number;
   readonly vScales: number;
-  /**
-   * Bytes of one layer's K and of its V, scales included, and of all layers. Buffers that layers share take up to 240 bytes
-   * more for each layer, so that the next one begins at a multiple of 256.
-   */
+  /** Bytes of its K and of its V, scales included. */
   readonly kBytes: number;
   readonly vBytes: number;
-  readonly totalBytes: number;
-  /** Bytes one token of one sequence takes in one layer, K and V with their scales. */
+  /** Bytes one token of one sequence takes, K and V with their scales. */
   readonly bytesPerToken: number;
+}
+
+/** A checked layout with exact byte counts. The fields of LayerLayout are those of layers that have no shape of their own. */
+export interface CacheLayout extends CacheFormat, LayerLayout {
+  readonly batch: number;
+  readonly capacity: number;
+  readonly layers: number;
+  /** The layout of each layer; layers of one shape have one object. */
+  readonly perLayer: readonly LayerLayout[];
+  /**
+   * Bytes of all layers. Buffers that layers share take up to 240 bytes more for each layer, so that the next one begins at a
+   * multiple of 256.
+   */
+  readonly totalBytes: number;
 }
 
 const MAX_CAPACITY = 2 ** 24;
@@ -79,33 +96,79 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
   checkOptions('cache', options, CACHE_OPTIONS);
   const { batch = 1, numKvHeads, headDim, capacity, layers = 1, kType = 'f32', vType = kType } = options;
   checkWhole('cache: batch', batch, 1, MAX_BATCH);
-  checkWhole('cache: numKvHeads', numKvHeads, 1, MAX_HEADS);
+  checkLayer('cache', { numKvHeads, headDim });
   checkWhole('cache: capacity', capacity, 1, MAX_CAPACITY);
-  checkWhole('cache: layers', layers, 1, MAX_LAYERS);
-  checkOneOf('cache: headDim', headDim, HEAD_DIMS);
   checkOneOf('cache: kType', kType, KV_TYPES);
   checkOneOf('cache: vType', vType, KV_TYPES);
+  const known = new Map<string, LayerLayout>();
+  const layoutOf = (shape: Required<LayerOptions>): LayerLayout => {
+    const key = `${shape.numKvHeads} of ${shape.headDim}`;
+    const layout = known.get(key) ?? layerLayout(shape, { batch, capacity, kType, vType });
+    known.set(key, layout);
+    return layout;
+  };
+  const layer = layoutOf({ numKvHeads, headDim });
+  const perLayer = layersOf(layers, { numKvHeads, headDim }).map(layoutOf);
+  const totalBytes = perLayer.reduce((sum, { kBytes, vBytes }) => sum + kBytes + vBytes, 0);
+  return { batch, capacity, layers: perLayer.length, kType, vType, ...layer, perLayer, totalBytes };
+}
+
+/** The shapes of all layers. */
+function layersOf(
+  layers: number | readonly LayerOptions[],
+  shape: Required<LayerOptions>,
+): Required<LayerOptions>[] {
+  if (!isList(layers)) {
+    checkWhole('cache: layers', layers, 1, MAX_LAYERS);
+    return Array.from({ length: layers }, () => shape);
+  }
+  checkWhole('cache: layers: length', layers.length, 1, MAX_LAYERS);
+  return Array.from(layers, (options, layer) => {
+    checkOptions(`cache: layers[${layer}]`, options, LAYER_OPTIONS);
+    const { numKvHeads = shape.numKvHeads, headDim = shape.headDim } = options;
+    checkLayer(`cache: layers[${layer}]`, { numKvHeads, headDim });
+    return { numKvHeads, headDim };
+  });
+}
+
+function isList(layers: number | readonly LayerOptions[]): layers is readonly LayerOptions[] {
+  return Array.isArray(layers);
+}
+
+function checkLayer(where: string, { numKvHeads, headDim }: Required<LayerOptions>): void {
+  checkWhole(`${where}: numKvHeads`, numKvHeads, 1, MAX_HEADS);
+  checkOneOf(`${where}: headDim`, headDim, HEAD_DIMS);
+}
+
+function layerLayout(
+  { numKvHeads, headDim }: Required<LayerOptions>,
+  { batch, capacity, kType, vType }: Pick<CacheLayout, 'batch' | 'capacity' | 'kType' | 'vType'>,
+): LayerLayout {
   const k: RowsLayout = { type: kType, headDim, heads: batch * numKvHeads, capacity };
   const v: RowsLayout = { ...k, type: vType };
-  const kBytes = storedBytes(k);
-  const vBytes = storedBytes(v);
   return {
-    batch,
     numKvHeads,
     headDim,
-    capacity,
-    layers,
-    kType,
-    vType,
     k,
     v,
     kScales: scalesStart(k),
     vScales: scalesStart(v),
-    kBytes,
-    vBytes,
-    totalBytes: layers * (kBytes + vBytes),
+    kBytes: storedBytes(k),
+    vBytes: storedBytes(v),
     bytesPerToken: numKvHeads * (rowBytes(kType, headDim) + rowBytes(vType, headDim)),
   };
+}
+
+/**
+ * The layout of a cache all of whose layers have the shape of one: for what is asked of a layer, as the bytes that a step reads.
+ * @param layer from 0
+ */
+export function layoutOfLayer(layout: CacheLayout, layer: number): CacheLayout {
+  checkCacheLayout('layoutOfLayer: layout', layout);
+  checkWhole('layoutOfLayer: layer', layer, 0, layout.layers - 1);
+  const own = layout.perLayer[layer]!;
+  const perLayer = layout.perLayer.map(() => own);
+  return { ...layout, ...own, perLayer, totalBytes: layout.layers * (own.kBytes + own.vBytes) };
 }
 
 /**

@@ -27,7 +27,8 @@ export function load({ device, layout, layers, lengths, status }: CacheParts, ar
   checkOptions('load', args, LOAD_ARGS);
   const { layer = 0, k, v, kvLens } = args;
   checkWhole('load: layer', layer, 0, layout.layers - 1);
-  const { batch, capacity, kType, vType, kBytes, vBytes } = layout;
+  const { batch, capacity, kType, vType } = layout;
+  const { kBytes, vBytes } = layout.perLayer[layer]!;
   checkKvLens('load', kvLens, batch, capacity);
   checkStored('load: k', k, kType, kBytes);
   checkStored('load: v', v, vType, vBytes);
