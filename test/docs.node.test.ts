@@ -51,7 +51,8 @@ test('the recipes are one program', async () => {
   expect(await printed('recipes.ts', codeBlocks(page, 'ts').join('\n'))).toEqual([
     ['prefilled', [32, 32]],
     ['ragged', [32, 23]],
-    ['decoded', [34, 24], 2 * 8 * 64],
+    ['forked', [30, 20]],
+    ['decoded', [34, 4], 2 * 8 * 64],
   ]);
 }, 180_000);
 

@@ -47,8 +47,9 @@ export function checkAppend(
   checkOptions(where, args, APPEND_ARGS);
   const { layer = defaultLayer, numTokens = 1 } = args;
   cache.assertUsable();
-  const { batch, numKvHeads, headDim, vHeadDim, capacity, layers } = cache.layout;
+  const { batch, capacity, layers, perLayer } = cache.layout;
   checkWhole(`${where}: layer`, layer, 0, layers - 1);
+  const { numKvHeads, headDim, vHeadDim } = perLayer[layer]!;
   checkWhole(`${where}: numTokens`, numTokens, 1, capacity);
   const grid = appendGrid(batch, numKvHeads, numTokens);
   const { maxGrid } = cache.device.facts;

@@ -1,44 +1,25 @@
 // kvCache.ts: a preallocated KV cache in GPU storage buffers: append in place, truncate, load from the host.
-import { allocated, writeData, type StorageData } from '../device/buffers.ts';
-import { DestroyedError, GqaError } from '../device/errors.ts';
+import { allocated } from '../device/buffers.ts';
+import { DestroyedError } from '../device/errors.ts';
 import { checkBufferBytes } from '../device/deviceFacts.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
-import { checkList, checkOptions, checkWhole, type Known } from '../device/options.ts';
+import { checkList, checkOptions, checkWhole } from '../device/options.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
-import { beginPass, bindKernel, dispatch, endPass, type RecordTarget } from '../device/record.ts';
-import { StepRing } from '../device/ring.ts';
-import { submitted, validated } from '../device/scopes.ts';
-import { appendGrid, appendKv, appendStepWords, setAppended } from '../kernels/appendKv.ts';
-import type { Grid } from '../kernels/kernel.ts';
+import type { RecordTarget } from '../device/record.ts';
+import { validated } from '../device/scopes.ts';
+import { forkRows } from '../kernels/forkRows.ts';
+import { appendKv } from '../kernels/appendKv.ts';
 import { APPEND_OPTIONS, BoundAppend, type AppendOptions, type BoundRows } from './boundAppend.ts';
-import { checkAppend, readCounts, type AppendArgs, type CheckedRows } from './appendArgs.ts';
+import { Appends } from './appends.ts';
+import { Forks } from './forks.ts';
+import { checkAppend, type AppendArgs, type CheckedRows } from './appendArgs.ts';
 import { buffersOf, createLayers, type CacheLayer } from './layers.ts';
-import { cacheLayout, checkKvLens, type CacheLayout, type CacheOptions } from './layout.ts';
-import { CacheLengths, type CountedAppend } from './lengths.ts';
+import { cacheLayout, type CacheLayout, type CacheOptions, type LayerLayout } from './layout.ts';
+import { CacheLengths } from './lengths.ts';
+import { load, type LoadArgs } from './load.ts';
+import type { CacheParts } from './parts.ts';
 import { CacheStatus, type CacheReport } from './status.ts';
-import { checkStored } from './stored.ts';
-
-/**
- * Stored bytes for one layer, exactly as many as its K and V have (`encodeRows` gives them; f32 elements may be a
- * Float32Array), and the lengths they are valid for.
- */
-export interface LoadArgs {
-  /** Layer of the cache, from 0. Default 0. */
-  readonly layer?: number;
-  /** K, as `encodeRows(layout.k, values)` makes it. */
-  readonly k: StorageData;
-  /** V, as `encodeRows(layout.v, values)` makes it. */
-  readonly v: StorageData;
-  /** Tokens that each sequence then holds in this layer: [B], each 0 to the capacity. */
-  readonly kvLens: readonly number[];
-}
-
-const LOAD_ARGS = { layer: true, k: true, v: true, kvLens: true } satisfies Known<LoadArgs>;
-
-/** Said with every error of a device whose caches count tokens of work that was recorded or queued. */
-const ADVICE =
-  'Appends and loads among the work that failed did not happen, though their tokens are counted: ' +
-  'cache.truncate() to the lengths known to be good puts that right.';
+import { truncate, type TruncateOptions } from './truncate.ts';
 
 /**
  * Allocates a cache. Throws ShapeError for bad numbers, LimitExceededError when a layer's K or V is larger than one
@@ -48,12 +29,25 @@ export async function createKvCache(device: GqaDevice, options: CacheOptions): P
   checkDevice('createKvCache', device);
   device.assertUsable();
   const layout = cacheLayout(options);
-  checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
-  checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
-  const append = await device.pipelines.get(appendKv(layout));
+  const largest = (of: 'kBytes' | 'vBytes') =>
+    layout.perLayer.reduce((most, each) => Math.max(most, each[of]), 0);
+  checkBufferBytes(device.facts, 'kv cache: K of one layer', largest('kBytes'));
+  checkBufferBytes(device.facts, 'kv cache: V of one layer', largest('vBytes'));
+  const compile = (layer: LayerLayout) => device.pipelines.get(appendKv({ ...layout, ...layer }));
+  const compiled = new Map([...new Set(layout.perLayer)].map((layer) => [layer, compile(layer)]));
+  const [append, fork] = await Promise.all([
+    Promise.all(layout.perLayer.map((layer) => compiled.get(layer)!)),
+    device.pipelines.get(forkRows()),
+  ]);
   return allocated(device, `kv cache: ${layout.totalBytes} bytes`, (create) => {
-    return new KvCache(device, layout, createLayers(layout, device.facts, create), append);
+    return new KvCache(device, layout, createLayers(layout, device.facts, create), { append, fork });
   });
+}
+
+interface CacheKernels {
+  /** Of each layer. */
+  readonly append: readonly CompiledKernel[];
+  readonly fork: CompiledKernel;
 }
 
 /** A KV cache. Lengths are kept on the host, per layer; slots past a length may hold anything. */
@@ -64,34 +58,28 @@ export class KvCache {
   readonly layers: readonly CacheLayer[];
   /** Bytes of the buffers that the layers lie in: `layout.totalBytes` and what aligning them takes. */
   readonly allocatedBytes: number;
-  readonly #append: CompiledKernel;
-  readonly #ring: StepRing;
-  /** The `step` binding's words. */
-  readonly #stepWords: Uint32Array<ArrayBuffer>;
-  /** Tokens of each sequence in the append that is being recorded. */
-  readonly #counts: Uint32Array;
-  readonly #lengths: CacheLengths;
-  readonly #status: CacheStatus;
+  readonly #appends: Appends;
+  readonly #parts: CacheParts;
+  readonly #forks: Forks;
   readonly #stopChecks: () => void;
-  /** The last `append`, done or refused. */
+  /** The last `append` or `fork`, done or refused. */
   #appending: Promise<unknown> = Promise.resolve();
   #destroyed = false;
 
   /** @internal Use createKvCache. */
-  constructor(device: GqaDevice, layout: CacheLayout, layers: readonly CacheLayer[], append: CompiledKernel) {
+  constructor(device: GqaDevice, layout: CacheLayout, layers: readonly CacheLayer[], kernels: CacheKernels) {
     this.device = device;
     this.layout = layout;
     this.layers = layers;
     this.allocatedBytes = buffersOf(layers).reduce((sum, { size }) => sum + size, 0);
-    this.#append = append;
-    this.#stepWords = appendStepWords(layout);
-    this.#counts = new Uint32Array(layout.batch);
-    this.#ring = new StepRing(device, 'append step', this.#stepWords.length);
-    this.#lengths = new CacheLengths(layout);
-    this.#status = new CacheStatus(device, layout.layers, (layer) => this.#lengths.appends(layer));
+    const lengths = new CacheLengths(layout);
+    const status = new CacheStatus(device, layout.layers, (layer) => lengths.appends(layer));
+    this.#parts = { device, layout, layers, lengths, status };
+    this.#appends = new Appends(this.#parts, kernels.append);
+    this.#forks = new Forks(this.#parts, kernels.fork);
     this.#stopChecks = device.onIdle(async () => {
       await this.#appending; // a refused one is counted until its refusal is known
-      return this.#status.check(nameOf(layout));
+      return this.#parts.status.check(nameOf(layout));
     });
   }
 
@@ -101,22 +89,22 @@ export class KvCache {
    */
   kvLens(layer = 0): number[] {
     this.#checkLayer('kvLens', layer);
-    return [...this.#lengths.live(layer)];
+    return [...this.#parts.lengths.live(layer)];
   }
 
   /** @internal The lengths themselves, which change with every append; for checks that must not allocate. */
   liveKvLens(layer: number): readonly number[] {
-    return this.#lengths.live(layer);
+    return this.#parts.lengths.live(layer);
   }
 
   /** @internal Notes that a layer was read by work recorded into the target, which needs all that was appended before. */
   noteRead(layer: number, target: RecordTarget): void {
-    this.#status.noteRead(layer, target);
+    this.#parts.status.noteRead(layer, target);
   }
 
   /** @internal Appends recorded into a layer, without those that were taken back: what the GPU should have executed. */
   appendsRecorded(layer: number): number {
-    return this.#lengths.appends(layer);
+    return this.#parts.lengths.appends(layer);
   }
 
   /**
@@ -135,27 +123,22 @@ export class KvCache {
   async bindAppends(layers: readonly AppendArgs[]): Promise<BoundAppend[]> {
     checkList('bindAppends: layers', layers);
     const all = layers.map((args, i) => this.#checked(`bindAppends: layers[${i}]`, args, i));
-    const bound = await validated(this.device, 'append', () => all.map((rows) => this.#bound(rows)));
+    const bound = await validated(this.device, 'append', () => all.map((rows) => this.#appends.bind(rows)));
     return bound.map((rows) => new BoundAppend(this, rows));
   }
 
   async #bindRows(args: AppendArgs): Promise<BoundRows> {
     const rows = this.#checked('append', args, 0);
-    return validated(this.device, 'append', () => this.#bound(rows));
+    return validated(this.device, 'append', () => this.#appends.bind(rows));
   }
 
   #checked(where: string, args: AppendArgs, defaultLayer: number): CheckedRows {
     return checkAppend(where, this, args, defaultLayer);
   }
 
-  #bound({ layer, numTokens, grid, ranges }: CheckedRows): BoundRows {
-    const buffers = { ...ranges, status: this.#status.range(layer), step: this.#ring };
-    return { kernel: bindKernel(this.device.gpu, this.#append, buffers), layer, numTokens, grid };
-  }
-
   /**
-   * Appends tokens to a layer and submits: as many to each sequence as its rows, or as the options say. Appends take effect one after the other, in the order of their calls. For a step of
-   * an engine, bind once and record instead. Throws as `bindAppend` and `BoundAppend.record` do, and GpuError when WebGPU
+   * Appends tokens to a layer and submits: all rows of each sequence, or as many as the options say. Appends take effect one
+   * after the other, in the order of their calls. For a step of an engine, bind once and record instead. Throws as `bindAppend` and `BoundAppend.record` do, and GpuError when WebGPU
    * refuses the submit: the layer has its lengths of before then.
    */
   async append(args: AppendArgs, options: AppendOptions = {}): Promise<void> {
@@ -164,63 +147,63 @@ export class KvCache {
     const before = this.#appending;
     const mine = this.#bindRows(args).then(async (rows) => {
       await before;
-      await this.#submitAppend(rows, numTokens);
+      this.assertUsable();
+      await this.#appends.submit(rows, numTokens);
     });
     this.#appending = Promise.allSettled([before, mine]);
     return mine;
   }
 
-  async #submitAppend(rows: BoundRows, numTokens: AppendOptions['numTokens']): Promise<void> {
-    let counted: CountedAppend | undefined;
-    try {
-      await submitted(this.device, 'append', (encoder) => {
-        this.recordAppend(encoder, rows, numTokens);
-        counted = this.#lengths.mark(rows.layer, this.#counts);
-      });
-    } catch (error) {
-      if (counted && this.#lengths.takeBack(counted)) {
-        const also = `; what was appended to layer ${rows.layer} behind it is forgotten too`;
-        if (error instanceof GqaError) error.message += also;
-      }
-      throw error;
-    }
-  }
-
   /** @internal Checks that the tokens fit before anything is recorded, then records and counts them. */
   recordAppend(target: RecordTarget, rows: BoundRows, numTokens?: number | readonly number[]): void {
     this.assertUsable();
-    const { kernel, layer, grid } = rows;
-    const most = readCounts(numTokens, rows.numTokens, this.#counts);
-    this.#lengths.checkRoom(layer, this.#counts);
-    const pass = beginPass('append', this.device, target);
-    setAppended(this.#stepWords, rows.numTokens, this.#lengths.live(layer), this.#counts);
-    dispatch(
-      pass,
-      kernel,
-      most === rows.numTokens ? grid : this.#gridOf(most),
-      this.#ring.place(this.#stepWords),
-    );
-    endPass(target, pass);
-    this.#lengths.count(layer, this.#counts);
-    this.#status.noteAppend(layer, target);
-    this.device.advise(ADVICE);
-  }
-
-  #gridOf(numTokens: number): Grid {
-    return appendGrid(this.layout.batch, this.layout.numKvHeads, numTokens);
+    this.#appends.record(target, rows, numTokens);
   }
 
   /**
-   * Forgets tokens from the end, in all layers. Throws ShapeError when a layer holds fewer than are to be kept.
-   * @param kvLens tokens to keep: [B], or one number for all sequences
+   * Makes `to` a copy of `from` in all layers, whatever it held, and submits; takes effect in the order of the calls of `append`
+   * and `fork`. What was recorded before, but is submitted later, is not in the copy: `device.idle` says so. Throws as
+   * `recordFork` does, and GpuError when WebGPU refuses the submit: `to` is empty then.
    */
-  truncate(kvLens: number | readonly number[]): void {
+  async fork(from: number, to: number): Promise<void> {
     this.assertUsable();
-    const { batch, capacity } = this.layout;
-    const wanted = typeof kvLens === 'number' ? Array.from({ length: batch }, () => kvLens) : kvLens;
-    checkKvLens('truncate', wanted, batch, capacity);
-    this.#lengths.truncate(wanted);
-    this.#status.giveUp(this.layers.map((_, layer) => layer));
+    this.#forks.check(from, to);
+    const before = this.#appending;
+    const mine = before.then(() => {
+      this.assertUsable();
+      return this.#forks.submit(from, to);
+    });
+    this.#appending = Promise.allSettled([mine]);
+    return mine;
+  }
+
+  /**
+   * Records the same, and counts its tokens at once. Of an append: submit before reading the cache, in the order of recording,
+   * once; what does not happen comes out of `GqaDevice.idle`, and `truncate` puts it right.
+   * Throws ShapeError when there are no such sequences, the two are one or the target is not open, ForeignDeviceError when
+   * the target is of another device: then nothing was recorded and the cache is unchanged.
+   */
+  recordFork(target: RecordTarget, from: number, to: number): void {
+    this.assertUsable();
+    this.#forks.check(from, to);
+    this.#forks.record(target, from, to);
+  }
+
+  /** Forgets all tokens of a sequence, in all layers: its place is free for another one. Others stay where they are. */
+  reset(sequence: number): void {
+    this.assertUsable();
+    checkWhole('reset: sequence', sequence, 0, this.layout.batch - 1);
+    this.#parts.lengths.truncateSequence(sequence, 0);
+  }
+
+  /**
+   * Forgets tokens from the end, in all layers, of one sequence or of all. Throws ShapeError when a layer holds fewer than are
+   * to be kept. With all sequences, appends that were recorded and not executed are expected no more.
+   * @param kvLens tokens to keep: [B], or one number for all sequences, or for the one of `sequence`
+   */
+  truncate(kvLens: number | readonly number[], options: TruncateOptions = {}): void {
+    this.assertUsable();
+    truncate(this.#parts, kvLens, options);
   }
 
   /**
@@ -229,18 +212,8 @@ export class KvCache {
    * what a type cannot hold where they are made.
    */
   load(args: LoadArgs): void {
-    checkOptions('load', args, LOAD_ARGS);
-    const { layer = 0, k, v, kvLens } = args;
-    this.#checkLayer('load', layer);
-    const { batch, capacity, kType, vType, kBytes, vBytes } = this.layout;
-    checkKvLens('load', kvLens, batch, capacity);
-    checkStored('load: k', k, kType, kBytes);
-    checkStored('load: v', v, vType, vBytes);
-    writeData(this.device, this.layers[layer]!.k, k);
-    writeData(this.device, this.layers[layer]!.v, v);
-    this.#lengths.replace(layer, kvLens);
-    this.#status.giveUp([layer]);
-    this.device.advise(ADVICE);
+    this.assertUsable();
+    load(this.#parts, args);
   }
 
   /**
@@ -250,7 +223,7 @@ export class KvCache {
    */
   async report(): Promise<CacheReport> {
     this.assertUsable();
-    return this.#status.report();
+    return this.#parts.status.report();
   }
 
   /** Throws when the cache or its device cannot be used any more. */
@@ -272,9 +245,10 @@ export class KvCache {
     if (this.#destroyed) return;
     this.#destroyed = true;
     for (const buffer of buffersOf(this.layers)) buffer.destroy();
-    this.#ring.destroy();
+    this.#appends.destroy();
+    this.#forks.destroy();
     this.#stopChecks();
-    this.device.onNextIdle(this.#status.destroy(nameOf(this.layout)));
+    this.device.onNextIdle(this.#parts.status.destroy(nameOf(this.layout)));
   }
 
   [Symbol.dispose](): void {

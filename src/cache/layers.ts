@@ -18,30 +18,55 @@ const ALIGNMENT = 256;
 /** Allocates K and V of all layers. K and V are in different buffers: a kernel may not read and write parts of one. */
 export function createLayers(layout: CacheLayout, facts: DeviceFacts, create: CreateBuffer): CacheLayer[] {
   const most = Math.min(SHARED_BYTES, facts.maxBufferBytes);
-  const k = createRanges('k_cache', layout.layers, layout.kBytes, most, create);
-  const v = createRanges('v_cache', layout.layers, layout.vBytes, most, create);
+  const k = createRanges(
+    'k_cache',
+    layout.perLayer.map(({ kBytes }) => kBytes),
+    most,
+    create,
+  );
+  const v = createRanges(
+    'v_cache',
+    layout.perLayer.map(({ vBytes }) => vBytes),
+    most,
+    create,
+  );
   return k.map((range, layer) => ({ k: range, v: v[layer]! }));
 }
 
-/** `count` ranges of `bytes` in as few buffers of at most `most` bytes as hold them; a range has no part in two buffers. */
+/** Ranges of these sizes in as few buffers of at most `most` bytes as hold them in order; a range has no part in two buffers. */
 function createRanges(
   name: string,
-  count: number,
-  bytes: number,
+  sizes: readonly number[],
   most: number,
   create: CreateBuffer,
 ): BufferRange[] {
-  const stride = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-  const perBuffer = Math.max(1, Math.floor((most - bytes) / stride) + 1);
   const ranges: BufferRange[] = [];
-  while (ranges.length < count) {
+  while (ranges.length < sizes.length) {
     const first = ranges.length;
-    const held = Math.min(perBuffer, count - first);
-    const which = held === 1 ? `layer ${first}` : `layers ${first} to ${first + held - 1}`;
-    const buffer = create(`${name} ${which}`, (held - 1) * stride + bytes);
-    for (let i = 0; i < held; i++) ranges.push({ buffer, offset: i * stride, size: bytes });
+    const { offsets, bytes } = oneBuffer(sizes, first, most);
+    const last = first + offsets.length - 1;
+    const which = last === first ? `layer ${first}` : `layers ${first} to ${last}`;
+    const buffer = create(`${name} ${which}`, bytes);
+    offsets.forEach((offset, i) => ranges.push({ buffer, offset, size: sizes[first + i]! }));
   }
   return ranges;
+}
+
+/** Where the sizes from the first on lie in a buffer of at most `most` bytes, one of them at least, and how long it is. */
+function oneBuffer(
+  sizes: readonly number[],
+  first: number,
+  most: number,
+): { offsets: number[]; bytes: number } {
+  const offsets: number[] = [];
+  let bytes = 0;
+  for (let i = first; i < sizes.length; i++) {
+    const offset = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    if (offsets.length > 0 && offset + sizes[i]! > most) break;
+    offsets.push(offset);
+    bytes = offset + sizes[i]!;
+  }
+  return { offsets, bytes };
 }
 
 /** The buffers that layers lie in, each once. */

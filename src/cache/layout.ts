@@ -14,6 +14,18 @@ import { checkHeadDims, MAX_BATCH, MAX_HEADS, type HeadDims } from '../kernels/s
 
 export { checkKvLens } from '../numbers/kvLens.ts';
 
+/** What a layer has of its own; what is left out is the cache's. */
+export interface LayerOptions {
+  /** Hkv, KV heads, 1 to 1024. */
+  readonly numKvHeads?: number;
+  /** D, elements of a key and, unless `vHeadDim` says otherwise, of a value. */
+  readonly headDim?: number;
+  /** Dv, elements of a value. Default: the layer's own headDim where it has one. */
+  readonly vHeadDim?: number;
+}
+
+const LAYER_OPTIONS = { numKvHeads: true, headDim: true, vHeadDim: true } satisfies Known<LayerOptions>;
+
 /** What a cache is made for. Each layer is HND: K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv]. */
 export interface CacheOptions {
   /** B, sequences, 1 to 4096. Default 1. */
@@ -28,8 +40,8 @@ export interface CacheOptions {
    * C, token slots per sequence and head, 1 to 2^24; apart from the lengths, which say how many of them hold a token.
    */
   readonly capacity: number;
-  /** Layers, 1 to 8192. Default 1. */
-  readonly layers?: number;
+  /** Layers, 1 to 8192, or a list of them where their shapes differ. Default 1. */
+  readonly layers?: number | readonly LayerOptions[];
   /** Element type of K. Default f32. */
   readonly kType?: KvType;
   /** Element type of V. Default that of K. */
@@ -48,27 +60,34 @@ export const CACHE_OPTIONS = {
   vType: true,
 } satisfies Known<CacheOptions>;
 
-/** A checked layout with exact byte counts. */
-export interface CacheLayout extends CacheFormat, HeadDims {
-  readonly batch: number;
+/** The shape of a layer, with exact byte counts. */
+export interface LayerLayout extends HeadDims {
   readonly numKvHeads: number;
-  readonly capacity: number;
-  readonly layers: number;
-  /** Rows of K and of V in one layer, for `encodeRows` and `decodeRows`. */
+  /** Rows of its K and of its V, for `encodeRows` and `decodeRows`. */
   readonly k: RowsLayout;
   readonly v: RowsLayout;
   /** Where the scales of K and of V begin, as an index of 16-byte words; past the end where there are none. */
   readonly kScales: number;
   readonly vScales: number;
-  /**
-   * Bytes of one layer's K and of its V, scales included, and of all layers. Buffers that layers share take up to 240 bytes
-   * more for each layer, so that the next one begins at a multiple of 256.
-   */
+  /** Bytes of its K and of its V, scales included. */
   readonly kBytes: number;
   readonly vBytes: number;
-  readonly totalBytes: number;
-  /** Bytes one token of one sequence takes in one layer, K and V with their scales. */
+  /** Bytes one token of one sequence takes, K and V with their scales. */
   readonly bytesPerToken: number;
+}
+
+/** A checked layout with exact byte counts. The fields of LayerLayout are those of layers that have no shape of their own. */
+export interface CacheLayout extends CacheFormat, LayerLayout {
+  readonly batch: number;
+  readonly capacity: number;
+  readonly layers: number;
+  /** The layout of each layer; layers of one shape have one object. */
+  readonly perLayer: readonly LayerLayout[];
+  /**
+   * Bytes of all layers. Buffers that layers share take up to 240 bytes more for each layer, so that the next one begins at a
+   * multiple of 256.
+   */
+  readonly totalBytes: number;
 }
 
 const MAX_CAPACITY = 2 ** 24;
@@ -82,34 +101,82 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
   const { batch = 1, numKvHeads, headDim, vHeadDim = headDim, capacity, layers = 1 } = options;
   const { kType = 'f32', vType = kType } = options;
   checkWhole('cache: batch', batch, 1, MAX_BATCH);
-  checkWhole('cache: numKvHeads', numKvHeads, 1, MAX_HEADS);
+  checkLayer('cache', { numKvHeads, headDim, vHeadDim });
   checkWhole('cache: capacity', capacity, 1, MAX_CAPACITY);
-  checkWhole('cache: layers', layers, 1, MAX_LAYERS);
-  checkHeadDims('cache', { headDim, vHeadDim });
   checkOneOf('cache: kType', kType, KV_TYPES);
   checkOneOf('cache: vType', vType, KV_TYPES);
+  const known = new Map<string, LayerLayout>();
+  const layoutOf = (shape: Required<LayerOptions>): LayerLayout => {
+    const key = `${shape.numKvHeads} of ${shape.headDim} and ${shape.vHeadDim}`;
+    const layout = known.get(key) ?? layerLayout(shape, { batch, capacity, kType, vType });
+    known.set(key, layout);
+    return layout;
+  };
+  const layer = layoutOf({ numKvHeads, headDim, vHeadDim });
+  const perLayer = layersOf(layers, { numKvHeads, headDim, vHeadDim }).map(layoutOf);
+  const totalBytes = perLayer.reduce((sum, { kBytes, vBytes }) => sum + kBytes + vBytes, 0);
+  return { batch, capacity, layers: perLayer.length, kType, vType, ...layer, perLayer, totalBytes };
+}
+
+/** The shapes of all layers. */
+function layersOf(
+  layers: number | readonly LayerOptions[],
+  shape: Required<LayerOptions>,
+): Required<LayerOptions>[] {
+  if (!isList(layers)) {
+    checkWhole('cache: layers', layers, 1, MAX_LAYERS);
+    return Array.from({ length: layers }, () => shape);
+  }
+  checkWhole('cache: layers: length', layers.length, 1, MAX_LAYERS);
+  return Array.from(layers, (options, layer) => {
+    checkOptions(`cache: layers[${layer}]`, options, LAYER_OPTIONS);
+    const { numKvHeads = shape.numKvHeads, headDim = shape.headDim } = options;
+    const { vHeadDim = options.headDim ?? shape.vHeadDim } = options;
+    const own = { numKvHeads, headDim, vHeadDim };
+    checkLayer(`cache: layers[${layer}]`, own);
+    return own;
+  });
+}
+
+function isList(layers: number | readonly LayerOptions[]): layers is readonly LayerOptions[] {
+  return Array.isArray(layers);
+}
+
+function checkLayer(where: string, { numKvHeads, ...dims }: Required<LayerOptions>): void {
+  checkWhole(`${where}: numKvHeads`, numKvHeads, 1, MAX_HEADS);
+  checkHeadDims(where, dims);
+}
+
+function layerLayout(
+  { numKvHeads, headDim, vHeadDim }: Required<LayerOptions>,
+  { batch, capacity, kType, vType }: Pick<CacheLayout, 'batch' | 'capacity' | 'kType' | 'vType'>,
+): LayerLayout {
   const k: RowsLayout = { type: kType, headDim, heads: batch * numKvHeads, capacity };
   const v: RowsLayout = { ...k, type: vType, headDim: vHeadDim };
-  const kBytes = storedBytes(k);
-  const vBytes = storedBytes(v);
   return {
-    batch,
     numKvHeads,
     headDim,
     vHeadDim,
-    capacity,
-    layers,
-    kType,
-    vType,
     k,
     v,
     kScales: scalesStart(k),
     vScales: scalesStart(v),
-    kBytes,
-    vBytes,
-    totalBytes: layers * (kBytes + vBytes),
+    kBytes: storedBytes(k),
+    vBytes: storedBytes(v),
     bytesPerToken: numKvHeads * (rowBytes(kType, headDim) + rowBytes(vType, vHeadDim)),
   };
+}
+
+/**
+ * The layout of a cache all of whose layers have the shape of one: for what is asked of a layer, as the bytes that a step reads.
+ * @param layer from 0
+ */
+export function layoutOfLayer(layout: CacheLayout, layer: number): CacheLayout {
+  checkCacheLayout('layoutOfLayer: layout', layout);
+  checkWhole('layoutOfLayer: layer', layer, 0, layout.layers - 1);
+  const own = layout.perLayer[layer]!;
+  const perLayer = layout.perLayer.map(() => own);
+  return { ...layout, ...own, perLayer, totalBytes: layout.layers * (own.kBytes + own.vBytes) };
 }
 
 /**

@@ -12,6 +12,13 @@ export interface CountedAppend {
   readonly lens: number[];
 }
 
+/** A fork that was counted, to be taken back where it did not happen. */
+export interface CountedFork {
+  readonly to: number;
+  /** Of each layer, the lengths it was counted in, and whether it is one of the layer's appends. */
+  readonly layers: readonly { readonly lens: number[]; readonly isCopied: boolean }[];
+}
+
 /** The lengths of a cache, per layer and sequence. Every change of them is here. */
 export class CacheLengths {
   readonly #capacity: number;
@@ -74,8 +81,33 @@ export class CacheLengths {
 
   /** All layers keep the first tokens of each sequence. Throws ShapeError, and changes nothing, when one holds fewer. */
   truncate(wanted: readonly number[]): void {
-    this.#layers.forEach((lens, layer) => checkShorter(layer, lens, wanted));
+    this.#layers.forEach((lens, layer) => wanted.forEach((kvLen, b) => checkKept(layer, b, lens[b]!, kvLen)));
     for (const lens of this.#layers) lens.splice(0, lens.length, ...wanted);
+  }
+
+  /** All layers keep the first `kvLen` tokens of a sequence. Throws ShapeError, and changes nothing, when one holds fewer. */
+  truncateSequence(b: number, kvLen: number): void {
+    this.#layers.forEach((lens, layer) => checkKept(layer, b, lens[b]!, kvLen));
+    for (const lens of this.#layers) lens[b] = kvLen;
+  }
+
+  /** Counts a fork that was recorded: in all layers `to` holds as many tokens as `from`, copied where there are any. */
+  countFork(from: number, to: number): CountedFork {
+    const layers = this.#layers.map((lens, layer) => {
+      const isCopied = lens[from]! > 0;
+      if (isCopied) this.#appends[layer]!++;
+      lens[to] = lens[from]!;
+      return { lens, isCopied };
+    });
+    return { to, layers };
+  }
+
+  /** After a fork that did not happen its sequence is empty, but in layers that were loaded since. */
+  dropFork({ to, layers }: CountedFork): void {
+    layers.forEach(({ lens, isCopied }, layer) => {
+      if (isCopied) this.#appends[layer]!--;
+      if (this.#layers[layer] === lens) lens[to] = 0;
+    });
   }
 
   /** The lengths of a layer that was written by the host. */
@@ -84,12 +116,9 @@ export class CacheLengths {
   }
 }
 
-function checkShorter(layer: number, held: readonly number[], wanted: readonly number[]): void {
-  wanted.forEach((kvLen, b) => {
-    if (kvLen > held[b]!) {
-      throw new ShapeError(
-        `truncate: sequence ${b} of layer ${layer} holds ${held[b]} tokens, cannot keep ${kvLen}`,
-      );
-    }
-  });
+function checkKept(layer: number, b: number, held: number, wanted: number): void {
+  if (wanted <= held) return;
+  throw new ShapeError(
+    `truncate: sequence ${b} of layer ${layer} holds ${held} tokens, cannot keep ${wanted}`,
+  );
 }

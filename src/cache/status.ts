@@ -8,7 +8,7 @@ import { APPEND_STATUS_WORDS, appendStatus, type AppendStatus } from '../kernels
 import type { LostElements } from '../numbers/elements.ts';
 import { Unsubmitted } from './unsubmitted.ts';
 
-/** Appends of a layer, or of all: recorded by the host, and executed by the device. */
+/** Appends to a layer and forks in it, or of all layers: recorded by the host, and executed by the device. */
 export interface AppendCounts {
   readonly recorded: number;
   readonly executed: number;
@@ -204,7 +204,7 @@ function errorsOf(cache: string, found: readonly News[]): GqaError[] {
   );
   const values = `${cache}: values that are not finite (NaN or infinity) were appended: ${some(wrong)}`;
   const appends =
-    `${cache}: appends were recorded and counted, but not executed: ${some(missing)}; ` +
+    `${cache}: appends or forks were recorded and counted, but not executed: ${some(missing)}; ` +
     'their submit was refused, or work recorded later was submitted first; ' +
     'cache.truncate() to the lengths known to be good puts that right';
   return [

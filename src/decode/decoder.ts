@@ -1,5 +1,6 @@
 // decoder.ts: compiles the kernels of a decode step and records it into the caller's encoder or pass.
 import { KvCache } from '../cache/kvCache.ts';
+import { layoutOfLayer, type CacheLayout } from '../cache/layout.ts';
 import { allocated, checkRange, checkWritten, type BufferArg } from '../device/buffers.ts';
 import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
@@ -28,15 +29,22 @@ import { checkOwnEntries } from './tuningFaults.ts';
 /** What a decoder adds to its cache's shape. */
 export type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>;
 
-/** What a decoder is made for. Batch, KV heads and head dims are the cache's. */
+/** What a decoder is made for. Batch, KV heads and head dims are those of the cache. */
 export interface DecoderOptions extends OwnShape, ChoiceOptions {
   /** The cache to attend over; of the same GqaDevice. */
   readonly cache: KvCache;
+  /** A layer of the shape that the decoder is for, where layers differ: it takes all of that shape. From 0, default 0. */
+  readonly layer?: number;
 }
 
 const OWN_SHAPE = { numQHeads: true, qLen: true, causal: true } satisfies Known<OwnShape>;
 
-const DECODER_OPTIONS = { cache: true, ...OWN_SHAPE, ...CHOICE_OPTIONS } satisfies Known<DecoderOptions>;
+const DECODER_OPTIONS = {
+  cache: true,
+  layer: true,
+  ...OWN_SHAPE,
+  ...CHOICE_OPTIONS,
+} satisfies Known<DecoderOptions>;
 
 /**
  * The buffers of one layer's step: q is f32 [B, Hq, Lq, D], o f32 [B, Hq, Lq, Dv], lse (optional) f32 [B, Hq, Lq], natural logarithm.
@@ -86,17 +94,20 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
     checkOwnEntries('decoder: tuning', tuning, device.gpu.adapterInfo, device.facts);
   }
   checkChoice('decoder', options);
-  const shape = checkShape({ ...pickKnown<OwnShape>(options, OWN_SHAPE), ...pickShape(cache) });
+  const { layer = 0 } = options;
+  checkWhole('decoder: layer', layer, 0, cache.layout.layers - 1);
+  const layout = layoutOfLayer(cache.layout, layer);
+  const shape = checkShape({ ...pickKnown<OwnShape>(options, OWN_SHAPE), ...pickShape(layout) });
   const choice = pickKnown<ChoiceOptions>(options, CHOICE_OPTIONS);
-  const context = await chooseContext(device, shape, cache.layout, choice);
+  const context = await chooseContext(device, shape, layout, choice);
   const createPath = context.kernel === 'plain' ? createPlainPath : createFusedPath;
   return allocated(device, 'decoder: scratch memory', (create) => {
     return new Decoder(cache, context, createPath(device, context, create));
   });
 }
 
-function pickShape(cache: KvCache): Pick<GqaShape, 'batch' | 'numKvHeads' | 'headDim' | 'vHeadDim'> {
-  const { batch, numKvHeads, headDim, vHeadDim } = cache.layout;
+function pickShape(layout: CacheLayout): Pick<GqaShape, 'batch' | 'numKvHeads' | 'headDim' | 'vHeadDim'> {
+  const { batch, numKvHeads, headDim, vHeadDim } = layout;
   return { batch, numKvHeads, headDim, vHeadDim };
 }
 
@@ -164,6 +175,7 @@ export class Decoder {
     const { layer = defaultLayer, q, o, lse } = args;
     const { rows, headDim, vHeadDim } = this.shape;
     checkWhole(`${where}: layer`, layer, 0, this.cache.layout.layers - 1);
+    this.#checkLayerShape(where, layer);
     const ranges = {
       q: checkRange(this.device, `${where}: q`, q, rows * headDim * 4),
       o: checkRange(this.device, `${where}: o`, o, rows * vHeadDim * 4),
@@ -173,6 +185,17 @@ export class Decoder {
     };
     checkWritten(where, lse === undefined ? ['o'] : ['o', 'lse'], ranges);
     return { layer, buffers: { ...ranges, ring: this.#ring } };
+  }
+
+  #checkLayerShape(where: string, layer: number): void {
+    const { numKvHeads, headDim, vHeadDim } = this.shape;
+    const given = this.cache.layout.perLayer[layer]!;
+    const same = given.headDim === headDim && given.vHeadDim === vHeadDim;
+    if (given.numKvHeads === numKvHeads && same) return;
+    throw new ShapeError(
+      `${where}: layer ${layer}: expected a layer of ${numKvHeads} KV heads and head dims ${headDim} and ${vHeadDim}, as the decoder's, ` +
+        `got one of ${given.numKvHeads}, ${given.headDim} and ${given.vHeadDim}`,
+    );
   }
 
   async #bindAll(steps: readonly CheckedStep[]): Promise<DecodeStep[]> {

@@ -25,7 +25,7 @@ export function deviceDescriptor(adapter: AdapterOffer, needs: DeviceNeeds): Dev
   checkOptions('deviceDescriptor', needs, NEEDS);
   checkShape(pickKnown<ShapeOptions>(needs, SHAPE_OPTIONS));
   const layout = cacheLayout(pickKnown<CacheOptions>(needs, CACHE_OPTIONS));
-  const largest = Math.max(layout.kBytes, layout.vBytes);
+  const largest = layout.perLayer.reduce((most, { kBytes, vBytes }) => Math.max(most, kBytes, vBytes), 0);
   const request = computeRequest(adapter);
   for (const limit of ['maxStorageBufferBindingSize', 'maxBufferSize'] as const) {
     if (largest > adapter.limits[limit]) {

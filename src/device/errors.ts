@@ -102,7 +102,7 @@ export class NotFiniteError extends GqaError {
   }
 }
 
-/** Appends were recorded and counted, but the device did not execute them: a cache holds fewer tokens than it says. */
+/** Appends or forks were recorded and counted, but the device did not execute them: a cache holds fewer tokens than it says. */
 export class NotExecutedError extends GqaError {
   override readonly name: string = 'NotExecutedError';
   constructor(message: string) {

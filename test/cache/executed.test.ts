@@ -16,7 +16,7 @@ opensDevice();
 describe('appends that were not executed', () => {
   const said = (list: string) =>
     new NotExecutedError(
-      `${NAME}: appends were recorded and counted, but not executed: ${list}; their submit was refused, or work recorded later was submitted first; cache.truncate() to the lengths known to be good puts that right`,
+      `${NAME}: appends or forks were recorded and counted, but not executed: ${list}; their submit was refused, or work recorded later was submitted first; cache.truncate() to the lengths known to be good puts that right`,
     );
 
   /** Appends of a token to layer 0 or 2, and how to abandon some: they are recorded, and other appends behind them submitted. */

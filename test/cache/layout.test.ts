@@ -6,22 +6,27 @@ import { message } from '../support/failure.ts';
 describe('cacheLayout', () => {
   test('one f32 layer', () => {
     // 1 sequence * 2 KV heads * 10 slots * 64 elements = 1,280 elements of 4 bytes, in K and in V.
-    expect(cacheLayout({ numKvHeads: 2, headDim: 64, capacity: 10 })).toEqual({
-      batch: 1,
+    const layer = {
       numKvHeads: 2,
       headDim: 64,
-      capacity: 10,
-      layers: 1,
-      kType: 'f32',
-      vType: 'f32',
+      vHeadDim: 64,
       k: { type: 'f32', headDim: 64, heads: 2, capacity: 10 },
       v: { type: 'f32', headDim: 64, heads: 2, capacity: 10 },
       kScales: 320, // no scales: as many words as there are
       vScales: 320,
       kBytes: 5120,
       vBytes: 5120,
-      totalBytes: 10240,
       bytesPerToken: 1024,
+    };
+    expect(cacheLayout({ numKvHeads: 2, headDim: 64, capacity: 10 })).toEqual({
+      batch: 1,
+      capacity: 10,
+      layers: 1,
+      kType: 'f32',
+      vType: 'f32',
+      ...layer,
+      perLayer: [layer],
+      totalBytes: 10240,
     });
   });
 

@@ -258,7 +258,7 @@ describe('a recorded append whose submit is refused', () => {
     expect(error.message).toMatch(/destroyed/);
     // Four more refusals, and what the cache has counted.
     expect(error.message).toMatch(/\nand 5 more\n {2}kv cache .* not executed: layer 0: 5; /);
-    expect(error.message).toMatch(/\nAppends and loads among .* cache\.truncate\(\)/);
+    expect(error.message).toMatch(/\nAppends, forks and loads among .* cache\.truncate\(\)/);
     await device.idle();
     await device.idle();
     cache.truncate(2);
@@ -275,7 +275,7 @@ describe('a recorded append whose submit is refused', () => {
     const stored = new Float32Array(8 * ROW);
     cache.load({ k: stored, v: stored, kvLens: [3] });
     const error = await failure(GpuError, () => device.idle());
-    expect(error.message).toMatch(/\nAppends and loads among .* cache\.truncate\(\)/);
+    expect(error.message).toMatch(/\nAppends, forks and loads among .* cache\.truncate\(\)/);
   });
 });
 

@@ -93,6 +93,7 @@ const FUNCTIONS: Calls = {
     also: { 2: [undefined], '2.notFinite': [1.5], '2.saturated': [1.5], '2.vanished': [1.5] },
   },
   isSoftware: { call: library.isSoftware, args: () => [device.gpu.adapterInfo] },
+  layoutOfLayer: { call: library.layoutOfLayer, args: () => [layout, 0] },
   kvBytesRead: { call: library.kvBytesRead, args: () => [layout, [1, 2]] },
   nothingLost: { call: nothingLost, args: () => [] },
   openDevice: { call: library.openDevice, args: () => [gpu, {}], also: { 1: [undefined, EMPTY] } },

@@ -47,7 +47,17 @@ const METHODS: Calls = {
     args: () => [{ layer: 1, k: rows(), v: rows(), kvLens: [1, 2] }],
     also: { '0.layer': [undefined] },
   },
-  'KvCache.truncate': { call: (lens) => cache.truncate(lens), args: () => [0] },
+  'KvCache.truncate': {
+    call: (lens, options) => cache.truncate(lens, options),
+    args: () => [0, { sequence: 1 }],
+    also: { 1: [undefined, EMPTY], '1.sequence': [undefined] },
+  },
+  'KvCache.reset': { call: (sequence) => cache.reset(sequence), args: () => [1] },
+  'KvCache.fork': { call: (from, to) => cache.fork(from, to), args: () => [0, 1] },
+  'KvCache.recordFork': {
+    call: (target, from, to) => cache.recordFork(target, from, to),
+    args: () => [encoder(), 0, 1],
+  },
   'BoundAppend.record': {
     call: (target, options) => append.record(target, options),
     args: () => [encoder(), { numTokens: [1, 0] }],

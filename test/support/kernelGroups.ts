@@ -1,6 +1,7 @@
 // kernelGroups.ts: every shader the project can link, in groups, for the tests that hand them all to a compiler.
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { appendKv } from '../../src/kernels/appendKv.ts';
+import { forkRows } from '../../src/kernels/forkRows.ts';
 import { neighbours, startVariants } from '../../bench/tune/candidates.ts';
 import { decodeMerge, mergeFinished, mergeSets } from '../../src/kernels/decodeMerge.ts';
 import {
@@ -75,6 +76,7 @@ function otherKernels(headDim: number): Kernel[] {
     plainScores(shape, format),
     plainAv(shape, format),
     appendKv({ ...shape, ...format }),
+    forkRows(),
     ...[true, false].flatMap((lse) => [
       plainSoftmax(shape, lse),
       ...MERGE_FACTS.map((facts) => decodeMerge(shape, mergeSets(headDim, facts), lse)),

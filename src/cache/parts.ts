@@ -1,0 +1,19 @@
+// parts.ts: what appends, forks and snapshots share of a cache.
+import type { GqaDevice } from '../device/gqaDevice.ts';
+import type { CacheLayer } from './layers.ts';
+import type { CacheLayout } from './layout.ts';
+import type { CacheLengths } from './lengths.ts';
+import type { CacheStatus } from './status.ts';
+
+export interface CacheParts {
+  readonly device: GqaDevice;
+  readonly layout: CacheLayout;
+  readonly layers: readonly CacheLayer[];
+  readonly lengths: CacheLengths;
+  readonly status: CacheStatus;
+}
+
+/** Said with every error of a device whose caches count tokens of work that was recorded or queued. */
+export const ADVICE =
+  'Appends, forks and loads among the work that failed did not happen, though their tokens are counted: ' +
+  'cache.truncate() to the lengths known to be good puts that right.';
