@@ -18,7 +18,7 @@
 // out  the state of each row                  lib work
 // grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM V_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeRegisters.ts
-// libs step numbers work rows_contiguous subgroup, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
+// libs step numbers work one of rows_* subgroup, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> k_cache: array<KWord>;

@@ -14,7 +14,7 @@
 // out  the state of each row                  lib work
 // grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM V_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeTiles.ts
-// libs step numbers work rows_contiguous pack_*, elements_* as k_* and as v_*
+// libs step numbers work one of rows_* pack_*, elements_* as k_* and as v_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;

@@ -10,14 +10,14 @@ struct Step {
   k_scales: u32, // index of the first word of k_cache with scales, where there are any
   v_scales: u32,
   sm_scale: f32,
-  table: array<vec4<u32>>, // [batch] Sequence, then [items] Item
+  table: array<vec4<u32>>, // [batch] Sequence, then [items] Item, then pages, four to a vec4
 }
 
 struct Sequence {
   kv_len: u32,      // tokens to attend to, the new ones included
   first_state: u32, // index of the first partial state
   num_splits: u32,
-  pad: u32,
+  first_page: u32,  // index of its first page behind the items, lib pages_step; 0 in a cache without pages
 }
 
 // A sequence, or one of its splits.

@@ -6,7 +6,7 @@
 // out  o       [B, Hq, Q_LEN, Dv/4] vec4 f32 0 for a row with nothing to attend to
 // grid (Hq * Q_LEN, B, 1); a workgroup owns a row, an invocation four elements of Dv
 // consts V_DIM GROUP_SIZE Q_LEN CAUSAL
-// libs step rows_contiguous, elements_* as v_*
+// libs step one of rows_*, elements_* as v_*
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;

@@ -5,7 +5,7 @@ import { FeatureMissingError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
 import type { Kernel } from './kernel.ts';
-import { lseLib, NUMBERS, ROWS, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
+import { lseLib, NUMBERS, ROWS_IN_ONE, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, isPowerOfTwo } from './sizes.ts';
 
@@ -32,7 +32,7 @@ export function decodeMatrix(shape: GqaShape, variant: MatrixVariant, lse: boole
     source: link({
       kernel: source,
       enables: ['subgroups', 'f16', 'chromium_experimental_subgroup_matrix'],
-      libs: [STEP, NUMBERS, WORK, ROWS, matrix, SUBGROUP, lseLib(lse)],
+      libs: [STEP, NUMBERS, WORK, ROWS_IN_ONE, matrix, SUBGROUP, lseLib(lse)],
       consts: matrixConsts(shape, variant),
     }),
   };

@@ -11,7 +11,7 @@ import {
   lseLib,
   NUMBERS,
   RESCALE,
-  ROWS,
+  rowsLib,
   STEP,
   SUBGROUP,
   WORK,
@@ -61,8 +61,8 @@ export function decodeRegisters(
 
 /** What the shader links, but for lib subgroup. */
 export function registersLibs(
-  { headDim, vHeadDim }: GqaShape,
-  { kType, vType }: CacheFormat,
+  { headDim, vHeadDim, numKvHeads }: GqaShape,
+  cache: CacheFormat,
   { lanes, code }: RegistersVariant,
   lse: boolean,
 ): string[] {
@@ -71,8 +71,8 @@ export function registersLibs(
     elementsLib(name, type, laneWords(type, dim, lanes).bytes, gpu ? 'converted' : 'bits');
   const rescale = RESCALE[gpu ? 'always' : 'seldom'];
   const own = [round, merge, rescale];
-  const rows = [elements('k', kType, headDim), elements('v', vType, vHeadDim)];
-  return [...own, STEP, NUMBERS, WORK, ROWS, lseLib(lse), ...rows];
+  const rows = [elements('k', cache.kType, headDim), elements('v', cache.vType, vHeadDim)];
+  return [...own, STEP, NUMBERS, WORK, rowsLib(numKvHeads, cache), lseLib(lse), ...rows];
 }
 
 /** Constants of the shader. Those that bound its loops are literals here because only such loops can be unrolled. */

@@ -10,7 +10,7 @@ import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from '../numbers/elements.ts';
 import type { Kernel } from './kernel.ts';
-import { cacheLibs, lseLib, NUMBERS, ROWS, STEP, WORK, type CacheFormat } from './lib.ts';
+import { cacheLibs, lseLib, NUMBERS, rowsLib, STEP, WORK, type CacheFormat } from './lib.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, powerOfTwoUpTo } from './sizes.ts';
 
@@ -42,7 +42,7 @@ export function decodeTiles(
         STEP,
         NUMBERS,
         WORK,
-        ROWS,
+        rowsLib(shape.numKvHeads, cache),
         PACKS[packOf(variant)],
         forCpu(variant) ? queriesPrivate : queriesWorkgroup,
         lseLib(lse),

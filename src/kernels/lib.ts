@@ -11,7 +11,10 @@ import lseKept from '../../shaders/lib/lse_kept.wgsl?raw';
 import numbers from '../../shaders/lib/numbers.wgsl?raw';
 import rescaleAlways from '../../shaders/lib/rescale_always.wgsl?raw';
 import rescaleSeldom from '../../shaders/lib/rescale_seldom.wgsl?raw';
+import pagesAppend from '../../shaders/lib/pages_append.wgsl?raw';
+import pagesStep from '../../shaders/lib/pages_step.wgsl?raw';
 import rowsContiguous from '../../shaders/lib/rows_contiguous.wgsl?raw';
+import rowsPaged from '../../shaders/lib/rows_paged.wgsl?raw';
 import scalesBlock from '../../shaders/lib/scales_block.wgsl?raw';
 import scalesNone from '../../shaders/lib/scales_none.wgsl?raw';
 import scalesRow from '../../shaders/lib/scales_row.wgsl?raw';
@@ -33,10 +36,12 @@ import {
   wordVec4s,
 } from '../numbers/elements.ts';
 
-/** What the kernels need to know of a cache: the element types of K and V. */
+/** What the kernels need to know of a cache: the element types of K and V, and how large its pages are, if it has any. */
 export interface CacheFormat {
   readonly kType: KvType;
   readonly vType: KvType;
+  /** Tokens of a page, even. Default: none, each sequence has its slots one behind the other. */
+  readonly pageSize?: number;
 }
 
 /** Throws ShapeError unless both element types are there. */
@@ -52,7 +57,23 @@ export const STEP = step;
 export const NUMBERS = numbers;
 export const WORK = work;
 export const SUBGROUP = subgroup;
-export const ROWS = rowsContiguous;
+
+/** For a kernel that takes rows which lie one behind the other, and no pages. */
+export const ROWS_IN_ONE = rowsContiguous;
+
+/** Where a row lies, for kernels of steps. */
+export function rowsLib(numKvHeads: number, { pageSize }: CacheFormat): string {
+  return pageSize === undefined ? rowsContiguous : [pagedRows(numKvHeads, pageSize), pagesStep].join('\n');
+}
+
+/** The same for append_kv. */
+export function appendRowsLib(numKvHeads: number, { pageSize }: CacheFormat): string {
+  return pageSize === undefined ? rowsContiguous : [pagedRows(numKvHeads, pageSize), pagesAppend].join('\n');
+}
+
+function pagedRows(numKvHeads: number, pageSize: number): string {
+  return `const PAGE_SIZE = ${pageSize}u;\nconst NUM_KV_HEADS = ${numKvHeads}u;\n${rowsPaged}`;
+}
 
 /** Writes log-sum-exps, for kernels of steps that are asked for them; others drop them and need a binding less. */
 export function lseLib(wanted: boolean): string {

@@ -4,14 +4,14 @@ import scoresSource from '../../shaders/plain/plain_scores.wgsl?raw';
 import softmaxSource from '../../shaders/plain/plain_softmax.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { Grid, Kernel } from './kernel.ts';
-import { kLib, lseLib, NUMBERS, ROWS, STEP, vLib, type CacheFormat } from './lib.ts';
+import { kLib, lseLib, NUMBERS, rowsLib, STEP, vLib, type CacheFormat } from './lib.ts';
 import type { GqaShape } from './shape.ts';
 
 const WG_SIZE = 64;
 
 /** scores = scale * q . k; grid [tiles of 64 keys, Hq * Lq, B]. */
 export function plainScores(shape: GqaShape, cache: CacheFormat): Kernel {
-  const libs = [STEP, NUMBERS, ROWS, kLib(cache)];
+  const libs = [STEP, NUMBERS, rowsLib(shape.numKvHeads, cache), kLib(cache)];
   const consts = { HEAD_DIM: shape.headDim, GROUP_SIZE: shape.groupSize, ...maskConsts(shape), WG_SIZE };
   return { name: 'plain_scores', source: link({ kernel: scoresSource, libs, consts }) };
 }
@@ -32,7 +32,7 @@ export function plainAv(shape: GqaShape, cache: CacheFormat): Kernel {
   const consts = { V_DIM: shape.vHeadDim, GROUP_SIZE: shape.groupSize, ...maskConsts(shape) };
   return {
     name: 'plain_av',
-    source: link({ kernel: avSource, libs: [STEP, ROWS, vLib(cache)], consts }),
+    source: link({ kernel: avSource, libs: [STEP, rowsLib(shape.numKvHeads, cache), vLib(cache)], consts }),
   };
 }
 

@@ -13,7 +13,7 @@ const SEQUENCE = structLayout(source, 'Sequence', {
   kv_len: 'u32',
   first_state: 'u32',
   num_splits: 'u32',
-  pad: 'u32',
+  first_page: 'u32',
 });
 const ITEM = structLayout(source, 'Item', { sequence: 'u32', begin: 'u32', end: 'u32', state: 'u32' });
 
@@ -32,6 +32,8 @@ export interface StepSequence {
   readonly kvLen: number;
   readonly firstState: number;
   readonly numSplits: number;
+  /** Numbers of its pages, the first tokens' first; a cache without pages has none. */
+  readonly pages?: readonly number[];
 }
 
 /** A sequence, or one of its splits: keys `begin` to `end` - 1. Without a state it is all of its sequence. */
@@ -42,9 +44,9 @@ export interface StepItem {
   readonly state?: number;
 }
 
-/** Words of the `step` binding for so many sequences and items. */
-export function stepWordCount(batch: number, items: number): number {
-  return STEP.words + batch * SEQUENCE.words + items * ITEM.words;
+/** Words of the `step` binding for so many sequences and items, and pages of all sequences. */
+export function stepWordCount(batch: number, items: number, pages = 0): number {
+  return STEP.words + batch * SEQUENCE.words + items * ITEM.words + Math.ceil(pages / 4) * 4;
 }
 
 /** The words of the `step` binding. */
@@ -53,17 +55,22 @@ export function packStep(
   sequences: readonly StepSequence[],
   items: readonly StepItem[],
 ): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(stepWordCount(sequences.length, items.length));
+  const pages = sequences.reduce((sum, sequence) => sum + (sequence.pages?.length ?? 0), 0);
+  const words = new Uint32Array(stepWordCount(sequences.length, items.length, pages));
   words[STEP.word.capacity] = capacity;
   words[STEP.word.batch] = sequences.length;
   words[STEP.word.k_scales] = kScales;
   words[STEP.word.v_scales] = vScales;
   new Float32Array(words.buffer)[STEP.word.sm_scale] = smScale;
   let at = STEP.words;
-  for (const { kvLen, firstState, numSplits } of sequences) {
+  let page = stepWordCount(sequences.length, items.length);
+  for (const { kvLen, firstState, numSplits, pages: own = [] } of sequences) {
     words[at + SEQUENCE.word.kv_len] = kvLen;
     words[at + SEQUENCE.word.first_state] = firstState;
     words[at + SEQUENCE.word.num_splits] = numSplits;
+    if (own.length > 0) words[at + SEQUENCE.word.first_page] = page - STEP.words;
+    words.set(own, page);
+    page += own.length;
     at += SEQUENCE.words;
   }
   for (const { sequence, begin, end, state } of items) {
