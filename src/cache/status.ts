@@ -64,6 +64,11 @@ export class CacheStatus {
     this.#layers[layer]!.unsubmitted.note(fateOf(target), 1);
   }
 
+  /** Appends to a layer that were recorded, and are not submitted as far as anybody knows. */
+  unsubmitted(layer: number): number {
+    return this.#layers[layer]!.unsubmitted.appends();
+  }
+
   /** Notes work recorded into the target that reads the layer. */
   noteRead(layer: number, target: RecordTarget): void {
     this.#layers[layer]!.unsubmitted.note(fateOf(target), 0);
