@@ -1,9 +1,12 @@
 // headDims.test.ts: head dims from 8 to 512, and K and V of different ones, against float64: the sizes, group ratios and lengths
 // that llama.cpp's and FlashInfer's own tests go through, each once and in pairs, not in all combinations: shaders take long to
 // compile. By the kernel that the device chooses, by tiles and by plain.
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { createDecoder, createKvCache, readBack, uploadStorage } from '../../src/index.ts';
 import type { KvType } from '../../src/numbers/elements.ts';
-import { expectRight } from '../support/attend.ts';
+import { randomProblem } from '../../src/reference/problem.ts';
+import { expectClose, expectRight } from '../support/attend.ts';
+import { testDevice } from '../support/device.ts';
 
 type Case = readonly [headDim: number, vHeadDim: number, groupSize: number, kType: KvType, vType: KvType];
 
@@ -75,4 +78,37 @@ describe('by tiles', () => {
 
 describe('by plain', () => {
   test.each(named(PLAIN))('%s', (_, each) => expectRight(problemOf(each), { kernel: 'plain' }));
+});
+
+describe('a cache whose V has another head dim', () => {
+  const shape = { batch: 2, numKvHeads: 2, headDim: 24, vHeadDim: 8 };
+  const types = { kType: 'int8', vType: 'int4' } as const;
+
+  test('takes rows of both by append, and a step over them is right', async () => {
+    const device = await testDevice();
+    const problem = randomProblem({ ...shape, numQHeads: 4, kvLens: [5, 5], ...types });
+    using cache = await createKvCache(device, { ...shape, ...types, capacity: 5 });
+    const buffer = (name: string, values: Float32Array<ArrayBuffer>) => uploadStorage(device, name, values);
+    const [k, v] = [buffer('k', problem.k), buffer('v', problem.v)];
+    await cache.append({ k, v, numTokens: 5 });
+    using decoder = await createDecoder(device, { cache, numQHeads: 4 });
+    expect(decoder.shape).toMatchObject(shape);
+    const o = buffer('o', new Float32Array(4 * 2 * 8).fill(NaN));
+    const lse = buffer('lse', new Float32Array(4 * 2).fill(NaN));
+    const step = await decoder.bind({ q: buffer('q', problem.q), o, lse });
+    step.run(decoder.plan({ kvLens: [5, 5] }));
+    const read = async (from: GPUBuffer) => new Float32Array(await readBack(device, from));
+    expectClose(problem, await read(o), await read(lse));
+  });
+
+  test('refuses rows of V as long as those of K, and an o as long as q', async () => {
+    const device = await testDevice();
+    using cache = await createKvCache(device, { ...shape, ...types, capacity: 5 });
+    const rows = uploadStorage(device, 'rows', new Float32Array(2 * 2 * 24));
+    await expect(cache.append({ k: rows, v: rows })).rejects.toThrow(/append: v: .*128.* got .*384/);
+    expect(cache.kvLens()).toEqual([0, 0]);
+    using decoder = await createDecoder(device, { cache, numQHeads: 2 });
+    const o = uploadStorage(device, 'o', new Float32Array(2 * 2 * 24));
+    await expect(decoder.bind({ q: rows, o })).rejects.toThrow(/bind: o: .*128.* got .*384/);
+  });
 });
