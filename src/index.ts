@@ -60,4 +60,4 @@ export { checkShape, MAX_HEAD_DIM, MAX_Q_LEN, MIN_HEAD_DIM } from './kernels/sha
 export { decodeRows, encodeRows, nothingLost } from './numbers/storedRows.ts';
 export type { LostCounts } from './numbers/storedRows.ts';
 export type { RowValues } from './numbers/rowArguments.ts';
-export type { GqaShape, ShapeOptions } from './kernels/shape.ts';
+export type { GqaShape, HeadDims, ShapeOptions } from './kernels/shape.ts';

@@ -14,7 +14,7 @@ export function createFusedPath(device: GqaDevice, context: PlanContext, create:
   const buffer = create('partial states', partialBytes(shape, maxPartials));
   const partial = { buffer, offset: 0, size: buffer.size };
   const merged = rowGrid(shape);
-  const sets = mergeSets(shape.headDim, device.facts);
+  const sets = mergeSets(shape.vHeadDim, device.facts);
   return {
     async compile(lse) {
       const [fused, merge] = await Promise.all([

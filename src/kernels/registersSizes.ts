@@ -55,6 +55,10 @@ function partsOf({ headDim, vHeadDim }: GqaShape, { kType, vType }: CacheFormat,
 /** Live through the loop of a step with several positions: what the rounds with hidden keys behind it need. */
 const MASKED_NUMBERS = 8;
 
+/** Rows so short leave room for more rows and keys, of which there is more to keep than is counted: Intel's compiler spilled. */
+const SHORT_ROW = 64;
+const SHORT_NUMBERS = 8;
+
 /**
  * 32-bit numbers of an invocation that are live at the widest point of the loop: o, q or what is read of it at a time, the
  * words of a round's keys, the scores. `loadsVWithK` as in the profile: such compilers also read q in one go.
@@ -77,7 +81,8 @@ export function liveNumbers(
   const masked = shape.causal && shape.qLen > 1 ? MASKED_NUMBERS : 0;
   // Sums without zeros, and scales, where all of it is done early.
   const quantised = loadsVWithK && ELEMENT_FORMATS[cache.kType].scale !== 'none' ? 2 * teamRows * k.vec4s : 0;
-  return teamRows * 4 * v.vec4s + query + tokens * loads + teamRows * tokens + masked + quantised;
+  const short = widthOf(shape) < SHORT_ROW ? SHORT_NUMBERS : 0;
+  return teamRows * 4 * v.vec4s + query + tokens * loads + teamRows * tokens + masked + quantised + short;
 }
 
 // Instructions, counted from what compilers made of the kernel for AMD and Intel, to compare variants by; none is exact.
@@ -168,6 +173,15 @@ function widthOf({ headDim, vHeadDim }: GqaShape): number {
 /** Lanes of a team at most for rows of a shape: four elements to a lane, and a quad at least. */
 export function mostLanesOf(shape: GqaShape, facts: DeviceFacts): number {
   return Math.max(LEAST_LANES, Math.min(mostLanes(facts), widthOf(shape) / 4));
+}
+
+/** Longest rows that are kept in registers whatever a lane gets of them. */
+const LONG_ROW = 256;
+
+/** Whether the registers of a device are enough for rows of a shape: those past 256 elements spill on Intel, where teams have 16 lanes. */
+export function suitsRegisters(shape: GqaShape, facts: DeviceFacts): boolean {
+  const width = widthOf(shape);
+  return facts.software || width <= LONG_ROW || width <= MOST_ELEMENTS * mostLanesOf(shape, facts);
 }
 
 function candidates(shape: GqaShape, facts: DeviceFacts): RegisterSizes[] {

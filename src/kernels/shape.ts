@@ -66,8 +66,8 @@ export type HeadDims = Pick<GqaShape, 'headDim' | 'vHeadDim'>;
 
 /** Throws ShapeError unless there are kernels for rows of so many elements. */
 export function checkHeadDim(where: string, headDim: number): void {
-  const isWithin = headDim >= MIN_HEAD_DIM && headDim <= MAX_HEAD_DIM;
-  if (isWithin && Number.isSafeInteger(headDim) && headDim % 8 === 0) return;
+  const isWithin = Number.isSafeInteger(headDim) && headDim >= MIN_HEAD_DIM && headDim <= MAX_HEAD_DIM;
+  if (isWithin && headDim % 8 === 0) return;
   const wanted = `a multiple of 8 from ${MIN_HEAD_DIM} to ${MAX_HEAD_DIM}`;
   throw new ShapeError(`${where}: expected ${wanted}, got ${describe(headDim)}`);
 }

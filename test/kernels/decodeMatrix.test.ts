@@ -112,6 +112,10 @@ describe('sizes', () => {
     expect(() => chooseMatrix(shape, { kType: 'f16', vType: 'int8' }, facts)).toThrow(
       'matrix: expected a cache of f16, got K f16 and V int8',
     );
+    const unequal = { ...shape, vHeadDim: shape.headDim / 2 };
+    const said = `matrix: expected K and V of the same head dim, got ${shape.headDim} and ${shape.headDim / 2}`;
+    expect(() => chooseMatrix(unequal, f16, facts)).toThrow(ShapeError);
+    expect(() => chooseMatrix(unequal, f16, facts)).toThrow(said);
     const variant = chooseMatrix(shape, f16, facts);
     const check = (wrong: Partial<MatrixVariant>) => () =>
       checkVariant(shape, f16, { ...variant, ...wrong }, facts);
