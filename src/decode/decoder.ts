@@ -1,6 +1,6 @@
 // decoder.ts: compiles the kernels of a decode step and records it into the caller's encoder or pass.
 import { KvCache } from '../cache/kvCache.ts';
-import { allocated, checkRange, checkWritten, type BufferArg } from '../device/buffers.ts';
+import { allocated, checkRange, createUniform, checkWritten, type BufferArg } from '../device/buffers.ts';
 import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
 import {
@@ -18,6 +18,12 @@ import { checkShape, type GqaShape, type ShapeOptions } from '../kernels/shape.t
 import { stepWordCount } from '../kernels/stepNumbers.ts';
 import { CHOICE_OPTIONS, chooseContext, type ChoiceOptions } from './context.ts';
 import { createFusedPath } from './fusedPath.ts';
+import {
+  checkLayerFeatures,
+  LAYER_FEATURES,
+  type CheckedFeatures,
+  type LayerFeatures,
+} from './layerFeatures.ts';
 import type { DecodePath, RecordStep, StepBuffers } from './path.ts';
 import { checkPlan, PLAN_OPTIONS, planDecode, type DecodePlan, type PlanOptions } from './plan.ts';
 import { checkChoice, checkKernel, type PlanContext } from './planContext.ts';
@@ -26,7 +32,7 @@ import { checkTuning } from './tuning.ts';
 import { checkOwnEntries } from './tuningFaults.ts';
 
 /** What a decoder adds to its cache's shape. */
-export type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>;
+export type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal' | 'features'>;
 
 /** What a decoder is made for. Batch, KV heads and head dim are the cache's. */
 export interface DecoderOptions extends OwnShape, ChoiceOptions {
@@ -34,7 +40,12 @@ export interface DecoderOptions extends OwnShape, ChoiceOptions {
   readonly cache: KvCache;
 }
 
-const OWN_SHAPE = { numQHeads: true, qLen: true, causal: true } satisfies Known<OwnShape>;
+const OWN_SHAPE = {
+  numQHeads: true,
+  qLen: true,
+  causal: true,
+  features: true,
+} satisfies Known<OwnShape>;
 
 const DECODER_OPTIONS = { cache: true, ...OWN_SHAPE, ...CHOICE_OPTIONS } satisfies Known<DecoderOptions>;
 
@@ -45,7 +56,7 @@ const DECODER_OPTIONS = { cache: true, ...OWN_SHAPE, ...CHOICE_OPTIONS } satisfi
  * finite in f32 or beyond 2.9e38 gets NaN for both, so that no numbers hide it: q or K hold NaN or infinity, or are too
  * large. NaN or infinity in o beside a finite lse come from V: it holds them, or its weighted sum leaves f32.
  */
-export interface StepArgs {
+export interface StepArgs extends LayerFeatures {
   /** Layer of the cache, from 0. Default 0; in a list, the place in it. */
   readonly layer?: number;
   /** Queries, f32 [B, Hq, Lq, D]; exactly that many bytes. */
@@ -56,7 +67,13 @@ export interface StepArgs {
   readonly lse?: BufferArg;
 }
 
-const STEP_ARGS = { layer: true, q: true, o: true, lse: true } satisfies Known<StepArgs>;
+const STEP_ARGS = {
+  layer: true,
+  q: true,
+  o: true,
+  lse: true,
+  ...LAYER_FEATURES,
+} satisfies Known<StepArgs>;
 
 /** What a step is planned for. */
 export interface StepPlanOptions extends PlanOptions {
@@ -103,7 +120,8 @@ function pickShape(cache: KvCache): Pick<GqaShape, 'batch' | 'numKvHeads' | 'hea
 /** A step's buffers, found to fit. */
 interface CheckedStep {
   readonly layer: number;
-  readonly buffers: StepBuffers;
+  readonly buffers: Omit<StepBuffers, 'features'>;
+  readonly features: CheckedFeatures;
 }
 
 /** Attention of new query rows over a cache; what its numbers mean, and NaN among them, is said at StepArgs. Never destroys the cache. */
@@ -114,6 +132,8 @@ export class Decoder {
   readonly context: PlanContext;
   readonly #path: DecodePath;
   readonly #ring: StepRing;
+  /** Numbers of the heads of bound layers. */
+  readonly #uniforms: GPUBuffer[] = [];
   #destroyed = false;
 
   /** @internal Use createDecoder. */
@@ -124,8 +144,10 @@ export class Decoder {
     this.shape = context.shape;
     this.context = context;
     this.#path = path;
-    const { batch } = context.shape;
-    this.#ring = new StepRing(device, 'decode step', stepWordCount(batch, batch + context.maxPartials));
+    const { batch, qLen, features } = context.shape;
+    const trees = features.treeMask ? batch * qLen : 0;
+    const words = stepWordCount(batch, batch + context.maxPartials, trees);
+    this.#ring = new StepRing(device, 'decode step', words);
   }
 
   /**
@@ -171,8 +193,10 @@ export class Decoder {
       k: this.cache.layers[layer]!.k,
       v: this.cache.layers[layer]!.v,
     };
-    checkWritten(where, lse === undefined ? ['o'] : ['o', 'lse'], ranges);
-    return { layer, buffers: { ...ranges, ring: this.#ring } };
+    const features = checkLayerFeatures(this.device, where, args, this.shape);
+    const { bias } = features;
+    checkWritten(where, lse === undefined ? ['o'] : ['o', 'lse'], { ...ranges, ...(bias && { bias }) });
+    return { layer, buffers: { ...ranges, ring: this.#ring }, features };
   }
 
   async #bindAll(steps: readonly CheckedStep[]): Promise<DecodeStep[]> {
@@ -180,9 +204,20 @@ export class Decoder {
       steps.map(({ buffers }) => this.#path.compile(buffers.lse !== undefined)),
     );
     const records = await validated(this.device, 'bind', () =>
-      steps.map(({ buffers }, i) => compiled[i]!(buffers)),
+      steps.map(({ buffers, features }, i) =>
+        compiled[i]!({ ...buffers, features: this.#featureBuffers(features) }),
+      ),
     );
-    return steps.map(({ layer }, i) => new DecodeStep(this, layer, records[i]!, this.#ring));
+    return steps.map(
+      ({ layer, features }, i) => new DecodeStep(this, layer, records[i]!, this.#ring, features.biasKeys),
+    );
+  }
+
+  #featureBuffers({ headNumbers, bias }: CheckedFeatures): StepBuffers['features'] {
+    if (!headNumbers) return {};
+    const buffer = createUniform(this.device, 'head numbers', headNumbers);
+    this.#uniforms.push(buffer);
+    return { head_numbers: { buffer, offset: 0, size: buffer.size }, ...(bias && { bias }) };
   }
 
   /** Throws when the decoder, its cache or its device cannot be used any more. */
@@ -196,6 +231,7 @@ export class Decoder {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#path.destroy();
+    for (const buffer of this.#uniforms) buffer.destroy();
     this.#ring.destroy();
   }
 
@@ -210,19 +246,21 @@ export class DecodeStep {
   readonly #layer: number;
   readonly #record: RecordStep;
   readonly #ring: StepRing;
+  readonly #biasKeys: number;
 
   /** @internal Use Decoder.bind. */
-  constructor(decoder: Decoder, layer: number, record: RecordStep, ring: StepRing) {
+  constructor(decoder: Decoder, layer: number, record: RecordStep, ring: StepRing, biasKeys: number) {
     this.#decoder = decoder;
     this.#layer = layer;
     this.#record = record;
     this.#ring = ring;
+    this.#biasKeys = biasKeys;
   }
 
   /**
    * Records the step into an encoder (a pass is opened and ended) or a compute pass (left open). Synchronous, never
    * submits. Any number of steps and plans may be recorded before that, and submitted in any order. Throws ShapeError for
-   * another decoder's plan, for one over more tokens than the layer holds, and for a target that is not open,
+   * another decoder's plan, for one over more tokens than the layer holds or its bias has, and for a target that is not open,
    * ForeignDeviceError for a target of another device; nothing was recorded then.
    */
   record(target: RecordTarget, plan: DecodePlan): void {
@@ -236,11 +274,20 @@ export class DecodeStep {
         );
       }
     }
+    this.#checkBias(plan);
     const pass = beginPass('record', this.#decoder.device, target);
     const offset = this.#ring.place(plan.stepWords, plan);
     this.#record(pass, plan, offset);
     endPass(target, pass);
     this.#decoder.cache.noteRead(this.#layer, target);
+  }
+
+  #checkBias({ kvLens }: DecodePlan): void {
+    const b = kvLens.findIndex((kvLen) => kvLen > this.#biasKeys);
+    if (b < 0) return;
+    throw new ShapeError(
+      `record: layer ${this.#layer}, sequence ${b}: expected a plan for at most the ${this.#biasKeys} keys of the bias, got ${kvLens[b]}`,
+    );
   }
 
   /** Records into an encoder of its own and submits; does not wait. */

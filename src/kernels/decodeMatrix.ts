@@ -4,6 +4,7 @@ import matrix from '../../shaders/lib/matrix.wgsl?raw';
 import { FeatureMissingError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
+import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
 import { lseLib, NUMBERS, ROWS, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
@@ -32,7 +33,7 @@ export function decodeMatrix(shape: GqaShape, variant: MatrixVariant, lse: boole
     source: link({
       kernel: source,
       enables: ['subgroups', 'f16', 'chromium_experimental_subgroup_matrix'],
-      libs: [STEP, NUMBERS, WORK, ROWS, matrix, SUBGROUP, lseLib(lse)],
+      libs: [STEP, NUMBERS, WORK, ROWS, matrix, SUBGROUP, lseLib(lse), ...featureLibs(shape)],
       consts: matrixConsts(shape, variant),
     }),
   };
@@ -46,6 +47,7 @@ export function matrixConsts(shape: GqaShape, { wgSize, tile, rowBlock, unit }: 
     ROW_BLOCK: rowBlock,
     Q_LEN: shape.qLen,
     CAUSAL: shape.causal,
+    ...featureConsts(shape),
     WG_SIZE: wgSize,
     LANES: MATRIX_LANES,
     TILE: tile,
@@ -67,7 +69,7 @@ export function matrixWorkgroupBytes({ headDim }: GqaShape, { tile, rowBlock, un
 
 /** The sizes for a device with matrices: as many rows as fit its workgroup memory, then as many keys (D 256 needs more than 32 KiB). Throws FeatureMissingError on one without, ShapeError for a cache not of f16. */
 export function chooseMatrix(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): MatrixVariant {
-  checkMatrices(cache, facts);
+  checkMatrices(shape, cache, facts);
   const variants = [16, 12, 8, 4, 2].flatMap((rows) =>
     [64, 32, 16].map((tile): MatrixVariant => {
       const rowBlock = evenBlocks(shape.rowsPerKvHead, rows);
@@ -78,7 +80,7 @@ export function chooseMatrix(shape: GqaShape, cache: CacheFormat, facts: DeviceF
   return variants.find(fits) ?? variants.at(-1)!;
 }
 
-function checkMatrices(cache: CacheFormat, facts: DeviceFacts): void {
+function checkMatrices({ features }: GqaShape, cache: CacheFormat, facts: DeviceFacts): void {
   if (facts.matrixUnit === 0) {
     throw new FeatureMissingError(
       'chromium-experimental-subgroup-matrix',
@@ -88,6 +90,8 @@ function checkMatrices(cache: CacheFormat, facts: DeviceFacts): void {
   if (cache.kType !== 'f16' || cache.vType !== 'f16') {
     throw new ShapeError(`matrix: expected a cache of f16, got K ${cache.kType} and V ${cache.vType}`);
   }
+  const [feature] = Object.keys(features);
+  if (feature !== undefined) throw new ShapeError(`matrix: expected no features, got ${feature}`);
 }
 
 /** Throws FeatureMissingError and ShapeError as `chooseMatrix`, and ShapeError for sizes that the shader is not made for. */
@@ -97,7 +101,7 @@ export function checkMatrix(
   variant: MatrixVariant,
   facts: DeviceFacts,
 ): void {
-  checkMatrices(cache, facts);
+  checkMatrices(shape, cache, facts);
   const { wgSize, tile, rowBlock, unit } = variant;
   if (!isPowerOfTwo(wgSize)) throw new ShapeError(`matrix: wgSize: expected a power of two, got ${wgSize}`);
   checkWhole('matrix: unit', unit, facts.matrixUnit, facts.matrixUnit);

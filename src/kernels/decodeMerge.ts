@@ -6,6 +6,7 @@ import statesFinished from '../../shaders/lib/states_finished.wgsl?raw';
 import statesSplit from '../../shaders/lib/states_split.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
+import { featureConsts, NO_SINKS, sinkLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
 import { lseLib, NUMBERS, STEP } from './lib.ts';
 import { profileOf } from './profile.ts';
@@ -28,8 +29,14 @@ export function decodeMerge(shape: GqaShape, sets: number, lse: boolean): Kernel
     name: 'decode_merge',
     source: link({
       kernel: source,
-      libs: [NUMBERS, statesSplit, STEP, mergeLib(sets), lseLib(lse)],
-      consts: { HEAD_DIM: shape.headDim, SETS: sets, Q_LEN: shape.qLen, CAUSAL: shape.causal },
+      libs: [NUMBERS, statesSplit, STEP, mergeLib(sets), lseLib(lse), ...sinkLibs(shape)],
+      consts: {
+        HEAD_DIM: shape.headDim,
+        SETS: sets,
+        Q_LEN: shape.qLen,
+        CAUSAL: shape.causal,
+        ...featureConsts(shape),
+      },
     }),
   };
 }
@@ -40,7 +47,7 @@ export function mergeFinished(headDim: number, rows: number, numStates: number, 
     name: 'decode_merge',
     source: link({
       kernel: source,
-      libs: [NUMBERS, statesFinished, mergeLib(sets), lseLib(true)],
+      libs: [NUMBERS, statesFinished, mergeLib(sets), lseLib(true), NO_SINKS],
       consts: { HEAD_DIM: headDim, SETS: sets, NUM_STATES: numStates, NUM_ROWS: rows },
     }),
   };

@@ -8,6 +8,7 @@ import {
   checkWhole,
   type Known,
 } from '../device/options.ts';
+import { checkFeatures, type FeatureOptions } from './features.ts';
 
 export { checkWhole } from '../device/options.ts';
 
@@ -35,6 +36,8 @@ export interface ShapeOptions {
   readonly qLen?: number;
   /** Position i of qLen sees all but the last qLen - 1 - i keys (aligned bottom-right). Default true. */
   readonly causal?: boolean;
+  /** What is done to scores beyond the scale. Default: nothing. */
+  readonly features?: FeatureOptions;
 }
 
 /** The fields of ShapeOptions. */
@@ -45,6 +48,7 @@ export const SHAPE_OPTIONS = {
   headDim: true,
   qLen: true,
   causal: true,
+  features: true,
 } satisfies Known<ShapeOptions>;
 
 /** A checked shape with its derived counts. */
@@ -60,7 +64,7 @@ export interface GqaShape extends Required<ShapeOptions> {
 /** Checks a shape; throws ShapeError naming the field, what it must be and what was given. */
 export function checkShape(options: ShapeOptions): GqaShape {
   checkOptions('shape', options, SHAPE_OPTIONS);
-  const { batch = 1, numQHeads, numKvHeads, headDim, qLen = 1, causal = true } = options;
+  const { batch = 1, numQHeads, numKvHeads, headDim, qLen = 1, causal = true, features = {} } = options;
   checkWhole('batch', batch, 1, MAX_BATCH);
   checkWhole('numQHeads', numQHeads, 1, MAX_HEADS);
   checkWhole('numKvHeads', numKvHeads, 1, MAX_HEADS);
@@ -73,7 +77,19 @@ export function checkShape(options: ShapeOptions): GqaShape {
   const groupSize = numQHeads / numKvHeads;
   const rowsPerKvHead = groupSize * qLen;
   const rows = batch * numQHeads * qLen;
-  return { batch, numQHeads, numKvHeads, headDim, qLen, causal, groupSize, rowsPerKvHead, rows };
+  const checked = checkFeatures('features', features, causal);
+  return {
+    batch,
+    numQHeads,
+    numKvHeads,
+    headDim,
+    qLen,
+    causal,
+    features: checked,
+    groupSize,
+    rowsPerKvHead,
+    rows,
+  };
 }
 
 const SHAPE_NUMBERS = [
@@ -90,4 +106,5 @@ const SHAPE_NUMBERS = [
 /** Throws ShapeError unless this is what `checkShape` returned. */
 export function checkGqaShape(where: string, shape: GqaShape): void {
   checkNumbers(where, shape, SHAPE_NUMBERS, 'checkShape');
+  checkFeatures(`${where}: features`, shape.features, shape.causal);
 }

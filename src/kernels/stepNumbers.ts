@@ -8,6 +8,7 @@ const STEP = structLayout(source, 'Step', {
   k_scales: 'u32',
   v_scales: 'u32',
   sm_scale: 'f32',
+  trees: 'u32',
 });
 const SEQUENCE = structLayout(source, 'Sequence', {
   kv_len: 'u32',
@@ -42,18 +43,22 @@ export interface StepItem {
   readonly state?: number;
 }
 
-/** Words of the `step` binding for so many sequences and items. */
-export function stepWordCount(batch: number, items: number): number {
-  return STEP.words + batch * SEQUENCE.words + items * ITEM.words;
+/** Words of a position's bits, in 16 bytes. */
+const TREE_WORDS = 4;
+
+/** Words of the `step` binding for so many sequences, items and positions with trees. */
+export function stepWordCount(batch: number, items: number, treePositions = 0): number {
+  return STEP.words + batch * SEQUENCE.words + items * ITEM.words + treePositions * TREE_WORDS;
 }
 
-/** The words of the `step` binding. */
+/** The words of the `step` binding. `trees`: of each sequence's positions, bits for the step's own keys, the first one's the lowest. */
 export function packStep(
   { capacity, kScales, vScales, smScale }: StepHeader,
   sequences: readonly StepSequence[],
   items: readonly StepItem[],
+  trees: readonly bigint[] = [],
 ): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(stepWordCount(sequences.length, items.length));
+  const words = new Uint32Array(stepWordCount(sequences.length, items.length, trees.length));
   words[STEP.word.capacity] = capacity;
   words[STEP.word.batch] = sequences.length;
   words[STEP.word.k_scales] = kScales;
@@ -72,6 +77,12 @@ export function packStep(
     words[at + ITEM.word.end] = end;
     words[at + ITEM.word.state] = state === undefined ? 0 : state + 1;
     at += ITEM.words;
+  }
+  words[STEP.word.trees] = trees.length > 0 ? (at - STEP.words) / 4 : 0;
+  for (const bits of trees) {
+    words[at] = Number(bits & 0xffff_ffffn);
+    words[at + 1] = Number(bits >> 32n);
+    at += TREE_WORDS;
   }
   return words;
 }

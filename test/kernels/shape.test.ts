@@ -13,6 +13,7 @@ describe('checkShape', () => {
       numKvHeads: 8,
       headDim: 128,
       qLen: 1,
+      features: {},
       causal: true,
       groupSize: 4,
       rowsPerKvHead: 4,
