@@ -18,7 +18,7 @@
 // out  the state of each row                  lib work
 // grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM V_DIM ROWS ROW_BLOCK Q_LEN CAUSAL WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS VALUE_WORDS
-// libs step numbers work rows_contiguous matrix subgroup
+// libs step numbers scores work rows_contiguous matrix subgroup
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;

@@ -7,7 +7,7 @@
 //      its lse                                    lib lse_*
 // grid lib states_*; a workgroup owns a row; its first Dv/4 invocations own four elements of Dv each
 // consts V_DIM
-// libs numbers, one of states_*, one of merge_*, one of lse_*
+// libs numbers, one of states_*, one of merge_*, one of lse_*, one of sinks_*
 
 @group(0) @binding(2) var<storage, read_write> o: array<vec4<f32>>;
 
@@ -16,6 +16,7 @@ const D4 = V_DIM / 4u;
 // The states of one row.
 struct States {
   row: u32,     // of the outputs
+  head: u32,    // query head, within its sequence
   wanted: bool, // false where the row has its output already
   count: u32,
   first: u32,   // index of the first state, and from each to the next
@@ -40,10 +41,11 @@ fn main(
     return;
   }
   let merged = merge_states(states, lane);
+  let sunk = with_sink(merged.m, merged.l, states.head);
   if lane < D4 {
-    o[states.row * D4 + lane] = output_of(merged.o, merged.m, merged.l);
+    o[states.row * D4 + lane] = output_of(merged.o * sunk.z, sunk.x, sunk.y);
   }
   if lane == 0u {
-    write_lse(states.row, lse_of(merged.m, merged.l));
+    write_lse(states.row, lse_of(sunk.x, sunk.y));
   }
 }

@@ -18,7 +18,7 @@
 // out  the state of each row                  lib work
 // grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM V_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeRegisters.ts
-// libs step numbers work one of rows_* subgroup, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
+// libs step numbers scores work one of rows_* subgroup, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> k_cache: array<KWord>;
@@ -249,7 +249,7 @@ fn rounds_of(work: Work) -> u32 {
 
 // The first rounds, of whose keys none is hidden from any row.
 fn open_rounds(work: Work) -> u32 {
-  let open = visible_keys(work.kv_len, 0u); // position 0 sees the fewest
+  let open = open_keys(work.kv_len, work.begin);
   if !MASKED || open >= work.end {
     return rounds_of(work);
   }
@@ -293,7 +293,7 @@ fn attend(
   var scores = Scores();
   score(at, k_places, queries, zeros, constants, &keys, &scores);
   reduce(me, at.lane, &scores);
-  let factors = weigh(me, work, (*next).held, constants, masked, &scores, state);
+  let factors = weigh(me, work, at, (*next).held, constants, masked, &scores, state);
   rescale(factors, state);
   mix(me, at, v_places, constants, scores, masked, &values, state);
   (*next).k += ROUND * K_ROW_WORDS;

@@ -14,7 +14,7 @@
 // out  the state of each row                  lib work
 // grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM V_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeTiles.ts
-// libs step numbers work one of rows_* pack_*, elements_* as k_* and as v_*
+// libs step numbers scores work one of rows_* pack_*, elements_* as k_* and as v_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
@@ -172,8 +172,8 @@ fn finish(work: Work, first: u32, count: u32, lane: u32) {
       let scale = k_row_scale(step.k_scales, kv_scale_row(work.kv_head, first + n));
       var scores = array<f32, PACK>();
       for (var r = 0u; r < PACK; r++) { // unroll
-        let seen = sees(work.kv_len, row_of(work, pack * PACK + r), first + n);
-        scores[r] = kept_score(unpacked(sum, r) * scale, seen);
+        let row = query_row(work, row_of(work, pack * PACK + r));
+        scores[r] = finish_score(unpacked(sum, r) * scale, row, first + n, sees(row, first + n));
       }
       let score = packed(scores);
       greatest = max(greatest, score);
@@ -258,7 +258,7 @@ fn mix(work: Work, first: u32, count: u32, lane: u32, o: ptr<function, Mixed>) {
       let pack = min(mix_row(lane) / PACK + p, PACKS - 1u);
       let weight = weights[t * PACKS + pack];
       for (var r = 0u; r < PACK; r++) { // unroll
-        if sees(work.kv_len, row_of(work, pack * PACK + r), first + t) {
+        if sees(query_row(work, row_of(work, pack * PACK + r)), first + t) {
           for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
             (*o)[p * PACK + r][i] += unpacked(weight, r) * v[i];
           }

@@ -1,8 +1,8 @@
 // lib step: the numbers of one step, and which keys a query row may see.
 //
-// consts Q_LEN CAUSAL
+// consts Q_LEN CAUSAL HIDES
 
-const MASKED = CAUSAL && Q_LEN > 1u; // whether any row may not see a key that another one of its step sees
+const MASKED = (CAUSAL && Q_LEN > 1u) || HIDES; // whether any row may not see a key of its item
 
 struct Step {
   capacity: u32, // token slots per KV head
@@ -10,7 +10,8 @@ struct Step {
   k_scales: u32, // index of the first word of k_cache with scales, where there are any
   v_scales: u32,
   sm_scale: f32,
-  table: array<vec4<u32>>, // [batch] Sequence, then [items] Item, then pages, four to a vec4
+  trees: u32, // index in the table of the trees' bits, lib tree_bits
+  table: array<vec4<u32>>, // [batch] Sequence, then [items] Item, then trees, then pages, four to a vec4
 }
 
 struct Sequence {
@@ -57,9 +58,4 @@ fn visible_keys(kv_len: u32, row: u32) -> u32 {
   }
   let hidden = Q_LEN - 1u - row % Q_LEN;
   return select(0u, kv_len - hidden, kv_len > hidden);
-}
-
-// Whether query row `row` may see a key of its sequence. A hidden key's weight is 0, but 0 times a V of NaN is not.
-fn sees(kv_len: u32, row: u32, key: u32) -> bool {
-  return !MASKED || key < visible_keys(kv_len, row);
 }

@@ -6,7 +6,7 @@
 // out  o       [B, Hq, Q_LEN, Dv/4] vec4 f32 0 for a row with nothing to attend to
 // grid (Hq * Q_LEN, B, 1); a workgroup owns a row, an invocation four elements of Dv
 // consts V_DIM GROUP_SIZE Q_LEN CAUSAL
-// libs step one of rows_*, elements_* as v_*
+// libs step numbers scores one of rows_*, elements_* as v_*
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
@@ -23,9 +23,13 @@ fn main(
 ) {
   let row = group.y * groups.x + group.x;        // of all query rows [B, Hq, Q_LEN]
   let kv_head = row / Q_LEN / GROUP_SIZE;        // of all KV heads [B, Hkv]
-  let visible = visible_keys(kv_len_of(group.y), row);
+  let position = row % Q_LEN;
+  let query = QueryRow(kv_len_of(group.y), group.y, group.x / Q_LEN, position, Q_LEN - 1u - position);
   var sum = vec4<f32>();
-  for (var t = 0u; t < visible; t++) {
+  for (var t = 0u; t < query.kv_len; t++) {
+    if !sees(query, t) {
+      continue;
+    }
     let place = kv_row(kv_head, t) * V_ROW_WORDS + i / V_WORD_VEC4S;
     let word = v_cache[place];
     let scale = v_word_scale(step.v_scales, place) *

@@ -9,7 +9,7 @@
 // out  scores  [B, Hq, Q_LEN, capacity] f32  NEG_MAX where the query may not see the key, BAD_SCORE past f32
 // grid (ceil(longest kv_len / WG_SIZE), Hq * Q_LEN, B); an invocation owns one score
 // consts HEAD_DIM GROUP_SIZE Q_LEN CAUSAL WG_SIZE
-// libs step numbers one of rows_*, elements_* as k_*
+// libs step numbers scores one of rows_*, elements_* as k_*
 
 @group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
@@ -45,5 +45,7 @@ fn main(
     }
   }
   score *= k_row_scale(step.k_scales, kv_scale_row(kv_head, t));
-  scores[row * step.capacity + t] = kept_score(score, t < visible_keys(kv_len, row));
+  let position = row % Q_LEN;
+  let query = QueryRow(kv_len, group.z, group.y / Q_LEN, position, Q_LEN - 1u - position);
+  scores[row * step.capacity + t] = finish_score(score, query, t, sees(query, t));
 }

@@ -5,7 +5,7 @@
 // out  the lse of each row                 lib lse_*
 // grid (Hq * Q_LEN, B, 1); a workgroup owns a row, an invocation every WG_SIZE-th score of it
 // consts Q_LEN CAUSAL WG_SIZE
-// libs step numbers, one of lse_*
+// libs step numbers, one of lse_*, one of sinks_*
 
 @group(0) @binding(0) var<storage, read> step: Step;
 @group(0) @binding(1) var<storage, read_write> scores: array<f32>;
@@ -36,13 +36,14 @@ fn main(
     scores[row * step.capacity + t] = weight;
     sum += weight;
   }
-  let l = row_sum(sum, lane);
+  let sunk = with_sink(m, row_sum(sum, lane), group.x / Q_LEN);
 
   for (var t = lane; t < kv_len; t += WG_SIZE) {
-    scores[row * step.capacity + t] = output_of(vec4<f32>(scores[row * step.capacity + t]), m, l).x;
+    let weight = scores[row * step.capacity + t] * sunk.z;
+    scores[row * step.capacity + t] = output_of(vec4<f32>(weight), sunk.x, sunk.y).x;
   }
   if lane == 0u {
-    write_lse(row, lse_of(m, l));
+    write_lse(row, lse_of(sunk.x, sunk.y));
   }
 }
 

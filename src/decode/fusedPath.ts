@@ -1,7 +1,7 @@
 // fusedPath.ts: the fused step: items, then a merge where a sequence has several.
 import type { CreateBuffer } from '../device/buffers.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
-import { bindKernel, dispatch } from '../device/record.ts';
+import { bindKernel, declaredOf, dispatch } from '../device/record.ts';
 import { decodeMerge, mergeSets } from '../kernels/decodeMerge.ts';
 import { fusedKernel } from '../kernels/fused.ts';
 import { rowGrid } from '../kernels/plain.ts';
@@ -21,10 +21,20 @@ export function createFusedPath(device: GqaDevice, context: PlanContext, create:
         device.pipelines.get(fusedKernel(shape, layout, variant, lse, subgroupSize)),
         device.pipelines.get(decodeMerge(shape, sets, lse)),
       ]);
-      return ({ q, k, v, ring, ...outputs }) => {
+      return ({ q, k, v, ring, features, ...outputs }) => {
         const inputs = { q, k_cache: k, v_cache: v, step: ring };
-        const items = bindKernel(device.gpu, fused, { ...inputs, ...outputs, partial });
-        const join = bindKernel(device.gpu, merge, { ...outputs, partial, step: ring });
+        const items = bindKernel(device.gpu, fused, {
+          ...inputs,
+          ...outputs,
+          partial,
+          ...declaredOf(fused, features),
+        });
+        const join = bindKernel(device.gpu, merge, {
+          ...outputs,
+          partial,
+          step: ring,
+          ...declaredOf(merge, features),
+        });
         return (pass, plan, offset) => {
           dispatch(pass, items, plan.grid, offset);
           if (plan.merges) dispatch(pass, join, merged, offset);

@@ -2,7 +2,7 @@
 import type { CreateBuffer } from '../device/buffers.ts';
 import { LimitExceededError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
-import { bindKernel, dispatch } from '../device/record.ts';
+import { bindKernel, declaredOf, dispatch } from '../device/record.ts';
 import { plainAv, plainScores, plainScoresGrid, plainSoftmax, rowGrid } from '../kernels/plain.ts';
 import type { DecodePath } from './path.ts';
 import type { PlanContext } from './planContext.ts';
@@ -27,10 +27,27 @@ export function createPlainPath(
         device.pipelines.get(plainSoftmax(shape, withLse)),
         device.pipelines.get(plainAv(shape, layout)),
       ]);
-      return ({ q, k, v, o, lse, ring }) => {
-        const score = bindKernel(device.gpu, scoresKernel, { q, k_cache: k, step: ring, scores });
-        const softmax = bindKernel(device.gpu, softmaxKernel, { step: ring, scores, ...(lse && { lse }) });
-        const mix = bindKernel(device.gpu, avKernel, { weights: scores, v_cache: v, step: ring, o });
+      return ({ q, k, v, o, lse, ring, features }) => {
+        const score = bindKernel(device.gpu, scoresKernel, {
+          q,
+          k_cache: k,
+          step: ring,
+          scores,
+          ...declaredOf(scoresKernel, features),
+        });
+        const softmax = bindKernel(device.gpu, softmaxKernel, {
+          step: ring,
+          scores,
+          ...(lse && { lse }),
+          ...declaredOf(softmaxKernel, features),
+        });
+        const mix = bindKernel(device.gpu, avKernel, {
+          weights: scores,
+          v_cache: v,
+          step: ring,
+          o,
+          ...declaredOf(avKernel, features),
+        });
         return (pass, plan, offset) => {
           // Its one split is as long as the longest sequence.
           dispatch(pass, score, plainScoresGrid(shape, plan.splitLen), offset);

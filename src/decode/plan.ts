@@ -8,16 +8,20 @@ import { type GqaShape, checkGqaShape } from '../kernels/shape.ts';
 import { packStep, type StepItem, type StepSequence } from '../kernels/stepNumbers.ts';
 import { partialBytes, type DecodeKernel, type PlanContext } from './planContext.ts';
 import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
+import { checkTreeMasks, type TreeMasks } from './treeMasks.ts';
 
 /** How to split the keys. Without options: as many workgroups as the device needs to be busy, no more. */
 export interface PlanOptions extends SplitOptions {
   /** Factor on q . k, a finite f32. Default 1 / sqrt(D). */
   readonly smScale?: number;
+  /** Which of the step's own keys each position sees, [B][Lq], for decoders with `features.treeMask`; others have none. */
+  readonly treeMasks?: TreeMasks;
 }
 
 /** The fields of PlanOptions. */
 export const PLAN_OPTIONS = {
   smScale: true,
+  treeMasks: true,
   numSplits: true,
   deterministic: true,
 } satisfies Known<PlanOptions>;
@@ -27,6 +31,8 @@ export interface DecodePlan {
   readonly shape: GqaShape;
   readonly kernel: DecodeKernel;
   readonly kvLens: readonly number[];
+  /** Keys of each sequence that any of its positions sees: fewer than `kvLens` where there is a window. */
+  readonly liveLens: readonly number[];
   /** Splits of the longest sequence and keys of a split; 1 and the longest length for the plain kernel. */
   readonly numSplits: number;
   readonly splitLen: number;
@@ -74,14 +80,17 @@ export function planDecode(
   const { smScale = 1 / Math.sqrt(shape.headDim) } = options;
   if (typeof smScale !== 'number' || !Number.isFinite(Math.fround(smScale)))
     throw new ShapeError(`plan: smScale: expected a finite number, got ${describe(smScale)}`);
-  const longest = longestOf(kvLens);
-  const splitLen = kernel === 'plain' ? Math.max(1, longest) : chooseSplitLen(context, kvLens, options);
-  const { words, items, partials } = stepWords(layout, smScale, kvLens, splitLen);
+  const trees = checkTreeMasks(options.treeMasks, shape);
+  const liveLens = kvLens.map((kvLen) => liveLen(shape, kvLen));
+  const plain = kernel === 'plain'; // its kernels walk along all keys
+  const splitLen = plain ? Math.max(1, longestOf(kvLens)) : chooseSplitLen(context, liveLens, options);
+  const { words, items, partials } = stepWords(layout, smScale, kvLens, liveLens, splitLen, trees);
   const plan: DecodePlan = {
     shape,
     kernel,
     kvLens: [...kvLens],
-    numSplits: Math.max(1, Math.ceil(longest / splitLen)),
+    liveLens,
+    numSplits: Math.max(1, Math.ceil(longestOf(liveLens) / splitLen)),
     splitLen,
     items,
     smScale,
@@ -89,7 +98,7 @@ export function planDecode(
     merges: partials > 0,
     dispatches: dispatchNames(kernel, partials > 0),
     bytes: {
-      kv: bytesOfTokens(layout, kvLens),
+      kv: bytesOfTokens(layout, liveLens),
       q: shape.rows * shape.headDim * 4,
       out: shape.rows * (shape.vHeadDim + 1) * 4,
       partial: 2 * partialBytes(shape, partials),
@@ -117,20 +126,34 @@ function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {
   return merges ? [`decode_${kernel}`, 'decode_merge'] : [`decode_${kernel}`];
 }
 
+/** Keys that any position sees: the window of the first begins the earliest. */
+function liveLen({ qLen, features: { window } }: GqaShape, kvLen: number): number {
+  return window === undefined ? kvLen : Math.min(kvLen, window + qLen - 1);
+}
+
 /** The words of the `step` binding, and how many items and partial states they stand for. */
-function stepWords(layout: CacheLayout, smScale: number, kvLens: readonly number[], splitLen: number) {
+function stepWords(
+  layout: CacheLayout,
+  smScale: number,
+  kvLens: readonly number[],
+  liveLens: readonly number[],
+  splitLen: number,
+  trees: readonly bigint[],
+) {
   const sequences: StepSequence[] = [];
   const items: StepItem[] = [];
   let partials = 0;
   for (const [sequence, kvLen] of kvLens.entries()) {
-    const numSplits = Math.max(1, Math.ceil(kvLen / splitLen));
+    const first = kvLen - liveLens[sequence]!;
+    const numSplits = Math.max(1, Math.ceil(liveLens[sequence]! / splitLen));
     sequences.push({ kvLen, firstState: partials, numSplits });
     for (let s = 0; s < numSplits; s++) {
-      const keys = { sequence, begin: s * splitLen, end: Math.min(kvLen, (s + 1) * splitLen) };
+      const begin = first + s * splitLen;
+      const keys = { sequence, begin, end: Math.min(kvLen, begin + splitLen) };
       items.push(numSplits > 1 ? { ...keys, state: partials++ } : keys);
     }
   }
   const { capacity, kScales, vScales } = layout;
-  const words = packStep({ capacity, kScales, vScales, smScale }, sequences, items);
+  const words = packStep({ capacity, kScales, vScales, smScale }, sequences, items, trees);
   return { words, items: items.length, partials };
 }

@@ -64,6 +64,14 @@ export function uploadStorage(device: GqaDevice, label: string, data: StorageDat
   return buffer;
 }
 
+/** A uniform buffer that holds a copy of the words. */
+export function createUniform(device: GqaDevice, label: string, words: Uint32Array<ArrayBuffer>): GPUBuffer {
+  const usage = BUFFER_USAGE.UNIFORM | BUFFER_USAGE.COPY_DST;
+  const buffer = device.gpu.createBuffer({ label, size: words.byteLength, usage });
+  device.gpu.queue.writeBuffer(buffer, 0, words);
+  return buffer;
+}
+
 /** Writes all bytes of `data` into a buffer. */
 export function writeData(
   device: GqaDevice,

@@ -4,6 +4,7 @@ import matrix from '../../shaders/lib/matrix.wgsl?raw';
 import { FeatureMissingError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
+import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
 import { lseLib, NUMBERS, ROWS_IN_ONE, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
@@ -32,7 +33,7 @@ export function decodeMatrix(shape: GqaShape, variant: MatrixVariant, lse: boole
     source: link({
       kernel: source,
       enables: ['subgroups', 'f16', 'chromium_experimental_subgroup_matrix'],
-      libs: [STEP, NUMBERS, WORK, ROWS_IN_ONE, matrix, SUBGROUP, lseLib(lse)],
+      libs: [STEP, NUMBERS, WORK, ROWS_IN_ONE, matrix, SUBGROUP, lseLib(lse), ...featureLibs(shape)],
       consts: matrixConsts(shape, variant),
     }),
   };
@@ -47,6 +48,7 @@ export function matrixConsts(shape: GqaShape, { wgSize, tile, rowBlock, unit }: 
     ROW_BLOCK: rowBlock,
     Q_LEN: shape.qLen,
     CAUSAL: shape.causal,
+    ...featureConsts(shape),
     WG_SIZE: wgSize,
     LANES: MATRIX_LANES,
     TILE: tile,
@@ -79,7 +81,11 @@ export function chooseMatrix(shape: GqaShape, cache: CacheFormat, facts: DeviceF
   return variants.find(fits) ?? variants.at(-1)!;
 }
 
-function checkMatrices({ headDim, vHeadDim }: GqaShape, cache: CacheFormat, facts: DeviceFacts): void {
+function checkMatrices(
+  { headDim, vHeadDim, features }: GqaShape,
+  cache: CacheFormat,
+  facts: DeviceFacts,
+): void {
   if (facts.matrixUnit === 0) {
     throw new FeatureMissingError(
       'chromium-experimental-subgroup-matrix',
@@ -92,6 +98,8 @@ function checkMatrices({ headDim, vHeadDim }: GqaShape, cache: CacheFormat, fact
   if (vHeadDim !== headDim) {
     throw new ShapeError(`matrix: expected K and V of the same head dim, got ${headDim} and ${vHeadDim}`);
   }
+  const [feature] = Object.keys(features);
+  if (feature !== undefined) throw new ShapeError(`matrix: expected no features, got ${feature}`);
 }
 
 /** Throws FeatureMissingError and ShapeError as `chooseMatrix`, and ShapeError for sizes that the shader is not made for. */

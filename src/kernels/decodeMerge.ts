@@ -6,6 +6,7 @@ import statesFinished from '../../shaders/lib/states_finished.wgsl?raw';
 import statesSplit from '../../shaders/lib/states_split.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
+import { featureConsts, NO_SINKS, sinkLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
 import { lseLib, NUMBERS, STEP } from './lib.ts';
 import { profileOf } from './profile.ts';
@@ -36,8 +37,13 @@ export function decodeMerge(shape: GqaShape, sets: number, lse: boolean): Kernel
     name: 'decode_merge',
     source: link({
       kernel: source,
-      libs: [NUMBERS, statesSplit, STEP, mergeLib(sets), lseLib(lse)],
-      consts: { ...rowConsts(shape.vHeadDim, sets), Q_LEN: shape.qLen, CAUSAL: shape.causal },
+      libs: [NUMBERS, statesSplit, STEP, mergeLib(sets), lseLib(lse), ...sinkLibs(shape)],
+      consts: {
+        ...rowConsts(shape.vHeadDim, sets),
+        Q_LEN: shape.qLen,
+        CAUSAL: shape.causal,
+        ...featureConsts(shape),
+      },
     }),
   };
 }
@@ -48,7 +54,7 @@ export function mergeFinished(headDim: number, rows: number, numStates: number, 
     name: 'decode_merge',
     source: link({
       kernel: source,
-      libs: [NUMBERS, statesFinished, mergeLib(sets), lseLib(true)],
+      libs: [NUMBERS, statesFinished, mergeLib(sets), lseLib(true), NO_SINKS],
       consts: { ...rowConsts(headDim, sets), NUM_STATES: numStates, NUM_ROWS: rows },
     }),
   };

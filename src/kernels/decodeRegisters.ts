@@ -5,6 +5,7 @@ import round from '../../shaders/lib/registers_round.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { KvType } from '../numbers/elements.ts';
 import { laneWords } from './laneWords.ts';
+import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
 import {
   elementsLib,
@@ -61,16 +62,17 @@ export function decodeRegisters(
 
 /** What the shader links, but for lib subgroup. */
 export function registersLibs(
-  { headDim, vHeadDim, numKvHeads }: GqaShape,
+  shape: GqaShape,
   cache: CacheFormat,
   { lanes, code }: RegistersVariant,
   lse: boolean,
 ): string[] {
+  const { headDim, vHeadDim, numKvHeads } = shape;
   const gpu = code === 'gpu';
   const elements = (name: 'k' | 'v', type: KvType, dim: number) =>
     elementsLib(name, type, laneWords(type, dim, lanes).bytes, gpu ? 'converted' : 'bits');
   const rescale = RESCALE[gpu ? 'always' : 'seldom'];
-  const own = [round, merge, rescale];
+  const own = [round, merge, rescale, ...featureLibs(shape)];
   const rows = [elements('k', cache.kType, headDim), elements('v', cache.vType, vHeadDim)];
   return [...own, STEP, NUMBERS, WORK, rowsLib(numKvHeads, cache), lseLib(lse), ...rows];
 }
@@ -93,6 +95,7 @@ export function registersConsts(shape: GqaShape, cache: CacheFormat, variant: Re
     ROW_BLOCK: teamRows * blocks,
     Q_LEN: shape.qLen,
     CAUSAL: shape.causal,
+    ...featureConsts(shape),
     WG_SIZE: wgSize,
     LANES: lanes,
     TOKENS: tokens,

@@ -9,6 +9,7 @@ import { ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from '../numbers/elements.ts';
+import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
 import { cacheLibs, lseLib, NUMBERS, rowsLib, STEP, WORK, type CacheFormat } from './lib.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
@@ -46,6 +47,7 @@ export function decodeTiles(
         PACKS[packOf(variant)],
         forCpu(variant) ? queriesPrivate : queriesWorkgroup,
         lseLib(lse),
+        ...featureLibs(shape),
         ...cacheLibs(cache),
       ],
       consts: tilesConsts(shape, cache, variant),
@@ -110,6 +112,7 @@ export function tilesConsts(shape: GqaShape, cache: CacheFormat, variant: TilesV
     ROW_BLOCK: rowBlock,
     Q_LEN: shape.qLen,
     CAUSAL: shape.causal,
+    ...featureConsts(shape),
     WG_SIZE: wgSize,
     TILE: tile,
     GROUPS: Math.min(GROUPS, tile),

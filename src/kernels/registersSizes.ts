@@ -4,6 +4,7 @@ import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { checkOneOf } from '../device/options.ts';
 import { ELEMENT_FORMATS, type KvType } from '../numbers/elements.ts';
 import { registersWorkgroupBytes, type RegistersVariant } from './decodeRegisters.ts';
+import { hides } from './features.ts';
 import { laneWords } from './laneWords.ts';
 import type { CacheFormat } from './lib.ts';
 import { profileOf } from './profile.ts';
@@ -52,7 +53,7 @@ function partsOf({ headDim, vHeadDim }: GqaShape, { kType, vType }: CacheFormat,
   return { k, v, kU32s: (k.words * k.bytes) / 4, vU32s: (v.words * v.bytes) / 4 };
 }
 
-/** Live through the loop of a step with several positions: what the rounds with hidden keys behind it need. */
+/** Live through the loop of a step with several positions, or with other hidden keys: what the rounds with hidden keys behind it need. */
 const MASKED_NUMBERS = 8;
 
 /** Rows so short leave room for more rows and keys, of which there is more to keep than is counted: Intel's compiler spilled. */
@@ -78,7 +79,7 @@ export function liveNumbers(
   const ahead = k.vec4s / k.words > 2 ? 6 : 4;
   const unpacked = cache.kType === 'f32' ? 0 : ahead * tokens;
   const query = late ? 4 + unpacked : teamRows * 4 * k.vec4s + 4;
-  const masked = shape.causal && shape.qLen > 1 ? MASKED_NUMBERS : 0;
+  const masked = (shape.causal && shape.qLen > 1) || hides(shape) ? MASKED_NUMBERS : 0;
   // Sums without zeros, and scales, where all of it is done early.
   const quantised = loadsVWithK && ELEMENT_FORMATS[cache.kType].scale !== 'none' ? 2 * teamRows * k.vec4s : 0;
   const short = widthOf(shape) < SHORT_ROW ? SHORT_NUMBERS : 0;

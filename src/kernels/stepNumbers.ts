@@ -8,6 +8,7 @@ const STEP = structLayout(source, 'Step', {
   k_scales: 'u32',
   v_scales: 'u32',
   sm_scale: 'f32',
+  trees: 'u32',
 });
 const SEQUENCE = structLayout(source, 'Sequence', {
   kv_len: 'u32',
@@ -44,26 +45,41 @@ export interface StepItem {
   readonly state?: number;
 }
 
-/** Words of the `step` binding for so many sequences and items, and pages of all sequences. */
-export function stepWordCount(batch: number, items: number, pages = 0): number {
-  return STEP.words + batch * SEQUENCE.words + items * ITEM.words + Math.ceil(pages / 4) * 4;
+/** Words of a position's bits, in 16 bytes. */
+const TREE_WORDS = 4;
+
+/** What the `step` binding may hold behind its items. */
+export interface StepLists {
+  /** Positions with trees. */
+  readonly treePositions?: number;
+  /** Pages of all sequences. */
+  readonly pages?: number;
 }
 
-/** The words of the `step` binding. */
+/** Words of the `step` binding for so many sequences and items. */
+export function stepWordCount(batch: number, items: number, lists: StepLists = {}): number {
+  const { treePositions = 0, pages = 0 } = lists;
+  const table = batch * SEQUENCE.words + items * ITEM.words + treePositions * TREE_WORDS;
+  return STEP.words + table + Math.ceil(pages / 4) * 4;
+}
+
+/** The words of the `step` binding. `trees`: of each sequence's positions, bits for the step's own keys, the first one's the lowest. */
 export function packStep(
   { capacity, kScales, vScales, smScale }: StepHeader,
   sequences: readonly StepSequence[],
   items: readonly StepItem[],
+  trees: readonly bigint[] = [],
 ): Uint32Array<ArrayBuffer> {
   const pages = sequences.reduce((sum, sequence) => sum + (sequence.pages?.length ?? 0), 0);
-  const words = new Uint32Array(stepWordCount(sequences.length, items.length, pages));
+  const lists = { treePositions: trees.length, pages };
+  const words = new Uint32Array(stepWordCount(sequences.length, items.length, lists));
   words[STEP.word.capacity] = capacity;
   words[STEP.word.batch] = sequences.length;
   words[STEP.word.k_scales] = kScales;
   words[STEP.word.v_scales] = vScales;
   new Float32Array(words.buffer)[STEP.word.sm_scale] = smScale;
   let at = STEP.words;
-  let page = stepWordCount(sequences.length, items.length);
+  let page = stepWordCount(sequences.length, items.length, { treePositions: trees.length });
   for (const { kvLen, firstState, numSplits, pages: own = [] } of sequences) {
     words[at + SEQUENCE.word.kv_len] = kvLen;
     words[at + SEQUENCE.word.first_state] = firstState;
@@ -79,6 +95,12 @@ export function packStep(
     words[at + ITEM.word.end] = end;
     words[at + ITEM.word.state] = state === undefined ? 0 : state + 1;
     at += ITEM.words;
+  }
+  words[STEP.word.trees] = trees.length > 0 ? (at - STEP.words) / 4 : 0;
+  for (const bits of trees) {
+    words[at] = Number(bits & 0xffff_ffffn);
+    words[at + 1] = Number(bits >> 32n);
+    at += TREE_WORDS;
   }
   return words;
 }

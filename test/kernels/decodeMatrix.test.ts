@@ -12,6 +12,7 @@ import {
   type MatrixVariant,
 } from '../../src/kernels/decodeMatrix.ts';
 import { checkVariant, variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
+import { featureLibs } from '../../src/kernels/features.ts';
 import { lseLib, NUMBERS, ROWS_IN_ONE, STEP, SUBGROUP, WORK } from '../../src/kernels/lib.ts';
 import { checkShape } from '../../src/kernels/shape.ts';
 import { decodeMatrix } from '../reference/decodeMatrix.ts';
@@ -40,7 +41,16 @@ function fusedOf({ variant }: Case): (problem: StoredProblem) => Fused {
     const shape = shapeOf(problem);
     const lanes = Math.min(8, device.facts.subgroupMinSize);
     const consts = { ...matrixConsts(shape, variant), LANES: lanes, TEAM_KEYS: variant.tile / lanes };
-    const libs = [STEP, NUMBERS, WORK, ROWS_IN_ONE, EMULATED_MATRIX, SUBGROUP, lseLib(true)];
+    const libs = [
+      STEP,
+      NUMBERS,
+      WORK,
+      ROWS_IN_ONE,
+      EMULATED_MATRIX,
+      SUBGROUP,
+      lseLib(true),
+      ...featureLibs(shape),
+    ];
     return {
       kernel: {
         name: 'decode_matrix',
