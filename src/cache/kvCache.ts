@@ -227,8 +227,8 @@ export class KvCache {
   /**
    * Puts the sequences of a snapshot back in their places, or the only one of it in the place of any, whatever was there; other
    * sequences stay. The cache may be another one, of another batch, capacity or device; element types and shapes of its layers
-   * are the same. In the order of the calls of `append` and `fork`, and before what is submitted later, whenever that was
-   * recorded. Throws ShapeError for a snapshot that does not fit or is damaged: the cache is unchanged then.
+   * are the same. In the order of the calls of `append` and `fork`. Throws ShapeError for a snapshot that does not fit or is
+   * damaged, and while an append or fork is recorded and not submitted, which would write over it: the cache is unchanged then.
    */
   async restore(stored: StoredSnapshot, options: SnapshotOptions = {}): Promise<void> {
     this.assertUsable();

@@ -73,7 +73,8 @@ async function readTensors(
 
 /** `KvCache.restore`, options checked. Everything is checked before anything is written. */
 export function restore(cache: CacheParts, stored: StoredSnapshot, options: SnapshotOptions): void {
-  const { device, layout, layers, lengths } = cache;
+  const { device, layout, layers, lengths, status } = cache;
+  status.checkSubmitted('restore');
   const contents = contentsOf(stored);
   const targets = checkedTargets(cache, contents, options);
   const placed = layers.flatMap((layer, i) =>
