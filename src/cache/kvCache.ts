@@ -164,8 +164,8 @@ export class KvCache {
 
   /**
    * Makes `to` a copy of `from` in all layers, whatever it held, and submits; takes effect in the order of the calls of `append`
-   * and `fork`. What was recorded before, but is submitted later, is not in the copy: `device.idle` says so. Throws as
-   * `recordFork` does, and GpuError when WebGPU refuses the submit: `to` is empty then.
+   * and `fork`. Throws ShapeError when there are no such sequences or the two are one, and while an append or fork is recorded
+   * and not submitted, whose rows would not be in the copy; GpuError when WebGPU refuses the submit: `to` is empty then.
    */
   async fork(from: number, to: number): Promise<void> {
     this.assertUsable();
@@ -174,8 +174,8 @@ export class KvCache {
   }
 
   /**
-   * Records the same, and counts its tokens at once. Of an append: submit before reading the cache, in the order of recording,
-   * once; what does not happen comes out of `GqaDevice.idle`, and `truncate` puts it right.
+   * Records such a copy and counts its tokens at once. As for a recorded append: submit in the order of recording, before the
+   * cache is read; what does not happen comes out of `GqaDevice.idle`, and `truncate` puts it right.
    * Throws ShapeError when there are no such sequences, the two are one or the target is not open, ForeignDeviceError when
    * the target is of another device: then nothing was recorded and the cache is unchanged.
    */
@@ -227,8 +227,8 @@ export class KvCache {
   /**
    * Puts the sequences of a snapshot back in their places, or the only one of it in the place of any, whatever was there; other
    * sequences stay. The cache may be another one, of another batch, capacity or device; element types and shapes of its layers
-   * are the same. In the order of the calls of `append` and `fork`, and before what is submitted later, whenever that was
-   * recorded. Throws ShapeError for a snapshot that does not fit or is damaged: the cache is unchanged then.
+   * are the same. In the order of the calls of `append` and `fork`. Throws ShapeError for a snapshot that does not fit or is
+   * damaged, and while an append or fork is recorded and not submitted, which would write over it: the cache is unchanged then.
    */
   async restore(stored: StoredSnapshot, options: SnapshotOptions = {}): Promise<void> {
     this.assertUsable();

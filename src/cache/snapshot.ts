@@ -32,8 +32,8 @@ export function checkSnapshotOptions(where: string, options: SnapshotOptions, { 
 
 /** `KvCache.snapshot`, options checked. All copies are submitted before anything is awaited: they are of one moment. */
 export async function snapshot(cache: CacheParts, { sequence }: SnapshotOptions): Promise<CacheSnapshot> {
-  const { layout, lengths } = cache;
-  checkSubmitted(cache);
+  const { layout, lengths, status } = cache;
+  status.checkSubmitted('snapshot');
   const sequences = sequence === undefined ? Array.from({ length: layout.batch }, (_, b) => b) : [sequence];
   const kvLens = layout.perLayer.map((_, layer) => sequences.map((b) => lengths.live(layer)[b]!));
   const contents = { ...kindOf(layout), sequences, kvLens };
@@ -43,16 +43,6 @@ export async function snapshot(cache: CacheParts, { sequence }: SnapshotOptions)
   ]);
   const tensors = (await Promise.all(reads)).flat();
   return { tensors, metadata: metadataOf(contents, tensors) };
-}
-
-function checkSubmitted({ layout, status }: CacheParts): void {
-  for (let layer = 0; layer < layout.layers; layer++) {
-    const count = status.unsubmitted(layer);
-    if (count === 0) continue;
-    throw new ShapeError(
-      `snapshot: expected all appends and forks to be submitted, got ${count} of layer ${layer} that are only recorded`,
-    );
-  }
 }
 
 async function readTensors(
@@ -83,7 +73,8 @@ async function readTensors(
 
 /** `KvCache.restore`, options checked. Everything is checked before anything is written. */
 export function restore(cache: CacheParts, stored: StoredSnapshot, options: SnapshotOptions): void {
-  const { device, layout, layers, lengths } = cache;
+  const { device, layout, layers, lengths, status } = cache;
+  status.checkSubmitted('restore');
   const contents = contentsOf(stored);
   const targets = checkedTargets(cache, contents, options);
   const placed = layers.flatMap((layer, i) =>
