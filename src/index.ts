@@ -41,6 +41,7 @@ export {
   NoAdapterError,
   NotExecutedError,
   NotFiniteError,
+  OutOfPagesError,
   ShaderError,
   ShapeError,
 } from './device/errors.ts';
