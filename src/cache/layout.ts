@@ -1,6 +1,13 @@
 // layout.ts: where everything lies in a KV cache and how many bytes it takes; pure, before anything is allocated.
 import { ShapeError } from '../device/errors.ts';
-import { checkNumbers, checkOneOf, checkOptions, checkWhole, describe, type Known } from '../device/options.ts';
+import {
+  checkNumbers,
+  checkOneOf,
+  checkOptions,
+  checkWhole,
+  describe,
+  type Known,
+} from '../device/options.ts';
 import {
   KV_TYPES,
   rowBytes,

@@ -15,12 +15,15 @@ export class PageTables {
   readonly #holders: Uint32Array;
   /** Pages in no list; the last is taken first. */
   readonly #free: number[];
+  /** Counts up where a sequence's pages are not only more than before. */
+  readonly #versions: number[];
   /** Copies that no recorded work has made yet. */
   #copies: PageCopy[] = [];
 
   constructor(batch: number, pages: number, pageSize: number) {
     this.#pageSize = pageSize;
     this.#lists = Array.from({ length: batch }, () => []);
+    this.#versions = this.#lists.map(() => 0);
     this.#holders = new Uint32Array(pages);
     this.#free = Array.from({ length: pages }, (_, i) => pages - 1 - i);
   }
@@ -35,6 +38,16 @@ export class PageTables {
     return this.#lists[b]!;
   }
 
+  /** Pages that hold a sequence's tokens now: of one that is to become a copy, the page it is to be copied from. */
+  storedPages(b: number): number[] {
+    return this.#lists[b]!.map((page) => this.#copies.find(({ to }) => to === page)?.from ?? page);
+  }
+
+  /** What changes when a list of before is no longer the beginning of the list of now: [B]. */
+  get versions(): readonly number[] {
+    return this.#versions;
+  }
+
   /**
    * Gives each sequence pages for `wanted` tokens, of which it holds `held`, so that all behind those is its own to write. A page
    * that is shared gives way to a copy. Throws OutOfPagesError, and changes nothing, when there are not enough.
@@ -46,39 +59,36 @@ export class PageTables {
     );
     if (missing > 0) throw new OutOfPagesError(missing, this.#holders.length, this.#pageSize);
     for (const [b, list] of this.#lists.entries()) {
-      if (wanted[b]! <= held[b]!) continue;
-      if (this.#isSharedPart(b, held[b]!)) this.#replace(list, this.#firstPage(held[b]!));
+      for (const at of this.#sharedPlaces(b, held[b]!, wanted[b]!)) this.#replace(b, at);
       while (list.length < this.#count(wanted[b]!)) list.push(this.#take());
     }
   }
 
   #missing(b: number, held: number, wanted: number): number {
-    if (wanted <= held) return 0;
     const more = Math.max(0, this.#count(wanted) - this.#lists[b]!.length);
-    return more + (this.#isSharedPart(b, held) ? 1 : 0);
+    return more + this.#sharedPlaces(b, held, wanted).length;
   }
 
-  /** Whether the next token goes to a page that another sequence holds too. */
-  #isSharedPart(b: number, held: number): boolean {
-    const page = this.#lists[b]![this.#firstPage(held)];
-    return page !== undefined && this.#holders[page]! > 1;
-  }
-
-  /** The place in a list of the page that the token behind `held` goes to. */
-  #firstPage(held: number): number {
-    return Math.floor(held / this.#pageSize);
+  /** The places in a list of pages that tokens behind `held` go to, and that other sequences hold too. */
+  #sharedPlaces(b: number, held: number, wanted: number): number[] {
+    if (wanted <= held) return [];
+    const first = Math.floor(held / this.#pageSize);
+    const written = this.#lists[b]!.slice(first, this.#count(wanted));
+    return written.flatMap((page, i) => (this.#holders[page]! > 1 ? [first + i] : []));
   }
 
   #count(tokens: number): number {
     return Math.ceil(tokens / this.#pageSize);
   }
 
-  #replace(list: number[], at: number): void {
+  #replace(b: number, at: number): void {
+    const list = this.#lists[b]!;
     const from = list[at]!;
     const to = this.#take();
     list[at] = to;
     this.#holders[from]!--;
     this.#copies.push({ from, to });
+    this.#versions[b]!++;
   }
 
   #take(): number {
@@ -87,9 +97,33 @@ export class PageTables {
     return page;
   }
 
+  /**
+   * Sequences give up their pages for others, which nobody else holds, for these numbers of tokens. Throws OutOfPagesError, and
+   * changes nothing, when there are not enough.
+   */
+  replace(sequences: readonly number[], kvLens: readonly number[]): void {
+    const given = sequences.flatMap((b) => this.#lists[b]!);
+    const freed = new Set(given).size - this.#heldElsewhere(given);
+    const missing = kvLens.reduce((sum, kvLen) => sum + this.#count(kvLen), -this.#free.length - freed);
+    if (missing > 0) throw new OutOfPagesError(missing, this.#holders.length, this.#pageSize);
+    for (const b of sequences) this.shorten(b, 0);
+    for (const [i, b] of sequences.entries()) {
+      const list = this.#lists[b]!;
+      while (list.length < this.#count(kvLens[i]!)) list.push(this.#take());
+    }
+  }
+
+  /** How many of the pages are in more lists than they are given here. */
+  #heldElsewhere(given: readonly number[]): number {
+    const counts = new Map<number, number>();
+    for (const page of given) counts.set(page, (counts.get(page) ?? 0) + 1);
+    return [...counts].filter(([page, count]) => this.#holders[page]! > count).length;
+  }
+
   /** A sequence keeps the pages of its first tokens; others that nobody else holds are free again. */
   shorten(b: number, kvLen: number): void {
     const list = this.#lists[b]!;
+    if (list.length > this.#count(kvLen)) this.#versions[b]!++;
     while (list.length > this.#count(kvLen)) this.#release(list.pop()!);
   }
 

@@ -1,5 +1,5 @@
 // plan.ts: from a shape, lengths and facts of a device to what a step dispatches; pure.
-import { bytesOfTokens, checkCacheLayout, checkKvLens, type CacheLayout } from '../cache/layout.ts';
+import { bytesOfTokens, checkCacheLayout, checkKvLens } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
 import { checkOptions, describe, isObject, type Known, checkNumbers } from '../device/options.ts';
 import { workgroupsPerItem, checkVariantForm } from '../kernels/fused.ts';
@@ -47,8 +47,18 @@ export interface DecodePlan {
   readonly dispatches: readonly string[];
   /** Bytes that must move in one layer: K and V once, q in, o and lse out, partial states out and in again. */
   readonly bytes: { readonly kv: number; readonly q: number; readonly out: number; readonly partial: number };
+  /** @internal The versions of the page tables that it was made over: [B], of a cache of pages. */
+  readonly pageVersions?: readonly number[];
   /** @internal The `step` binding's words. */
   readonly stepWords: Uint32Array<ArrayBuffer>;
+}
+
+/** Where the tokens of a plan's sequences lie. */
+export interface PlanPages {
+  /** Pages of each sequence. */
+  readonly lists: readonly (readonly number[])[];
+  /** `PageTables.versions` of then. */
+  readonly versions: readonly number[];
 }
 
 /** Which context each plan was made from: a plan is for decoders of that one. */
@@ -67,11 +77,13 @@ export function checkPlan(where: string, plan: DecodePlan, context: PlanContext)
  * @param context of the decoder: `Decoder.context`
  * @param kvLens keys that each sequence attends to, the new ones included: [B], each 0 to the capacity
  * @param options scale and splits; default 1 / sqrt(D), and as many splits as keep the device busy
+ * @param pages where the tokens lie, in a cache of pages; without them the plan is for looking at alone
  */
 export function planDecode(
   context: PlanContext,
   kvLens: readonly number[],
   options: PlanOptions = {},
+  pages?: PlanPages,
 ): DecodePlan {
   checkContext(context);
   const { shape, layout, kernel } = context;
@@ -84,7 +96,14 @@ export function planDecode(
   const liveLens = kvLens.map((kvLen) => liveLen(shape, kvLen));
   const plain = kernel === 'plain'; // its kernels walk along all keys
   const splitLen = plain ? Math.max(1, longestOf(kvLens)) : chooseSplitLen(context, liveLens, options);
-  const { words, items, partials } = stepWords(layout, smScale, kvLens, liveLens, splitLen, trees);
+  const { words, items, partials } = stepWords(context, {
+    kvLens,
+    liveLens,
+    splitLen,
+    smScale,
+    trees,
+    pages,
+  });
   const plan: DecodePlan = {
     shape,
     kernel,
@@ -103,6 +122,7 @@ export function planDecode(
       out: shape.rows * (shape.vHeadDim + 1) * 4,
       partial: 2 * partialBytes(shape, partials),
     },
+    ...(pages && { pageVersions: pages.versions }),
     stepWords: words,
   };
   contexts.set(plan, context);
@@ -131,14 +151,20 @@ function liveLen({ qLen, features: { window } }: GqaShape, kvLen: number): numbe
   return window === undefined ? kvLen : Math.min(kvLen, window + qLen - 1);
 }
 
+/** What the words of a step are made of. */
+interface StepParts {
+  readonly kvLens: readonly number[];
+  readonly liveLens: readonly number[];
+  readonly splitLen: number;
+  readonly smScale: number;
+  readonly trees: readonly bigint[];
+  readonly pages: PlanPages | undefined;
+}
+
 /** The words of the `step` binding, and how many items and partial states they stand for. */
 function stepWords(
-  layout: CacheLayout,
-  smScale: number,
-  kvLens: readonly number[],
-  liveLens: readonly number[],
-  splitLen: number,
-  trees: readonly bigint[],
+  { layout }: PlanContext,
+  { kvLens, liveLens, splitLen, smScale, trees, pages }: StepParts,
 ) {
   const sequences: StepSequence[] = [];
   const items: StepItem[] = [];
@@ -146,7 +172,8 @@ function stepWords(
   for (const [sequence, kvLen] of kvLens.entries()) {
     const first = kvLen - liveLens[sequence]!;
     const numSplits = Math.max(1, Math.ceil(liveLens[sequence]! / splitLen));
-    sequences.push({ kvLen, firstState: partials, numSplits });
+    const list = pages?.lists[sequence];
+    sequences.push({ kvLen, firstState: partials, numSplits, ...(list && { pages: list }) });
     for (let s = 0; s < numSplits; s++) {
       const begin = first + s * splitLen;
       const keys = { sequence, begin, end: Math.min(kvLen, begin + splitLen) };

@@ -116,7 +116,10 @@ export class OutOfPagesError extends GqaError {
   /** Pages that there are too few of. */
   readonly missing: number;
   constructor(missing: number, pages: number, pageSize: number) {
-    super('out-of-pages', `kv cache: ${missing} of its ${pages} pages of ${pageSize} tokens are missing for the new tokens`);
+    super(
+      'out-of-pages',
+      `kv cache: ${missing} of its ${pages} pages of ${pageSize} tokens are missing for the new tokens`,
+    );
     this.missing = missing;
   }
 }

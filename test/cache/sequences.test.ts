@@ -12,6 +12,8 @@ const SETUPS = fc.constantFrom<Setup>(
   { kType: 'f32', vType: 'f32', kernel: 'tiles', qLen: 1 },
   { kType: 'f16', vType: 'int8', kernel: undefined, qLen: 1 },
   { kType: 'int4', vType: 'bf16', kernel: 'plain', qLen: 3 },
+  { kType: 'int8', vType: 'f16', kernel: undefined, qLen: 1, pageSize: 8 },
+  { kType: 'bf16', vType: 'int4', kernel: 'tiles', qLen: 3, pageSize: 8 },
 );
 
 /** Adds the counts of one run to those of all. */
