@@ -7,16 +7,15 @@
 //   4. mix      WIDTH invocations cover a row of V: each adds its weighted elements to MIX_PACKS packs of rows
 // with a barrier after each of the first three.
 //
-// in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
+// in   q       rows of D                      lib query_*, where lib step says
 //      k_cache [B, Hkv, capacity, D]          words of 16 bytes, lib elements_* as k_*
 //      v_cache [B, Hkv, capacity, Dv]         words of 16 bytes, lib elements_* as v_*
 //      step    Step                           lib step
 // out  the state of each row                  lib work
-// grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM V_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeTiles.ts
-// libs step numbers work rows_contiguous pack_*, elements_* as k_* and as v_*
+// grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
+// consts HEAD_DIM V_DIM GROUP_SIZE ROW_BLOCK MASKED, and those of src/kernels/decodeTiles.ts
+// libs step numbers work rows_contiguous pack_* query_*, elements_* as k_* and as v_*
 
-@group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> step: Step;
@@ -64,6 +63,9 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let work = work_of(group, groups);
+  if is_idle(work) {
+    return;
+  }
   for (var p = lane; p < PACKS; p += WG_SIZE) {
     maxima[p] = Pack(NEG_MAX);
   }
@@ -86,9 +88,14 @@ fn main(
   write_rows(work, lane, side, &o);
 }
 
-// A row of the block, counted within its KV head. Those past the block or the head's rows are the last one there is.
+// A row of the block, counted within its KV head. Those past the block are its last one.
 fn row_of(work: Work, row: u32) -> u32 {
-  return min(work.row_start + min(row, ROW_BLOCK - 1u), ROWS - 1u);
+  return work.row_start + min(row, ROW_BLOCK - 1u);
+}
+
+// Whether a row may see a key. A hidden key's weight is 0, but 0 times a V of NaN is not.
+fn sees(work: Work, row: u32, key: u32) -> bool {
+  return !MASKED || key < visible_to(work, row);
 }
 
 // First row of the block that this invocation scores.
@@ -172,7 +179,7 @@ fn finish(work: Work, first: u32, count: u32, lane: u32) {
       let scale = k_row_scale(step.k_scales, kv_scale_row(work.kv_head, first + n));
       var scores = array<f32, PACK>();
       for (var r = 0u; r < PACK; r++) { // unroll
-        let seen = sees(work.kv_len, row_of(work, pack * PACK + r), first + n);
+        let seen = sees(work, row_of(work, pack * PACK + r), first + n);
         scores[r] = kept_score(unpacked(sum, r) * scale, seen);
       }
       let score = packed(scores);
@@ -258,7 +265,7 @@ fn mix(work: Work, first: u32, count: u32, lane: u32, o: ptr<function, Mixed>) {
       let pack = min(mix_row(lane) / PACK + p, PACKS - 1u);
       let weight = weights[t * PACKS + pack];
       for (var r = 0u; r < PACK; r++) { // unroll
-        if sees(work.kv_len, row_of(work, pack * PACK + r), first + t) {
+        if sees(work, row_of(work, pack * PACK + r), first + t) {
           for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
             (*o)[p * PACK + r][i] += unpacked(weight, r) * v[i];
           }

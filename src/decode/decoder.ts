@@ -1,7 +1,7 @@
 // decoder.ts: compiles the kernels of a decode step and records it into the caller's encoder or pass.
 import { KvCache } from '../cache/kvCache.ts';
 import { layoutOfLayer, type CacheLayout } from '../cache/layout.ts';
-import { allocated, checkRange, checkWritten, type BufferArg } from '../device/buffers.ts';
+import { allocated, checkRange, checkWritten, type BufferArg, type BufferRange } from '../device/buffers.ts';
 import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
 import {
@@ -15,6 +15,7 @@ import {
 import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { validated } from '../device/scopes.ts';
+import { exactBytes, type RowPlaces } from '../kernels/rowPlaces.ts';
 import { checkShape, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
 import { stepWordCount } from '../kernels/stepNumbers.ts';
 import { CHOICE_OPTIONS, chooseContext, type ChoiceOptions } from './context.ts';
@@ -47,7 +48,9 @@ const DECODER_OPTIONS = {
 } satisfies Known<DecoderOptions>;
 
 /**
- * The buffers of one layer's step: q is f32 [B, Hq, Lq, D], o f32 [B, Hq, Lq, Dv], lse (optional) f32 [B, Hq, Lq], natural logarithm.
+ * The buffers of one layer's step, rows as the decoder's options `q` and `o` say: by default q is f32 [B, Hq, Lq, D], o f32
+ * [B, Hq, Lq, Dv] and lse (optional) f32 [B, Hq, Lq], natural logarithm. The rows of positions that a sequence does not have in
+ * a plan are neither read nor written.
  *
  * A row that sees no key gets o = 0 and lse = LSE_EMPTY. One that sees a key whose score, or a sum on the way to it, is not
  * finite in f32 or beyond 2.9e38 gets NaN for both, so that no numbers hide it: q or K hold NaN or infinity, or are too
@@ -56,11 +59,14 @@ const DECODER_OPTIONS = {
 export interface StepArgs {
   /** Layer of the cache, from 0. Default 0; in a list, the place in it. */
   readonly layer?: number;
-  /** Queries, f32 [B, Hq, Lq, D]; exactly that many bytes. */
+  /** Queries; exactly as many bytes as dense rows take, and for packed rows and strides as many as a plan reaches. */
   readonly q: BufferArg;
-  /** Output, f32 [B, Hq, Lq, Dv]; another buffer than the others. */
+  /** Output, as many bytes; another buffer than the others. */
   readonly o: BufferArg;
-  /** Natural log-sum-exp of the scaled scores, f32 [B, Hq, Lq]. Default: none is written, and kernels with a binding less are used. */
+  /**
+   * Natural log-sum-exp of the scaled scores, f32: [B, Hq, Lq] for o in that order or by strides, [B, Lq, Hq] for `BLHD`,
+   * [tokens, Hq] for packed rows. Default: none is written, and kernels with a binding less are used.
+   */
   readonly lse?: BufferArg;
 }
 
@@ -173,18 +179,23 @@ export class Decoder {
   #checked(where: string, args: StepArgs, defaultLayer: number): CheckedStep {
     checkOptions(where, args, STEP_ARGS);
     const { layer = defaultLayer, q, o, lse } = args;
-    const { rows, headDim, vHeadDim } = this.shape;
     checkWhole(`${where}: layer`, layer, 0, this.cache.layout.layers - 1);
     this.#checkLayerShape(where, layer);
     const ranges = {
-      q: checkRange(this.device, `${where}: q`, q, rows * headDim * 4),
-      o: checkRange(this.device, `${where}: o`, o, rows * vHeadDim * 4),
-      ...(lse !== undefined && { lse: checkRange(this.device, `${where}: lse`, lse, rows * 4) }),
+      q: this.#checkRows(`${where}: q`, q, this.context.q),
+      o: this.#checkRows(`${where}: o`, o, this.context.o),
+      ...(lse !== undefined && { lse: this.#checkRows(`${where}: lse`, lse, this.context.lse) }),
       k: this.cache.layers[layer]!.k,
       v: this.cache.layers[layer]!.v,
     };
     checkWritten(where, lse === undefined ? ['o'] : ['o', 'lse'], ranges);
     return { layer, buffers: { ...ranges, ring: this.#ring } };
+  }
+
+  /** Dense rows are exactly as many bytes; how many others take is known when a plan is recorded. */
+  #checkRows(where: string, arg: BufferArg, places: RowPlaces): BufferRange {
+    const { batch, numQHeads, qLen } = this.shape;
+    return checkRange(this.device, where, arg, exactBytes(places, { batch, heads: numQHeads, qLen }));
   }
 
   #checkLayerShape(where: string, layer: number): void {
@@ -205,7 +216,7 @@ export class Decoder {
     const records = await validated(this.device, 'bind', () =>
       steps.map(({ buffers }, i) => compiled[i]!(buffers)),
     );
-    return steps.map(({ layer }, i) => new DecodeStep(this, layer, records[i]!, this.#ring));
+    return steps.map(({ layer, buffers }, i) => new DecodeStep(this, layer, records[i]!, buffers));
   }
 
   /** Throws when the decoder, its cache or its device cannot be used any more. */
@@ -232,25 +243,26 @@ export class DecodeStep {
   readonly #decoder: Decoder;
   readonly #layer: number;
   readonly #record: RecordStep;
-  readonly #ring: StepRing;
+  readonly #buffers: StepBuffers;
 
   /** @internal Use Decoder.bind. */
-  constructor(decoder: Decoder, layer: number, record: RecordStep, ring: StepRing) {
+  constructor(decoder: Decoder, layer: number, record: RecordStep, buffers: StepBuffers) {
     this.#decoder = decoder;
     this.#layer = layer;
     this.#record = record;
-    this.#ring = ring;
+    this.#buffers = buffers;
   }
 
   /**
    * Records the step into an encoder (a pass is opened and ended) or a compute pass (left open). Synchronous, never
    * submits. Any number of steps and plans may be recorded before that, and submitted in any order. Throws ShapeError for
-   * another decoder's plan, for one over more tokens than the layer holds, and for a target that is not open,
+   * another decoder's plan, for one over more tokens than the layer holds or more bytes of rows than were bound, and for a target that is not open,
    * ForeignDeviceError for a target of another device; nothing was recorded then.
    */
   record(target: RecordTarget, plan: DecodePlan): void {
     this.#decoder.assertUsable();
     checkPlan('record', plan, this.#decoder.context);
+    this.#checkReach(plan);
     const held = this.#decoder.cache.liveKvLens(this.#layer);
     for (let b = 0; b < held.length; b++) {
       if (plan.kvLens[b]! > held[b]!) {
@@ -260,10 +272,21 @@ export class DecodeStep {
       }
     }
     const pass = beginPass('record', this.#decoder.device, target);
-    const offset = this.#ring.place(plan.stepWords, plan);
+    const offset = this.#buffers.ring.place(plan.stepWords, plan);
     this.#record(pass, plan, offset);
     endPass(target, pass);
     this.#decoder.cache.noteRead(this.#layer, target);
+  }
+
+  #checkReach({ reach }: DecodePlan): void {
+    for (const name of ['q', 'o', 'lse'] as const) {
+      const bound = this.#buffers[name];
+      if (bound && bound.size < reach[name]) {
+        throw new ShapeError(
+          `record: ${name}: expected at least ${reach[name]} bytes for the plan's rows, got ${bound.size}`,
+        );
+      }
+    }
   }
 
   /** Records into an encoder of its own and submits; does not wait. */

@@ -1,22 +1,27 @@
 // plan.ts: from a shape, lengths and facts of a device to what a step dispatches; pure.
-import { bytesOfTokens, checkCacheLayout, checkKvLens, type CacheLayout } from '../cache/layout.ts';
+import { bytesOfTokens, checkCacheLayout, checkKvLens } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
-import { checkOptions, describe, isObject, type Known, checkNumbers } from '../device/options.ts';
-import { workgroupsPerItem, checkVariantForm } from '../kernels/fused.ts';
+import { checkNumbers, checkOptions, describe, isObject, type Known } from '../device/options.ts';
+import { checkVariantForm, fusedGrid } from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
+import { rowsEnd, rowStarts, rowTypeBytes, type RowPlaces } from '../kernels/rowPlaces.ts';
 import { type GqaShape, checkGqaShape } from '../kernels/shape.ts';
+import { checkQLens } from '../numbers/kvLens.ts';
 import { packStep, type StepItem, type StepSequence } from '../kernels/stepNumbers.ts';
 import { partialBytes, type DecodeKernel, type PlanContext } from './planContext.ts';
 import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
 
 /** How to split the keys. Without options: as many workgroups as the device needs to be busy, no more. */
 export interface PlanOptions extends SplitOptions {
+  /** Query positions of each sequence: [B], each 0 to the decoder's qLen, of which a causal mask is aligned to the last. Default: qLen each. */
+  readonly qLens?: readonly number[];
   /** Factor on q . k, a finite f32. Default 1 / sqrt(D). */
   readonly smScale?: number;
 }
 
 /** The fields of PlanOptions. */
 export const PLAN_OPTIONS = {
+  qLens: true,
   smScale: true,
   numSplits: true,
   deterministic: true,
@@ -27,6 +32,8 @@ export interface DecodePlan {
   readonly shape: GqaShape;
   readonly kernel: DecodeKernel;
   readonly kvLens: readonly number[];
+  /** Query positions of each sequence. */
+  readonly qLens: readonly number[];
   /** Splits of the longest sequence and keys of a split; 1 and the longest length for the plain kernel. */
   readonly numSplits: number;
   readonly splitLen: number;
@@ -41,6 +48,8 @@ export interface DecodePlan {
   readonly dispatches: readonly string[];
   /** Bytes that must move in one layer: K and V once, q in, o and lse out, partial states out and in again. */
   readonly bytes: { readonly kv: number; readonly q: number; readonly out: number; readonly partial: number };
+  /** @internal Bytes that the rows reach in the buffers of q, o and lse. */
+  readonly reach: { readonly q: number; readonly o: number; readonly lse: number };
   /** @internal The `step` binding's words. */
   readonly stepWords: Uint32Array<ArrayBuffer>;
 }
@@ -71,29 +80,37 @@ export function planDecode(
   const { shape, layout, kernel } = context;
   checkOptions('plan', options, PLAN_OPTIONS);
   checkKvLens('plan', kvLens, shape.batch, layout.capacity);
+  const { qLens = kvLens.map(() => shape.qLen) } = options;
+  checkQLens('plan', qLens, shape.batch, shape.qLen);
   const { smScale = 1 / Math.sqrt(shape.headDim) } = options;
   if (typeof smScale !== 'number' || !Number.isFinite(Math.fround(smScale)))
     throw new ShapeError(`plan: smScale: expected a finite number, got ${describe(smScale)}`);
-  const longest = longestOf(kvLens);
-  const splitLen = kernel === 'plain' ? Math.max(1, longest) : chooseSplitLen(context, kvLens, options);
-  const { words, items, partials } = stepWords(layout, smScale, kvLens, splitLen);
+  // Of a sequence without query positions no key is read.
+  const read = kvLens.map((kvLen, b) => (qLens[b]! > 0 ? kvLen : 0));
+  const [longest, qLen] = [longestOf(read), longestOf(qLens)];
+  const splitLen =
+    kernel === 'plain' ? Math.max(1, longest) : chooseSplitLen(context, read, Math.max(1, qLen), options);
+  const { words, items, partials } = stepWords(context, smScale, kvLens, qLens, splitLen);
+  const rows = shape.numQHeads * qLens.reduce((sum, each) => sum + each, 0);
   const plan: DecodePlan = {
     shape,
     kernel,
     kvLens: [...kvLens],
+    qLens: [...qLens],
     numSplits: Math.max(1, Math.ceil(longest / splitLen)),
     splitLen,
     items,
     smScale,
-    grid: [workgroupsPerItem(shape, context.variant), items, 1],
+    grid: fusedGrid(shape, context.variant, items, qLen),
     merges: partials > 0,
     dispatches: dispatchNames(kernel, partials > 0),
     bytes: {
-      kv: bytesOfTokens(layout, kvLens),
-      q: shape.rows * shape.headDim * 4,
-      out: shape.rows * (shape.vHeadDim + 1) * 4,
-      partial: 2 * partialBytes(shape, partials),
+      kv: bytesOfTokens(layout, read),
+      q: rows * shape.headDim * rowTypeBytes(context.q.type),
+      out: rows * (shape.vHeadDim * rowTypeBytes(context.o.type) + 4),
+      partial: 2 * partialBytes({ ...shape, qLen }, partials),
     },
+    reach: reachOf(context, qLens),
     stepWords: words,
   };
   contexts.set(plan, context);
@@ -117,20 +134,34 @@ function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {
   return merges ? [`decode_${kernel}`, 'decode_merge'] : [`decode_${kernel}`];
 }
 
+function reachOf({ shape, q, o, lse }: PlanContext, qLens: readonly number[]): DecodePlan['reach'] {
+  const bytes = (places: RowPlaces) => rowsEnd(places, shape.numQHeads, qLens) * rowTypeBytes(places.type);
+  return { q: bytes(q), o: bytes(o), lse: bytes(lse) };
+}
+
 /** The words of the `step` binding, and how many items and partial states they stand for. */
-function stepWords(layout: CacheLayout, smScale: number, kvLens: readonly number[], splitLen: number) {
+function stepWords(
+  { shape, layout, q, o, lse }: PlanContext,
+  smScale: number,
+  kvLens: readonly number[],
+  qLens: readonly number[],
+  splitLen: number,
+) {
+  const starts = { q: rowStarts(q, qLens), o: rowStarts(o, qLens), lse: rowStarts(lse, qLens) };
   const sequences: StepSequence[] = [];
   const items: StepItem[] = [];
   let partials = 0;
-  for (const [sequence, kvLen] of kvLens.entries()) {
-    const numSplits = Math.max(1, Math.ceil(kvLen / splitLen));
-    sequences.push({ kvLen, firstState: partials, numSplits });
+  for (const [b, kvLen] of kvLens.entries()) {
+    const qLen = qLens[b]!;
+    const numSplits = qLen === 0 ? 0 : Math.max(1, Math.ceil(kvLen / splitLen));
+    const [qStart, oStart, lseStart] = [starts.q[b]!, starts.o[b]!, starts.lse[b]!];
+    sequences.push({ kvLen, qLen, qStart, oStart, lseStart, firstState: partials, numSplits });
     for (let s = 0; s < numSplits; s++) {
-      const keys = { sequence, begin: s * splitLen, end: Math.min(kvLen, (s + 1) * splitLen) };
+      const keys = { sequence: b, begin: s * splitLen, end: Math.min(kvLen, (s + 1) * splitLen) };
       items.push(numSplits > 1 ? { ...keys, state: partials++ } : keys);
     }
   }
-  const { capacity, kScales, vScales } = layout;
-  const words = packStep({ capacity, kScales, vScales, smScale }, sequences, items);
-  return { words, items: items.length, partials };
+  const rows = shape.groupSize * longestOf(qLens);
+  const header = { ...layout, numQHeads: shape.numQHeads, smScale, rows, q, o, lse };
+  return { words: packStep(header, sequences, items), items: items.length, partials };
 }

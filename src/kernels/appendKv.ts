@@ -11,6 +11,7 @@ import { link, qualified } from '../device/wgsl.ts';
 import { ELEMENT_FORMATS, type KvType, type LostElements } from '../numbers/elements.ts';
 import type { Grid, Kernel } from './kernel.ts';
 import { rowDim, ROWS, type CacheFormat } from './lib.ts';
+import { HALVES } from './rowFormats.ts';
 import type { HeadDims } from './shape.ts';
 
 const STORE: Readonly<Record<KvType, string>> = {
@@ -24,8 +25,9 @@ const STORE: Readonly<Record<KvType, string>> = {
 /** The linked kernel for caches of such rows. */
 export function appendKv({ headDim, vHeadDim, kType, vType }: HeadDims & CacheFormat): Kernel {
   const stores = [storeLib('k', kType), storeLib('v', vType)];
-  const quantised = [kType, vType].some((type) => ELEMENT_FORMATS[type].scale !== 'none');
-  const libs = [...stores, ...(quantised ? [steps] : []), ROWS];
+  const types = [kType, vType];
+  const quantised = types.some((type) => ELEMENT_FORMATS[type].scale !== 'none');
+  const libs = [...stores, ...(quantised ? [steps] : []), ...(types.includes('f16') ? [HALVES] : []), ROWS];
   const consts = { HEAD_DIM: headDim, V_DIM: vHeadDim, WG_SIZE: Math.max(headDim, vHeadDim) / 2 };
   return { name: 'append_kv', source: link({ kernel: source, libs, consts }) };
 }

@@ -7,8 +7,9 @@ import statesSplit from '../../shaders/lib/states_split.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import type { Kernel } from './kernel.ts';
-import { lseLib, NUMBERS, STEP } from './lib.ts';
+import { NUMBERS, STEP, stepConsts } from './lib.ts';
 import { profileOf } from './profile.ts';
+import { lseLib, outputLibs, type RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 
 /** Sets of invocations that share a row's states at most: each more is one more to add up at the end. */
@@ -30,14 +31,14 @@ function mergeLib(sets: number): string {
   return sets === 1 ? mergeAlone : mergeShared;
 }
 
-/** Merges the splits of every query row. Grid: [Hq * Lq, B, 1]. `sets` as of `mergeSets`; `lse`: it writes log-sum-exps. */
-export function decodeMerge(shape: GqaShape, sets: number, lse: boolean): Kernel {
+/** Merges the splits of every query row. Grid: that of `rowGrid`. `sets` as of `mergeSets`. */
+export function decodeMerge(shape: GqaShape, sets: number, rows: Omit<RowFormats, 'q'>): Kernel {
   return {
     name: 'decode_merge',
     source: link({
       kernel: source,
-      libs: [NUMBERS, statesSplit, STEP, mergeLib(sets), lseLib(lse)],
-      consts: { ...rowConsts(shape.vHeadDim, sets), Q_LEN: shape.qLen, CAUSAL: shape.causal },
+      libs: [NUMBERS, statesSplit, STEP, mergeLib(sets), ...outputLibs(rows), lseLib(rows)],
+      consts: { ...rowConsts(shape.vHeadDim, sets), ...stepConsts(shape) },
     }),
   };
 }
@@ -48,7 +49,7 @@ export function mergeFinished(headDim: number, rows: number, numStates: number, 
     name: 'decode_merge',
     source: link({
       kernel: source,
-      libs: [NUMBERS, statesFinished, mergeLib(sets), lseLib(true)],
+      libs: [NUMBERS, statesFinished, mergeLib(sets), ...outputLibs({ o: 'f32' }), lseLib({ lse: true })],
       consts: { ...rowConsts(headDim, sets), NUM_STATES: numStates, NUM_ROWS: rows },
     }),
   };

@@ -6,17 +6,8 @@ import { link } from '../device/wgsl.ts';
 import type { KvType } from '../numbers/elements.ts';
 import { laneWords } from './laneWords.ts';
 import type { Kernel } from './kernel.ts';
-import {
-  elementsLib,
-  lseLib,
-  NUMBERS,
-  RESCALE,
-  ROWS,
-  STEP,
-  SUBGROUP,
-  WORK,
-  type CacheFormat,
-} from './lib.ts';
+import { elementsLib, NUMBERS, RESCALE, ROWS, STEP, stepConsts, SUBGROUP, type CacheFormat } from './lib.ts';
+import { workLibs, type RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 import { powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
 
@@ -39,12 +30,12 @@ export interface RegistersVariant {
   readonly code: 'gpu' | 'cpu';
 }
 
-/** The linked kernel; `lse`: it writes log-sum-exps; `subgroupSize`: what its subgroups are asked to be. */
+/** The linked kernel; `subgroupSize`: what its subgroups are asked to be. */
 export function decodeRegisters(
   shape: GqaShape,
   cache: CacheFormat,
   variant: RegistersVariant,
-  lse: boolean,
+  rows: RowFormats,
   subgroupSize?: number,
 ): Kernel {
   return {
@@ -53,7 +44,7 @@ export function decodeRegisters(
       kernel: source,
       enables: ['subgroups'],
       subgroupSize,
-      libs: [SUBGROUP, ...registersLibs(shape, cache, variant, lse)],
+      libs: [SUBGROUP, ...registersLibs(shape, cache, variant, rows)],
       consts: registersConsts(shape, cache, variant),
     }),
   };
@@ -64,15 +55,15 @@ export function registersLibs(
   { headDim, vHeadDim }: GqaShape,
   { kType, vType }: CacheFormat,
   { lanes, code }: RegistersVariant,
-  lse: boolean,
+  rows: RowFormats,
 ): string[] {
   const gpu = code === 'gpu';
   const elements = (name: 'k' | 'v', type: KvType, dim: number) =>
     elementsLib(name, type, laneWords(type, dim, lanes).bytes, gpu ? 'converted' : 'bits');
   const rescale = RESCALE[gpu ? 'always' : 'seldom'];
   const own = [round, merge, rescale];
-  const rows = [elements('k', kType, headDim), elements('v', vType, vHeadDim)];
-  return [...own, STEP, NUMBERS, WORK, ROWS, lseLib(lse), ...rows];
+  const cache = [elements('k', kType, headDim), elements('v', vType, vHeadDim)];
+  return [...own, STEP, NUMBERS, ...workLibs(rows), ROWS, ...cache];
 }
 
 /** Constants of the shader. Those that bound its loops are literals here because only such loops can be unrolled. */
@@ -89,10 +80,8 @@ export function registersConsts(shape: GqaShape, cache: CacheFormat, variant: Re
   return {
     HEAD_DIM: shape.headDim,
     V_DIM: shape.vHeadDim,
-    ROWS: shape.rowsPerKvHead,
+    ...stepConsts(shape),
     ROW_BLOCK: teamRows * blocks,
-    Q_LEN: shape.qLen,
-    CAUSAL: shape.causal,
     WG_SIZE: wgSize,
     LANES: lanes,
     TOKENS: tokens,

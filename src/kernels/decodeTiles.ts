@@ -10,7 +10,8 @@ import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from '../numbers/elements.ts';
 import type { Kernel } from './kernel.ts';
-import { cacheLibs, lseLib, NUMBERS, ROWS, STEP, WORK, type CacheFormat } from './lib.ts';
+import { cacheLibs, NUMBERS, ROWS, STEP, stepConsts, type CacheFormat } from './lib.ts';
+import { workLibs, type RowFormats } from './rowFormats.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, powerOfTwoUpTo } from './sizes.ts';
 
@@ -27,12 +28,12 @@ export interface TilesVariant {
   readonly mixWords: number;
 }
 
-/** The linked kernel; `lse`: it writes log-sum-exps. */
+/** The linked kernel. */
 export function decodeTiles(
   shape: GqaShape,
   cache: CacheFormat,
   variant: TilesVariant,
-  lse: boolean,
+  rows: RowFormats,
 ): Kernel {
   return {
     name: 'decode_tiles',
@@ -41,11 +42,10 @@ export function decodeTiles(
       libs: [
         STEP,
         NUMBERS,
-        WORK,
+        ...workLibs(rows),
         ROWS,
         PACKS[packOf(variant)],
         forCpu(variant) ? queriesPrivate : queriesWorkgroup,
-        lseLib(lse),
         ...cacheLibs(cache),
       ],
       consts: tilesConsts(shape, cache, variant),
@@ -106,10 +106,8 @@ export function tilesConsts(shape: GqaShape, cache: CacheFormat, variant: TilesV
   return {
     HEAD_DIM: shape.headDim,
     V_DIM: shape.vHeadDim,
-    ROWS: shape.rowsPerKvHead,
+    ...stepConsts(shape),
     ROW_BLOCK: rowBlock,
-    Q_LEN: shape.qLen,
-    CAUSAL: shape.causal,
     WG_SIZE: wgSize,
     TILE: tile,
     GROUPS: Math.min(GROUPS, tile),

@@ -4,43 +4,39 @@ import scoresSource from '../../shaders/plain/plain_scores.wgsl?raw';
 import softmaxSource from '../../shaders/plain/plain_softmax.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { Grid, Kernel } from './kernel.ts';
-import { kLib, lseLib, NUMBERS, ROWS, STEP, vLib, type CacheFormat } from './lib.ts';
+import { kLib, NUMBERS, ROWS, STEP, stepConsts, vLib, type CacheFormat } from './lib.ts';
+import { lseLib, outputLibs, queryLib, type RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 
 const WG_SIZE = 64;
 
-/** scores = scale * q . k; grid [tiles of 64 keys, Hq * Lq, B]. */
-export function plainScores(shape: GqaShape, cache: CacheFormat): Kernel {
-  const libs = [STEP, NUMBERS, ROWS, kLib(cache)];
-  const consts = { HEAD_DIM: shape.headDim, GROUP_SIZE: shape.groupSize, ...maskConsts(shape), WG_SIZE };
+/** scores = scale * q . k; grid [tiles of 64 keys, Lq * Hq, B]. */
+export function plainScores(shape: GqaShape, cache: CacheFormat, rows: Pick<RowFormats, 'q'>): Kernel {
+  const libs = [STEP, NUMBERS, ROWS, queryLib(rows), kLib(cache)];
+  const consts = { HEAD_DIM: shape.headDim, ...stepConsts(shape), WG_SIZE };
   return { name: 'plain_scores', source: link({ kernel: scoresSource, libs, consts }) };
 }
 
-export function plainScoresGrid(shape: GqaShape, longestKvLen: number): Grid {
-  return [Math.max(1, Math.ceil(longestKvLen / WG_SIZE)), shape.numQHeads * shape.qLen, shape.batch];
+/** `qLen`: most query positions of a sequence. */
+export function plainScoresGrid(shape: GqaShape, longestKvLen: number, qLen: number): Grid {
+  return [Math.max(1, Math.ceil(longestKvLen / WG_SIZE)), shape.numQHeads * qLen, shape.batch];
 }
 
-/** scores -> weights, in place, and with `lse` the log-sum-exp; grid [Hq * Lq, B, 1]. */
-export function plainSoftmax(shape: GqaShape, lse: boolean): Kernel {
-  const consts = { ...maskConsts(shape), WG_SIZE };
-  const libs = [STEP, NUMBERS, lseLib(lse)];
+/** scores -> weights, in place, and with `lse` the log-sum-exp; grid of `rowGrid`. */
+export function plainSoftmax(shape: GqaShape, rows: Pick<RowFormats, 'lse'>): Kernel {
+  const consts = { ...stepConsts(shape), WG_SIZE };
+  const libs = [STEP, NUMBERS, lseLib(rows)];
   return { name: 'plain_softmax', source: link({ kernel: softmaxSource, libs, consts }) };
 }
 
-/** o = weights . v; grid [Hq * Lq, B, 1]. */
-export function plainAv(shape: GqaShape, cache: CacheFormat): Kernel {
-  const consts = { V_DIM: shape.vHeadDim, GROUP_SIZE: shape.groupSize, ...maskConsts(shape) };
-  return {
-    name: 'plain_av',
-    source: link({ kernel: avSource, libs: [STEP, ROWS, vLib(cache)], consts }),
-  };
+/** o = weights . v; grid of `rowGrid`. */
+export function plainAv(shape: GqaShape, cache: CacheFormat, rows: Pick<RowFormats, 'o'>): Kernel {
+  const consts = { V_DIM: shape.vHeadDim, ...stepConsts(shape) };
+  const libs = [STEP, ROWS, ...outputLibs(rows), vLib(cache)];
+  return { name: 'plain_av', source: link({ kernel: avSource, libs, consts }) };
 }
 
-/** One workgroup per query row: plain_softmax, plain_av and decode_merge. */
-export function rowGrid(shape: GqaShape): Grid {
-  return [shape.numQHeads * shape.qLen, shape.batch, 1];
-}
-
-function maskConsts(shape: GqaShape) {
-  return { Q_LEN: shape.qLen, CAUSAL: shape.causal };
+/** One workgroup per query row, [Hq, Lq, B]: plain_softmax, plain_av and decode_merge. `qLen`: most query positions of a sequence. */
+export function rowGrid(shape: GqaShape, qLen: number): Grid {
+  return [shape.numQHeads, qLen, shape.batch];
 }

@@ -1,6 +1,10 @@
 // stepNumbers.ts: the contents of the `step` binding, by the structs that lib/step.wgsl declares.
 import source from '../../shaders/lib/step.wgsl?raw';
 import { structLayout } from '../device/structs.ts';
+import type { RowPlaces } from './rowPlaces.ts';
+
+/** Elements of a vec4, by which shaders count. */
+const VEC4 = 4;
 
 const STEP = structLayout(source, 'Step', {
   capacity: 'u32',
@@ -8,11 +12,23 @@ const STEP = structLayout(source, 'Step', {
   k_scales: 'u32',
   v_scales: 'u32',
   sm_scale: 'f32',
+  num_q_heads: 'u32',
+  rows: 'u32',
+  q_head: 'u32',
+  q_position: 'u32',
+  o_head: 'u32',
+  o_position: 'u32',
+  lse_head: 'u32',
+  lse_position: 'u32',
 });
 const SEQUENCE = structLayout(source, 'Sequence', {
   kv_len: 'u32',
   first_state: 'u32',
   num_splits: 'u32',
+  q_len: 'u32',
+  q_start: 'u32',
+  o_start: 'u32',
+  lse_start: 'u32',
   pad: 'u32',
 });
 const ITEM = structLayout(source, 'Item', { sequence: 'u32', begin: 'u32', end: 'u32', state: 'u32' });
@@ -25,11 +41,25 @@ export interface StepHeader {
   readonly kScales: number;
   readonly vScales: number;
   readonly smScale: number;
+  readonly numQHeads: number;
+  /** Rows of a KV head of the sequence with the most query positions. */
+  readonly rows: number;
+  /** Where rows lie: of q and o in elements, multiples of 4; of lse in numbers. */
+  readonly q: Pick<RowPlaces, 'head' | 'position'>;
+  readonly o: Pick<RowPlaces, 'head' | 'position'>;
+  readonly lse: Pick<RowPlaces, 'head' | 'position'>;
 }
 
-/** A sequence: tokens to attend to, and the partial states of its splits; one that is a single item has none. */
+/**
+ * A sequence: tokens to attend to, query positions and where its first row lies, in the units of the header; the partial states of its
+ * splits: one that is a single item has none.
+ */
 export interface StepSequence {
   readonly kvLen: number;
+  readonly qLen: number;
+  readonly qStart: number;
+  readonly oStart: number;
+  readonly lseStart: number;
   readonly firstState: number;
   readonly numSplits: number;
 }
@@ -49,21 +79,21 @@ export function stepWordCount(batch: number, items: number): number {
 
 /** The words of the `step` binding. */
 export function packStep(
-  { capacity, kScales, vScales, smScale }: StepHeader,
+  header: StepHeader,
   sequences: readonly StepSequence[],
   items: readonly StepItem[],
 ): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(stepWordCount(sequences.length, items.length));
-  words[STEP.word.capacity] = capacity;
-  words[STEP.word.batch] = sequences.length;
-  words[STEP.word.k_scales] = kScales;
-  words[STEP.word.v_scales] = vScales;
-  new Float32Array(words.buffer)[STEP.word.sm_scale] = smScale;
+  packHeader(words, header, sequences.length);
   let at = STEP.words;
-  for (const { kvLen, firstState, numSplits } of sequences) {
-    words[at + SEQUENCE.word.kv_len] = kvLen;
-    words[at + SEQUENCE.word.first_state] = firstState;
-    words[at + SEQUENCE.word.num_splits] = numSplits;
+  for (const sequence of sequences) {
+    words[at + SEQUENCE.word.kv_len] = sequence.kvLen;
+    words[at + SEQUENCE.word.first_state] = sequence.firstState;
+    words[at + SEQUENCE.word.num_splits] = sequence.numSplits;
+    words[at + SEQUENCE.word.q_len] = sequence.qLen;
+    words[at + SEQUENCE.word.q_start] = sequence.qStart / VEC4;
+    words[at + SEQUENCE.word.o_start] = sequence.oStart / VEC4;
+    words[at + SEQUENCE.word.lse_start] = sequence.lseStart;
     at += SEQUENCE.words;
   }
   for (const { sequence, begin, end, state } of items) {
@@ -74,4 +104,21 @@ export function packStep(
     at += ITEM.words;
   }
   return words;
+}
+
+function packHeader(words: Uint32Array<ArrayBuffer>, header: StepHeader, batch: number): void {
+  const { q, o, lse } = header;
+  words[STEP.word.capacity] = header.capacity;
+  words[STEP.word.batch] = batch;
+  words[STEP.word.k_scales] = header.kScales;
+  words[STEP.word.v_scales] = header.vScales;
+  new Float32Array(words.buffer)[STEP.word.sm_scale] = header.smScale;
+  words[STEP.word.num_q_heads] = header.numQHeads;
+  words[STEP.word.rows] = header.rows;
+  words[STEP.word.q_head] = q.head / VEC4;
+  words[STEP.word.q_position] = q.position / VEC4;
+  words[STEP.word.o_head] = o.head / VEC4;
+  words[STEP.word.o_position] = o.position / VEC4;
+  words[STEP.word.lse_head] = lse.head;
+  words[STEP.word.lse_position] = lse.position;
 }

@@ -12,13 +12,15 @@ import {
   type MatrixVariant,
 } from '../../src/kernels/decodeMatrix.ts';
 import { checkVariant, variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
-import { lseLib, NUMBERS, ROWS, STEP, SUBGROUP, WORK } from '../../src/kernels/lib.ts';
+import { NUMBERS, ROWS, STEP, SUBGROUP } from '../../src/kernels/lib.ts';
+import { workLibs } from '../../src/kernels/rowFormats.ts';
 import { checkShape } from '../../src/kernels/shape.ts';
 import { decodeMatrix } from '../reference/decodeMatrix.ts';
 import { testDevice } from '../support/device.ts';
 import { GPU_FACTS } from '../support/deviceFacts.ts';
 import { checkBorders, type Fused, type Given, givenName } from '../support/fusedCases.ts';
 import { describeRunTimeNumbers } from '../support/fusedNumbers.ts';
+import { F32_ROWS } from '../support/rowFormats.ts';
 import { EMULATED_MATRIX } from '../support/matrixEmulation.ts';
 
 const device = await testDevice();
@@ -40,7 +42,7 @@ function fusedOf({ variant }: Case): (problem: StoredProblem) => Fused {
     const shape = shapeOf(problem);
     const lanes = Math.min(8, device.facts.subgroupMinSize);
     const consts = { ...matrixConsts(shape, variant), LANES: lanes, TEAM_KEYS: variant.tile / lanes };
-    const libs = [STEP, NUMBERS, WORK, ROWS, EMULATED_MATRIX, SUBGROUP, lseLib(true)];
+    const libs = [STEP, NUMBERS, ...workLibs(F32_ROWS), ROWS, EMULATED_MATRIX, SUBGROUP];
     return {
       kernel: {
         name: 'decode_matrix',
@@ -122,7 +124,7 @@ describe('sizes', () => {
   });
 
   test('the kernel itself is linked with matrices', () => {
-    const { source: linked } = decodeMatrixKernel(shape, chooseMatrix(shape, f16, facts), true);
+    const { source: linked } = decodeMatrixKernel(shape, chooseMatrix(shape, f16, facts), F32_ROWS);
     expect(linked).toMatch(/^enable subgroups; enable f16; enable chromium_experimental_subgroup_matrix; /);
     expect(linked).toContain('subgroupMatrixMultiplyAccumulate');
   });
