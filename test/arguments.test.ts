@@ -163,7 +163,7 @@ test.each<[string, object, string]>([
   ],
   ['createDecoder', { tuned: null }, 'decoder: tuned: expected a variant and slots'],
   ['createDecoder', { tuned: { variant: {}, slots: 8 } }, 'tuned: variant: template must be one of'],
-  ['bindMerge', { headDim: '64' }, 'merge: headDim must be one of'],
+  ['bindMerge', { headDim: '64' }, 'merge: headDim: expected a multiple of 8'],
   ['bindMerge', { rows: [1] }, 'merge: rows: expected a whole number'],
   ['bindMerge', { statesO: {} }, 'merge: statesO: expected a GPUBuffer or a part of one, got an object'],
 ])('%s refuses %o', async (name, more, expected) => {

@@ -269,7 +269,7 @@ describe('the checks find what they look for', () => {
     const bad = [
       '@binding(0) @group(0) var<storage, read> a: array<u32>;',
       '@group(0) @binding(1) var<storage> b: array<u32>;',
-      '@group(0) @binding(2) var<uniform> c: C;',
+      '@group(0) @binding(2) var<uniform, read> c: C;',
     ];
     expect(
       badBindings(`${bad.join('\n')}\n@group(0) @binding(3) var<storage, read> d: array<u32>;\n`),

@@ -52,6 +52,7 @@ test('the recipes are one program', async () => {
     ['prefilled', [32, 32]],
     ['ragged', [32, 23]],
     ['forked', [30, 20]],
+    ['restored', [30, 30]],
     ['decoded', [34, 4], 2 * 8 * 64],
   ]);
 }, 180_000);

@@ -18,7 +18,7 @@ const CONTROL: ProblemOptions = { numQHeads: 8, numKvHeads: 4, headDim: 64, kvLe
 const CONTROL_GROUP = CONTROL.numQHeads / CONTROL.numKvHeads;
 
 const GROUPS = [1, 3, 4, 5, 6, 7, 8, 12, 16, 32];
-const DIMS = [80, 96, 112, 128, 192, 256];
+const DIMS = [8, 40, 80, 96, 112, 128, 192, 256, 512];
 // One key; the rounds and tiles of all variants (1 to 128 keys), the least split (128) and the most that is not split (128, 256
 // or 1,024), one less and one more; odd primes.
 const LENGTHS = [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, 131, 255, 256, 509, 997, 1000, 1023, 1024, 1025];
@@ -29,6 +29,8 @@ const VARIED: readonly Partial<ProblemOptions>[] = [
   { numQHeads: 71, numKvHeads: 1 },
   ...DIMS.map((headDim) => ({ headDim })),
   { numQHeads: 32, numKvHeads: 8, headDim: 128 },
+  { headDim: 192, vHeadDim: 128 },
+  { headDim: 24, vHeadDim: 72 },
   ...LENGTHS.map((kvLen) => ({ kvLens: [kvLen] })),
   { batch: 3, kvLens: [257, 0, 63] },
   { batch: 3, kvLens: [20, 1100, 600] },
@@ -72,8 +74,8 @@ function casesIn(varied: Partial<ProblemOptions>, ...types: KvType[]): CheckCase
  * other head dim and query count with a cache of f16 alone, by the template that the device would take.
  */
 export const SOFTWARE_CASES: readonly CheckCase[] = CHECK_CASES.flatMap((each): CheckCase[] => {
-  const { headDim, qLen = 1, kType } = each.problem;
-  const alike = headDim === CONTROL.headDim && qLen === 1;
+  const { headDim, vHeadDim = headDim, qLen = 1, kType } = each.problem;
+  const alike = headDim === CONTROL.headDim && vHeadDim === headDim && qLen === 1;
   if (alike && groupOf(each.problem) === CONTROL_GROUP) return [each];
   if (kType !== 'f16') return [];
   return [alike ? each : { ...each, variants: 'chosen' }];
@@ -96,12 +98,12 @@ export function quickCases(cases: readonly CheckCase[]): CheckCase[] {
 
 /** Names a problem by what it is made of; the defaults (one sequence, one query position, causal) are left out. */
 export function checkCase(problem: ProblemOptions): CheckCase {
-  const { batch = 1, numQHeads, numKvHeads, headDim, kvLens, qLen = 1, causal = true } = problem;
+  const { batch = 1, numQHeads, numKvHeads, headDim, vHeadDim, kvLens, qLen = 1, causal = true } = problem;
   const parts = [
     ...(batch > 1 ? [`b${batch}`] : []),
     `h${numQHeads}`,
     `kv${numKvHeads}`,
-    `d${headDim}`,
+    vHeadDim === undefined ? `d${headDim}` : `d${headDim}-${vHeadDim}`,
     `t${kvLens.join('-')}`,
     ...(qLen > 1 ? [`q${qLen}`] : []),
     ...(causal ? [] : ['full']),

@@ -14,6 +14,7 @@ import {
   type Tuning,
 } from '../../src/index.ts';
 import type { ProblemOptions, StoredProblem } from '../../src/reference/problem.ts';
+import { featureOptionsOf } from '../../src/reference/problemFeatures.ts';
 
 /** The cache that holds a problem's keys. */
 export function cacheOptionsOf(problem: ProblemOptions): CacheOptions {
@@ -44,16 +45,26 @@ export async function runProblem(
     cache.load({ k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
     const chosen = { ...(kernel && { kernel }), ...(variant && { variant }), ...(tuning && { tuning }) };
     const { numQHeads, qLen, causal } = problem;
+    const features = featureOptionsOf(problem.features);
+    const { bias, treeMasks, sinkLogits, alibiSlopes } = problem.features ?? {};
     const fixedSplits = split.numSplits !== undefined || split.deterministic === true;
     const decoder = keep(
-      await createDecoder(device, { cache, numQHeads, qLen, causal, fixedSplits, ...chosen }),
+      await createDecoder(device, { cache, numQHeads, qLen, causal, features, fixedSplits, ...chosen }),
     );
     const { rows, vHeadDim } = decoder.shape;
     const q = keep(uploadStorage(device, 'q', problem.q));
     const o = keep(uploadStorage(device, 'o', new Float32Array(rows * vHeadDim).fill(NaN)));
     const lse = keep(uploadStorage(device, 'lse', new Float32Array(rows).fill(NaN)));
-    const step = await decoder.bind({ q, o, lse });
-    step.run(decoder.plan({ ...split, kvLens: problem.kvLens, smScale: problem.smScale }));
+    const layer = {
+      ...(sinkLogits && { sinkLogits }),
+      ...(alibiSlopes && { alibiSlopes }),
+      ...(bias && {
+        bias: { buffer: keep(uploadStorage(device, 'bias', bias.values)), shape: bias.shape },
+      }),
+    };
+    const step = await decoder.bind({ q, o, lse, ...layer });
+    const plan = { ...split, kvLens: problem.kvLens, smScale: problem.smScale };
+    step.run(decoder.plan({ ...plan, ...(treeMasks && { treeMasks }) }));
     return {
       o: new Float32Array(await readBack(device, o)),
       lse: new Float32Array(await readBack(device, lse)),

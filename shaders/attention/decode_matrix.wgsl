@@ -17,8 +17,8 @@
 //      step    Step                           lib step
 // out  the state of each row                  lib work
 // grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM V_DIM GROUP_SIZE ROW_BLOCK MASKED WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS VALUE_WORDS
-// libs step numbers work rows_contiguous matrix subgroup query_*
+// consts HEAD_DIM V_DIM GROUP_SIZE CAUSAL MASKED ROW_BLOCK WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS VALUE_WORDS
+// libs step numbers scores work rows_contiguous matrix subgroup query_*
 
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> step: Step;
@@ -100,7 +100,7 @@ fn load_queries(work: Work, index: u32) {
   for (var at = index; at < MATRIX_ROWS * HEAD_DIM; at += WG_SIZE) {
     let row = at / HEAD_DIM;
     let d = at % HEAD_DIM;
-    let source = query_row(work, work.row_start + row % ROW_BLOCK) + d / 4u;
+    let source = query_start(work, work.row_start + row % ROW_BLOCK) + d / 4u;
     let query = query_vec4(source)[d % 4u] * step.sm_scale;
     let rest = query - rounded(query);
     put_query(at, select(select(0.0, rest, row < 2u * ROW_BLOCK), query, row < ROW_BLOCK));
@@ -139,7 +139,7 @@ fn weigh(me: Invocation, work: Work, first: u32, m: ptr<function, f32>, l: ptr<f
   let team = team_of(me);
   let lane = lane_of(me);
   let row = min(team, ROW_BLOCK - 1u);
-  let visible = min(work.end, visible_to(work, work.row_start + row));
+  let visible = min(work.end, visible_keys(work.kv_len, work.q_len, position_of(work.row_start + row)));
   var scores = array<f32, TEAM_KEYS>();
   var highest = *m;
   for (var t = 0u; t < TEAM_KEYS; t++) { // unroll

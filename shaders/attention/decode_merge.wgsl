@@ -7,7 +7,7 @@
 //      its lse                                    lib lse_*
 // grid lib states_*; a workgroup owns a row; its first Dv/4 invocations own four elements of Dv each
 // consts V_DIM
-// libs numbers, one of states_*, one of merge_*, one of output_*, one of lse_*
+// libs numbers, one of states_*, one of merge_*, one of output_*, one of lse_*, one of sinks_*
 
 const D4 = V_DIM / 4u;
 
@@ -15,6 +15,7 @@ const D4 = V_DIM / 4u;
 struct States {
   o: u32,       // where the row lies in o and lse
   lse: u32,
+  head: u32,    // query head, within its sequence
   wanted: bool, // false where the row has its output already
   count: u32,
   first: u32,   // index of the first state, and from each to the next
@@ -39,10 +40,11 @@ fn main(
     return;
   }
   let merged = merge_states(states, lane);
+  let sunk = with_sink(merged.m, merged.l, states.head);
   if lane < D4 {
-    write_output(states.o + lane, output_of(merged.o, merged.m, merged.l));
+    write_output(states.o + lane, output_of(merged.o * sunk.z, sunk.x, sunk.y));
   }
   if lane == 0u {
-    write_lse(states.lse, lse_of(merged.m, merged.l));
+    write_lse(states.lse, lse_of(sunk.x, sunk.y));
   }
 }

@@ -17,8 +17,8 @@
 //      step    Step                           lib step
 // out  the state of each row                  lib work
 // grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM V_DIM GROUP_SIZE ROW_BLOCK MASKED, and those of src/kernels/decodeRegisters.ts
-// libs step numbers work rows_contiguous subgroup, one of query_*, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
+// consts HEAD_DIM V_DIM GROUP_SIZE CAUSAL MASKED ROW_BLOCK, and those of src/kernels/decodeRegisters.ts
+// libs step numbers scores work one of rows_* subgroup, one of query_*, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
 
 @group(0) @binding(1) var<storage, read> k_cache: array<KWord>;
 @group(0) @binding(2) var<storage, read> v_cache: array<VWord>;
@@ -147,7 +147,7 @@ fn attend_masked(
   let at = lane_of_work(work, me);
   var constants = constants_of(work, at);
   for (var h = 0u; h < HELD_ROWS; h++) { // unroll
-    let visible = min(work.end, visible_to(work, at.row + at.held_row + h));
+    let visible = min(work.end, visible_keys(work.kv_len, work.q_len, position_of(at.row + at.held_row + h)));
     constants.visible[h] = kv_scale_cursor(work.kv_head, visible);
   }
   let rounds = rounds_of(work) - open_rounds(work);
@@ -184,7 +184,7 @@ fn reversed(x: u32, count: u32) -> u32 {
 fn load_queries(work: Work, at: Lane) -> Queries {
   var queries = Queries();
   for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
-    let row = query_row(work, at.row + r);
+    let row = query_start(work, at.row + r);
     for (var w = 0u; w < K_LANE_WORDS; w++) { // unroll
       for (var i = 0u; i < K_WORD_VEC4S; i++) { // unroll
         let d4 = (at.lane + w * LANES) * K_WORD_VEC4S + i;
@@ -251,7 +251,7 @@ fn rounds_of(work: Work) -> u32 {
 
 // The first rounds, of whose keys none is hidden from any row.
 fn open_rounds(work: Work) -> u32 {
-  let open = visible_to(work, work.row_start); // the first row sees the fewest
+  let open = open_keys(work.kv_len, work.q_len, position_of(work.row_start), work.begin);
   if !MASKED || open >= work.end {
     return rounds_of(work);
   }
@@ -295,7 +295,7 @@ fn attend(
   var scores = Scores();
   score(at, k_places, queries, zeros, constants, &keys, &scores);
   reduce(me, at.lane, &scores);
-  let factors = weigh(me, work, (*next).held, constants, masked, &scores, state);
+  let factors = weigh(me, work, at, (*next).held, constants, masked, &scores, state);
   rescale(factors, state);
   mix(me, at, v_places, constants, scores, masked, &values, state);
   (*next).k += ROUND * K_ROW_WORDS;

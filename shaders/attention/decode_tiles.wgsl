@@ -13,8 +13,8 @@
 //      step    Step                           lib step
 // out  the state of each row                  lib work
 // grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM V_DIM GROUP_SIZE ROW_BLOCK MASKED, and those of src/kernels/decodeTiles.ts
-// libs step numbers work rows_contiguous pack_* query_*, elements_* as k_* and as v_*
+// consts HEAD_DIM V_DIM GROUP_SIZE CAUSAL MASKED ROW_BLOCK, and those of src/kernels/decodeTiles.ts
+// libs step numbers scores work one of rows_* pack_* query_*, elements_* as k_* and as v_*
 
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
@@ -91,11 +91,6 @@ fn main(
 // A row of the block, counted within its KV head. Those past the block are its last one.
 fn row_of(work: Work, row: u32) -> u32 {
   return work.row_start + min(row, ROW_BLOCK - 1u);
-}
-
-// Whether a row may see a key. A hidden key's weight is 0, but 0 times a V of NaN is not.
-fn sees(work: Work, row: u32, key: u32) -> bool {
-  return !MASKED || key < visible_to(work, row);
 }
 
 // First row of the block that this invocation scores.
@@ -179,8 +174,8 @@ fn finish(work: Work, first: u32, count: u32, lane: u32) {
       let scale = k_row_scale(step.k_scales, kv_scale_row(work.kv_head, first + n));
       var scores = array<f32, PACK>();
       for (var r = 0u; r < PACK; r++) { // unroll
-        let seen = sees(work, row_of(work, pack * PACK + r), first + n);
-        scores[r] = kept_score(unpacked(sum, r) * scale, seen);
+        let row = query_row(work, row_of(work, pack * PACK + r));
+        scores[r] = finish_score(unpacked(sum, r) * scale, row, first + n, sees(row, first + n));
       }
       let score = packed(scores);
       greatest = max(greatest, score);
@@ -265,7 +260,7 @@ fn mix(work: Work, first: u32, count: u32, lane: u32, o: ptr<function, Mixed>) {
       let pack = min(mix_row(lane) / PACK + p, PACKS - 1u);
       let weight = weights[t * PACKS + pack];
       for (var r = 0u; r < PACK; r++) { // unroll
-        if sees(work, row_of(work, pack * PACK + r), first + t) {
+        if sees(query_row(work, row_of(work, pack * PACK + r)), first + t) {
           for (var i = 0u; i < MIX_VEC4S; i++) { // unroll
             (*o)[p * PACK + r][i] += unpacked(weight, r) * v[i];
           }

@@ -16,14 +16,15 @@
 //      row, as far as each reaches
 // consts HEAD_DIM V_DIM WG_SIZE (two rows of invocations, as many as the longer one takes)
 // out  see i/o
-// libs store_* as k_* and as v_*, steps, rows_contiguous
+// libs store_* as k_* and as v_*, steps, one of rows_*
 
 struct AppendStep {
   num_rows: u32, // of a head in k and v
   capacity: u32,
   k_scales: u32, // index of the first u32 of k_cache with scales, where there are any
   v_scales: u32,
-  lens: array<u32>, // [2, B]: tokens already in the cache, then new ones
+  batch: u32,
+  lens: array<u32>, // [2, B]: tokens already in the cache, then new ones; then, in a cache of pages, lib pages_append
 }
 
 @group(0) @binding(0) var<storage, read> k: array<vec4<u32>>;

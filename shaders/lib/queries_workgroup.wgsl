@@ -12,7 +12,7 @@ var<workgroup> all_queries: array<vec4<f32>, PACKS * PACK * QUERY_VEC4S>; // [ro
 fn load_queries(work: Work, lane: u32, queries: ptr<function, Queries>) {
   for (var n = lane; n < PACKS * PACK * QUERY_VEC4S; n += WG_SIZE) {
     let d4 = n % QUERY_VEC4S;
-    let row = query_row(work, row_of(work, n / QUERY_VEC4S));
+    let row = query_start(work, row_of(work, n / QUERY_VEC4S));
     let query = query_vec4(row + min(d4, D4 - 1u)) * step.sm_scale;
     all_queries[n] = select(vec4<f32>(), query, d4 < D4);
   }

@@ -2,7 +2,7 @@
 //
 // Called in a round, on the kernel's own types; the steps are in its header.
 // consts those of decode_registers
-// libs   numbers rows_contiguous subgroup, elements_* and scales_* as k_* and v_*
+// libs   numbers scores rows_contiguous subgroup, elements_* and scales_* as k_* and v_*
 
 fn score(
   at: Lane,
@@ -90,6 +90,7 @@ fn reduce(me: Invocation, lane: u32, scores: ptr<function, Scores>) {
 fn weigh(
   me: Invocation,
   work: Work,
+  at: Lane,
   first: u32,
   constants: Constants,
   masked: bool,
@@ -98,15 +99,17 @@ fn weigh(
 ) -> RowNumbers {
   var shrink = array<f32, HELD_ROWS>();
   for (var h = 0u; h < HELD_ROWS; h++) { // unroll
+    let row = query_row(work, at.row + at.held_row + h);
     var m = (*state).m[h];
     for (var t = 0u; t < HELD_TOKENS; t++) { // unroll
       let key = first + t * RUNS;
       let scale = k_row_scale(constants.k_scales, kv_scale_at(work.kv_head, min(key, constants.last.held)));
       var visible = key <= constants.last.held;
+      let token = kv_token(work.kv_head, key);
       if masked {
-        visible = key < constants.visible[h];
+        visible = key < constants.visible[h] && shows(row, token);
       }
-      let score = kept_score((*scores)[h * HELD_TOKENS + t] * scale, visible);
+      let score = finish_score((*scores)[h * HELD_TOKENS + t] * scale, row, token, visible);
       (*scores)[h * HELD_TOKENS + t] = score;
       m = max(m, score);
     }

@@ -14,6 +14,7 @@ fn states_of(group: vec3<u32>, groups: vec3<u32>) -> States {
   return States(
     output_place(sequence.o_start, group.x, group.y),
     lse_place(sequence.lse_start, group.x, group.y),
+    group.x,
     sequence.num_splits > 1u && group.y < sequence.q_len,
     sequence.num_splits,
     sequence.first_state * states + group.x / GROUP_SIZE * step.rows + row,

@@ -3,7 +3,7 @@
 // The query rows of a KV head are counted by positions, and within a position by heads: row = position * GROUP_SIZE + head
 // within the group. Sequences may have different numbers of positions, or none.
 //
-// consts GROUP_SIZE MASKED (whether a row may be forbidden a key that another one of its sequence sees)
+// consts GROUP_SIZE CAUSAL MASKED (whether a row may not see a key of its item)
 
 struct Step {
   capacity: u32, // token slots per KV head
@@ -20,7 +20,8 @@ struct Step {
   o_position: u32,
   lse_head: u32,
   lse_position: u32,
-  table: array<vec4<u32>>, // [batch] Sequence, then [items] Item
+  trees: u32, // index in the table of the trees' bits, lib tree_bits
+  table: array<vec4<u32>>, // [batch] Sequence, then [items] Item, then trees, then pages, four to a vec4
 }
 
 struct Sequence {
@@ -31,7 +32,7 @@ struct Sequence {
   q_start: u32,     // where its first row lies: in q and o by vec4s, in lse by numbers
   o_start: u32,
   lse_start: u32,
-  pad: u32,
+  first_page: u32,  // index of its first page behind the items, lib pages_step; 0 in a cache without pages
 }
 
 // A sequence, or one of its splits.
@@ -84,7 +85,7 @@ fn lse_place(start: u32, head: u32, position: u32) -> u32 {
 // Keys 0 .. result-1 are visible to a position. Causal masks are aligned bottom-right: the last position sees every key, the
 // one before it all but the last. Positions past the last see none.
 fn visible_keys(kv_len: u32, q_len: u32, position: u32) -> u32 {
-  if !MASKED {
+  if !CAUSAL {
     return kv_len;
   }
   let hidden = q_len - 1u - position; // wraps past the last

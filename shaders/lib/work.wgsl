@@ -7,7 +7,7 @@
 //      partial    [states, Hkv * step.rows, Dv/4 + 1] vec4   of all others, for decode_merge: o, not yet divided by l; then the
 //                                                       running maximum m and sum l, and two zeros
 // consts V_DIM GROUP_SIZE ROW_BLOCK
-// libs   step numbers, one of output_*, one of lse_*
+// libs   step numbers scores, one of output_*, one of lse_*, one of sinks_*
 
 @group(0) @binding(5) var<storage, read_write> partial: array<vec4<f32>>;
 
@@ -16,7 +16,9 @@ struct Work {
   q_len: u32,     // its query positions
   begin: u32,     // keys of the item: begin .. end - 1
   end: u32,
+  sequence: u32,
   kv_head: u32,   // counted over all sequences
+  head: u32,      // its first query head, within the sequence
   row_start: u32, // first row of the block within its KV head; those from rows_of on are not there
   whole: bool,    // the item is all of its sequence
   state: u32,     // index of the partial state of the KV head's first row
@@ -34,7 +36,9 @@ fn work_of(group: vec3<u32>, groups: vec3<u32>) -> Work {
     sequence.q_len,
     item.begin,
     item.end,
+    item.sequence,
     item.sequence * groups.y + group.y,
+    head,
     group.x * ROW_BLOCK,
     item.state == 0u,
     ((item.state - 1u) * groups.y + group.y) * step.rows,
@@ -54,15 +58,22 @@ fn is_idle(work: Work) -> bool {
   return work.row_start >= rows_of(work);
 }
 
-// Index in q of the first vec4 of a row; of the last one for those that are not there.
-fn query_row(work: Work, row: u32) -> u32 {
-  let there = min(row, rows_of(work) - 1u);
+// The row, or the last one for those that are not there.
+fn row_there(work: Work, row: u32) -> u32 {
+  return min(row, rows_of(work) - 1u);
+}
+
+// Index in q of a row's first vec4.
+fn query_start(work: Work, row: u32) -> u32 {
+  let there = row_there(work, row);
   return query_place(work.q, group_head_of(there), position_of(there));
 }
 
-// Keys 0 .. result-1 of the sequence are visible to a row.
-fn visible_to(work: Work, row: u32) -> u32 {
-  return visible_keys(work.kv_len, work.q_len, position_of(row));
+// A row of the KV head, as features look at it.
+fn query_row(work: Work, row: u32) -> QueryRow {
+  let there = row_there(work, row);
+  let position = position_of(there);
+  return QueryRow(work.kv_len, work.sequence, work.head + group_head_of(there), position, work.q_len - 1u - position);
 }
 
 // Writes four elements, the i-th vec4, of a row's state; `row` is counted within the KV head.
@@ -71,9 +82,10 @@ fn write_state(work: Work, row: u32, i: u32, sum: vec4<f32>, m: f32, l: f32) {
     return;
   }
   if work.whole {
-    write_output(output_place(work.o, group_head_of(row), position_of(row)) + i, output_of(sum, m, l));
+    let sunk = with_sink(m, l, work.head + group_head_of(row));
+    write_output(output_place(work.o, group_head_of(row), position_of(row)) + i, output_of(sum * sunk.z, sunk.x, sunk.y));
     if i == 0u {
-      write_lse(lse_place(work.lse, group_head_of(row), position_of(row)), lse_of(m, l));
+      write_lse(lse_place(work.lse, group_head_of(row), position_of(row)), lse_of(sunk.x, sunk.y));
     }
     return;
   }

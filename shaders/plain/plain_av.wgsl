@@ -5,8 +5,8 @@
 //      step    Step                          lib step
 // out  o       rows of Dv                    lib output_*, where lib step says; 0 for a row with nothing to attend to
 // grid (Hq, Lq, B), Lq the most query positions of a sequence; a workgroup owns a row, an invocation four elements of Dv
-// consts V_DIM GROUP_SIZE MASKED
-// libs output_* step rows_contiguous, elements_* as v_*
+// consts V_DIM GROUP_SIZE CAUSAL MASKED
+// libs output_* step numbers scores one of rows_*, elements_* as v_*
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
@@ -26,9 +26,12 @@ fn main(
   }
   let row = (group.z * groups.y + group.y) * groups.x + group.x; // of all query rows [B, Lq, Hq]
   let kv_head = (group.z * groups.x + group.x) / GROUP_SIZE;     // of all KV heads [B, Hkv]
-  let visible = visible_keys(sequence.kv_len, sequence.q_len, group.y);
+  let query = QueryRow(sequence.kv_len, group.z, group.x, group.y, sequence.q_len - 1u - group.y);
   var sum = vec4<f32>();
-  for (var t = 0u; t < visible; t++) {
+  for (var t = 0u; t < query.kv_len; t++) {
+    if !sees(query, t) {
+      continue;
+    }
     let place = kv_row(kv_head, t) * V_ROW_WORDS + i / V_WORD_VEC4S;
     let word = v_cache[place];
     let scale = v_word_scale(step.v_scales, place) *

@@ -8,8 +8,8 @@
 //      step    Step                          lib step
 // out  scores  [B, Lq, Hq, capacity] f32     NEG_MAX where the query may not see the key, BAD_SCORE past f32
 // grid (ceil(longest kv_len / WG_SIZE), Lq * Hq, B), Lq the most query positions of a sequence; an invocation owns one score
-// consts HEAD_DIM GROUP_SIZE MASKED WG_SIZE
-// libs query_* step numbers rows_contiguous, elements_* as k_*
+// consts HEAD_DIM GROUP_SIZE CAUSAL MASKED WG_SIZE
+// libs query_* step numbers scores one of rows_*, elements_* as k_*
 
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> step: Step;
@@ -46,6 +46,7 @@ fn main(
     }
   }
   score *= k_row_scale(step.k_scales, kv_scale_row(kv_head, t));
-  let visible = visible_keys(sequence.kv_len, sequence.q_len, position);
-  scores[(group.z * groups.y + group.y) * step.capacity + t] = kept_score(score, t < visible);
+  let row = QueryRow(sequence.kv_len, group.z, head, position, sequence.q_len - 1u - position);
+  let place = (group.z * groups.y + group.y) * step.capacity + t;
+  scores[place] = finish_score(score, row, t, sees(row, t));
 }

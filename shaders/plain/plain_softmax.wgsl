@@ -4,8 +4,8 @@
 // i/o  scores [B, Lq, Hq, capacity] f32     scores in, weights out
 // out  the lse of each row                 lib lse_*
 // grid (Hq, Lq, B), Lq the most query positions of a sequence; a workgroup owns a row, an invocation every WG_SIZE-th score of it
-// consts GROUP_SIZE MASKED WG_SIZE
-// libs step numbers, one of lse_*
+// consts GROUP_SIZE CAUSAL MASKED WG_SIZE
+// libs step numbers, one of lse_*, one of sinks_*
 
 @group(0) @binding(0) var<storage, read> step: Step;
 @group(0) @binding(1) var<storage, read_write> scores: array<f32>;
@@ -40,13 +40,14 @@ fn main(
     scores[row * step.capacity + t] = weight;
     sum += weight;
   }
-  let l = row_sum(sum, lane);
+  let sunk = with_sink(m, row_sum(sum, lane), group.x);
 
   for (var t = lane; t < kv_len; t += WG_SIZE) {
-    scores[row * step.capacity + t] = output_of(vec4<f32>(scores[row * step.capacity + t]), m, l).x;
+    let weight = scores[row * step.capacity + t] * sunk.z;
+    scores[row * step.capacity + t] = output_of(vec4<f32>(weight), sunk.x, sunk.y).x;
   }
   if lane == 0u {
-    write_lse(lse_place(sequence.lse_start, group.x, group.y), lse_of(m, l));
+    write_lse(lse_place(sequence.lse_start, group.x, group.y), lse_of(sunk.x, sunk.y));
   }
 }
 

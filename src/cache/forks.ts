@@ -67,8 +67,9 @@ export class Forks {
     return bindKernel(device.gpu, this.#kernel, buffers);
   }
 
-  /** Records and submits; the copy is empty when WebGPU refuses that. */
+  /** Records and submits, all that was recorded before being submitted; the copy is empty when WebGPU refuses that. */
   async submit(from: number, to: number): Promise<void> {
+    this.#cache.status.checkSubmitted('fork');
     let counted: CountedFork | undefined;
     try {
       await submitted(this.#cache.device, 'fork', (encoder) => {

@@ -18,6 +18,8 @@ import { cacheLayout, type CacheLayout, type CacheOptions, type LayerLayout } fr
 import { CacheLengths } from './lengths.ts';
 import { load, type LoadArgs } from './load.ts';
 import type { CacheParts } from './parts.ts';
+import { checkSnapshotOptions, restore, snapshot, type SnapshotOptions } from './snapshot.ts';
+import type { CacheSnapshot, StoredSnapshot } from './snapshotFormat.ts';
 import { CacheStatus, type CacheReport } from './status.ts';
 import { truncate, type TruncateOptions } from './truncate.ts';
 
@@ -62,7 +64,7 @@ export class KvCache {
   readonly #parts: CacheParts;
   readonly #forks: Forks;
   readonly #stopChecks: () => void;
-  /** The last `append` or `fork`, done or refused. */
+  /** The last call that others wait for, done or refused. */
   #appending: Promise<unknown> = Promise.resolve();
   #destroyed = false;
 
@@ -162,24 +164,18 @@ export class KvCache {
 
   /**
    * Makes `to` a copy of `from` in all layers, whatever it held, and submits; takes effect in the order of the calls of `append`
-   * and `fork`. What was recorded before, but is submitted later, is not in the copy: `device.idle` says so. Throws as
-   * `recordFork` does, and GpuError when WebGPU refuses the submit: `to` is empty then.
+   * and `fork`. Throws ShapeError when there are no such sequences or the two are one, and while an append or fork is recorded
+   * and not submitted, whose rows would not be in the copy; GpuError when WebGPU refuses the submit: `to` is empty then.
    */
   async fork(from: number, to: number): Promise<void> {
     this.assertUsable();
     this.#forks.check(from, to);
-    const before = this.#appending;
-    const mine = before.then(() => {
-      this.assertUsable();
-      return this.#forks.submit(from, to);
-    });
-    this.#appending = Promise.allSettled([mine]);
-    return mine;
+    return this.#inOrder(() => this.#forks.submit(from, to));
   }
 
   /**
-   * Records the same, and counts its tokens at once. Of an append: submit before reading the cache, in the order of recording,
-   * once; what does not happen comes out of `GqaDevice.idle`, and `truncate` puts it right.
+   * Records such a copy and counts its tokens at once. As for a recorded append: submit in the order of recording, before the
+   * cache is read; what does not happen comes out of `GqaDevice.idle`, and `truncate` puts it right.
    * Throws ShapeError when there are no such sequences, the two are one or the target is not open, ForeignDeviceError when
    * the target is of another device: then nothing was recorded and the cache is unchanged.
    */
@@ -214,6 +210,41 @@ export class KvCache {
   load(args: LoadArgs): void {
     this.assertUsable();
     load(this.#parts, args);
+  }
+
+  /**
+   * Copies the tokens of all sequences, or of one, to the host, as they are stored: after all that was submitted before, and in
+   * the order of the calls of `append` and `fork`. `writeSafetensors` of `gqa-webgpu/checkpoint` takes what it gives. Needs as
+   * much memory again, on the device too. Throws ShapeError while an append or fork is recorded and not submitted.
+   */
+  async snapshot(options: SnapshotOptions = {}): Promise<CacheSnapshot> {
+    this.assertUsable();
+    checkSnapshotOptions('snapshot', options, this.#parts);
+    const { sequence } = options;
+    return this.#inOrder(() => snapshot(this.#parts, sequence === undefined ? {} : { sequence }));
+  }
+
+  /**
+   * Puts the sequences of a snapshot back in their places, or the only one of it in the place of any, whatever was there; other
+   * sequences stay. The cache may be another one, of another batch, capacity or device; element types and shapes of its layers
+   * are the same. In the order of the calls of `append` and `fork`. Throws ShapeError for a snapshot that does not fit or is
+   * damaged, and while an append or fork is recorded and not submitted, which would write over it: the cache is unchanged then.
+   */
+  async restore(stored: StoredSnapshot, options: SnapshotOptions = {}): Promise<void> {
+    this.assertUsable();
+    checkSnapshotOptions('restore', options, this.#parts);
+    const { sequence } = options;
+    return this.#inOrder(() => restore(this.#parts, stored, sequence === undefined ? {} : { sequence }));
+  }
+
+  /** Does what must wait for the calls before it, as the next of them. */
+  async #inOrder<T>(act: () => T | Promise<T>): Promise<T> {
+    const mine = this.#appending.then(() => {
+      this.assertUsable();
+      return act();
+    });
+    this.#appending = Promise.allSettled([mine]);
+    return mine;
   }
 
   /**

@@ -16,11 +16,11 @@ export { checkKvLens } from '../numbers/kvLens.ts';
 
 /** What a layer has of its own; what is left out is the cache's. */
 export interface LayerOptions {
-  /** Hkv, KV heads, 1 to 1024. */
+  /** Hkv, KV heads, 1 to 1024. Default: the cache's. */
   readonly numKvHeads?: number;
-  /** D, elements of a key and, unless `vHeadDim` says otherwise, of a value. */
+  /** D, elements of a key and, unless `vHeadDim` says otherwise, of a value. Default: the cache's. */
   readonly headDim?: number;
-  /** Dv, elements of a value. Default: the layer's own headDim where it has one. */
+  /** Dv, elements of a value. Default: the layer's own `headDim`, else the cache's `vHeadDim`. */
   readonly vHeadDim?: number;
 }
 

@@ -110,6 +110,11 @@ export class CacheLengths {
     });
   }
 
+  /** The length of a sequence that was written by the host. */
+  replaceSequence(layer: number, b: number, kvLen: number): void {
+    this.#layers[layer]![b] = kvLen;
+  }
+
   /** The lengths of a layer that was written by the host. */
   replace(layer: number, kvLens: readonly number[]): void {
     this.#layers[layer] = [...kvLens];

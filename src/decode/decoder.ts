@@ -1,7 +1,14 @@
-// decoder.ts: compiles the kernels of a decode step and records it into the caller's encoder or pass.
+// decoder.ts: compiles the kernels of decode steps, plans them, and binds the buffers of layers.
 import { KvCache } from '../cache/kvCache.ts';
 import { layoutOfLayer, type CacheLayout } from '../cache/layout.ts';
-import { allocated, checkRange, checkWritten, type BufferArg, type BufferRange } from '../device/buffers.ts';
+import {
+  allocated,
+  checkRange,
+  createUniform,
+  checkWritten,
+  type BufferArg,
+  type BufferRange,
+} from '../device/buffers.ts';
 import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
 import {
@@ -12,7 +19,6 @@ import {
   pickKnown,
   type Known,
 } from '../device/options.ts';
-import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { validated } from '../device/scopes.ts';
 import { exactBytes, type RowPlaces } from '../kernels/rowPlaces.ts';
@@ -20,15 +26,22 @@ import { checkShape, type GqaShape, type ShapeOptions } from '../kernels/shape.t
 import { stepWordCount } from '../kernels/stepNumbers.ts';
 import { CHOICE_OPTIONS, chooseContext, type ChoiceOptions } from './context.ts';
 import { createFusedPath } from './fusedPath.ts';
-import type { DecodePath, RecordStep, StepBuffers } from './path.ts';
-import { checkPlan, PLAN_OPTIONS, planDecode, type DecodePlan, type PlanOptions } from './plan.ts';
+import {
+  checkLayerFeatures,
+  LAYER_FEATURES,
+  type CheckedFeatures,
+  type LayerFeatures,
+} from './layerFeatures.ts';
+import { DecodeStep } from './decodeStep.ts';
+import type { DecodePath, StepBuffers } from './path.ts';
+import { PLAN_OPTIONS, planDecode, type DecodePlan, type PlanOptions } from './plan.ts';
 import { checkChoice, checkKernel, type PlanContext } from './planContext.ts';
 import { createPlainPath } from './plainPath.ts';
 import { checkTuning } from './tuning.ts';
 import { checkOwnEntries } from './tuningFaults.ts';
 
 /** What a decoder adds to its cache's shape. */
-export type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal'>;
+export type OwnShape = Pick<ShapeOptions, 'numQHeads' | 'qLen' | 'causal' | 'features'>;
 
 /** What a decoder is made for. Batch, KV heads and head dims are those of the cache. */
 export interface DecoderOptions extends OwnShape, ChoiceOptions {
@@ -38,7 +51,12 @@ export interface DecoderOptions extends OwnShape, ChoiceOptions {
   readonly layer?: number;
 }
 
-const OWN_SHAPE = { numQHeads: true, qLen: true, causal: true } satisfies Known<OwnShape>;
+const OWN_SHAPE = {
+  numQHeads: true,
+  qLen: true,
+  causal: true,
+  features: true,
+} satisfies Known<OwnShape>;
 
 const DECODER_OPTIONS = {
   cache: true,
@@ -56,7 +74,7 @@ const DECODER_OPTIONS = {
  * finite in f32 or beyond 2.9e38 gets NaN for both, so that no numbers hide it: q or K hold NaN or infinity, or are too
  * large. NaN or infinity in o beside a finite lse come from V: it holds them, or its weighted sum leaves f32.
  */
-export interface StepArgs {
+export interface StepArgs extends LayerFeatures {
   /** Layer of the cache, from 0. Default 0; in a list, the place in it. */
   readonly layer?: number;
   /** Queries; exactly as many bytes as dense rows take, and for packed rows and strides as many as a plan reaches. */
@@ -70,7 +88,13 @@ export interface StepArgs {
   readonly lse?: BufferArg;
 }
 
-const STEP_ARGS = { layer: true, q: true, o: true, lse: true } satisfies Known<StepArgs>;
+const STEP_ARGS = {
+  layer: true,
+  q: true,
+  o: true,
+  lse: true,
+  ...LAYER_FEATURES,
+} satisfies Known<StepArgs>;
 
 /** What a step is planned for. */
 export interface StepPlanOptions extends PlanOptions {
@@ -120,7 +144,8 @@ function pickShape(layout: CacheLayout): Pick<GqaShape, 'batch' | 'numKvHeads' |
 /** A step's buffers, found to fit. */
 interface CheckedStep {
   readonly layer: number;
-  readonly buffers: StepBuffers;
+  readonly buffers: Omit<StepBuffers, 'features'>;
+  readonly features: CheckedFeatures;
 }
 
 /** Attention of new query rows over a cache; what its numbers mean, and NaN among them, is said at StepArgs. Never destroys the cache. */
@@ -131,6 +156,8 @@ export class Decoder {
   readonly context: PlanContext;
   readonly #path: DecodePath;
   readonly #ring: StepRing;
+  /** Numbers of the heads of bound layers. */
+  readonly #uniforms: GPUBuffer[] = [];
   #destroyed = false;
 
   /** @internal Use createDecoder. */
@@ -141,8 +168,10 @@ export class Decoder {
     this.shape = context.shape;
     this.context = context;
     this.#path = path;
-    const { batch } = context.shape;
-    this.#ring = new StepRing(device, 'decode step', stepWordCount(batch, batch + context.maxPartials));
+    const { batch, qLen, features } = context.shape;
+    const trees = features.treeMask ? batch * qLen : 0;
+    const words = stepWordCount(batch, batch + context.maxPartials, { treePositions: trees });
+    this.#ring = new StepRing(device, 'decode step', words);
   }
 
   /**
@@ -188,8 +217,10 @@ export class Decoder {
       k: this.cache.layers[layer]!.k,
       v: this.cache.layers[layer]!.v,
     };
-    checkWritten(where, lse === undefined ? ['o'] : ['o', 'lse'], ranges);
-    return { layer, buffers: { ...ranges, ring: this.#ring } };
+    const features = checkLayerFeatures(this.device, where, args, this.shape);
+    const { bias } = features;
+    checkWritten(where, lse === undefined ? ['o'] : ['o', 'lse'], { ...ranges, ...(bias && { bias }) });
+    return { layer, buffers: { ...ranges, ring: this.#ring }, features };
   }
 
   /** Dense rows are exactly as many bytes; how many others take is known when a plan is recorded. */
@@ -214,9 +245,21 @@ export class Decoder {
       steps.map(({ buffers }) => this.#path.compile(buffers.lse !== undefined)),
     );
     const records = await validated(this.device, 'bind', () =>
-      steps.map(({ buffers }, i) => compiled[i]!(buffers)),
+      steps.map(({ buffers, features }, i) =>
+        compiled[i]!({ ...buffers, features: this.#featureBuffers(features) }),
+      ),
     );
-    return steps.map(({ layer, buffers }, i) => new DecodeStep(this, layer, records[i]!, buffers));
+    return steps.map(
+      ({ layer, buffers, features }, i) =>
+        new DecodeStep(this, layer, records[i]!, buffers, features.biasKeys),
+    );
+  }
+
+  #featureBuffers({ headNumbers, bias }: CheckedFeatures): StepBuffers['features'] {
+    if (!headNumbers) return {};
+    const buffer = createUniform(this.device, 'head numbers', headNumbers);
+    this.#uniforms.push(buffer);
+    return { head_numbers: { buffer, offset: 0, size: buffer.size }, ...(bias && { bias }) };
   }
 
   /** Throws when the decoder, its cache or its device cannot be used any more. */
@@ -230,70 +273,11 @@ export class Decoder {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.#path.destroy();
+    for (const buffer of this.#uniforms) buffer.destroy();
     this.#ring.destroy();
   }
 
   [Symbol.dispose](): void {
     this.destroy();
-  }
-}
-
-/** One layer's step with its buffers bound. */
-export class DecodeStep {
-  readonly #decoder: Decoder;
-  readonly #layer: number;
-  readonly #record: RecordStep;
-  readonly #buffers: StepBuffers;
-
-  /** @internal Use Decoder.bind. */
-  constructor(decoder: Decoder, layer: number, record: RecordStep, buffers: StepBuffers) {
-    this.#decoder = decoder;
-    this.#layer = layer;
-    this.#record = record;
-    this.#buffers = buffers;
-  }
-
-  /**
-   * Records the step into an encoder (a pass is opened and ended) or a compute pass (left open). Synchronous, never
-   * submits. Any number of steps and plans may be recorded before that, and submitted in any order. Throws ShapeError for
-   * another decoder's plan, for one over more tokens than the layer holds or more bytes of rows than were bound, and for a target that is not open,
-   * ForeignDeviceError for a target of another device; nothing was recorded then.
-   */
-  record(target: RecordTarget, plan: DecodePlan): void {
-    this.#decoder.assertUsable();
-    checkPlan('record', plan, this.#decoder.context);
-    this.#checkReach(plan);
-    const held = this.#decoder.cache.liveKvLens(this.#layer);
-    for (let b = 0; b < held.length; b++) {
-      if (plan.kvLens[b]! > held[b]!) {
-        throw new ShapeError(
-          `record: layer ${this.#layer}, sequence ${b}: expected a plan for at most the ${held[b]} tokens held, got ${plan.kvLens[b]}`,
-        );
-      }
-    }
-    const pass = beginPass('record', this.#decoder.device, target);
-    const offset = this.#buffers.ring.place(plan.stepWords, plan);
-    this.#record(pass, plan, offset);
-    endPass(target, pass);
-    this.#decoder.cache.noteRead(this.#layer, target);
-  }
-
-  #checkReach({ reach }: DecodePlan): void {
-    for (const name of ['q', 'o', 'lse'] as const) {
-      const bound = this.#buffers[name];
-      if (bound && bound.size < reach[name]) {
-        throw new ShapeError(
-          `record: ${name}: expected at least ${reach[name]} bytes for the plan's rows, got ${bound.size}`,
-        );
-      }
-    }
-  }
-
-  /** Records into an encoder of its own and submits; does not wait. */
-  run(plan: DecodePlan): void {
-    const { gpu } = this.#decoder.device;
-    const encoder = gpu.createCommandEncoder({ label: 'decode step' });
-    this.record(encoder, plan);
-    gpu.queue.submit([encoder.finish()]);
   }
 }

@@ -1,7 +1,7 @@
 // fusedPath.ts: the fused step: items, then a merge where a sequence has several.
 import type { CreateBuffer } from '../device/buffers.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
-import { bindKernel, dispatch } from '../device/record.ts';
+import { bindKernel, declaredOf, dispatch } from '../device/record.ts';
 import { decodeMerge, mergeSets } from '../kernels/decodeMerge.ts';
 import { fusedKernel } from '../kernels/fused.ts';
 import { rowGrid } from '../kernels/plain.ts';
@@ -14,7 +14,7 @@ export function createFusedPath(device: GqaDevice, context: PlanContext, create:
   const { shape, layout, variant, maxPartials, subgroupSize } = context;
   const buffer = create('partial states', partialBytes(shape, maxPartials));
   const partial = { buffer, offset: 0, size: buffer.size };
-  const sets = mergeSets(shape.headDim, device.facts);
+  const sets = mergeSets(shape.vHeadDim, device.facts);
   return {
     async compile(lse) {
       const rows = { q: context.q.type, o: context.o.type, lse };
@@ -22,10 +22,20 @@ export function createFusedPath(device: GqaDevice, context: PlanContext, create:
         device.pipelines.get(fusedKernel(shape, layout, variant, rows, subgroupSize)),
         device.pipelines.get(decodeMerge(shape, sets, rows)),
       ]);
-      return ({ q, k, v, ring, ...outputs }) => {
+      return ({ q, k, v, ring, features, ...outputs }) => {
         const inputs = { q, k_cache: k, v_cache: v, step: ring };
-        const items = bindKernel(device.gpu, fused, { ...inputs, ...outputs, partial });
-        const join = bindKernel(device.gpu, merge, { ...outputs, partial, step: ring });
+        const items = bindKernel(device.gpu, fused, {
+          ...inputs,
+          ...outputs,
+          partial,
+          ...declaredOf(fused, features),
+        });
+        const join = bindKernel(device.gpu, merge, {
+          ...outputs,
+          partial,
+          step: ring,
+          ...declaredOf(merge, features),
+        });
         return (pass, plan, offset) => {
           dispatch(pass, items, plan.grid, offset);
           if (plan.merges) dispatch(pass, join, rowGrid(shape, longestOf(plan.qLens)), offset);

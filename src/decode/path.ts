@@ -23,5 +23,7 @@ export interface StepBuffers {
   readonly v: BufferRange;
   readonly o: BufferRange;
   readonly lse?: BufferRange;
+  /** What features need, for the kernels that declare it. */
+  readonly features: { readonly head_numbers?: BufferRange; readonly bias?: BufferRange };
   readonly ring: StepRing;
 }

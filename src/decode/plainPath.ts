@@ -2,7 +2,7 @@
 import type { CreateBuffer } from '../device/buffers.ts';
 import { LimitExceededError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
-import { bindKernel, dispatch } from '../device/record.ts';
+import { bindKernel, declaredOf, dispatch } from '../device/record.ts';
 import { plainAv, plainScores, plainScoresGrid, plainSoftmax, rowGrid } from '../kernels/plain.ts';
 import type { DecodePath } from './path.ts';
 import { longestOf } from './split.ts';
@@ -27,14 +27,26 @@ export function createPlainPath(
         device.pipelines.get(plainSoftmax(shape, { lse: withLse })),
         device.pipelines.get(plainAv(shape, layout, { o: o.type })),
       ]);
-      return ({ k, v, lse, ring, ...buffers }) => {
-        const score = bindKernel(device.gpu, scoresKernel, { q: buffers.q, k_cache: k, step: ring, scores });
-        const softmax = bindKernel(device.gpu, softmaxKernel, { step: ring, scores, ...(lse && { lse }) });
+      return ({ k, v, lse, ring, features, ...buffers }) => {
+        const score = bindKernel(device.gpu, scoresKernel, {
+          q: buffers.q,
+          k_cache: k,
+          step: ring,
+          scores,
+          ...declaredOf(scoresKernel, features),
+        });
+        const softmax = bindKernel(device.gpu, softmaxKernel, {
+          step: ring,
+          scores,
+          ...(lse && { lse }),
+          ...declaredOf(softmaxKernel, features),
+        });
         const mix = bindKernel(device.gpu, avKernel, {
           weights: scores,
           v_cache: v,
           step: ring,
           o: buffers.o,
+          ...declaredOf(avKernel, features),
         });
         return (pass, plan, offset) => {
           const qLen = longestOf(plan.qLens);

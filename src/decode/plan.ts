@@ -10,6 +10,7 @@ import { checkQLens } from '../numbers/kvLens.ts';
 import { packStep, type StepItem, type StepSequence } from '../kernels/stepNumbers.ts';
 import { partialBytes, type DecodeKernel, type PlanContext } from './planContext.ts';
 import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
+import { checkTreeMasks, type TreeMasks } from './treeMasks.ts';
 
 /** How to split the keys. Without options: as many workgroups as the device needs to be busy, no more. */
 export interface PlanOptions extends SplitOptions {
@@ -17,12 +18,15 @@ export interface PlanOptions extends SplitOptions {
   readonly qLens?: readonly number[];
   /** Factor on q . k, a finite f32. Default 1 / sqrt(D). */
   readonly smScale?: number;
+  /** Which of the step's own keys each position sees, [B][Lq], for decoders with `features.treeMask`; others have none. */
+  readonly treeMasks?: TreeMasks;
 }
 
 /** The fields of PlanOptions. */
 export const PLAN_OPTIONS = {
   qLens: true,
   smScale: true,
+  treeMasks: true,
   numSplits: true,
   deterministic: true,
 } satisfies Known<PlanOptions>;
@@ -34,6 +38,11 @@ export interface DecodePlan {
   readonly kvLens: readonly number[];
   /** Query positions of each sequence. */
   readonly qLens: readonly number[];
+  /**
+   * Keys of each sequence that any of its positions sees: fewer than `kvLens` where there is a window, none where there is no
+   * position.
+   */
+  readonly liveLens: readonly number[];
   /** Splits of the longest sequence and keys of a split; 1 and the longest length for the plain kernel. */
   readonly numSplits: number;
   readonly splitLen: number;
@@ -85,19 +94,20 @@ export function planDecode(
   const { smScale = 1 / Math.sqrt(shape.headDim) } = options;
   if (typeof smScale !== 'number' || !Number.isFinite(Math.fround(smScale)))
     throw new ShapeError(`plan: smScale: expected a finite number, got ${describe(smScale)}`);
-  // Of a sequence without query positions no key is read.
-  const read = kvLens.map((kvLen, b) => (qLens[b]! > 0 ? kvLen : 0));
-  const [longest, qLen] = [longestOf(read), longestOf(qLens)];
-  const splitLen =
-    kernel === 'plain' ? Math.max(1, longest) : chooseSplitLen(context, read, Math.max(1, qLen), options);
-  const { words, items, partials } = stepWords(context, smScale, kvLens, qLens, splitLen);
+  const trees = checkTreeMasks(options.treeMasks, shape, qLens);
+  const liveLens = kvLens.map((kvLen, b) => liveLen(shape, kvLen, qLens[b]!));
+  const splitLen = splitLenOf(context, kvLens, qLens, liveLens, options);
+  const lens = { kvLens, qLens, liveLens };
+  const { words, items, partials } = stepWords(context, smScale, lens, splitLen, trees);
+  const qLen = longestOf(qLens);
   const rows = shape.numQHeads * qLens.reduce((sum, each) => sum + each, 0);
   const plan: DecodePlan = {
     shape,
     kernel,
     kvLens: [...kvLens],
     qLens: [...qLens],
-    numSplits: Math.max(1, Math.ceil(longest / splitLen)),
+    liveLens,
+    numSplits: Math.max(1, Math.ceil(longestOf(liveLens) / splitLen)),
     splitLen,
     items,
     smScale,
@@ -105,7 +115,7 @@ export function planDecode(
     merges: partials > 0,
     dispatches: dispatchNames(kernel, partials > 0),
     bytes: {
-      kv: bytesOfTokens(layout, read),
+      kv: bytesOfTokens(layout, liveLens),
       q: rows * shape.headDim * rowTypeBytes(context.q.type),
       out: rows * (shape.vHeadDim * rowTypeBytes(context.o.type) + 4),
       partial: 2 * partialBytes({ ...shape, qLen }, partials),
@@ -134,18 +144,36 @@ function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {
   return merges ? [`decode_${kernel}`, 'decode_merge'] : [`decode_${kernel}`];
 }
 
+/** Keys of a split; the plain kernels walk along all keys at once. */
+function splitLenOf(
+  context: PlanContext,
+  kvLens: readonly number[],
+  qLens: readonly number[],
+  liveLens: readonly number[],
+  options: PlanOptions,
+): number {
+  if (context.kernel === 'plain') return Math.max(1, longestOf(kvLens));
+  return chooseSplitLen(context, liveLens, Math.max(1, longestOf(qLens)), options);
+}
+
 function reachOf({ shape, q, o, lse }: PlanContext, qLens: readonly number[]): DecodePlan['reach'] {
   const bytes = (places: RowPlaces) => rowsEnd(places, shape.numQHeads, qLens) * rowTypeBytes(places.type);
   return { q: bytes(q), o: bytes(o), lse: bytes(lse) };
+}
+
+/** Keys that any position sees: the window of the first begins the earliest. */
+function liveLen({ features: { window } }: GqaShape, kvLen: number, qLen: number): number {
+  if (qLen === 0) return 0;
+  return window === undefined ? kvLen : Math.min(kvLen, window + qLen - 1);
 }
 
 /** The words of the `step` binding, and how many items and partial states they stand for. */
 function stepWords(
   { shape, layout, q, o, lse }: PlanContext,
   smScale: number,
-  kvLens: readonly number[],
-  qLens: readonly number[],
+  { kvLens, qLens, liveLens }: Pick<DecodePlan, 'kvLens' | 'qLens' | 'liveLens'>,
   splitLen: number,
+  trees: readonly bigint[],
 ) {
   const starts = { q: rowStarts(q, qLens), o: rowStarts(o, qLens), lse: rowStarts(lse, qLens) };
   const sequences: StepSequence[] = [];
@@ -153,15 +181,17 @@ function stepWords(
   let partials = 0;
   for (const [b, kvLen] of kvLens.entries()) {
     const qLen = qLens[b]!;
-    const numSplits = qLen === 0 ? 0 : Math.max(1, Math.ceil(kvLen / splitLen));
+    const first = kvLen - liveLens[b]!;
+    const numSplits = qLen === 0 ? 0 : Math.max(1, Math.ceil(liveLens[b]! / splitLen));
     const [qStart, oStart, lseStart] = [starts.q[b]!, starts.o[b]!, starts.lse[b]!];
     sequences.push({ kvLen, qLen, qStart, oStart, lseStart, firstState: partials, numSplits });
     for (let s = 0; s < numSplits; s++) {
-      const keys = { sequence: b, begin: s * splitLen, end: Math.min(kvLen, (s + 1) * splitLen) };
+      const begin = first + s * splitLen;
+      const keys = { sequence: b, begin, end: Math.min(kvLen, begin + splitLen) };
       items.push(numSplits > 1 ? { ...keys, state: partials++ } : keys);
     }
   }
   const rows = shape.groupSize * longestOf(qLens);
   const header = { ...layout, numQHeads: shape.numQHeads, smScale, rows, q, o, lse };
-  return { words: packStep(header, sequences, items), items: items.length, partials };
+  return { words: packStep(header, sequences, items, trees), items: items.length, partials };
 }

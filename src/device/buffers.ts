@@ -64,6 +64,14 @@ export function uploadStorage(device: GqaDevice, label: string, data: StorageDat
   return buffer;
 }
 
+/** A uniform buffer that holds a copy of the words. */
+export function createUniform(device: GqaDevice, label: string, words: Uint32Array<ArrayBuffer>): GPUBuffer {
+  const usage = BUFFER_USAGE.UNIFORM | BUFFER_USAGE.COPY_DST;
+  const buffer = device.gpu.createBuffer({ label, size: words.byteLength, usage });
+  device.gpu.queue.writeBuffer(buffer, 0, words);
+  return buffer;
+}
+
 /** Writes all bytes of `data` into a buffer. */
 export function writeData(
   device: GqaDevice,
@@ -107,12 +115,18 @@ export async function readBack(device: GqaDevice, arg: BufferArg): Promise<Array
 }
 
 /** Copies a range to the host; submits before it first waits. Leaves to others what the device has reported. */
-export async function copyOut(
+export function copyOut(device: GqaDevice, what: string, range: BufferRange): Promise<ArrayBuffer> {
+  return copyAllOut(device, what, [range]);
+}
+
+/** The same for several ranges, one behind the other: at least a byte in all. */
+export async function copyAllOut(
   device: GqaDevice,
   what: string,
-  { buffer, offset, size }: BufferRange,
+  ranges: readonly BufferRange[],
 ): Promise<ArrayBuffer> {
   device.assertAlive();
+  const size = ranges.reduce((sum, range) => sum + range.size, 0);
   const staging = device.gpu.createBuffer({
     label: what,
     size,
@@ -120,7 +134,11 @@ export async function copyOut(
   });
   try {
     const copied = submitted(device, what, (encoder) => {
-      encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
+      let at = 0;
+      for (const range of ranges) {
+        encoder.copyBufferToBuffer(range.buffer, range.offset, staging, at, range.size);
+        at += range.size;
+      }
     });
     await Promise.all([copied, mapped(device, what, staging)]);
     return staging.getMappedRange().slice(0);

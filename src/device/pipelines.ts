@@ -60,12 +60,14 @@ async function compile(device: GPUDevice, name: string, source: string): Promise
   return { name, pipeline, layout, bindings };
 }
 
+const BUFFER_TYPES = { uniform: 'uniform', read: 'read-only-storage', read_write: 'storage' } as const;
+
 function layoutEntry(binding: Binding): GPUBindGroupLayoutEntry {
   return {
     binding: binding.index,
     visibility: SHADER_STAGE.COMPUTE,
     buffer: {
-      type: binding.access === 'read' ? 'read-only-storage' : 'storage',
+      type: BUFFER_TYPES[binding.access],
       hasDynamicOffset: binding.name === STEP_BINDING,
     },
   };

@@ -39,9 +39,15 @@ export class BoundKernel {
   }
 }
 
+/** Those of the buffers that the kernel declares. */
+export function declaredOf<T extends Buffers>(kernel: CompiledKernel, buffers: T): Partial<T> {
+  const declared = namesOf(kernel);
+  return Object.fromEntries(Object.entries(buffers).filter(([name]) => declared.has(name))) as Partial<T>;
+}
+
 /** Binds every buffer the kernel declares. A missing or unknown name throws: it is our own mistake, never the caller's. */
 export function bindKernel(device: GPUDevice, kernel: CompiledKernel, buffers: Buffers): BoundKernel {
-  const declared = new Set(kernel.bindings.map((b) => b.name));
+  const declared = namesOf(kernel);
   for (const name of Object.keys(buffers)) {
     if (!declared.has(name)) throw new Error(`${kernel.name}: no binding is called ${name}`);
   }
@@ -56,6 +62,10 @@ export function bindKernel(device: GPUDevice, kernel: CompiledKernel, buffers: B
     }));
     return device.createBindGroup({ label: kernel.name, layout: kernel.layout, entries });
   });
+}
+
+function namesOf({ bindings }: CompiledKernel): Set<string> {
+  return new Set(bindings.map(({ name }) => name));
 }
 
 function stepResource(ring: StepRing): BufferRange {

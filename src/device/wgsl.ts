@@ -56,17 +56,18 @@ export function qualified(prefix: string, lib: string, also: readonly string[] =
 export interface Binding {
   readonly index: number;
   readonly name: string;
-  readonly access: 'read' | 'read_write';
+  readonly access: 'uniform' | 'read' | 'read_write';
 }
 
-const BINDING = /@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>\s*(\w+)\s*:/g;
+const BINDING =
+  /@group\(0\)\s*@binding\((\d+)\)\s*var<(?:(uniform)|storage,\s*(read|read_write))>\s*(\w+)\s*:/g;
 
-/** The storage bindings a linked module declares, by index. Every binding is `@group(0)` and `var<storage, ...>`. */
+/** The bindings a linked module declares, by index. Every binding is `@group(0)`, `var<storage, ...>` or `var<uniform>`. */
 export function bindingsOf(source: string): Binding[] {
   const bindings = [...source.matchAll(BINDING)].map((match) => ({
     index: Number(match[1]),
-    access: match[2] as Binding['access'],
-    name: match[3]!,
+    access: (match[2] ?? match[3]) as Binding['access'],
+    name: match[4]!,
   }));
   return bindings.toSorted((a, b) => a.index - b.index);
 }

@@ -10,9 +10,9 @@ import { structLayout } from '../device/structs.ts';
 import { link, qualified } from '../device/wgsl.ts';
 import { ELEMENT_FORMATS, type KvType, type LostElements } from '../numbers/elements.ts';
 import type { Grid, Kernel } from './kernel.ts';
-import { rowDim, ROWS, type CacheFormat } from './lib.ts';
+import { appendRowsLib, rowDim, type CacheFormat } from './lib.ts';
 import { HALVES } from './rowFormats.ts';
-import type { HeadDims } from './shape.ts';
+import type { GqaShape, HeadDims } from './shape.ts';
 
 const STORE: Readonly<Record<KvType, string>> = {
   f32: storeF32,
@@ -23,11 +23,13 @@ const STORE: Readonly<Record<KvType, string>> = {
 };
 
 /** The linked kernel for caches of such rows. */
-export function appendKv({ headDim, vHeadDim, kType, vType }: HeadDims & CacheFormat): Kernel {
+export function appendKv(rows: HeadDims & Pick<GqaShape, 'numKvHeads'> & CacheFormat): Kernel {
+  const { headDim, vHeadDim, kType, vType } = rows;
   const stores = [storeLib('k', kType), storeLib('v', vType)];
   const types = [kType, vType];
   const quantised = types.some((type) => ELEMENT_FORMATS[type].scale !== 'none');
-  const libs = [...stores, ...(quantised ? [steps] : []), ...(types.includes('f16') ? [HALVES] : []), ROWS];
+  const numbers = [...(quantised ? [steps] : []), ...(types.includes('f16') ? [HALVES] : [])];
+  const libs = [...stores, ...numbers, appendRowsLib(rows.numKvHeads, rows)];
   const consts = { HEAD_DIM: headDim, V_DIM: vHeadDim, WG_SIZE: Math.max(headDim, vHeadDim) / 2 };
   return { name: 'append_kv', source: link({ kernel: source, libs, consts }) };
 }
@@ -46,6 +48,7 @@ const STEP = structLayout(source, 'AppendStep', {
   capacity: 'u32',
   k_scales: 'u32',
   v_scales: 'u32',
+  batch: 'u32',
 });
 
 /** What stays the same over all appends to a cache; scales begin at an index of 16-byte words. */
@@ -56,17 +59,23 @@ interface AppendLayout {
   readonly vScales: number;
 }
 
-/** Words of the kernel's `step` binding, for `setAppended` to complete. */
+/** Words of the kernel's `step` binding for so many sequences, and pages of all of them, if they have any. */
+export function appendWordCount(batch: number, pages?: number): number {
+  return STEP.words + (pages === undefined ? 2 * batch : 3 * batch + pages);
+}
+
+/** Those of a cache without pages, for `setAppended` to complete. */
 export function appendStepWords({
   batch,
   capacity,
   kScales,
   vScales,
 }: AppendLayout): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(STEP.words + 2 * batch);
+  const words = new Uint32Array(appendWordCount(batch));
   words[STEP.word.capacity] = capacity;
   words[STEP.word.k_scales] = kScales * 4;
   words[STEP.word.v_scales] = vScales * 4;
+  words[STEP.word.batch] = batch;
   return words;
 }
 

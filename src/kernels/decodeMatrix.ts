@@ -4,8 +4,9 @@ import matrix from '../../shaders/lib/matrix.wgsl?raw';
 import { FeatureMissingError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
+import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
-import { NUMBERS, ROWS, STEP, stepConsts, SUBGROUP, type CacheFormat } from './lib.ts';
+import { NUMBERS, ROWS_IN_ONE, STEP, stepConsts, SUBGROUP, type CacheFormat } from './lib.ts';
 import { workLibs, type RowFormats } from './rowFormats.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, isPowerOfTwo } from './sizes.ts';
@@ -33,7 +34,7 @@ export function decodeMatrix(shape: GqaShape, variant: MatrixVariant, rows: RowF
     source: link({
       kernel: source,
       enables: ['subgroups', 'f16', 'chromium_experimental_subgroup_matrix'],
-      libs: [STEP, NUMBERS, ...workLibs(rows), ROWS, matrix, SUBGROUP],
+      libs: [STEP, NUMBERS, ...workLibs(rows), ROWS_IN_ONE, matrix, SUBGROUP, ...featureLibs(shape)],
       consts: matrixConsts(shape, variant),
     }),
   };
@@ -46,6 +47,7 @@ export function matrixConsts(shape: GqaShape, { wgSize, tile, rowBlock, unit }: 
     V_DIM: shape.vHeadDim,
     ...stepConsts(shape),
     ROW_BLOCK: rowBlock,
+    ...featureConsts(shape),
     WG_SIZE: wgSize,
     LANES: MATRIX_LANES,
     TILE: tile,
@@ -78,7 +80,11 @@ export function chooseMatrix(shape: GqaShape, cache: CacheFormat, facts: DeviceF
   return variants.find(fits) ?? variants.at(-1)!;
 }
 
-function checkMatrices({ headDim, vHeadDim }: GqaShape, cache: CacheFormat, facts: DeviceFacts): void {
+function checkMatrices(
+  { headDim, vHeadDim, features }: GqaShape,
+  cache: CacheFormat,
+  facts: DeviceFacts,
+): void {
   if (facts.matrixUnit === 0) {
     throw new FeatureMissingError(
       'chromium-experimental-subgroup-matrix',
@@ -91,6 +97,8 @@ function checkMatrices({ headDim, vHeadDim }: GqaShape, cache: CacheFormat, fact
   if (vHeadDim !== headDim) {
     throw new ShapeError(`matrix: expected K and V of the same head dim, got ${headDim} and ${vHeadDim}`);
   }
+  const [feature] = Object.keys(features);
+  if (feature !== undefined) throw new ShapeError(`matrix: expected no features, got ${feature}`);
 }
 
 /** Throws FeatureMissingError and ShapeError as `chooseMatrix`, and ShapeError for sizes that the shader is not made for. */

@@ -6,6 +6,7 @@ import statesFinished from '../../shaders/lib/states_finished.wgsl?raw';
 import statesSplit from '../../shaders/lib/states_split.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
+import { NO_SINKS, sinkLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
 import { NUMBERS, STEP, stepConsts } from './lib.ts';
 import { profileOf } from './profile.ts';
@@ -37,7 +38,15 @@ export function decodeMerge(shape: GqaShape, sets: number, rows: Omit<RowFormats
     name: 'decode_merge',
     source: link({
       kernel: source,
-      libs: [NUMBERS, statesSplit, STEP, mergeLib(sets), ...outputLibs(rows), lseLib(rows)],
+      libs: [
+        NUMBERS,
+        statesSplit,
+        STEP,
+        mergeLib(sets),
+        ...outputLibs(rows),
+        lseLib(rows),
+        ...sinkLibs(shape),
+      ],
       consts: { ...rowConsts(shape.vHeadDim, sets), ...stepConsts(shape) },
     }),
   };
@@ -49,7 +58,14 @@ export function mergeFinished(headDim: number, rows: number, numStates: number, 
     name: 'decode_merge',
     source: link({
       kernel: source,
-      libs: [NUMBERS, statesFinished, mergeLib(sets), ...outputLibs({ o: 'f32' }), lseLib({ lse: true })],
+      libs: [
+        NUMBERS,
+        statesFinished,
+        mergeLib(sets),
+        ...outputLibs({ o: 'f32' }),
+        lseLib({ lse: true }),
+        NO_SINKS,
+      ],
       consts: { ...rowConsts(headDim, sets), NUM_STATES: numStates, NUM_ROWS: rows },
     }),
   };

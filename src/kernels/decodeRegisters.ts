@@ -5,8 +5,18 @@ import round from '../../shaders/lib/registers_round.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { KvType } from '../numbers/elements.ts';
 import { laneWords } from './laneWords.ts';
+import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
-import { elementsLib, NUMBERS, RESCALE, ROWS, STEP, stepConsts, SUBGROUP, type CacheFormat } from './lib.ts';
+import {
+  elementsLib,
+  NUMBERS,
+  RESCALE,
+  rowsLib,
+  STEP,
+  stepConsts,
+  SUBGROUP,
+  type CacheFormat,
+} from './lib.ts';
 import { workLibs, type RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 import { powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
@@ -52,18 +62,19 @@ export function decodeRegisters(
 
 /** What the shader links, but for lib subgroup. */
 export function registersLibs(
-  { headDim, vHeadDim }: GqaShape,
-  { kType, vType }: CacheFormat,
+  shape: GqaShape,
+  cache: CacheFormat,
   { lanes, code }: RegistersVariant,
   rows: RowFormats,
 ): string[] {
+  const { headDim, vHeadDim, numKvHeads } = shape;
   const gpu = code === 'gpu';
   const elements = (name: 'k' | 'v', type: KvType, dim: number) =>
     elementsLib(name, type, laneWords(type, dim, lanes).bytes, gpu ? 'converted' : 'bits');
   const rescale = RESCALE[gpu ? 'always' : 'seldom'];
-  const own = [round, merge, rescale];
-  const cache = [elements('k', kType, headDim), elements('v', vType, vHeadDim)];
-  return [...own, STEP, NUMBERS, ...workLibs(rows), ROWS, ...cache];
+  const own = [round, merge, rescale, ...featureLibs(shape)];
+  const stored = [elements('k', cache.kType, headDim), elements('v', cache.vType, vHeadDim)];
+  return [...own, STEP, NUMBERS, ...workLibs(rows), rowsLib(numKvHeads, cache), ...stored];
 }
 
 /** Constants of the shader. Those that bound its loops are literals here because only such loops can be unrolled. */
@@ -82,6 +93,7 @@ export function registersConsts(shape: GqaShape, cache: CacheFormat, variant: Re
     V_DIM: shape.vHeadDim,
     ...stepConsts(shape),
     ROW_BLOCK: teamRows * blocks,
+    ...featureConsts(shape),
     WG_SIZE: wgSize,
     LANES: lanes,
     TOKENS: tokens,

@@ -9,8 +9,9 @@ import { ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from '../numbers/elements.ts';
+import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
-import { cacheLibs, NUMBERS, ROWS, STEP, stepConsts, type CacheFormat } from './lib.ts';
+import { cacheLibs, NUMBERS, rowsLib, STEP, stepConsts, type CacheFormat } from './lib.ts';
 import { workLibs, type RowFormats } from './rowFormats.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, powerOfTwoUpTo } from './sizes.ts';
@@ -43,9 +44,10 @@ export function decodeTiles(
         STEP,
         NUMBERS,
         ...workLibs(rows),
-        ROWS,
+        rowsLib(shape.numKvHeads, cache),
         PACKS[packOf(variant)],
         forCpu(variant) ? queriesPrivate : queriesWorkgroup,
+        ...featureLibs(shape),
         ...cacheLibs(cache),
       ],
       consts: tilesConsts(shape, cache, variant),
@@ -108,6 +110,7 @@ export function tilesConsts(shape: GqaShape, cache: CacheFormat, variant: TilesV
     V_DIM: shape.vHeadDim,
     ...stepConsts(shape),
     ROW_BLOCK: rowBlock,
+    ...featureConsts(shape),
     WG_SIZE: wgSize,
     TILE: tile,
     GROUPS: Math.min(GROUPS, tile),
@@ -162,14 +165,20 @@ const MOST_ROWS = 8;
 
 /** The sizes that suit a device and shape, as long as nothing was measured. */
 export function chooseTiles(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): TilesVariant {
-  const sizes = facts.software ? softwareSizes(shape, cache, facts) : gpuSizes(shape);
+  const sizes = facts.software ? softwareSizes(shape, cache, facts) : gpuSizes(shape, cache, facts);
   return fitting(shape, cache, facts, sizes);
 }
 
-/** GPUs: the rows of a KV head in blocks of at most eight. */
-function gpuSizes(shape: GqaShape): TilesVariant {
+/** Vectors of four elements of o that an invocation of a GPU keeps at most: twice as many spill on Intel. */
+const MOST_VEC4S = 4;
+
+/** GPUs: the rows of a KV head in blocks of at most eight, which larger workgroups share where V has long rows. */
+function gpuSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): TilesVariant {
   const rowBlock = evenBlocks(shape.rowsPerKvHead, MOST_ROWS);
-  return { template: 'tiles', wgSize: 128, tile: 32, rowBlock, mixWords: 1 };
+  const sizes = { template: 'tiles', wgSize: 128, tile: 32, rowBlock, mixWords: 1 } as const;
+  const { MIX_ROWS, MIX_VEC4S } = tilesConsts(shape, cache, sizes);
+  const isLong = MIX_ROWS * MIX_VEC4S > MOST_VEC4S || 2 * mixWidth(shape, cache, sizes) > sizes.wgSize;
+  return isLong && facts.maxInvocations >= 256 ? { ...sizes, wgSize: 256 } : sizes;
 }
 
 /**
@@ -183,11 +192,24 @@ function softwareSizes(shape: GqaShape, { vType }: CacheFormat, facts: DeviceFac
   return { template: 'tiles', wgSize, tile: 64, rowBlock, mixWords };
 }
 
-/** The same with shorter tiles where the device has too little workgroup memory. */
+/** The same with shorter tiles where the device has too little workgroup memory, and fewer rows where that is not enough. */
 function fitting(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts, sizes: TilesVariant): TilesVariant {
-  const fits = tilesWorkgroupBytes(shape, cache, sizes) <= facts.maxWorkgroupStorage;
-  if (fits || sizes.tile === GROUPS) return sizes;
-  return fitting(shape, cache, facts, { ...sizes, tile: sizes.tile / 2 });
+  const tiles = [1, 2, 4, 8].map((part) => sizes.tile / part).filter((tile) => tile >= GROUPS);
+  const found = tiles
+    .map((tile) => ({ ...sizes, tile }))
+    .find((each) => tilesWorkgroupBytes(shape, cache, each) <= facts.maxWorkgroupStorage);
+  return found ?? fewerRows(shape, cache, facts, sizes);
+}
+
+function fewerRows(
+  shape: GqaShape,
+  cache: CacheFormat,
+  facts: DeviceFacts,
+  sizes: TilesVariant,
+): TilesVariant {
+  if (sizes.rowBlock === 1) return { ...sizes, tile: GROUPS };
+  const rowBlock = evenBlocks(shape.rowsPerKvHead, Math.ceil(sizes.rowBlock / 2));
+  return fitting(shape, cache, facts, { ...sizes, rowBlock });
 }
 
 /** Throws ShapeError for sizes that the shader is not made for. */

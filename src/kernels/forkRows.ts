@@ -2,7 +2,7 @@
 import source from '../../shaders/cache/fork_rows.wgsl?raw';
 import { structLayout } from '../device/structs.ts';
 import { link } from '../device/wgsl.ts';
-import { rowScaleBytes, rowWords, scalesStart, scaleStride, type RowsLayout } from '../numbers/elements.ts';
+import { headSpans, type RowsLayout } from '../numbers/elements.ts';
 import type { Grid, Kernel } from './kernel.ts';
 
 const WG_SIZE = 64;
@@ -46,17 +46,11 @@ type Span = readonly [from: number, to: number, stride: number, count: number];
 
 /** The rows, then the scales, in u32 words. */
 function spansOf(stored: RowsLayout, heads: number, { from, to, kvLen }: ForkedRows): Span[] {
-  const { type, headDim, capacity } = stored;
-  const row = rowWords(type, headDim, 4);
-  const span = (start: number, stride: number, count: number): Span => [
-    start + from * heads * stride,
-    start + to * heads * stride,
-    stride,
-    count,
-  ];
-  const scales = rowScaleBytes(type, headDim) / 4; // half a word of int8, whose heads begin at whole ones
-  return [
-    span(0, capacity * row, kvLen * row),
-    span(scalesStart(stored) * 4, scaleStride(stored) * scales, Math.ceil(kvLen * scales)),
-  ];
+  const { rows, scales } = headSpans(stored);
+  return [rows, scales].map(({ start, stride, rowBytes }) => [
+    (start + from * heads * stride) / 4,
+    (start + to * heads * stride) / 4,
+    stride / 4,
+    Math.ceil((kvLen * rowBytes) / 4),
+  ]);
 }

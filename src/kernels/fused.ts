@@ -19,7 +19,7 @@ import {
 } from './decodeTiles.ts';
 import type { Grid, Kernel } from './kernel.ts';
 import type { CacheFormat } from './lib.ts';
-import { checkRegisters, chooseRegisters, hasRegisters } from './registersSizes.ts';
+import { checkRegisters, chooseRegisters, hasRegisters, suitsRegisters } from './registersSizes.ts';
 import { rowBlocksOf } from './residency.ts';
 import type { RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
@@ -34,12 +34,12 @@ export const FUSED_TEMPLATES: readonly FusedTemplate[] = ['registers', 'tiles', 
 
 /** The template that suits a device and shape, as long as nothing was measured, with its sizes. */
 export function chooseFused(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): FusedVariant {
-  return chooseIn(chooseTemplate(facts), shape, cache, facts);
+  return chooseIn(chooseTemplate(shape, facts), shape, cache, facts);
 }
 
-/** Registers wherever there are subgroups. */
-function chooseTemplate(facts: DeviceFacts): FusedTemplate {
-  return hasRegisters(facts) ? 'registers' : 'tiles';
+/** Registers wherever there are subgroups, but for rows too long for theirs. */
+function chooseTemplate(shape: GqaShape, facts: DeviceFacts): FusedTemplate {
+  return hasRegisters(facts) && suitsRegisters(shape, facts) ? 'registers' : 'tiles';
 }
 
 /** The sizes of a template that suit a device and shape. Throws FeatureMissingError when the device cannot run it. */

@@ -9,7 +9,10 @@ import elementsInt8Bits from '../../shaders/lib/elements_int8_bits.wgsl?raw';
 import numbers from '../../shaders/lib/numbers.wgsl?raw';
 import rescaleAlways from '../../shaders/lib/rescale_always.wgsl?raw';
 import rescaleSeldom from '../../shaders/lib/rescale_seldom.wgsl?raw';
+import pagesAppend from '../../shaders/lib/pages_append.wgsl?raw';
+import pagesStep from '../../shaders/lib/pages_step.wgsl?raw';
 import rowsContiguous from '../../shaders/lib/rows_contiguous.wgsl?raw';
+import rowsPaged from '../../shaders/lib/rows_paged.wgsl?raw';
 import scalesBlock from '../../shaders/lib/scales_block.wgsl?raw';
 import scalesNone from '../../shaders/lib/scales_none.wgsl?raw';
 import scalesRow from '../../shaders/lib/scales_row.wgsl?raw';
@@ -31,10 +34,12 @@ import {
 } from '../numbers/elements.ts';
 import type { GqaShape } from './shape.ts';
 
-/** What the kernels need to know of a cache: the element types of K and V. */
+/** What the kernels need to know of a cache: the element types of K and V, and how large its pages are, if it has any. */
 export interface CacheFormat {
   readonly kType: KvType;
   readonly vType: KvType;
+  /** Tokens of a page, even. Default: none, each sequence has its slots one behind the other. */
+  readonly pageSize?: number;
 }
 
 /** Throws ShapeError unless both element types are there. */
@@ -49,11 +54,27 @@ export function checkFormat(where: string, format: CacheFormat): void {
 export const STEP = step;
 export const NUMBERS = numbers;
 export const SUBGROUP = subgroup;
-export const ROWS = rowsContiguous;
+
+/** For a kernel that takes rows which lie one behind the other, and no pages. */
+export const ROWS_IN_ONE = rowsContiguous;
+
+/** Where a row lies, for kernels of steps. */
+export function rowsLib(numKvHeads: number, { pageSize }: CacheFormat): string {
+  return pageSize === undefined ? rowsContiguous : [pagedRows(numKvHeads, pageSize), pagesStep].join('\n');
+}
+
+/** The same for append_kv. */
+export function appendRowsLib(numKvHeads: number, { pageSize }: CacheFormat): string {
+  return pageSize === undefined ? rowsContiguous : [pagedRows(numKvHeads, pageSize), pagesAppend].join('\n');
+}
+
+function pagedRows(numKvHeads: number, pageSize: number): string {
+  return `const PAGE_SIZE = ${pageSize}u;\nconst NUM_KV_HEADS = ${numKvHeads}u;\n${rowsPaged}`;
+}
 
 /** Constants of lib step. */
-export function stepConsts({ groupSize, qLen, causal }: GqaShape) {
-  return { GROUP_SIZE: groupSize, MASKED: causal && qLen > 1 };
+export function stepConsts({ groupSize, causal }: GqaShape) {
+  return { GROUP_SIZE: groupSize, CAUSAL: causal };
 }
 
 /** Brings o to a round's maxima: always, or only where any has grown. */

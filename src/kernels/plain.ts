@@ -3,8 +3,9 @@ import avSource from '../../shaders/plain/plain_av.wgsl?raw';
 import scoresSource from '../../shaders/plain/plain_scores.wgsl?raw';
 import softmaxSource from '../../shaders/plain/plain_softmax.wgsl?raw';
 import { link } from '../device/wgsl.ts';
+import { featureConsts, scoreLibs, sinkLibs } from './features.ts';
 import type { Grid, Kernel } from './kernel.ts';
-import { kLib, NUMBERS, ROWS, STEP, stepConsts, vLib, type CacheFormat } from './lib.ts';
+import { kLib, NUMBERS, rowsLib, STEP, stepConsts, vLib, type CacheFormat } from './lib.ts';
 import { lseLib, outputLibs, queryLib, type RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 
@@ -12,8 +13,9 @@ const WG_SIZE = 64;
 
 /** scores = scale * q . k; grid [tiles of 64 keys, Lq * Hq, B]. */
 export function plainScores(shape: GqaShape, cache: CacheFormat, rows: Pick<RowFormats, 'q'>): Kernel {
-  const libs = [STEP, NUMBERS, ROWS, queryLib(rows), kLib(cache)];
-  const consts = { HEAD_DIM: shape.headDim, ...stepConsts(shape), WG_SIZE };
+  const keys = [rowsLib(shape.numKvHeads, cache), kLib(cache)];
+  const libs = [STEP, NUMBERS, queryLib(rows), ...keys, ...scoreLibs(allKeys(shape))];
+  const consts = { HEAD_DIM: shape.headDim, ...maskConsts(shape), WG_SIZE };
   return { name: 'plain_scores', source: link({ kernel: scoresSource, libs, consts }) };
 }
 
@@ -25,18 +27,28 @@ export function plainScoresGrid(shape: GqaShape, longestKvLen: number, qLen: num
 /** scores -> weights, in place, and with `lse` the log-sum-exp; grid of `rowGrid`. */
 export function plainSoftmax(shape: GqaShape, rows: Pick<RowFormats, 'lse'>): Kernel {
   const consts = { ...stepConsts(shape), WG_SIZE };
-  const libs = [STEP, NUMBERS, lseLib(rows)];
+  const libs = [STEP, NUMBERS, lseLib(rows), ...sinkLibs(shape)];
   return { name: 'plain_softmax', source: link({ kernel: softmaxSource, libs, consts }) };
 }
 
 /** o = weights . v; grid of `rowGrid`. */
 export function plainAv(shape: GqaShape, cache: CacheFormat, rows: Pick<RowFormats, 'o'>): Kernel {
-  const consts = { V_DIM: shape.vHeadDim, ...stepConsts(shape) };
-  const libs = [STEP, ROWS, ...outputLibs(rows), vLib(cache)];
+  const consts = { V_DIM: shape.vHeadDim, ...maskConsts(shape) };
+  const values = [rowsLib(shape.numKvHeads, cache), vLib(cache)];
+  const libs = [STEP, NUMBERS, ...outputLibs(rows), ...values, ...scoreLibs(allKeys(shape))];
   return { name: 'plain_av', source: link({ kernel: avSource, libs, consts }) };
 }
 
 /** One workgroup per query row, [Hq, Lq, B]: plain_softmax, plain_av and decode_merge. `qLen`: most query positions of a sequence. */
 export function rowGrid(shape: GqaShape, qLen: number): Grid {
   return [shape.numQHeads, qLen, shape.batch];
+}
+
+/** The kernels walk along all keys, those before a window too. */
+function allKeys(shape: GqaShape) {
+  return { ...shape, allKeys: true };
+}
+
+function maskConsts(shape: GqaShape) {
+  return { ...stepConsts(shape), ...featureConsts(allKeys(shape)) };
 }

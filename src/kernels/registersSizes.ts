@@ -4,6 +4,7 @@ import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { checkOneOf } from '../device/options.ts';
 import { ELEMENT_FORMATS, type KvType } from '../numbers/elements.ts';
 import { registersWorkgroupBytes, type RegistersVariant } from './decodeRegisters.ts';
+import { hides } from './features.ts';
 import { laneWords } from './laneWords.ts';
 import type { CacheFormat } from './lib.ts';
 import { profileOf } from './profile.ts';
@@ -52,8 +53,12 @@ function partsOf({ headDim, vHeadDim }: GqaShape, { kType, vType }: CacheFormat,
   return { k, v, kU32s: (k.words * k.bytes) / 4, vU32s: (v.words * v.bytes) / 4 };
 }
 
-/** Live through the loop of a step with several positions: what the rounds with hidden keys behind it need. */
+/** Live through the loop of a step with several positions, or with other hidden keys: what the rounds with hidden keys behind it need. */
 const MASKED_NUMBERS = 8;
+
+/** Rows so short leave room for more rows and keys, of which there is more to keep than is counted: Intel's compiler spilled. */
+const SHORT_ROW = 64;
+const SHORT_NUMBERS = 8;
 
 /**
  * 32-bit numbers of an invocation that are live at the widest point of the loop: o, q or what is read of it at a time, the
@@ -74,10 +79,11 @@ export function liveNumbers(
   const ahead = k.vec4s / k.words > 2 ? 6 : 4;
   const unpacked = cache.kType === 'f32' ? 0 : ahead * tokens;
   const query = late ? 4 + unpacked : teamRows * 4 * k.vec4s + 4;
-  const masked = shape.causal && shape.qLen > 1 ? MASKED_NUMBERS : 0;
+  const masked = (shape.causal && shape.qLen > 1) || hides(shape) ? MASKED_NUMBERS : 0;
   // Sums without zeros, and scales, where all of it is done early.
   const quantised = loadsVWithK && ELEMENT_FORMATS[cache.kType].scale !== 'none' ? 2 * teamRows * k.vec4s : 0;
-  return teamRows * 4 * v.vec4s + query + tokens * loads + teamRows * tokens + masked + quantised;
+  const short = widthOf(shape) < SHORT_ROW ? SHORT_NUMBERS : 0;
+  return teamRows * 4 * v.vec4s + query + tokens * loads + teamRows * tokens + masked + quantised + short;
 }
 
 // Instructions, counted from what compilers made of the kernel for AMD and Intel, to compare variants by; none is exact.
@@ -168,6 +174,15 @@ function widthOf({ headDim, vHeadDim }: GqaShape): number {
 /** Lanes of a team at most for rows of a shape: four elements to a lane, and a quad at least. */
 export function mostLanesOf(shape: GqaShape, facts: DeviceFacts): number {
   return Math.max(LEAST_LANES, Math.min(mostLanes(facts), widthOf(shape) / 4));
+}
+
+/** Longest rows that are kept in registers whatever a lane gets of them. */
+const LONG_ROW = 256;
+
+/** Whether the registers of a device are enough for rows of a shape: those past 256 elements spill on Intel, where teams have 16 lanes. */
+export function suitsRegisters(shape: GqaShape, facts: DeviceFacts): boolean {
+  const width = widthOf(shape);
+  return facts.software || width <= LONG_ROW || width <= MOST_ELEMENTS * mostLanesOf(shape, facts);
 }
 
 function candidates(shape: GqaShape, facts: DeviceFacts): RegisterSizes[] {

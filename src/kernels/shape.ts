@@ -8,6 +8,7 @@ import {
   describe,
   type Known,
 } from '../device/options.ts';
+import { checkFeatures, type FeatureOptions } from './features.ts';
 
 export { checkWhole } from '../device/options.ts';
 
@@ -38,6 +39,8 @@ export interface ShapeOptions {
   readonly qLen?: number;
   /** Position i of qLen sees all but the last qLen - 1 - i keys (aligned bottom-right). Default true. */
   readonly causal?: boolean;
+  /** What is done to scores beyond the scale. Default: nothing. */
+  readonly features?: FeatureOptions;
 }
 
 /** The fields of ShapeOptions. */
@@ -49,6 +52,7 @@ export const SHAPE_OPTIONS = {
   vHeadDim: true,
   qLen: true,
   causal: true,
+  features: true,
 } satisfies Known<ShapeOptions>;
 
 /** A checked shape with its derived counts. */
@@ -66,8 +70,8 @@ export type HeadDims = Pick<GqaShape, 'headDim' | 'vHeadDim'>;
 
 /** Throws ShapeError unless there are kernels for rows of so many elements. */
 export function checkHeadDim(where: string, headDim: number): void {
-  const isWithin = headDim >= MIN_HEAD_DIM && headDim <= MAX_HEAD_DIM;
-  if (isWithin && Number.isSafeInteger(headDim) && headDim % 8 === 0) return;
+  const isWithin = Number.isSafeInteger(headDim) && headDim >= MIN_HEAD_DIM && headDim <= MAX_HEAD_DIM;
+  if (isWithin && headDim % 8 === 0) return;
   const wanted = `a multiple of 8 from ${MIN_HEAD_DIM} to ${MAX_HEAD_DIM}`;
   throw new ShapeError(`${where}: expected ${wanted}, got ${describe(headDim)}`);
 }
@@ -81,7 +85,8 @@ export function checkHeadDims(where: string, { headDim, vHeadDim }: HeadDims): v
 /** Checks a shape; throws ShapeError naming the field, what it must be and what was given. */
 export function checkShape(options: ShapeOptions): GqaShape {
   checkOptions('shape', options, SHAPE_OPTIONS);
-  const { batch = 1, numQHeads, numKvHeads, headDim, vHeadDim = headDim, qLen = 1, causal = true } = options;
+  const { batch = 1, numQHeads, numKvHeads, headDim, vHeadDim = headDim, qLen = 1 } = options;
+  const { causal = true, features = {} } = options;
   checkWhole('batch', batch, 1, MAX_BATCH);
   checkWhole('numQHeads', numQHeads, 1, MAX_HEADS);
   checkWhole('numKvHeads', numKvHeads, 1, MAX_HEADS);
@@ -95,7 +100,7 @@ export function checkShape(options: ShapeOptions): GqaShape {
   const rowsPerKvHead = groupSize * qLen;
   const rows = batch * numQHeads * qLen;
   const given = { batch, numQHeads, numKvHeads, headDim, vHeadDim, qLen, causal };
-  return { ...given, groupSize, rowsPerKvHead, rows };
+  return { ...given, features: checkFeatures('features', features, causal), groupSize, rowsPerKvHead, rows };
 }
 
 const SHAPE_NUMBERS = [
@@ -113,4 +118,5 @@ const SHAPE_NUMBERS = [
 /** Throws ShapeError unless this is what `checkShape` returned. */
 export function checkGqaShape(where: string, shape: GqaShape): void {
   checkNumbers(where, shape, SHAPE_NUMBERS, 'checkShape');
+  checkFeatures(`${where}: features`, shape.features, shape.causal);
 }

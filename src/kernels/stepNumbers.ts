@@ -20,6 +20,7 @@ const STEP = structLayout(source, 'Step', {
   o_position: 'u32',
   lse_head: 'u32',
   lse_position: 'u32',
+  trees: 'u32',
 });
 const SEQUENCE = structLayout(source, 'Sequence', {
   kv_len: 'u32',
@@ -29,7 +30,7 @@ const SEQUENCE = structLayout(source, 'Sequence', {
   q_start: 'u32',
   o_start: 'u32',
   lse_start: 'u32',
-  pad: 'u32',
+  first_page: 'u32',
 });
 const ITEM = structLayout(source, 'Item', { sequence: 'u32', begin: 'u32', end: 'u32', state: 'u32' });
 
@@ -62,6 +63,8 @@ export interface StepSequence {
   readonly lseStart: number;
   readonly firstState: number;
   readonly numSplits: number;
+  /** Numbers of its pages, the first tokens' first; a cache without pages has none. */
+  readonly pages?: readonly number[];
 }
 
 /** A sequence, or one of its splits: keys `begin` to `end` - 1. Without a state it is all of its sequence. */
@@ -72,28 +75,45 @@ export interface StepItem {
   readonly state?: number;
 }
 
-/** Words of the `step` binding for so many sequences and items. */
-export function stepWordCount(batch: number, items: number): number {
-  return STEP.words + batch * SEQUENCE.words + items * ITEM.words;
+/** Words of a position's bits, in 16 bytes. */
+const TREE_WORDS = 4;
+
+/** What the `step` binding may hold behind its items. */
+export interface StepLists {
+  /** Positions with trees. */
+  readonly treePositions?: number;
+  /** Pages of all sequences. */
+  readonly pages?: number;
 }
 
-/** The words of the `step` binding. */
+/** Words of the `step` binding for so many sequences and items. */
+export function stepWordCount(batch: number, items: number, lists: StepLists = {}): number {
+  const { treePositions = 0, pages = 0 } = lists;
+  const table = batch * SEQUENCE.words + items * ITEM.words + treePositions * TREE_WORDS;
+  return STEP.words + table + Math.ceil(pages / 4) * 4;
+}
+
+/**
+ * The words of the `step` binding. `trees`: of as many positions for each sequence as the one with the most has, bits for the step's own
+ * keys, the first one's the lowest.
+ */
 export function packStep(
   header: StepHeader,
   sequences: readonly StepSequence[],
   items: readonly StepItem[],
+  trees: readonly bigint[] = [],
 ): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(stepWordCount(sequences.length, items.length));
+  const pages = sequences.reduce((sum, sequence) => sum + (sequence.pages?.length ?? 0), 0);
+  const lists = { treePositions: trees.length, pages };
+  const words = new Uint32Array(stepWordCount(sequences.length, items.length, lists));
   packHeader(words, header, sequences.length);
   let at = STEP.words;
-  for (const sequence of sequences) {
-    words[at + SEQUENCE.word.kv_len] = sequence.kvLen;
-    words[at + SEQUENCE.word.first_state] = sequence.firstState;
-    words[at + SEQUENCE.word.num_splits] = sequence.numSplits;
-    words[at + SEQUENCE.word.q_len] = sequence.qLen;
-    words[at + SEQUENCE.word.q_start] = sequence.qStart / VEC4;
-    words[at + SEQUENCE.word.o_start] = sequence.oStart / VEC4;
-    words[at + SEQUENCE.word.lse_start] = sequence.lseStart;
+  let page = stepWordCount(sequences.length, items.length, { treePositions: trees.length });
+  for (const { pages: own = [], ...sequence } of sequences) {
+    packSequence(words, at, sequence);
+    if (own.length > 0) words[at + SEQUENCE.word.first_page] = page - STEP.words;
+    words.set(own, page);
+    page += own.length;
     at += SEQUENCE.words;
   }
   for (const { sequence, begin, end, state } of items) {
@@ -102,6 +122,12 @@ export function packStep(
     words[at + ITEM.word.end] = end;
     words[at + ITEM.word.state] = state === undefined ? 0 : state + 1;
     at += ITEM.words;
+  }
+  words[STEP.word.trees] = trees.length > 0 ? (at - STEP.words) / 4 : 0;
+  for (const bits of trees) {
+    words[at] = Number(bits & 0xffff_ffffn);
+    words[at + 1] = Number(bits >> 32n);
+    at += TREE_WORDS;
   }
   return words;
 }
@@ -121,4 +147,14 @@ function packHeader(words: Uint32Array<ArrayBuffer>, header: StepHeader, batch: 
   words[STEP.word.o_position] = o.position / VEC4;
   words[STEP.word.lse_head] = lse.head;
   words[STEP.word.lse_position] = lse.position;
+}
+
+function packSequence(words: Uint32Array, at: number, sequence: Omit<StepSequence, 'pages'>): void {
+  words[at + SEQUENCE.word.kv_len] = sequence.kvLen;
+  words[at + SEQUENCE.word.first_state] = sequence.firstState;
+  words[at + SEQUENCE.word.num_splits] = sequence.numSplits;
+  words[at + SEQUENCE.word.q_len] = sequence.qLen;
+  words[at + SEQUENCE.word.q_start] = sequence.qStart / VEC4;
+  words[at + SEQUENCE.word.o_start] = sequence.oStart / VEC4;
+  words[at + SEQUENCE.word.lse_start] = sequence.lseStart;
 }

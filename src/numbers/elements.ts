@@ -108,6 +108,27 @@ export function scaleStride({ type, capacity }: RowsLayout): number {
   return ELEMENT_FORMATS[type].scale === 'row' ? capacity + (capacity % 2) : capacity;
 }
 
+/** Where something of each row lies, in bytes: `start` is the first head's, `stride` from head to head. */
+export interface HeadSpan {
+  readonly start: number;
+  readonly stride: number;
+  readonly rowBytes: number;
+}
+
+/** Where the rows of each head lie, one behind the other, and their scales. */
+export function headSpans(layout: RowsLayout): { readonly rows: HeadSpan; readonly scales: HeadSpan } {
+  const { type, headDim, capacity } = layout;
+  const [row, scales] = [rowWords(type, headDim) * WORD_BYTES, rowScaleBytes(type, headDim)];
+  return {
+    rows: { start: 0, stride: capacity * row, rowBytes: row },
+    scales: {
+      start: scalesStart(layout) * WORD_BYTES,
+      stride: scaleStride(layout) * scales,
+      rowBytes: scales,
+    },
+  };
+}
+
 /** The types of K and V as one name: `f16`; two that differ by `mixed`, or as in `int8/f16`. */
 export function typesName(
   { kType, vType }: { readonly kType: KvType; readonly vType: KvType },

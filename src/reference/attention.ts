@@ -1,13 +1,14 @@
 // attention.ts: grouped-query attention in plain loops, the oracle of every kernel.
 import { checkFunction } from '../device/options.ts';
 import { checkProblem, qLenOf, vHeadDimOf, type AttentionProblem } from './attentionProblem.ts';
+import { featuredScore, featuresShow, type RowPlace } from './problemFeatures.ts';
 
 export { qLenOf, vHeadDimOf, type AttentionProblem } from './attentionProblem.ts';
 
 /**
- * o [B, Hq, Lq, Dv] and natural log-sum-exp [B, Hq, Lq]; a row with nothing to attend to has o = 0, lse = -Infinity, one with
- * a score outside the range (`isScore`) NaN for both. Rows of positions that a sequence does not have are as those with nothing
- * to attend to.
+ * o [B, Hq, Lq, Dv] and natural log-sum-exp [B, Hq, Lq]; a row with nothing to attend to has o = 0, lse = -Infinity or its
+ * head's sink logit, one with a score outside the range (`isScore`) NaN for both. Rows of positions that a sequence does not
+ * have stay o = 0, lse = -Infinity.
  */
 export interface AttentionResult {
   readonly o: Float64Array;
@@ -48,46 +49,61 @@ export function attention(problem: AttentionProblem, round: Round = exact): Atte
       const slot = (b * numKvHeads + hk) * capacity;
       for (let i = 0; i < qLenOf(problem, b); i++) {
         const row = (b * numQHeads + h) * qLen + i;
-        lse[row] = attendRow(problem, row, slot, visibleKeys(problem, b, i), o, round);
+        const place = { b, h, i, own: problem.kvLens[b]! - qLenOf(problem, b) + i };
+        lse[row] = attendRow(problem, row, slot, place, o, round);
       }
     }
   }
   return { o, lse };
 }
 
-/** One query row over `keys` keys, from `slot` on; writes its row of o and returns the log-sum-exp. */
+/** One query row over the keys that it sees, of those from `slot` on; writes its row of o and returns the log-sum-exp. */
 function attendRow(
   p: AttentionProblem,
   row: number,
   slot: number,
-  keys: number,
+  place: RowPlace,
   o: Float64Array,
   round: Round,
 ): number {
-  if (keys === 0) return -Infinity;
-  const { headDim } = p;
+  const { headDim, features = {} } = p;
   const vHeadDim = vHeadDimOf(p);
   const at = row * vHeadDim;
-  const scores = new Float64Array(keys);
-  let m = -Infinity;
-  for (let t = 0; t < keys; t++) {
-    let dot = 0;
-    const k = (slot + t) * headDim;
-    for (let d = 0; d < headDim; d++) dot = round(dot + round(p.q[row * headDim + d]! * p.k[k + d]!));
-    scores[t] = round(dot * p.smScale);
-    m = Math.max(m, scores[t]!);
-  }
-  if (!scores.every(isScore)) {
+  const sink = features.sinkLogits ? Math.fround(features.sinkLogits[place.h]!) : -Infinity;
+  const keys = keysOf(p, place);
+  if (keys.length === 0) return sink;
+  const products = keys.map((t) => product(p, row * headDim, (slot + t) * headDim, round));
+  const scores = products.map((score, n) => featuredScore(features, score, place, keys[n]!, round));
+  if (![...products, ...scores].every(isScore)) {
     o.fill(NaN, at, at + vHeadDim);
     return NaN;
   }
-  let l = 0;
-  for (let t = 0; t < keys; t++) {
-    const weight = round(Math.exp(round(scores[t]! - m)));
+  const m = scores.reduce((most, score) => Math.max(most, score), sink);
+  let l = round(Math.exp(round(sink - m)));
+  for (const [n, t] of keys.entries()) {
+    const weight = round(Math.exp(round(scores[n]! - m)));
     l = round(l + weight);
     const v = (slot + t) * vHeadDim;
     for (let d = 0; d < vHeadDim; d++) o[at + d] = round(o[at + d]! + round(weight * p.v[v + d]!));
   }
   for (let d = 0; d < vHeadDim; d++) o[at + d] = round(o[at + d]! / l);
   return round(m + round(Math.log(l)));
+}
+
+function keysOf(p: AttentionProblem, row: RowPlace): number[] {
+  const keys = Array.from({ length: visibleKeys(p, row.b, row.i) }, (_, t) => t);
+  const { features } = p;
+  return features ? keys.filter((t) => featuresShow(features, row, t)) : keys;
+}
+
+/** The scaled product of the query at `at` with the key at `k`. */
+function product(
+  { q, k, headDim, smScale }: AttentionProblem,
+  at: number,
+  key: number,
+  round: Round,
+): number {
+  let dot = 0;
+  for (let d = 0; d < headDim; d++) dot = round(dot + round(q[at + d]! * k[key + d]!));
+  return round(dot * smScale);
 }

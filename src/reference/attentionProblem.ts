@@ -2,6 +2,7 @@
 import { ShapeError } from '../device/errors.ts';
 import { checkBoolean, checkFinite, checkWhole, describe, isRecord } from '../device/options.ts';
 import { checkKvLens, checkQLens } from '../numbers/kvLens.ts';
+import { checkProblemFeatures, type ProblemFeatures } from './problemFeatures.ts';
 
 /** One attention problem in host memory; k and v are the values a cache stores, already rounded to its element type. */
 export interface AttentionProblem {
@@ -25,6 +26,8 @@ export interface AttentionProblem {
   readonly k: Float32Array<ArrayBuffer>;
   /** [B, Hkv, capacity, Dv] */
   readonly v: Float32Array<ArrayBuffer>;
+  /** What is done to scores and sums beyond the scale. Default: nothing. */
+  readonly features?: ProblemFeatures;
 }
 
 /** Dv of a problem. */
@@ -42,7 +45,10 @@ export function qLenOf({ qLens, qLen }: Pick<AttentionProblem, 'qLens' | 'qLen'>
 
 const COUNTS = ['batch', 'numQHeads', 'numKvHeads', 'headDim', 'qLen', 'capacity'] as const;
 
-type Sizes = Pick<AttentionProblem, (typeof COUNTS)[number] | 'vHeadDim' | 'qLens' | 'causal' | 'kvLens'>;
+type Sizes = Pick<
+  AttentionProblem,
+  (typeof COUNTS)[number] | 'vHeadDim' | 'qLens' | 'causal' | 'kvLens' | 'features'
+>;
 
 /** Throws ShapeError unless the sizes of a problem fit each other. Head dims that no kernel knows are taken. */
 export function checkSizes(where: string, sizes: Sizes): void {
@@ -57,6 +63,7 @@ export function checkSizes(where: string, sizes: Sizes): void {
   checkBoolean(`${where}: causal`, sizes.causal);
   checkKvLens(where, sizes.kvLens, batch, capacity);
   if (sizes.qLens !== undefined) checkQLens(where, sizes.qLens, batch, sizes.qLen);
+  checkProblemFeatures(where, sizes);
 }
 
 /** Throws ShapeError unless q, k and v are as long as the sizes say. */

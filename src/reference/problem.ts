@@ -12,6 +12,7 @@ import { KV_TYPES, type KvType, type RowsLayout } from '../numbers/elements.ts';
 import { decodeRows, encodeRows } from '../numbers/storedRows.ts';
 import { checkData, checkSizes, type AttentionProblem } from './attentionProblem.ts';
 import { normals } from '../numbers/random.ts';
+import { featureOptionsOf, type ProblemFeatures } from './problemFeatures.ts';
 
 /** A problem with the bytes that a cache of its element types stores. */
 export interface StoredProblem extends AttentionProblem {
@@ -23,7 +24,9 @@ export interface StoredProblem extends AttentionProblem {
 }
 
 /** What a problem is made from; the rest has the engine's defaults. */
-export interface ProblemOptions extends ShapeOptions {
+export interface ProblemOptions extends Omit<ShapeOptions, 'features'> {
+  /** What is done to scores and sums beyond the scale, with its numbers. Default: nothing. */
+  readonly features?: ProblemFeatures;
   /** C, token slots of each head. Default: the longest of `kvLens`, at least 1. */
   readonly capacity?: number;
   /** Keys of each sequence: [B]. */
@@ -81,8 +84,18 @@ function sizesOf(where: string, options: ProblemOptions): Sizes {
   checkOneOf(`${where}: kType`, kType, KV_TYPES);
   checkOneOf(`${where}: vType`, vType, KV_TYPES);
   const { capacity: most = Number.MAX_SAFE_INTEGER } = options;
-  const positions = { qLen, ...(qLens !== undefined && { qLens }) };
-  const shape = { batch, numQHeads, numKvHeads, headDim, vHeadDim, ...positions, causal };
+  const { features } = options;
+  const shape = {
+    batch,
+    numQHeads,
+    numKvHeads,
+    headDim,
+    vHeadDim,
+    qLen,
+    ...(qLens !== undefined && { qLens }),
+    causal,
+    ...(features && { features }),
+  };
   checkSizes(where, { ...shape, kvLens, capacity: most });
   const { smScale = 1 / Math.sqrt(headDim) } = options;
   checkFinite(`${where}: smScale`, smScale);
@@ -148,6 +161,13 @@ function poisoned(
 }
 
 /** The shape of a problem, without its numbers. */
-export function shapeOf(problem: ShapeOptions): GqaShape {
-  return checkShape(pickKnown<ShapeOptions>(problem, SHAPE_OPTIONS));
+export function shapeOf({
+  features,
+  ...problem
+}: Omit<ShapeOptions, 'features'> & Pick<ProblemOptions, 'features'>): GqaShape {
+  const { features: _, ...known } = SHAPE_OPTIONS;
+  return checkShape({
+    ...pickKnown<Omit<ShapeOptions, 'features'>>(problem, known),
+    features: featureOptionsOf(features),
+  });
 }

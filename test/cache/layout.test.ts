@@ -108,6 +108,28 @@ describe('cacheLayout', () => {
   });
 });
 
+test('V of another head dim: its own rows, bytes and scales', () => {
+  const layout = cacheLayout({
+    batch: 2,
+    numKvHeads: 3,
+    headDim: 192,
+    vHeadDim: 128,
+    capacity: 10,
+    kType: 'f16',
+    vType: 'int8',
+  });
+  expect(layout).toMatchObject({
+    headDim: 192,
+    vHeadDim: 128,
+    k: { type: 'f16', headDim: 192, heads: 6, capacity: 10 },
+    v: { type: 'int8', headDim: 128, heads: 6, capacity: 10 },
+    kBytes: 60 * 192 * 2,
+    vScales: 60 * 8, // words of 16 bytes
+    vBytes: 60 * 128 + 128, // 60 scales of two bytes, to whole words
+    bytesPerToken: 3 * (384 + 128 + 2),
+  });
+});
+
 test('kvBytesRead counts each token of each sequence once', () => {
   const layout = cacheLayout({ batch: 3, numKvHeads: 2, headDim: 64, capacity: 100, kType: 'f16' });
   // 100 + 0 + 7 tokens of 2 heads * 64 elements * (2 + 2) bytes
@@ -133,6 +155,7 @@ describe('cacheLayout refuses', () => {
     ['layers', 2.5, 'cache: layers: expected a whole number from 1 to 8192, got 2.5'],
     ['headDim', 0, 'cache: headDim: expected a multiple of 8 from 8 to 512, got 0'],
     ['headDim', 65, 'cache: headDim: expected a multiple of 8 from 8 to 512, got 65'],
+    ['vHeadDim', 520, 'cache: vHeadDim: expected a multiple of 8 from 8 to 512, got 520'],
     ['headDim', -64, 'cache: headDim: expected a multiple of 8 from 8 to 512, got -64'],
     ['kType', 'int16', 'cache: kType must be one of f32, f16, bf16, int8, int4, got "int16"'],
     ['vType', 'f64', 'cache: vType must be one of f32, f16, bf16, int8, int4, got "f64"'],

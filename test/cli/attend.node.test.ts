@@ -33,12 +33,15 @@ function tensor(name: string, dtype: SafetensorsDtype, shape: number[], values: 
 interface Example extends Pick<AttentionProblem, 'batch' | 'numQHeads' | 'numKvHeads' | 'qLen' | 'capacity'> {
   readonly dtypes: readonly [SafetensorsDtype, SafetensorsDtype, SafetensorsDtype];
   readonly kvLens?: readonly number[];
+  readonly headDim?: number;
+  readonly vHeadDim?: number;
 }
 
 const D = 64;
 
 /** Writes random q, k, v (and kv_lens as I64) to the input file and returns the problem they pose. */
 async function writeExample({ dtypes, kvLens, ...shape }: Example): Promise<AttentionProblem> {
+  const { headDim = D, vHeadDim = headDim } = shape;
   const { batch, numQHeads, numKvHeads, qLen, capacity } = shape;
   const make = (name: string, i: 0 | 1 | 2, axes: number[]) =>
     tensor(
@@ -50,9 +53,9 @@ async function writeExample({ dtypes, kvLens, ...shape }: Example): Promise<Atte
         axes.reduce((n, size) => n * size, 1),
       ),
     );
-  const q = make('q', 0, [batch, numQHeads, qLen, D]);
-  const k = make('k', 1, [batch, numKvHeads, capacity, D]);
-  const v = make('v', 2, [batch, numKvHeads, capacity, D]);
+  const q = make('q', 0, [batch, numQHeads, qLen, headDim]);
+  const k = make('k', 1, [batch, numKvHeads, capacity, headDim]);
+  const v = make('v', 2, [batch, numKvHeads, capacity, vHeadDim]);
   const tensors: TensorData[] = [q.tensor, k.tensor, v.tensor];
   if (kvLens) {
     tensors.push({ name: 'kv_lens', dtype: 'I64', shape: [batch], data: BigInt64Array.from(kvLens, BigInt) });
@@ -60,10 +63,11 @@ async function writeExample({ dtypes, kvLens, ...shape }: Example): Promise<Atte
   await writeSafetensors(input, tensors);
   return {
     ...shape,
-    headDim: D,
+    headDim,
+    vHeadDim,
     causal: true,
     kvLens: kvLens ?? Array.from({ length: batch }, () => capacity),
-    smScale: 1 / 8,
+    smScale: 1 / Math.sqrt(headDim),
     q: q.values,
     k: k.values,
     v: v.values,
@@ -90,8 +94,8 @@ async function readOutput() {
 /** Is the output file what float64 attention says? */
 async function expectRight(problem: AttentionProblem): Promise<void> {
   const { o, lse } = await readOutput();
-  const { batch, numQHeads, qLen } = problem;
-  expect(o.shape).toEqual([batch, numQHeads, qLen, D]);
+  const { batch, numQHeads, qLen, vHeadDim } = problem;
+  expect(o.shape).toEqual([batch, numQHeads, qLen, vHeadDim]);
   expect(lse.shape).toEqual([batch, numQHeads, qLen]);
   expect(verify(expect64(problem), o.data, lse.data)).toMatchObject({ pass: true });
 }
@@ -106,6 +110,18 @@ const CONTROL: Example = {
 };
 
 describe('results', () => {
+  test('V of another head dim than K, both small', async () => {
+    const problem = await writeExample({ ...CONTROL, headDim: 24, vHeadDim: 8 });
+    const { out } = await gqaAttend(input, '--out', output, '--kv-dtype', 'int8');
+    expect(out).toContain('k [2, 2, 37, 24], v [2, 2, 37, 8] as int8');
+    const { batch, numKvHeads, capacity } = problem;
+    const round = (values: Float32Array, headDim: number) => {
+      const layout = { type: 'int8', headDim, heads: batch * numKvHeads, capacity } as const;
+      return decodeRows(layout, encodeRows(layout, values));
+    };
+    await expectRight({ ...problem, k: round(problem.k, 24), v: round(problem.v, 8) });
+  });
+
   test('F32, groups of 4: o and lse agree with float64, metadata says how they were made', async () => {
     const problem = await writeExample(CONTROL);
     const { out, error } = await gqaAttend(input, '--out', output);

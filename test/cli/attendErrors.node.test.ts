@@ -59,7 +59,7 @@ describe('bad input leaves the output as it was', () => {
     [
       'integers',
       [Q, K, zeros('v', [2, 2, 9, D], 'I32')],
-      '"v": expected F32, F16, BF16 [B, Hkv, T, D]; got I32 [',
+      '"v": expected F32, F16, BF16 [B, Hkv, T, Dv]; got I32 [',
     ],
     [
       'B differs',
@@ -74,15 +74,16 @@ describe('bad input leaves the output as it was', () => {
     [
       'T differs',
       [Q, K, zeros('v', [2, 2, 8, D])],
-      '"v": expected [2, 2, 9, 64] as k has, got [2, 2, 8, 64]',
+      '"v": expected [2, 2, 9, Dv], because k is [2, 2, 9, 64]; got [2, 2, 8, 64]',
     ],
-    ['Hkv of v', [Q, K, zeros('v', [2, 1, 9, D])], '"v": expected [2, 2, 9, 64] as k has, got [2, 1, 9, 64]'],
-    ['Hq % Hkv', [Q, zeros('k', [2, 3, 9, D]), V], '"k": Hq (8) must be a multiple of Hkv (3)'],
     [
-      'D 40',
-      [zeros('q', [2, 8, 1, 40]), K, V],
-      '"q": D must be one of 64, 80, 96, 112, 128, 192, 256, got 40',
+      'Hkv of v',
+      [Q, K, zeros('v', [2, 1, 9, D])],
+      '"v": expected [2, 2, 9, Dv], because k is [2, 2, 9, 64]; got [2, 1, 9, 64]',
     ],
+    ['Dv 20', [Q, K, zeros('v', [2, 2, 9, 20])], '"v": Dv: expected a multiple of 8 from 8 to 512, got 20'],
+    ['Hq % Hkv', [Q, zeros('k', [2, 3, 9, D]), V], '"k": Hq (8) must be a multiple of Hkv (3)'],
+    ['D 44', [zeros('q', [2, 8, 1, 44]), K, V], '"q": D: expected a multiple of 8 from 8 to 512, got 44'],
     ['Lq 9', [zeros('q', [2, 8, 9, D]), K, V], '"q": Lq: expected a whole number from 1 to 8, got 9'],
     ['B 0', [zeros('q', [0, 8, 1, D]), K, V], '"q": B: expected a whole number from 1 to 4096, got 0'],
     ['T 0', [Q, zeros('k', [2, 2, 0, D]), V], '"k": T: expected a positive whole number, got 0'],

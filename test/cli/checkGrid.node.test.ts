@@ -41,7 +41,7 @@ describe('cases', () => {
         ({ problem: { kType, vType = kType } }) => kType === type && vType === type,
       );
       expect(values(group, grid)).toEqual(GROUPS);
-      expect(values((p) => p.headDim, grid)).toEqual([64, 80, 96, 112, 128, 192, 256]);
+      expect(values((p) => p.headDim, grid)).toEqual([8, 24, 40, 64, 80, 96, 112, 128, 192, 256, 512]);
       expect(values((p) => p.qLen, grid)).toEqual([1, 2, 5, 8]);
       expect(values((p) => p.kvLens[0], grid)).toEqual([
         1, 3, 20, 31, 32, 33, 63, 64, 65, 127, 128, 129, 131, 255, 256, 257, 509, 997, 1000, 1023, 1024, 1025,
@@ -50,6 +50,7 @@ describe('cases', () => {
     const names = CHECK_CASES.map(({ name }) => name);
     expect(names).toContain('b3_h8_kv4_d64_t257-0-63_f32');
     expect(names).toContain('h8_kv4_d64_t257_q5_full_f16');
+    expect(names).toContain('h8_kv4_d192-128_t257_f16');
     expect(new Set(names).size).toBe(names.length);
     expect(CHECK_CASES.every(({ variants }) => variants === undefined)).toBe(true);
   });
@@ -124,12 +125,14 @@ describe('planChecks', () => {
     expect(plan(GPU_FACTS, SMALL, { kernels: ['plain'] })).toEqual(['plain']);
   });
 
-  test('matrices where the device has some, and for caches of f16 alone', () => {
+  test('matrices where the device has some, and for what they are made for', () => {
     const facts = { ...GPU_FACTS, matrixUnit: 16 };
     const kernels = ['matrix'] as const;
     expect(plan(facts, { ...SMALL, kType: 'f16' }, { kernels })).toEqual(['matrix']);
     expect(plan(facts, { ...SMALL, kType: 'f16', vType: 'int8' }, { kernels })).toEqual([]);
     expect(plan(GPU_FACTS, { ...SMALL, kType: 'f16' }, { kernels })).toEqual([]);
+    expect(plan(facts, { ...SMALL, vHeadDim: 128, kType: 'f16' }, { kernels })).toEqual([]);
+    expect(plan(facts, { ...SMALL, headDim: 40, kType: 'f16' }, { kernels })).toEqual([]);
   });
 
   test('in the sizes that the device would take', () => {

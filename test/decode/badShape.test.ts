@@ -46,6 +46,7 @@ describe('a shape', () => {
   test('is given its defaults and derived counts', () => {
     expect(checkShape(good)).toEqual({
       ...good,
+      vHeadDim: 128,
       batch: 1,
       qLen: 1,
       causal: true,

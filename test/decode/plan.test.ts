@@ -19,7 +19,7 @@ import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 import { message } from '../support/failure.ts';
 
-interface Given extends ShapeOptions {
+interface Given extends Omit<ShapeOptions, 'features'> {
   readonly capacity: number;
   readonly kType?: KvType;
 }

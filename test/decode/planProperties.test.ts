@@ -7,6 +7,7 @@ import {
   type DecodePlan,
   type DeviceFacts,
   KV_TYPES,
+  type KvType,
   type PlanContext,
 } from '../../src/index.ts';
 import { planDecode } from '../../src/decode/plan.ts';
@@ -15,7 +16,7 @@ import type { TunedEntry } from '../../src/decode/tuning.ts';
 import { stepWordCount } from '../../src/kernels/stepNumbers.ts';
 import { rowsPerWorkgroup } from '../../src/kernels/fused.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from '../support/deviceFacts.ts';
-import { HEAD_DIMS } from '../support/shapes.ts';
+import { HEAD_DIMS, RARE_HEAD_DIMS } from '../support/shapes.ts';
 
 const SEED = 20250611;
 
@@ -43,7 +44,8 @@ const cases: fc.Arbitrary<Case> = fc
     batch: fc.integer({ min: 1, max: 5 }),
     numKvHeads: fc.integer({ min: 1, max: 9 }),
     groupSize: fc.integer({ min: 1, max: 40 }),
-    headDim: fc.constantFrom(...HEAD_DIMS),
+    headDim: fc.constantFrom(...HEAD_DIMS, ...RARE_HEAD_DIMS),
+    vHeadDim: fc.constantFrom(...HEAD_DIMS, ...RARE_HEAD_DIMS),
     qLen: fc.integer({ min: 1, max: 8 }),
     causal: fc.boolean(),
     capacity: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 9000 })),
@@ -53,9 +55,9 @@ const cases: fc.Arbitrary<Case> = fc
   })
   .chain(({ groupSize, facts: device, ...options }) => {
     const { qLen, causal, ...cache } = options;
-    const { batch, numKvHeads, headDim } = cache;
+    const { batch, numKvHeads, headDim, vHeadDim } = cache;
     const numQHeads = numKvHeads * groupSize;
-    const shape = checkShape({ batch, numQHeads, numKvHeads, headDim, qLen, causal });
+    const shape = checkShape({ batch, numQHeads, numKvHeads, headDim, vHeadDim, qLen, causal });
     const context = planContext(shape, cacheLayout(cache), device, { fixedSplits: true });
     return lengths(context).map((kvLens) => ({ context, facts: device, kvLens }));
   });
@@ -185,7 +187,7 @@ describe('every plan', () => {
       const { shape, variant, maxPartials } = context;
       if (maxPartials > 1) {
         const rows = shape.numQHeads * shape.qLen;
-        expect(maxPartials * rows * (shape.headDim * 4 + 16)).toBeLessThanOrEqual(device.maxBindingBytes);
+        expect(maxPartials * rows * (shape.vHeadDim * 4 + 16)).toBeLessThanOrEqual(device.maxBindingBytes);
       }
       expect(stepWords.length).toBeLessThanOrEqual(stepWordCount(shape.batch, shape.batch + maxPartials));
       expect([grid[1], grid[2]]).toEqual([items, 1]);
@@ -202,21 +204,19 @@ describe('every plan', () => {
     holds(({ context, kvLens }, made) => {
       const { shape, layout } = context;
       const tokens = kvLens.reduce((sum, kvLen) => sum + kvLen, 0);
-      const words = (bits: number) => Math.ceil((shape.headDim * bits) / 128);
-      const row = {
-        f32: shape.headDim * 4,
-        f16: shape.headDim * 2,
-        bf16: shape.headDim * 2,
-        int8: shape.headDim + 2,
-        int4: words(4) * 16 + 4 * Math.ceil(words(4) / 2),
+      const rowOf = (dim: number, type: KvType) => {
+        const words = (bits: number) => Math.ceil((dim * bits) / 128);
+        const int4 = words(4) * 16 + 4 * Math.ceil(words(4) / 2);
+        return { f32: dim * 4, f16: dim * 2, bf16: dim * 2, int8: words(8) * 16 + 2, int4 }[type];
       };
+      const { headDim, vHeadDim } = shape;
       const rows = shape.batch * shape.numQHeads * shape.qLen;
       const states = read(made).items.filter(({ state }) => state !== undefined).length;
       expect(made.bytes).toEqual({
-        kv: tokens * layout.numKvHeads * (row[layout.kType] + row[layout.vType]),
-        q: rows * shape.headDim * 4,
-        out: rows * (shape.headDim * 4 + 4),
-        partial: 2 * states * shape.numQHeads * shape.qLen * (shape.headDim * 4 + 16),
+        kv: tokens * layout.numKvHeads * (rowOf(headDim, layout.kType) + rowOf(vHeadDim, layout.vType)),
+        q: rows * headDim * 4,
+        out: rows * (vHeadDim * 4 + 4),
+        partial: 2 * states * shape.numQHeads * shape.qLen * (vHeadDim * 4 + 16),
       });
     });
   });
@@ -286,7 +286,7 @@ describe('split lengths', () => {
         expect(small.maxPartials).toBeLessThanOrEqual(maxPartials);
         // Beyond one state, each workgroup that the device runs side by side has its own rows'.
         const { slots, variant } = small;
-        const rowBytes = (shape.headDim + 4) * 4;
+        const rowBytes = (shape.vHeadDim + 4) * 4;
         expect(partialBytes(shape, small.maxPartials)).toBeLessThanOrEqual(
           Math.max(shape.numQHeads * shape.qLen, slots * rowsPerWorkgroup(variant)) * rowBytes,
         );

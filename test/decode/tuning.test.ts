@@ -51,6 +51,8 @@ describe('names', () => {
     expect(shapeClass(checkShape({ ...GIVEN, batch: 5 }), layout)).toBe('d64_rows4_heads16_f16');
     expect(shapeClass(checkShape({ ...GIVEN, qLen: 2 }), layout)).toBe('d64_rows8_heads8_f16');
     expect(shapeClass(shape, { kType: 'int8', vType: 'int4' })).toBe('d64_rows4_heads8_int8-int4');
+    const unequal = checkShape({ ...GIVEN, headDim: 192, vHeadDim: 128 });
+    expect(shapeClass(unequal, layout)).toBe('d192-128_rows4_heads8_f16');
   });
 });
 

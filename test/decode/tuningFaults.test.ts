@@ -36,17 +36,18 @@ test('entries that can be used have none', () => {
 
 test('what a device would take itself has none, whatever the shape and types', () => {
   for (const facts of [GPU_FACTS, SOFTWARE_FACTS]) {
-    for (const [numQHeads, headDim] of [
+    for (const [numQHeads, headDim, vHeadDim = headDim] of [
       [4, 64],
       [32, 128],
       [71, 256],
+      [4, 192, 128],
     ] as const) {
       for (const types of [{ kType: 'f16' }, { kType: 'int8', vType: 'int4' }] satisfies {
         kType: KvType;
         vType?: KvType;
       }[]) {
-        const shape = checkShape({ batch: 64, numQHeads, numKvHeads: 1, headDim });
-        const layout = cacheLayout({ batch: 64, numKvHeads: 1, headDim, capacity: 64, ...types });
+        const shape = checkShape({ batch: 64, numQHeads, numKvHeads: 1, headDim, vHeadDim });
+        const layout = cacheLayout({ batch: 64, numKvHeads: 1, headDim, vHeadDim, capacity: 64, ...types });
         const { variant } = planContext(shape, layout, facts);
         expect(faultsOf(variant, { name: shapeClass(shape, layout), facts })).toEqual([]);
       }

@@ -1,6 +1,7 @@
 // methods.test.ts: every method of the main entry's classes, with everything that its arguments and their fields are not.
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import * as library from '../../src/index.ts';
+import type { CacheSnapshot } from '../../src/index.ts';
 import {
   append,
   buffer,
@@ -17,6 +18,11 @@ import {
 import { EMPTY, methodsOf, testCalls, type Calls } from '../support/wrongValues.ts';
 
 opensAll();
+
+let snapshotOfOne: CacheSnapshot;
+beforeAll(async () => {
+  snapshotOfOne = await cache.snapshot({ sequence: 0 });
+});
 
 const encoder = () => device.gpu.createCommandEncoder();
 
@@ -54,6 +60,16 @@ const METHODS: Calls = {
   },
   'KvCache.reset': { call: (sequence) => cache.reset(sequence), args: () => [1] },
   'KvCache.fork': { call: (from, to) => cache.fork(from, to), args: () => [0, 1] },
+  'KvCache.snapshot': {
+    call: (options) => cache.snapshot(options),
+    args: () => [{ sequence: 1 }],
+    also: { 0: [undefined, EMPTY], '0.sequence': [undefined] },
+  },
+  'KvCache.restore': {
+    call: (snapshot, options) => cache.restore(snapshot, options),
+    args: () => [snapshotOfOne, { sequence: 1 }],
+    also: { 1: [undefined, EMPTY], '1.sequence': [undefined] },
+  },
   'KvCache.recordFork': {
     call: (target, from, to) => cache.recordFork(target, from, to),
     args: () => [encoder(), 0, 1],

@@ -8,6 +8,7 @@ const OPTIONS = {
   numQHeads: 4,
   numKvHeads: 2,
   headDim: 64,
+  vHeadDim: 64,
   qLen: 1,
   causal: true,
   capacity: 4,
@@ -17,7 +18,7 @@ const OPTIONS = {
   smScale: 1,
   seed: 1,
 };
-const LEFT_OUT = ['batch', 'qLen', 'causal', 'capacity', 'kType', 'vType', 'smScale', 'seed'];
+const LEFT_OUT = ['batch', 'vHeadDim', 'qLen', 'causal', 'capacity', 'kType', 'vType', 'smScale', 'seed'];
 const ALSO = {
   ...Object.fromEntries(LEFT_OUT.map((name) => [`0.${name}`, [undefined]])),
   '0.causal': [undefined, true],
@@ -25,7 +26,7 @@ const ALSO = {
 };
 
 const { kType: _k, vType: _v, kStored: _ks, vStored: _vs, ...problem } = library.randomProblem(OPTIONS);
-const ANY_SCALE = { '0.causal': [true], '0.smScale': [-1, 1.5] };
+const ANY_SCALE = { '0.vHeadDim': [undefined], '0.causal': [true], '0.smScale': [-1, 1.5] };
 const expected = library.expect64(problem);
 const values = () => {
   const { seed: _, ...options } = OPTIONS;

@@ -12,7 +12,8 @@ import {
   type MatrixVariant,
 } from '../../src/kernels/decodeMatrix.ts';
 import { checkVariant, variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
-import { NUMBERS, ROWS, STEP, SUBGROUP } from '../../src/kernels/lib.ts';
+import { featureLibs } from '../../src/kernels/features.ts';
+import { NUMBERS, ROWS_IN_ONE, STEP, SUBGROUP } from '../../src/kernels/lib.ts';
 import { workLibs } from '../../src/kernels/rowFormats.ts';
 import { checkShape } from '../../src/kernels/shape.ts';
 import { decodeMatrix } from '../reference/decodeMatrix.ts';
@@ -42,7 +43,8 @@ function fusedOf({ variant }: Case): (problem: StoredProblem) => Fused {
     const shape = shapeOf(problem);
     const lanes = Math.min(8, device.facts.subgroupMinSize);
     const consts = { ...matrixConsts(shape, variant), LANES: lanes, TEAM_KEYS: variant.tile / lanes };
-    const libs = [STEP, NUMBERS, ...workLibs(F32_ROWS), ROWS, EMULATED_MATRIX, SUBGROUP];
+    const own = [STEP, NUMBERS, ROWS_IN_ONE, EMULATED_MATRIX, SUBGROUP];
+    const libs = [...own, ...workLibs(F32_ROWS), ...featureLibs(shape)];
     return {
       kernel: {
         name: 'decode_matrix',
@@ -114,6 +116,10 @@ describe('sizes', () => {
     expect(() => chooseMatrix(shape, { kType: 'f16', vType: 'int8' }, facts)).toThrow(
       'matrix: expected a cache of f16, got K f16 and V int8',
     );
+    const unequal = { ...shape, vHeadDim: shape.headDim / 2 };
+    const said = `matrix: expected K and V of the same head dim, got ${shape.headDim} and ${shape.headDim / 2}`;
+    expect(() => chooseMatrix(unequal, f16, facts)).toThrow(ShapeError);
+    expect(() => chooseMatrix(unequal, f16, facts)).toThrow(said);
     const variant = chooseMatrix(shape, f16, facts);
     const check = (wrong: Partial<MatrixVariant>) => () =>
       checkVariant(shape, f16, { ...variant, ...wrong }, facts);

@@ -115,6 +115,10 @@ describe('sets', () => {
     expect(((sets + 1) * headDim) / 4).toBeGreaterThan(256);
   });
 
+  test.each([8, 24, 40, 56])('no more than 16, D %i', (headDim) => {
+    expect(mergeSets(headDim, GPU_FACTS)).toBe(16);
+  });
+
   test('one on a CPU, and where a workgroup holds no more', () => {
     expect(mergeSets(128, SOFTWARE_FACTS)).toBe(1);
     expect(mergeSets(128, { ...GPU_FACTS, maxInvocations: 63 })).toBe(1);
@@ -124,7 +128,8 @@ describe('sets', () => {
 
 // Of 16 elements four at a time, D 64, 16 sets are a GPU's 256 invocations.
 describe.each([1, 3, 16])('decode_merge of splits, %i sets', (sets) => {
-  test.each(HEAD_DIMS)('head dim %i, 3 splits', async (headDim) => {
+  // Of 8, 24, 40 elements two at a time.
+  test.each([8, 24, 40, 320, 512, ...HEAD_DIMS])('head dim %i, 3 splits', async (headDim) => {
     const sequences = inARow(3, 3, 3);
     await checkSplits(randomStates(countOf(sequences), headDim, headDim), sequences, sets);
   });

@@ -111,6 +111,28 @@ const CASES: readonly Case[] = [
   { ...ONE_ROW, headDim: 128, types: ['int8', 'int8'], ...sizes(8, 8, 1, 1) },
   { ...ONE_ROW, headDim: 192, types: f16, ...sizes(8, 8, 1, 1) },
   { ...ONE_ROW, headDim: 256, types: ['f16', 'bf16'], ...sizes(8, 8, 1, 1) },
+  // Rows of fewer words than lanes, that end within one, and of V longer or shorter than those of K.
+  { ...ONE_ROW, headDim: 24, vHeadDim: 8, types: ['int8', 'int4'], ...sizes(8, 4, 2, 1) },
+  { ...ONE_ROW, headDim: 8, vHeadDim: 72, types: ['f32', 'int8'], ...sizes(8, 8, 1, 1) },
+  { ...ONE_ROW, headDim: 8, types: ['int8', 'int8'], ...sizes(8, 8, 1, 1) },
+  shared({
+    ...CONTROL,
+    groupSize: 3,
+    headDim: 72,
+    vHeadDim: 40,
+    types: ['f16', 'int8'],
+    ...sizes(16, 8, 1, 2, 2),
+  }),
+  // Hidden keys too.
+  {
+    ...CONTROL,
+    groupSize: 1,
+    qLen: 5,
+    headDim: 24,
+    vHeadDim: 40,
+    types: ['int8', 'f16'],
+    ...sizes(16, 4, 2, 2, 2),
+  },
   // More rows than lanes: an invocation finishes the scores of two rows, and of two keys of each.
   { ...CONTROL, groupSize: 9, types: f16, ...sizes(8, 8, 2, 9) },
   // A last pass of the merge with a row that the team does not have, and the next team does.

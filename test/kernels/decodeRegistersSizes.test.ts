@@ -13,6 +13,7 @@ import {
   checkRegisters,
   chooseRegisters,
   hasRegisters,
+  suitsRegisters,
 } from '../../src/kernels/registersSizes.ts';
 import { checkShape } from '../../src/kernels/shape.ts';
 import { KV_TYPES, type KvType } from '../../src/numbers/elements.ts';
@@ -45,6 +46,8 @@ describe('sizes', () => {
     ['intel', 8, 256, 'f16', { lanes: 16, tokens: 1, teamRows: 1, blocks: 8, q: 'workgroup' }],
     // 36 row blocks in powers of two are 64, of which 16 are a workgroup.
     ['intel', 71, 64, 'f16', { lanes: 8, tokens: 2, teamRows: 2, blocks: 16, q: 'workgroup' }],
+    // Rows longer than 256 elements: 32 lanes hold what 16 hold of 256.
+    ['nvidia', 4, 512, 'f16', { lanes: 32, tokens: 2, teamRows: 1, blocks: 4 }],
     ['qualcomm', 4, 128, 'f16', { lanes: 32, tokens: 2, teamRows: 2, blocks: 2 }], // 8 + 12 + 2 * 2 + 4
     ['qualcomm', 32, 128, 'int4', { lanes: 16, tokens: 4, teamRows: 1, blocks: 8 }],
   ] as const)('on a GPU of %s, %i rows of head dim %i in %s', (vendor, rows, headDim, type, sizes) => {
@@ -137,6 +140,7 @@ describe('registersConsts', () => {
   test('by hand: 16 scores of four rows and four keys over eight lanes', () => {
     expect(registersConsts(shapeOf(6, 80), { kType: 'f16', vType: 'int4' }, VARIANT)).toEqual({
       HEAD_DIM: 80,
+      V_DIM: 80,
       ROWS: 6,
       ROW_BLOCK: 6,
       Q_LEN: 1,
@@ -222,6 +226,12 @@ describe('laneWords', () => {
     ['f16', 80, 8, { bytes: 16, words: 2, vec4s: 4 }],
     ['f32', 64, 32, { bytes: 16, words: 1, vec4s: 1 }],
     ['int4', 80, 16, { bytes: 4, words: 1, vec4s: 2 }], // twelve words, the last two empty
+    ['f32', 8, 4, { bytes: 16, words: 1, vec4s: 1 }],
+    ['int8', 8, 4, { bytes: 4, words: 1, vec4s: 1 }], // two words of four are empty
+    // Long rows: narrower words where fewer elements lie past the row's end then.
+    ['f16', 320, 16, { bytes: 8, words: 5, vec4s: 5 }],
+    ['int8', 320, 16, { bytes: 4, words: 5, vec4s: 5 }],
+    ['f16', 512, 16, { bytes: 16, words: 4, vec4s: 8 }],
   ] as const)('%s of head dim %i in teams of %i', (type, headDim, lanes, expected) => {
     expect(laneWords(type, headDim, lanes)).toEqual(expected);
   });
@@ -247,6 +257,18 @@ describe('registersWorkgroupBytes', () => {
     // Two teams * 16 rows * 8 bytes; 32 rows of 128 floats.
     expect(registersWorkgroupBytes(shapeOf(32, 128), both('f16'), many)).toBe(256 + 32 * 512);
   });
+});
+
+test('suitsRegisters: rows past 256 elements need lanes enough, on a GPU', () => {
+  const suits = (headDim: number, vHeadDim: number, facts: DeviceFacts) =>
+    suitsRegisters(checkShape({ numQHeads: 4, numKvHeads: 1, headDim, vHeadDim }), facts);
+  const sixteen = withSubgroups(GPU_FACTS, 16);
+  expect(suits(512, 512, GPU_FACTS)).toBe(true);
+  expect(suits(256, 256, sixteen)).toBe(true);
+  expect(suits(264, 264, sixteen)).toBe(false);
+  expect(suits(8, 264, sixteen)).toBe(false);
+  expect(suits(264, 8, sixteen)).toBe(false);
+  expect(suits(512, 512, SOFTWARE_FACTS)).toBe(true);
 });
 
 test('hasRegisters: subgroups of at least a quad', () => {

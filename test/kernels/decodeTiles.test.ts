@@ -56,6 +56,12 @@ const CASES: readonly Case[] = [
   { ...CONTROL, headDim: 128, groupSize: 1, types: f16 },
   { ...CONTROL, headDim: 192, groupSize: 1, types: ['f32', 'f16'] },
   { ...CONTROL, headDim: 256, groupSize: 1, types: ['bf16', 'f16'] },
+  // Rows that end within a word; V longer or shorter than K, in the sizes of each kind of device.
+  { ...CONTROL, headDim: 24, vHeadDim: 8, groupSize: 1, types: ['int8', 'int4'] },
+  { ...CONTROL, headDim: 8, vHeadDim: 72, groupSize: 1, types: ['int4', 'int8'], ...swiftshader },
+  { ...CONTROL, headDim: 8, vHeadDim: 40, groupSize: 3, types: ['f16', 'int8'], ...gpu },
+  { ...CONTROL, headDim: 72, vHeadDim: 24, types: ['int8', 'f32'], ...gpu },
+  { ...CONTROL, headDim: 512, vHeadDim: 320, types: f16, ...gpu },
   // Sizes for SwiftShader: an invocation mixes several words.
   { ...CONTROL, ...swiftshader },
   { ...CONTROL, ...swiftshader, groupSize: 6 },

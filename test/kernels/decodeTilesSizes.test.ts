@@ -31,6 +31,10 @@ describe('sizes', () => {
     [71, 64, 'int4', { tile: 32, rowBlock: 8 }],
     [9, 128, 'f16', { tile: 32, rowBlock: 5 }],
     [8, 256, 'f16', { tile: 16, rowBlock: 8 }],
+    // 256 invocations share longer rows, and keep as much of o as 128 of D 256. Their sets' o is 8 KiB, a row of queries 2 KiB of D 512.
+    [8, 320, 'f16', { wgSize: 256, tile: 32, rowBlock: 4 }],
+    [8, 512, 'f16', { wgSize: 256, tile: 32, rowBlock: 2 }],
+    [4, 512, 'int4', { wgSize: 128, tile: 16, rowBlock: 4 }],
   ] as const)('on a GPU, %i rows of head dim %i in %s', (rows, headDim, type, sizes) => {
     const variant = chooseTiles(shapeOf(rows, headDim), both(type), GPU_FACTS);
     expect(variant).toEqual({ template: 'tiles', wgSize: 128, mixWords: 1, ...sizes });
@@ -81,7 +85,7 @@ describe('sizes', () => {
           expect(blocks * rowBlock).toBeGreaterThanOrEqual(shape.rowsPerKvHead);
           expect((blocks - 1) * rowBlock).toBeLessThan(shape.rowsPerKvHead);
           expect(wgSize * mixWords * (wgSize < 32 ? 1 : 2)).toBeGreaterThanOrEqual(
-            rowWords(type, shape.headDim),
+            rowWords(type, shape.vHeadDim),
           );
           expect(tile % 8).toBe(0);
         }
@@ -97,6 +101,7 @@ describe('tilesConsts', () => {
     const variant: TilesVariant = { template: 'tiles', wgSize: 64, tile: 16, rowBlock: 12, mixWords: 1 };
     expect(tilesConsts(shapeOf(24, 80), both('f16'), variant)).toEqual({
       HEAD_DIM: 80,
+      V_DIM: 80,
       ROWS: 24,
       ROW_BLOCK: 12,
       Q_LEN: 1,

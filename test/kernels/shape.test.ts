@@ -14,6 +14,7 @@ describe('checkShape', () => {
       headDim: 128,
       vHeadDim: 128,
       qLen: 1,
+      features: {},
       causal: true,
       groupSize: 4,
       rowsPerKvHead: 4,

@@ -58,12 +58,15 @@ export async function append(
   const v = values ?? normals(2, rows * vHeadDim);
   const before = { k: initial(kLayout, 3), v: initial(vLayout, 4) };
   const { k_cache, v_cache, status } = await runKernel(await testDevice(), {
-    kernel: appendKvKernel({ headDim, vHeadDim, kType, vType }),
+    kernel: appendKvKernel({ numKvHeads, headDim, vHeadDim, kType, vType }),
     grid: appendGrid(kvLens.length, numKvHeads, Math.max(...counts)),
     inputs: { k, v },
     outputs: { k_cache: before.k, v_cache: before.v, status: COUNTED },
     step: Uint32Array.from(
-      [numTokens, capacity, 4 * scalesStart(kLayout), 4 * scalesStart(vLayout)].concat(kvLens, counts),
+      [numTokens, capacity, 4 * scalesStart(kLayout), 4 * scalesStart(vLayout), kvLens.length].concat(
+        kvLens,
+        counts,
+      ),
     ),
   });
   const lost = [

@@ -145,7 +145,7 @@ export function badUnrolls(wgsl: string): string[] {
     .filter((line) => /\/\/.*unroll/i.test(line) && /\bfor\b/.test(line) && !UNROLLED.test(line));
 }
 
-const BINDING = /^@group\(0\) @binding\(\d+\) var<storage, (read|read_write)> [a-z_]+: [^;]+;\s*$/;
+const BINDING = /^@group\(0\) @binding\(\d+\) var<(uniform|storage, (read|read_write))> [a-z_]+: [^;]+;\s*$/;
 
 /** Lines that declare a binding in another spelling than the one the host reads. */
 export function badBindings(wgsl: string): string[] {

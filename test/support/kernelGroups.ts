@@ -42,8 +42,10 @@ const FORMATS: readonly CacheFormat[] = KV_TYPES.flatMap((kType) =>
 );
 
 /** Query heads of one KV head. */
-const shapeOf = (headDim: number, options: { numQHeads: number; qLen?: number; causal?: boolean }) =>
-  checkShape({ ...options, numKvHeads: 1, headDim });
+const shapeOf = (
+  headDim: number,
+  options: { numQHeads: number; vHeadDim?: number; qLen?: number; causal?: boolean },
+) => checkShape({ ...options, numKvHeads: 1, headDim });
 
 /** Groups of every size in f16, with several positions too; one group in every format. */
 function problemsOf(headDim: number): [GqaShape, CacheFormat][] {
@@ -76,17 +78,18 @@ const MERGE_FACTS: readonly DeviceFacts[] = [GPU_FACTS, SOFTWARE_FACTS];
 /** Each type of rows once, with log-sum-exps and without. */
 const F32_AND_F16: readonly RowFormats[] = [F32_ROWS, { q: 'f16', o: 'f16', lse: false }];
 
-function otherKernels(headDim: number): Kernel[] {
-  return problemsOf(headDim).flatMap(([shape, format]) => [
+function otherKernels(shape: GqaShape, format: CacheFormat): Kernel[] {
+  const setsOf = (facts: DeviceFacts) => mergeSets(shape.vHeadDim, facts);
+  return [
     ...F32_AND_F16.flatMap((rows) => [plainScores(shape, format, rows), plainAv(shape, format, rows)]),
     appendKv({ ...shape, ...format }),
     forkRows(),
     ...F32_AND_F16.flatMap((rows) => [
       plainSoftmax(shape, rows),
-      ...MERGE_FACTS.map((facts) => decodeMerge(shape, mergeSets(headDim, facts), rows)),
+      ...MERGE_FACTS.map((facts) => decodeMerge(shape, setsOf(facts), rows)),
     ]),
-    ...MERGE_FACTS.map((facts) => mergeFinished(headDim, shape.rows, 2, mergeSets(headDim, facts))),
-  ]);
+    ...MERGE_FACTS.map((facts) => mergeFinished(shape.vHeadDim, shape.rows, 2, setsOf(facts))),
+  ];
 }
 
 /** A variant of decode_registers with a shape for it, whatever shape it was chosen for. */
@@ -188,13 +191,42 @@ function groupsOf(headDim: number): KernelGroup[] {
       ),
     ),
     ...(TUNED_HEAD_DIMS.includes(headDim) ? tunedGroups(headDim) : []),
-    group(named('append, merge and plain'), 'nothing', () => otherKernels(headDim)),
+    group(named('append, merge and plain'), 'nothing', () =>
+      problems.flatMap(([shape, format]) => otherKernels(shape, format)),
+    ),
+  ];
+}
+
+/** Head dims of K and of V at the ends of the range, and rows that end within a word, in every type once. */
+const RARE_PROBLEMS: readonly [GqaShape, CacheFormat][] = [
+  [shapeOf(8, { numQHeads: 3 }), { kType: 'int8', vType: 'int4' }],
+  [shapeOf(24, { numQHeads: 4, vHeadDim: 40, qLen: 3 }), { kType: 'f16', vType: 'int8' }],
+  [shapeOf(72, { numQHeads: 1, vHeadDim: 512 }), { kType: 'int4', vType: 'f32' }],
+  [shapeOf(512, { numQHeads: 8, vHeadDim: 320 }), { kType: 'bf16', vType: 'f16' }],
+  [shapeOf(512, { numQHeads: 4, vHeadDim: 8 }), { kType: 'f32', vType: 'bf16' }],
+];
+
+function rareGroups(): KernelGroup[] {
+  const templates = [
+    ['tiles', 'nothing'],
+    ['registers', 'subgroups'],
+  ] as const;
+  return [
+    ...templates.map(([template, needs]) =>
+      group(`rare head dims: decode_${template}`, needs, () =>
+        [GPU_FACTS, SOFTWARE_FACTS].flatMap((facts) => chosenKernels(template, RARE_PROBLEMS, facts)),
+      ),
+    ),
+    group('rare head dims: append, merge and plain', 'nothing', () =>
+      RARE_PROBLEMS.flatMap(([shape, format]) => otherKernels(shape, format)),
+    ),
   ];
 }
 
 /** All there are. */
 export const KERNEL_GROUPS: readonly KernelGroup[] = [
   ...HEAD_DIMS.flatMap(groupsOf),
+  ...rareGroups(),
   group('decode_registers with every two of its sizes together for GPUs', 'subgroups', () =>
     pairedSizes(GPUS).map(({ kernel }) => kernel),
   ),

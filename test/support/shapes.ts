@@ -23,9 +23,15 @@ export function shapeOf(groupSize: number, headDim: number, qLen = 1): GqaShape 
   return checkShape({ numQHeads: 2 * groupSize, numKvHeads: 2, headDim, qLen });
 }
 
-/** All these head dims with groups and query positions of every kind: few and many, powers of two and primes. */
-export const ALL_SHAPES: readonly GqaShape[] = [...HEAD_DIMS, ...RARE_HEAD_DIMS].flatMap((headDim) =>
-  [1, 2, 3, 4, 6, 7, 8, 12, 16, 24, 32, 48, 64, 71, 96, 128, 512].flatMap((groupSize) =>
-    [1, 2, 3, 5, 8].map((qLen) => shapeOf(groupSize, headDim, qLen)),
+/** Groups of every kind: few and many, powers of two and primes. */
+const GROUPS = [1, 2, 3, 4, 6, 7, 8, 12, 16, 24, 32, 48, 64, 71, 96, 128, 512];
+
+/** All these head dims with groups and query positions of every kind. */
+export const ALL_SHAPES: readonly GqaShape[] = [
+  ...[...HEAD_DIMS, ...RARE_HEAD_DIMS].flatMap((headDim) =>
+    GROUPS.flatMap((groupSize) => [1, 2, 3, 5, 8].map((qLen) => shapeOf(groupSize, headDim, qLen))),
   ),
-);
+  ...UNEQUAL_HEAD_DIMS.flatMap(([headDim, vHeadDim]) =>
+    GROUPS.map((groupSize) => checkShape({ numQHeads: 2 * groupSize, numKvHeads: 2, headDim, vHeadDim })),
+  ),
+];

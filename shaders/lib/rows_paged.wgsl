@@ -1,0 +1,41 @@
+// lib rows_paged: where a token lies in a cache of pages, [pages, Hkv, PAGE_SIZE] slots, which any sequence may hold in any order.
+//
+// The pages of a sequence are a list of numbers, `page_at` of `first_page` and behind: lib pages_step, or append_kv's own.
+// Tokens are counted from the first page of the list on which all sequences' pages stand, so that a step from one to the next
+// is one addition here too. PAGE_SIZE is even, so that no two heads' scales share 32 bits.
+//
+// consts PAGE_SIZE NUM_KV_HEADS
+
+// A token's place in the list of all pages. `kv_head` is counted over all sequences.
+fn listed_slot(kv_head: u32, token: u32) -> u32 {
+  return first_page(kv_head / NUM_KV_HEADS) * PAGE_SIZE + token;
+}
+
+// Index of the row of elements of such a place.
+fn paged_row(kv_head: u32, slot: u32) -> u32 {
+  return (page_at(slot / PAGE_SIZE) * NUM_KV_HEADS + kv_head % NUM_KV_HEADS) * PAGE_SIZE + slot % PAGE_SIZE;
+}
+
+fn kv_row(kv_head: u32, token: u32) -> u32 {
+  return paged_row(kv_head, listed_slot(kv_head, token));
+}
+
+fn kv_scale_row(kv_head: u32, token: u32) -> u32 {
+  return kv_row(kv_head, token);
+}
+
+fn kv_cursor(kv_head: u32, token: u32, row_words: u32) -> u32 {
+  return listed_slot(kv_head, token) * row_words;
+}
+
+fn kv_word(kv_head: u32, cursor: u32, row_words: u32) -> u32 {
+  return paged_row(kv_head, cursor / row_words) * row_words + cursor % row_words;
+}
+
+fn kv_scale_cursor(kv_head: u32, token: u32) -> u32 {
+  return listed_slot(kv_head, token);
+}
+
+fn kv_scale_at(kv_head: u32, cursor: u32) -> u32 {
+  return paged_row(kv_head, cursor);
+}

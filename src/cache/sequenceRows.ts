@@ -1,0 +1,75 @@
+// sequenceRows.ts: the stored bytes of one sequence in a layer's K or V, as tensors: its rows, and their scales.
+import {
+  ELEMENT_FORMATS,
+  headSpans,
+  type HeadSpan,
+  type KvType,
+  type RowsLayout,
+} from '../numbers/elements.ts';
+
+/** Element types of snapshots, by the names of safetensors. */
+export type SnapshotDtype = 'F32' | 'F16' | 'BF16' | 'U8';
+
+const DTYPES: Readonly<Record<KvType, SnapshotDtype>> = {
+  f32: 'F32',
+  f16: 'F16',
+  bf16: 'BF16',
+  int8: 'U8',
+  int4: 'U8',
+};
+
+/** Bytes of a layer's K or V: `kept` of them are the sequence's, the others fill up to a multiple of 4. */
+export interface Piece {
+  readonly offset: number;
+  readonly size: number;
+  readonly kept: number;
+}
+
+/** A tensor to be made of pieces, one for each head. */
+export interface SequenceTensor {
+  readonly suffix: '' | '_scales';
+  readonly dtype: SnapshotDtype;
+  /** [Hkv, T, ..]: D elements; of quantised rows, their bytes and their scales. */
+  readonly shape: readonly number[];
+  readonly pieces: readonly Piece[];
+}
+
+/** The tensors of sequence `b`, which holds `kvLen` tokens; `stored` has `numKvHeads` heads for each sequence. */
+export function sequenceTensors(
+  stored: RowsLayout,
+  numKvHeads: number,
+  b: number,
+  kvLen: number,
+): SequenceTensor[] {
+  const { rows, scales } = headSpans(stored);
+  const piecesOf = ({ start, stride, rowBytes }: HeadSpan): Piece[] =>
+    Array.from({ length: numKvHeads }, (_, hk) => {
+      const kept = kvLen * rowBytes;
+      return { offset: start + (b * numKvHeads + hk) * stride, size: Math.ceil(kept / 4) * 4, kept };
+    });
+  const isQuantised = ELEMENT_FORMATS[stored.type].scale !== 'none';
+  const shapeOf = (size: number) => [numKvHeads, kvLen, size];
+  return [
+    {
+      suffix: '',
+      dtype: DTYPES[stored.type],
+      shape: shapeOf(isQuantised ? rows.rowBytes : stored.headDim),
+      pieces: piecesOf(rows),
+    },
+    ...(isQuantised
+      ? [
+          {
+            suffix: '_scales' as const,
+            dtype: 'BF16' as const,
+            shape: shapeOf(scales.rowBytes / 2),
+            pieces: piecesOf(scales),
+          },
+        ]
+      : []),
+  ];
+}
+
+/** Bytes of a tensor. */
+export function tensorBytes({ pieces }: SequenceTensor): number {
+  return pieces.reduce((sum, { kept }) => sum + kept, 0);
+}

@@ -1,0 +1,96 @@
+// decodeStep.ts: one layer's step: records its kernels into the caller's encoder or pass.
+import type { KvCache } from '../cache/kvCache.ts';
+import { ShapeError } from '../device/errors.ts';
+import type { GqaDevice } from '../device/gqaDevice.ts';
+import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
+import type { RecordStep, StepBuffers } from './path.ts';
+import { checkPlan, type DecodePlan } from './plan.ts';
+import type { PlanContext } from './planContext.ts';
+
+/** What a step needs of the decoder that bound it. */
+interface StepDecoder {
+  readonly device: GqaDevice;
+  readonly cache: KvCache;
+  readonly context: PlanContext;
+  assertUsable(): void;
+}
+
+/** Buffers of a step that recording looks at. */
+type BoundBuffers = Pick<StepBuffers, 'q' | 'o' | 'lse' | 'ring'>;
+
+/** One layer's step with its buffers bound. */
+export class DecodeStep {
+  readonly #decoder: StepDecoder;
+  readonly #layer: number;
+  readonly #record: RecordStep;
+  readonly #buffers: BoundBuffers;
+  readonly #biasKeys: number;
+
+  /** @internal Use Decoder.bind. */
+  constructor(
+    decoder: StepDecoder,
+    layer: number,
+    record: RecordStep,
+    buffers: BoundBuffers,
+    biasKeys: number,
+  ) {
+    this.#decoder = decoder;
+    this.#layer = layer;
+    this.#record = record;
+    this.#buffers = buffers;
+    this.#biasKeys = biasKeys;
+  }
+
+  /**
+   * Records the step into an encoder (a pass is opened and ended) or a compute pass (left open). Synchronous, never
+   * submits. Any number of steps and plans may be recorded before that, and submitted in any order. Throws ShapeError for
+   * another decoder's plan, for one over more tokens than the layer holds or its bias has or over more rows than were bound, and
+   * for a target that is not open,
+   * ForeignDeviceError for a target of another device; nothing was recorded then.
+   */
+  record(target: RecordTarget, plan: DecodePlan): void {
+    this.#decoder.assertUsable();
+    checkPlan('record', plan, this.#decoder.context);
+    const held = this.#decoder.cache.liveKvLens(this.#layer);
+    for (let b = 0; b < held.length; b++) {
+      if (plan.kvLens[b]! > held[b]!) {
+        throw new ShapeError(
+          `record: layer ${this.#layer}, sequence ${b}: expected a plan for at most the ${held[b]} tokens held, got ${plan.kvLens[b]}`,
+        );
+      }
+    }
+    this.#checkBias(plan);
+    this.#checkReach(plan);
+    const pass = beginPass('record', this.#decoder.device, target);
+    const offset = this.#buffers.ring.place(plan.stepWords, plan);
+    this.#record(pass, plan, offset);
+    endPass(target, pass);
+    this.#decoder.cache.noteRead(this.#layer, target);
+  }
+
+  #checkBias({ kvLens }: DecodePlan): void {
+    const b = kvLens.findIndex((kvLen) => kvLen > this.#biasKeys);
+    if (b < 0) return;
+    throw new ShapeError(
+      `record: layer ${this.#layer}, sequence ${b}: expected a plan for at most the ${this.#biasKeys} keys of the bias, got ${kvLens[b]}`,
+    );
+  }
+
+  #checkReach({ reach }: DecodePlan): void {
+    for (const name of ['q', 'o', 'lse'] as const) {
+      const bound = this.#buffers[name];
+      if (bound === undefined || bound.size >= reach[name]) continue;
+      throw new ShapeError(
+        `record: layer ${this.#layer}: ${name}: expected at least ${reach[name]} bytes for the plan's rows, got ${bound.size}`,
+      );
+    }
+  }
+
+  /** Records into an encoder of its own and submits; does not wait. */
+  run(plan: DecodePlan): void {
+    const { gpu } = this.#decoder.device;
+    const encoder = gpu.createCommandEncoder({ label: 'decode step' });
+    this.record(encoder, plan);
+    gpu.queue.submit([encoder.finish()]);
+  }
+}

@@ -1,0 +1,158 @@
+// features.ts: what a decoder does to scores and sums beyond scaled products: softcap, windows, sinks, slopes, bias, trees.
+import alibiNone from '../../shaders/lib/features/alibi_none.wgsl?raw';
+import alibiSlopes from '../../shaders/lib/features/alibi_slopes.wgsl?raw';
+import biasAdded from '../../shaders/lib/features/bias_added.wgsl?raw';
+import biasNone from '../../shaders/lib/features/bias_none.wgsl?raw';
+import headNumbers from '../../shaders/lib/features/head_numbers.wgsl?raw';
+import scores from '../../shaders/lib/features/scores.wgsl?raw';
+import sinksLogits from '../../shaders/lib/features/sinks_logits.wgsl?raw';
+import sinksNone from '../../shaders/lib/features/sinks_none.wgsl?raw';
+import softcapNone from '../../shaders/lib/features/softcap_none.wgsl?raw';
+import softcapTanh from '../../shaders/lib/features/softcap_tanh.wgsl?raw';
+import treeBits from '../../shaders/lib/features/tree_bits.wgsl?raw';
+import treeNone from '../../shaders/lib/features/tree_none.wgsl?raw';
+import windowLeft from '../../shaders/lib/features/window_left.wgsl?raw';
+import windowNone from '../../shaders/lib/features/window_none.wgsl?raw';
+import { ShapeError } from '../device/errors.ts';
+import { checkBoolean, checkOptions, checkWhole, describe, type Known } from '../device/options.ts';
+
+/**
+ * What a decoder does to its scores, in this order: scale, softcap, ALiBi, bias, then hidden keys; and to a row's sum. They are
+ * declared here because kernels depend on them; what differs from layer to layer is given when buffers are bound, trees when a
+ * step is planned. Each can go with each, but for trees, where slots are not positions.
+ */
+export interface FeatureOptions {
+  /** Scores s become softcap * tanh(s / softcap): a number above 0, 1e-30 to 1e30. Default: no cap. */
+  readonly softcap?: number;
+  /**
+   * Keys that a query sees at most: its own and the window - 1 right before it, as Mistral, Gemma and gpt-oss count in
+   * transformers. At least 1; needs a causal decoder. Keys before all windows are not read. Default: all.
+   */
+  readonly window?: number;
+  /**
+   * Each query head has a logit that counts in the sum of its softmax and has no value (gpt-oss). A row's lse counts it; one
+   * that sees no key gets o = 0 and lse = the logit. Default false.
+   */
+  readonly sinkLogits?: boolean;
+  /** Each query head has a slope: slope * (key's slot - the query's own slot) is added to its scores (ALiBi). Default false. */
+  readonly alibi?: boolean;
+  /** A bias is added to each score; one of -3e38 or less, -Infinity too, hides the key. Default false. */
+  readonly bias?: boolean;
+  /**
+   * Plans say which of a step's own keys each of its positions sees, as speculative decoding with trees of tokens needs. Causal
+   * decoders only, without `window` and `alibi`. Default false.
+   */
+  readonly treeMask?: boolean;
+}
+
+export const FEATURE_OPTIONS = {
+  softcap: true,
+  window: true,
+  sinkLogits: true,
+  alibi: true,
+  bias: true,
+  treeMask: true,
+} satisfies Known<FeatureOptions>;
+
+const FLAGS = ['sinkLogits', 'alibi', 'bias', 'treeMask'] as const;
+
+/** Checked features: those that are wanted, and no others. Throws ShapeError for what is none or does not go together. */
+export function checkFeatures(where: string, options: FeatureOptions, causal: boolean): FeatureOptions {
+  checkOptions(where, options, FEATURE_OPTIONS);
+  const { softcap, window } = options;
+  if (softcap !== undefined) checkSoftcap(`${where}: softcap`, softcap);
+  if (window !== undefined) checkWhole(`${where}: window`, window, 1, 2 ** 32 - 1);
+  for (const name of FLAGS) if (options[name] !== undefined) checkBoolean(`${where}: ${name}`, options[name]);
+  const flags = FLAGS.filter((name) => options[name]);
+  for (const name of ['window', 'treeMask'] as const) {
+    if (options[name] && !causal) {
+      throw new ShapeError(`${where}: ${name}: expected a causal decoder, got causal: false`);
+    }
+  }
+  for (const name of ['window', 'alibi'] as const) {
+    if (options.treeMask && options[name]) {
+      throw new ShapeError(
+        `${where}: expected treeMask or ${name}, got both: a tree's slots are not positions`,
+      );
+    }
+  }
+  return {
+    ...(softcap !== undefined && { softcap: Math.fround(softcap) }),
+    ...(window !== undefined && { window }),
+    ...Object.fromEntries(flags.map((name) => [name, true])),
+  };
+}
+
+/** Throws ShapeError unless this is a cap. */
+export function checkSoftcap(where: string, softcap: number): void {
+  if (typeof softcap === 'number' && softcap >= 1e-30 && softcap <= 1e30) return;
+  throw new ShapeError(`${where}: expected a number from 1e-30 to 1e30, got ${describe(softcap)}`);
+}
+
+/** What of a shape decides which libs its kernels link. */
+interface Featured {
+  readonly numQHeads: number;
+  readonly qLen: number;
+  readonly causal: boolean;
+  readonly features: FeatureOptions;
+  /** The kernel walks along all keys of a sequence, not along items, which begin where windows do. Default false. */
+  readonly allKeys?: boolean;
+}
+
+/** Whether kernels bind numbers of each query head. */
+export function hasHeadNumbers({ sinkLogits, alibi, bias }: FeatureOptions): boolean {
+  return Boolean(sinkLogits || alibi || bias);
+}
+
+/** Whether a row may not see a key of its item for another reason than causality. */
+export function hides(shape: Featured): boolean {
+  const { bias, treeMask } = shape.features;
+  return windowIn(shape) !== undefined || Boolean(bias || treeMask);
+}
+
+/** The window, where the kernel has to look after it. */
+function windowIn({ qLen, allKeys = false, features: { window } }: Featured): number | undefined {
+  return qLen > 1 || allKeys ? window : undefined;
+}
+
+/** The libs of a kernel that finishes scores: what happens to them, and who sees which key. */
+export function scoreLibs(shape: Featured): string[] {
+  const { softcap, alibi, bias, treeMask } = shape.features;
+  const window = windowIn(shape);
+  return [
+    scores,
+    softcap === undefined ? softcapNone : `${softcapTanh}\nconst SOFTCAP = ${softcap}f;`,
+    window === undefined ? windowNone : `${windowLeft}\nconst WINDOW = ${window}u;`,
+    alibi ? alibiSlopes : alibiNone,
+    bias ? biasAdded : biasNone,
+    treeMask ? treeBits : treeNone,
+    ...(alibi || bias ? [headNumbersLib(shape.numQHeads)] : []),
+  ];
+}
+
+/** The libs of a kernel that finishes rows: their sinks. */
+export function sinkLibs({ numQHeads, features }: Pick<Featured, 'numQHeads' | 'features'>): string[] {
+  return features.sinkLogits ? [sinksLogits, headNumbersLib(numQHeads)] : [sinksNone];
+}
+
+/** The libs of a kernel that does both. */
+export function featureLibs(shape: Featured): string[] {
+  return [...new Set([...scoreLibs(shape), ...sinkLibs(shape)])];
+}
+
+/** For kernels that merge rows which are finished already. */
+export const NO_SINKS = sinksNone;
+
+/** Constants of lib scores. */
+export function featureConsts(shape: Featured) {
+  const { softcap, alibi, bias } = shape.features;
+  return {
+    MASKED: (shape.causal && shape.qLen > 1) || hides(shape),
+    SHAPED: Boolean(softcap !== undefined || alibi || bias),
+    HIDES: hides(shape),
+  };
+}
+
+function headNumbersLib(numQHeads: number): string {
+  return `${headNumbers}\nconst NUM_Q_HEADS = ${numQHeads}u;`;
+}
