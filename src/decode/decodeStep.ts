@@ -3,8 +3,7 @@ import type { KvCache } from '../cache/kvCache.ts';
 import { ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
-import type { StepRing } from '../device/ring.ts';
-import type { RecordStep } from './path.ts';
+import type { RecordStep, StepBuffers } from './path.ts';
 import { checkPlan, type DecodePlan } from './plan.ts';
 import type { PlanContext } from './planContext.ts';
 
@@ -16,27 +15,37 @@ interface StepDecoder {
   assertUsable(): void;
 }
 
+/** Buffers of a step that recording looks at. */
+type BoundBuffers = Pick<StepBuffers, 'q' | 'o' | 'lse' | 'ring'>;
+
 /** One layer's step with its buffers bound. */
 export class DecodeStep {
   readonly #decoder: StepDecoder;
   readonly #layer: number;
   readonly #record: RecordStep;
-  readonly #ring: StepRing;
+  readonly #buffers: BoundBuffers;
   readonly #biasKeys: number;
 
   /** @internal Use Decoder.bind. */
-  constructor(decoder: StepDecoder, layer: number, record: RecordStep, ring: StepRing, biasKeys: number) {
+  constructor(
+    decoder: StepDecoder,
+    layer: number,
+    record: RecordStep,
+    buffers: BoundBuffers,
+    biasKeys: number,
+  ) {
     this.#decoder = decoder;
     this.#layer = layer;
     this.#record = record;
-    this.#ring = ring;
+    this.#buffers = buffers;
     this.#biasKeys = biasKeys;
   }
 
   /**
    * Records the step into an encoder (a pass is opened and ended) or a compute pass (left open). Synchronous, never
    * submits. Any number of steps and plans may be recorded before that, and submitted in any order. Throws ShapeError for
-   * another decoder's plan, for one over more tokens than the layer holds or its bias has, and for a target that is not open,
+   * another decoder's plan, for one over more tokens than the layer holds or its bias has or over more rows than were bound, and
+   * for a target that is not open,
    * ForeignDeviceError for a target of another device; nothing was recorded then.
    */
   record(target: RecordTarget, plan: DecodePlan): void {
@@ -51,8 +60,9 @@ export class DecodeStep {
       }
     }
     this.#checkBias(plan);
+    this.#checkReach(plan);
     const pass = beginPass('record', this.#decoder.device, target);
-    const offset = this.#ring.place(plan.stepWords, plan);
+    const offset = this.#buffers.ring.place(plan.stepWords, plan);
     this.#record(pass, plan, offset);
     endPass(target, pass);
     this.#decoder.cache.noteRead(this.#layer, target);
@@ -64,6 +74,16 @@ export class DecodeStep {
     throw new ShapeError(
       `record: layer ${this.#layer}, sequence ${b}: expected a plan for at most the ${this.#biasKeys} keys of the bias, got ${kvLens[b]}`,
     );
+  }
+
+  #checkReach({ reach }: DecodePlan): void {
+    for (const name of ['q', 'o', 'lse'] as const) {
+      const bound = this.#buffers[name];
+      if (bound === undefined || bound.size >= reach[name]) continue;
+      throw new ShapeError(
+        `record: layer ${this.#layer}: ${name}: expected at least ${reach[name]} bytes for the plan's rows, got ${bound.size}`,
+      );
+    }
   }
 
   /** Records into an encoder of its own and submits; does not wait. */

@@ -1,7 +1,14 @@
 // decoder.ts: compiles the kernels of decode steps, plans them, and binds the buffers of layers.
 import { KvCache } from '../cache/kvCache.ts';
 import { layoutOfLayer, type CacheLayout } from '../cache/layout.ts';
-import { allocated, checkRange, createUniform, checkWritten, type BufferArg } from '../device/buffers.ts';
+import {
+  allocated,
+  checkRange,
+  createUniform,
+  checkWritten,
+  type BufferArg,
+  type BufferRange,
+} from '../device/buffers.ts';
 import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
 import {
@@ -14,6 +21,7 @@ import {
 } from '../device/options.ts';
 import { StepRing } from '../device/ring.ts';
 import { validated } from '../device/scopes.ts';
+import { exactBytes, type RowPlaces } from '../kernels/rowPlaces.ts';
 import { checkShape, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
 import { stepWordCount } from '../kernels/stepNumbers.ts';
 import { CHOICE_OPTIONS, chooseContext, type ChoiceOptions } from './context.ts';
@@ -58,7 +66,9 @@ const DECODER_OPTIONS = {
 } satisfies Known<DecoderOptions>;
 
 /**
- * The buffers of one layer's step: q is f32 [B, Hq, Lq, D], o f32 [B, Hq, Lq, Dv], lse (optional) f32 [B, Hq, Lq], natural logarithm.
+ * The buffers of one layer's step, rows as the decoder's options `q` and `o` say: by default q is f32 [B, Hq, Lq, D], o f32
+ * [B, Hq, Lq, Dv] and lse (optional) f32 [B, Hq, Lq], natural logarithm. The rows of positions that a sequence does not have in
+ * a plan are neither read nor written.
  *
  * A row that sees no key gets o = 0 and lse = LSE_EMPTY. One that sees a key whose score, or a sum on the way to it, is not
  * finite in f32 or beyond 2.9e38 gets NaN for both, so that no numbers hide it: q or K hold NaN or infinity, or are too
@@ -67,11 +77,14 @@ const DECODER_OPTIONS = {
 export interface StepArgs extends LayerFeatures {
   /** Layer of the cache, from 0. Default 0; in a list, the place in it. */
   readonly layer?: number;
-  /** Queries, f32 [B, Hq, Lq, D]; exactly that many bytes. */
+  /** Queries; exactly as many bytes as dense rows take, and for packed rows and strides as many as a plan reaches. */
   readonly q: BufferArg;
-  /** Output, f32 [B, Hq, Lq, Dv]; another buffer than the others. */
+  /** Output, as many bytes; another buffer than the others. */
   readonly o: BufferArg;
-  /** Natural log-sum-exp of the scaled scores, f32 [B, Hq, Lq]. Default: none is written, and kernels with a binding less are used. */
+  /**
+   * Natural log-sum-exp of the scaled scores, f32: [B, Hq, Lq] for o in that order or by strides, [B, Lq, Hq] for `BLHD`,
+   * [tokens, Hq] for packed rows. Default: none is written, and kernels with a binding less are used.
+   */
   readonly lse?: BufferArg;
 }
 
@@ -195,13 +208,12 @@ export class Decoder {
   #checked(where: string, args: StepArgs, defaultLayer: number): CheckedStep {
     checkOptions(where, args, STEP_ARGS);
     const { layer = defaultLayer, q, o, lse } = args;
-    const { rows, headDim, vHeadDim } = this.shape;
     checkWhole(`${where}: layer`, layer, 0, this.cache.layout.layers - 1);
     this.#checkLayerShape(where, layer);
     const ranges = {
-      q: checkRange(this.device, `${where}: q`, q, rows * headDim * 4),
-      o: checkRange(this.device, `${where}: o`, o, rows * vHeadDim * 4),
-      ...(lse !== undefined && { lse: checkRange(this.device, `${where}: lse`, lse, rows * 4) }),
+      q: this.#checkRows(`${where}: q`, q, this.context.q),
+      o: this.#checkRows(`${where}: o`, o, this.context.o),
+      ...(lse !== undefined && { lse: this.#checkRows(`${where}: lse`, lse, this.context.lse) }),
       k: this.cache.layers[layer]!.k,
       v: this.cache.layers[layer]!.v,
     };
@@ -209,6 +221,12 @@ export class Decoder {
     const { bias } = features;
     checkWritten(where, lse === undefined ? ['o'] : ['o', 'lse'], { ...ranges, ...(bias && { bias }) });
     return { layer, buffers: { ...ranges, ring: this.#ring }, features };
+  }
+
+  /** Dense rows are exactly as many bytes; how many others take is known when a plan is recorded. */
+  #checkRows(where: string, arg: BufferArg, places: RowPlaces): BufferRange {
+    const { batch, numQHeads, qLen } = this.shape;
+    return checkRange(this.device, where, arg, exactBytes(places, { batch, heads: numQHeads, qLen }));
   }
 
   #checkLayerShape(where: string, layer: number): void {
@@ -232,7 +250,8 @@ export class Decoder {
       ),
     );
     return steps.map(
-      ({ layer, features }, i) => new DecodeStep(this, layer, records[i]!, this.#ring, features.biasKeys),
+      ({ layer, buffers, features }, i) =>
+        new DecodeStep(this, layer, records[i]!, buffers, features.biasKeys),
     );
   }
 

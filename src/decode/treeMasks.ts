@@ -9,9 +9,14 @@ import type { GqaShape } from '../kernels/shape.ts';
  */
 export type TreeMasks = readonly (readonly bigint[])[];
 
-/** The bits [B, Lq] one behind the other. Throws ShapeError where they are missing, not wanted, or show later keys. */
-export function checkTreeMasks(masks: TreeMasks | undefined, shape: GqaShape): readonly bigint[] {
-  const { batch, qLen, features } = shape;
+/**
+ * The bits of as many positions for each sequence as the one with the most has, [B, most], 0 for those it does not have. Throws ShapeError where they are missing, not wanted, or show later keys.
+ */
+export function checkTreeMasks(
+  masks: TreeMasks | undefined,
+  { batch, features }: GqaShape,
+  qLens: readonly number[],
+): readonly bigint[] {
   if (!features.treeMask) {
     if (masks === undefined) return [];
     throw new ShapeError(
@@ -23,10 +28,11 @@ export function checkTreeMasks(masks: TreeMasks | undefined, shape: GqaShape): r
       'plan: treeMasks: expected them, as the decoder has features: { treeMask: true }; got none',
     );
   checkListOf('plan: treeMasks', masks, batch);
+  const most = qLens.reduce((longest, qLen) => Math.max(longest, qLen), 0);
   return masks.flatMap((ofSequence, b) => {
-    checkListOf(`plan: treeMasks[${b}]`, ofSequence, qLen);
+    checkListOf(`plan: treeMasks[${b}]`, ofSequence, qLens[b]!);
     ofSequence.forEach((bits, i) => checkBits(`plan: treeMasks[${b}][${i}]`, bits, i));
-    return ofSequence;
+    return Array.from({ length: most }, (_, i) => ofSequence[i] ?? 0n);
   });
 }
 

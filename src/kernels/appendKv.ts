@@ -11,6 +11,7 @@ import { link, qualified } from '../device/wgsl.ts';
 import { ELEMENT_FORMATS, type KvType, type LostElements } from '../numbers/elements.ts';
 import type { Grid, Kernel } from './kernel.ts';
 import { appendRowsLib, rowDim, type CacheFormat } from './lib.ts';
+import { HALVES } from './rowFormats.ts';
 import type { GqaShape, HeadDims } from './shape.ts';
 
 const STORE: Readonly<Record<KvType, string>> = {
@@ -25,8 +26,10 @@ const STORE: Readonly<Record<KvType, string>> = {
 export function appendKv(rows: HeadDims & Pick<GqaShape, 'numKvHeads'> & CacheFormat): Kernel {
   const { headDim, vHeadDim, kType, vType } = rows;
   const stores = [storeLib('k', kType), storeLib('v', vType)];
-  const quantised = [kType, vType].some((type) => ELEMENT_FORMATS[type].scale !== 'none');
-  const libs = [...stores, ...(quantised ? [steps] : []), appendRowsLib(rows.numKvHeads, rows)];
+  const types = [kType, vType];
+  const quantised = types.some((type) => ELEMENT_FORMATS[type].scale !== 'none');
+  const numbers = [...(quantised ? [steps] : []), ...(types.includes('f16') ? [HALVES] : [])];
+  const libs = [...stores, ...numbers, appendRowsLib(rows.numKvHeads, rows)];
   const consts = { HEAD_DIM: headDim, V_DIM: vHeadDim, WG_SIZE: Math.max(headDim, vHeadDim) / 2 };
   return { name: 'append_kv', source: link({ kernel: source, libs, consts }) };
 }

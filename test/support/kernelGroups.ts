@@ -18,6 +18,8 @@ import { readStream } from '../../src/kernels/probe/readStream.ts';
 import { checkShape, type GqaShape, type ShapeOptions } from '../../src/kernels/shape.ts';
 import { subgroupProbe } from '../../src/kernels/probe/subgroupProbe.ts';
 import { GPU_FACTS, GPUS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from './deviceFacts.ts';
+import type { RowFormats } from '../../src/kernels/rowFormats.ts';
+import { F32_ROWS } from './rowFormats.ts';
 import { chosenRegisters, everyTwoSizes } from './registersSizes.ts';
 import { HEAD_DIMS } from './shapes.ts';
 
@@ -65,22 +67,24 @@ function chosenKernels(
   return problems.map(([shape, format]) => {
     const variant = chooseIn(template, shape, format, facts);
     checkVariant(shape, format, variant, facts);
-    return fusedKernel(shape, format, variant, true);
+    return fusedKernel(shape, format, variant, F32_ROWS);
   });
 }
 
 const MERGE_FACTS: readonly DeviceFacts[] = [GPU_FACTS, SOFTWARE_FACTS];
 
+/** Each type of rows once, with log-sum-exps and without. */
+const F32_AND_F16: readonly RowFormats[] = [F32_ROWS, { q: 'f16', o: 'f16', lse: false }];
+
 function otherKernels(shape: GqaShape, format: CacheFormat): Kernel[] {
   const setsOf = (facts: DeviceFacts) => mergeSets(shape.vHeadDim, facts);
   return [
-    plainScores(shape, format),
-    plainAv(shape, format),
+    ...F32_AND_F16.flatMap((rows) => [plainScores(shape, format, rows), plainAv(shape, format, rows)]),
     appendKv({ ...shape, ...format }),
     forkRows(),
-    ...[true, false].flatMap((lse) => [
-      plainSoftmax(shape, lse),
-      ...MERGE_FACTS.map((facts) => decodeMerge(shape, setsOf(facts), lse)),
+    ...F32_AND_F16.flatMap((rows) => [
+      plainSoftmax(shape, rows),
+      ...MERGE_FACTS.map((facts) => decodeMerge(shape, setsOf(facts), rows)),
     ]),
     ...MERGE_FACTS.map((facts) => mergeFinished(shape.vHeadDim, shape.rows, 2, setsOf(facts))),
   ];
@@ -115,7 +119,7 @@ function registersKernels(variants: readonly RegistersVariant[]): RegistersKerne
     // Sizes of smaller rows may need more workgroup memory here than a device has: then those rows themselves.
     const fits = registersWorkgroupBytes(large, F16, variant) <= GPU_FACTS.maxWorkgroupStorage;
     const shape = fits ? large : { ...large, headDim: 64, vHeadDim: 64 };
-    return { shape, variant, kernel: decodeRegisters(shape, F16, variant, true) };
+    return { shape, variant, kernel: decodeRegisters(shape, F16, variant, F32_ROWS) };
   });
 }
 
@@ -126,7 +130,7 @@ function triedKernels(template: FusedTemplate, headDim: number, facts: DeviceFac
     startVariants(shape, format, facts)
       .filter((variant) => variant.template === template)
       .flatMap((variant) => neighbours(variant, shape, format, facts).flat())
-      .map((variant) => fusedKernel(shape, format, variant, false)),
+      .map((variant) => fusedKernel(shape, format, variant, { ...F32_ROWS, lse: false })),
   );
 }
 
