@@ -160,7 +160,7 @@ describe('append_kv of NaN and infinity', () => {
         v_cache: encodeRows(layout, new Float32Array(256)),
         status: new Uint32Array(APPEND_STATUS_WORDS),
       },
-      step: Uint32Array.of(4, 4, 4 * scalesStart(layout), 4 * scalesStart(layout), 1, 0, 4),
+      step: Uint32Array.of(4, 4, 4 * scalesStart(layout), 4 * scalesStart(layout), 1, 1, 0, 4),
     });
     const back = decodeRows(layout, k_cache!);
     NANS.forEach((_, i) => expect(back[i * 32 + 5]).toBeNaN());
@@ -207,7 +207,7 @@ test('append_kv to f16 rounds as the host does, bit for bit', async () => {
       v_cache: new Uint32Array(k.length),
       status: new Uint32Array(APPEND_STATUS_WORDS),
     },
-    step: Uint32Array.of(numTokens, numTokens, 0, 0, 1, 0, numTokens),
+    step: Uint32Array.of(numTokens, numTokens, 0, 0, 1, 1, 0, numTokens),
   });
   const got = new Uint16Array((k_cache as Bytes).slice().buffer);
   const wrong = Array.from(k).flatMap((x, i) => {

@@ -63,10 +63,14 @@ export async function append(
     inputs: { k, v },
     outputs: { k_cache: before.k, v_cache: before.v, status: COUNTED },
     step: Uint32Array.from(
-      [numTokens, capacity, 4 * scalesStart(kLayout), 4 * scalesStart(vLayout), kvLens.length].concat(
-        kvLens,
-        counts,
-      ),
+      [
+        numTokens,
+        capacity,
+        4 * scalesStart(kLayout),
+        4 * scalesStart(vLayout),
+        kvLens.length,
+        numKvHeads,
+      ].concat(kvLens, counts),
     ),
   });
   const lost = [
