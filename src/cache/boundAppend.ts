@@ -10,6 +10,8 @@ export interface BoundRows {
   /** N, rows of a head in its buffers. */
   readonly numTokens: number;
   readonly grid: Grid;
+  /** The binding `norms`, made for these rows. */
+  readonly norms?: GPUBuffer;
 }
 
 /** What a bound append records into: the cache that made it. */

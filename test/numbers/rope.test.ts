@@ -158,7 +158,7 @@ test.each<[string, object]>([
   ],
   ['rope: there is no option theta', { theta: 1 }],
 ])('%s', (message, more) => {
-  const check = () => checkRopeFormat('rope', { headDim: 64, ...more } as RopeFormat);
+  const check = () => checkRopeFormat('rope', { headDim: 64, ...more });
   expect(check).toThrow(ShapeError);
   expect(check).toThrow(message);
 });

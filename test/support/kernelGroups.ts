@@ -1,5 +1,6 @@
 // kernelGroups.ts: every shader the project can link, in groups, for the tests that hand them all to a compiler.
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
+import { ROPE_STYLES } from '../../src/numbers/rope.ts';
 import { appendKv } from '../../src/kernels/appendKv.ts';
 import { forkRows } from '../../src/kernels/forkRows.ts';
 import { neighbours, startVariants } from '../../bench/tune/candidates.ts';
@@ -79,6 +80,12 @@ function otherKernels(shape: GqaShape, format: CacheFormat): Kernel[] {
     plainScores(shape, format),
     plainAv(shape, format),
     appendKv({ ...shape, ...format }),
+    ...ROPE_STYLES.map((style) =>
+      appendKv(
+        { ...shape, ...format },
+        { rope: { style, rotaryDim: shape.headDim }, norm: true, queries: true },
+      ),
+    ),
     forkRows(),
     ...[true, false].flatMap((lse) => [
       plainSoftmax(shape, lse),

@@ -12,13 +12,13 @@ fn turn_queries(group: vec3<u32>, groups: vec3<u32>, lane: u32) {
     return;
   }
   let i = lane % ROW_LANES;
-  let second = lane / ROW_LANES == 1u && first + 1u < num_tokens;
-  let token = first + u32(second);
+  let there = first + lane / ROW_LANES < num_tokens;
+  let token = select(first, first + lane / ROW_LANES, there);
   let head = group.z * (groups.y - step.num_kv_heads) + group.y - step.num_kv_heads;
   let at = source_row(head, token) * (HEAD_DIM / 4u) + min(i, HEAD_DIM / 4u - 1u);
   let bits = normalised(q[at], Q_ROW, i, lane);
   let row = turned(bits, i, lane, step.lens[group.z] + token);
-  if i < HEAD_DIM / 4u && second == (lane / ROW_LANES == 1u) {
+  if there && i < HEAD_DIM / 4u {
     q[at] = row;
   }
 }

@@ -9,16 +9,18 @@
 
 @group(0) @binding(7) var<storage, read> turns: array<vec2<f32>>;
 
+const OWNED = 4u; // elements of an invocation
+
 var<workgroup> row_bits: array<u32, 4u * WG_SIZE>;
 
 fn turned(bits: vec4<u32>, i: u32, lane: u32, position: u32) -> vec4<u32> {
-  for (var e = 0u; e < 4u; e++) { // unroll
+  for (var e = 0u; e < OWNED; e++) { // unroll
     row_bits[4u * lane + e] = bits[e];
   }
   workgroupBarrier(); // both rows are there
   let row = 4u * (lane - i);
   var result = bits;
-  for (var e = 0u; e < 4u; e++) { // unroll
+  for (var e = 0u; e < OWNED; e++) { // unroll
     let d = 4u * i + e;
     if d < ROTARY_DIM {
       let turn = turn_of(position, pair_of(d));
