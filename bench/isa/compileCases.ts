@@ -55,7 +55,7 @@ async function compileCase(each: IsaCase): Promise<CompiledCase> {
   if (each.kernel === 'auto') {
     const rope = { style: 'half', rotaryDim: headDim } as const;
     await compile(appendKv(layout));
-    await compile(appendKv(layout, { rope, norm: true, queries: true }));
+    await compile(appendKv(layout, { rope, norm: true, numQHeads: each.heads }));
   }
   return { id: caseId(each), headDim, variant: context.variant, labels: [...labels] };
 }

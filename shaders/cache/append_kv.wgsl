@@ -15,7 +15,7 @@
 //      v_cache [B, Hkv, capacity, Dv] u32, then the scales   lib store_* as v_*
 //      status  [7] u32   appends executed; then elements of K that were lost, as in Lost; then those of V
 // grid (M / 2 + 1, Hkv, B), M the most tokens that a sequence takes; an invocation owns four elements of one slot's K row and V
-//      row, as far as each reaches. With queries (M / 2 + 1, Hkv + Hq, B): lib queries_turned
+//      row, as far as each reaches. With queries there are more in y: lib queries_turned
 // consts HEAD_DIM V_DIM WG_SIZE (two rows of invocations, as many as the longer one takes)
 // out  see i/o
 // libs store_* as k_* and as v_*, steps, one of rows_*; of lib/append one of norm_*, one of rope_*, one of queries_*

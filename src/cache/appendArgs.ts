@@ -3,7 +3,7 @@ import { checkRange, checkWritten, type BufferArg, type BufferRange } from '../d
 import { LimitExceededError, ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { checkOptions, checkWhole, type Known } from '../device/options.ts';
-import { appendGrid } from '../kernels/appendKv.ts';
+import { appendGrid, type AppendHeads } from '../kernels/appendKv.ts';
 import type { Grid } from '../kernels/kernel.ts';
 import type { CacheLayer } from './layers.ts';
 import type { CacheLayout } from './layout.ts';
@@ -33,6 +33,7 @@ const APPEND_ARGS = {
 export interface CheckedRows {
   readonly layer: number;
   readonly numTokens: number;
+  readonly heads: AppendHeads;
   readonly grid: Grid;
   readonly ranges: Readonly<Record<'k' | 'v' | 'k_cache' | 'v_cache', BufferRange>> & CheckedTurns['ranges'];
   readonly turns: CheckedTurns;
@@ -60,7 +61,8 @@ export function checkAppend(
   const { numKvHeads, headDim, vHeadDim } = perLayer[layer]!;
   checkWhole(`${where}: numTokens`, numTokens, 1, capacity);
   const turns = checkTurns(where, cache.device, args, { ...perLayer[layer]!, batch, capacity, numTokens });
-  const grid = appendGrid(batch, numKvHeads + turns.queryHeads, numTokens);
+  const heads = { numKvHeads, numQHeads: turns.before.numQHeads };
+  const grid = appendGrid(batch, heads, numTokens);
   const { maxGrid } = cache.device.facts;
   if (grid[0] > maxGrid) {
     throw new LimitExceededError(where, 'maxComputeWorkgroupsPerDimension', grid[0], maxGrid);
@@ -74,7 +76,7 @@ export function checkAppend(
     ...turns.ranges,
   };
   checkWritten(where, turns.ranges.q ? ['k_cache', 'v_cache', 'q'] : ['k_cache', 'v_cache'], ranges);
-  return { layer, numTokens, grid, ranges, turns };
+  return { layer, numTokens, heads, grid, ranges, turns };
 }
 
 /**

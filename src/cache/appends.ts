@@ -48,7 +48,7 @@ export class Appends {
   }
 
   /** Binds rows to a layer. */
-  bind({ layer, numTokens, grid, ranges, turns }: CheckedRows, kernel: CompiledKernel): BoundRows {
+  bind({ layer, numTokens, heads, grid, ranges, turns }: CheckedRows, kernel: CompiledKernel): BoundRows {
     const { device, status } = this.#cache;
     const norms = turns.norms && this.#createNorms(turns.norms);
     const buffers = {
@@ -58,7 +58,7 @@ export class Appends {
       ...(norms && { norms: { buffer: norms, offset: 0, size: norms.size } }),
     };
     const bound = bindKernel(device.gpu, kernel, buffers);
-    return { kernel: bound, layer, numTokens, grid, ...(norms && { norms }) };
+    return { kernel: bound, layer, numTokens, heads, grid, ...(norms && { norms }) };
   }
 
   #createNorms(words: Uint32Array<ArrayBuffer>): GPUBuffer {
@@ -69,23 +69,19 @@ export class Appends {
 
   /** Checks that the tokens fit before anything is recorded, then records and counts them. */
   record(target: RecordTarget, rows: BoundRows, numTokens: AppendOptions['numTokens']): void {
-    const { device, lengths, status } = this.#cache;
+    const { device, layout, lengths, status } = this.#cache;
     const { kernel, layer } = rows;
     const most = readCounts(numTokens, rows.numTokens, this.#counts);
     lengths.checkRoom(layer, this.#counts);
     const pass = beginPass('append', device, target);
     const words = this.#wordsOf(layer);
     setAppended(words, rows.numTokens, lengths.live(layer), this.#counts);
-    const grid = most === rows.numTokens ? rows.grid : this.#gridOf(rows.grid, most);
+    const grid = most === rows.numTokens ? rows.grid : appendGrid(layout.batch, rows.heads, most);
     dispatch(pass, kernel, grid, this.#ring.place(words));
     endPass(target, pass);
     lengths.count(layer, this.#counts);
     status.noteAppend(layer, target);
     device.advise(ADVICE);
-  }
-
-  #gridOf([, heads]: BoundRows['grid'], numTokens: number): BoundRows['grid'] {
-    return appendGrid(this.#cache.layout.batch, heads, numTokens);
   }
 
   /** Records and submits rows that were bound for this; takes the tokens back when WebGPU refuses that. */

@@ -29,9 +29,7 @@ export const TURN_ARGS = { rope: true, qkNorm: true, q: true, numQHeads: true } 
 /** What was given, found to fit. */
 export interface CheckedTurns {
   /** The kernel to append by. */
-  readonly before: AppendedRows;
-  /** Query heads, if there are any. */
-  readonly queryHeads: number;
+  readonly before: AppendedRows & { readonly numQHeads: number };
   readonly ranges: Readonly<Partial<Record<'q' | 'turns', BufferRange>>>;
   /** Contents of the binding `norms`. */
   readonly norms?: Uint32Array<ArrayBuffer>;
@@ -49,15 +47,14 @@ interface Rows {
 export function checkTurns(where: string, device: GqaDevice, args: TurnArgs, rows: Rows): CheckedTurns {
   const { rope, qkNorm, q } = args;
   const { headDim } = rows;
-  const queryHeads = checkQueryHeads(where, args, rows);
+  const numQHeads = checkQueryHeads(where, args, rows);
   const range = q !== undefined && {
-    q: checkRange(device, `${where}: q`, q, rows.batch * queryHeads * rows.numTokens * headDim * 4),
+    q: checkRange(device, `${where}: q`, q, rows.batch * numQHeads * rows.numTokens * headDim * 4),
   };
   if (rope !== undefined) checkRope(`${where}: rope`, rope, device, rows);
-  const norms = qkNorm !== undefined && normWords(`${where}: qkNorm`, qkNorm, headDim, queryHeads > 0);
+  const norms = qkNorm !== undefined && normWords(`${where}: qkNorm`, qkNorm, headDim, numQHeads > 0);
   return {
-    before: { ...(rope && { rope }), norm: qkNorm !== undefined, queries: queryHeads > 0 },
-    queryHeads,
+    before: { ...(rope && { rope }), norm: qkNorm !== undefined, numQHeads },
     ranges: { ...range, ...(rope && { turns: rope.range() }) },
     ...(norms && { norms }),
   };

@@ -40,12 +40,20 @@ function storeLib(name: 'k' | 'v', type: KvType): string {
   return qualified(name, [rowDim(name), STORE[type]].join('\n'), ['cache']);
 }
 
+/** How many heads an append has to do with. */
+export interface AppendHeads {
+  readonly numKvHeads: number;
+  /** Those whose queries are turned; 0 for none. */
+  readonly numQHeads: number;
+}
+
 /**
- * Workgroups that append at most `numTokens` tokens to each of `batch` sequences: a pair of slots each, the first may be half old.
- * @param heads KV heads, and query heads that are turned with them
+ * Workgroups that append at most `numTokens` tokens to each of `batch` sequences: a pair of slots each, the first may be half
+ * old; behind them those with two rows of q each.
  */
-export function appendGrid(batch: number, heads: number, numTokens: number): Grid {
-  return [Math.floor(numTokens / 2) + 1, heads, batch];
+export function appendGrid(batch: number, { numKvHeads, numQHeads }: AppendHeads, numTokens: number): Grid {
+  const pairs = Math.floor(numTokens / 2) + 1;
+  return [pairs, numKvHeads + Math.ceil((numQHeads * numTokens) / (2 * pairs)), batch];
 }
 
 const STEP = structLayout(source, 'AppendStep', {

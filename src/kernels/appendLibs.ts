@@ -15,18 +15,18 @@ export interface AppendedRows {
   readonly rope?: { readonly style: RopeStyle; readonly rotaryDim: number };
   /** Normalised, before that. */
   readonly norm?: boolean;
-  /** Queries too. */
-  readonly queries?: boolean;
+  /** Hq, where there are queries. */
+  readonly numQHeads?: number;
 }
 
 const PAIRS: Readonly<Record<RopeStyle, string>> = { half: pairsHalf, interleaved: pairsInterleaved };
 
 /** The libs, with their constants. */
-export function appendLibs(headDim: number, { rope, norm, queries }: AppendedRows): string[] {
+export function appendLibs(headDim: number, { rope, norm, numQHeads }: AppendedRows): string[] {
   return [
     ...(norm ? [`const NORM_VEC4S = ${headDim / 2}u;`, normRms] : [normNone]),
     ...(rope ? ropeLibs(rope) : [ropeNone]),
-    queries ? queriesTurned : queriesNone,
+    ...(numQHeads ? [`const NUM_Q_HEADS = ${numQHeads}u;`, queriesTurned] : [queriesNone]),
   ];
 }
 

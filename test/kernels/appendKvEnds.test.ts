@@ -153,7 +153,7 @@ describe('append_kv of NaN and infinity', () => {
     const k = new Float32Array(bits.buffer);
     const { k_cache, status } = await runKernel(device, {
       kernel: appendKvKernel({ numKvHeads: 1, headDim: 64, vHeadDim: 64, kType: type, vType: type }),
-      grid: appendGrid(1, 1, 4),
+      grid: appendGrid(1, { numKvHeads: 1, numQHeads: 0 }, 4),
       inputs: { k, v: new Float32Array(256) },
       outputs: {
         k_cache: encodeRows(layout, new Float32Array(256)),
@@ -200,7 +200,7 @@ test('append_kv to f16 rounds as the host does, bit for bit', async () => {
   const layout: RowsLayout = { type: 'f16', headDim: 64, heads: 1, capacity: numTokens };
   const { k_cache } = await runKernel(device, {
     kernel: appendKvKernel({ numKvHeads: 1, headDim: 64, vHeadDim: 64, kType: 'f16', vType: 'f32' }),
-    grid: appendGrid(1, 1, numTokens),
+    grid: appendGrid(1, { numKvHeads: 1, numQHeads: 0 }, numTokens),
     inputs: { k, v: k },
     outputs: {
       k_cache: encodeRows(layout, new Float32Array(k.length)),

@@ -83,7 +83,7 @@ function otherKernels(shape: GqaShape, format: CacheFormat): Kernel[] {
     ...ROPE_STYLES.map((style) =>
       appendKv(
         { ...shape, ...format },
-        { rope: { style, rotaryDim: shape.headDim }, norm: true, queries: true },
+        { rope: { style, rotaryDim: shape.headDim }, norm: true, numQHeads: shape.numQHeads },
       ),
     ),
     forkRows(),

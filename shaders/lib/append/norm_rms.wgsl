@@ -10,34 +10,45 @@ struct Norms {
   weights: array<vec4<f32>, NORM_VEC4S>, // K's, then those of q
 }
 
-var<workgroup> row_largest: array<u32, WG_SIZE>; // magnitudes' bits
-var<workgroup> row_squares: array<vec2<f32>, WG_SIZE>;
+// Squares of each vec4, and of a fraction of it; then those of eight vec4s.
+var<workgroup> vec4_squares: array<vec2<f32>, WG_SIZE>;
+var<workgroup> eight_squares: array<vec2<f32>, WG_SIZE>;
 
 // Squares of larger elements leave f32: those of such a row are taken of a fraction of it, and eps is nothing to them.
-const PLAIN_MAX = 0x1p+58f;
+const PLAIN_MAX = 0x1p+50f;
 const FRACTION = 0x1p-70f;
+// What a row that has NaN or infinity has for its squares: less than 0, whatever else there is, for each vec4 that has them.
+const NOT_FINITE = -0x1p+115f;
 
 fn normalised(bits: vec4<u32>, which: u32, i: u32, lane: u32) -> vec4<u32> {
-  let magnitude = bits & vec4<u32>(0x7fffffffu);
-  let high = max(magnitude.xy, magnitude.zw);
-  row_largest[lane] = max(high.x, high.y);
-  let x = bitcast<vec4<f32>>(select(vec4<u32>(), bits, magnitude < vec4<u32>(INFINITY_BITS)));
+  let finite = (bits & vec4<u32>(0x7fffffffu)) < vec4<u32>(INFINITY_BITS);
+  let x = bitcast<vec4<f32>>(select(vec4<u32>(), bits, finite));
   let plain = clamp(x, vec4<f32>(-PLAIN_MAX), vec4<f32>(PLAIN_MAX));
   let fraction = x * FRACTION;
-  row_squares[lane] = vec2<f32>(dot(plain, plain), dot(fraction, fraction));
-  workgroupBarrier(); // largest magnitudes and squares of all vec4s are there
-  let first = lane - i;
-  var most = 0u;
-  var squares = vec2<f32>();
-  let count = HEAD_DIM / 4u + (step.capacity >> 31u); // unknown to the compiler, which would load all at once, and spill
-  for (var v = 0u; v < count; v++) {
-    most = max(most, row_largest[first + v]);
-    squares += row_squares[first + v];
-  }
-  let large = most > bitcast<u32>(PLAIN_MAX);
+  vec4_squares[lane] = vec2<f32>(select(NOT_FINITE, dot(plain, plain), all(finite)), dot(fraction, fraction));
+  workgroupBarrier(); // squares of all vec4s are there
+  let squares = row_sum(i, lane);
+  let large = squares.y > PLAIN_MAX * FRACTION * PLAIN_MAX * FRACTION;
   let means = squares / f32(HEAD_DIM);
-  let root = inverseSqrt(select(means.x + norms.eps, means.y, large));
+  let root = inverseSqrt(select(abs(means.x) + norms.eps, means.y, large));
   let weight = norms.weights[which * (HEAD_DIM / 4u) + min(i, HEAD_DIM / 4u - 1u)];
   let y = select(x, fraction, large) * root * weight;
-  return select(bitcast<vec4<u32>>(y), vec4<u32>(NAN_BITS), most >= INFINITY_BITS);
+  return select(bitcast<vec4<u32>>(y), vec4<u32>(NAN_BITS), squares.x < 0.0);
+}
+
+// The sum of a row's squares: of eight vec4s by their invocations, then of all eights.
+fn row_sum(i: u32, lane: u32) -> vec2<f32> {
+  let begin = i - i % 8u;
+  let vec4s = min(8u, max(HEAD_DIM / 4u, begin) - begin); // none past the row's end
+  var eight = vec2<f32>();
+  for (var v = 0u; v < vec4s; v++) {
+    eight += vec4_squares[lane - i + begin + v];
+  }
+  eight_squares[lane] = eight;
+  workgroupBarrier(); // squares of all eights are there
+  var sum = vec2<f32>();
+  for (var v = 0u; v < HEAD_DIM / 4u; v += 8u) {
+    sum += eight_squares[lane - i + v];
+  }
+  return sum;
 }
