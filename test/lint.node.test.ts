@@ -9,6 +9,7 @@ import type { Kernel } from '../src/kernels/kernel.ts';
 import { plainScores } from '../src/kernels/plain.ts';
 import { checkShape } from '../src/kernels/shape.ts';
 import { validatorGpu } from '../src/node/nodeGpu.ts';
+import { F32_ROWS } from './support/rowFormats.ts';
 import { compilerMessages } from './support/compilerMessages.ts';
 import { uninitialisedVariables, withoutComments } from './support/conventions.ts';
 import { GPUS } from './support/deviceFacts.ts';
@@ -87,7 +88,7 @@ describe('every kernel compiles without a warning', () => {
 describe('lint', () => {
   test('a forgotten lib is an unresolved name, one linked twice a redeclaration', async () => {
     const shape = checkShape({ numQHeads: 4, numKvHeads: 1, headDim: 64 });
-    const { name, source } = plainScores(shape, F16);
+    const { name, source } = plainScores(shape, F16, F32_ROWS);
     const lib = source.slice(source.indexOf('// lib numbers'), source.indexOf('// lib rows'));
     expect(lib).toContain('fn kept_score');
     expect(await findings(bare, [{ name, source: source.replace(lib, '') }])).toEqual([
@@ -114,7 +115,7 @@ describe('lint', () => {
       { ...registers, blocks: 3 },
       { ...tiles, tile: 20 },
     ]) {
-      const said = await findings(full, [fusedKernel(shape, F16, variant, true)]);
+      const said = await findings(full, [fusedKernel(shape, F16, variant, F32_ROWS)]);
       expect(said, JSON.stringify(variant)).toEqual([expect.stringContaining('const assertion failed')]);
     }
   });

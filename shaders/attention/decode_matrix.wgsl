@@ -11,16 +11,15 @@
 // hold the nearest f16, rows ROW_BLOCK + r what is left of it; their products are added in f32. A scaled query past f16's range
 // leaves its row without a result; a V of NaN or infinity shows in all rows of its block, in those that may not see it too.
 //
-// in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
+// in   q       rows of D                 lib query_*, where lib step says
 //      k_cache [B, Hkv, capacity, D] f16      lib matrix
 //      v_cache [B, Hkv, capacity, D] f16      words of 16 bytes
 //      step    Step                           lib step
 // out  the state of each row                  lib work
-// grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM V_DIM ROWS ROW_BLOCK Q_LEN CAUSAL WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS VALUE_WORDS
-// libs step numbers scores work rows_contiguous matrix subgroup
+// grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
+// consts HEAD_DIM V_DIM GROUP_SIZE CAUSAL MASKED ROW_BLOCK WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS VALUE_WORDS
+// libs step numbers scores work rows_contiguous matrix subgroup query_*
 
-@group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> step: Step;
 
@@ -56,6 +55,9 @@ fn main(
   @builtin(subgroup_invocation_id) subgroup_lane: u32,
 ) {
   let work = work_of(group, groups);
+  if is_idle(work) {
+    return;
+  }
   let me = Invocation(subgroup, subgroup_size, subgroup_lane);
   load_queries(work, index);
   var m = NEG_MAX;
@@ -98,8 +100,8 @@ fn load_queries(work: Work, index: u32) {
   for (var at = index; at < MATRIX_ROWS * HEAD_DIM; at += WG_SIZE) {
     let row = at / HEAD_DIM;
     let d = at % HEAD_DIM;
-    let source = (work.kv_head * ROWS + min(work.row_start + row % ROW_BLOCK, ROWS - 1u)) * D4 + d / 4u;
-    let query = q[source][d % 4u] * step.sm_scale;
+    let source = query_start(work, work.row_start + row % ROW_BLOCK) + d / 4u;
+    let query = query_vec4(source)[d % 4u] * step.sm_scale;
     let rest = query - rounded(query);
     put_query(at, select(select(0.0, rest, row < 2u * ROW_BLOCK), query, row < ROW_BLOCK));
   }
@@ -137,7 +139,7 @@ fn weigh(me: Invocation, work: Work, first: u32, m: ptr<function, f32>, l: ptr<f
   let team = team_of(me);
   let lane = lane_of(me);
   let row = min(team, ROW_BLOCK - 1u);
-  let visible = min(work.end, visible_keys(work.kv_len, min(work.row_start + row, ROWS - 1u)));
+  let visible = min(work.end, visible_keys(work.kv_len, work.q_len, position_of(work.row_start + row)));
   var scores = array<f32, TEAM_KEYS>();
   var highest = *m;
   for (var t = 0u; t < TEAM_KEYS; t++) { // unroll

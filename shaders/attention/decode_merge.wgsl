@@ -3,19 +3,18 @@
 // The operator is associative and has a neutral element (l = 0), so splits may be merged in any grouping.
 //
 // in   states of each row                            lib states_*
-// out  o     [rows, Dv/4] vec4 f32                   0 for a row with nothing to attend to
+// out  o     lib output_*                            0 for a row with nothing to attend to
 //      its lse                                    lib lse_*
 // grid lib states_*; a workgroup owns a row; its first Dv/4 invocations own four elements of Dv each
 // consts V_DIM
-// libs numbers, one of states_*, one of merge_*, one of lse_*, one of sinks_*
-
-@group(0) @binding(2) var<storage, read_write> o: array<vec4<f32>>;
+// libs numbers, one of states_*, one of merge_*, one of output_*, one of lse_*, one of sinks_*
 
 const D4 = V_DIM / 4u;
 
 // The states of one row.
 struct States {
-  row: u32,     // of the outputs
+  o: u32,       // where the row lies in o and lse
+  lse: u32,
   head: u32,    // query head, within its sequence
   wanted: bool, // false where the row has its output already
   count: u32,
@@ -43,9 +42,9 @@ fn main(
   let merged = merge_states(states, lane);
   let sunk = with_sink(merged.m, merged.l, states.head);
   if lane < D4 {
-    o[states.row * D4 + lane] = output_of(merged.o * sunk.z, sunk.x, sunk.y);
+    write_output(states.o + lane, output_of(merged.o * sunk.z, sunk.x, sunk.y));
   }
   if lane == 0u {
-    write_lse(states.row, lse_of(sunk.x, sunk.y));
+    write_lse(states.lse, lse_of(sunk.x, sunk.y));
   }
 }

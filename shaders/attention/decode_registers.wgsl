@@ -11,16 +11,15 @@
 // Rows that do not fit one team are spread over BLOCKS teams that read the same keys at the same time. Teams with the
 // same rows, RUNS of them, take neighbouring keys, and merge their states through workgroup memory at the end.
 //
-// in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
+// in   q       rows of D                      lib query_*, where lib step says
 //      k_cache [B, Hkv, capacity, D]          words of 4 to 16 bytes, libs words_*, elements_*, scales_* as k_*
 //      v_cache [B, Hkv, capacity, Dv]         words of 4 to 16 bytes, the same libs as v_*
 //      step    Step                           lib step
 // out  the state of each row                  lib work
-// grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM V_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeRegisters.ts
-// libs step numbers scores work one of rows_* subgroup, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
+// grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
+// consts HEAD_DIM V_DIM GROUP_SIZE CAUSAL MASKED ROW_BLOCK, and those of src/kernels/decodeRegisters.ts
+// libs step numbers scores work one of rows_* subgroup, one of query_*, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
 
-@group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> k_cache: array<KWord>;
 @group(0) @binding(2) var<storage, read> v_cache: array<VWord>;
 @group(0) @binding(3) var<storage, read> step: Step;
@@ -99,6 +98,9 @@ var<workgroup> shared_vec4s: array<vec4<f32>, SHARED_VEC4S>;
 @compute @workgroup_size(WG_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, me: Invocation) {
   let work = work_of(group, groups);
+  if is_idle(work) {
+    return;
+  }
   let at = lane_of_work(work, me);
   let queries = load_queries(work, at);
   let zeros = zeros_of(queries);
@@ -145,7 +147,7 @@ fn attend_masked(
   let at = lane_of_work(work, me);
   var constants = constants_of(work, at);
   for (var h = 0u; h < HELD_ROWS; h++) { // unroll
-    let visible = min(work.end, visible_keys(work.kv_len, at.row + at.held_row + h));
+    let visible = min(work.end, visible_keys(work.kv_len, work.q_len, position_of(at.row + at.held_row + h)));
     constants.visible[h] = kv_scale_cursor(work.kv_head, visible);
   }
   let rounds = rounds_of(work) - open_rounds(work);
@@ -182,11 +184,11 @@ fn reversed(x: u32, count: u32) -> u32 {
 fn load_queries(work: Work, at: Lane) -> Queries {
   var queries = Queries();
   for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
-    let row = work.kv_head * ROWS + min(at.row + r, ROWS - 1u);
+    let row = query_start(work, at.row + r);
     for (var w = 0u; w < K_LANE_WORDS; w++) { // unroll
       for (var i = 0u; i < K_WORD_VEC4S; i++) { // unroll
         let d4 = (at.lane + w * LANES) * K_WORD_VEC4S + i;
-        let query = q[row * D4 + min(d4, D4 - 1u)] * step.sm_scale;
+        let query = query_vec4(row + min(d4, D4 - 1u)) * step.sm_scale;
         queries[r][w * K_WORD_VEC4S + i] = select(vec4<f32>(), query, d4 < D4);
       }
     }
@@ -249,7 +251,7 @@ fn rounds_of(work: Work) -> u32 {
 
 // The first rounds, of whose keys none is hidden from any row.
 fn open_rounds(work: Work) -> u32 {
-  let open = open_keys(work.kv_len, work.begin);
+  let open = open_keys(work.kv_len, work.q_len, position_of(work.row_start), work.begin);
   if !MASKED || open >= work.end {
     return rounds_of(work);
   }

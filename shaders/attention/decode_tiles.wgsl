@@ -7,16 +7,15 @@
 //   4. mix      WIDTH invocations cover a row of V: each adds its weighted elements to MIX_PACKS packs of rows
 // with a barrier after each of the first three.
 //
-// in   q       [B, Hkv, ROWS, D/4] vec4 f32   ROWS = GROUP_SIZE * Q_LEN query rows of a KV head
+// in   q       rows of D                      lib query_*, where lib step says
 //      k_cache [B, Hkv, capacity, D]          words of 16 bytes, lib elements_* as k_*
 //      v_cache [B, Hkv, capacity, Dv]         words of 16 bytes, lib elements_* as v_*
 //      step    Step                           lib step
 // out  the state of each row                  lib work
-// grid (Hkv * ROW_BLOCKS, items, 1); a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM V_DIM ROWS ROW_BLOCK Q_LEN CAUSAL, and those of src/kernels/decodeTiles.ts
-// libs step numbers scores work one of rows_* pack_*, elements_* as k_* and as v_*
+// grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
+// consts HEAD_DIM V_DIM GROUP_SIZE CAUSAL MASKED ROW_BLOCK, and those of src/kernels/decodeTiles.ts
+// libs step numbers scores work one of rows_* pack_* query_*, elements_* as k_* and as v_*
 
-@group(0) @binding(0) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> step: Step;
@@ -64,6 +63,9 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let work = work_of(group, groups);
+  if is_idle(work) {
+    return;
+  }
   for (var p = lane; p < PACKS; p += WG_SIZE) {
     maxima[p] = Pack(NEG_MAX);
   }
@@ -86,9 +88,9 @@ fn main(
   write_rows(work, lane, side, &o);
 }
 
-// A row of the block, counted within its KV head. Those past the block or the head's rows are the last one there is.
+// A row of the block, counted within its KV head. Those past the block are its last one.
 fn row_of(work: Work, row: u32) -> u32 {
-  return min(work.row_start + min(row, ROW_BLOCK - 1u), ROWS - 1u);
+  return work.row_start + min(row, ROW_BLOCK - 1u);
 }
 
 // First row of the block that this invocation scores.

@@ -1,6 +1,6 @@
 // lib queries_private: each invocation of a team keeps its vec4s of the query rows for itself, in registers or on a CPU's stack.
 //
-// in   q  [B, Hkv, ROWS, D/4] vec4 f32
+// libs query_*
 
 alias Queries = array<array<vec4<f32>, K_LANE_VEC4S>, SCORE_ROWS>;
 
@@ -9,10 +9,10 @@ fn load_queries(work: Work, lane: u32, queries: ptr<function, Queries>) {
   let rows = opaque_count(SCORE_ROWS);
   let vec4s = opaque_count(K_LANE_VEC4S);
   for (var r = 0u; r < rows; r++) {
-    let row = work.kv_head * ROWS + row_of(work, score_row(lane) + r);
+    let row = query_start(work, row_of(work, score_row(lane) + r));
     for (var i = 0u; i < vec4s; i++) {
       let d4 = lane_vec4(lane, i);
-      let query = q[row * D4 + min(d4, D4 - 1u)] * step.sm_scale;
+      let query = query_vec4(row + min(d4, D4 - 1u)) * step.sm_scale;
       (*queries)[r][i] = select(vec4<f32>(), query, d4 < D4);
     }
   }

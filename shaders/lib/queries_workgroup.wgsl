@@ -1,6 +1,6 @@
 // lib queries_workgroup: the query rows lie in workgroup memory, so that no invocation needs registers for them.
 //
-// in   q  [B, Hkv, ROWS, D/4] vec4 f32
+// libs query_*
 
 alias Queries = u32; // nothing is kept
 
@@ -12,8 +12,8 @@ var<workgroup> all_queries: array<vec4<f32>, PACKS * PACK * QUERY_VEC4S>; // [ro
 fn load_queries(work: Work, lane: u32, queries: ptr<function, Queries>) {
   for (var n = lane; n < PACKS * PACK * QUERY_VEC4S; n += WG_SIZE) {
     let d4 = n % QUERY_VEC4S;
-    let row = work.kv_head * ROWS + row_of(work, n / QUERY_VEC4S);
-    let query = q[row * D4 + min(d4, D4 - 1u)] * step.sm_scale;
+    let row = query_start(work, row_of(work, n / QUERY_VEC4S));
+    let query = query_vec4(row + min(d4, D4 - 1u)) * step.sm_scale;
     all_queries[n] = select(vec4<f32>(), query, d4 < D4);
   }
   workgroupBarrier(); // all queries are there

@@ -12,7 +12,7 @@ const INFINITY = 0x7f800000u;
 const MINUS_INFINITY = 0xff800000u;
 
 fn states_of(group: vec3<u32>, groups: vec3<u32>) -> States {
-  return States(group.x, 0u, true, NUM_STATES, group.x, NUM_ROWS);
+  return States(group.x * D4, group.x, 0u, true, NUM_STATES, group.x, NUM_ROWS);
 }
 
 fn state_ml(at: u32) -> vec2<f32> {

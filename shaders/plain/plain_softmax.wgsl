@@ -1,10 +1,10 @@
 // plain_softmax.wgsl: step 2 of plain attention: each row of scores becomes weights that sum to 1, in place.
 //
 // in   step   Step                          lib step
-// i/o  scores [B, Hq * Q_LEN, capacity] f32 scores in, weights out
+// i/o  scores [B, Lq, Hq, capacity] f32     scores in, weights out
 // out  the lse of each row                 lib lse_*
-// grid (Hq * Q_LEN, B, 1); a workgroup owns a row, an invocation every WG_SIZE-th score of it
-// consts Q_LEN CAUSAL WG_SIZE
+// grid (Hq, Lq, B), Lq the most query positions of a sequence; a workgroup owns a row, an invocation every WG_SIZE-th score of it
+// consts GROUP_SIZE CAUSAL MASKED WG_SIZE
 // libs step numbers, one of lse_*, one of sinks_*
 
 @group(0) @binding(0) var<storage, read> step: Step;
@@ -20,8 +20,12 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let kv_len = kv_len_of(group.y);
-  let row = group.y * groups.x + group.x; // of all query rows [B, Hq, Q_LEN]
+  let sequence = sequence_of(group.z);
+  if group.y >= sequence.q_len {
+    return;
+  }
+  let kv_len = sequence.kv_len;
+  let row = (group.z * groups.y + group.y) * groups.x + group.x; // of all query rows [B, Lq, Hq]
 
   var highest = NEG_MAX;
   for (var t = lane; t < kv_len; t += WG_SIZE) {
@@ -36,14 +40,14 @@ fn main(
     scores[row * step.capacity + t] = weight;
     sum += weight;
   }
-  let sunk = with_sink(m, row_sum(sum, lane), group.x / Q_LEN);
+  let sunk = with_sink(m, row_sum(sum, lane), group.x);
 
   for (var t = lane; t < kv_len; t += WG_SIZE) {
     let weight = scores[row * step.capacity + t] * sunk.z;
     scores[row * step.capacity + t] = output_of(vec4<f32>(weight), sunk.x, sunk.y).x;
   }
   if lane == 0u {
-    write_lse(row, lse_of(sunk.x, sunk.y));
+    write_lse(lse_place(sequence.lse_start, group.x, group.y), lse_of(sunk.x, sunk.y));
   }
 }
 

@@ -1,7 +1,7 @@
 // status.ts: what the append kernel counts on the device, per layer, and what of it was not told yet.
 import { copyOut, createStorage, type BufferRange } from '../device/buffers.ts';
 import { fateOf } from '../device/encoders.ts';
-import { GpuError, NotExecutedError, NotFiniteError, type GqaError } from '../device/errors.ts';
+import { GpuError, NotExecutedError, NotFiniteError, ShapeError, type GqaError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import type { RecordTarget } from '../device/record.ts';
 import { APPEND_STATUS_WORDS, appendStatus, type AppendStatus } from '../kernels/appendKv.ts';
@@ -64,9 +64,15 @@ export class CacheStatus {
     this.#layers[layer]!.unsubmitted.note(fateOf(target), 1);
   }
 
-  /** Appends to a layer that were recorded, and are not submitted as far as anybody knows. */
-  unsubmitted(layer: number): number {
-    return this.#layers[layer]!.unsubmitted.appends();
+  /** Throws ShapeError while appends or forks are recorded that are not submitted, as far as anybody knows. */
+  checkSubmitted(where: string): void {
+    for (const [layer, { unsubmitted }] of this.#layers.entries()) {
+      const count = unsubmitted.appends();
+      if (count === 0) continue;
+      throw new ShapeError(
+        `${where}: expected all appends and forks to be submitted, got ${count} of layer ${layer} that are only recorded`,
+      );
+    }
   }
 
   /** Notes work recorded into the target that reads the layer. */

@@ -3,8 +3,7 @@ import type { KvCache } from '../cache/kvCache.ts';
 import { ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
-import type { StepRing } from '../device/ring.ts';
-import type { RecordStep } from './path.ts';
+import type { RecordStep, StepBuffers } from './path.ts';
 import { checkPlan, type DecodePlan } from './plan.ts';
 import type { PlanContext } from './planContext.ts';
 
@@ -16,28 +15,37 @@ interface StepDecoder {
   assertUsable(): void;
 }
 
+/** Buffers of a step that recording looks at. */
+type BoundBuffers = Pick<StepBuffers, 'q' | 'o' | 'lse' | 'ring'>;
+
 /** One layer's step with its buffers bound. */
 export class DecodeStep {
   readonly #decoder: StepDecoder;
   readonly #layer: number;
   readonly #record: RecordStep;
-  readonly #ring: StepRing;
+  readonly #buffers: BoundBuffers;
   readonly #biasKeys: number;
 
   /** @internal Use Decoder.bind. */
-  constructor(decoder: StepDecoder, layer: number, record: RecordStep, ring: StepRing, biasKeys: number) {
+  constructor(
+    decoder: StepDecoder,
+    layer: number,
+    record: RecordStep,
+    buffers: BoundBuffers,
+    biasKeys: number,
+  ) {
     this.#decoder = decoder;
     this.#layer = layer;
     this.#record = record;
-    this.#ring = ring;
+    this.#buffers = buffers;
     this.#biasKeys = biasKeys;
   }
 
   /**
    * Records the step into an encoder (a pass is opened and ended) or a compute pass (left open). Synchronous, never
    * submits. Any number of steps and plans may be recorded before that, and submitted in any order. Throws ShapeError for
-   * another decoder's plan, for one over more tokens than the layer holds or its bias has, and for a target that is not open,
-   * ForeignDeviceError for a target of another device; nothing was recorded then.
+   * another decoder's plan, for one over more tokens than the layer holds or its bias has or over more rows than were bound, or of
+   * before the pages of a sequence changed, and for a target that is not open, ForeignDeviceError for a target of another device; nothing was recorded then.
    */
   record(target: RecordTarget, plan: DecodePlan): void {
     this.#decoder.assertUsable();
@@ -50,19 +58,50 @@ export class DecodeStep {
         );
       }
     }
+    this.#checkPages(plan);
     this.#checkBias(plan);
+    this.#checkReach(plan);
     const pass = beginPass('record', this.#decoder.device, target);
-    const offset = this.#ring.place(plan.stepWords, plan);
+    const offset = this.#buffers.ring.place(plan.stepWords, plan);
     this.#record(pass, plan, offset);
     endPass(target, pass);
     this.#decoder.cache.noteRead(this.#layer, target);
   }
 
+  // Loops, for a function in each call would be garbage.
+
+  /** A sequence that was truncated, reset or forked since, or whose page became its own, lies elsewhere now. */
+  #checkPages({ pageVersions }: DecodePlan): void {
+    const versions = this.#decoder.cache.pageTables?.versions;
+    if (!versions) return;
+    for (let b = 0; b < versions.length; b++) {
+      if (versions[b] === pageVersions?.[b]) continue;
+      throw new ShapeError(
+        `record: layer ${this.#layer}, sequence ${b}: expected a plan made since its pages changed, got one of before`,
+      );
+    }
+  }
+
   #checkBias({ kvLens }: DecodePlan): void {
-    const b = kvLens.findIndex((kvLen) => kvLen > this.#biasKeys);
-    if (b < 0) return;
+    for (let b = 0; b < kvLens.length; b++) {
+      if (kvLens[b]! <= this.#biasKeys) continue;
+      throw new ShapeError(
+        `record: layer ${this.#layer}, sequence ${b}: expected a plan for at most the ${this.#biasKeys} keys of the bias, got ${kvLens[b]}`,
+      );
+    }
+  }
+
+  #checkReach({ reach }: DecodePlan): void {
+    const { q, o, lse } = this.#buffers;
+    this.#checkBytes('q', q.size, reach.q);
+    this.#checkBytes('o', o.size, reach.o);
+    if (lse) this.#checkBytes('lse', lse.size, reach.lse);
+  }
+
+  #checkBytes(name: string, bound: number, needed: number): void {
+    if (bound >= needed) return;
     throw new ShapeError(
-      `record: layer ${this.#layer}, sequence ${b}: expected a plan for at most the ${this.#biasKeys} keys of the bias, got ${kvLens[b]}`,
+      `record: layer ${this.#layer}: ${name}: expected at least ${needed} bytes for the plan's rows, got ${bound}`,
     );
   }
 

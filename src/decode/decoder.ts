@@ -1,7 +1,14 @@
 // decoder.ts: compiles the kernels of decode steps, plans them, and binds the buffers of layers.
 import { KvCache } from '../cache/kvCache.ts';
-import { layoutOfLayer, type CacheLayout } from '../cache/layout.ts';
-import { allocated, checkRange, createUniform, checkWritten, type BufferArg } from '../device/buffers.ts';
+import { checkKvLens, layoutOfLayer, pagesOf, type CacheLayout } from '../cache/layout.ts';
+import {
+  allocated,
+  checkRange,
+  createUniform,
+  checkWritten,
+  type BufferArg,
+  type BufferRange,
+} from '../device/buffers.ts';
 import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
 import {
@@ -14,6 +21,7 @@ import {
 } from '../device/options.ts';
 import { StepRing } from '../device/ring.ts';
 import { validated } from '../device/scopes.ts';
+import { exactBytes, type RowPlaces } from '../kernels/rowPlaces.ts';
 import { checkShape, type GqaShape, type ShapeOptions } from '../kernels/shape.ts';
 import { stepWordCount } from '../kernels/stepNumbers.ts';
 import { CHOICE_OPTIONS, chooseContext, type ChoiceOptions } from './context.ts';
@@ -26,7 +34,7 @@ import {
 } from './layerFeatures.ts';
 import { DecodeStep } from './decodeStep.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
-import { PLAN_OPTIONS, planDecode, type DecodePlan, type PlanOptions } from './plan.ts';
+import { PLAN_OPTIONS, planDecode, type DecodePlan, type PlanOptions, type PlanPages } from './plan.ts';
 import { checkChoice, checkKernel, type PlanContext } from './planContext.ts';
 import { createPlainPath } from './plainPath.ts';
 import { checkTuning } from './tuning.ts';
@@ -58,7 +66,9 @@ const DECODER_OPTIONS = {
 } satisfies Known<DecoderOptions>;
 
 /**
- * The buffers of one layer's step: q is f32 [B, Hq, Lq, D], o f32 [B, Hq, Lq, Dv], lse (optional) f32 [B, Hq, Lq], natural logarithm.
+ * The buffers of one layer's step, rows as the decoder's options `q` and `o` say: by default q is f32 [B, Hq, Lq, D], o f32
+ * [B, Hq, Lq, Dv] and lse (optional) f32 [B, Hq, Lq], natural logarithm. The rows of positions that a sequence does not have in
+ * a plan are neither read nor written.
  *
  * A row that sees no key gets o = 0 and lse = LSE_EMPTY. One that sees a key whose score, or a sum on the way to it, is not
  * finite in f32 or beyond 2.9e38 gets NaN for both, so that no numbers hide it: q or K hold NaN or infinity, or are too
@@ -67,11 +77,14 @@ const DECODER_OPTIONS = {
 export interface StepArgs extends LayerFeatures {
   /** Layer of the cache, from 0. Default 0; in a list, the place in it. */
   readonly layer?: number;
-  /** Queries, f32 [B, Hq, Lq, D]; exactly that many bytes. */
+  /** Queries; exactly as many bytes as dense rows take, and for packed rows and strides as many as a plan reaches. */
   readonly q: BufferArg;
-  /** Output, f32 [B, Hq, Lq, Dv]; another buffer than the others. */
+  /** Output, as many bytes; another buffer than the others. */
   readonly o: BufferArg;
-  /** Natural log-sum-exp of the scaled scores, f32 [B, Hq, Lq]. Default: none is written, and kernels with a binding less are used. */
+  /**
+   * Natural log-sum-exp of the scaled scores, f32: [B, Hq, Lq] for o in that order or by strides, [B, Lq, Hq] for `BLHD`,
+   * [tokens, Hq] for packed rows. Default: none is written, and kernels with a binding less are used.
+   */
   readonly lse?: BufferArg;
 }
 
@@ -157,19 +170,32 @@ export class Decoder {
     this.#path = path;
     const { batch, qLen, features } = context.shape;
     const trees = features.treeMask ? batch * qLen : 0;
-    const words = stepWordCount(batch, batch + context.maxPartials, { treePositions: trees });
+    const { capacity, pageSize } = context.layout;
+    const pages = pageSize === undefined ? 0 : batch * pagesOf(capacity, pageSize);
+    const words = stepWordCount(batch, batch + context.maxPartials, { treePositions: trees, pages });
     this.#ring = new StepRing(device, 'decode step', words);
   }
 
   /**
-   * Plans a step over these lengths. One plan serves all layers. They are never taken from the cache, which counts a token
+   * Plans a step over these lengths. One plan serves all layers. A cache of pages takes those that the step's new tokens need,
+   * and throws OutOfPagesError when there are too few. The lengths are never taken from the cache, which counts a token
    * only once its append was recorded: a plan made before that would leave it out.
    */
   plan(options: StepPlanOptions): DecodePlan {
     this.assertUsable();
     checkOptions('plan', options, STEP_PLAN_OPTIONS);
     const { kvLens, ...planOptions } = options;
-    return planDecode(this.context, kvLens, planOptions);
+    return planDecode(this.context, kvLens, planOptions, this.#pages(kvLens));
+  }
+
+  /** Where the tokens lie, in a cache of pages, which takes pages for those that are not there yet. */
+  #pages(kvLens: readonly number[]): PlanPages | undefined {
+    const { layout, pageTables } = this.cache;
+    if (!pageTables) return undefined;
+    checkKvLens('plan', kvLens, layout.batch, layout.capacity);
+    this.cache.reservePages(kvLens);
+    const lists = kvLens.map((kvLen, b) => pageTables.pagesOf(b).slice(0, pagesOf(kvLen, layout.pageSize!)));
+    return { lists, versions: [...pageTables.versions] };
   }
 
   /**
@@ -195,13 +221,12 @@ export class Decoder {
   #checked(where: string, args: StepArgs, defaultLayer: number): CheckedStep {
     checkOptions(where, args, STEP_ARGS);
     const { layer = defaultLayer, q, o, lse } = args;
-    const { rows, headDim, vHeadDim } = this.shape;
     checkWhole(`${where}: layer`, layer, 0, this.cache.layout.layers - 1);
     this.#checkLayerShape(where, layer);
     const ranges = {
-      q: checkRange(this.device, `${where}: q`, q, rows * headDim * 4),
-      o: checkRange(this.device, `${where}: o`, o, rows * vHeadDim * 4),
-      ...(lse !== undefined && { lse: checkRange(this.device, `${where}: lse`, lse, rows * 4) }),
+      q: this.#checkRows(`${where}: q`, q, this.context.q),
+      o: this.#checkRows(`${where}: o`, o, this.context.o),
+      ...(lse !== undefined && { lse: this.#checkRows(`${where}: lse`, lse, this.context.lse) }),
       k: this.cache.layers[layer]!.k,
       v: this.cache.layers[layer]!.v,
     };
@@ -209,6 +234,12 @@ export class Decoder {
     const { bias } = features;
     checkWritten(where, lse === undefined ? ['o'] : ['o', 'lse'], { ...ranges, ...(bias && { bias }) });
     return { layer, buffers: { ...ranges, ring: this.#ring }, features };
+  }
+
+  /** Dense rows are exactly as many bytes; how many others take is known when a plan is recorded. */
+  #checkRows(where: string, arg: BufferArg, places: RowPlaces): BufferRange {
+    const { batch, numQHeads, qLen } = this.shape;
+    return checkRange(this.device, where, arg, exactBytes(places, { batch, heads: numQHeads, qLen }));
   }
 
   #checkLayerShape(where: string, layer: number): void {
@@ -232,7 +263,8 @@ export class Decoder {
       ),
     );
     return steps.map(
-      ({ layer, features }, i) => new DecodeStep(this, layer, records[i]!, this.#ring, features.biasKeys),
+      ({ layer, buffers, features }, i) =>
+        new DecodeStep(this, layer, records[i]!, buffers, features.biasKeys),
     );
   }
 

@@ -6,6 +6,7 @@ import { decodeMerge, mergeSets } from '../kernels/decodeMerge.ts';
 import { fusedKernel } from '../kernels/fused.ts';
 import { rowGrid } from '../kernels/plain.ts';
 import type { DecodePath } from './path.ts';
+import { longestOf } from './split.ts';
 import { partialBytes, type PlanContext } from './planContext.ts';
 
 /** The path, with room for the partial states of the most splits that the context allows. */
@@ -13,13 +14,13 @@ export function createFusedPath(device: GqaDevice, context: PlanContext, create:
   const { shape, layout, variant, maxPartials, subgroupSize } = context;
   const buffer = create('partial states', partialBytes(shape, maxPartials));
   const partial = { buffer, offset: 0, size: buffer.size };
-  const merged = rowGrid(shape);
   const sets = mergeSets(shape.vHeadDim, device.facts);
   return {
     async compile(lse) {
+      const rows = { q: context.q.type, o: context.o.type, lse };
       const [fused, merge] = await Promise.all([
-        device.pipelines.get(fusedKernel(shape, layout, variant, lse, subgroupSize)),
-        device.pipelines.get(decodeMerge(shape, sets, lse)),
+        device.pipelines.get(fusedKernel(shape, layout, variant, rows, subgroupSize)),
+        device.pipelines.get(decodeMerge(shape, sets, rows)),
       ]);
       return ({ q, k, v, ring, features, ...outputs }) => {
         const inputs = { q, k_cache: k, v_cache: v, step: ring };
@@ -37,7 +38,7 @@ export function createFusedPath(device: GqaDevice, context: PlanContext, create:
         });
         return (pass, plan, offset) => {
           dispatch(pass, items, plan.grid, offset);
-          if (plan.merges) dispatch(pass, join, merged, offset);
+          if (plan.merges) dispatch(pass, join, rowGrid(shape, longestOf(plan.qLens)), offset);
         };
       };
     },

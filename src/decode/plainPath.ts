@@ -5,31 +5,31 @@ import type { GqaDevice } from '../device/gqaDevice.ts';
 import { bindKernel, declaredOf, dispatch } from '../device/record.ts';
 import { plainAv, plainScores, plainScoresGrid, plainSoftmax, rowGrid } from '../kernels/plain.ts';
 import type { DecodePath } from './path.ts';
+import { longestOf } from './split.ts';
 import type { PlanContext } from './planContext.ts';
 
-/** The path, with room for scores [B, Hq, Lq, capacity] f32. Throws LimitExceededError for a cache of too many tokens. */
+/** The path, with room for scores [B, Lq, Hq, capacity] f32. Throws LimitExceededError for a cache of too many tokens. */
 export function createPlainPath(
   device: GqaDevice,
-  { shape, layout }: PlanContext,
+  { shape, layout, q, o }: PlanContext,
   create: CreateBuffer,
 ): DecodePath {
-  const [tiles] = plainScoresGrid(shape, layout.capacity);
+  const most = Math.max(...plainScoresGrid(shape, layout.capacity, shape.qLen));
   const { maxGrid } = device.facts;
-  if (tiles > maxGrid)
-    throw new LimitExceededError('plain_scores', 'maxComputeWorkgroupsPerDimension', tiles, maxGrid);
+  if (most > maxGrid)
+    throw new LimitExceededError('plain_scores', 'maxComputeWorkgroupsPerDimension', most, maxGrid);
   const buffer = create('scores', shape.rows * layout.capacity * 4);
   const scores = { buffer, offset: 0, size: buffer.size };
-  const rows = rowGrid(shape);
   return {
     async compile(withLse) {
       const [scoresKernel, softmaxKernel, avKernel] = await Promise.all([
-        device.pipelines.get(plainScores(shape, layout)),
-        device.pipelines.get(plainSoftmax(shape, withLse)),
-        device.pipelines.get(plainAv(shape, layout)),
+        device.pipelines.get(plainScores(shape, layout, { q: q.type })),
+        device.pipelines.get(plainSoftmax(shape, { lse: withLse })),
+        device.pipelines.get(plainAv(shape, layout, { o: o.type })),
       ]);
-      return ({ q, k, v, o, lse, ring, features }) => {
+      return ({ k, v, lse, ring, features, ...buffers }) => {
         const score = bindKernel(device.gpu, scoresKernel, {
-          q,
+          q: buffers.q,
           k_cache: k,
           step: ring,
           scores,
@@ -45,12 +45,14 @@ export function createPlainPath(
           weights: scores,
           v_cache: v,
           step: ring,
-          o,
+          o: buffers.o,
           ...declaredOf(avKernel, features),
         });
         return (pass, plan, offset) => {
+          const qLen = longestOf(plan.qLens);
+          const rows = rowGrid(shape, qLen);
           // Its one split is as long as the longest sequence.
-          dispatch(pass, score, plainScoresGrid(shape, plan.splitLen), offset);
+          dispatch(pass, score, plainScoresGrid(shape, plan.splitLen, qLen), offset);
           dispatch(pass, softmax, rows, offset);
           dispatch(pass, mix, rows, offset);
         };

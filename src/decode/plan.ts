@@ -1,10 +1,12 @@
 // plan.ts: from a shape, lengths and facts of a device to what a step dispatches; pure.
-import { bytesOfTokens, checkCacheLayout, checkKvLens, type CacheLayout } from '../cache/layout.ts';
+import { bytesOfTokens, checkCacheLayout, checkKvLens } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
-import { checkOptions, describe, isObject, type Known, checkNumbers } from '../device/options.ts';
-import { workgroupsPerItem, checkVariantForm } from '../kernels/fused.ts';
+import { checkNumbers, checkOptions, describe, isObject, type Known } from '../device/options.ts';
+import { checkVariantForm, fusedGrid } from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
+import { rowsEnd, rowStarts, rowTypeBytes, type RowPlaces } from '../kernels/rowPlaces.ts';
 import { type GqaShape, checkGqaShape } from '../kernels/shape.ts';
+import { checkQLens } from '../numbers/kvLens.ts';
 import { packStep, type StepItem, type StepSequence } from '../kernels/stepNumbers.ts';
 import { partialBytes, type DecodeKernel, type PlanContext } from './planContext.ts';
 import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
@@ -12,6 +14,8 @@ import { checkTreeMasks, type TreeMasks } from './treeMasks.ts';
 
 /** How to split the keys. Without options: as many workgroups as the device needs to be busy, no more. */
 export interface PlanOptions extends SplitOptions {
+  /** Query positions of each sequence: [B], each 0 to the decoder's qLen, of which a causal mask is aligned to the last. Default: qLen each. */
+  readonly qLens?: readonly number[];
   /** Factor on q . k, a finite f32. Default 1 / sqrt(D). */
   readonly smScale?: number;
   /** Which of the step's own keys each position sees, [B][Lq], for decoders with `features.treeMask`; others have none. */
@@ -20,6 +24,7 @@ export interface PlanOptions extends SplitOptions {
 
 /** The fields of PlanOptions. */
 export const PLAN_OPTIONS = {
+  qLens: true,
   smScale: true,
   treeMasks: true,
   numSplits: true,
@@ -31,7 +36,12 @@ export interface DecodePlan {
   readonly shape: GqaShape;
   readonly kernel: DecodeKernel;
   readonly kvLens: readonly number[];
-  /** Keys of each sequence that any of its positions sees: fewer than `kvLens` where there is a window. */
+  /** Query positions of each sequence. */
+  readonly qLens: readonly number[];
+  /**
+   * Keys of each sequence that any of its positions sees: fewer than `kvLens` where there is a window, none where there is no
+   * position.
+   */
   readonly liveLens: readonly number[];
   /** Splits of the longest sequence and keys of a split; 1 and the longest length for the plain kernel. */
   readonly numSplits: number;
@@ -47,8 +57,20 @@ export interface DecodePlan {
   readonly dispatches: readonly string[];
   /** Bytes that must move in one layer: K and V once, q in, o and lse out, partial states out and in again. */
   readonly bytes: { readonly kv: number; readonly q: number; readonly out: number; readonly partial: number };
+  /** @internal The versions of the page tables that it was made over: [B], of a cache of pages. */
+  readonly pageVersions?: readonly number[];
+  /** @internal Bytes that the rows reach in the buffers of q, o and lse. */
+  readonly reach: { readonly q: number; readonly o: number; readonly lse: number };
   /** @internal The `step` binding's words. */
   readonly stepWords: Uint32Array<ArrayBuffer>;
+}
+
+/** Where the tokens of a plan's sequences lie. */
+export interface PlanPages {
+  /** Pages of each sequence. */
+  readonly lists: readonly (readonly number[])[];
+  /** `PageTables.versions` of then. */
+  readonly versions: readonly number[];
 }
 
 /** Which context each plan was made from: a plan is for decoders of that one. */
@@ -67,42 +89,51 @@ export function checkPlan(where: string, plan: DecodePlan, context: PlanContext)
  * @param context of the decoder: `Decoder.context`
  * @param kvLens keys that each sequence attends to, the new ones included: [B], each 0 to the capacity
  * @param options scale and splits; default 1 / sqrt(D), and as many splits as keep the device busy
+ * @param pages where the tokens lie, in a cache of pages; without them the plan is for looking at alone
  */
 export function planDecode(
   context: PlanContext,
   kvLens: readonly number[],
   options: PlanOptions = {},
+  pages?: PlanPages,
 ): DecodePlan {
   checkContext(context);
   const { shape, layout, kernel } = context;
   checkOptions('plan', options, PLAN_OPTIONS);
   checkKvLens('plan', kvLens, shape.batch, layout.capacity);
+  const { qLens = kvLens.map(() => shape.qLen) } = options;
+  checkQLens('plan', qLens, shape.batch, shape.qLen);
   const { smScale = 1 / Math.sqrt(shape.headDim) } = options;
   if (typeof smScale !== 'number' || !Number.isFinite(Math.fround(smScale)))
     throw new ShapeError(`plan: smScale: expected a finite number, got ${describe(smScale)}`);
-  const trees = checkTreeMasks(options.treeMasks, shape);
-  const liveLens = kvLens.map((kvLen) => liveLen(shape, kvLen));
-  const plain = kernel === 'plain'; // its kernels walk along all keys
-  const splitLen = plain ? Math.max(1, longestOf(kvLens)) : chooseSplitLen(context, liveLens, options);
-  const { words, items, partials } = stepWords(layout, smScale, kvLens, liveLens, splitLen, trees);
+  const trees = checkTreeMasks(options.treeMasks, shape, qLens);
+  const liveLens = kvLens.map((kvLen, b) => liveLen(shape, kvLen, qLens[b]!));
+  const splitLen = splitLenOf(context, kvLens, qLens, liveLens, options);
+  const parts = { kvLens, qLens, liveLens, splitLen, smScale, trees, pages };
+  const { words, items, partials } = stepWords(context, parts);
+  const qLen = longestOf(qLens);
+  const rows = shape.numQHeads * qLens.reduce((sum, each) => sum + each, 0);
   const plan: DecodePlan = {
     shape,
     kernel,
     kvLens: [...kvLens],
+    qLens: [...qLens],
     liveLens,
     numSplits: Math.max(1, Math.ceil(longestOf(liveLens) / splitLen)),
     splitLen,
     items,
     smScale,
-    grid: [workgroupsPerItem(shape, context.variant), items, 1],
+    grid: fusedGrid(shape, context.variant, items, qLen),
     merges: partials > 0,
     dispatches: dispatchNames(kernel, partials > 0),
     bytes: {
       kv: bytesOfTokens(layout, liveLens),
-      q: shape.rows * shape.headDim * 4,
-      out: shape.rows * (shape.vHeadDim + 1) * 4,
-      partial: 2 * partialBytes(shape, partials),
+      q: rows * shape.headDim * rowTypeBytes(context.q.type),
+      out: rows * (shape.vHeadDim * rowTypeBytes(context.o.type) + 4),
+      partial: 2 * partialBytes({ ...shape, qLen }, partials),
     },
+    ...(pages && { pageVersions: pages.versions }),
+    reach: reachOf(context, qLens),
     stepWords: words,
   };
   contexts.set(plan, context);
@@ -126,34 +157,60 @@ function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {
   return merges ? [`decode_${kernel}`, 'decode_merge'] : [`decode_${kernel}`];
 }
 
+/** Keys of a split; the plain kernels walk along all keys at once. */
+function splitLenOf(
+  context: PlanContext,
+  kvLens: readonly number[],
+  qLens: readonly number[],
+  liveLens: readonly number[],
+  options: PlanOptions,
+): number {
+  if (context.kernel === 'plain') return Math.max(1, longestOf(kvLens));
+  return chooseSplitLen(context, liveLens, Math.max(1, longestOf(qLens)), options);
+}
+
+function reachOf({ shape, q, o, lse }: PlanContext, qLens: readonly number[]): DecodePlan['reach'] {
+  const bytes = (places: RowPlaces) => rowsEnd(places, shape.numQHeads, qLens) * rowTypeBytes(places.type);
+  return { q: bytes(q), o: bytes(o), lse: bytes(lse) };
+}
+
 /** Keys that any position sees: the window of the first begins the earliest. */
-function liveLen({ qLen, features: { window } }: GqaShape, kvLen: number): number {
+function liveLen({ features: { window } }: GqaShape, kvLen: number, qLen: number): number {
+  if (qLen === 0) return 0;
   return window === undefined ? kvLen : Math.min(kvLen, window + qLen - 1);
+}
+
+/** What the words of a step are made of. */
+interface StepParts extends Pick<DecodePlan, 'kvLens' | 'qLens' | 'liveLens'> {
+  readonly splitLen: number;
+  readonly smScale: number;
+  readonly trees: readonly bigint[];
+  readonly pages: PlanPages | undefined;
 }
 
 /** The words of the `step` binding, and how many items and partial states they stand for. */
 function stepWords(
-  layout: CacheLayout,
-  smScale: number,
-  kvLens: readonly number[],
-  liveLens: readonly number[],
-  splitLen: number,
-  trees: readonly bigint[],
+  { shape, layout, q, o, lse }: PlanContext,
+  { kvLens, qLens, liveLens, splitLen, smScale, trees, pages }: StepParts,
 ) {
+  const starts = { q: rowStarts(q, qLens), o: rowStarts(o, qLens), lse: rowStarts(lse, qLens) };
   const sequences: StepSequence[] = [];
   const items: StepItem[] = [];
   let partials = 0;
-  for (const [sequence, kvLen] of kvLens.entries()) {
-    const first = kvLen - liveLens[sequence]!;
-    const numSplits = Math.max(1, Math.ceil(liveLens[sequence]! / splitLen));
-    sequences.push({ kvLen, firstState: partials, numSplits });
+  for (const [b, kvLen] of kvLens.entries()) {
+    const qLen = qLens[b]!;
+    const first = kvLen - liveLens[b]!;
+    const numSplits = qLen === 0 ? 0 : Math.max(1, Math.ceil(liveLens[b]! / splitLen));
+    const [qStart, oStart, lseStart] = [starts.q[b]!, starts.o[b]!, starts.lse[b]!];
+    const list = pages && { pages: pages.lists[b]! };
+    sequences.push({ kvLen, qLen, qStart, oStart, lseStart, firstState: partials, numSplits, ...list });
     for (let s = 0; s < numSplits; s++) {
       const begin = first + s * splitLen;
-      const keys = { sequence, begin, end: Math.min(kvLen, begin + splitLen) };
+      const keys = { sequence: b, begin, end: Math.min(kvLen, begin + splitLen) };
       items.push(numSplits > 1 ? { ...keys, state: partials++ } : keys);
     }
   }
-  const { capacity, kScales, vScales } = layout;
-  const words = packStep({ capacity, kScales, vScales, smScale }, sequences, items, trees);
-  return { words, items: items.length, partials };
+  const rows = shape.groupSize * longestOf(qLens);
+  const header = { ...layout, numQHeads: shape.numQHeads, smScale, rows, q, o, lse };
+  return { words: packStep(header, sequences, items, trees), items: items.length, partials };
 }

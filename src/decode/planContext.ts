@@ -1,12 +1,14 @@
 // planContext.ts: what stays the same over all plans of a decoder: its kernel variant, and how far it can split; pure.
 import { checkCacheLayout, type CacheLayout } from '../cache/layout.ts';
 import { checkFacts, type DeviceFacts } from '../device/deviceFacts.ts';
+import { LimitExceededError } from '../device/errors.ts';
 import { checkBoolean, checkOneOf, checkOptions, type Known } from '../device/options.ts';
 import {
   checkVariantForm,
   chooseFused,
   chooseIn,
   FUSED_TEMPLATES,
+  rowBlocks,
   workgroupsPerItem,
   type FusedTemplate,
   type FusedVariant,
@@ -15,6 +17,13 @@ import type { SubgroupReport } from '../kernels/probe/subgroupProbe.ts';
 import { profileOf } from '../kernels/profile.ts';
 import { askedSubgroupSize } from '../kernels/registersSizes.ts';
 import { registerBudget, residentWorkgroups } from '../kernels/residency.ts';
+import {
+  checkApart,
+  numberPlaces,
+  rowPlaces,
+  type RowPlaces,
+  type RowsOptions,
+} from '../kernels/rowPlaces.ts';
 import { checkGqaShape, type GqaShape } from '../kernels/shape.ts';
 import { checkEntry, type TunedEntry } from './tuning.ts';
 
@@ -47,6 +56,10 @@ export interface PlanContext {
   readonly variant: FusedVariant;
   /** Size that the kernel's subgroups are asked to have; absent: what the device likes. */
   readonly subgroupSize?: number;
+  /** Where the rows of q, o and lse lie. */
+  readonly q: RowPlaces;
+  readonly o: RowPlaces;
+  readonly lse: RowPlaces;
   /** Most splits of a sequence, and partial states of splits that there is scratch memory for. */
   readonly maxSplits: number;
   readonly maxPartials: number;
@@ -70,6 +83,10 @@ export interface ContextOptions {
   readonly kernel?: KernelChoice;
   /** The fused kernel's sizes, for tests and tuning. Decides the kernel too. Default: what suits device and shape. */
   readonly variant?: FusedVariant;
+  /** How queries are stored: heads are the Hq query heads. Default f32 [B, Hq, Lq, D]. */
+  readonly q?: RowsOptions;
+  /** How outputs are stored, rows of Dv elements that do not overlap. Default f32 [B, Hq, Lq, Dv]; f16 is rounded to the nearest, past 65504 to infinity. */
+  readonly o?: RowsOptions;
   /** What was measured on this device for this shape, as `Tuning.for` finds it. Default: nothing was. */
   readonly tuned?: TunedEntry;
   /**
@@ -83,6 +100,8 @@ export interface ContextOptions {
 export const CONTEXT_OPTIONS = {
   kernel: true,
   variant: true,
+  q: true,
+  o: true,
   tuned: true,
   fixedSplits: true,
 } satisfies Known<ContextOptions>;
@@ -106,7 +125,9 @@ export function planContext(
   checkCacheLayout('planContext: layout', layout);
   checkFacts('planContext: facts', facts);
   checkChoice('planContext', options);
+  const rows = placesOf(shape, options);
   const variant = chooseVariant(shape, layout, facts, options);
+  checkGrid(rowBlocks(shape, variant, shape.qLen), variant.template, facts);
   const kernel = options.kernel === 'plain' ? 'plain' : variant.template;
   const subgroupSize = variant.template === 'registers' ? askedSubgroupSize(variant.lanes, facts) : undefined;
   const fitting = Math.max(
@@ -129,6 +150,7 @@ export function planContext(
     layout,
     kernel,
     variant,
+    ...rows,
     maxSplits,
     maxPartials,
     slots,
@@ -137,6 +159,12 @@ export function planContext(
     fixedSplits,
     ...(subgroupSize !== undefined && { subgroupSize }),
   };
+}
+
+function checkGrid(blocks: number, template: FusedTemplate, { maxGrid }: DeviceFacts): void {
+  if (blocks > maxGrid) {
+    throw new LimitExceededError(`decode_${template}`, 'maxComputeWorkgroupsPerDimension', blocks, maxGrid);
+  }
 }
 
 /** Throws ShapeError for a variant, something tuned or `fixedSplits` that is none. */
@@ -151,6 +179,16 @@ export function checkChoice(where: string, { variant, tuned, fixedSplits }: Cont
 /** Throws ShapeError for a kernel that there is none of. */
 export function checkKernel(where: string, kernel: KernelChoice = 'auto'): void {
   checkOneOf(`${where}: kernel`, kernel, ['auto', ...DECODE_KERNELS]);
+}
+
+function placesOf(shape: GqaShape, { q = {}, o = {} }: ContextOptions): Pick<PlanContext, 'q' | 'o' | 'lse'> {
+  const axes = { batch: shape.batch, heads: shape.numQHeads, qLen: shape.qLen };
+  const places = {
+    q: rowPlaces('decoder: q', q, axes, shape.headDim),
+    o: rowPlaces('decoder: o', o, axes, shape.vHeadDim),
+  };
+  checkApart('decoder: o', places.o, axes);
+  return { ...places, lse: numberPlaces(places.o, axes) };
 }
 
 function chooseVariant(

@@ -28,10 +28,11 @@ export function longestOf(kvLens: readonly number[]): number {
   return longest;
 }
 
-/** Keys per split. */
+/** Keys per split; `qLen`: most query positions of a sequence. */
 export function chooseSplitLen(
   context: PlanContext,
   kvLens: readonly number[],
+  qLen: number,
   { numSplits, deterministic }: SplitOptions,
 ): number {
   const longest = Math.max(1, longestOf(kvLens));
@@ -45,7 +46,7 @@ export function chooseSplitLen(
   }
   if (numSplits !== undefined) return askedSplitLen(context, kvLens, longest, numSplits);
   if (deterministic) return fixedSplitLen(context, kvLens, longest);
-  return smallestFitting(context, kvLens, longest);
+  return smallestFitting(context, kvLens, qLen, longest);
 }
 
 function askedSplitLen(
@@ -87,9 +88,14 @@ function checkPartials({ maxPartials }: PlanContext, kvLens: readonly number[], 
  * The smallest split length whose workgroups fit the slots, by binary search over multiples of the grain
  * (FlashInfer's scheduler: include/flashinfer/attention/scheduler.cuh).
  */
-function smallestFitting(context: PlanContext, kvLens: readonly number[], longest: number): number {
+function smallestFitting(
+  context: PlanContext,
+  kvLens: readonly number[],
+  qLen: number,
+  longest: number,
+): number {
   const { shape, variant, slots, wholeLen, minSplitLen, maxSplits, maxPartials } = context;
-  const perItem = workgroupsPerItem(shape, variant);
+  const perItem = workgroupsPerItem(shape, variant, qLen);
   const fits = (splitLen: number) =>
     itemsOf(kvLens, splitLen) * perItem <= slots && partialsOf(kvLens, splitLen) <= maxPartials;
   if (longest <= wholeLen) return wholeLen;

@@ -1,6 +1,6 @@
 // treeMasks.ts: which of a step's own keys each of its positions sees, checked and flattened.
 import { ShapeError } from '../device/errors.ts';
-import { checkList, describe } from '../device/options.ts';
+import { describe } from '../device/options.ts';
 import type { GqaShape } from '../kernels/shape.ts';
 
 /**
@@ -9,9 +9,14 @@ import type { GqaShape } from '../kernels/shape.ts';
  */
 export type TreeMasks = readonly (readonly bigint[])[];
 
-/** The bits [B, Lq] one behind the other. Throws ShapeError where they are missing, not wanted, or show later keys. */
-export function checkTreeMasks(masks: TreeMasks | undefined, shape: GqaShape): readonly bigint[] {
-  const { batch, qLen, features } = shape;
+/**
+ * The bits of as many positions for each sequence as the one with the most has, [B, most], 0 for those it does not have. Throws ShapeError where they are missing, not wanted, or show later keys.
+ */
+export function checkTreeMasks(
+  masks: TreeMasks | undefined,
+  { batch, features }: GqaShape,
+  qLens: readonly number[],
+): readonly bigint[] {
   if (!features.treeMask) {
     if (masks === undefined) return [];
     throw new ShapeError(
@@ -23,16 +28,18 @@ export function checkTreeMasks(masks: TreeMasks | undefined, shape: GqaShape): r
       'plan: treeMasks: expected them, as the decoder has features: { treeMask: true }; got none',
     );
   checkListOf('plan: treeMasks', masks, batch);
+  const most = qLens.reduce((longest, qLen) => Math.max(longest, qLen), 0);
   return masks.flatMap((ofSequence, b) => {
-    checkListOf(`plan: treeMasks[${b}]`, ofSequence, qLen);
+    checkListOf(`plan: treeMasks[${b}]`, ofSequence, qLens[b]!);
     ofSequence.forEach((bits, i) => checkBits(`plan: treeMasks[${b}][${i}]`, bits, i));
-    return ofSequence;
+    return Array.from({ length: most }, (_, i) => ofSequence[i] ?? 0n);
   });
 }
 
 function checkListOf(where: string, list: readonly unknown[], count: number): void {
-  checkList(where, list);
-  if (list.length !== count) throw new ShapeError(`${where}: expected ${count} entries, got ${list.length}`);
+  if (Array.isArray(list) && list.length === count) return;
+  const got = Array.isArray(list) ? list.length : describe(list);
+  throw new ShapeError(`${where}: expected ${count} entries, got ${got}`);
 }
 
 function checkBits(where: string, bits: bigint, position: number): void {

@@ -188,12 +188,24 @@ function isBuffer(value: unknown): value is GPUBuffer {
 
 /**
  * Checks that a caller's buffer can be bound as `what` and holds exactly `bytes` (a whole buffer or a range given by
- * offset: `size` may then be left out). Throws ShapeError with both numbers.
+ * offset: `size` may then be left out). Without `bytes` any positive multiple of 4 will do that the device can bind. Throws
+ * ShapeError with both numbers, LimitExceededError for a range that is too large to be bound.
  */
-export function checkRange(device: GqaDevice, what: string, arg: BufferArg, bytes: number): BufferRange {
+export function checkRange(
+  device: GqaDevice,
+  what: string,
+  arg: BufferArg,
+  bytes: number | undefined,
+): BufferRange {
   const given = rangeOf(what, arg, bytes);
-  if (given.size !== bytes)
+  if (bytes === undefined) {
+    if (!(given.size > 0) || given.size % 4 !== 0) {
+      throw new ShapeError(`${what}: expected a positive multiple of 4 bytes, got ${describe(given.size)}`);
+    }
+    checkBufferBytes(device.facts, what, given.size);
+  } else if (given.size !== bytes) {
     throw new ShapeError(`${what}: expected ${bytes} bytes, got ${describe(given.size)}`);
+  }
   checkPart(what, given, device.gpu.limits.minStorageBufferOffsetAlignment);
   checkUsage(what, given.buffer, 'STORAGE');
   return given;

@@ -12,6 +12,7 @@ import { ELEMENT_FORMATS, type KvType, type LostElements } from '../numbers/elem
 import { appendLibs, type AppendedRows } from './appendLibs.ts';
 import type { Grid, Kernel } from './kernel.ts';
 import { appendRowsLib, rowDim, type CacheFormat } from './lib.ts';
+import { HALVES } from './rowFormats.ts';
 import type { GqaShape, HeadDims } from './shape.ts';
 
 const STORE: Readonly<Record<KvType, string>> = {
@@ -29,9 +30,11 @@ export function appendKv(
 ): Kernel {
   const { headDim, vHeadDim, kType, vType } = rows;
   const stores = [storeLib('k', kType), storeLib('v', vType)];
-  const quantised = [kType, vType].some((type) => ELEMENT_FORMATS[type].scale !== 'none');
+  const types = [kType, vType];
+  const quantised = types.some((type) => ELEMENT_FORMATS[type].scale !== 'none');
+  const numbers = [...(quantised ? [steps] : []), ...(types.includes('f16') ? [HALVES] : [])];
   const places = appendRowsLib(rows.numKvHeads, rows);
-  const libs = [...stores, ...(quantised ? [steps] : []), places, ...appendLibs(headDim, before)];
+  const libs = [...stores, ...numbers, places, ...appendLibs(headDim, before)];
   const consts = { HEAD_DIM: headDim, V_DIM: vHeadDim, WG_SIZE: Math.max(headDim, vHeadDim) / 2 };
   return { name: 'append_kv', source: link({ kernel: source, libs, consts }) };
 }
@@ -72,22 +75,25 @@ interface AppendLayout {
   readonly capacity: number;
   readonly kScales: number;
   readonly vScales: number;
+  /** Most pages that an append writes to, in a cache of pages. */
+  readonly mostPages?: number | undefined;
 }
 
 /** Words of the kernel's `step` binding for so many sequences, and pages of all of them, if they have any. */
-export function appendWordCount(batch: number, pages?: number): number {
+function appendWordCount(batch: number, pages?: number): number {
   return STEP.words + (pages === undefined ? 2 * batch : 3 * batch + pages);
 }
 
-/** Those of a cache without pages, for `setAppended` to complete. */
+/** Words of the `step` binding for `setAppended` to complete, and `setAppendedPages`. */
 export function appendStepWords({
   batch,
   numKvHeads,
   capacity,
   kScales,
   vScales,
+  mostPages,
 }: AppendLayout): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(appendWordCount(batch));
+  const words = new Uint32Array(appendWordCount(batch, mostPages));
   words[STEP.word.capacity] = capacity;
   words[STEP.word.k_scales] = kScales * 4;
   words[STEP.word.v_scales] = vScales * 4;
@@ -106,6 +112,26 @@ export function setAppended(
   words[STEP.word.num_rows] = numRows;
   words.set(kvLens, STEP.words);
   words.set(numTokens, STEP.words + kvLens.length);
+}
+
+/** The pages of a sequence that an append writes to. */
+export interface AppendedPages {
+  /** Pages of the sequence before those. */
+  readonly before: number;
+  readonly pages: readonly number[];
+}
+
+/** Lists the pages behind the lengths; returns how many words there are then. */
+export function setAppendedPages(words: Uint32Array, sequences: readonly AppendedPages[]): number {
+  const lens = STEP.words;
+  const firsts = lens + 2 * sequences.length;
+  let at = firsts + sequences.length;
+  for (const [b, { before, pages }] of sequences.entries()) {
+    words[firsts + b] = at - lens - before; // below 0 wraps, and back again where the shader adds a token's page
+    words.set(pages, at);
+    at += pages.length;
+  }
+  return at;
 }
 
 /** u32 words of the kernel's `status` binding. */

@@ -6,7 +6,8 @@ import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
 import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
-import { lseLib, NUMBERS, ROWS_IN_ONE, STEP, SUBGROUP, WORK, type CacheFormat } from './lib.ts';
+import { NUMBERS, ROWS_IN_ONE, STEP, stepConsts, SUBGROUP, type CacheFormat } from './lib.ts';
+import { workLibs, type RowFormats } from './rowFormats.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, isPowerOfTwo } from './sizes.ts';
 
@@ -26,14 +27,14 @@ export interface MatrixVariant {
 /** Invocations that weigh a row together. */
 export const MATRIX_LANES = 8;
 
-/** The linked kernel; `lse`: it writes log-sum-exps. */
-export function decodeMatrix(shape: GqaShape, variant: MatrixVariant, lse: boolean): Kernel {
+/** The linked kernel. */
+export function decodeMatrix(shape: GqaShape, variant: MatrixVariant, rows: RowFormats): Kernel {
   return {
     name: 'decode_matrix',
     source: link({
       kernel: source,
       enables: ['subgroups', 'f16', 'chromium_experimental_subgroup_matrix'],
-      libs: [STEP, NUMBERS, WORK, ROWS_IN_ONE, matrix, SUBGROUP, lseLib(lse), ...featureLibs(shape)],
+      libs: [STEP, NUMBERS, ...workLibs(rows), ROWS_IN_ONE, matrix, SUBGROUP, ...featureLibs(shape)],
       consts: matrixConsts(shape, variant),
     }),
   };
@@ -44,10 +45,8 @@ export function matrixConsts(shape: GqaShape, { wgSize, tile, rowBlock, unit }: 
   return {
     HEAD_DIM: shape.headDim,
     V_DIM: shape.vHeadDim,
-    ROWS: shape.rowsPerKvHead,
+    ...stepConsts(shape),
     ROW_BLOCK: rowBlock,
-    Q_LEN: shape.qLen,
-    CAUSAL: shape.causal,
     ...featureConsts(shape),
     WG_SIZE: wgSize,
     LANES: MATRIX_LANES,

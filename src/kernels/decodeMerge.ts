@@ -6,10 +6,11 @@ import statesFinished from '../../shaders/lib/states_finished.wgsl?raw';
 import statesSplit from '../../shaders/lib/states_split.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
-import { featureConsts, NO_SINKS, sinkLibs } from './features.ts';
+import { NO_SINKS, sinkLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
-import { lseLib, NUMBERS, STEP } from './lib.ts';
+import { NUMBERS, STEP, stepConsts } from './lib.ts';
 import { profileOf } from './profile.ts';
+import { lseLib, outputLibs, type RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 
 /** Sets of invocations that share a row's states at most: each more is one more to add up at the end. */
@@ -31,19 +32,22 @@ function mergeLib(sets: number): string {
   return sets === 1 ? mergeAlone : mergeShared;
 }
 
-/** Merges the splits of every query row. Grid: [Hq * Lq, B, 1]. `sets` as of `mergeSets`; `lse`: it writes log-sum-exps. */
-export function decodeMerge(shape: GqaShape, sets: number, lse: boolean): Kernel {
+/** Merges the splits of every query row. Grid: that of `rowGrid`. `sets` as of `mergeSets`. */
+export function decodeMerge(shape: GqaShape, sets: number, rows: Omit<RowFormats, 'q'>): Kernel {
   return {
     name: 'decode_merge',
     source: link({
       kernel: source,
-      libs: [NUMBERS, statesSplit, STEP, mergeLib(sets), lseLib(lse), ...sinkLibs(shape)],
-      consts: {
-        ...rowConsts(shape.vHeadDim, sets),
-        Q_LEN: shape.qLen,
-        CAUSAL: shape.causal,
-        ...featureConsts(shape),
-      },
+      libs: [
+        NUMBERS,
+        statesSplit,
+        STEP,
+        mergeLib(sets),
+        ...outputLibs(rows),
+        lseLib(rows),
+        ...sinkLibs(shape),
+      ],
+      consts: { ...rowConsts(shape.vHeadDim, sets), ...stepConsts(shape) },
     }),
   };
 }
@@ -54,7 +58,14 @@ export function mergeFinished(headDim: number, rows: number, numStates: number, 
     name: 'decode_merge',
     source: link({
       kernel: source,
-      libs: [NUMBERS, statesFinished, mergeLib(sets), lseLib(true), NO_SINKS],
+      libs: [
+        NUMBERS,
+        statesFinished,
+        mergeLib(sets),
+        ...outputLibs({ o: 'f32' }),
+        lseLib({ lse: true }),
+        NO_SINKS,
+      ],
       consts: { ...rowConsts(headDim, sets), NUM_STATES: numStates, NUM_ROWS: rows },
     }),
   };

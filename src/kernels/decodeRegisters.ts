@@ -9,15 +9,15 @@ import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
 import {
   elementsLib,
-  lseLib,
   NUMBERS,
   RESCALE,
   rowsLib,
   STEP,
+  stepConsts,
   SUBGROUP,
-  WORK,
   type CacheFormat,
 } from './lib.ts';
+import { workLibs, type RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 import { powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
 
@@ -40,12 +40,12 @@ export interface RegistersVariant {
   readonly code: 'gpu' | 'cpu';
 }
 
-/** The linked kernel; `lse`: it writes log-sum-exps; `subgroupSize`: what its subgroups are asked to be. */
+/** The linked kernel; `subgroupSize`: what its subgroups are asked to be. */
 export function decodeRegisters(
   shape: GqaShape,
   cache: CacheFormat,
   variant: RegistersVariant,
-  lse: boolean,
+  rows: RowFormats,
   subgroupSize?: number,
 ): Kernel {
   return {
@@ -54,7 +54,7 @@ export function decodeRegisters(
       kernel: source,
       enables: ['subgroups'],
       subgroupSize,
-      libs: [SUBGROUP, ...registersLibs(shape, cache, variant, lse)],
+      libs: [SUBGROUP, ...registersLibs(shape, cache, variant, rows)],
       consts: registersConsts(shape, cache, variant),
     }),
   };
@@ -65,7 +65,7 @@ export function registersLibs(
   shape: GqaShape,
   cache: CacheFormat,
   { lanes, code }: RegistersVariant,
-  lse: boolean,
+  rows: RowFormats,
 ): string[] {
   const { headDim, vHeadDim, numKvHeads } = shape;
   const gpu = code === 'gpu';
@@ -73,8 +73,8 @@ export function registersLibs(
     elementsLib(name, type, laneWords(type, dim, lanes).bytes, gpu ? 'converted' : 'bits');
   const rescale = RESCALE[gpu ? 'always' : 'seldom'];
   const own = [round, merge, rescale, ...featureLibs(shape)];
-  const rows = [elements('k', cache.kType, headDim), elements('v', cache.vType, vHeadDim)];
-  return [...own, STEP, NUMBERS, WORK, rowsLib(numKvHeads, cache), lseLib(lse), ...rows];
+  const stored = [elements('k', cache.kType, headDim), elements('v', cache.vType, vHeadDim)];
+  return [...own, STEP, NUMBERS, ...workLibs(rows), rowsLib(numKvHeads, cache), ...stored];
 }
 
 /** Constants of the shader. Those that bound its loops are literals here because only such loops can be unrolled. */
@@ -91,10 +91,8 @@ export function registersConsts(shape: GqaShape, cache: CacheFormat, variant: Re
   return {
     HEAD_DIM: shape.headDim,
     V_DIM: shape.vHeadDim,
-    ROWS: shape.rowsPerKvHead,
+    ...stepConsts(shape),
     ROW_BLOCK: teamRows * blocks,
-    Q_LEN: shape.qLen,
-    CAUSAL: shape.causal,
     ...featureConsts(shape),
     WG_SIZE: wgSize,
     LANES: lanes,

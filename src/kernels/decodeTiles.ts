@@ -11,7 +11,8 @@ import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from '../numbers/elements.ts';
 import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
-import { cacheLibs, lseLib, NUMBERS, rowsLib, STEP, WORK, type CacheFormat } from './lib.ts';
+import { cacheLibs, NUMBERS, rowsLib, STEP, stepConsts, type CacheFormat } from './lib.ts';
+import { workLibs, type RowFormats } from './rowFormats.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, powerOfTwoUpTo } from './sizes.ts';
 
@@ -28,12 +29,12 @@ export interface TilesVariant {
   readonly mixWords: number;
 }
 
-/** The linked kernel; `lse`: it writes log-sum-exps. */
+/** The linked kernel. */
 export function decodeTiles(
   shape: GqaShape,
   cache: CacheFormat,
   variant: TilesVariant,
-  lse: boolean,
+  rows: RowFormats,
 ): Kernel {
   return {
     name: 'decode_tiles',
@@ -42,11 +43,10 @@ export function decodeTiles(
       libs: [
         STEP,
         NUMBERS,
-        WORK,
+        ...workLibs(rows),
         rowsLib(shape.numKvHeads, cache),
         PACKS[packOf(variant)],
         forCpu(variant) ? queriesPrivate : queriesWorkgroup,
-        lseLib(lse),
         ...featureLibs(shape),
         ...cacheLibs(cache),
       ],
@@ -108,10 +108,8 @@ export function tilesConsts(shape: GqaShape, cache: CacheFormat, variant: TilesV
   return {
     HEAD_DIM: shape.headDim,
     V_DIM: shape.vHeadDim,
-    ROWS: shape.rowsPerKvHead,
+    ...stepConsts(shape),
     ROW_BLOCK: rowBlock,
-    Q_LEN: shape.qLen,
-    CAUSAL: shape.causal,
     ...featureConsts(shape),
     WG_SIZE: wgSize,
     TILE: tile,

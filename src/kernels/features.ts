@@ -93,6 +93,7 @@ export function checkSoftcap(where: string, softcap: number): void {
 interface Featured {
   readonly numQHeads: number;
   readonly qLen: number;
+  readonly causal: boolean;
   readonly features: FeatureOptions;
   /** The kernel walks along all keys of a sequence, not along items, which begin where windows do. Default false. */
   readonly allKeys?: boolean;
@@ -145,7 +146,11 @@ export const NO_SINKS = sinksNone;
 /** Constants of lib scores. */
 export function featureConsts(shape: Featured) {
   const { softcap, alibi, bias } = shape.features;
-  return { SHAPED: Boolean(softcap !== undefined || alibi || bias), HIDES: hides(shape) };
+  return {
+    MASKED: (shape.causal && shape.qLen > 1) || hides(shape),
+    SHAPED: Boolean(softcap !== undefined || alibi || bias),
+    HIDES: hides(shape),
+  };
 }
 
 function headNumbersLib(numQHeads: number): string {

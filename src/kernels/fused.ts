@@ -17,10 +17,11 @@ import {
   tilesWorkgroupBytes,
   type TilesVariant,
 } from './decodeTiles.ts';
-import type { Kernel } from './kernel.ts';
+import type { Grid, Kernel } from './kernel.ts';
 import type { CacheFormat } from './lib.ts';
 import { checkRegisters, chooseRegisters, hasRegisters, suitsRegisters } from './registersSizes.ts';
 import { rowBlocksOf } from './residency.ts';
+import type { RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 
 /** One variant of the fused kernel: a template and its sizes. */
@@ -57,18 +58,18 @@ export function chooseIn(
   return variant;
 }
 
-/** The linked kernel of a variant; `lse`: it writes log-sum-exps; `subgroupSize`: what its subgroups are asked to be. */
+/** The linked kernel of a variant; `subgroupSize`: what its subgroups are asked to be. */
 export function fusedKernel(
   shape: GqaShape,
   cache: CacheFormat,
   variant: FusedVariant,
-  lse: boolean,
+  rows: RowFormats,
   subgroupSize?: number,
 ): Kernel {
-  if (variant.template === 'tiles') return decodeTiles(shape, cache, variant, lse);
+  if (variant.template === 'tiles') return decodeTiles(shape, cache, variant, rows);
   return variant.template === 'matrix'
-    ? decodeMatrix(shape, variant, lse)
-    : decodeRegisters(shape, cache, variant, lse, subgroupSize);
+    ? decodeMatrix(shape, variant, rows)
+    : decodeRegisters(shape, cache, variant, rows, subgroupSize);
 }
 
 /** Query rows of a KV head that one workgroup serves. */
@@ -76,9 +77,19 @@ export function rowsPerWorkgroup(variant: FusedVariant): number {
   return variant.template === 'registers' ? variant.teamRows * variant.blocks : variant.rowBlock;
 }
 
+/** Blocks of a KV head's rows, each for a workgroup, of a sequence of `qLen` query positions. */
+export function rowBlocks({ groupSize }: GqaShape, variant: FusedVariant, qLen: number): number {
+  return Math.ceil((groupSize * qLen) / rowsPerWorkgroup(variant));
+}
+
 /** Workgroups of one item of a plan: row blocks of all KV heads. */
-export function workgroupsPerItem(shape: GqaShape, variant: FusedVariant): number {
-  return shape.numKvHeads * Math.ceil(shape.rowsPerKvHead / rowsPerWorkgroup(variant));
+export function workgroupsPerItem(shape: GqaShape, variant: FusedVariant, qLen = shape.qLen): number {
+  return shape.numKvHeads * rowBlocks(shape, variant, qLen);
+}
+
+/** Workgroups of the fused kernel over `items` items, whose sequences have at most `qLen` query positions. */
+export function fusedGrid(shape: GqaShape, variant: FusedVariant, items: number, qLen: number): Grid {
+  return [rowBlocks(shape, variant, qLen), shape.numKvHeads, items];
 }
 
 /** A variant in a few words, for tables: `registers wg128 lanes16 tokens2 rows2x2 shared-q gpu`, `tiles wg64 tile64 rows8 words1`. */

@@ -6,8 +6,6 @@ import elementsInt4 from '../../shaders/lib/elements_int4.wgsl?raw';
 import elementsInt4Bits from '../../shaders/lib/elements_int4_bits.wgsl?raw';
 import elementsInt8 from '../../shaders/lib/elements_int8.wgsl?raw';
 import elementsInt8Bits from '../../shaders/lib/elements_int8_bits.wgsl?raw';
-import lseDropped from '../../shaders/lib/lse_dropped.wgsl?raw';
-import lseKept from '../../shaders/lib/lse_kept.wgsl?raw';
 import numbers from '../../shaders/lib/numbers.wgsl?raw';
 import rescaleAlways from '../../shaders/lib/rescale_always.wgsl?raw';
 import rescaleSeldom from '../../shaders/lib/rescale_seldom.wgsl?raw';
@@ -23,7 +21,6 @@ import subgroup from '../../shaders/lib/subgroup.wgsl?raw';
 import words16 from '../../shaders/lib/words_16.wgsl?raw';
 import words4 from '../../shaders/lib/words_4.wgsl?raw';
 import words8 from '../../shaders/lib/words_8.wgsl?raw';
-import work from '../../shaders/lib/work.wgsl?raw';
 import { ShapeError } from '../device/errors.ts';
 import { checkOneOf, describe, isObject } from '../device/options.ts';
 import { qualified } from '../device/wgsl.ts';
@@ -35,6 +32,7 @@ import {
   type WordBytes,
   wordVec4s,
 } from '../numbers/elements.ts';
+import type { GqaShape } from './shape.ts';
 
 /** What the kernels need to know of a cache: the element types of K and V, and how large its pages are, if it has any. */
 export interface CacheFormat {
@@ -55,7 +53,6 @@ export function checkFormat(where: string, format: CacheFormat): void {
 
 export const STEP = step;
 export const NUMBERS = numbers;
-export const WORK = work;
 export const SUBGROUP = subgroup;
 
 /** For a kernel that takes rows which lie one behind the other, and no pages. */
@@ -75,9 +72,9 @@ function pagedRows(numKvHeads: number, pageSize: number): string {
   return `const PAGE_SIZE = ${pageSize}u;\nconst NUM_KV_HEADS = ${numKvHeads}u;\n${rowsPaged}`;
 }
 
-/** Writes log-sum-exps, for kernels of steps that are asked for them; others drop them and need a binding less. */
-export function lseLib(wanted: boolean): string {
-  return wanted ? lseKept : lseDropped;
+/** Constants of lib step. */
+export function stepConsts({ groupSize, causal }: GqaShape) {
+  return { GROUP_SIZE: groupSize, CAUSAL: causal };
 }
 
 /** Brings o to a round's maxima: always, or only where any has grown. */

@@ -1,6 +1,10 @@
 // stepNumbers.ts: the contents of the `step` binding, by the structs that lib/step.wgsl declares.
 import source from '../../shaders/lib/step.wgsl?raw';
 import { structLayout } from '../device/structs.ts';
+import type { RowPlaces } from './rowPlaces.ts';
+
+/** Elements of a vec4, by which shaders count. */
+const VEC4 = 4;
 
 const STEP = structLayout(source, 'Step', {
   capacity: 'u32',
@@ -8,12 +12,24 @@ const STEP = structLayout(source, 'Step', {
   k_scales: 'u32',
   v_scales: 'u32',
   sm_scale: 'f32',
+  num_q_heads: 'u32',
+  rows: 'u32',
+  q_head: 'u32',
+  q_position: 'u32',
+  o_head: 'u32',
+  o_position: 'u32',
+  lse_head: 'u32',
+  lse_position: 'u32',
   trees: 'u32',
 });
 const SEQUENCE = structLayout(source, 'Sequence', {
   kv_len: 'u32',
   first_state: 'u32',
   num_splits: 'u32',
+  q_len: 'u32',
+  q_start: 'u32',
+  o_start: 'u32',
+  lse_start: 'u32',
   first_page: 'u32',
 });
 const ITEM = structLayout(source, 'Item', { sequence: 'u32', begin: 'u32', end: 'u32', state: 'u32' });
@@ -26,11 +42,25 @@ export interface StepHeader {
   readonly kScales: number;
   readonly vScales: number;
   readonly smScale: number;
+  readonly numQHeads: number;
+  /** Rows of a KV head of the sequence with the most query positions. */
+  readonly rows: number;
+  /** Where rows lie: of q and o in elements, multiples of 4; of lse in numbers. */
+  readonly q: Pick<RowPlaces, 'head' | 'position'>;
+  readonly o: Pick<RowPlaces, 'head' | 'position'>;
+  readonly lse: Pick<RowPlaces, 'head' | 'position'>;
 }
 
-/** A sequence: tokens to attend to, and the partial states of its splits; one that is a single item has none. */
+/**
+ * A sequence: tokens to attend to, query positions and where its first row lies, in the units of the header; the partial states of its
+ * splits: one that is a single item has none.
+ */
 export interface StepSequence {
   readonly kvLen: number;
+  readonly qLen: number;
+  readonly qStart: number;
+  readonly oStart: number;
+  readonly lseStart: number;
   readonly firstState: number;
   readonly numSplits: number;
   /** Numbers of its pages, the first tokens' first; a cache without pages has none. */
@@ -63,9 +93,12 @@ export function stepWordCount(batch: number, items: number, lists: StepLists = {
   return STEP.words + table + Math.ceil(pages / 4) * 4;
 }
 
-/** The words of the `step` binding. `trees`: of each sequence's positions, bits for the step's own keys, the first one's the lowest. */
+/**
+ * The words of the `step` binding. `trees`: of as many positions for each sequence as the one with the most has, bits for the step's own
+ * keys, the first one's the lowest.
+ */
 export function packStep(
-  { capacity, kScales, vScales, smScale }: StepHeader,
+  header: StepHeader,
   sequences: readonly StepSequence[],
   items: readonly StepItem[],
   trees: readonly bigint[] = [],
@@ -73,17 +106,11 @@ export function packStep(
   const pages = sequences.reduce((sum, sequence) => sum + (sequence.pages?.length ?? 0), 0);
   const lists = { treePositions: trees.length, pages };
   const words = new Uint32Array(stepWordCount(sequences.length, items.length, lists));
-  words[STEP.word.capacity] = capacity;
-  words[STEP.word.batch] = sequences.length;
-  words[STEP.word.k_scales] = kScales;
-  words[STEP.word.v_scales] = vScales;
-  new Float32Array(words.buffer)[STEP.word.sm_scale] = smScale;
+  packHeader(words, header, sequences.length);
   let at = STEP.words;
   let page = stepWordCount(sequences.length, items.length, { treePositions: trees.length });
-  for (const { kvLen, firstState, numSplits, pages: own = [] } of sequences) {
-    words[at + SEQUENCE.word.kv_len] = kvLen;
-    words[at + SEQUENCE.word.first_state] = firstState;
-    words[at + SEQUENCE.word.num_splits] = numSplits;
+  for (const { pages: own = [], ...sequence } of sequences) {
+    packSequence(words, at, sequence);
     if (own.length > 0) words[at + SEQUENCE.word.first_page] = page - STEP.words;
     words.set(own, page);
     page += own.length;
@@ -103,4 +130,31 @@ export function packStep(
     at += TREE_WORDS;
   }
   return words;
+}
+
+function packHeader(words: Uint32Array<ArrayBuffer>, header: StepHeader, batch: number): void {
+  const { q, o, lse } = header;
+  words[STEP.word.capacity] = header.capacity;
+  words[STEP.word.batch] = batch;
+  words[STEP.word.k_scales] = header.kScales;
+  words[STEP.word.v_scales] = header.vScales;
+  new Float32Array(words.buffer)[STEP.word.sm_scale] = header.smScale;
+  words[STEP.word.num_q_heads] = header.numQHeads;
+  words[STEP.word.rows] = header.rows;
+  words[STEP.word.q_head] = q.head / VEC4;
+  words[STEP.word.q_position] = q.position / VEC4;
+  words[STEP.word.o_head] = o.head / VEC4;
+  words[STEP.word.o_position] = o.position / VEC4;
+  words[STEP.word.lse_head] = lse.head;
+  words[STEP.word.lse_position] = lse.position;
+}
+
+function packSequence(words: Uint32Array, at: number, sequence: Omit<StepSequence, 'pages'>): void {
+  words[at + SEQUENCE.word.kv_len] = sequence.kvLen;
+  words[at + SEQUENCE.word.first_state] = sequence.firstState;
+  words[at + SEQUENCE.word.num_splits] = sequence.numSplits;
+  words[at + SEQUENCE.word.q_len] = sequence.qLen;
+  words[at + SEQUENCE.word.q_start] = sequence.qStart / VEC4;
+  words[at + SEQUENCE.word.o_start] = sequence.oStart / VEC4;
+  words[at + SEQUENCE.word.lse_start] = sequence.lseStart;
 }

@@ -1,13 +1,14 @@
 // attention.ts: grouped-query attention in plain loops, the oracle of every kernel.
 import { checkFunction } from '../device/options.ts';
-import { checkProblem, vHeadDimOf, type AttentionProblem } from './attentionProblem.ts';
+import { checkProblem, qLenOf, vHeadDimOf, type AttentionProblem } from './attentionProblem.ts';
 import { featuredScore, featuresShow, type RowPlace } from './problemFeatures.ts';
 
-export { vHeadDimOf, type AttentionProblem } from './attentionProblem.ts';
+export { qLenOf, vHeadDimOf, type AttentionProblem } from './attentionProblem.ts';
 
 /**
  * o [B, Hq, Lq, Dv] and natural log-sum-exp [B, Hq, Lq]; a row with nothing to attend to has o = 0, lse = -Infinity or its
- * head's sink logit, one with a score outside the range (`isScore`) NaN for both.
+ * head's sink logit, one with a score outside the range (`isScore`) NaN for both. Rows of positions that a sequence does not
+ * have stay o = 0, lse = -Infinity.
  */
 export interface AttentionResult {
   readonly o: Float64Array;
@@ -29,10 +30,10 @@ export function isScore(score: number): boolean {
   return Math.abs(score) <= SCORE_MAX;
 }
 
-/** Keys 0 .. result - 1 are visible to query position `i`: masks are aligned bottom-right. */
+/** Keys 0 .. result - 1 are visible to query position `i`: masks are aligned bottom-right, to the last position of each sequence. */
 export function visibleKeys(problem: AttentionProblem, b: number, i: number): number {
   const kvLen = problem.kvLens[b]!;
-  return problem.causal ? Math.max(0, kvLen - (problem.qLen - 1 - i)) : kvLen;
+  return problem.causal ? Math.max(0, kvLen - (qLenOf(problem, b) - 1 - i)) : kvLen;
 }
 
 /** Attention row by row: scores, softmax, weighted sum of values. Throws ShapeError for sizes that do not fit. */
@@ -46,9 +47,9 @@ export function attention(problem: AttentionProblem, round: Round = exact): Atte
     for (let h = 0; h < numQHeads; h++) {
       const hk = Math.floor(h / (numQHeads / numKvHeads));
       const slot = (b * numKvHeads + hk) * capacity;
-      for (let i = 0; i < qLen; i++) {
+      for (let i = 0; i < qLenOf(problem, b); i++) {
         const row = (b * numQHeads + h) * qLen + i;
-        const place = { b, h, i, own: problem.kvLens[b]! - qLen + i };
+        const place = { b, h, i, own: problem.kvLens[b]! - qLenOf(problem, b) + i };
         lse[row] = attendRow(problem, row, slot, place, o, round);
       }
     }

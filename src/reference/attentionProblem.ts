@@ -1,7 +1,7 @@
 // attentionProblem.ts: an attention problem on the host, and the checks of what callers give as one.
 import { ShapeError } from '../device/errors.ts';
 import { checkBoolean, checkFinite, checkWhole, describe, isRecord } from '../device/options.ts';
-import { checkKvLens } from '../numbers/kvLens.ts';
+import { checkKvLens, checkQLens } from '../numbers/kvLens.ts';
 import { checkProblemFeatures, type ProblemFeatures } from './problemFeatures.ts';
 
 /** One attention problem in host memory; k and v are the values a cache stores, already rounded to its element type. */
@@ -13,6 +13,8 @@ export interface AttentionProblem {
   /** Dv, elements of a value and of an output. Default D. */
   readonly vHeadDim?: number;
   readonly qLen: number;
+  /** Query positions of each sequence: [B], each 0 to qLen, the first ones of its rows. Default: qLen each. */
+  readonly qLens?: readonly number[];
   readonly causal: boolean;
   /** Token slots between two KV heads. */
   readonly capacity: number;
@@ -36,9 +38,17 @@ export function vHeadDimOf({
   return vHeadDim;
 }
 
+/** Query positions of sequence `b`. */
+export function qLenOf({ qLens, qLen }: Pick<AttentionProblem, 'qLens' | 'qLen'>, b: number): number {
+  return qLens === undefined ? qLen : qLens[b]!;
+}
+
 const COUNTS = ['batch', 'numQHeads', 'numKvHeads', 'headDim', 'qLen', 'capacity'] as const;
 
-type Sizes = Pick<AttentionProblem, (typeof COUNTS)[number] | 'vHeadDim' | 'causal' | 'kvLens' | 'features'>;
+type Sizes = Pick<
+  AttentionProblem,
+  (typeof COUNTS)[number] | 'vHeadDim' | 'qLens' | 'causal' | 'kvLens' | 'features'
+>;
 
 /** Throws ShapeError unless the sizes of a problem fit each other. Head dims that no kernel knows are taken. */
 export function checkSizes(where: string, sizes: Sizes): void {
@@ -52,6 +62,7 @@ export function checkSizes(where: string, sizes: Sizes): void {
   }
   checkBoolean(`${where}: causal`, sizes.causal);
   checkKvLens(where, sizes.kvLens, batch, capacity);
+  if (sizes.qLens !== undefined) checkQLens(where, sizes.qLens, batch, sizes.qLen);
   checkProblemFeatures(where, sizes);
 }
 

@@ -31,6 +31,8 @@ export interface ProblemOptions extends Omit<ShapeOptions, 'features'> {
   readonly capacity?: number;
   /** Keys of each sequence: [B]. */
   readonly kvLens: readonly number[];
+  /** Query positions of each sequence: [B], each 0 to qLen, the first ones of its rows. Default: qLen each. */
+  readonly qLens?: readonly number[];
   /** Element type of K. Default f32. */
   readonly kType?: KvType;
   /** Element type of V. Default: K's. */
@@ -55,6 +57,7 @@ const PROBLEM_OPTIONS = {
   ...SHAPE_OPTIONS,
   capacity: true,
   kvLens: true,
+  qLens: true,
   kType: true,
   vType: true,
   smScale: true,
@@ -76,7 +79,7 @@ type Sizes = Omit<StoredProblem, 'q' | 'k' | 'v' | 'kStored' | 'vStored'>;
 /** The options with what was left out; throws ShapeError for those that do not go together. */
 function sizesOf(where: string, options: ProblemOptions): Sizes {
   const { batch = 1, numQHeads, numKvHeads, headDim, vHeadDim = headDim, kvLens } = options;
-  const { qLen = 1, causal = true } = options;
+  const { qLen = 1, causal = true, qLens } = options;
   const { kType = 'f32', vType = kType } = options;
   checkOneOf(`${where}: kType`, kType, KV_TYPES);
   checkOneOf(`${where}: vType`, vType, KV_TYPES);
@@ -89,6 +92,7 @@ function sizesOf(where: string, options: ProblemOptions): Sizes {
     headDim,
     vHeadDim,
     qLen,
+    ...(qLens !== undefined && { qLens }),
     causal,
     ...(features && { features }),
   };

@@ -2,7 +2,7 @@
 import { ShapeError } from '../device/errors.ts';
 import { describe, isRecord } from '../device/options.ts';
 import { LSE_EMPTY } from '../numbers/lse.ts';
-import { checkFloats, checkProblem, type AttentionProblem } from './attentionProblem.ts';
+import { checkFloats, checkProblem, qLenOf, type AttentionProblem } from './attentionProblem.ts';
 import { notFiniteText, placeInO } from './notFinite.ts';
 import { attention, type AttentionResult } from './attention.ts';
 
@@ -51,20 +51,33 @@ export function verify(expected: Expected, o: Float32Array, lse: Float32Array): 
   const { truth, bound, lseBound } = expected;
   checkFloats('verify: o', o, truth.o.length);
   checkFloats('verify: lse', lse, truth.lse.length);
-  const out = worstError(o, truth.o);
+  const { problem } = expected;
+  const rows = { o: present(problem, o, 0), lse: present(problem, lse, Math.fround(LSE_EMPTY)) };
+  const out = worstError(rows.o, truth.o);
   // A row with nothing to attend to: the float64 reference has minus infinity, the kernels a finite floor.
-  const floored = Array.from(lse, (x) => (x === Math.fround(LSE_EMPTY) ? -Infinity : x));
+  const floored = Array.from(rows.lse, (x) => (x === Math.fround(LSE_EMPTY) ? -Infinity : x));
   const sums = worstError(floored, truth.lse);
-  const notFinite = notFiniteText(expected.problem, o, lse);
+  const notFinite = notFiniteText(problem, rows.o, rows.lse);
   return {
     pass: notFinite === undefined && within(out.error, bound) && within(sums.error, lseBound),
     maxAbsErr: out.error,
     bound,
     lseAbsErr: sums.error,
     lseBound,
-    worst: `${placeInO(expected.problem, out.at)}: expected ${truth.o[out.at]}, got ${o[out.at]}`,
+    worst: `${placeInO(problem, out.at)}: expected ${truth.o[out.at]}, got ${o[out.at]}`,
     ...(notFinite !== undefined && { notFinite }),
   };
+}
+
+/** The values, `absent` in place of those of positions that a sequence does not have: what lies there is no kernel's. */
+function present(problem: AttentionProblem, values: Float32Array, absent: number): Float32Array {
+  if (problem.qLens === undefined) return values;
+  const { batch, numQHeads, qLen } = problem;
+  const perRow = values.length / (batch * numQHeads * qLen);
+  return values.map((x, i) => {
+    const row = Math.floor(i / perRow);
+    return row % qLen < qLenOf(problem, Math.floor(row / qLen / numQHeads)) ? x : absent;
+  });
 }
 
 /** Throws ShapeError unless this is what `expect64` gave. A bound that is not finite is one that nothing keeps. */

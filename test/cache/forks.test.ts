@@ -2,6 +2,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import {
   createKvCache,
+  createStorage,
   decodeRows,
   ForeignDeviceError,
   GpuError,
@@ -162,17 +163,54 @@ describe('fork', () => {
     await device.idle();
   });
 
+  test('is refused while an append is recorded only, for its rows would not be copied', async () => {
+    using device = await ownDevice();
+    const { cache, append } = await threeSequences(device);
+    await append(1, [1, 2, 3]);
+    const rows = createStorage(device, 'rows', 6 * 64 * 4);
+    const encoder = device.gpu.createCommandEncoder();
+    (await cache.bindAppend({ layer: 1, k: rows, v: rows })).record(encoder);
+    expect(await message(ShapeError, () => cache.fork(0, 2))).toBe(
+      'fork: expected all appends and forks to be submitted, got 1 of layer 1 that are only recorded',
+    );
+    device.gpu.queue.submit([encoder.finish()]);
+    await cache.fork(0, 2);
+    expect(cache.kvLens(1)).toEqual([2, 3, 2]);
+    await device.idle();
+  });
+
   test('that was recorded and never submitted comes out of idle()', async () => {
     using device = await ownDevice();
     const { cache, append } = await threeSequences(device);
     await append(1, [1, 2, 3]);
     cache.recordFork(device.gpu.createCommandEncoder(), 1, 0);
+    await device.idle(); // it may still be submitted
     await append(5, [0, 0, 1]);
     const error = await failure(NotExecutedError, () => device.idle());
     expect(error.message).toMatch(/layer 0: 1; layer 1: 1/);
     cache.reset(0);
     await device.idle();
   });
+});
+
+test('a batch of 256: each takes its own number of tokens, and any forks any', async () => {
+  const device = await testDevice();
+  const cache = await createKvCache(device, { batch: 256, numKvHeads: 1, headDim: 64, capacity: 4 });
+  const values = Float32Array.from({ length: 256 * 3 * 64 }, (_, i) => Math.floor(i / 64)); // row n of sequence b: 3 b + n
+  const rows = { k: uploadStorage(device, 'k', values), v: uploadStorage(device, 'v', values), numTokens: 3 };
+  const counts = Array.from({ length: 256 }, (_, b) => b % 4);
+  await cache.append(rows, { numTokens: counts });
+  await cache.fork(254, 0);
+  await cache.fork(3, 255);
+  const expected = counts.map((count, b) => Array.from({ length: count }, (_, n) => 3 * b + n));
+  [expected[0], expected[255]] = [expected[254]!, expected[3]!];
+  expect(cache.kvLens()).toEqual(expected.map(({ length }) => length));
+  const k = new Float32Array(await readBack(device, cache.layers[0]!.k));
+  const got = cache
+    .kvLens()
+    .map((kvLen, b) => Array.from({ length: kvLen }, (_, t) => k[(4 * b + t) * 64 + 63]));
+  expect(got).toEqual(expected);
+  cache.destroy();
 });
 
 describe('one sequence', () => {

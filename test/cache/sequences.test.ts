@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { CALLS } from '../support/cacheCommands.ts';
 import { FAULTS, LOSS } from '../support/cacheFaults.ts';
 import { CacheModel, type Setup } from '../support/cacheModel.ts';
-import { testDevice } from '../support/device.ts';
+import { LiveBuffers } from '../support/liveBuffers.ts';
 import { ownDevice } from '../support/ownDevice.ts';
 import { RealCache } from '../support/realCache.ts';
 
@@ -12,6 +12,8 @@ const SETUPS = fc.constantFrom<Setup>(
   { kType: 'f32', vType: 'f32', kernel: 'tiles', qLen: 1 },
   { kType: 'f16', vType: 'int8', kernel: undefined, qLen: 1 },
   { kType: 'int4', vType: 'bf16', kernel: 'plain', qLen: 3 },
+  { kType: 'int8', vType: 'f16', kernel: undefined, qLen: 1, pageSize: 8 },
+  { kType: 'bf16', vType: 'int4', kernel: 'tiles', qLen: 3, pageSize: 8 },
 );
 
 /** Adds the counts of one run to those of all. */
@@ -21,28 +23,56 @@ function addCounts(all: Map<string, number>, { counts }: RealCache): void {
 
 const both = (names: readonly string[]) => names.flatMap((name) => [`${name} done`, `${name} refused`]);
 
-test('appends, loads, truncates, decodes, wrong calls and ends in any order do what the model says', async () => {
-  const device = await testDevice();
-  const counts = new Map<string, number>();
-  const commands = fc.commands([...CALLS, ...CALLS, ...FAULTS], { maxCommands: 40, size: 'max' });
-  await fc.assert(
-    fc.asyncProperty(SETUPS, commands, async (setup, calls) => {
-      const real = await RealCache.create(device, setup);
-      try {
-        await fc.asyncModelRun(() => ({ model: new CacheModel(setup), real }), calls);
-        await device.idle();
-      } finally {
-        addCounts(counts, real);
-        real.destroy();
-      }
-    }),
-    { seed: 20261127, numRuns: 20 },
-  );
-  // A sequence that does nothing passes too.
-  const wanted = both(['append', 'step', 'decode', 'truncate', 'load', 'report', 'createDecoder', 'abandon']);
-  const rare = wanted.concat('idle done', 'wrong call refused', 'destroy done', 'createKvCache done');
-  expect(rare.filter((name) => !counts.has(name))).toEqual([]);
-});
+// More of them, `GQA_COMMANDS=10000`, take minutes.
+const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 1000);
+
+test(
+  'sequences come, go, fork, are saved and decoded, in any order with wrong calls, as the model says',
+  async () => {
+    // Of its own: other tests' buffers are none of its business.
+    using device = await ownDevice(['subgroups']);
+    using live = new LiveBuffers(device.gpu);
+    const counts = new Map<string, number>();
+    const commands = fc.commands([...CALLS, ...CALLS, ...FAULTS], { maxCommands: 40, size: 'max' });
+    await fc.assert(
+      fc.asyncProperty(SETUPS, commands, async (setup, calls) => {
+        const real = await RealCache.create(device, setup);
+        real.live = live;
+        try {
+          await fc.asyncModelRun(() => ({ model: new CacheModel(setup), real }), calls);
+          await device.idle();
+        } finally {
+          addCounts(counts, real);
+          real.destroy();
+        }
+        await device.idle(); // the counters are read a last time
+        expect(live.bytes(/^[kv]_cache |^snapshot |^append status/)).toBe(0);
+      }),
+      { seed: 20261127, numRuns: COMMANDS / 20 },
+    );
+    // A sequence that does nothing passes too.
+    const wanted = both([
+      'append',
+      'ragged append',
+      'step',
+      'decode',
+      'truncate',
+      'truncate of one',
+      'reset',
+      'fork',
+      'snapshot',
+      'restore',
+      'load',
+      'report',
+      'createDecoder',
+      'abandon',
+    ]);
+    const once = ['idle', 'destroy', 'createKvCache', 'recorded fork'].map((name) => `${name} done`);
+    const rare = [...wanted, ...once, 'wrong call refused'];
+    expect(rare.filter((name) => !counts.has(name))).toEqual([]);
+  },
+  Math.max(60_000, 20 * COMMANDS),
+);
 
 test('a device that is lost in mid-decode: every call after that says so, in any order', async () => {
   const counts = new Map<string, number>();
@@ -60,7 +90,7 @@ test('a device that is lost in mid-decode: every call after that says so, in any
       addCounts(counts, real);
       real.destroy();
     }),
-    { seed: 20261128, numRuns: 8 },
+    { seed: 20261128, numRuns: 14 },
   );
   const names = [
     'append',
@@ -68,6 +98,9 @@ test('a device that is lost in mid-decode: every call after that says so, in any
     'decode',
     'truncate',
     'load',
+    'reset',
+    'fork',
+    'snapshot',
     'idle',
     'report',
     'createDecoder',

@@ -169,7 +169,12 @@ describe('a snapshot of a whole cache', () => {
     expect(await message(ShapeError, () => cache.snapshot())).toBe(
       'snapshot: expected all appends and forks to be submitted, got 1 of layer 1 that are only recorded',
     );
+    expect(await message(ShapeError, () => cache.restore(saved))).toMatch(
+      /^restore: expected all appends .* layer 1 /,
+    );
     own.gpu.queue.submit([encoder.finish()]);
+    await cache.restore(saved);
+    expect(cache.kvLens(1)).toEqual(KV_LENS[1]);
     expect((await cache.snapshot()).tensors).toHaveLength(2 * 2 * 2 * 3);
   });
 });

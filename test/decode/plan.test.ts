@@ -69,7 +69,7 @@ describe('plans', () => {
     const plan = planDecode(context(long, SOFTWARE_FACTS), [2000]);
     expect(planText(plan)).toBe(
       `registers over 2000: 2 x 1024 keys, 2 items, scale 0.125
-decode_registers + decode_merge, grid 2 x 2 x 1
+decode_registers + decode_merge, grid 1 x 2 x 2
 bytes kv 2048000, q 2048, out 2080, partial 8704`,
     );
   });
@@ -78,7 +78,7 @@ bytes kv 2048000, q 2048, out 2080, partial 8704`,
     const plan = planDecode(context({ ...small, batch: 2 }, SOFTWARE_FACTS), [128, 0]);
     expect(planText(plan)).toBe(
       `registers over 128, 0: 1 x 1024 keys, 2 items, scale 0.125
-decode_registers, grid 2 x 2 x 1
+decode_registers, grid 1 x 2 x 2
 bytes kv 131072, q 4096, out 4160, partial 0`,
     );
   });
@@ -89,7 +89,7 @@ bytes kv 131072, q 4096, out 4160, partial 0`,
     const plan = planDecode(context({ ...llama, capacity: 4096 }, GPU_FACTS), [4096]);
     expect(planText(plan)).toBe(
       `registers over 4096: 64 x 64 keys, 64 items, scale ${1 / Math.sqrt(128)}
-decode_registers + decode_merge, grid 8 x 64 x 1
+decode_registers + decode_merge, grid 1 x 8 x 64
 bytes kv 16777216, q 16384, out 16512, partial 2162688`,
     );
   });
@@ -100,7 +100,7 @@ bytes kv 16777216, q 16384, out 16512, partial 2162688`,
     const plan = planDecode(context(given, SOFTWARE_FACTS), [1000, 500, 0], { numSplits: 2 });
     expect(planText(plan)).toBe(
       `registers over 1000, 500, 0: 2 x 512 keys, 4 items, scale 0.125
-decode_registers + decode_merge, grid 2 x 4 x 1
+decode_registers + decode_merge, grid 1 x 2 x 4
 bytes kv 1536000, q 6144, out 6240, partial 8704`,
     );
     expect(plan.merges).toBe(true);
@@ -114,7 +114,7 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
       const plan = planDecode(context(long, facts, options), [2000]);
       expect(planText(plan).split('\n').slice(0, 2)).toEqual([
         'tiles over 2000: 2 x 1024 keys, 2 items, scale 0.125',
-        'decode_tiles + decode_merge, grid 2 x 2 x 1',
+        'decode_tiles + decode_merge, grid 1 x 2 x 2',
       ]);
     }
   });
@@ -124,7 +124,7 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
     const variant = { template: 'tiles', wgSize: 64, tile: 32, rowBlock: 7, mixWords: 1 } as const;
     const given = context({ ...long, numQHeads: 40 }, SOFTWARE_FACTS, { tuned: { variant, slots: 16 } });
     const plan = planDecode(given, [2000]);
-    expect([plan.splitLen, plan.grid]).toEqual([1024, [6, 2, 1]]);
+    expect([plan.splitLen, plan.grid]).toEqual([1024, [3, 2, 2]]);
   });
 
   // Merging costs what the parts would save.
@@ -141,7 +141,7 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
 
   test('GPU, 131,072 tokens: 64 splits and no more', () => {
     const plan = planDecode(context({ ...llama, capacity: 131072 }, GPU_FACTS), [131072]);
-    expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([64, 2048, [8, 64, 1]]);
+    expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([64, 2048, [1, 8, 64]]);
   });
 
   // Splits of 32 keys at least; a single KV head's rows are spread over two workgroups.
@@ -161,8 +161,8 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
         const given = { ...llama, numKvHeads, kType, capacity: 131072 };
         // Smaller workgroups are more of them.
         const { grid } = planDecode(context(given, { ...GPU_FACTS, vendor }), [kvLen]);
-        if (kType === 'f16') expect(grid[0] * grid[1]).toBe(workgroups);
-        expect(grid[0] * grid[1]).toBeGreaterThanOrEqual(workgroups);
+        if (kType === 'f16') expect(grid[0] * grid[1] * grid[2]).toBe(workgroups);
+        expect(grid[0] * grid[1] * grid[2]).toBeGreaterThanOrEqual(workgroups);
       }
     }
   });
@@ -176,7 +176,7 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
     (kvLen, workgroups) => {
       const given = { ...llama, numQHeads: 8, numKvHeads: 1, capacity: 131072 };
       const { grid } = planDecode(context(given, SOFTWARE_FACTS), [kvLen]);
-      expect(grid[0] * grid[1]).toBe(workgroups);
+      expect(grid[0] * grid[1] * grid[2]).toBe(workgroups);
     },
   );
 
@@ -184,7 +184,7 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
     // 16 * 8 workgroups to a split and 512 slots: 4 splits of 1,024.
     const lens = Array.from({ length: 16 }, () => 4096);
     const plan = planDecode(context({ ...llama, batch: 16, capacity: 4096 }, GPU_FACTS), lens);
-    expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([4, 1024, [8, 64, 1]]);
+    expect([plan.numSplits, plan.splitLen, plan.grid]).toEqual([4, 1024, [1, 8, 64]]);
   });
 
   test.each([
@@ -240,9 +240,10 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
     ]);
     expect(Array.from(stepWords)).toEqual(
       [
-        [1000, 2, 64000, 64000, 0x3dcccccd, 0, 0, 0],
-        [1000, 0, 7, 0],
-        [7, 7, 1, 0],
+        // 8 query heads, 4 rows; rows of q and o are 16 vec4s apart.
+        [1000, 2, 64000, 64000, 0x3dcccccd, 8, 4, 16, 16, 16, 16, 1, 1, 0, 0, 0],
+        [1000, 0, 7, 1, 0, 0, 0, 0],
+        [7, 7, 1, 1, 128, 128, 8, 0],
         ...splits,
         [1, 0, 7, 0],
       ].flat(),
@@ -255,12 +256,12 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
     // Splits of 160. Scales of int8 behind 8 heads * 301 rows of four words.
     const scales = 8 * 301 * 4;
     expect(Array.from(stepWords.subarray(0, 4))).toEqual([301, 4, scales, scales]);
-    expect(Array.from(stepWords.subarray(8))).toEqual(
+    expect(Array.from(stepWords.subarray(16))).toEqual(
       [
-        [300, 0, 2, 0],
-        [0, 2, 1, 0],
-        [40, 2, 1, 0],
-        [290, 2, 2, 0],
+        [300, 0, 2, 1, 0, 0, 0, 0],
+        [0, 2, 1, 1, 128, 128, 8, 0],
+        [40, 2, 1, 1, 256, 256, 16, 0],
+        [290, 2, 2, 1, 384, 384, 24, 0],
         [0, 0, 160, 1],
         [0, 160, 300, 2],
         [1, 0, 0, 0],
@@ -289,7 +290,7 @@ describe('numSplits', () => {
     [32, 32, 32],
   ])('%d', (asked, numSplits, splitLen) => {
     const plan = planDecode(context(small, SOFTWARE_FACTS), [1000], { numSplits: asked });
-    expect([plan.numSplits, plan.splitLen, plan.grid[1]]).toEqual([numSplits, splitLen, numSplits]);
+    expect([plan.numSplits, plan.splitLen, plan.grid[2]]).toEqual([numSplits, splitLen, numSplits]);
   });
 
   test.each([

@@ -104,15 +104,16 @@ interface ReadPlan {
 
 /** What the shaders read of a plan, by shaders/lib/step.wgsl. */
 function read({ stepWords: words, shape: { batch }, items: count }: DecodePlan): ReadPlan {
-  expect(words).toHaveLength(8 + 4 * (batch + count));
-  const entry = (i: number) => [...words.subarray(8 + 4 * i, 12 + 4 * i)] as [number, number, number, number];
+  expect(words).toHaveLength(16 + 4 * (2 * batch + count));
+  const entry = (i: number) =>
+    [...words.subarray(16 + 4 * i, 20 + 4 * i)] as [number, number, number, number];
   return {
     sequences: Array.from({ length: batch }, (_, b) => {
-      const [kvLen, first, splits] = entry(b);
+      const [kvLen, first, splits] = entry(2 * b);
       return { kvLen, first, count: splits };
     }),
     items: Array.from({ length: count }, (_, i) => {
-      const [b, begin, end, state] = entry(batch + i);
+      const [b, begin, end, state] = entry(2 * batch + i);
       return { b, begin, end, state: state === 0 ? undefined : state - 1 };
     }),
   };
@@ -190,9 +191,8 @@ describe('every plan', () => {
         expect(maxPartials * rows * (shape.vHeadDim * 4 + 16)).toBeLessThanOrEqual(device.maxBindingBytes);
       }
       expect(stepWords.length).toBeLessThanOrEqual(stepWordCount(shape.batch, shape.batch + maxPartials));
-      expect([grid[1], grid[2]]).toEqual([items, 1]);
-      expect(grid[0] % shape.numKvHeads).toBe(0);
-      const rowsCovered = (grid[0] / shape.numKvHeads) * rowsPerWorkgroup(variant);
+      expect([grid[1], grid[2]]).toEqual([shape.numKvHeads, items]);
+      const rowsCovered = grid[0] * rowsPerWorkgroup(variant);
       expect(rowsCovered).toBeGreaterThanOrEqual(shape.rowsPerKvHead);
       expect(rowsCovered - rowsPerWorkgroup(variant)).toBeLessThan(shape.rowsPerKvHead);
       expect(Math.max(...grid)).toBeLessThanOrEqual(device.maxGrid);
@@ -225,7 +225,7 @@ describe('every plan', () => {
 describe('split lengths', () => {
   /** Workgroups that have keys. */
   const busy = ({ kvLens }: Case, { grid }: DecodePlan, splitLen: number) =>
-    kvLens.reduce((sum, kvLen) => sum + Math.ceil(kvLen / splitLen), 0) * grid[0];
+    kvLens.reduce((sum, kvLen) => sum + Math.ceil(kvLen / splitLen), 0) * grid[0] * grid[1];
 
   const states = (kvLens: readonly number[], splitLen: number) =>
     kvLens.reduce((sum, kvLen) => sum + (kvLen > splitLen ? Math.ceil(kvLen / splitLen) : 0), 0);

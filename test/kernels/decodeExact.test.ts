@@ -11,6 +11,7 @@ import { rowGrid } from '../../src/kernels/plain.ts';
 import { checkShape } from '../../src/kernels/shape.ts';
 import { testDevice } from '../support/device.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
+import { F32_ROWS } from '../support/rowFormats.ts';
 import { itemsOf, numbersOf, runFused, packStates, stepWords } from '../support/runDecode.ts';
 import { runKernel, SENTINEL, unwritten } from '../support/runKernel.ts';
 
@@ -111,7 +112,7 @@ async function attend({ variant }: Flavour, problem: StoredProblem, splitLen: nu
   const items = itemsOf(problem.kvLens, splitLen);
   const workgroups = workgroupsPerItem(shape, variant);
   const got = await runFused(device, problem, {
-    kernel: fusedKernel(shape, problem, variant, true),
+    kernel: fusedKernel(shape, problem, variant, F32_ROWS),
     workgroups,
     items,
   });
@@ -120,8 +121,8 @@ async function attend({ variant }: Flavour, problem: StoredProblem, splitLen: nu
     return { first: own[0]!.state ?? 0, count: own.length };
   });
   const merged = await runKernel(device, {
-    kernel: decodeMergeKernel(shape, 1, true),
-    grid: rowGrid(shape),
+    kernel: decodeMergeKernel(shape, 1, F32_ROWS),
+    grid: rowGrid(shape, shape.qLen),
     inputs: {
       partial: packStates({ ...got, o: got.partialO, headDim: problem.headDim }),
     },

@@ -13,13 +13,15 @@ import {
 } from '../../src/kernels/decodeMatrix.ts';
 import { checkVariant, variantName, workgroupsPerItem } from '../../src/kernels/fused.ts';
 import { featureLibs } from '../../src/kernels/features.ts';
-import { lseLib, NUMBERS, ROWS_IN_ONE, STEP, SUBGROUP, WORK } from '../../src/kernels/lib.ts';
+import { NUMBERS, ROWS_IN_ONE, STEP, SUBGROUP } from '../../src/kernels/lib.ts';
+import { workLibs } from '../../src/kernels/rowFormats.ts';
 import { checkShape } from '../../src/kernels/shape.ts';
 import { decodeMatrix } from '../reference/decodeMatrix.ts';
 import { testDevice } from '../support/device.ts';
 import { GPU_FACTS } from '../support/deviceFacts.ts';
 import { checkBorders, type Fused, type Given, givenName } from '../support/fusedCases.ts';
 import { describeRunTimeNumbers } from '../support/fusedNumbers.ts';
+import { F32_ROWS } from '../support/rowFormats.ts';
 import { EMULATED_MATRIX } from '../support/matrixEmulation.ts';
 
 const device = await testDevice();
@@ -41,16 +43,8 @@ function fusedOf({ variant }: Case): (problem: StoredProblem) => Fused {
     const shape = shapeOf(problem);
     const lanes = Math.min(8, device.facts.subgroupMinSize);
     const consts = { ...matrixConsts(shape, variant), LANES: lanes, TEAM_KEYS: variant.tile / lanes };
-    const libs = [
-      STEP,
-      NUMBERS,
-      WORK,
-      ROWS_IN_ONE,
-      EMULATED_MATRIX,
-      SUBGROUP,
-      lseLib(true),
-      ...featureLibs(shape),
-    ];
+    const own = [STEP, NUMBERS, ROWS_IN_ONE, EMULATED_MATRIX, SUBGROUP];
+    const libs = [...own, ...workLibs(F32_ROWS), ...featureLibs(shape)];
     return {
       kernel: {
         name: 'decode_matrix',
@@ -136,7 +130,7 @@ describe('sizes', () => {
   });
 
   test('the kernel itself is linked with matrices', () => {
-    const { source: linked } = decodeMatrixKernel(shape, chooseMatrix(shape, f16, facts), true);
+    const { source: linked } = decodeMatrixKernel(shape, chooseMatrix(shape, f16, facts), F32_ROWS);
     expect(linked).toMatch(/^enable subgroups; enable f16; enable chromium_experimental_subgroup_matrix; /);
     expect(linked).toContain('subgroupMatrixMultiplyAccumulate');
   });

@@ -9,7 +9,8 @@ import { BAD_SCORE, NEG_MAX } from '../reference/decodeTiles.ts';
 import { testDevice } from '../support/device.ts';
 import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 import { expectWritten, withoutFloor } from '../support/errorRule.ts';
-import { packStates, type Sequence, stepWords } from '../support/runDecode.ts';
+import { F32_ROWS } from '../support/rowFormats.ts';
+import { packStates, rowsOf, type Sequence, stepWords } from '../support/runDecode.ts';
 import { runKernel, unwritten } from '../support/runKernel.ts';
 import { HEAD_DIMS } from '../support/shapes.ts';
 
@@ -71,8 +72,11 @@ async function mergeSplits(
   const { headDim } = states;
   const shape = checkShape({ batch: sequences.length, numQHeads: ROWS, numKvHeads: 2, headDim });
   const { o, lse = new Float32Array() } = await runKernel(device, {
-    kernel: decodeMergeKernel(shape, Math.min(sets, mergeSets(headDim, GPU_FACTS)), wantsLse),
-    grid: rowGrid(shape),
+    kernel: decodeMergeKernel(shape, Math.min(sets, mergeSets(headDim, GPU_FACTS)), {
+      ...F32_ROWS,
+      lse: wantsLse,
+    }),
+    grid: rowGrid(shape, shape.qLen),
     inputs: {
       partial: packStates(states),
     },
@@ -82,6 +86,7 @@ async function mergeSplits(
       smScale: 0.125,
       kvLens: [7, 4000, 0].slice(0, sequences.length),
       sequences,
+      rows: rowsOf(shape),
     }),
   });
   return { o: o as Float32Array, lse: lse as Float32Array };

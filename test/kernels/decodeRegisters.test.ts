@@ -15,6 +15,7 @@ import { GPUS, SOFTWARE_FACTS, withSubgroups } from '../support/deviceFacts.ts';
 import { check, checkBorders, type Fused, type Given, givenName, problemOf } from '../support/fusedCases.ts';
 import { describeRunTimeNumbers } from '../support/fusedNumbers.ts';
 import { checkHidden } from '../support/hiddenKeys.ts';
+import { F32_ROWS } from '../support/rowFormats.ts';
 import { itemsOf } from '../support/runDecode.ts';
 import { pairedRegisters, roundOf, runsOf } from '../support/registersSizes.ts';
 
@@ -51,7 +52,7 @@ function fusedOf({ variant }: Case): (problem: StoredProblem) => Fused {
     const shape = shapeOf(problem);
     checkVariant(shape, problem, variant, device.facts);
     return {
-      kernel: decodeRegistersKernel(shape, problem, variant, true),
+      kernel: decodeRegistersKernel(shape, problem, variant, F32_ROWS),
       workgroups: workgroupsPerItem(shape, variant),
       twin: (given, items, round) => decodeRegisters(given, items, runsOf(variant), round),
     };
@@ -206,7 +207,7 @@ describe.runIf(subgroups)('decode_registers', () => {
 describe.runIf(!subgroups)('decode_registers on a device without subgroups', () => {
   test('does not compile', async () => {
     const problem = problemOf(CONTROL, [1]);
-    const kernel = decodeRegistersKernel(shapeOf(problem), problem, CONTROL.variant, true);
+    const kernel = decodeRegistersKernel(shapeOf(problem), problem, CONTROL.variant, F32_ROWS);
     await expect(device.pipelines.get(kernel)).rejects.toThrow(ShaderError);
   });
 });

@@ -12,6 +12,7 @@ import { testDevice } from '../support/device.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, withSubgroups } from '../support/deviceFacts.ts';
 import { check, checkBorders, type Fused, type Given, givenName, problemOf } from '../support/fusedCases.ts';
 import { describeRunTimeNumbers } from '../support/fusedNumbers.ts';
+import { F32_ROWS } from '../support/rowFormats.ts';
 import { itemsOf } from '../support/runDecode.ts';
 
 const device = await testDevice();
@@ -109,7 +110,7 @@ function fusedOf(c: Case): (problem: StoredProblem) => Fused {
     const variant = variantOf(c, problem);
     checkVariant(shape, problem, variant, device.facts);
     return {
-      kernel: decodeTilesKernel(shape, problem, variant, true),
+      kernel: decodeTilesKernel(shape, problem, variant, F32_ROWS),
       workgroups: workgroupsPerItem(shape, variant),
       twin: decodeTiles,
     };

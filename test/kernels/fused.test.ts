@@ -13,6 +13,7 @@ import {
 } from '../../src/kernels/fused.ts';
 import { evenBlocks, isPowerOfTwo, powerOfTwoFrom, powerOfTwoUpTo } from '../../src/kernels/sizes.ts';
 import { GPU_FACTS, SOFTWARE_FACTS, withSubgroups } from '../support/deviceFacts.ts';
+import { F32_ROWS } from '../support/rowFormats.ts';
 import { shapeOf } from '../support/shapes.ts';
 
 const CACHE = { kType: 'f16', vType: 'f16' } as const;
@@ -56,7 +57,7 @@ test('rows of a workgroup, workgroups of an item, names', () => {
     'registers wg128 lanes16 tokens2 rows4x2 gpu',
     'tiles wg64 tile32 rows3 words2',
   ]);
-  expect([registers, tiles].map((variant) => fusedKernel(SHAPE, CACHE, variant, false).name)).toEqual([
+  expect([registers, tiles].map((variant) => fusedKernel(SHAPE, CACHE, variant, F32_ROWS).name)).toEqual([
     'decode_registers',
     'decode_tiles',
   ]);

@@ -7,7 +7,8 @@ import { plainAv as plainAvKernel, rowGrid } from '../../src/kernels/plain.ts';
 import { visibleKeys } from '../../src/reference/attention.ts';
 import { plainAv } from '../reference/plainAv.ts';
 import { testDevice } from '../support/device.ts';
-import { expectWithinRule } from '../support/errorRule.ts';
+import { expectWritten } from '../support/errorRule.ts';
+import { F32_ROWS } from '../support/rowFormats.ts';
 import { cacheInputs, numbersOf, stepWords } from '../support/runDecode.ts';
 import { runKernel, unwritten } from '../support/runKernel.ts';
 
@@ -21,16 +22,18 @@ async function check(options: Omit<ProblemOptions, 'batch'>): Promise<void> {
   const weights = Float32Array.from({ length: shape.rows * problem.capacity }, (_, i) => {
     const row = Math.floor(i / problem.capacity);
     const b = Math.floor(row / (shape.numQHeads * shape.qLen));
-    return i % problem.capacity < visibleKeys(problem, b, row % shape.qLen) ? next() : NaN;
+    return i % problem.capacity < visibleKeys(problem, b, Math.floor(row / shape.numQHeads) % shape.qLen)
+      ? next()
+      : NaN;
   });
   const { o } = await runKernel(device, {
-    kernel: plainAvKernel(shape, problem),
-    grid: rowGrid(shape),
+    kernel: plainAvKernel(shape, problem, F32_ROWS),
+    grid: rowGrid(shape, shape.qLen),
     inputs: { weights, v_cache: cacheInputs(problem).v_cache },
     outputs: { o: unwritten(problem.q.length) },
     step: stepWords(numbersOf(problem)),
   });
-  expectWithinRule('o', o!, plainAv(problem, weights), plainAv(problem, weights, Math.fround));
+  expectWritten('o', o!, plainAv(problem, weights), plainAv(problem, weights, Math.fround));
 }
 
 const CONTROL = { numQHeads: 8, numKvHeads: 2, headDim: 64, kvLens: [0, 1, 2, 65, 130], capacity: 133 };

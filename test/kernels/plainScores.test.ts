@@ -6,6 +6,7 @@ import { plainScores as plainScoresKernel, plainScoresGrid } from '../../src/ker
 import { plainScores } from '../reference/plainScores.ts';
 import { testDevice } from '../support/device.ts';
 import { expectWritten } from '../support/errorRule.ts';
+import { F32_ROWS } from '../support/rowFormats.ts';
 import { cacheInputs, numbersOf, stepWords } from '../support/runDecode.ts';
 import { runKernel, unwritten } from '../support/runKernel.ts';
 
@@ -15,8 +16,8 @@ async function check(options: Omit<ProblemOptions, 'batch'>): Promise<void> {
   const problem = randomProblem({ ...options, batch: options.kvLens.length });
   const shape = shapeOf(problem);
   const { scores } = await runKernel(device, {
-    kernel: plainScoresKernel(shape, problem),
-    grid: plainScoresGrid(shape, Math.max(...problem.kvLens)),
+    kernel: plainScoresKernel(shape, problem, F32_ROWS),
+    grid: plainScoresGrid(shape, Math.max(...problem.kvLens), shape.qLen),
     inputs: { q: problem.q, k_cache: cacheInputs(problem).k_cache },
     outputs: { scores: unwritten(shape.rows * problem.capacity) },
     step: stepWords(numbersOf(problem)),

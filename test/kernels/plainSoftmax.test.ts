@@ -7,7 +7,8 @@ import { NEG_MAX } from '../reference/decodeTiles.ts';
 import { plainSoftmax, type ScoreRows } from '../reference/plainSoftmax.ts';
 import { testDevice } from '../support/device.ts';
 import { expectWithinRule, expectWritten, withoutFloor } from '../support/errorRule.ts';
-import { stepWords } from '../support/runDecode.ts';
+import { F32_ROWS } from '../support/rowFormats.ts';
+import { rowsOf, stepWords } from '../support/runDecode.ts';
 import { runKernel } from '../support/runKernel.ts';
 
 const device = await testDevice();
@@ -29,11 +30,11 @@ function randomRows(
 async function check(rows: ScoreRows & { scores: Float32Array<ArrayBuffer> }): Promise<void> {
   const shape = checkShape({ batch: rows.kvLens.length, numQHeads: 6, numKvHeads: 2, headDim: 64 });
   const out = await runKernel(device, {
-    kernel: plainSoftmaxKernel(shape, true),
-    grid: rowGrid(shape),
+    kernel: plainSoftmaxKernel(shape, F32_ROWS),
+    grid: rowGrid(shape, shape.qLen),
     inputs: {},
     outputs: { scores: rows.scores.slice(), lse: new Float32Array(shape.rows).fill(NaN) },
-    step: stepWords(rows),
+    step: stepWords({ ...rows, rows: rowsOf(shape) }),
   });
   const truth = plainSoftmax(rows);
   const naive = plainSoftmax(rows, Math.fround);

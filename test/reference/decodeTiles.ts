@@ -2,6 +2,7 @@
 import {
   exact,
   isScore,
+  qLenOf,
   UNWRITTEN,
   vHeadDimOf,
   visibleKeys,
@@ -70,6 +71,7 @@ export function resultOf(
   };
   for (const item of items) {
     for (let row = 0; row < rows; row++) {
+      if (row % p.qLen >= qLenOf(p, item.b)) continue;
       const { m, l, o } = attend(item.b * rows + row, item);
       if (item.state === undefined) {
         const at = item.b * rows + row;

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { encodeRows, readBack, ShapeError, uploadStorage } from '../../src/index.ts';
 import { expectClose } from './attend.ts';
-import { CACHE, LAYERS, newRows, type CacheModel } from './cacheModel.ts';
+import { CACHE, evenCounts, LAYERS, newRows, type CacheModel } from './cacheModel.ts';
 import { carryOut, expectLengths, type RealCache } from './realCache.ts';
 
 export type Command = fc.AsyncCommand<CacheModel, RealCache>;
@@ -25,28 +25,38 @@ export function command(
 
 type Rows = Float32Array<ArrayBuffer>;
 
-/** Appends of `counts` tokens to a layer, from buffers of their own; all are called before the first is awaited. */
-function append(layer: number, counts: readonly number[], seed: number): Command {
-  return command(`append(${layer}, ${counts.join()})`, async (model, real) => {
-    const rows = counts.map((count, i) => ({
+/** Rows to append, and how many of them each sequence takes: all where that is left out. */
+interface Taken {
+  readonly rows: number;
+  readonly counts: readonly number[] | undefined;
+}
+
+/** Appends to a layer, from buffers of their own; all are called before the first is awaited. */
+function append(layer: number, appends: readonly Taken[], seed: number): Command {
+  const text = appends.map(({ rows, counts }) => (counts ? `${rows}: ${counts.join()}` : rows)).join('; ');
+  return command(`append(${layer}, ${text})`, async (model, real) => {
+    const rows = appends.map(({ rows: count }, i) => ({
       k: newRows(seed + 2 * i, count),
       v: newRows(seed + 2 * i + 1, count),
     }));
     const settled = await Promise.allSettled(
       rows.map(async ({ k, v }, i) => {
+        const { rows: numTokens, counts } = appends[i]!;
         // A lost device makes no buffers; the cache says so before it looks at any.
         const upload = (values: Rows) => (model.isLost ? real.k : uploadStorage(real.device, 'rows', values));
-        await real.cache.append({ layer, numTokens: counts[i]!, k: upload(k), v: upload(v) });
+        const buffers = { k: upload(k), v: upload(v) };
+        await real.cache.append({ layer, numTokens, ...buffers }, counts && { numTokens: counts });
       }),
     );
     for (const [i, outcome] of settled.entries()) {
+      const { rows: numTokens, counts } = appends[i]!;
       await carryOut(real, {
-        name: 'append',
-        error: model.cacheError() ?? model.roomError(layer, counts[i]!),
+        name: counts ? 'ragged append' : 'append',
+        error: model.cacheError() ?? model.roomError(layer, counts ?? numTokens),
         act: () => {
           if (outcome.status === 'rejected') throw outcome.reason;
         },
-        apply: () => model.layers[layer]!.append(rows[i]!.k, rows[i]!.v, counts[i]!),
+        apply: () => model.layers[layer]!.append(rows[i]!.k, rows[i]!.v, numTokens, counts),
       });
     }
   });
@@ -125,15 +135,102 @@ function truncate(kept: readonly number[]): Command {
   });
 }
 
+/** Keeps so many tokens of one sequence, in all layers; none by `reset`. */
+function truncateOne(b: number, kvLen: number): Command {
+  return command(kvLen === 0 ? `reset(${b})` : `truncate(${kvLen}, ${b})`, (model, real) => {
+    const fits = model.layers.every(({ lens }) => lens[b]! >= kvLen);
+    return carryOut(real, {
+      name: kvLen === 0 ? 'reset' : 'truncate of one',
+      error: model.cacheError() ?? (fits ? undefined : ShapeError),
+      act: () => (kvLen === 0 ? real.cache.reset(b) : real.cache.truncate(kvLen, { sequence: b })),
+      apply: () => model.layers.forEach(({ lens }) => (lens[b] = kvLen)),
+    });
+  });
+}
+
+/** A sequence becomes a copy of another one. */
+function fork(from: number, to: number): Command {
+  return command(`fork(${from}, ${to})`, (model, real) =>
+    carryOut(real, {
+      name: 'fork',
+      error: model.cacheError() ?? (from === to ? ShapeError : undefined),
+      act: () => real.cache.fork(from, to),
+      apply: () => model.fork(from, to),
+    }),
+  );
+}
+
+/** One submission: an append to a layer, a fork of what that made, and an append to one of the two. */
+function joined(layer: number, from: number, to: number, seed: number): Command {
+  const run = async (model: CacheModel, real: RealCache) => {
+    const { qLen } = model.setup;
+    const [k, v] = [newRows(seed, qLen), newRows(seed + 1, qLen)];
+    const last = evenCounts(0).map((_, b) => (b === to ? 1 : 0));
+    await carryOut(real, {
+      name: 'recorded fork',
+      error: undefined,
+      act: () => {
+        real.newTokens(k, v);
+        const encoder = real.device.gpu.createCommandEncoder();
+        real.appends[layer]!.record(encoder);
+        real.cache.recordFork(encoder, from, to);
+        real.appends[layer]!.record(encoder, { numTokens: last });
+        real.device.gpu.queue.submit([encoder.finish()]);
+      },
+      apply: () => {
+        model.layers[layer]!.append(k, v, qLen);
+        model.fork(from, to);
+        model.layers[layer]!.append(k, v, qLen, last);
+      },
+    });
+  };
+  return command(
+    `joined(${layer}, ${from}, ${to})`,
+    run,
+    (model) => !model.cacheError() && from !== to && !model.roomError(layer, model.setup.qLen + 1),
+  );
+}
+
+/** Saves a sequence, or all of them. */
+function snapshot(sequence: number | undefined): Command {
+  return command(`snapshot(${sequence ?? ''})`, (model, real) =>
+    carryOut(real, {
+      name: 'snapshot',
+      error: model.cacheError(),
+      act: async () => {
+        real.saved = await real.cache.snapshot(sequence === undefined ? {} : { sequence });
+      },
+      apply: () => model.save(sequence === undefined ? evenCounts(0).map((_, b) => b) : [sequence]),
+    }),
+  );
+}
+
+/** Restores what was saved last; a sequence to another place. */
+function restore(sequence: number): Command {
+  const run = (model: CacheModel, real: RealCache) => {
+    const isOne = model.saved!.sequences.length === 1;
+    return carryOut(real, {
+      name: 'restore',
+      error: model.cacheError(),
+      act: () => real.cache.restore(real.saved!, isOne ? { sequence } : {}),
+      apply: () => model.restore(isOne ? sequence : undefined),
+    });
+  };
+  return command(`restore(${sequence})`, run, ({ saved }) => saved !== undefined);
+}
+
 /** Replaces what a layer stores, and its lengths. */
 function load(layer: number, kvLens: readonly number[], seed: number): Command {
   return command(`load(${layer}, ${kvLens.join()})`, (model, real) => {
     const [k, v] = [newRows(seed, CACHE.capacity), newRows(seed + 1, CACHE.capacity)];
     const { layout } = real.cache;
-    const stored = { k: encodeRows(layout.k, k), v: encodeRows(layout.v, v) };
+    const { pageSize } = real.setup;
+    const stored = pageSize
+      ? { k: new Uint8Array(layout.kBytes), v: new Uint8Array(layout.vBytes) }
+      : { k: encodeRows(layout.k, k), v: encodeRows(layout.v, v) };
     return carryOut(real, {
       name: 'load',
-      error: model.cacheError(),
+      error: model.cacheError() ?? (pageSize ? ShapeError : undefined),
       act: () => real.cache.load({ layer, ...stored, kvLens }),
       apply: () => model.layers[layer]!.load(k, v, kvLens),
     });
@@ -161,18 +258,32 @@ function abandon(): Command {
 }
 
 const layers = fc.nat(LAYERS - 1);
+const sequences = fc.nat(CACHE.batch - 1);
 const seeds = fc.integer({ min: 1, max: 1e6 });
-const lengths = fc.tuple(fc.nat(CACHE.capacity), fc.nat(CACHE.capacity));
-const spares = fc.tuple(fc.integer({ min: -1, max: 4 }), fc.integer({ min: 0, max: 4 }));
-const counts = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 2 });
+const each = <T>(one: fc.Arbitrary<T>) =>
+  fc.array(one, { minLength: CACHE.batch, maxLength: CACHE.batch, size: 'max' });
+const lengths = each(fc.nat(CACHE.capacity));
+const spares = each(fc.integer({ min: -1, max: 4 })).map(([first, ...rest]) => [
+  first!,
+  ...rest.map((spare) => Math.max(0, spare)),
+]);
+const taken = fc
+  .record({ rows: fc.integer({ min: 1, max: 4 }), counts: fc.option(each(fc.nat(4)), { nil: undefined }) })
+  .map(({ rows, counts }) => ({ rows, counts: counts?.map((count) => Math.min(rows, count)) }));
+const appends = fc.array(taken, { minLength: 1, maxLength: 2 });
 
 /** The calls that a caller makes in any order. */
 export const CALLS: readonly fc.Arbitrary<Command>[] = [
-  fc.tuple(layers, counts, seeds).map((args) => append(...args)),
+  fc.tuple(layers, appends, seeds).map((args) => append(...args)),
   seeds.map(step),
   seeds.map(step),
   fc.tuple(layers, spares, seeds).map((args) => decode(...args)),
-  lengths.map(([a, b]) => truncate([a % 4, b % 4])),
+  lengths.map((kept) => truncate(kept.map((kvLen) => kvLen % 4))),
   fc.tuple(layers, lengths, seeds).map((args) => load(...args)),
   fc.constant(abandon()),
+  fc.tuple(sequences, fc.nat(3)).map((args) => truncateOne(...args)),
+  fc.tuple(sequences, sequences).map((args) => fork(...args)),
+  fc.tuple(layers, sequences, sequences, seeds).map((args) => joined(...args)),
+  fc.option(sequences, { nil: undefined }).map(snapshot),
+  sequences.map(restore),
 ];

@@ -16,7 +16,7 @@ import { carryOut, type RealCache } from './realCache.ts';
 
 type Call = (real: RealCache) => unknown;
 
-const { capacity } = CACHE;
+const { batch, capacity } = CACHE;
 const fit = ({ k, v }: RealCache) => ({ k, v });
 const plan = ({ decoder }: RealCache, kvLens: readonly number[]) => decoder.plan({ kvLens });
 
@@ -30,15 +30,25 @@ const OF_CACHE: Readonly<Record<string, Call>> = {
   'append of rows of K alone': (real) => real.cache.append({ k: real.k } as never),
   'one layer of a list': (real) =>
     real.cache.bindAppends([{ ...fit(real), numTokens: real.setup.qLen }, {} as never]),
-  'truncate of one sequence': (real) => real.cache.truncate([0]),
+  'truncate with one length': (real) => real.cache.truncate([0]),
   'truncate to less than nothing': (real) => real.cache.truncate(-1),
-  'truncate to half a token': (real) => real.cache.truncate([0, 0.5]),
+  'truncate to half a token': (real) => real.cache.truncate([0, 0.5, 0]),
   'truncate to more than there can be': (real) => real.cache.truncate(capacity + 1),
+  'truncate of a sequence that is not there': (real) => real.cache.truncate(0, { sequence: batch }),
+  'reset of a sequence that is not there': (real) => real.cache.reset(batch),
+  'fork from a sequence that is not there': (real) => real.cache.fork(-1, 0),
+  'fork to itself': (real) => real.cache.fork(1, 1),
+  'restore of nothing': (real) => real.cache.restore({ tensors: [], metadata: {} }),
+  'append of more tokens than rows': (real) =>
+    real.cache.append(
+      { ...fit(real), numTokens: real.setup.qLen },
+      { numTokens: [0, real.setup.qLen + 1, 0] },
+    ),
   'load of too few bytes': ({ cache }) =>
-    cache.load({ k: new Uint8Array(16), v: new Uint8Array(16), kvLens: [1, 1] }),
+    cache.load({ k: new Uint8Array(16), v: new Uint8Array(16), kvLens: [1, 1, 1] }),
   'load of too many tokens': ({ cache }) => {
     const { kBytes, vBytes } = cache.layout;
-    cache.load({ k: new Uint8Array(kBytes), v: new Uint8Array(vBytes), kvLens: [1, capacity + 1] });
+    cache.load({ k: new Uint8Array(kBytes), v: new Uint8Array(vBytes), kvLens: [1, capacity + 1, 1] });
   },
   'lengths of a layer that is not there': ({ cache }) => cache.kvLens(LAYERS),
 };
@@ -46,12 +56,12 @@ const OF_CACHE: Readonly<Record<string, Call>> = {
 /** Calls of the decoder that no state of it makes right. */
 const OF_DECODER: Readonly<Record<string, Call>> = {
   'plan of one sequence': (real) => plan(real, [1]),
-  'plan of more than there can be': (real) => plan(real, [1, capacity + 1]),
-  'plan with another option': ({ decoder }) => decoder.plan({ kvLens: [0, 0], splits: 1 } as never),
+  'plan of more than there can be': (real) => plan(real, [1, capacity + 1, 0]),
+  'plan with another option': ({ decoder }) => decoder.plan({ kvLens: [0, 0, 0], splits: 1 } as never),
   'bind of a small output': ({ decoder, q, k }) => decoder.bind({ q, o: { buffer: k, size: 4 } }),
   'bind of one buffer as both': ({ decoder, q }) => decoder.bind({ q, o: q }),
   'run of no plan': ({ steps }) => steps[0]!.run({} as never),
-  'run of a changed plan': (real) => real.steps[0]!.run({ ...plan(real, [0, 0]) }),
+  'run of a changed plan': (real) => real.steps[0]!.run({ ...plan(real, [0, 0, 0]) }),
 };
 
 function wrong(

@@ -16,9 +16,11 @@ import type { Kernel } from '../../src/kernels/kernel.ts';
 import type { CacheFormat } from '../../src/kernels/lib.ts';
 import { plainAv, plainScores, plainSoftmax } from '../../src/kernels/plain.ts';
 import { readStream } from '../../src/kernels/probe/readStream.ts';
-import { checkShape, type GqaShape } from '../../src/kernels/shape.ts';
+import { checkShape, type GqaShape, type ShapeOptions } from '../../src/kernels/shape.ts';
 import { subgroupProbe } from '../../src/kernels/probe/subgroupProbe.ts';
 import { GPU_FACTS, GPUS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from './deviceFacts.ts';
+import type { RowFormats } from '../../src/kernels/rowFormats.ts';
+import { F32_ROWS } from './rowFormats.ts';
 import { chosenRegisters, everyTwoSizes } from './registersSizes.ts';
 import { HEAD_DIMS } from './shapes.ts';
 
@@ -41,10 +43,8 @@ const FORMATS: readonly CacheFormat[] = KV_TYPES.flatMap((kType) =>
 );
 
 /** Query heads of one KV head. */
-const shapeOf = (
-  headDim: number,
-  options: { numQHeads: number; vHeadDim?: number; qLen?: number; causal?: boolean },
-) => checkShape({ ...options, numKvHeads: 1, headDim });
+const shapeOf = (headDim: number, options: Omit<ShapeOptions, 'numKvHeads' | 'headDim'>) =>
+  checkShape({ ...options, numKvHeads: 1, headDim });
 
 /** Groups of every size in f16, with several positions too; one group in every format. */
 function problemsOf(headDim: number): [GqaShape, CacheFormat][] {
@@ -68,17 +68,19 @@ function chosenKernels(
   return problems.map(([shape, format]) => {
     const variant = chooseIn(template, shape, format, facts);
     checkVariant(shape, format, variant, facts);
-    return fusedKernel(shape, format, variant, true);
+    return fusedKernel(shape, format, variant, F32_ROWS);
   });
 }
 
 const MERGE_FACTS: readonly DeviceFacts[] = [GPU_FACTS, SOFTWARE_FACTS];
 
+/** Each type of rows once, with log-sum-exps and without. */
+const F32_AND_F16: readonly RowFormats[] = [F32_ROWS, { q: 'f16', o: 'f16', lse: false }];
+
 function otherKernels(shape: GqaShape, format: CacheFormat): Kernel[] {
   const setsOf = (facts: DeviceFacts) => mergeSets(shape.vHeadDim, facts);
   return [
-    plainScores(shape, format),
-    plainAv(shape, format),
+    ...F32_AND_F16.flatMap((rows) => [plainScores(shape, format, rows), plainAv(shape, format, rows)]),
     appendKv({ ...shape, ...format }),
     ...ROPE_STYLES.map((style) =>
       appendKv(
@@ -87,9 +89,9 @@ function otherKernels(shape: GqaShape, format: CacheFormat): Kernel[] {
       ),
     ),
     forkRows(),
-    ...[true, false].flatMap((lse) => [
-      plainSoftmax(shape, lse),
-      ...MERGE_FACTS.map((facts) => decodeMerge(shape, setsOf(facts), lse)),
+    ...F32_AND_F16.flatMap((rows) => [
+      plainSoftmax(shape, rows),
+      ...MERGE_FACTS.map((facts) => decodeMerge(shape, setsOf(facts), rows)),
     ]),
     ...MERGE_FACTS.map((facts) => mergeFinished(shape.vHeadDim, shape.rows, 2, setsOf(facts))),
   ];
@@ -124,7 +126,7 @@ function registersKernels(variants: readonly RegistersVariant[]): RegistersKerne
     // Sizes of smaller rows may need more workgroup memory here than a device has: then those rows themselves.
     const fits = registersWorkgroupBytes(large, F16, variant) <= GPU_FACTS.maxWorkgroupStorage;
     const shape = fits ? large : { ...large, headDim: 64, vHeadDim: 64 };
-    return { shape, variant, kernel: decodeRegisters(shape, F16, variant, true) };
+    return { shape, variant, kernel: decodeRegisters(shape, F16, variant, F32_ROWS) };
   });
 }
 
@@ -135,7 +137,7 @@ function triedKernels(template: FusedTemplate, headDim: number, facts: DeviceFac
     startVariants(shape, format, facts)
       .filter((variant) => variant.template === template)
       .flatMap((variant) => neighbours(variant, shape, format, facts).flat())
-      .map((variant) => fusedKernel(shape, format, variant, false)),
+      .map((variant) => fusedKernel(shape, format, variant, { ...F32_ROWS, lse: false })),
   );
 }
 
@@ -209,19 +211,30 @@ const RARE_PROBLEMS: readonly [GqaShape, CacheFormat][] = [
   [shapeOf(512, { numQHeads: 4, vHeadDim: 8 }), { kType: 'f32', vType: 'bf16' }],
 ];
 
-function rareGroups(): KernelGroup[] {
+/** Features by themselves, and all that go together; with several positions, so that a window has work in kernels. */
+const FEATURE_PROBLEMS: readonly [GqaShape, CacheFormat][] = (
+  [
+    { window: 100, softcap: 50, alibi: true, sinkLogits: true, bias: true },
+    { treeMask: true, softcap: 50, sinkLogits: true, bias: true },
+    { window: 100, sinkLogits: true },
+    { softcap: 1e-30 },
+    { alibi: true },
+  ] as const
+).map((features) => [shapeOf(64, { numQHeads: 4, qLen: 3, features }), F16]);
+
+function groupsInAll(name: string, problems: readonly [GqaShape, CacheFormat][]): KernelGroup[] {
   const templates = [
     ['tiles', 'nothing'],
     ['registers', 'subgroups'],
   ] as const;
   return [
     ...templates.map(([template, needs]) =>
-      group(`rare head dims: decode_${template}`, needs, () =>
-        [GPU_FACTS, SOFTWARE_FACTS].flatMap((facts) => chosenKernels(template, RARE_PROBLEMS, facts)),
+      group(`${name}: decode_${template}`, needs, () =>
+        [GPU_FACTS, SOFTWARE_FACTS].flatMap((facts) => chosenKernels(template, problems, facts)),
       ),
     ),
-    group('rare head dims: append, merge and plain', 'nothing', () =>
-      RARE_PROBLEMS.flatMap(([shape, format]) => otherKernels(shape, format)),
+    group(`${name}: append, merge and plain`, 'nothing', () =>
+      problems.flatMap(([shape, format]) => otherKernels(shape, format)),
     ),
   ];
 }
@@ -229,7 +242,8 @@ function rareGroups(): KernelGroup[] {
 /** All there are. */
 export const KERNEL_GROUPS: readonly KernelGroup[] = [
   ...HEAD_DIMS.flatMap(groupsOf),
-  ...rareGroups(),
+  ...groupsInAll('rare head dims', RARE_PROBLEMS),
+  ...groupsInAll('features', FEATURE_PROBLEMS),
   group('decode_registers with every two of its sizes together for GPUs', 'subgroups', () =>
     pairedSizes(GPUS).map(({ kernel }) => kernel),
   ),

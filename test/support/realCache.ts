@@ -5,6 +5,7 @@ import {
   createKvCache,
   createStorage,
   type BoundAppend,
+  type CacheSnapshot,
   type DecodeStep,
   type Decoder,
   type GqaDevice,
@@ -13,17 +14,25 @@ import {
 import { normals } from '../../src/numbers/random.ts';
 import { CACHE, LAYERS, Q_HEADS, type CacheModel, type ErrorClass, type Setup } from './cacheModel.ts';
 import { failure } from './failure.ts';
+import type { LiveBuffers } from './liveBuffers.ts';
+
+/** Labels of what holds K and V. */
+const CACHE_BUFFERS = /^[kv]_cache /;
 
 /** A cache and a decoder on it, bound to buffers of q, k and v, and to o and lse of each layer. */
 export class RealCache {
   cache!: KvCache;
   decoder!: Decoder;
+  /** The last snapshot. */
+  saved: CacheSnapshot | undefined;
   appends!: readonly BoundAppend[];
   steps!: readonly DecodeStep[];
   readonly q: GPUBuffer;
   readonly k: GPUBuffer;
   readonly v: GPUBuffer;
   readonly outputs: readonly { readonly o: GPUBuffer; readonly lse: GPUBuffer }[];
+  /** The buffers of the device, where they are watched. */
+  live: LiveBuffers | undefined;
   /** How often each command was carried out, and how often refused. */
   readonly counts = new Map<string, number>();
 
@@ -52,8 +61,9 @@ export class RealCache {
   }
 
   async createCache(): Promise<void> {
-    const { kType, vType, qLen } = this.setup;
-    this.cache = await createKvCache(this.device, { ...CACHE, layers: LAYERS, kType, vType });
+    const { kType, vType, qLen, pageSize } = this.setup;
+    const paged = pageSize === undefined ? {} : { pageSize };
+    this.cache = await createKvCache(this.device, { ...CACHE, ...paged, layers: LAYERS, kType, vType });
     const { k, v } = this;
     this.appends = await this.cache.bindAppends(this.outputs.map(() => ({ k, v, numTokens: qLen })));
   }
@@ -107,9 +117,10 @@ export class RealCache {
   }
 }
 
-/** Fails unless the cache's lengths are the model's. */
-export function expectLengths(model: CacheModel, { cache }: RealCache): void {
+/** Fails unless the cache's lengths are the model's, and its memory on the device is what it says. */
+export function expectLengths(model: CacheModel, { cache, live }: RealCache): void {
   if (model.cacheError()) return;
+  if (live) expect(live.bytes(CACHE_BUFFERS)).toBe(cache.allocatedBytes);
   expect(model.layers.map((_, layer) => cache.kvLens(layer))).toEqual(model.layers.map(({ lens }) => lens));
 }
 

@@ -7,6 +7,7 @@ import type { Kernel } from '../../src/kernels/kernel.ts';
 import { type CacheFormat, STEP } from '../../src/kernels/lib.ts';
 import type { GqaShape } from '../../src/kernels/shape.ts';
 import type { TeamSizes } from '../../src/kernels/probe/subgroupProbe.ts';
+import { F32_ROWS } from './rowFormats.ts';
 
 /** How a device deals a workgroup's invocations to subgroups; WGSL leaves it open. */
 export interface Subgroups {
@@ -109,7 +110,7 @@ fn read_from(me: Invocation, x: f32, lane: u32) -> f32 {
 
 /** decode_registers with emulated subgroups in place of the device's; runs with `subgroupTable` behind its items. */
 export function emulatedRegisters(shape: GqaShape, cache: CacheFormat, variant: RegistersVariant): Kernel {
-  const libs = [EMULATION, ...registersLibs(shape, cache, variant, true)];
+  const libs = [EMULATION, ...registersLibs(shape, cache, variant, F32_ROWS)];
   return {
     name: 'decode_registers',
     source: link({ kernel: source, libs, consts: registersConsts(shape, cache, variant) }),
@@ -119,7 +120,7 @@ export function emulatedRegisters(shape: GqaShape, cache: CacheFormat, variant: 
 /** subgroup_probe with emulated subgroups; its step is `subgroupTable` alone. */
 export function emulatedProbe({ wgSize, lanes }: TeamSizes): Kernel {
   const binding = '@group(0) @binding(3) var<storage, read> step: Step;';
-  const consts = { WG_SIZE: wgSize, LANES: lanes, QUAD: 4, Q_LEN: 1, CAUSAL: false };
+  const consts = { WG_SIZE: wgSize, LANES: lanes, QUAD: 4, GROUP_SIZE: 1, MASKED: false };
   return {
     name: 'subgroup_probe',
     source: link({ kernel: probeSource, libs: [STEP, binding, EMULATION], consts }),

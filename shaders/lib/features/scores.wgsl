@@ -1,7 +1,7 @@
 // lib scores: what a decoder's features make of a finished score, and which keys a query row sees.
 //
 // The order is the field's: the scaled product is capped, then slopes and bias are added, then keys are hidden.
-// consts Q_LEN CAUSAL SHAPED HIDES
+// consts CAUSAL MASKED SHAPED HIDES
 // libs   step numbers, one each of softcap_*, alibi_*, bias_*, tree_*, window_*
 
 // A query row, as features look at it.
@@ -37,10 +37,10 @@ fn shows(row: QueryRow, key: u32) -> bool {
   return !HIDES || (key >= first_key(row.kv_len, row.later) && tree_shows(row, key) && bias_shows(row, key));
 }
 
-// All keys from `begin` to before the result are seen by all rows of the step.
-fn open_keys(kv_len: u32, begin: u32) -> u32 {
+// All keys from `begin` to before the result are seen by all rows from a position on.
+fn open_keys(kv_len: u32, q_len: u32, position: u32, begin: u32) -> u32 {
   if BIAS_HIDES || begin < first_key(kv_len, 0u) {
     return 0u;
   }
-  return before_tree(visible_keys(kv_len, 0u)); // position 0 sees the fewest
+  return min(visible_keys(kv_len, q_len, position), before_tree(kv_len, q_len)); // the first position sees the fewest
 }
