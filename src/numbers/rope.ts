@@ -1,7 +1,15 @@
 // rope.ts: rotary position embedding: the frequencies of a row's pairs, and the tables of turns that kernels read.
-import { checkFinite, checkOneOf, checkOptions, checkWhole, type Known } from '../device/options.ts';
 import { ShapeError } from '../device/errors.ts';
-import { describe, isObject } from '../device/options.ts';
+import {
+  checkBoolean,
+  checkFinite,
+  checkOneOf,
+  checkOptions,
+  checkWhole,
+  describe,
+  isObject,
+  type Known,
+} from '../device/options.ts';
 
 /** Which elements of a row are a pair: d and d + rotaryDim / 2 (Llama, Qwen, Gemma), or 2d and 2d + 1 (GPT-J, Llama's own code). */
 export type RopeStyle = 'half' | 'interleaved';
@@ -198,7 +206,8 @@ function checkScaling(where: string, scaling: RopeScaling): void {
     checkAbove(`${where}: lowFreqFactor`, scaling.lowFreqFactor, 0);
     checkAbove(`${where}: highFreqFactor`, scaling.highFreqFactor, scaling.lowFreqFactor);
   } else {
-    const { betaFast = 32, betaSlow = 1, attentionFactor = 1 } = scaling;
+    const { betaFast = 32, betaSlow = 1, truncate = true, attentionFactor = 1 } = scaling;
+    checkBoolean(`${where}: truncate`, truncate);
     checkAbove(`${where}: betaSlow`, betaSlow, 0);
     checkAbove(`${where}: betaFast`, betaFast, betaSlow);
     checkAbove(`${where}: attentionFactor`, attentionFactor, 0);

@@ -166,3 +166,28 @@ test('layers that are bound together share a rope, have norms of their own, and 
     }
   }
 });
+
+test('pages hold the same rows, at the same positions', async () => {
+  using rope = await createRope(device, { headDim: 64, positions: 20 });
+  const rows = normals(3, 2 * 2 * 9 * 64);
+  const k = uploadStorage(device, 'k', rows);
+  const snapshots: unknown[] = [];
+  for (const pageSize of [undefined, 8]) {
+    const paged = pageSize === undefined ? {} : { pageSize };
+    using cache = await createKvCache(device, {
+      batch: 2,
+      numKvHeads: 2,
+      headDim: 64,
+      capacity: 20,
+      ...paged,
+    });
+    for (const numTokens of [
+      [9, 2],
+      [8, 9],
+    ])
+      await cache.append({ k, v: k, rope, numTokens: 9 }, { numTokens });
+    const { tensors } = await cache.snapshot();
+    snapshots.push(tensors);
+  }
+  expect(snapshots[1]).toEqual(snapshots[0]);
+});
