@@ -9,10 +9,11 @@ import {
   ropeFrequencies,
   uploadStorage,
 } from '../../src/index.ts';
-import { normals } from '../../src/numbers/random.ts';
+import { ROPE_STYLES } from '../../src/numbers/rope.ts';
+import { normals, uniform } from '../../src/numbers/random.ts';
 import { turned } from '../reference/rope.ts';
 import { testDevice } from '../support/device.ts';
-import { check, type Turned } from '../support/turnedRows.ts';
+import { check, expectRow, type Turned } from '../support/turnedRows.ts';
 
 const device = await testDevice();
 const RAGGED = { kvLens: [0, 7, 4], numTokens: 4, counts: [4, 0, 3] };
@@ -33,6 +34,34 @@ describe('an append turns rows of K and q by their positions', () => {
     'K %s, V %s',
     (kType, vType) => check(device, { ...RAGGED, headDim: 64, rope: {}, kType, vType }),
   );
+
+  test.each([1, 2, 3])('whatever the shape: seed %i', (seed) => {
+    const next = uniform(seed);
+    const whole = (from: number, to: number) => from + Math.floor(next() * (to - from + 1));
+    const [headDim, numKvHeads, numTokens, capacity] = [
+      8 * whole(1, 16),
+      whole(1, 3),
+      whole(1, 6),
+      whole(12, 40),
+    ];
+    const kvLens = Array.from({ length: whole(1, 4) }, () => whole(0, capacity - numTokens));
+    return check(device, {
+      headDim,
+      vHeadDim: 8 * whole(1, 16),
+      numKvHeads,
+      numQHeads: numKvHeads * whole(1, 4),
+      kvLens,
+      numTokens,
+      counts: kvLens.map(() => whole(0, numTokens)),
+      capacity,
+      rope: {
+        rotaryDim: 2 * whole(1, headDim / 2),
+        style: ROPE_STYLES[whole(0, 1)]!,
+        base: 10 ** whole(1, 6),
+      },
+      ...(whole(0, 1) === 1 && { norm: 1e-6 }),
+    });
+  });
 
   test('one token to each of many sequences and heads', () =>
     check(device, { kvLens: [0, 1, 2, 3, 11], numKvHeads: 3, numQHeads: 9, headDim: 64, rope: {} }));
@@ -132,7 +161,7 @@ describe('far positions', () => {
             1,
             kvLen + n,
           );
-          row.forEach((x, d) => expect(Math.abs(x - wanted[d]!)).toBeLessThan(2e-6));
+          expectRow(row, wanted, 1e-6);
         });
       }
       scores.push(qAfter.flatMap((a) => kAfter.map((b) => a.reduce((sum, x, d) => sum + x * b[d]!, 0))));
