@@ -4,6 +4,7 @@ import { ShapeError } from '../device/errors.ts';
 import { checkNumbers, checkOptions, describe, isObject, type Known } from '../device/options.ts';
 import { checkVariantForm, fusedGrid } from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
+import { rowGrid } from '../kernels/plain.ts';
 import { rowsEnd, rowStarts, rowTypeBytes, type RowPlaces } from '../kernels/rowPlaces.ts';
 import { type GqaShape, checkGqaShape } from '../kernels/shape.ts';
 import { checkQLens } from '../numbers/kvLens.ts';
@@ -51,6 +52,8 @@ export interface DecodePlan {
   readonly smScale: number;
   /** Workgroups of the fused kernel; the plain kernels have grids of their own (kernels/plain.ts). */
   readonly grid: Grid;
+  /** @internal Workgroups of the merge. */
+  readonly mergeGrid: Grid;
   /** Whether any sequence is split, so that a merge follows. */
   readonly merges: boolean;
   /** Kernels dispatched, in order. */
@@ -124,6 +127,7 @@ export function planDecode(
     items,
     smScale,
     grid: fusedGrid(shape, context.variant, items, qLen),
+    mergeGrid: rowGrid(shape, qLen),
     merges: partials > 0,
     dispatches: dispatchNames(kernel, partials > 0),
     bytes: {
