@@ -1,10 +1,10 @@
 // treeMasks.ts: which of a step's own keys each of its positions sees, checked and flattened.
 import { ShapeError } from '../device/errors.ts';
-import { checkList, describe } from '../device/options.ts';
+import { describe } from '../device/options.ts';
 import type { GqaShape } from '../kernels/shape.ts';
 
 /**
- * For each sequence and position of a step 64 bits: bit j says whether the position sees the step's j-th key. No position sees
+ * For each sequence and each of its positions in a step 64 bits: bit j says whether the position sees the step's j-th key. No position sees
  * a later one.
  */
 export type TreeMasks = readonly (readonly bigint[])[];
@@ -37,8 +37,9 @@ export function checkTreeMasks(
 }
 
 function checkListOf(where: string, list: readonly unknown[], count: number): void {
-  checkList(where, list);
-  if (list.length !== count) throw new ShapeError(`${where}: expected ${count} entries, got ${list.length}`);
+  const isList = Array.isArray(list);
+  if (isList && list.length === count) return;
+  throw new ShapeError(`${where}: expected ${count} entries, got ${isList ? list.length : describe(list)}`);
 }
 
 function checkBits(where: string, bits: bigint, position: number): void {
