@@ -1,7 +1,8 @@
 // index.ts: the public names. Browser-safe: no runtime dependency, no host object; the caller hands the GPU in.
 export { BoundAppend } from './cache/boundAppend.ts';
 export type { AppendOptions } from './cache/boundAppend.ts';
-export { createKvCache, KvCache } from './cache/kvCache.ts';
+export { createKvCache } from './cache/createKvCache.ts';
+export { KvCache } from './cache/kvCache.ts';
 export type { AppendArgs } from './cache/appendArgs.ts';
 export type { LoadArgs } from './cache/load.ts';
 export type { SnapshotOptions } from './cache/snapshot.ts';
@@ -41,6 +42,7 @@ export {
   NoAdapterError,
   NotExecutedError,
   NotFiniteError,
+  OutOfPagesError,
   ShaderError,
   ShapeError,
 } from './device/errors.ts';

@@ -4,17 +4,20 @@ import type { CompiledKernel } from '../device/pipelines.ts';
 import { beginPass, bindKernel, dispatch, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { submitted } from '../device/scopes.ts';
-import { appendGrid, appendStepWords, setAppended } from '../kernels/appendKv.ts';
+import { checkTarget } from '../device/encoders.ts';
+import { appendGrid, appendStepWords, setAppended, setAppendedPages } from '../kernels/appendKv.ts';
 import { readCounts, type CheckedRows } from './appendArgs.ts';
 import type { AppendOptions, BoundRows } from './boundAppend.ts';
 import type { CountedAppend } from './lengths.ts';
-import type { LayerLayout } from './layout.ts';
+import type { Forks } from './forks.ts';
+import { pagesOf, type LayerLayout } from './layout.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
 
 /** The append kernel and the numbers of its steps. */
 export class Appends {
   readonly #cache: CacheParts;
   readonly #kernels: readonly CompiledKernel[];
+  readonly #forks: Forks;
   readonly #ring: StepRing;
   /** The `step` binding's words, for each shape of layers. */
   readonly #stepWords = new Map<LayerLayout, Uint32Array<ArrayBuffer>>();
@@ -22,12 +25,14 @@ export class Appends {
   readonly #counts: Uint32Array;
 
   /** @param kernels of each layer */
-  constructor(cache: CacheParts, kernels: readonly CompiledKernel[]) {
+  constructor(cache: CacheParts, kernels: readonly CompiledKernel[], forks: Forks) {
     this.#cache = cache;
+    this.#forks = forks;
     this.#kernels = kernels;
-    const { batch, capacity, perLayer } = cache.layout;
+    const { batch, capacity, pageSize, perLayer } = cache.layout;
+    const mostPages = pageSize && batch * pagesOf(capacity, pageSize);
     for (const layer of new Set(perLayer)) {
-      this.#stepWords.set(layer, appendStepWords({ ...layer, batch, capacity }));
+      this.#stepWords.set(layer, appendStepWords({ ...layer, batch, capacity, mostPages }));
     }
     this.#counts = new Uint32Array(batch);
     this.#ring = new StepRing(cache.device, 'append step', this.#wordsOf(0).length);
@@ -50,15 +55,42 @@ export class Appends {
     const { kernel, layer } = rows;
     const most = readCounts(numTokens, rows.numTokens, this.#counts);
     lengths.checkRoom(layer, this.#counts);
+    checkTarget('append', device, target);
+    this.#reserve(layer);
     const pass = beginPass('append', device, target);
+    this.#forks.copyPages(pass);
     const words = this.#wordsOf(layer);
     setAppended(words, rows.numTokens, lengths.live(layer), this.#counts);
+    const used = this.#withPages(words, layer);
     const grid = most === rows.numTokens ? rows.grid : this.#gridOf(layer, most);
-    dispatch(pass, kernel, grid, this.#ring.place(words));
+    dispatch(pass, kernel, grid, this.#ring.place(used));
     endPass(target, pass);
     lengths.count(layer, this.#counts);
     status.noteAppend(layer, target);
     device.advise(ADVICE);
+  }
+
+  /** Takes the pages that the tokens need. Throws OutOfPagesError. */
+  #reserve(layer: number): void {
+    const { lengths, tables } = this.#cache;
+    if (!tables) return;
+    const held = lengths.live(layer);
+    tables.reserve(
+      held,
+      held.map((kvLen, b) => kvLen + this.#counts[b]!),
+    );
+  }
+
+  /** The words with the pages that the tokens go to, as many as there are then. */
+  #withPages(words: Uint32Array<ArrayBuffer>, layer: number): Uint32Array<ArrayBuffer> {
+    const { layout, lengths, tables } = this.#cache;
+    if (!tables) return words;
+    const written = lengths.live(layer).map((kvLen, b) => {
+      const before = Math.floor(kvLen / layout.pageSize!);
+      const end = pagesOf(kvLen + this.#counts[b]!, layout.pageSize!);
+      return { before, pages: tables.pagesOf(b).slice(before, end) };
+    });
+    return words.subarray(0, setAppendedPages(words, written));
   }
 
   #gridOf(layer: number, numTokens: number): BoundRows['grid'] {

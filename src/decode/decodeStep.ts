@@ -59,6 +59,7 @@ export class DecodeStep {
         );
       }
     }
+    this.#checkPages(plan);
     this.#checkBias(plan);
     this.#checkReach(plan);
     const pass = beginPass('record', this.#decoder.device, target);
@@ -66,6 +67,16 @@ export class DecodeStep {
     if (plan.items > 0) this.#record(pass, plan, offset);
     endPass(target, pass);
     this.#decoder.cache.noteRead(this.#layer, target);
+  }
+
+  /** A sequence that was truncated, reset or forked since, or whose page became its own, lies elsewhere now. */
+  #checkPages({ pageVersions }: DecodePlan): void {
+    const versions = this.#decoder.cache.pageTables?.versions;
+    const b = versions?.findIndex((version, i) => version !== pageVersions?.[i]) ?? -1;
+    if (b < 0) return;
+    throw new ShapeError(
+      `record: layer ${this.#layer}, sequence ${b}: expected a plan made since its pages changed, got one of before`,
+    );
   }
 
   #checkBias({ kvLens }: DecodePlan): void {

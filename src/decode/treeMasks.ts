@@ -4,7 +4,7 @@ import { describe } from '../device/options.ts';
 import type { GqaShape } from '../kernels/shape.ts';
 
 /**
- * For each sequence and each of its positions in a step 64 bits: bit j says whether the position sees the step's j-th key. No position sees
+ * For each sequence and position of a step 64 bits: bit j says whether the position sees the step's j-th key. No position sees
  * a later one.
  */
 export type TreeMasks = readonly (readonly bigint[])[];
@@ -37,9 +37,9 @@ export function checkTreeMasks(
 }
 
 function checkListOf(where: string, list: readonly unknown[], count: number): void {
-  const isList = Array.isArray(list);
-  if (isList && list.length === count) return;
-  throw new ShapeError(`${where}: expected ${count} entries, got ${isList ? list.length : describe(list)}`);
+  if (Array.isArray(list) && list.length === count) return;
+  const got = Array.isArray(list) ? list.length : describe(list);
+  throw new ShapeError(`${where}: expected ${count} entries, got ${got}`);
 }
 
 function checkBits(where: string, bits: bigint, position: number): void {

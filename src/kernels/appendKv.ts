@@ -57,21 +57,24 @@ interface AppendLayout {
   readonly capacity: number;
   readonly kScales: number;
   readonly vScales: number;
+  /** Most pages that an append writes to, in a cache of pages. */
+  readonly mostPages?: number | undefined;
 }
 
 /** Words of the kernel's `step` binding for so many sequences, and pages of all of them, if they have any. */
-export function appendWordCount(batch: number, pages?: number): number {
+function appendWordCount(batch: number, pages?: number): number {
   return STEP.words + (pages === undefined ? 2 * batch : 3 * batch + pages);
 }
 
-/** Those of a cache without pages, for `setAppended` to complete. */
+/** Words of the `step` binding for `setAppended` to complete, and `setAppendedPages`. */
 export function appendStepWords({
   batch,
   capacity,
   kScales,
   vScales,
+  mostPages,
 }: AppendLayout): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(appendWordCount(batch));
+  const words = new Uint32Array(appendWordCount(batch, mostPages));
   words[STEP.word.capacity] = capacity;
   words[STEP.word.k_scales] = kScales * 4;
   words[STEP.word.v_scales] = vScales * 4;
@@ -89,6 +92,26 @@ export function setAppended(
   words[STEP.word.num_rows] = numRows;
   words.set(kvLens, STEP.words);
   words.set(numTokens, STEP.words + kvLens.length);
+}
+
+/** The pages of a sequence that an append writes to. */
+export interface AppendedPages {
+  /** Pages of the sequence before those. */
+  readonly before: number;
+  readonly pages: readonly number[];
+}
+
+/** Lists the pages behind the lengths; returns how many words there are then. */
+export function setAppendedPages(words: Uint32Array, sequences: readonly AppendedPages[]): number {
+  const lens = STEP.words;
+  const firsts = lens + 2 * sequences.length;
+  let at = firsts + sequences.length;
+  for (const [b, { before, pages }] of sequences.entries()) {
+    words[firsts + b] = at - lens - before; // below 0 wraps, and back again where the shader adds a token's page
+    words.set(pages, at);
+    at += pages.length;
+  }
+  return at;
 }
 
 /** u32 words of the kernel's `status` binding. */

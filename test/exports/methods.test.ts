@@ -111,11 +111,14 @@ const INTERNAL = [
   'GqaDevice.onNextIdle',
   'GqaDevice.advise',
   'KvCache.liveKvLens',
-].concat(['KvCache.appendsRecorded', 'KvCache.recordAppend', 'KvCache.noteRead']);
+].concat(['KvCache.appendsRecorded', 'KvCache.recordAppend', 'KvCache.noteRead', 'KvCache.reservePages']);
+
+/** Getters. */
+const FIELDS = ['KvCache.freePages', 'KvCache.pageTables'];
 
 testCalls(METHODS, isOpen);
 
 test('all methods of exported classes are here', () => {
   const open = methodsOf(library).filter((name) => !BARE.test(name));
-  expect(open).toEqual([...Object.keys(METHODS), ...INTERNAL].toSorted());
+  expect(open).toEqual([...Object.keys(METHODS), ...INTERNAL, ...FIELDS].toSorted());
 });
