@@ -15,6 +15,8 @@ interface StepDecoder {
   assertUsable(): void;
 }
 
+const ROWS = ['q', 'o', 'lse'] as const;
+
 /** Buffers of a step that recording looks at. */
 type BoundBuffers = Pick<StepBuffers, 'q' | 'o' | 'lse' | 'ring'>;
 
@@ -88,7 +90,8 @@ export class DecodeStep {
   }
 
   #checkReach({ reach }: DecodePlan): void {
-    for (const name of ['q', 'o', 'lse'] as const) {
+    for (let i = 0; i < ROWS.length; i++) {
+      const name = ROWS[i]!;
       const bound = this.#buffers[name];
       if (bound === undefined || bound.size >= reach[name]) continue;
       throw new ShapeError(

@@ -4,6 +4,7 @@ import { ShapeError } from '../device/errors.ts';
 import { checkNumbers, checkOptions, describe, isObject, type Known } from '../device/options.ts';
 import { checkVariantForm, fusedGrid } from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
+import { rowGrid } from '../kernels/plain.ts';
 import { rowsEnd, rowStarts, rowTypeBytes, type RowPlaces } from '../kernels/rowPlaces.ts';
 import { type GqaShape, checkGqaShape } from '../kernels/shape.ts';
 import { checkQLens } from '../numbers/kvLens.ts';
@@ -59,6 +60,8 @@ export interface DecodePlan {
   readonly bytes: { readonly kv: number; readonly q: number; readonly out: number; readonly partial: number };
   /** @internal The versions of the page tables that it was made over: [B], of a cache of pages. */
   readonly pageVersions?: readonly number[];
+  /** @internal Workgroups of kernels that own a row each: the merge, and the plain ones but for the scores. */
+  readonly rowGrid: Grid;
   /** @internal Bytes that the rows reach in the buffers of q, o and lse. */
   readonly reach: { readonly q: number; readonly o: number; readonly lse: number };
   /** @internal The `step` binding's words. */
@@ -133,6 +136,7 @@ export function planDecode(
       partial: 2 * partialBytes({ ...shape, qLen }, partials),
     },
     ...(pages && { pageVersions: pages.versions }),
+    rowGrid: rowGrid(shape, qLen),
     reach: reachOf(context, qLens),
     stepWords: words,
   };
