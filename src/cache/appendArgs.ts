@@ -3,13 +3,14 @@ import { checkRange, checkWritten, type BufferArg, type BufferRange } from '../d
 import { LimitExceededError, ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { checkOptions, checkWhole, type Known } from '../device/options.ts';
-import { appendGrid } from '../kernels/appendKv.ts';
+import { appendGrid, type AppendHeads } from '../kernels/appendKv.ts';
 import type { Grid } from '../kernels/kernel.ts';
 import type { CacheLayer } from './layers.ts';
 import type { CacheLayout } from './layout.ts';
+import { checkTurns, TURN_ARGS, type CheckedTurns, type TurnArgs } from './turnArgs.ts';
 
 /** Rows of new tokens for one layer. */
-export interface AppendArgs {
+export interface AppendArgs extends TurnArgs {
   /** Layer of the cache, from 0. Default 0; in a list, the place in it. */
   readonly layer?: number;
   /** f32 [B, Hkv, numTokens, D]; exactly that many bytes. */
@@ -20,14 +21,22 @@ export interface AppendArgs {
   readonly numTokens?: number;
 }
 
-const APPEND_ARGS = { layer: true, k: true, v: true, numTokens: true } satisfies Known<AppendArgs>;
+const APPEND_ARGS = {
+  layer: true,
+  k: true,
+  v: true,
+  numTokens: true,
+  ...TURN_ARGS,
+} satisfies Known<AppendArgs>;
 
 /** New rows that fit a layer, with the buffers by the names of the kernel. */
 export interface CheckedRows {
   readonly layer: number;
   readonly numTokens: number;
+  readonly heads: AppendHeads;
   readonly grid: Grid;
-  readonly ranges: Readonly<Record<'k' | 'v' | 'k_cache' | 'v_cache', BufferRange>>;
+  readonly ranges: Readonly<Record<'k' | 'v' | 'k_cache' | 'v_cache', BufferRange>> & CheckedTurns['ranges'];
+  readonly turns: CheckedTurns;
 }
 
 interface Cache {
@@ -37,7 +46,7 @@ interface Cache {
   assertUsable(): void;
 }
 
-/** Throws ShapeError, LimitExceededError and ForeignDeviceError, with `where` in front, for what cannot be appended. */
+/** Throws ShapeError, LimitExceededError, ForeignDeviceError and DestroyedError, with `where` in front, for what cannot be appended. */
 export function checkAppend(
   where: string,
   cache: Cache,
@@ -51,7 +60,9 @@ export function checkAppend(
   checkWhole(`${where}: layer`, layer, 0, layers - 1);
   const { numKvHeads, headDim, vHeadDim } = perLayer[layer]!;
   checkWhole(`${where}: numTokens`, numTokens, 1, capacity);
-  const grid = appendGrid(batch, numKvHeads, numTokens);
+  const turns = checkTurns(where, cache.device, args, { ...perLayer[layer]!, batch, capacity, numTokens });
+  const heads = { numKvHeads, numQHeads: turns.before.numQHeads };
+  const grid = appendGrid(batch, heads, numTokens);
   const { maxGrid } = cache.device.facts;
   if (grid[0] > maxGrid) {
     throw new LimitExceededError(where, 'maxComputeWorkgroupsPerDimension', grid[0], maxGrid);
@@ -62,9 +73,10 @@ export function checkAppend(
     v: checkRange(cache.device, `${where}: v`, args.v, rows * vHeadDim * 4),
     k_cache: cache.layers[layer]!.k,
     v_cache: cache.layers[layer]!.v,
+    ...turns.ranges,
   };
-  checkWritten(where, ['k_cache', 'v_cache'], ranges);
-  return { layer, numTokens, grid, ranges };
+  checkWritten(where, turns.ranges.q ? ['k_cache', 'v_cache', 'q'] : ['k_cache', 'v_cache'], ranges);
+  return { layer, numTokens, heads, grid, ranges, turns };
 }
 
 /**

@@ -1,11 +1,12 @@
 // appends.ts: records and submits appends to a cache.
+import { createUniform } from '../device/buffers.ts';
 import { GqaError } from '../device/errors.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import { beginPass, bindKernel, dispatch, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { submitted } from '../device/scopes.ts';
 import { checkTarget } from '../device/encoders.ts';
-import { appendGrid, appendStepWords, setAppended, setAppendedPages } from '../kernels/appendKv.ts';
+import { appendGrid, appendKv, appendStepWords, setAppended, setAppendedPages } from '../kernels/appendKv.ts';
 import { readCounts, type CheckedRows } from './appendArgs.ts';
 import type { AppendOptions, BoundRows } from './boundAppend.ts';
 import type { CountedAppend } from './lengths.ts';
@@ -13,12 +14,14 @@ import type { Forks } from './forks.ts';
 import { pagesOf, type LayerLayout } from './layout.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
 
-/** The append kernel and the numbers of its steps. */
+/** Append kernels and the numbers of their steps. */
 export class Appends {
   readonly #cache: CacheParts;
   readonly #kernels: readonly CompiledKernel[];
   readonly #forks: Forks;
   readonly #ring: StepRing;
+  /** Weights of norms that are bound. */
+  readonly #norms = new Set<GPUBuffer>();
   /** The `step` binding's words, for each shape of layers. */
   readonly #stepWords = new Map<LayerLayout, Uint32Array<ArrayBuffer>>();
   /** Tokens of each sequence in the append that is being recorded. */
@@ -42,16 +45,36 @@ export class Appends {
     return this.#stepWords.get(this.#cache.layout.perLayer[layer]!)!;
   }
 
+  /** The kernel that appends such rows. */
+  async compile({ layer, turns }: CheckedRows): Promise<CompiledKernel> {
+    if (turns.before.rope === undefined && !turns.before.norm) return this.#kernels[layer]!;
+    const { device, layout } = this.#cache;
+    return device.pipelines.get(appendKv({ ...layout, ...layout.perLayer[layer]! }, turns.before));
+  }
+
   /** Binds rows to a layer. */
-  bind({ layer, numTokens, grid, ranges }: CheckedRows): BoundRows {
+  bind({ layer, numTokens, heads, grid, ranges, turns }: CheckedRows, kernel: CompiledKernel): BoundRows {
     const { device, status } = this.#cache;
-    const buffers = { ...ranges, status: status.range(layer), step: this.#ring };
-    return { kernel: bindKernel(device.gpu, this.#kernels[layer]!, buffers), layer, numTokens, grid };
+    const norms = turns.norms && this.#createNorms(turns.norms);
+    const buffers = {
+      ...ranges,
+      status: status.range(layer),
+      step: this.#ring,
+      ...(norms && { norms: { buffer: norms, offset: 0, size: norms.size } }),
+    };
+    const bound = bindKernel(device.gpu, kernel, buffers);
+    return { kernel: bound, layer, numTokens, heads, grid, ...(norms && { norms }) };
+  }
+
+  #createNorms(words: Uint32Array<ArrayBuffer>): GPUBuffer {
+    const buffer = createUniform(this.#cache.device, 'norms', words);
+    this.#norms.add(buffer);
+    return buffer;
   }
 
   /** Checks that the tokens fit before anything is recorded, then records and counts them. */
   record(target: RecordTarget, rows: BoundRows, numTokens: AppendOptions['numTokens']): void {
-    const { device, lengths, status } = this.#cache;
+    const { device, layout, lengths, status } = this.#cache;
     const { kernel, layer } = rows;
     const most = readCounts(numTokens, rows.numTokens, this.#counts);
     lengths.checkRoom(layer, this.#counts);
@@ -62,7 +85,7 @@ export class Appends {
     const words = this.#wordsOf(layer);
     setAppended(words, rows.numTokens, lengths.live(layer), this.#counts);
     const used = this.#withPages(words, layer);
-    const grid = most === rows.numTokens ? rows.grid : this.#gridOf(layer, most);
+    const grid = most === rows.numTokens ? rows.grid : appendGrid(layout.batch, rows.heads, most);
     dispatch(pass, kernel, grid, this.#ring.place(used));
     endPass(target, pass);
     lengths.count(layer, this.#counts);
@@ -93,12 +116,7 @@ export class Appends {
     return words.subarray(0, setAppendedPages(words, written));
   }
 
-  #gridOf(layer: number, numTokens: number): BoundRows['grid'] {
-    const { batch, perLayer } = this.#cache.layout;
-    return appendGrid(batch, perLayer[layer]!.numKvHeads, numTokens);
-  }
-
-  /** Records and submits; takes the tokens back when WebGPU refuses that. */
+  /** Records and submits rows that were bound for this; takes the tokens back when WebGPU refuses that. */
   async submit(rows: BoundRows, numTokens: AppendOptions['numTokens']): Promise<void> {
     const { device, lengths } = this.#cache;
     let counted: CountedAppend | undefined;
@@ -113,10 +131,18 @@ export class Appends {
         if (error instanceof GqaError) error.message += also;
       }
       throw error;
+    } finally {
+      if (rows.norms) this.#free(rows.norms);
     }
+  }
+
+  #free(norms: GPUBuffer): void {
+    norms.destroy();
+    this.#norms.delete(norms);
   }
 
   destroy(): void {
     this.#ring.destroy();
+    for (const norms of this.#norms) this.#free(norms);
   }
 }

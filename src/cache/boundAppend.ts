@@ -1,6 +1,7 @@
 // boundAppend.ts: buffers of new tokens bound to a layer of a cache.
 import { checkOptions, type Known } from '../device/options.ts';
 import type { BoundKernel, RecordTarget } from '../device/record.ts';
+import type { AppendHeads } from '../kernels/appendKv.ts';
 import type { Grid } from '../kernels/kernel.ts';
 
 /** New rows bound to a layer: the kernel with their buffers, and how much of it to dispatch. */
@@ -9,7 +10,10 @@ export interface BoundRows {
   readonly layer: number;
   /** N, rows of a head in its buffers. */
   readonly numTokens: number;
+  readonly heads: AppendHeads;
   readonly grid: Grid;
+  /** The binding `norms`, made for these rows. */
+  readonly norms?: GPUBuffer;
 }
 
 /** What a bound append records into: the cache that made it. */

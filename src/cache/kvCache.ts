@@ -107,8 +107,9 @@ export class KvCache {
 
   /**
    * Binds buffers of new tokens to a layer, once; the result then records any number of appends without
-   * creating GPU objects.
-   * Throws ShapeError when k is not [B, Hkv, numTokens, D] f32 or v not [B, Hkv, numTokens, Dv], ForeignDeviceError when one is of another device.
+   * creating GPU objects. With `rope` or `qkNorm` it compiles a kernel of its own, once for all layers of a shape.
+   * Throws ShapeError when k is not [B, Hkv, numTokens, D] f32, v not [B, Hkv, numTokens, Dv], or q not [B, Hq, numTokens, D],
+   * or when `rope` or `qkNorm` is for other rows, ForeignDeviceError when one is of another device.
    */
   async bindAppend(args: AppendArgs): Promise<BoundAppend> {
     return new BoundAppend(this, await this.#bindRows(args));
@@ -120,18 +121,21 @@ export class KvCache {
    */
   async bindAppends(layers: readonly AppendArgs[]): Promise<BoundAppend[]> {
     checkList('bindAppends: layers', layers);
-    const all = layers.map((args, i) => this.#checked(`bindAppends: layers[${i}]`, args, i));
-    const bound = await validated(this.device, 'append', () => all.map((rows) => this.#appends.bind(rows)));
-    return bound.map((rows) => new BoundAppend(this, rows));
+    const all = layers.map((args, i) => checkAppend(`bindAppends: layers[${i}]`, this, args, i));
+    return (await this.#bind(all)).map((rows) => new BoundAppend(this, rows));
   }
 
   async #bindRows(args: AppendArgs): Promise<BoundRows> {
-    const rows = this.#checked('append', args, 0);
-    return validated(this.device, 'append', () => this.#appends.bind(rows));
+    const [bound] = await this.#bind([checkAppend('append', this, args, 0)]);
+    return bound!;
   }
 
-  #checked(where: string, args: AppendArgs, defaultLayer: number): CheckedRows {
-    return checkAppend(where, this, args, defaultLayer);
+  async #bind(all: readonly CheckedRows[]): Promise<BoundRows[]> {
+    const kernels = await Promise.all(all.map((rows) => this.#appends.compile(rows)));
+    this.assertUsable();
+    return validated(this.device, 'append', () =>
+      all.map((rows, i) => this.#appends.bind(rows, kernels[i]!)),
+    );
   }
 
   /**

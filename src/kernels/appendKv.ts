@@ -9,6 +9,7 @@ import storeInt8 from '../../shaders/lib/store_int8.wgsl?raw';
 import { structLayout } from '../device/structs.ts';
 import { link, qualified } from '../device/wgsl.ts';
 import { ELEMENT_FORMATS, type KvType, type LostElements } from '../numbers/elements.ts';
+import { appendLibs, type AppendedRows } from './appendLibs.ts';
 import type { Grid, Kernel } from './kernel.ts';
 import { appendRowsLib, rowDim, type CacheFormat } from './lib.ts';
 import { HALVES } from './rowFormats.ts';
@@ -22,14 +23,18 @@ const STORE: Readonly<Record<KvType, string>> = {
   int4: storeInt4,
 };
 
-/** The linked kernel for caches of such rows. */
-export function appendKv(rows: HeadDims & Pick<GqaShape, 'numKvHeads'> & CacheFormat): Kernel {
+/** The linked kernel for caches of such rows. New rows are stored as they are unless `before` says otherwise. */
+export function appendKv(
+  rows: HeadDims & Pick<GqaShape, 'numKvHeads'> & CacheFormat,
+  before: AppendedRows = {},
+): Kernel {
   const { headDim, vHeadDim, kType, vType } = rows;
   const stores = [storeLib('k', kType), storeLib('v', vType)];
   const types = [kType, vType];
   const quantised = types.some((type) => ELEMENT_FORMATS[type].scale !== 'none');
   const numbers = [...(quantised ? [steps] : []), ...(types.includes('f16') ? [HALVES] : [])];
-  const libs = [...stores, ...numbers, appendRowsLib(rows.numKvHeads, rows)];
+  const places = appendRowsLib(rows.numKvHeads, rows);
+  const libs = [...stores, ...numbers, places, ...appendLibs(headDim, before)];
   const consts = { HEAD_DIM: headDim, V_DIM: vHeadDim, WG_SIZE: Math.max(headDim, vHeadDim) / 2 };
   return { name: 'append_kv', source: link({ kernel: source, libs, consts }) };
 }
@@ -38,9 +43,20 @@ function storeLib(name: 'k' | 'v', type: KvType): string {
   return qualified(name, [rowDim(name), STORE[type]].join('\n'), ['cache']);
 }
 
-/** Workgroups that append at most `numTokens` tokens to each of `batch` sequences: a pair of slots each, the first may be half old. */
-export function appendGrid(batch: number, numKvHeads: number, numTokens: number): Grid {
-  return [Math.floor(numTokens / 2) + 1, numKvHeads, batch];
+/** How many heads an append has to do with. */
+export interface AppendHeads {
+  readonly numKvHeads: number;
+  /** Those whose queries are turned; 0 for none. */
+  readonly numQHeads: number;
+}
+
+/**
+ * Workgroups that append at most `numTokens` tokens to each of `batch` sequences: a pair of slots each, the first may be half
+ * old; behind them those with two rows of q each.
+ */
+export function appendGrid(batch: number, { numKvHeads, numQHeads }: AppendHeads, numTokens: number): Grid {
+  const pairs = Math.floor(numTokens / 2) + 1;
+  return [pairs, numKvHeads + Math.ceil((numQHeads * numTokens) / (2 * pairs)), batch];
 }
 
 const STEP = structLayout(source, 'AppendStep', {
@@ -49,11 +65,13 @@ const STEP = structLayout(source, 'AppendStep', {
   k_scales: 'u32',
   v_scales: 'u32',
   batch: 'u32',
+  num_kv_heads: 'u32',
 });
 
 /** What stays the same over all appends to a cache; scales begin at an index of 16-byte words. */
 interface AppendLayout {
   readonly batch: number;
+  readonly numKvHeads: number;
   readonly capacity: number;
   readonly kScales: number;
   readonly vScales: number;
@@ -69,6 +87,7 @@ function appendWordCount(batch: number, pages?: number): number {
 /** Words of the `step` binding for `setAppended` to complete, and `setAppendedPages`. */
 export function appendStepWords({
   batch,
+  numKvHeads,
   capacity,
   kScales,
   vScales,
@@ -79,6 +98,7 @@ export function appendStepWords({
   words[STEP.word.k_scales] = kScales * 4;
   words[STEP.word.v_scales] = vScales * 4;
   words[STEP.word.batch] = batch;
+  words[STEP.word.num_kv_heads] = numKvHeads;
   return words;
 }
 

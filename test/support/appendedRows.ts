@@ -59,14 +59,18 @@ export async function append(
   const before = { k: initial(kLayout, 3), v: initial(vLayout, 4) };
   const { k_cache, v_cache, status } = await runKernel(await testDevice(), {
     kernel: appendKvKernel({ numKvHeads, headDim, vHeadDim, kType, vType }),
-    grid: appendGrid(kvLens.length, numKvHeads, Math.max(...counts)),
+    grid: appendGrid(kvLens.length, { numKvHeads, numQHeads: 0 }, Math.max(...counts)),
     inputs: { k, v },
     outputs: { k_cache: before.k, v_cache: before.v, status: COUNTED },
     step: Uint32Array.from(
-      [numTokens, capacity, 4 * scalesStart(kLayout), 4 * scalesStart(vLayout), kvLens.length].concat(
-        kvLens,
-        counts,
-      ),
+      [
+        numTokens,
+        capacity,
+        4 * scalesStart(kLayout),
+        4 * scalesStart(vLayout),
+        kvLens.length,
+        numKvHeads,
+      ].concat(kvLens, counts),
     ),
   });
   const lost = [

@@ -1,5 +1,6 @@
 // kernelGroups.ts: every shader the project can link, in groups, for the tests that hand them all to a compiler.
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
+import { ROPE_STYLES } from '../../src/numbers/rope.ts';
 import { appendKv } from '../../src/kernels/appendKv.ts';
 import { forkRows } from '../../src/kernels/forkRows.ts';
 import { neighbours, startVariants } from '../../bench/tune/candidates.ts';
@@ -81,6 +82,12 @@ function otherKernels(shape: GqaShape, format: CacheFormat): Kernel[] {
   return [
     ...F32_AND_F16.flatMap((rows) => [plainScores(shape, format, rows), plainAv(shape, format, rows)]),
     appendKv({ ...shape, ...format }),
+    ...ROPE_STYLES.map((style) =>
+      appendKv(
+        { ...shape, ...format },
+        { rope: { style, rotaryDim: shape.headDim }, norm: true, numQHeads: shape.numQHeads },
+      ),
+    ),
     forkRows(),
     ...F32_AND_F16.flatMap((rows) => [
       plainSoftmax(shape, rows),
