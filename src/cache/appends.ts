@@ -7,7 +7,7 @@ import { StepRing } from '../device/ring.ts';
 import { submitted } from '../device/scopes.ts';
 import { checkTarget } from '../device/encoders.ts';
 import { appendGrid, appendKv, appendStepWords, setAppended, setAppendedPages } from '../kernels/appendKv.ts';
-import { readCounts, type CheckedRows } from './appendArgs.ts';
+import { checkReach, readCounts, type CheckedRows } from './appendArgs.ts';
 import type { AppendOptions, BoundRows } from './boundAppend.ts';
 import type { CountedAppend } from './lengths.ts';
 import type { Forks } from './forks.ts';
@@ -46,14 +46,18 @@ export class Appends {
   }
 
   /** The kernel that appends such rows. */
-  async compile({ layer, turns }: CheckedRows): Promise<CompiledKernel> {
-    if (turns.before.rope === undefined && !turns.before.norm) return this.#kernels[layer]!;
+  async compile({ layer, places, turns }: CheckedRows): Promise<CompiledKernel> {
+    const types = { k: places.k.type, v: places.v.type, q: places.q?.type ?? 'f32' };
+    const plain = turns.before.rope === undefined && !turns.before.norm;
+    if (plain && types.k === 'f32' && types.v === 'f32') return this.#kernels[layer]!;
     const { device, layout } = this.#cache;
-    return device.pipelines.get(appendKv({ ...layout, ...layout.perLayer[layer]! }, turns.before));
+    const shape = { ...layout, ...layout.perLayer[layer]! };
+    return device.pipelines.get(appendKv(shape, { ...turns.before, types }));
   }
 
   /** Binds rows to a layer. */
-  bind({ layer, numTokens, heads, grid, ranges, turns }: CheckedRows, kernel: CompiledKernel): BoundRows {
+  bind(rows: CheckedRows, kernel: CompiledKernel): BoundRows {
+    const { layer, ranges, turns } = rows;
     const { device, status } = this.#cache;
     const norms = turns.norms && this.#createNorms(turns.norms);
     const buffers = {
@@ -63,7 +67,7 @@ export class Appends {
       ...(norms && { norms: { buffer: norms, offset: 0, size: norms.size } }),
     };
     const bound = bindKernel(device.gpu, kernel, buffers);
-    return { kernel: bound, layer, numTokens, heads, grid, ...(norms && { norms }) };
+    return { ...rows, kernel: bound, ...(norms && { norms }) };
   }
 
   #createNorms(words: Uint32Array<ArrayBuffer>): GPUBuffer {
@@ -78,12 +82,13 @@ export class Appends {
     const { kernel, layer } = rows;
     const most = readCounts(numTokens, rows.numTokens, this.#counts);
     lengths.checkRoom(layer, this.#counts);
+    checkReach(rows, this.#counts);
     checkTarget('append', device, target);
     this.#reserve(layer);
     const pass = beginPass('append', device, target);
     this.#forks.copyPages(pass);
     const words = this.#wordsOf(layer);
-    setAppended(words, rows.numTokens, lengths.live(layer), this.#counts);
+    setAppended(words, rows.places, lengths.live(layer), this.#counts);
     const used = this.#withPages(words, layer);
     const grid = most === rows.numTokens ? rows.grid : appendGrid(layout.batch, rows.heads, most);
     dispatch(pass, kernel, grid, this.#ring.place(used));

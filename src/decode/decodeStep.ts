@@ -63,7 +63,7 @@ export class DecodeStep {
     this.#checkReach(plan);
     const pass = beginPass('record', this.#decoder.device, target);
     const offset = this.#buffers.ring.place(plan.stepWords, plan);
-    this.#record(pass, plan, offset);
+    if (plan.items > 0) this.#record(pass, plan, offset);
     endPass(target, pass);
     this.#decoder.cache.noteRead(this.#layer, target);
   }

@@ -36,7 +36,7 @@ export function createFusedPath(device: GqaDevice, context: PlanContext, create:
         });
         return (pass, plan, offset) => {
           dispatch(pass, items, plan.grid, offset);
-          if (plan.merges) dispatch(pass, join, plan.mergeGrid, offset);
+          if (plan.merges) dispatch(pass, join, plan.rowGrid, offset);
         };
       };
     },

@@ -52,8 +52,6 @@ export interface DecodePlan {
   readonly smScale: number;
   /** Workgroups of the fused kernel; the plain kernels have grids of their own (kernels/plain.ts). */
   readonly grid: Grid;
-  /** @internal Workgroups of the merge. */
-  readonly mergeGrid: Grid;
   /** Whether any sequence is split, so that a merge follows. */
   readonly merges: boolean;
   /** Kernels dispatched, in order. */
@@ -62,6 +60,8 @@ export interface DecodePlan {
   readonly bytes: { readonly kv: number; readonly q: number; readonly out: number; readonly partial: number };
   /** @internal The versions of the page tables that it was made over: [B], of a cache of pages. */
   readonly pageVersions?: readonly number[];
+  /** @internal Workgroups of kernels that own a row each: the merge, and the plain ones but for the scores. */
+  readonly rowGrid: Grid;
   /** @internal Bytes that the rows reach in the buffers of q, o and lse. */
   readonly reach: { readonly q: number; readonly o: number; readonly lse: number };
   /** @internal The `step` binding's words. */
@@ -127,7 +127,6 @@ export function planDecode(
     items,
     smScale,
     grid: fusedGrid(shape, context.variant, items, qLen),
-    mergeGrid: rowGrid(shape, qLen),
     merges: partials > 0,
     dispatches: dispatchNames(kernel, partials > 0),
     bytes: {
@@ -137,6 +136,7 @@ export function planDecode(
       partial: 2 * partialBytes({ ...shape, qLen }, partials),
     },
     ...(pages && { pageVersions: pages.versions }),
+    rowGrid: rowGrid(shape, qLen),
     reach: reachOf(context, qLens),
     stepWords: words,
   };

@@ -9,10 +9,11 @@ import storeInt8 from '../../shaders/lib/store_int8.wgsl?raw';
 import { structLayout } from '../device/structs.ts';
 import { link, qualified } from '../device/wgsl.ts';
 import { ELEMENT_FORMATS, type KvType, type LostElements } from '../numbers/elements.ts';
-import { appendLibs, type AppendedRows } from './appendLibs.ts';
+import { appendLibs, F32_SOURCES, sourceLib, type AppendedRows } from './appendLibs.ts';
 import type { Grid, Kernel } from './kernel.ts';
 import { appendRowsLib, rowDim, type CacheFormat } from './lib.ts';
 import { HALVES } from './rowFormats.ts';
+import { rowStart, type RowPlaces } from './rowPlaces.ts';
 import type { GqaShape, HeadDims } from './shape.ts';
 
 const STORE: Readonly<Record<KvType, string>> = {
@@ -29,12 +30,18 @@ export function appendKv(
   before: AppendedRows = {},
 ): Kernel {
   const { headDim, vHeadDim, kType, vType } = rows;
-  const stores = [storeLib('k', kType), storeLib('v', vType)];
-  const types = [kType, vType];
+  const { types: sources = F32_SOURCES } = before;
+  const rowLibs = [
+    sourceLib('k', sources),
+    sourceLib('v', sources),
+    storeLib('k', kType),
+    storeLib('v', vType),
+  ];
+  const types: KvType[] = [kType, vType, sources.k, sources.v, sources.q];
   const quantised = types.some((type) => ELEMENT_FORMATS[type].scale !== 'none');
   const numbers = [...(quantised ? [steps] : []), ...(types.includes('f16') ? [HALVES] : [])];
   const places = appendRowsLib(rows.numKvHeads, rows);
-  const libs = [...stores, ...numbers, places, ...appendLibs(headDim, before)];
+  const libs = [...rowLibs, ...numbers, places, ...appendLibs(headDim, before)];
   const consts = { HEAD_DIM: headDim, V_DIM: vHeadDim, WG_SIZE: Math.max(headDim, vHeadDim) / 2 };
   return { name: 'append_kv', source: link({ kernel: source, libs, consts }) };
 }
@@ -60,12 +67,17 @@ export function appendGrid(batch: number, { numKvHeads, numQHeads }: AppendHeads
 }
 
 const STEP = structLayout(source, 'AppendStep', {
-  num_rows: 'u32',
   capacity: 'u32',
   k_scales: 'u32',
   v_scales: 'u32',
   batch: 'u32',
   num_kv_heads: 'u32',
+  k_head: 'u32',
+  k_token: 'u32',
+  v_head: 'u32',
+  v_token: 'u32',
+  q_head: 'u32',
+  q_token: 'u32',
 });
 
 /** What stays the same over all appends to a cache; scales begin at an index of 16-byte words. */
@@ -81,7 +93,7 @@ interface AppendLayout {
 
 /** Words of the kernel's `step` binding for so many sequences, and pages of all of them, if they have any. */
 function appendWordCount(batch: number, pages?: number): number {
-  return STEP.words + (pages === undefined ? 2 * batch : 3 * batch + pages);
+  return STEP.words + (pages === undefined ? 5 * batch : 6 * batch + pages);
 }
 
 /** Words of the `step` binding for `setAppended` to complete, and `setAppendedPages`. */
@@ -102,16 +114,40 @@ export function appendStepWords({
   return words;
 }
 
-/** Says how many of a head's `numRows` new rows each sequence takes, and how many tokens it holds. */
+/** Where rows lie in k, v and, where there are queries, q: positions are new tokens. */
+export interface SourcePlaces {
+  readonly k: RowPlaces;
+  readonly v: RowPlaces;
+  readonly q?: RowPlaces;
+}
+
+/** Elements of a vec4, by which the shader counts. */
+const VEC4 = 4;
+
+/** Says how many new rows each sequence takes of each head, where they lie, and how many tokens it holds. Allocates nothing. */
 export function setAppended(
   words: Uint32Array,
-  numRows: number,
+  { k, v, q }: SourcePlaces,
   kvLens: readonly number[],
   numTokens: ArrayLike<number>,
 ): void {
-  words[STEP.word.num_rows] = numRows;
-  words.set(kvLens, STEP.words);
-  words.set(numTokens, STEP.words + kvLens.length);
+  words[STEP.word.k_head] = k.head / VEC4;
+  words[STEP.word.k_token] = k.position / VEC4;
+  words[STEP.word.v_head] = v.head / VEC4;
+  words[STEP.word.v_token] = v.position / VEC4;
+  words[STEP.word.q_head] = q === undefined ? 0 : q.head / VEC4;
+  words[STEP.word.q_token] = q === undefined ? 0 : q.position / VEC4;
+  const batch = kvLens.length;
+  let before = 0;
+  for (let b = 0; b < batch; b++) {
+    const at = STEP.words + b;
+    words[at] = kvLens[b]!;
+    words[at + batch] = numTokens[b]!;
+    words[at + 2 * batch] = rowStart(k, b, before) / VEC4;
+    words[at + 3 * batch] = rowStart(v, b, before) / VEC4;
+    words[at + 4 * batch] = q === undefined ? 0 : rowStart(q, b, before) / VEC4;
+    before += numTokens[b]!;
+  }
 }
 
 /** The pages of a sequence that an append writes to. */
@@ -124,7 +160,7 @@ export interface AppendedPages {
 /** Lists the pages behind the lengths; returns how many words there are then. */
 export function setAppendedPages(words: Uint32Array, sequences: readonly AppendedPages[]): number {
   const lens = STEP.words;
-  const firsts = lens + 2 * sequences.length;
+  const firsts = lens + 5 * sequences.length;
   let at = firsts + sequences.length;
   for (const [b, { before, pages }] of sequences.entries()) {
     words[firsts + b] = at - lens - before; // below 0 wraps, and back again where the shader adds a token's page

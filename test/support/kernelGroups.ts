@@ -85,7 +85,12 @@ function otherKernels(shape: GqaShape, format: CacheFormat): Kernel[] {
     ...ROPE_STYLES.map((style) =>
       appendKv(
         { ...shape, ...format },
-        { rope: { style, rotaryDim: shape.headDim }, norm: true, numQHeads: shape.numQHeads },
+        {
+          rope: { style, rotaryDim: shape.headDim },
+          norm: true,
+          numQHeads: shape.numQHeads,
+          types: { k: 'f16', v: 'f32', q: 'f16' },
+        },
       ),
     ),
     forkRows(),

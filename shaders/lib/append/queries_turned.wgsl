@@ -1,9 +1,10 @@
 // lib queries_turned: normalises and turns the queries of the new tokens where they lie.
 //
-// i/o  q [B, Hq, N, D/4] vec4 bits of f32: each sequence's first few of N, as of k
+// i/o  q  rows of D   lib source_* as q_*, where step says
 // consts NUM_Q_HEADS
+// libs source_* as q_*
 
-@group(0) @binding(6) var<storage, read_write> q: array<vec4<u32>>;
+@group(0) @binding(6) var<storage, read_write> q: array<QSource>;
 
 // A workgroup owns two of a sequence's new rows, counted over its query heads: there are so many workgroups behind those of
 // the KV heads that they suffice for all.
@@ -18,10 +19,11 @@ fn turn_queries(group: vec3<u32>, groups: vec3<u32>, lane: u32) {
   let row = select(first, first + lane / ROW_LANES, there);
   let token = row % num_tokens;
   let i = lane % ROW_LANES;
-  let at = source_row(group.z * NUM_Q_HEADS + row / num_tokens, token) * (HEAD_DIM / 4u) + min(i, HEAD_DIM / 4u - 1u);
-  let bits = normalised(q[at], Q_ROW, i, lane);
+  let place = step.lens[4u * step.batch + group.z] + row / num_tokens * step.q_head + token * step.q_token;
+  let at = place + min(i, HEAD_DIM / 4u - 1u);
+  let bits = normalised(q_bits_of(q[at]), Q_ROW, i, lane);
   let result = turned(bits, i, lane, step.lens[group.z] + token);
   if there && i < HEAD_DIM / 4u {
-    q[at] = result;
+    q[at] = q_source_of(result);
   }
 }
