@@ -50,9 +50,6 @@ export function registerCheck(program: Command): void {
   for (const option of [...OPTIONS, ...adapterOptions()]) check.addOption(option);
 }
 
-/** All but the experimental one, which needs a device opened for it. */
-const STANDARD_KERNELS = DECODE_KERNELS.filter((kernel) => kernel !== 'matrix');
-
 const OPTIONS: readonly Option[] = [
   new Option('--quick', 'of each element type every fifth case of the grid'),
   new Option('--full', 'the whole grid on a software adapter too (takes many minutes)').conflicts('quick'),
@@ -60,16 +57,16 @@ const OPTIONS: readonly Option[] = [
     'quick',
   ),
   listOption('--kernel <list>', 'kernels to check', DECODE_KERNELS).default(
-    STANDARD_KERNELS,
-    STANDARD_KERNELS.join(','),
+    DECODE_KERNELS,
+    DECODE_KERNELS.join(','),
   ),
   formatOption(),
 ];
 
 const HELP = `
 A control case, then one thing varied at a time: query heads per KV head 1 to 71, head dims 64 to 256, 1 to 1000 tokens,
-batches with an empty sequence, 1 to 8 queries, every element type of a cache; each by every kernel that the device runs
-(--kernel adds the experimental one). A software adapter needs seconds for each shader: it gets fewer combinations.
+batches with an empty sequence, 1 to 8 queries, every element type of a cache; each by every kernel that the device runs.
+A software adapter needs seconds for each shader: it gets fewer combinations.
 Bound: twice the error of a naive f32 implementation, plus 1e-6 of the largest expected value. What is appended to a cache
 must be stored as on the host, to the bit, and counted where its type cannot hold it (not with --case or --kernel).
 
@@ -79,7 +76,7 @@ Examples:
 
 async function run(command: Command, flags: CheckFlags): Promise<void> {
   const note = (line: string) => command.configureOutput().writeErr?.(`${line}\n`);
-  const opened = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') });
+  const opened = await openNode(flags);
   const cases = casesFor(opened.device.facts.software, flags);
   if (cases.length === 0) {
     opened.device.destroy();
@@ -91,7 +88,7 @@ async function run(command: Command, flags: CheckFlags): Promise<void> {
   if (report?.fault !== undefined)
     note(`warning  no kernel on subgroups is checked, none is used: ${report.fault}`);
   // Who asks for a case or a kernel asks for that alone.
-  const all = flags.case === undefined && flags.kernel === STANDARD_KERNELS;
+  const all = flags.case === undefined && flags.kernel === DECODE_KERNELS;
   const appends = await (all ? checkAppends(opened.device) : Promise.resolve([])).catch((error: unknown) => {
     opened.device.destroy();
     throw error;

@@ -58,7 +58,6 @@ export type { DeviceFacts } from './device/deviceFacts.ts';
 export type { RecordTarget } from './device/record.ts';
 export type { AdapterOffer, DeviceRequest } from './device/request.ts';
 export type * as WebGpu from './device/webgpu.ts';
-export type { MatrixVariant } from './kernels/decodeMatrix.ts';
 export type { RegistersVariant } from './kernels/decodeRegisters.ts';
 export type { TilesVariant } from './kernels/decodeTiles.ts';
 export { KV_RANGES, KV_TYPES } from './numbers/elements.ts';

@@ -11,9 +11,6 @@ import {
   type GqaDevice,
 } from '../../src/index.ts';
 import { DECODE_KERNELS, planContext } from '../../src/decode/planContext.ts';
-import { canRun } from '../../src/kernels/fused.ts';
-import type { CacheFormat } from '../../src/kernels/lib.ts';
-import type { GqaShape } from '../../src/kernels/shape.ts';
 import { elementName, type CheckCase } from './cases.ts';
 import { randomProblem, shapeOf, type StoredProblem } from '../../src/reference/problem.ts';
 import { cacheOptionsOf, runProblem } from './runProblem.ts';
@@ -75,14 +72,8 @@ function variantsOf(
   const layout = cacheLayout(cacheOptionsOf(problem));
   if (variants === 'chosen' && planContext(shape, layout, facts).kernel !== kernel) return [];
   if (kernel === 'registers' && !facts.subgroups) return [];
-  if (kernel === 'matrix' && !suitsMatrix(shape, layout, facts)) return [];
   const { variant } = planContext(shape, layout, facts, { kernel });
-  return kernel === 'matrix' && !canRun(shape, layout, variant, facts) ? [] : [variant];
-}
-
-/** Whether the kernel on matrices is made for such rows at all. */
-function suitsMatrix(shape: GqaShape, { kType, vType }: CacheFormat, { matrixUnit }: DeviceFacts): boolean {
-  return matrixUnit > 0 && kType === 'f16' && vType === 'f16' && shape.vHeadDim === shape.headDim;
+  return [variant];
 }
 
 /**

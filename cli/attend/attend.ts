@@ -96,7 +96,7 @@ async function attendFile(
   for (const line of lostLines(input, options.kvDtype)) note(`warning  ${line}`);
   const problem = problemOf(input, options);
   progress.end(); // what Dawn says of an adapter does not pass through this process's streams
-  const { found, device } = await openNode({ ...options, experimental: options.kernel === 'matrix' }, note);
+  const { found, device } = await openNode(options, note);
   try {
     const tuning = readTuningFor(device, note);
     progress.show(`computing on "${found.adapterName}"`);

@@ -2,13 +2,6 @@
 import { GqaError, LimitExceededError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { checkOneOf, checkOptions, checkWhole, describe, isObject, type Known } from '../device/options.ts';
-import {
-  checkMatrix,
-  chooseMatrix,
-  decodeMatrix,
-  matrixWorkgroupBytes,
-  type MatrixVariant,
-} from './decodeMatrix.ts';
 import { decodeRegisters, registersWorkgroupBytes, type RegistersVariant } from './decodeRegisters.ts';
 import {
   checkTiles,
@@ -25,12 +18,12 @@ import type { RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 
 /** One variant of the fused kernel: a template and its sizes. */
-export type FusedVariant = RegistersVariant | TilesVariant | MatrixVariant;
+export type FusedVariant = RegistersVariant | TilesVariant;
 
-/** Templates of the fused kernel. `matrix` is experimental, and nothing chooses it by itself. */
+/** Templates of the fused kernel. */
 export type FusedTemplate = FusedVariant['template'];
 
-export const FUSED_TEMPLATES: readonly FusedTemplate[] = ['registers', 'tiles', 'matrix'];
+export const FUSED_TEMPLATES: readonly FusedTemplate[] = ['registers', 'tiles'];
 
 /** The template that suits a device and shape, as long as nothing was measured, with its sizes. */
 export function chooseFused(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): FusedVariant {
@@ -49,7 +42,6 @@ export function chooseIn(
   cache: CacheFormat,
   facts: DeviceFacts,
 ): FusedVariant {
-  if (template === 'matrix') return chooseMatrix(shape, cache, facts);
   // The sizes that suit a workgroup's share of the rows.
   const share = { ...shape, rowsPerKvHead: Math.ceil(shape.rowsPerKvHead / rowBlocksOf(shape, facts)) };
   if (template === 'tiles') return chooseTiles(share, cache, facts);
@@ -67,9 +59,7 @@ export function fusedKernel(
   subgroupSize?: number,
 ): Kernel {
   if (variant.template === 'tiles') return decodeTiles(shape, cache, variant, rows);
-  return variant.template === 'matrix'
-    ? decodeMatrix(shape, variant, rows)
-    : decodeRegisters(shape, cache, variant, rows, subgroupSize);
+  return decodeRegisters(shape, cache, variant, rows, subgroupSize);
 }
 
 /** Query rows of a KV head that one workgroup serves. */
@@ -99,10 +89,6 @@ export function variantName(variant: FusedVariant): string {
     const { wgSize, tile, rowBlock, mixWords } = variant;
     return `tiles wg${wgSize} tile${tile} rows${rowBlock} words${mixWords}`;
   }
-  if (variant.template === 'matrix') {
-    const { wgSize, tile, rowBlock, unit } = variant;
-    return `matrix wg${wgSize} tile${tile} rows${rowBlock} unit${unit}`;
-  }
   const { wgSize, lanes, tokens, teamRows, blocks, q, code } = variant;
   const shared = q === 'workgroup' ? ' shared-q' : '';
   return `registers wg${wgSize} lanes${lanes} tokens${tokens} rows${teamRows}x${blocks}${shared} ${code}`;
@@ -123,7 +109,6 @@ const SIZES = {
     code: true,
   },
   tiles: { template: true, wgSize: true, tile: true, rowBlock: true, mixWords: true },
-  matrix: { template: true, wgSize: true, tile: true, rowBlock: true, unit: true },
 } satisfies { readonly [T in FusedTemplate]: Known<Extract<FusedVariant, { readonly template: T }>> };
 
 /** Throws ShapeError for what is no variant: another template, sizes that are missing or no positive whole numbers. */
@@ -183,14 +168,11 @@ function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, 
       return checkRegisters(variant, facts);
     case 'tiles':
       return checkTiles(shape, cache, variant);
-    case 'matrix':
-      return checkMatrix(shape, cache, variant, facts);
   }
 }
 
 /** Workgroup memory of a variant in bytes. */
 function workgroupBytes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant): number {
   if (variant.template === 'tiles') return tilesWorkgroupBytes(shape, cache, variant);
-  if (variant.template === 'matrix') return matrixWorkgroupBytes(shape, variant);
   return registersWorkgroupBytes(shape, cache, variant);
 }

@@ -125,16 +125,6 @@ describe('planChecks', () => {
     expect(plan(GPU_FACTS, SMALL, { kernels: ['plain'] })).toEqual(['plain']);
   });
 
-  test('matrices where the device has some, and for what they are made for', () => {
-    const facts = { ...GPU_FACTS, matrixUnit: 16 };
-    const kernels = ['matrix'] as const;
-    expect(plan(facts, { ...SMALL, kType: 'f16' }, { kernels })).toEqual(['matrix']);
-    expect(plan(facts, { ...SMALL, kType: 'f16', vType: 'int8' }, { kernels })).toEqual([]);
-    expect(plan(GPU_FACTS, { ...SMALL, kType: 'f16' }, { kernels })).toEqual([]);
-    expect(plan(facts, { ...SMALL, vHeadDim: 128, kType: 'f16' }, { kernels })).toEqual([]);
-    expect(plan(facts, { ...SMALL, headDim: 40, kType: 'f16' }, { kernels })).toEqual([]);
-  });
-
   test('in the sizes that the device would take', () => {
     const [registers, tiles] = planChecks(GPU_FACTS, { cases: [checkCase(SMALL)] });
     const { numQHeads, numKvHeads, headDim } = SMALL;

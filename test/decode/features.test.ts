@@ -15,7 +15,7 @@ import { testDevice } from '../support/device.ts';
 import { KERNELS } from '../support/kernels.ts';
 
 const device = await testDevice();
-const kernels = KERNELS.filter((kernel) => kernel !== 'matrix');
+const kernels = KERNELS;
 
 const LENS = [130, 3, 0, 1, 64];
 const KEYS = 133;

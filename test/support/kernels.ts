@@ -6,11 +6,10 @@ import { testDevice } from './device.ts';
 
 const { facts } = await testDevice();
 
-/** All of them; registers only where there are subgroups, matrix only where there are subgroup matrices. */
-export const KERNELS: readonly DecodeKernel[] = DECODE_KERNELS.filter((kernel) => {
-  if (kernel === 'matrix') return facts.matrixUnit > 0;
-  return kernel !== 'registers' || hasRegisters(facts);
-});
+/** All of them; registers only where there are subgroups. */
+export const KERNELS: readonly DecodeKernel[] = DECODE_KERNELS.filter(
+  (kernel) => kernel !== 'registers' || hasRegisters(facts),
+);
 
 /** The templates of the fused kernel among them. */
 export const TEMPLATES = KERNELS.filter((kernel): kernel is FusedTemplate => kernel !== 'plain');
