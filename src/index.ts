@@ -60,6 +60,8 @@ export type { KvRange, KvType, LostElements, RowsLayout } from './numbers/elemen
 export type { FusedTemplate, FusedVariant } from './kernels/fused.ts';
 export type { Grid } from './kernels/kernel.ts';
 export type { CacheFormat } from './kernels/lib.ts';
+export type { RowOrder, RowPlaces, RowsOptions, RowStrides } from './kernels/rowPlaces.ts';
+export type { RowType } from './kernels/rowFormats.ts';
 export type { SubgroupReport, TeamSizes } from './kernels/probe/subgroupProbe.ts';
 export { checkShape, MAX_HEAD_DIM, MAX_Q_LEN, MIN_HEAD_DIM } from './kernels/shape.ts';
 export { decodeRows, encodeRows, nothingLost } from './numbers/storedRows.ts';
