@@ -1,7 +1,8 @@
 // check.ts: `gqa check`: are the kernels right on this adapter? Every result is compared with a float64 reference.
 import { type Command, Option } from 'commander';
 import { version } from '../package.json';
-import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../bench/check/cases.ts';
+import { CHECK_CASES, quickCases, SOFTWARE_CASES } from '../bench/check/cases.ts';
+import type { CheckCase } from '../bench/check/checkCase.ts';
 import { checkAppends, type AppendCheck } from '../bench/check/checkAppend.ts';
 import {
   planChecks,
@@ -203,4 +204,4 @@ function head({ runtime, adapter, seconds }: RunFacts, cases: readonly CheckCase
 }
 
 const FEWER =
-  'Cases of other head dims and query counts: f16 only, by the kernel that this device takes (--full for the rest).';
+  'Cases of other head dims and query counts, of features, rows and pages: f16 only, by the kernel that this device takes (--full for the rest).';

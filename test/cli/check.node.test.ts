@@ -1,7 +1,8 @@
 // check.node.test.ts: what `gqa check` makes of right, wrong and broken kernels.
 import { Command, CommanderError } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { checkCase, SOFTWARE_CASES, type CheckCase } from '../../bench/check/cases.ts';
+import { SOFTWARE_CASES } from '../../bench/check/cases.ts';
+import { checkCase, type CheckCase } from '../../bench/check/checkCase.ts';
 import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../bench/check/check.ts';
 import type { runProblem } from '../../bench/check/runProblem.ts';
 import { checkDevice, registerCheck } from '../../cli/check.ts';
