@@ -70,7 +70,9 @@ const OPTIONS: readonly Option[] = [
 const HELP = `
 A control case, then one thing varied at a time: query heads per KV head 1 to 71, head dims 64 to 256, 1 to 1000 tokens,
 batches with an empty sequence, 1 to 8 queries, every element type of a cache; each by every kernel that the device runs
-(--kernel adds the experimental one). A software adapter needs seconds for each shader: it gets fewer combinations.
+(--kernel adds the experimental one). Then features of scores alone, by pairs and all together, sequences of different
+positions, q and o in f16 and in other orders, caches of pages, appends and forks. A software adapter needs seconds for each
+shader: it gets fewer combinations, and the report says how many.
 Bound: twice the error of a naive f32 implementation, plus 1e-6 of the largest expected value. What is appended to a cache
 must be stored as on the host, to the bit, and counted where its type cannot hold it (not with --case or --kernel).
 
