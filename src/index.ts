@@ -65,6 +65,8 @@ export type { KvRange, KvType, LostElements, RowsLayout } from './numbers/elemen
 export type { FusedTemplate, FusedVariant } from './kernels/fused.ts';
 export type { Grid } from './kernels/kernel.ts';
 export type { CacheFormat } from './kernels/lib.ts';
+export type { RowOrder, RowPlaces, RowsOptions, RowStrides } from './kernels/rowPlaces.ts';
+export type { RowType } from './kernels/rowFormats.ts';
 export type { SubgroupReport, TeamSizes } from './kernels/probe/subgroupProbe.ts';
 export type { RowType } from './kernels/rowFormats.ts';
 export type { RowOrder, RowPlaces, RowsOptions, RowStrides } from './kernels/rowPlaces.ts';

@@ -1,13 +1,7 @@
 // checkGrid.node.test.ts: which cases `gqa check` has, and which runs come of them.
 import { describe, expect, test } from 'vitest';
-import {
-  CHECK_CASES,
-  checkCase,
-  elementName,
-  quickCases,
-  SOFTWARE_CASES,
-  type CheckCase,
-} from '../../bench/check/cases.ts';
+import { CHECK_CASES, quickCases, SOFTWARE_CASES } from '../../bench/check/cases.ts';
+import { checkCase, elementName, type CheckCase } from '../../bench/check/checkCase.ts';
 import { planChecks, type CheckOptions } from '../../bench/check/check.ts';
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
