@@ -27,6 +27,7 @@ import {
   type ParsedOptions,
 } from './attendOptions.ts';
 import { metadataOf, resultTensors, summary } from './attendOutput.ts';
+import { takeRows } from './attendRows.ts';
 
 /**
  * Adds the `attend` command to the program. A line about the result goes to the program's `writeOut`, warnings and notes
@@ -80,7 +81,7 @@ async function attendFile(
     const metadata = metadataOf(problem, options, found.adapterName);
     progress.show(`writing ${options.out}`);
     await writeSafetensors(options.out, resultTensors(input, problem, result, options), metadata);
-    sayNotFinite(problem, result, note);
+    sayNotFinite(input, result, note);
   } finally {
     device.destroy();
   }
@@ -132,11 +133,13 @@ async function checkTarget(input: string, output: string): Promise<void> {
 const CAUSES = 'q, k or v hold such values, or scores leave the range (past 2.9e38) or sums that of f32';
 
 function sayNotFinite(
-  problem: StoredProblem,
+  { tensors: { q, v }, ...input }: AttendInput,
   { o, lse }: { readonly o: Float32Array; readonly lse: Float32Array },
   note: (line: string) => void,
 ): void {
-  const text = notFiniteText(problem, o, lse);
+  const dense = { ...q, shape: [q.batch, q.heads, q.rows, v.dim], dim: v.dim };
+  const cut = takeRows(dense, { values: o, slots: q.rows, dim: input.vHeadDim });
+  const text = notFiniteText({ ...input, vHeadDim: v.dim }, cut, lse);
   if (text === undefined) return;
   note(`warning  ${text}: ${CAUSES}`);
   process.exitCode = EXIT.failure;

@@ -233,6 +233,18 @@ test('the first key, more queries than keys, and lengths with NaN behind them', 
   }
 });
 
+test('values that are not finite are counted in what is written, not in what fills it up', async () => {
+  const of = (name: string, shape: number[], x: number) => {
+    return tensor(name, shape, new Float32Array(shape.reduce((n, size) => n * size, 1)).fill(x));
+  };
+  await writeSafetensors(input, [of('q', [1, 2, 6], 1e19), of('k', [1, 1, 3], 1e20), of('v', [1, 1, 5], 1)]);
+  const args = ['--heads', '2', '--kv-heads', '1'];
+  const { err, exitCode } = await gqaAttend(input, '--out', output, ...args);
+  expect(exitCode).toBe(1);
+  // The first query sees no key.
+  expect(err).toContain('10 of 20 values of o and 2 of 4 of lse are not finite');
+});
+
 test('slopes are those of the paper: halves for 8 heads, and for 12 what lies between them', () => {
   const eight = [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625];
   expect(alibiSlopes(8)).toEqual(eight);
