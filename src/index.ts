@@ -68,8 +68,6 @@ export type { CacheFormat } from './kernels/lib.ts';
 export type { RowOrder, RowPlaces, RowsOptions, RowStrides } from './kernels/rowPlaces.ts';
 export type { RowType } from './kernels/rowFormats.ts';
 export type { SubgroupReport, TeamSizes } from './kernels/probe/subgroupProbe.ts';
-export type { RowType } from './kernels/rowFormats.ts';
-export type { RowOrder, RowPlaces, RowsOptions, RowStrides } from './kernels/rowPlaces.ts';
 export { checkShape, MAX_HEAD_DIM, MAX_Q_LEN, MIN_HEAD_DIM } from './kernels/shape.ts';
 export { decodeRows, encodeRows, nothingLost } from './numbers/storedRows.ts';
 export type { LostCounts } from './numbers/storedRows.ts';

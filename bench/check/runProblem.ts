@@ -1,11 +1,11 @@
 // runProblem.ts: runs an attention problem through the engine.
 import { CACHE_OPTIONS } from '../../src/cache/layout.ts';
 import { pickKnown } from '../../src/device/options.ts';
+import { MAX_Q_LEN } from '../../src/kernels/shape.ts';
 import {
   createDecoder,
   createKvCache,
   readBack,
-  uploadStorage,
   type CacheOptions,
   type FusedVariant,
   type GqaDevice,
@@ -13,11 +13,13 @@ import {
   type PlanOptions,
   type RowsOptions,
   type Tuning,
+  uploadStorage,
 } from '../../src/index.ts';
 import type { ProblemOptions, StoredProblem } from '../../src/reference/problem.ts';
 import { growCache } from './growCache.ts';
 import { collectRows, placeRows, unwrittenRows } from './rowsIn.ts';
 import { featureOptionsOf } from '../../src/reference/problemFeatures.ts';
+import { runChunks } from './runChunks.ts';
 
 /** The cache that holds a problem's keys. */
 export function cacheOptionsOf(problem: ProblemOptions, { pageSize }: ProblemPlaces = {}): CacheOptions {
@@ -46,7 +48,10 @@ export interface RunOptions extends Omit<PlanOptions, 'smScale' | 'qLens' | 'tre
   readonly tuning?: Tuning;
 }
 
-/** Uploads a problem, runs one step and reads o and lse back. Outputs start as NaN, so that an unwritten one shows. */
+/**
+ * Uploads a problem, runs it and reads o and lse back: in one step, or where it has more query positions than a step takes, in
+ * one step for each `MAX_Q_LEN` of them. Outputs start as NaN, so that an unwritten one shows.
+ */
 export async function runProblem(
   device: GqaDevice,
   problem: StoredProblem,
@@ -63,9 +68,9 @@ export async function runProblem(
     if (grown) await growCache(cache, problem);
     else cache.load({ k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
     const chosen = { ...(kernel && { kernel }), ...(variant && { variant }), ...(tuning && { tuning }) };
-    const { numQHeads, qLen, qLens, causal } = problem;
+    const { numQHeads, causal } = problem;
+    const qLen = Math.min(MAX_Q_LEN, problem.qLen);
     const features = featureOptionsOf(problem.features);
-    const { bias, treeMasks, sinkLogits, alibiSlopes } = problem.features ?? {};
     const fixedSplits = split.numSplits !== undefined || split.deterministic === true;
     const decoder = keep(
       await createDecoder(device, {
@@ -79,7 +84,9 @@ export async function runProblem(
         ...pickKnown<Pick<ProblemPlaces, 'q' | 'o'>>(places, { q: true, o: true }),
       }),
     );
+    if (qLen < problem.qLen) return await runChunks(device, decoder, problem, split);
     const { kvLens, qLens, smScale } = problem;
+    const { bias, treeMasks, sinkLogits, alibiSlopes } = problem.features ?? {};
     const rows = { heads: numQHeads, qLen, qLens: qLens ?? kvLens.map(() => qLen) };
     const { context } = decoder;
     const q = keep(uploadStorage(device, 'q', placeRows(context.q, rows, problem.q)));
