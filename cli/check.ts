@@ -51,7 +51,7 @@ export function registerCheck(program: Command): void {
 }
 
 /** All but the experimental one, which needs a device opened for it. */
-const STANDARD_KERNELS = DECODE_KERNELS.filter((kernel) => kernel !== 'matrix');
+const STANDARD_KERNELS = DECODE_KERNELS.filter((kernel) => kernel !== 'matrix' && kernel !== 'prefill');
 
 const OPTIONS: readonly Option[] = [
   new Option('--quick', 'of each element type every fifth case of the grid'),

@@ -23,7 +23,9 @@ import { evenBlocks, powerOfTwoFrom } from '../../src/kernels/sizes.ts';
  */
 export function startVariants(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): FusedVariant[] {
   const first = chooseFused(shape, cache, facts);
-  const others = FUSED_TEMPLATES.filter((template) => template !== first.template && template !== 'matrix');
+  const others = FUSED_TEMPLATES.filter(
+    (template) => template !== first.template && template !== 'matrix' && template !== 'prefill',
+  );
   return [first, ...others.flatMap((template) => chosenOrNone(template, shape, cache, facts))];
 }
 
@@ -62,7 +64,7 @@ function around(
   cache: CacheFormat,
   facts: DeviceFacts,
 ): FusedVariant[][] {
-  if (from.template === 'matrix') return [];
+  if (from.template === 'matrix' || from.template === 'prefill') return [];
   return from.template === 'tiles' ? tilesAround(from, shape, cache) : registersAround(from, shape, facts);
 }
 

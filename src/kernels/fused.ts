@@ -9,6 +9,13 @@ import {
   matrixWorkgroupBytes,
   type MatrixVariant,
 } from './decodeMatrix.ts';
+import {
+  checkPrefill,
+  choosePrefill,
+  prefill,
+  prefillWorkgroupBytes,
+  type PrefillVariant,
+} from './prefill.ts';
 import { decodeRegisters, registersWorkgroupBytes, type RegistersVariant } from './decodeRegisters.ts';
 import {
   checkTiles,
@@ -25,20 +32,24 @@ import type { RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 
 /** One variant of the fused kernel: a template and its sizes. */
-export type FusedVariant = RegistersVariant | TilesVariant | MatrixVariant;
+export type FusedVariant = RegistersVariant | TilesVariant | PrefillVariant | MatrixVariant;
 
 /** Templates of the fused kernel. `matrix` is experimental, and nothing chooses it by itself. */
 export type FusedTemplate = FusedVariant['template'];
 
-export const FUSED_TEMPLATES: readonly FusedTemplate[] = ['registers', 'tiles', 'matrix'];
+export const FUSED_TEMPLATES: readonly FusedTemplate[] = ['registers', 'tiles', 'prefill', 'matrix'];
 
 /** The template that suits a device and shape, as long as nothing was measured, with its sizes. */
 export function chooseFused(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): FusedVariant {
   return chooseIn(chooseTemplate(shape, facts), shape, cache, facts);
 }
 
-/** Registers wherever there are subgroups, but for rows too long for theirs. */
+/** Query positions of a step from which on it is a chunk of a prompt. */
+const CHUNK_POSITIONS = 9;
+
+/** Chunks have a template of their own; steps take registers wherever there are subgroups, but for rows too long for theirs. */
 function chooseTemplate(shape: GqaShape, facts: DeviceFacts): FusedTemplate {
+  if (shape.qLen >= CHUNK_POSITIONS) return 'prefill';
   return hasRegisters(facts) && suitsRegisters(shape, facts) ? 'registers' : 'tiles';
 }
 
@@ -50,6 +61,7 @@ export function chooseIn(
   facts: DeviceFacts,
 ): FusedVariant {
   if (template === 'matrix') return chooseMatrix(shape, cache, facts);
+  if (template === 'prefill') return choosePrefill(facts);
   // The sizes that suit a workgroup's share of the rows.
   const share = { ...shape, rowsPerKvHead: Math.ceil(shape.rowsPerKvHead / rowBlocksOf(shape, facts)) };
   if (template === 'tiles') return chooseTiles(share, cache, facts);
@@ -67,6 +79,7 @@ export function fusedKernel(
   subgroupSize?: number,
 ): Kernel {
   if (variant.template === 'tiles') return decodeTiles(shape, cache, variant, rows);
+  if (variant.template === 'prefill') return prefill(shape, cache, variant, rows);
   return variant.template === 'matrix'
     ? decodeMatrix(shape, variant, rows)
     : decodeRegisters(shape, cache, variant, rows, subgroupSize);
@@ -99,6 +112,10 @@ export function variantName(variant: FusedVariant): string {
     const { wgSize, tile, rowBlock, mixWords } = variant;
     return `tiles wg${wgSize} tile${tile} rows${rowBlock} words${mixWords}`;
   }
+  if (variant.template === 'prefill') {
+    const { wgSize, tile, rowBlock, rows, keys } = variant;
+    return `prefill wg${wgSize} tile${tile} block${rowBlock} rows${rows} keys${keys}`;
+  }
   if (variant.template === 'matrix') {
     const { wgSize, tile, rowBlock, unit } = variant;
     return `matrix wg${wgSize} tile${tile} rows${rowBlock} unit${unit}`;
@@ -123,6 +140,7 @@ const SIZES = {
     code: true,
   },
   tiles: { template: true, wgSize: true, tile: true, rowBlock: true, mixWords: true },
+  prefill: { template: true, wgSize: true, tile: true, rowBlock: true, rows: true, keys: true },
   matrix: { template: true, wgSize: true, tile: true, rowBlock: true, unit: true },
 } satisfies { readonly [T in FusedTemplate]: Known<Extract<FusedVariant, { readonly template: T }>> };
 
@@ -183,6 +201,8 @@ function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, 
       return checkRegisters(variant, facts);
     case 'tiles':
       return checkTiles(shape, cache, variant);
+    case 'prefill':
+      return checkPrefill(variant);
     case 'matrix':
       return checkMatrix(shape, cache, variant, facts);
   }
@@ -191,6 +211,7 @@ function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, 
 /** Workgroup memory of a variant in bytes. */
 function workgroupBytes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant): number {
   if (variant.template === 'tiles') return tilesWorkgroupBytes(shape, cache, variant);
+  if (variant.template === 'prefill') return prefillWorkgroupBytes(variant);
   if (variant.template === 'matrix') return matrixWorkgroupBytes(shape, variant);
   return registersWorkgroupBytes(shape, cache, variant);
 }

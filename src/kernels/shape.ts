@@ -17,7 +17,7 @@ export const MIN_HEAD_DIM = 8;
 export const MAX_HEAD_DIM = 512;
 
 /** Most query positions of one step. */
-export const MAX_Q_LEN = 8;
+export const MAX_Q_LEN = 32768;
 
 /** Most query heads, and most sequences, of one step: far above any model, and safe for a dispatch's dimensions. */
 export const MAX_HEADS = 1024;

@@ -122,7 +122,7 @@ describe('bad input leaves the output as it was', () => {
     [
       'kernel',
       ['--kernel', 'flash'],
-      "argument 'flash' is invalid. Allowed choices are auto, registers, tiles, matrix, plain.",
+      "argument 'flash' is invalid. Allowed choices are auto, registers, tiles, prefill, matrix, plain.",
     ],
     ['scale inf', ['--scale', 'Infinity'], 'expected a finite f32 number, got "Infinity".'],
     ['scale past f32', ['--scale', '1e39'], 'expected a finite f32 number, got "1e39".'],

@@ -330,7 +330,7 @@ describe('checkDevice', () => {
 
 describe('usage errors', () => {
   test.each([
-    [['--kernel', 'plain,flash'], 'expected registers, tiles, matrix, plain, got "flash"'],
+    [['--kernel', 'plain,flash'], 'expected registers, tiles, prefill, matrix, plain, got "flash"'],
     [['-o', 'csv'], "argument 'csv' is invalid. Allowed choices are md, json."],
     [['--quick', '--full'], "option '--full' cannot be used with option '--quick'"],
     [['--qick'], "unknown option '--qick'"],
