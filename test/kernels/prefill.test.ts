@@ -13,6 +13,7 @@ import { F32_ROWS } from '../support/rowFormats.ts';
 const device = await testDevice();
 
 const CASES: readonly (readonly ['gpu' | 'cpu', Given])[] = [
+  ['gpu', { groupSize: 4, headDim: 64, qLen: 9, types: ['f16', 'f16'] }],
   ['cpu', { groupSize: 4, headDim: 64, qLen: 9, types: ['f16', 'f16'] }],
   ['cpu', { groupSize: 1, headDim: 128, qLen: 9, causal: false, types: ['int4', 'bf16'] }],
 ];
