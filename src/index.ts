@@ -1,8 +1,15 @@
 // index.ts: the public names. Browser-safe: no runtime dependency, no host object; the caller hands the GPU in.
 export { BoundAppend } from './cache/boundAppend.ts';
 export type { AppendOptions } from './cache/boundAppend.ts';
-export { createKvCache, KvCache } from './cache/kvCache.ts';
+export { createKvCache } from './cache/createKvCache.ts';
+export { KvCache } from './cache/kvCache.ts';
 export type { AppendArgs } from './cache/appendArgs.ts';
+export type { TurnArgs } from './cache/turnArgs.ts';
+export { createRope, Rope } from './cache/rope.ts';
+export type { RopeOptions } from './cache/rope.ts';
+export type { QkNorm } from './cache/qkNorm.ts';
+export { ropeFrequencies } from './numbers/rope.ts';
+export type { RopeFormat, RopeFrequencies, RopeScaling, RopeStyle } from './numbers/rope.ts';
 export type { LoadArgs } from './cache/load.ts';
 export type { SnapshotOptions } from './cache/snapshot.ts';
 export type { SnapshotDtype } from './cache/sequenceRows.ts';
@@ -41,6 +48,7 @@ export {
   NoAdapterError,
   NotExecutedError,
   NotFiniteError,
+  OutOfPagesError,
   ShaderError,
   ShapeError,
 } from './device/errors.ts';
@@ -59,6 +67,8 @@ export type { FusedTemplate, FusedVariant } from './kernels/fused.ts';
 export type { Grid } from './kernels/kernel.ts';
 export type { CacheFormat } from './kernels/lib.ts';
 export type { SubgroupReport, TeamSizes } from './kernels/probe/subgroupProbe.ts';
+export type { RowType } from './kernels/rowFormats.ts';
+export type { RowOrder, RowPlaces, RowsOptions, RowStrides } from './kernels/rowPlaces.ts';
 export { checkShape, MAX_HEAD_DIM, MAX_Q_LEN, MIN_HEAD_DIM } from './kernels/shape.ts';
 export { decodeRows, encodeRows, nothingLost } from './numbers/storedRows.ts';
 export type { LostCounts } from './numbers/storedRows.ts';

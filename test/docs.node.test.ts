@@ -53,6 +53,9 @@ test('the recipes are one program', async () => {
     ['ragged', [32, 23]],
     ['forked', [30, 20]],
     ['restored', [30, 30]],
+    ['packed', [3, 1]],
+    ['turned', [1, 1]],
+    ['windows', [16, 0]],
     ['decoded', [34, 4], 2 * 8 * 64],
   ]);
 }, 180_000);

@@ -44,7 +44,7 @@ export async function runProblem(
     const cache = keep(await createKvCache(device, cacheOptionsOf(problem)));
     cache.load({ k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
     const chosen = { ...(kernel && { kernel }), ...(variant && { variant }), ...(tuning && { tuning }) };
-    const { numQHeads, qLen, causal } = problem;
+    const { numQHeads, qLen, qLens, causal } = problem;
     const features = featureOptionsOf(problem.features);
     const { bias, treeMasks, sinkLogits, alibiSlopes } = problem.features ?? {};
     const fixedSplits = split.numSplits !== undefined || split.deterministic === true;
@@ -63,7 +63,8 @@ export async function runProblem(
       }),
     };
     const step = await decoder.bind({ q, o, lse, ...layer });
-    const plan = { ...split, kvLens: problem.kvLens, smScale: problem.smScale };
+    const lens = { kvLens: problem.kvLens, ...(qLens && { qLens }) };
+    const plan = { ...split, ...lens, smScale: problem.smScale };
     step.run(decoder.plan({ ...plan, ...(treeMasks && { treeMasks }) }));
     return {
       o: new Float32Array(await readBack(device, o)),

@@ -52,7 +52,11 @@ async function compileCase(each: IsaCase): Promise<CompiledCase> {
     return pipeline;
   };
   await createFusedPath(recording(compile), context, noBuffer).compile(false);
-  if (each.kernel === 'auto') await compile(appendKv(layout));
+  if (each.kernel === 'auto') {
+    const rope = { style: 'half', rotaryDim: headDim } as const;
+    await compile(appendKv(layout));
+    await compile(appendKv(layout, { rope, norm: true, numQHeads: each.heads }));
+  }
   return { id: caseId(each), headDim, variant: context.variant, labels: [...labels] };
 }
 

@@ -17,7 +17,7 @@
 //      step    Step                           lib step
 // out  the state of each row                  lib work
 // grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM V_DIM GROUP_SIZE CAUSAL MASKED ROW_BLOCK WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS VALUE_WORDS
+// consts HEAD_DIM V_DIM GROUP_SIZE NUM_KV_HEADS CAUSAL MASKED ROW_BLOCK ONE_BLOCK WG_SIZE LANES TILE UNIT MATRIX_ROWS MIX_VEC4S TEAM_KEYS VALUE_WORDS
 // libs step numbers scores work rows_contiguous matrix subgroup query_*
 
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
@@ -47,14 +47,13 @@ var<workgroup> row_l: array<f32, ROW_BLOCK>;
 @compute @workgroup_size(WG_SIZE)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) index: u32,
   @builtin(num_subgroups) subgroups: u32,
   @builtin(subgroup_id) subgroup: u32,
   @builtin(subgroup_size) subgroup_size: u32,
   @builtin(subgroup_invocation_id) subgroup_lane: u32,
 ) {
-  let work = work_of(group, groups);
+  let work = work_of(group);
   if is_idle(work) {
     return;
   }

@@ -17,7 +17,7 @@
 //      step    Step                           lib step
 // out  the state of each row                  lib work
 // grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM V_DIM GROUP_SIZE CAUSAL MASKED ROW_BLOCK, and those of src/kernels/decodeRegisters.ts
+// consts HEAD_DIM V_DIM GROUP_SIZE NUM_KV_HEADS CAUSAL MASKED ROW_BLOCK ONE_BLOCK, and those of src/kernels/decodeRegisters.ts
 // libs step numbers scores work one of rows_* subgroup, one of query_*, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
 
 @group(0) @binding(1) var<storage, read> k_cache: array<KWord>;
@@ -96,8 +96,8 @@ var<workgroup> team_l: array<f32, TEAMS * PAD_ROWS>;
 var<workgroup> shared_vec4s: array<vec4<f32>, SHARED_VEC4S>;
 
 @compute @workgroup_size(WG_SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, me: Invocation) {
-  let work = work_of(group, groups);
+fn main(@builtin(workgroup_id) group: vec3<u32>, me: Invocation) {
+  let work = work_of(group);
   if is_idle(work) {
     return;
   }
@@ -124,14 +124,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
   if MASKED {
     // The same for all of a workgroup, as the subgroup operations of its loop want it.
     let zero = work.end >> 31u;
-    let work_again = work_of(group ^ vec3<u32>(zero), groups);
+    let work_again = work_of(group ^ vec3<u32>(zero));
     attend_masked(invocation_plus(me, zero), work_again, queries, zeros, &next, &state);
   }
   sum_held(me, &state);
   // An invocation's place anew, from what the compiler cannot know to be 0: kept through the loop, it would take registers.
   let zero = next.held >> 31u;
   let me_again = invocation_plus(me, zero);
-  let work_again = work_of(group ^ vec3<u32>(zero), groups);
+  let work_again = work_of(group ^ vec3<u32>(zero));
   write_rows(me_again, work_again, lane_of_work(work_again, me_again), state);
 }
 

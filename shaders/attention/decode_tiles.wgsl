@@ -13,7 +13,7 @@
 //      step    Step                           lib step
 // out  the state of each row                  lib work
 // grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM V_DIM GROUP_SIZE CAUSAL MASKED ROW_BLOCK, and those of src/kernels/decodeTiles.ts
+// consts HEAD_DIM V_DIM GROUP_SIZE NUM_KV_HEADS CAUSAL MASKED ROW_BLOCK ONE_BLOCK, and those of src/kernels/decodeTiles.ts
 // libs step numbers scores work one of rows_* pack_* query_*, elements_* as k_* and as v_*
 
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
@@ -59,10 +59,9 @@ alias Mixed = array<array<vec4<f32>, MIX_VEC4S>, MIX_ROWS>;
 @compute @workgroup_size(WG_SIZE)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let work = work_of(group, groups);
+  let work = work_of(group);
   if is_idle(work) {
     return;
   }

@@ -7,16 +7,16 @@
 //   3. mix    each adds its part of V, weighted, to its rows
 //
 // in   q       rows of D                      lib query_*, where lib step says
-//      k_cache [B, Hkv, capacity, D]          words of 16 bytes, lib elements_* as k_*
-//      v_cache [B, Hkv, capacity, Dv]         words of 16 bytes, lib elements_* as v_*
+//      k_cache [B, Hkv, capacity, D]          words of four elements (of int4 eight), libs words_*, elements_*, scales_* as k_*
+//      v_cache [B, Hkv, capacity, Dv]         the same as v_*
 //      step    Step                           lib step
 // out  the state of each row                  lib work
 // grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM V_DIM GROUP_SIZE CAUSAL MASKED ROW_BLOCK, and those of src/kernels/prefill.ts
-// libs step numbers scores work one of rows_* query_*, elements_* as k_* and as v_*
+// consts HEAD_DIM V_DIM GROUP_SIZE NUM_KV_HEADS CAUSAL MASKED ROW_BLOCK ONE_BLOCK, and those of src/kernels/prefill.ts
+// libs step numbers scores work one of rows_* query_*, one each of words_*, elements_* and scales_* as k_* and as v_*
 
-@group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read> k_cache: array<KWord>;
+@group(0) @binding(2) var<storage, read> v_cache: array<VWord>;
 @group(0) @binding(3) var<storage, read> step: Step;
 
 const D4 = HEAD_DIM / 4u;
@@ -48,10 +48,9 @@ alias Mixed = array<array<vec4<f32>, PARTS>, ROWS>;
 @compute @workgroup_size(WG_SIZE)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let work = work_of(group, groups);
+  let work = work_of(group);
   if is_idle(work) {
     return;
   }

@@ -5,9 +5,5 @@
 @group(0) @binding(4) var<storage, read_write> o: array<vec2<u32>>;
 
 fn write_output(at: u32, value: vec4<f32>) {
-  let bits = bitcast<vec4<u32>>(value);
-  let magnitude = bits & vec4<u32>(0x7fffffffu);
-  let halves = select(nearest_halves(magnitude), vec4<u32>(HALF_NAN), magnitude > vec4<u32>(0x7f800000u));
-  let signed = halves | ((bits >> vec4<u32>(16u)) & vec4<u32>(0x8000u));
-  o[at] = signed.xz | (signed.yw << vec2<u32>(16u));
+  o[at] = packed_halves(bitcast<vec4<u32>>(value));
 }

@@ -105,7 +105,7 @@ fn weigh(
       let key = first + t * RUNS;
       let scale = k_row_scale(constants.k_scales, kv_scale_at(work.kv_head, min(key, constants.last.held)));
       var visible = key <= constants.last.held;
-      let token = kv_token(work.kv_head, key);
+      let token = key - kv_scale_cursor(work.kv_head, 0u);
       if masked {
         visible = key < constants.visible[h] && shows(row, token);
       }

@@ -28,11 +28,6 @@ fn kv_scale_cursor(kv_head: u32, token: u32) -> u32 {
   return kv_scale_row(kv_head, token);
 }
 
-// The token that a cursor of scales stands on.
-fn kv_token(kv_head: u32, cursor: u32) -> u32 {
-  return cursor - kv_scale_row(kv_head, 0u);
-}
-
 fn kv_scale_at(kv_head: u32, cursor: u32) -> u32 {
   return cursor;
 }

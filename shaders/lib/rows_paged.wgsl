@@ -36,6 +36,10 @@ fn kv_scale_cursor(kv_head: u32, token: u32) -> u32 {
   return listed_slot(kv_head, token);
 }
 
+fn kv_token(kv_head: u32, cursor: u32) -> u32 {
+  return cursor - listed_slot(kv_head, 0u);
+}
+
 fn kv_scale_at(kv_head: u32, cursor: u32) -> u32 {
   return paged_row(kv_head, cursor);
 }

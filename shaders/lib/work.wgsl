@@ -6,7 +6,7 @@
 //      its lse                                          lib lse_*
 //      partial    [states, Hkv * step.rows, Dv/4 + 1] vec4   of all others, for decode_merge: o, not yet divided by l; then the
 //                                                       running maximum m and sum l, and two zeros
-// consts V_DIM GROUP_SIZE ROW_BLOCK
+// consts V_DIM GROUP_SIZE NUM_KV_HEADS ROW_BLOCK ONE_BLOCK (whether a KV head never has more rows than a workgroup)
 // libs   step numbers scores, one of output_*, one of lse_*, one of sinks_*
 
 @group(0) @binding(5) var<storage, read_write> partial: array<vec4<f32>>;
@@ -27,21 +27,24 @@ struct Work {
   lse: u32,
 }
 
-fn work_of(group: vec3<u32>, groups: vec3<u32>) -> Work {
+// The number of KV heads, and that of row blocks where it is one, are constants: kept through the loop over keys, group.x and
+// num_workgroups would take registers that the kernels do not have on Intel's GPUs.
+fn work_of(group: vec3<u32>) -> Work {
   let item = item_of(group.z);
   let sequence = sequence_of(item.sequence);
-  let head = group.y * GROUP_SIZE;
+  let kv_head = select(group.y, 0u, NUM_KV_HEADS == 1u);
+  let head = kv_head * GROUP_SIZE;
   return Work(
     sequence.kv_len,
     sequence.q_len,
     item.begin,
     item.end,
     item.sequence,
-    item.sequence * groups.y + group.y,
+    item.sequence * NUM_KV_HEADS + kv_head,
     head,
-    group.x * ROW_BLOCK,
+    select(group.x * ROW_BLOCK, 0u, ONE_BLOCK),
     item.state == 0u,
-    ((item.state - 1u) * groups.y + group.y) * step.rows,
+    ((item.state - 1u) * NUM_KV_HEADS + kv_head) * step.rows,
     query_place(sequence.q_start, head, 0u),
     output_place(sequence.o_start, head, 0u),
     lse_place(sequence.lse_start, head, 0u),

@@ -3,31 +3,59 @@ import { checkRange, checkWritten, type BufferArg, type BufferRange } from '../d
 import { LimitExceededError, ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { checkOptions, checkWhole, type Known } from '../device/options.ts';
-import { appendGrid } from '../kernels/appendKv.ts';
+import { appendGrid, type AppendHeads, type SourcePlaces } from '../kernels/appendKv.ts';
+import {
+  exactBytes,
+  rowPlaces,
+  rowsEnd,
+  rowTypeBytes,
+  type RowPlaces,
+  type RowsOptions,
+} from '../kernels/rowPlaces.ts';
 import type { Grid } from '../kernels/kernel.ts';
+import type { BoundRows } from './boundAppend.ts';
 import type { CacheLayer } from './layers.ts';
 import type { CacheLayout } from './layout.ts';
+import { checkTurns, TURN_ARGS, type CheckedTurns, type TurnArgs } from './turnArgs.ts';
 
-/** Rows of new tokens for one layer. */
-export interface AppendArgs {
+/** Rows of new tokens for one layer, by default dense and f32. */
+export interface AppendArgs extends TurnArgs {
   /** Layer of the cache, from 0. Default 0; in a list, the place in it. */
   readonly layer?: number;
-  /** f32 [B, Hkv, numTokens, D]; exactly that many bytes. */
+  /**
+   * New rows of K: exactly as many bytes as dense rows take, [B, Hkv, numTokens, D], and for packed rows and strides as many as an
+   * append reaches.
+   */
   readonly k: BufferArg;
-  /** f32 [B, Hkv, numTokens, Dv]; exactly that many bytes. */
+  /** New rows of V, of Dv elements; it may be the buffer of k. */
   readonly v: BufferArg;
+  /** How rows of k are stored: heads are the Hkv KV heads, positions the new tokens. Default f32 [B, Hkv, numTokens, D]. */
+  readonly kRows?: RowsOptions;
+  /** How rows of v are stored. Default f32 [B, Hkv, numTokens, Dv]. */
+  readonly vRows?: RowsOptions;
   /** Rows of each head, the most tokens that a sequence can take of them: 1 to the capacity. Default 1. */
   readonly numTokens?: number;
 }
 
-const APPEND_ARGS = { layer: true, k: true, v: true, numTokens: true } satisfies Known<AppendArgs>;
+const APPEND_ARGS = {
+  layer: true,
+  k: true,
+  v: true,
+  kRows: true,
+  vRows: true,
+  numTokens: true,
+  ...TURN_ARGS,
+} satisfies Known<AppendArgs>;
 
 /** New rows that fit a layer, with the buffers by the names of the kernel. */
 export interface CheckedRows {
   readonly layer: number;
   readonly numTokens: number;
+  readonly heads: AppendHeads;
   readonly grid: Grid;
-  readonly ranges: Readonly<Record<'k' | 'v' | 'k_cache' | 'v_cache', BufferRange>>;
+  readonly ranges: Readonly<Record<'k' | 'v' | 'k_cache' | 'v_cache', BufferRange>> & CheckedTurns['ranges'];
+  readonly places: SourcePlaces;
+  readonly turns: CheckedTurns;
 }
 
 interface Cache {
@@ -37,7 +65,7 @@ interface Cache {
   assertUsable(): void;
 }
 
-/** Throws ShapeError, LimitExceededError and ForeignDeviceError, with `where` in front, for what cannot be appended. */
+/** Throws ShapeError, LimitExceededError, ForeignDeviceError and DestroyedError, with `where` in front, for what cannot be appended. */
 export function checkAppend(
   where: string,
   cache: Cache,
@@ -51,20 +79,28 @@ export function checkAppend(
   checkWhole(`${where}: layer`, layer, 0, layers - 1);
   const { numKvHeads, headDim, vHeadDim } = perLayer[layer]!;
   checkWhole(`${where}: numTokens`, numTokens, 1, capacity);
-  const grid = appendGrid(batch, numKvHeads, numTokens);
+  const turns = checkTurns(where, cache.device, args, { ...perLayer[layer]!, batch, capacity, numTokens });
+  const heads = { numKvHeads, numQHeads: turns.before.numQHeads };
+  const grid = appendGrid(batch, heads, numTokens);
   const { maxGrid } = cache.device.facts;
   if (grid[0] > maxGrid) {
     throw new LimitExceededError(where, 'maxComputeWorkgroupsPerDimension', grid[0], maxGrid);
   }
-  const rows = batch * numKvHeads * numTokens;
+  const axes = { batch, heads: numKvHeads, qLen: numTokens };
+  const places = {
+    k: rowPlaces(`${where}: kRows`, args.kRows ?? {}, axes, headDim),
+    v: rowPlaces(`${where}: vRows`, args.vRows ?? {}, axes, vHeadDim),
+    ...(turns.places && { q: turns.places }),
+  };
   const ranges = {
-    k: checkRange(cache.device, `${where}: k`, args.k, rows * headDim * 4),
-    v: checkRange(cache.device, `${where}: v`, args.v, rows * vHeadDim * 4),
+    k: checkRange(cache.device, `${where}: k`, args.k, exactBytes(places.k, axes)),
+    v: checkRange(cache.device, `${where}: v`, args.v, exactBytes(places.v, axes)),
     k_cache: cache.layers[layer]!.k,
     v_cache: cache.layers[layer]!.v,
+    ...turns.ranges,
   };
-  checkWritten(where, ['k_cache', 'v_cache'], ranges);
-  return { layer, numTokens, grid, ranges };
+  checkWritten(where, turns.ranges.q ? ['k_cache', 'v_cache', 'q'] : ['k_cache', 'v_cache'], ranges);
+  return { layer, numTokens, heads, grid, ranges, places, turns };
 }
 
 /**
@@ -102,4 +138,28 @@ export function readCounts(
 
 function isList(numTokens: number | readonly number[] | undefined): numTokens is readonly number[] {
   return Array.isArray(numTokens);
+}
+
+/** Throws ShapeError unless the bound rows reach as far as an append of so many tokens of each sequence. Allocates nothing. */
+export function checkReach(
+  { places, ranges, heads }: Pick<BoundRows, 'places' | 'ranges' | 'heads'>,
+  counts: ArrayLike<number>,
+): void {
+  checkBytes('k', places.k, ranges.k.size, heads.numKvHeads, counts);
+  checkBytes('v', places.v, ranges.v.size, heads.numKvHeads, counts);
+  if (places.q) checkBytes('q', places.q, ranges.q!.size, heads.numQHeads, counts);
+}
+
+function checkBytes(
+  name: string,
+  places: RowPlaces,
+  bound: number,
+  heads: number,
+  counts: ArrayLike<number>,
+): void {
+  const needed = rowsEnd(places, heads, counts) * rowTypeBytes(places.type);
+  if (bound >= needed) return;
+  throw new ShapeError(
+    `append: ${name}: expected at least ${needed} bytes for the rows of its tokens, got ${bound}`,
+  );
 }

@@ -1,33 +1,41 @@
 // appends.ts: records and submits appends to a cache.
+import { createUniform } from '../device/buffers.ts';
 import { GqaError } from '../device/errors.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import { beginPass, bindKernel, dispatch, endPass, type RecordTarget } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { submitted } from '../device/scopes.ts';
-import { appendGrid, appendStepWords, setAppended } from '../kernels/appendKv.ts';
-import { readCounts, type CheckedRows } from './appendArgs.ts';
+import { checkTarget } from '../device/encoders.ts';
+import { appendGrid, appendKv, appendStepWords, setAppended, setAppendedPages } from '../kernels/appendKv.ts';
+import { checkReach, readCounts, type CheckedRows } from './appendArgs.ts';
 import type { AppendOptions, BoundRows } from './boundAppend.ts';
 import type { CountedAppend } from './lengths.ts';
-import type { LayerLayout } from './layout.ts';
+import type { Forks } from './forks.ts';
+import { pagesOf, type LayerLayout } from './layout.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
 
-/** The append kernel and the numbers of its steps. */
+/** Append kernels and the numbers of their steps. */
 export class Appends {
   readonly #cache: CacheParts;
   readonly #kernels: readonly CompiledKernel[];
+  readonly #forks: Forks;
   readonly #ring: StepRing;
+  /** Weights of norms that are bound. */
+  readonly #norms = new Set<GPUBuffer>();
   /** The `step` binding's words, for each shape of layers. */
   readonly #stepWords = new Map<LayerLayout, Uint32Array<ArrayBuffer>>();
   /** Tokens of each sequence in the append that is being recorded. */
   readonly #counts: Uint32Array;
 
   /** @param kernels of each layer */
-  constructor(cache: CacheParts, kernels: readonly CompiledKernel[]) {
+  constructor(cache: CacheParts, kernels: readonly CompiledKernel[], forks: Forks) {
     this.#cache = cache;
+    this.#forks = forks;
     this.#kernels = kernels;
-    const { batch, capacity, perLayer } = cache.layout;
+    const { batch, capacity, pageSize, perLayer } = cache.layout;
+    const mostPages = pageSize && batch * pagesOf(capacity, pageSize);
     for (const layer of new Set(perLayer)) {
-      this.#stepWords.set(layer, appendStepWords({ ...layer, batch, capacity }));
+      this.#stepWords.set(layer, appendStepWords({ ...layer, batch, capacity, mostPages }));
     }
     this.#counts = new Uint32Array(batch);
     this.#ring = new StepRing(cache.device, 'append step', this.#wordsOf(0).length);
@@ -37,36 +45,83 @@ export class Appends {
     return this.#stepWords.get(this.#cache.layout.perLayer[layer]!)!;
   }
 
+  /** The kernel that appends such rows. */
+  async compile({ layer, places, turns }: CheckedRows): Promise<CompiledKernel> {
+    const types = { k: places.k.type, v: places.v.type, q: places.q?.type ?? 'f32' };
+    const plain = turns.before.rope === undefined && !turns.before.norm;
+    if (plain && types.k === 'f32' && types.v === 'f32') return this.#kernels[layer]!;
+    const { device, layout } = this.#cache;
+    const shape = { ...layout, ...layout.perLayer[layer]! };
+    return device.pipelines.get(appendKv(shape, { ...turns.before, types }));
+  }
+
   /** Binds rows to a layer. */
-  bind({ layer, numTokens, grid, ranges }: CheckedRows): BoundRows {
+  bind(rows: CheckedRows, kernel: CompiledKernel): BoundRows {
+    const { layer, ranges, turns } = rows;
     const { device, status } = this.#cache;
-    const buffers = { ...ranges, status: status.range(layer), step: this.#ring };
-    return { kernel: bindKernel(device.gpu, this.#kernels[layer]!, buffers), layer, numTokens, grid };
+    const norms = turns.norms && this.#createNorms(turns.norms);
+    const buffers = {
+      ...ranges,
+      status: status.range(layer),
+      step: this.#ring,
+      ...(norms && { norms: { buffer: norms, offset: 0, size: norms.size } }),
+    };
+    const bound = bindKernel(device.gpu, kernel, buffers);
+    return { ...rows, kernel: bound, ...(norms && { norms }) };
+  }
+
+  #createNorms(words: Uint32Array<ArrayBuffer>): GPUBuffer {
+    const buffer = createUniform(this.#cache.device, 'norms', words);
+    this.#norms.add(buffer);
+    return buffer;
   }
 
   /** Checks that the tokens fit before anything is recorded, then records and counts them. */
   record(target: RecordTarget, rows: BoundRows, numTokens: AppendOptions['numTokens']): void {
-    const { device, lengths, status } = this.#cache;
+    const { device, layout, lengths, status } = this.#cache;
     const { kernel, layer } = rows;
     const most = readCounts(numTokens, rows.numTokens, this.#counts);
     lengths.checkRoom(layer, this.#counts);
+    checkReach(rows, this.#counts);
+    checkTarget('append', device, target);
+    this.#reserve(layer);
     const pass = beginPass('append', device, target);
+    this.#forks.copyPages(pass);
     const words = this.#wordsOf(layer);
-    setAppended(words, rows.numTokens, lengths.live(layer), this.#counts);
-    const grid = most === rows.numTokens ? rows.grid : this.#gridOf(layer, most);
-    dispatch(pass, kernel, grid, this.#ring.place(words));
+    setAppended(words, rows.places, lengths.live(layer), this.#counts);
+    const used = this.#withPages(words, layer);
+    const grid = most === rows.numTokens ? rows.grid : appendGrid(layout.batch, rows.heads, most);
+    dispatch(pass, kernel, grid, this.#ring.place(used));
     endPass(target, pass);
     lengths.count(layer, this.#counts);
     status.noteAppend(layer, target);
     device.advise(ADVICE);
   }
 
-  #gridOf(layer: number, numTokens: number): BoundRows['grid'] {
-    const { batch, perLayer } = this.#cache.layout;
-    return appendGrid(batch, perLayer[layer]!.numKvHeads, numTokens);
+  /** Takes the pages that the tokens need. Throws OutOfPagesError. */
+  #reserve(layer: number): void {
+    const { lengths, tables } = this.#cache;
+    if (!tables) return;
+    const held = lengths.live(layer);
+    tables.reserve(
+      held,
+      held.map((kvLen, b) => kvLen + this.#counts[b]!),
+    );
   }
 
-  /** Records and submits; takes the tokens back when WebGPU refuses that. */
+  /** The words with the pages that the tokens go to, as many as there are then. */
+  #withPages(words: Uint32Array<ArrayBuffer>, layer: number): Uint32Array<ArrayBuffer> {
+    const { layout, lengths, tables } = this.#cache;
+    if (!tables) return words;
+    const written = lengths.live(layer).map((kvLen, b) => {
+      const before = Math.floor(kvLen / layout.pageSize!);
+      const end = pagesOf(kvLen + this.#counts[b]!, layout.pageSize!);
+      return { before, pages: tables.pagesOf(b).slice(before, end) };
+    });
+    return words.subarray(0, setAppendedPages(words, written));
+  }
+
+  /** Records and submits rows that were bound for this; takes the tokens back when WebGPU refuses that. */
   async submit(rows: BoundRows, numTokens: AppendOptions['numTokens']): Promise<void> {
     const { device, lengths } = this.#cache;
     let counted: CountedAppend | undefined;
@@ -81,10 +136,18 @@ export class Appends {
         if (error instanceof GqaError) error.message += also;
       }
       throw error;
+    } finally {
+      if (rows.norms) this.#free(rows.norms);
     }
+  }
+
+  #free(norms: GPUBuffer): void {
+    norms.destroy();
+    this.#norms.delete(norms);
   }
 
   destroy(): void {
     this.#ring.destroy();
+    for (const norms of this.#norms) this.#free(norms);
   }
 }

@@ -1,6 +1,8 @@
 // boundAppend.ts: buffers of new tokens bound to a layer of a cache.
 import { checkOptions, type Known } from '../device/options.ts';
+import type { BufferRange } from '../device/buffers.ts';
 import type { BoundKernel, RecordTarget } from '../device/record.ts';
+import type { AppendHeads, SourcePlaces } from '../kernels/appendKv.ts';
 import type { Grid } from '../kernels/kernel.ts';
 
 /** New rows bound to a layer: the kernel with their buffers, and how much of it to dispatch. */
@@ -9,7 +11,12 @@ export interface BoundRows {
   readonly layer: number;
   /** N, rows of a head in its buffers. */
   readonly numTokens: number;
+  readonly heads: AppendHeads;
   readonly grid: Grid;
+  readonly places: SourcePlaces;
+  readonly ranges: Readonly<Record<'k' | 'v', BufferRange> & Partial<Record<'q', BufferRange>>>;
+  /** The binding `norms`, made for these rows. */
+  readonly norms?: GPUBuffer;
 }
 
 /** What a bound append records into: the cache that made it. */

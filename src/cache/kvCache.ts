@@ -1,52 +1,27 @@
 // kvCache.ts: a preallocated KV cache in GPU storage buffers: append in place, truncate, load from the host.
-import { allocated } from '../device/buffers.ts';
 import { DestroyedError } from '../device/errors.ts';
-import { checkBufferBytes } from '../device/deviceFacts.ts';
-import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
+import type { GqaDevice } from '../device/gqaDevice.ts';
 import { checkList, checkOptions, checkWhole } from '../device/options.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import type { RecordTarget } from '../device/record.ts';
 import { validated } from '../device/scopes.ts';
-import { forkRows } from '../kernels/forkRows.ts';
-import { appendKv } from '../kernels/appendKv.ts';
 import { APPEND_OPTIONS, BoundAppend, type AppendOptions, type BoundRows } from './boundAppend.ts';
 import { Appends } from './appends.ts';
 import { Forks } from './forks.ts';
 import { checkAppend, type AppendArgs, type CheckedRows } from './appendArgs.ts';
-import { buffersOf, createLayers, type CacheLayer } from './layers.ts';
-import { cacheLayout, type CacheLayout, type CacheOptions, type LayerLayout } from './layout.ts';
+import { buffersOf, type CacheLayer } from './layers.ts';
+import type { CacheLayout } from './layout.ts';
 import { CacheLengths } from './lengths.ts';
 import { load, type LoadArgs } from './load.ts';
+import { PageTables } from './pageTables.ts';
 import type { CacheParts } from './parts.ts';
 import { checkSnapshotOptions, restore, snapshot, type SnapshotOptions } from './snapshot.ts';
 import type { CacheSnapshot, StoredSnapshot } from './snapshotFormat.ts';
 import { CacheStatus, type CacheReport } from './status.ts';
 import { truncate, type TruncateOptions } from './truncate.ts';
 
-/**
- * Allocates a cache. Throws ShapeError for bad numbers, LimitExceededError when a layer's K or V is larger than one
- * binding of the device may be, GpuError when the memory cannot be had; nothing stays allocated then.
- */
-export async function createKvCache(device: GqaDevice, options: CacheOptions): Promise<KvCache> {
-  checkDevice('createKvCache', device);
-  device.assertUsable();
-  const layout = cacheLayout(options);
-  const largest = (of: 'kBytes' | 'vBytes') =>
-    layout.perLayer.reduce((most, each) => Math.max(most, each[of]), 0);
-  checkBufferBytes(device.facts, 'kv cache: K of one layer', largest('kBytes'));
-  checkBufferBytes(device.facts, 'kv cache: V of one layer', largest('vBytes'));
-  const compile = (layer: LayerLayout) => device.pipelines.get(appendKv({ ...layout, ...layer }));
-  const compiled = new Map([...new Set(layout.perLayer)].map((layer) => [layer, compile(layer)]));
-  const [append, fork] = await Promise.all([
-    Promise.all(layout.perLayer.map((layer) => compiled.get(layer)!)),
-    device.pipelines.get(forkRows()),
-  ]);
-  return allocated(device, `kv cache: ${layout.totalBytes} bytes`, (create) => {
-    return new KvCache(device, layout, createLayers(layout, device.facts, create), { append, fork });
-  });
-}
-
-interface CacheKernels {
+/** @internal What a cache dispatches. */
+export interface CacheKernels {
   /** Of each layer. */
   readonly append: readonly CompiledKernel[];
   readonly fork: CompiledKernel;
@@ -76,9 +51,11 @@ export class KvCache {
     this.allocatedBytes = buffersOf(layers).reduce((sum, { size }) => sum + size, 0);
     const lengths = new CacheLengths(layout);
     const status = new CacheStatus(device, layout.layers, (layer) => lengths.appends(layer));
-    this.#parts = { device, layout, layers, lengths, status };
-    this.#appends = new Appends(this.#parts, kernels.append);
+    const { batch, pages, pageSize } = layout;
+    const tables = pages && pageSize ? { tables: new PageTables(batch, pages, pageSize) } : {};
+    this.#parts = { device, layout, layers, lengths, status, ...tables };
     this.#forks = new Forks(this.#parts, kernels.fork);
+    this.#appends = new Appends(this.#parts, kernels.append, this.#forks);
     this.#stopChecks = device.onIdle(async () => {
       await this.#appending; // a refused one is counted until its refusal is known
       return this.#parts.status.check(nameOf(layout));
@@ -99,6 +76,25 @@ export class KvCache {
     return this.#parts.lengths.live(layer);
   }
 
+  /** Pages that no sequence holds, of a cache of pages. */
+  get freePages(): number | undefined {
+    return this.#parts.tables?.free;
+  }
+
+  /** @internal The pages of the cache's sequences, of a cache of pages. */
+  get pageTables(): PageTables | undefined {
+    return this.#parts.tables;
+  }
+
+  /** @internal Takes pages for a step over these lengths. Throws OutOfPagesError: nothing has changed then. */
+  reservePages(kvLens: readonly number[]): void {
+    const { lengths, tables } = this.#parts;
+    tables?.reserve(
+      kvLens.map((_, b) => lengths.shortest(b)),
+      kvLens,
+    );
+  }
+
   /** @internal Notes that a layer was read by work recorded into the target, which needs all that was appended before. */
   noteRead(layer: number, target: RecordTarget): void {
     this.#parts.status.noteRead(layer, target);
@@ -111,8 +107,9 @@ export class KvCache {
 
   /**
    * Binds buffers of new tokens to a layer, once; the result then records any number of appends without
-   * creating GPU objects.
-   * Throws ShapeError when k is not [B, Hkv, numTokens, D] f32 or v not [B, Hkv, numTokens, Dv], ForeignDeviceError when one is of another device.
+   * creating GPU objects. With `rope` or `qkNorm` it compiles a kernel of its own, once for all layers of a shape.
+   * Throws ShapeError when k is not [B, Hkv, numTokens, D] f32, v not [B, Hkv, numTokens, Dv], or q not [B, Hq, numTokens, D],
+   * or when `rope` or `qkNorm` is for other rows, ForeignDeviceError when one is of another device.
    */
   async bindAppend(args: AppendArgs): Promise<BoundAppend> {
     return new BoundAppend(this, await this.#bindRows(args));
@@ -124,18 +121,21 @@ export class KvCache {
    */
   async bindAppends(layers: readonly AppendArgs[]): Promise<BoundAppend[]> {
     checkList('bindAppends: layers', layers);
-    const all = layers.map((args, i) => this.#checked(`bindAppends: layers[${i}]`, args, i));
-    const bound = await validated(this.device, 'append', () => all.map((rows) => this.#appends.bind(rows)));
-    return bound.map((rows) => new BoundAppend(this, rows));
+    const all = layers.map((args, i) => checkAppend(`bindAppends: layers[${i}]`, this, args, i));
+    return (await this.#bind(all)).map((rows) => new BoundAppend(this, rows));
   }
 
   async #bindRows(args: AppendArgs): Promise<BoundRows> {
-    const rows = this.#checked('append', args, 0);
-    return validated(this.device, 'append', () => this.#appends.bind(rows));
+    const [bound] = await this.#bind([checkAppend('append', this, args, 0)]);
+    return bound!;
   }
 
-  #checked(where: string, args: AppendArgs, defaultLayer: number): CheckedRows {
-    return checkAppend(where, this, args, defaultLayer);
+  async #bind(all: readonly CheckedRows[]): Promise<BoundRows[]> {
+    const kernels = await Promise.all(all.map((rows) => this.#appends.compile(rows)));
+    this.assertUsable();
+    return validated(this.device, 'append', () =>
+      all.map((rows, i) => this.#appends.bind(rows, kernels[i]!)),
+    );
   }
 
   /**
@@ -190,6 +190,7 @@ export class KvCache {
     this.assertUsable();
     checkWhole('reset: sequence', sequence, 0, this.layout.batch - 1);
     this.#parts.lengths.truncateSequence(sequence, 0);
+    this.#parts.tables?.shorten(sequence, 0);
   }
 
   /**

@@ -1,5 +1,13 @@
 // layout.ts: where everything lies in a KV cache and how many bytes it takes; pure, before anything is allocated.
-import { checkNumbers, checkOneOf, checkOptions, checkWhole, type Known } from '../device/options.ts';
+import { ShapeError } from '../device/errors.ts';
+import {
+  checkNumbers,
+  checkOneOf,
+  checkOptions,
+  checkWhole,
+  describe,
+  type Known,
+} from '../device/options.ts';
 import {
   KV_TYPES,
   rowBytes,
@@ -40,6 +48,13 @@ export interface CacheOptions {
    * C, token slots per sequence and head, 1 to 2^24; apart from the lengths, which say how many of them hold a token.
    */
   readonly capacity: number;
+  /**
+   * Tokens of a page: 8, 16, 32, 64, 128 or 256. Sequences take pages of a common pool as they grow, and forks share them.
+   * Default: none, each sequence has `capacity` slots of its own.
+   */
+  readonly pageSize?: number;
+  /** Pages of the pool, the same in all layers, 1 to 2^24. Default: as many as all sequences take at their full capacity. */
+  readonly pages?: number;
   /** Layers, 1 to 8192, or a list of them where their shapes differ. Default 1. */
   readonly layers?: number | readonly LayerOptions[];
   /** Element type of K. Default f32. */
@@ -55,6 +70,8 @@ export const CACHE_OPTIONS = {
   headDim: true,
   vHeadDim: true,
   capacity: true,
+  pageSize: true,
+  pages: true,
   layers: true,
   kType: true,
   vType: true,
@@ -80,6 +97,9 @@ export interface LayerLayout extends HeadDims {
 export interface CacheLayout extends CacheFormat, LayerLayout {
   readonly batch: number;
   readonly capacity: number;
+  /** Tokens of a page, and pages of each layer; absent where each sequence has slots of its own. */
+  readonly pageSize?: number;
+  readonly pages?: number;
   readonly layers: number;
   /** The layout of each layer; layers of one shape have one object. */
   readonly perLayer: readonly LayerLayout[];
@@ -92,6 +112,9 @@ export interface CacheLayout extends CacheFormat, LayerLayout {
 
 const MAX_CAPACITY = 2 ** 24;
 
+/** Even, so that no two heads' scales share 32 bits; powers of two, so that a token's page is a shift. */
+const PAGE_SIZES: readonly number[] = [8, 16, 32, 64, 128, 256];
+
 /** Most layers of a cache. No model has nearly as many; a benchmark keeps copies of a small one as layers. */
 const MAX_LAYERS = 8192;
 
@@ -103,19 +126,41 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
   checkWhole('cache: batch', batch, 1, MAX_BATCH);
   checkLayer('cache', { numKvHeads, headDim, vHeadDim });
   checkWhole('cache: capacity', capacity, 1, MAX_CAPACITY);
+  const pool = poolOf(options, batch, capacity);
   checkOneOf('cache: kType', kType, KV_TYPES);
   checkOneOf('cache: vType', vType, KV_TYPES);
+  const slots = pool ? { parts: pool.pages, each: pool.pageSize } : { parts: batch, each: capacity };
   const known = new Map<string, LayerLayout>();
   const layoutOf = (shape: Required<LayerOptions>): LayerLayout => {
     const key = `${shape.numKvHeads} of ${shape.headDim} and ${shape.vHeadDim}`;
-    const layout = known.get(key) ?? layerLayout(shape, { batch, capacity, kType, vType });
+    const layout = known.get(key) ?? layerLayout(shape, slots, { kType, vType });
     known.set(key, layout);
     return layout;
   };
   const layer = layoutOf({ numKvHeads, headDim, vHeadDim });
   const perLayer = layersOf(layers, { numKvHeads, headDim, vHeadDim }).map(layoutOf);
   const totalBytes = perLayer.reduce((sum, { kBytes, vBytes }) => sum + kBytes + vBytes, 0);
-  return { batch, capacity, layers: perLayer.length, kType, vType, ...layer, perLayer, totalBytes };
+  const counts = { batch, capacity, ...pool, layers: perLayer.length };
+  return { ...counts, kType, vType, ...layer, perLayer, totalBytes };
+}
+
+/** Pages of a sequence of so many tokens. */
+export function pagesOf(tokens: number, pageSize: number): number {
+  return Math.ceil(tokens / pageSize);
+}
+
+function poolOf(
+  { pageSize, pages }: CacheOptions,
+  batch: number,
+  capacity: number,
+): { readonly pageSize: number; readonly pages: number } | undefined {
+  if (pageSize === undefined) {
+    if (pages === undefined) return undefined;
+    throw new ShapeError(`cache: pages: expected a pageSize beside them, got ${describe(pages)} alone`);
+  }
+  checkOneOf('cache: pageSize', pageSize, PAGE_SIZES);
+  if (pages !== undefined) checkWhole('cache: pages', pages, 1, MAX_CAPACITY);
+  return { pageSize, pages: pages ?? batch * pagesOf(capacity, pageSize) };
 }
 
 /** The shapes of all layers. */
@@ -147,11 +192,18 @@ function checkLayer(where: string, { numKvHeads, ...dims }: Required<LayerOption
   checkHeadDims(where, dims);
 }
 
+/** A page is to a cache of pages what a sequence is to one without: slots of all heads. */
+interface Slots {
+  readonly parts: number;
+  readonly each: number;
+}
+
 function layerLayout(
   { numKvHeads, headDim, vHeadDim }: Required<LayerOptions>,
-  { batch, capacity, kType, vType }: Pick<CacheLayout, 'batch' | 'capacity' | 'kType' | 'vType'>,
+  { parts, each }: Slots,
+  { kType, vType }: Pick<CacheLayout, 'kType' | 'vType'>,
 ): LayerLayout {
-  const k: RowsLayout = { type: kType, headDim, heads: batch * numKvHeads, capacity };
+  const k: RowsLayout = { type: kType, headDim, heads: parts * numKvHeads, capacity: each };
   const v: RowsLayout = { ...k, type: vType, headDim: vHeadDim };
   return {
     numKvHeads,

@@ -91,10 +91,23 @@ export class CacheLengths {
     for (const lens of this.#layers) lens[b] = kvLen;
   }
 
-  /** Counts a fork that was recorded: in all layers `to` holds as many tokens as `from`, copied where there are any. */
-  countFork(from: number, to: number): CountedFork {
+  /** Tokens of a sequence in the layer that holds the most of them. */
+  longest(b: number): number {
+    return this.#layers.reduce((most, lens) => Math.max(most, lens[b]!), 0);
+  }
+
+  /** Tokens of a sequence in the layer that holds the fewest of them. */
+  shortest(b: number): number {
+    return this.#layers.reduce((least, lens) => Math.min(least, lens[b]!), Infinity);
+  }
+
+  /**
+   * Counts a fork that was recorded: in all layers `to` holds as many tokens as `from`, where there are any by a copy unless
+   * the two share pages.
+   */
+  countFork(from: number, to: number, copies = true): CountedFork {
     const layers = this.#layers.map((lens, layer) => {
-      const isCopied = lens[from]! > 0;
+      const isCopied = copies && lens[from]! > 0;
       if (isCopied) this.#appends[layer]!++;
       lens[to] = lens[from]!;
       return { lens, isCopied };

@@ -1,5 +1,6 @@
 // load.ts: stored bytes from the host in place of a layer's.
 import { writeData, type StorageData } from '../device/buffers.ts';
+import { ShapeError } from '../device/errors.ts';
 import { checkOptions, checkWhole, type Known } from '../device/options.ts';
 import { checkKvLens } from './layout.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
@@ -25,6 +26,11 @@ const LOAD_ARGS = { layer: true, k: true, v: true, kvLens: true } satisfies Know
 /** `KvCache.load`. */
 export function load({ device, layout, layers, lengths, status }: CacheParts, args: LoadArgs): void {
   checkOptions('load', args, LOAD_ARGS);
+  if (layout.pageSize !== undefined) {
+    throw new ShapeError(
+      `load: expected a cache without pages, got one of pages of ${layout.pageSize} tokens: restore() takes snapshots of both`,
+    );
+  }
   const { layer = 0, k, v, kvLens } = args;
   checkWhole('load: layer', layer, 0, layout.layers - 1);
   const { batch, capacity, kType, vType } = layout;

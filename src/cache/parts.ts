@@ -3,6 +3,7 @@ import type { GqaDevice } from '../device/gqaDevice.ts';
 import type { CacheLayer } from './layers.ts';
 import type { CacheLayout } from './layout.ts';
 import type { CacheLengths } from './lengths.ts';
+import type { PageTables } from './pageTables.ts';
 import type { CacheStatus } from './status.ts';
 
 export interface CacheParts {
@@ -11,6 +12,8 @@ export interface CacheParts {
   readonly layers: readonly CacheLayer[];
   readonly lengths: CacheLengths;
   readonly status: CacheStatus;
+  /** Of a cache of pages. */
+  readonly tables?: PageTables;
 }
 
 /** Said with every error of a device whose caches count tokens of work that was recorded or queued. */

@@ -25,7 +25,22 @@ export interface Piece {
   readonly kept: number;
 }
 
-/** A tensor to be made of pieces, one for each head. */
+/** Where the tokens of a sequence lie: `rows` of them at the beginning of the slots of a sequence or page. */
+export interface Part {
+  /** The sequence's or page's number. */
+  readonly part: number;
+  readonly rows: number;
+}
+
+/** Where `kvLen` tokens of a sequence lie: in its own slots, or in its pages. */
+export function partsOf(b: number, kvLen: number, pages?: readonly number[], pageSize = 1): Part[] {
+  if (!pages) return [{ part: b, rows: kvLen }];
+  return pages
+    .slice(0, Math.ceil(kvLen / pageSize))
+    .map((part, i) => ({ part, rows: Math.min(pageSize, kvLen - i * pageSize) }));
+}
+
+/** A tensor to be made of pieces, one after the other: of each head those of all parts. */
 export interface SequenceTensor {
   readonly suffix: '' | '_scales';
   readonly dtype: SnapshotDtype;
@@ -34,19 +49,21 @@ export interface SequenceTensor {
   readonly pieces: readonly Piece[];
 }
 
-/** The tensors of sequence `b`, which holds `kvLen` tokens; `stored` has `numKvHeads` heads for each sequence. */
+/** The tensors of a sequence; `stored` has `numKvHeads` heads for each sequence or page. */
 export function sequenceTensors(
   stored: RowsLayout,
   numKvHeads: number,
-  b: number,
-  kvLen: number,
+  parts: readonly Part[],
 ): SequenceTensor[] {
+  const kvLen = parts.reduce((sum, part) => sum + part.rows, 0);
   const { rows, scales } = headSpans(stored);
   const piecesOf = ({ start, stride, rowBytes }: HeadSpan): Piece[] =>
-    Array.from({ length: numKvHeads }, (_, hk) => {
-      const kept = kvLen * rowBytes;
-      return { offset: start + (b * numKvHeads + hk) * stride, size: Math.ceil(kept / 4) * 4, kept };
-    });
+    Array.from({ length: numKvHeads }, (_, hk) =>
+      parts.map(({ part, rows: count }) => {
+        const kept = count * rowBytes;
+        return { offset: start + (part * numKvHeads + hk) * stride, size: Math.ceil(kept / 4) * 4, kept };
+      }),
+    ).flat();
   const isQuantised = ELEMENT_FORMATS[stored.type].scale !== 'none';
   const shapeOf = (size: number) => [numKvHeads, kvLen, size];
   return [

@@ -1,9 +1,10 @@
 // snapshot.ts: copies the tokens of a cache to the host, and puts them into a cache again.
-import { copyAllOut, writeData } from '../device/buffers.ts';
+import { copyAllOut, writeData, type BufferRange } from '../device/buffers.ts';
 import { ShapeError } from '../device/errors.ts';
 import { checkOptions, checkWhole, type Known } from '../device/options.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
-import { tensorBytes, type Piece } from './sequenceRows.ts';
+import type { CacheLayout } from './layout.ts';
+import { partsOf, tensorBytes, type Piece, type SequenceTensor } from './sequenceRows.ts';
 import {
   checkedTensors,
   contentsOf,
@@ -46,12 +47,13 @@ export async function snapshot(cache: CacheParts, { sequence }: SnapshotOptions)
 }
 
 async function readTensors(
-  { device, layout, layers }: CacheParts,
+  { device, layout, layers, tables }: CacheParts,
   contents: Pick<Contents, 'sequences' | 'kvLens'>,
   layer: number,
   of: 'k' | 'v',
 ): Promise<SnapshotTensor[]> {
-  const wanted = tensorsOf(layout, contents, layer, of);
+  const parts = placesOf(tables, layout, contents.sequences);
+  const wanted = tensorsOf(layout, contents, layer, of, parts);
   const { buffer, offset } = layers[layer]![of];
   const ranges = wanted
     .flatMap(({ pieces }) => pieces)
@@ -73,16 +75,48 @@ async function readTensors(
 
 /** `KvCache.restore`, options checked. Everything is checked before anything is written. */
 export function restore(cache: CacheParts, stored: StoredSnapshot, options: SnapshotOptions): void {
-  const { device, layout, layers, lengths, status } = cache;
+  const { layout, layers, lengths, status, tables } = cache;
   status.checkSubmitted('restore');
   const contents = contentsOf(stored);
   const targets = checkedTargets(cache, contents, options);
-  const placed = layers.flatMap((layer, i) =>
-    (['k', 'v'] as const).flatMap((of) =>
-      tensorsOf(layout, contents, i, of, targets).map((tensor) => ({ ...tensor, range: layer[of] })),
-    ),
+  const allTensors = (parts: Parts) =>
+    layers.flatMap((layer, i) =>
+      (['k', 'v'] as const).flatMap((of) =>
+        tensorsOf(layout, contents, i, of, parts).map((tensor) => ({ ...tensor, range: layer[of] })),
+      ),
+    );
+  const whole: Parts = (_, kvLen) => partsOf(0, kvLen);
+  const data = checkedTensors(stored, allTensors(whole), contents.crc32);
+  const longest = targets.map((_, i) => Math.max(...contents.kvLens.map((kvLens) => kvLens[i]!)));
+  tables?.replace(targets, longest);
+  write(cache, allTensors(placesOf(tables, layout, targets)), data);
+  contents.kvLens.forEach((kvLens, layer) =>
+    kvLens.forEach((kvLen, i) => lengths.replaceSequence(layer, targets[i]!, kvLen)),
   );
-  const data = checkedTensors(stored, placed, contents.crc32);
+  cache.device.advise(ADVICE);
+}
+
+type Parts = Parameters<typeof tensorsOf>[4];
+
+/** Where the tokens of these sequences lie. */
+function placesOf(
+  tables: CacheParts['tables'],
+  { pageSize }: CacheLayout,
+  sequences: readonly number[],
+): Parts {
+  return (i, kvLen) => partsOf(sequences[i]!, kvLen, tables?.storedPages(sequences[i]!), pageSize);
+}
+
+interface PlacedTensor extends SequenceTensor {
+  readonly name: string;
+  readonly range: BufferRange;
+}
+
+function write(
+  { device }: CacheParts,
+  placed: readonly PlacedTensor[],
+  data: ReadonlyMap<string, Uint8Array>,
+): void {
   for (const { name, pieces, range } of placed) {
     let at = 0;
     for (const piece of pieces) {
@@ -91,10 +125,6 @@ export function restore(cache: CacheParts, stored: StoredSnapshot, options: Snap
       at += piece.kept;
     }
   }
-  contents.kvLens.forEach((kvLens, layer) =>
-    kvLens.forEach((kvLen, i) => lengths.replaceSequence(layer, targets[i]!, kvLen)),
-  );
-  device.advise(ADVICE);
 }
 
 /** What is behind the last row's scale belongs to a slot without a token. */

@@ -2,7 +2,7 @@
 import { ShapeError } from '../device/errors.ts';
 import { describe, isRecord } from '../device/options.ts';
 import { crc32 } from '../numbers/crc32.ts';
-import { sequenceTensors, type SequenceTensor, type SnapshotDtype } from './sequenceRows.ts';
+import { sequenceTensors, type Part, type SequenceTensor, type SnapshotDtype } from './sequenceRows.ts';
 import type { CacheLayout } from './layout.ts';
 
 /** A tensor of a snapshot. `data` holds its bytes, row-major and little-endian. */
@@ -61,17 +61,17 @@ export function kindOf({
   return { kType, vType, layers };
 }
 
-/** The tensors of K or V of a layer, by their names in a snapshot; rows lie at the places of `targets`. */
+/** The tensors of K or V of a layer, by their names in a snapshot; `parts` says where the tokens of the i-th of its sequences lie. */
 export function tensorsOf(
   { perLayer }: CacheLayout,
   { sequences, kvLens }: Pick<Contents, 'sequences' | 'kvLens'>,
   layer: number,
   of: 'k' | 'v',
-  targets: readonly number[] = sequences,
+  parts: (i: number, kvLen: number) => readonly Part[],
 ): (SequenceTensor & { readonly name: string })[] {
   const { numKvHeads, [of]: stored } = perLayer[layer]!;
   return sequences.flatMap((b, i) =>
-    sequenceTensors(stored, numKvHeads, targets[i]!, kvLens[layer]![i]!).map((tensor) => ({
+    sequenceTensors(stored, numKvHeads, parts(i, kvLens[layer]![i]!)).map((tensor) => ({
       ...tensor,
       name: `layers.${layer}.sequences.${b}.${of}${tensor.suffix}`,
     })),

@@ -24,10 +24,12 @@ export function truncate(
     checkWhole('truncate: sequence', sequence, 0, batch - 1);
     checkWhole('truncate: kvLens', kvLens as number, 0, capacity);
     cache.lengths.truncateSequence(sequence, kvLens as number);
+    cache.tables?.shorten(sequence, kvLens as number);
     return;
   }
   const wanted = typeof kvLens === 'number' ? Array.from({ length: batch }, () => kvLens) : kvLens;
   checkKvLens('truncate', wanted, batch, capacity);
   cache.lengths.truncate(wanted);
+  wanted.forEach((kvLen, b) => cache.tables?.shorten(b, kvLen));
   cache.status.giveUp(Array.from({ length: layers }, (_, layer) => layer));
 }

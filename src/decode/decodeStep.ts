@@ -44,9 +44,8 @@ export class DecodeStep {
   /**
    * Records the step into an encoder (a pass is opened and ended) or a compute pass (left open). Synchronous, never
    * submits. Any number of steps and plans may be recorded before that, and submitted in any order. Throws ShapeError for
-   * another decoder's plan, for one over more tokens than the layer holds or its bias has or over more rows than were bound, and
-   * for a target that is not open,
-   * ForeignDeviceError for a target of another device; nothing was recorded then.
+   * another decoder's plan, for one over more tokens than the layer holds or its bias has or over more rows than were bound, or of
+   * before the pages of a sequence changed, and for a target that is not open, ForeignDeviceError for a target of another device; nothing was recorded then.
    */
   record(target: RecordTarget, plan: DecodePlan): void {
     this.#decoder.assertUsable();
@@ -59,31 +58,51 @@ export class DecodeStep {
         );
       }
     }
+    this.#checkPages(plan);
     this.#checkBias(plan);
     this.#checkReach(plan);
     const pass = beginPass('record', this.#decoder.device, target);
     const offset = this.#buffers.ring.place(plan.stepWords, plan);
-    this.#record(pass, plan, offset);
+    if (plan.items > 0) this.#record(pass, plan, offset);
     endPass(target, pass);
     this.#decoder.cache.noteRead(this.#layer, target);
   }
 
+  // Loops, for a function in each call would be garbage.
+
+  /** A sequence that was truncated, reset or forked since, or whose page became its own, lies elsewhere now. */
+  #checkPages({ pageVersions }: DecodePlan): void {
+    const versions = this.#decoder.cache.pageTables?.versions;
+    if (!versions) return;
+    for (let b = 0; b < versions.length; b++) {
+      if (versions[b] === pageVersions?.[b]) continue;
+      throw new ShapeError(
+        `record: layer ${this.#layer}, sequence ${b}: expected a plan made since its pages changed, got one of before`,
+      );
+    }
+  }
+
   #checkBias({ kvLens }: DecodePlan): void {
-    const b = kvLens.findIndex((kvLen) => kvLen > this.#biasKeys);
-    if (b < 0) return;
-    throw new ShapeError(
-      `record: layer ${this.#layer}, sequence ${b}: expected a plan for at most the ${this.#biasKeys} keys of the bias, got ${kvLens[b]}`,
-    );
+    for (let b = 0; b < kvLens.length; b++) {
+      if (kvLens[b]! <= this.#biasKeys) continue;
+      throw new ShapeError(
+        `record: layer ${this.#layer}, sequence ${b}: expected a plan for at most the ${this.#biasKeys} keys of the bias, got ${kvLens[b]}`,
+      );
+    }
   }
 
   #checkReach({ reach }: DecodePlan): void {
-    for (const name of ['q', 'o', 'lse'] as const) {
-      const bound = this.#buffers[name];
-      if (bound === undefined || bound.size >= reach[name]) continue;
-      throw new ShapeError(
-        `record: layer ${this.#layer}: ${name}: expected at least ${reach[name]} bytes for the plan's rows, got ${bound.size}`,
-      );
-    }
+    const { q, o, lse } = this.#buffers;
+    this.#checkBytes('q', q.size, reach.q);
+    this.#checkBytes('o', o.size, reach.o);
+    if (lse) this.#checkBytes('lse', lse.size, reach.lse);
+  }
+
+  #checkBytes(name: string, bound: number, needed: number): void {
+    if (bound >= needed) return;
+    throw new ShapeError(
+      `record: layer ${this.#layer}: ${name}: expected at least ${needed} bytes for the plan's rows, got ${bound}`,
+    );
   }
 
   /** Records into an encoder of its own and submits; does not wait. */

@@ -1,6 +1,6 @@
 // decoder.ts: compiles the kernels of decode steps, plans them, and binds the buffers of layers.
 import { KvCache } from '../cache/kvCache.ts';
-import { layoutOfLayer, type CacheLayout } from '../cache/layout.ts';
+import { checkKvLens, layoutOfLayer, pagesOf, type CacheLayout } from '../cache/layout.ts';
 import {
   allocated,
   checkRange,
@@ -34,7 +34,7 @@ import {
 } from './layerFeatures.ts';
 import { DecodeStep } from './decodeStep.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
-import { PLAN_OPTIONS, planDecode, type DecodePlan, type PlanOptions } from './plan.ts';
+import { PLAN_OPTIONS, planDecode, type DecodePlan, type PlanOptions, type PlanPages } from './plan.ts';
 import { checkChoice, checkKernel, type PlanContext } from './planContext.ts';
 import { createPlainPath } from './plainPath.ts';
 import { checkTuning } from './tuning.ts';
@@ -170,19 +170,32 @@ export class Decoder {
     this.#path = path;
     const { batch, qLen, features } = context.shape;
     const trees = features.treeMask ? batch * qLen : 0;
-    const words = stepWordCount(batch, batch + context.maxPartials, { treePositions: trees });
+    const { capacity, pageSize } = context.layout;
+    const pages = pageSize === undefined ? 0 : batch * pagesOf(capacity, pageSize);
+    const words = stepWordCount(batch, batch + context.maxPartials, { treePositions: trees, pages });
     this.#ring = new StepRing(device, 'decode step', words);
   }
 
   /**
-   * Plans a step over these lengths. One plan serves all layers. They are never taken from the cache, which counts a token
+   * Plans a step over these lengths. One plan serves all layers. A cache of pages takes those that the step's new tokens need,
+   * and throws OutOfPagesError when there are too few. The lengths are never taken from the cache, which counts a token
    * only once its append was recorded: a plan made before that would leave it out.
    */
   plan(options: StepPlanOptions): DecodePlan {
     this.assertUsable();
     checkOptions('plan', options, STEP_PLAN_OPTIONS);
     const { kvLens, ...planOptions } = options;
-    return planDecode(this.context, kvLens, planOptions);
+    return planDecode(this.context, kvLens, planOptions, this.#pages(kvLens));
+  }
+
+  /** Where the tokens lie, in a cache of pages, which takes pages for those that are not there yet. */
+  #pages(kvLens: readonly number[]): PlanPages | undefined {
+    const { layout, pageTables } = this.cache;
+    if (!pageTables) return undefined;
+    checkKvLens('plan', kvLens, layout.batch, layout.capacity);
+    this.cache.reservePages(kvLens);
+    const lists = kvLens.map((kvLen, b) => pageTables.pagesOf(b).slice(0, pagesOf(kvLen, layout.pageSize!)));
+    return { lists, versions: [...pageTables.versions] };
   }
 
   /**

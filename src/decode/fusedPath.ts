@@ -4,9 +4,7 @@ import type { GqaDevice } from '../device/gqaDevice.ts';
 import { bindKernel, declaredOf, dispatch } from '../device/record.ts';
 import { decodeMerge, mergeSets } from '../kernels/decodeMerge.ts';
 import { fusedKernel } from '../kernels/fused.ts';
-import { rowGrid } from '../kernels/plain.ts';
 import type { DecodePath } from './path.ts';
-import { longestOf } from './split.ts';
 import { partialBytes, type PlanContext } from './planContext.ts';
 
 /** The path, with room for the partial states of the most splits that the context allows. */
@@ -38,7 +36,7 @@ export function createFusedPath(device: GqaDevice, context: PlanContext, create:
         });
         return (pass, plan, offset) => {
           dispatch(pass, items, plan.grid, offset);
-          if (plan.merges) dispatch(pass, join, rowGrid(shape, longestOf(plan.qLens)), offset);
+          if (plan.merges) dispatch(pass, join, plan.rowGrid, offset);
         };
       };
     },

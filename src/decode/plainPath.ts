@@ -3,7 +3,7 @@ import type { CreateBuffer } from '../device/buffers.ts';
 import { LimitExceededError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { bindKernel, declaredOf, dispatch } from '../device/record.ts';
-import { plainAv, plainScores, plainScoresGrid, plainSoftmax, rowGrid } from '../kernels/plain.ts';
+import { plainAv, plainScores, plainScoresGrid, plainSoftmax } from '../kernels/plain.ts';
 import type { DecodePath } from './path.ts';
 import { longestOf } from './split.ts';
 import type { PlanContext } from './planContext.ts';
@@ -50,11 +50,10 @@ export function createPlainPath(
         });
         return (pass, plan, offset) => {
           const qLen = longestOf(plan.qLens);
-          const rows = rowGrid(shape, qLen);
           // Its one split is as long as the longest sequence.
           dispatch(pass, score, plainScoresGrid(shape, plan.splitLen, qLen), offset);
-          dispatch(pass, softmax, rows, offset);
-          dispatch(pass, mix, rows, offset);
+          dispatch(pass, softmax, plan.rowGrid, offset);
+          dispatch(pass, mix, plan.rowGrid, offset);
         };
       };
     },

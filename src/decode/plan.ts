@@ -4,6 +4,7 @@ import { ShapeError } from '../device/errors.ts';
 import { checkNumbers, checkOptions, describe, isObject, type Known } from '../device/options.ts';
 import { checkVariantForm, fusedGrid } from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
+import { rowGrid } from '../kernels/plain.ts';
 import { rowsEnd, rowStarts, rowTypeBytes, type RowPlaces } from '../kernels/rowPlaces.ts';
 import { type GqaShape, checkGqaShape } from '../kernels/shape.ts';
 import { checkQLens } from '../numbers/kvLens.ts';
@@ -57,10 +58,22 @@ export interface DecodePlan {
   readonly dispatches: readonly string[];
   /** Bytes that must move in one layer: K and V once, q in, o and lse out, partial states out and in again. */
   readonly bytes: { readonly kv: number; readonly q: number; readonly out: number; readonly partial: number };
+  /** @internal The versions of the page tables that it was made over: [B], of a cache of pages. */
+  readonly pageVersions?: readonly number[];
+  /** @internal Workgroups of kernels that own a row each: the merge, and the plain ones but for the scores. */
+  readonly rowGrid: Grid;
   /** @internal Bytes that the rows reach in the buffers of q, o and lse. */
   readonly reach: { readonly q: number; readonly o: number; readonly lse: number };
   /** @internal The `step` binding's words. */
   readonly stepWords: Uint32Array<ArrayBuffer>;
+}
+
+/** Where the tokens of a plan's sequences lie. */
+export interface PlanPages {
+  /** Pages of each sequence. */
+  readonly lists: readonly (readonly number[])[];
+  /** `PageTables.versions` of then. */
+  readonly versions: readonly number[];
 }
 
 /** Which context each plan was made from: a plan is for decoders of that one. */
@@ -79,11 +92,13 @@ export function checkPlan(where: string, plan: DecodePlan, context: PlanContext)
  * @param context of the decoder: `Decoder.context`
  * @param kvLens keys that each sequence attends to, the new ones included: [B], each 0 to the capacity
  * @param options scale and splits; default 1 / sqrt(D), and as many splits as keep the device busy
+ * @param pages where the tokens lie, in a cache of pages; without them the plan is for looking at alone
  */
 export function planDecode(
   context: PlanContext,
   kvLens: readonly number[],
   options: PlanOptions = {},
+  pages?: PlanPages,
 ): DecodePlan {
   checkContext(context);
   const { shape, layout, kernel } = context;
@@ -97,8 +112,8 @@ export function planDecode(
   const trees = checkTreeMasks(options.treeMasks, shape, qLens);
   const liveLens = kvLens.map((kvLen, b) => liveLen(shape, kvLen, qLens[b]!));
   const splitLen = splitLenOf(context, kvLens, qLens, liveLens, options);
-  const lens = { kvLens, qLens, liveLens };
-  const { words, items, partials } = stepWords(context, smScale, lens, splitLen, trees);
+  const parts = { kvLens, qLens, liveLens, splitLen, smScale, trees, pages };
+  const { words, items, partials } = stepWords(context, parts);
   const qLen = longestOf(qLens);
   const rows = shape.numQHeads * qLens.reduce((sum, each) => sum + each, 0);
   const plan: DecodePlan = {
@@ -120,6 +135,8 @@ export function planDecode(
       out: rows * (shape.vHeadDim * rowTypeBytes(context.o.type) + 4),
       partial: 2 * partialBytes({ ...shape, qLen }, partials),
     },
+    ...(pages && { pageVersions: pages.versions }),
+    rowGrid: rowGrid(shape, qLen),
     reach: reachOf(context, qLens),
     stepWords: words,
   };
@@ -167,13 +184,18 @@ function liveLen({ features: { window } }: GqaShape, kvLen: number, qLen: number
   return window === undefined ? kvLen : Math.min(kvLen, window + qLen - 1);
 }
 
+/** What the words of a step are made of. */
+interface StepParts extends Pick<DecodePlan, 'kvLens' | 'qLens' | 'liveLens'> {
+  readonly splitLen: number;
+  readonly smScale: number;
+  readonly trees: readonly bigint[];
+  readonly pages: PlanPages | undefined;
+}
+
 /** The words of the `step` binding, and how many items and partial states they stand for. */
 function stepWords(
   { shape, layout, q, o, lse }: PlanContext,
-  smScale: number,
-  { kvLens, qLens, liveLens }: Pick<DecodePlan, 'kvLens' | 'qLens' | 'liveLens'>,
-  splitLen: number,
-  trees: readonly bigint[],
+  { kvLens, qLens, liveLens, splitLen, smScale, trees, pages }: StepParts,
 ) {
   const starts = { q: rowStarts(q, qLens), o: rowStarts(o, qLens), lse: rowStarts(lse, qLens) };
   const sequences: StepSequence[] = [];
@@ -184,7 +206,8 @@ function stepWords(
     const first = kvLen - liveLens[b]!;
     const numSplits = qLen === 0 ? 0 : Math.max(1, Math.ceil(liveLens[b]! / splitLen));
     const [qStart, oStart, lseStart] = [starts.q[b]!, starts.o[b]!, starts.lse[b]!];
-    sequences.push({ kvLen, qLen, qStart, oStart, lseStart, firstState: partials, numSplits });
+    const list = pages && { pages: pages.lists[b]! };
+    sequences.push({ kvLen, qLen, qStart, oStart, lseStart, firstState: partials, numSplits, ...list });
     for (let s = 0; s < numSplits; s++) {
       const begin = first + s * splitLen;
       const keys = { sequence: b, begin, end: Math.min(kvLen, begin + splitLen) };

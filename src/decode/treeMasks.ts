@@ -1,6 +1,6 @@
 // treeMasks.ts: which of a step's own keys each of its positions sees, checked and flattened.
 import { ShapeError } from '../device/errors.ts';
-import { checkList, describe } from '../device/options.ts';
+import { describe } from '../device/options.ts';
 import type { GqaShape } from '../kernels/shape.ts';
 
 /**
@@ -37,8 +37,9 @@ export function checkTreeMasks(
 }
 
 function checkListOf(where: string, list: readonly unknown[], count: number): void {
-  checkList(where, list);
-  if (list.length !== count) throw new ShapeError(`${where}: expected ${count} entries, got ${list.length}`);
+  if (Array.isArray(list) && list.length === count) return;
+  const got = Array.isArray(list) ? list.length : describe(list);
+  throw new ShapeError(`${where}: expected ${count} entries, got ${got}`);
 }
 
 function checkBits(where: string, bits: bigint, position: number): void {

@@ -110,6 +110,20 @@ export class NotExecutedError extends GqaError {
   }
 }
 
+/** A cache of pages has not as many free ones as new tokens take; nothing has changed. */
+export class OutOfPagesError extends GqaError {
+  override readonly name: string = 'OutOfPagesError';
+  /** Pages that there are too few of. */
+  readonly missing: number;
+  constructor(missing: number, pages: number, pageSize: number) {
+    super(
+      'out-of-pages',
+      `kv cache: ${missing} of its ${pages} pages of ${pageSize} tokens are missing for the new tokens`,
+    );
+    this.missing = missing;
+  }
+}
+
 /** The device was lost; nothing made on it works any more. */
 export class DeviceLostError extends GqaError {
   override readonly name: string = 'DeviceLostError';

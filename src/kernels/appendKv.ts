@@ -9,9 +9,11 @@ import storeInt8 from '../../shaders/lib/store_int8.wgsl?raw';
 import { structLayout } from '../device/structs.ts';
 import { link, qualified } from '../device/wgsl.ts';
 import { ELEMENT_FORMATS, type KvType, type LostElements } from '../numbers/elements.ts';
+import { appendLibs, F32_SOURCES, sourceLib, type AppendedRows } from './appendLibs.ts';
 import type { Grid, Kernel } from './kernel.ts';
 import { appendRowsLib, rowDim, type CacheFormat } from './lib.ts';
 import { HALVES } from './rowFormats.ts';
+import { rowStart, type RowPlaces } from './rowPlaces.ts';
 import type { GqaShape, HeadDims } from './shape.ts';
 
 const STORE: Readonly<Record<KvType, string>> = {
@@ -22,14 +24,24 @@ const STORE: Readonly<Record<KvType, string>> = {
   int4: storeInt4,
 };
 
-/** The linked kernel for caches of such rows. */
-export function appendKv(rows: HeadDims & Pick<GqaShape, 'numKvHeads'> & CacheFormat): Kernel {
+/** The linked kernel for caches of such rows. New rows are stored as they are unless `before` says otherwise. */
+export function appendKv(
+  rows: HeadDims & Pick<GqaShape, 'numKvHeads'> & CacheFormat,
+  before: AppendedRows = {},
+): Kernel {
   const { headDim, vHeadDim, kType, vType } = rows;
-  const stores = [storeLib('k', kType), storeLib('v', vType)];
-  const types = [kType, vType];
+  const { types: sources = F32_SOURCES } = before;
+  const rowLibs = [
+    sourceLib('k', sources),
+    sourceLib('v', sources),
+    storeLib('k', kType),
+    storeLib('v', vType),
+  ];
+  const types: KvType[] = [kType, vType, sources.k, sources.v, sources.q];
   const quantised = types.some((type) => ELEMENT_FORMATS[type].scale !== 'none');
   const numbers = [...(quantised ? [steps] : []), ...(types.includes('f16') ? [HALVES] : [])];
-  const libs = [...stores, ...numbers, appendRowsLib(rows.numKvHeads, rows)];
+  const places = appendRowsLib(rows.numKvHeads, rows);
+  const libs = [...rowLibs, ...numbers, places, ...appendLibs(headDim, before)];
   const consts = { HEAD_DIM: headDim, V_DIM: vHeadDim, WG_SIZE: Math.max(headDim, vHeadDim) / 2 };
   return { name: 'append_kv', source: link({ kernel: source, libs, consts }) };
 }
@@ -38,57 +50,124 @@ function storeLib(name: 'k' | 'v', type: KvType): string {
   return qualified(name, [rowDim(name), STORE[type]].join('\n'), ['cache']);
 }
 
-/** Workgroups that append at most `numTokens` tokens to each of `batch` sequences: a pair of slots each, the first may be half old. */
-export function appendGrid(batch: number, numKvHeads: number, numTokens: number): Grid {
-  return [Math.floor(numTokens / 2) + 1, numKvHeads, batch];
+/** How many heads an append has to do with. */
+export interface AppendHeads {
+  readonly numKvHeads: number;
+  /** Those whose queries are turned; 0 for none. */
+  readonly numQHeads: number;
+}
+
+/**
+ * Workgroups that append at most `numTokens` tokens to each of `batch` sequences: a pair of slots each, the first may be half
+ * old; behind them those with two rows of q each.
+ */
+export function appendGrid(batch: number, { numKvHeads, numQHeads }: AppendHeads, numTokens: number): Grid {
+  const pairs = Math.floor(numTokens / 2) + 1;
+  return [pairs, numKvHeads + Math.ceil((numQHeads * numTokens) / (2 * pairs)), batch];
 }
 
 const STEP = structLayout(source, 'AppendStep', {
-  num_rows: 'u32',
   capacity: 'u32',
   k_scales: 'u32',
   v_scales: 'u32',
   batch: 'u32',
+  num_kv_heads: 'u32',
+  k_head: 'u32',
+  k_token: 'u32',
+  v_head: 'u32',
+  v_token: 'u32',
+  q_head: 'u32',
+  q_token: 'u32',
 });
 
 /** What stays the same over all appends to a cache; scales begin at an index of 16-byte words. */
 interface AppendLayout {
   readonly batch: number;
+  readonly numKvHeads: number;
   readonly capacity: number;
   readonly kScales: number;
   readonly vScales: number;
+  /** Most pages that an append writes to, in a cache of pages. */
+  readonly mostPages?: number | undefined;
 }
 
 /** Words of the kernel's `step` binding for so many sequences, and pages of all of them, if they have any. */
-export function appendWordCount(batch: number, pages?: number): number {
-  return STEP.words + (pages === undefined ? 2 * batch : 3 * batch + pages);
+function appendWordCount(batch: number, pages?: number): number {
+  return STEP.words + (pages === undefined ? 5 * batch : 6 * batch + pages);
 }
 
-/** Those of a cache without pages, for `setAppended` to complete. */
+/** Words of the `step` binding for `setAppended` to complete, and `setAppendedPages`. */
 export function appendStepWords({
   batch,
+  numKvHeads,
   capacity,
   kScales,
   vScales,
+  mostPages,
 }: AppendLayout): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(appendWordCount(batch));
+  const words = new Uint32Array(appendWordCount(batch, mostPages));
   words[STEP.word.capacity] = capacity;
   words[STEP.word.k_scales] = kScales * 4;
   words[STEP.word.v_scales] = vScales * 4;
   words[STEP.word.batch] = batch;
+  words[STEP.word.num_kv_heads] = numKvHeads;
   return words;
 }
 
-/** Says how many of a head's `numRows` new rows each sequence takes, and how many tokens it holds. */
+/** Where rows lie in k, v and, where there are queries, q: positions are new tokens. */
+export interface SourcePlaces {
+  readonly k: RowPlaces;
+  readonly v: RowPlaces;
+  readonly q?: RowPlaces;
+}
+
+/** Elements of a vec4, by which the shader counts. */
+const VEC4 = 4;
+
+/** Says how many new rows each sequence takes of each head, where they lie, and how many tokens it holds. Allocates nothing. */
 export function setAppended(
   words: Uint32Array,
-  numRows: number,
+  { k, v, q }: SourcePlaces,
   kvLens: readonly number[],
   numTokens: ArrayLike<number>,
 ): void {
-  words[STEP.word.num_rows] = numRows;
-  words.set(kvLens, STEP.words);
-  words.set(numTokens, STEP.words + kvLens.length);
+  words[STEP.word.k_head] = k.head / VEC4;
+  words[STEP.word.k_token] = k.position / VEC4;
+  words[STEP.word.v_head] = v.head / VEC4;
+  words[STEP.word.v_token] = v.position / VEC4;
+  words[STEP.word.q_head] = q === undefined ? 0 : q.head / VEC4;
+  words[STEP.word.q_token] = q === undefined ? 0 : q.position / VEC4;
+  const batch = kvLens.length;
+  let before = 0;
+  for (let b = 0; b < batch; b++) {
+    const at = STEP.words + b;
+    words[at] = kvLens[b]!;
+    words[at + batch] = numTokens[b]!;
+    words[at + 2 * batch] = rowStart(k, b, before) / VEC4;
+    words[at + 3 * batch] = rowStart(v, b, before) / VEC4;
+    words[at + 4 * batch] = q === undefined ? 0 : rowStart(q, b, before) / VEC4;
+    before += numTokens[b]!;
+  }
+}
+
+/** The pages of a sequence that an append writes to. */
+export interface AppendedPages {
+  /** Pages of the sequence before those. */
+  readonly before: number;
+  readonly pages: readonly number[];
+}
+
+/** Lists the pages behind the lengths; returns how many words there are then. */
+export function setAppendedPages(words: Uint32Array, sequences: readonly AppendedPages[]): number {
+  const lens = STEP.words;
+  const firsts = lens + 5 * sequences.length;
+  let at = firsts + sequences.length;
+  for (const [b, { before, pages }] of sequences.entries()) {
+    words[firsts + b] = at - lens - before; // below 0 wraps, and back again where the shader adds a token's page
+    words.set(pages, at);
+    at += pages.length;
+  }
+  return at;
 }
 
 /** u32 words of the kernel's `status` binding. */

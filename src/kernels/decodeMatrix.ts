@@ -6,7 +6,7 @@ import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
 import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
-import { NUMBERS, ROWS_IN_ONE, STEP, stepConsts, SUBGROUP, type CacheFormat } from './lib.ts';
+import { NUMBERS, ROWS_IN_ONE, STEP, workConsts, SUBGROUP, type CacheFormat } from './lib.ts';
 import { workLibs, type RowFormats } from './rowFormats.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, isPowerOfTwo } from './sizes.ts';
@@ -45,8 +45,7 @@ export function matrixConsts(shape: GqaShape, { wgSize, tile, rowBlock, unit }: 
   return {
     HEAD_DIM: shape.headDim,
     V_DIM: shape.vHeadDim,
-    ...stepConsts(shape),
-    ROW_BLOCK: rowBlock,
+    ...workConsts(shape, rowBlock),
     ...featureConsts(shape),
     WG_SIZE: wgSize,
     LANES: MATRIX_LANES,

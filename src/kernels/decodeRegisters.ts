@@ -13,7 +13,7 @@ import {
   RESCALE,
   rowsLib,
   STEP,
-  stepConsts,
+  workConsts,
   SUBGROUP,
   type CacheFormat,
 } from './lib.ts';
@@ -67,14 +67,14 @@ export function registersLibs(
   { lanes, code }: RegistersVariant,
   rows: RowFormats,
 ): string[] {
-  const { headDim, vHeadDim, numKvHeads } = shape;
+  const { headDim, vHeadDim } = shape;
   const gpu = code === 'gpu';
   const elements = (name: 'k' | 'v', type: KvType, dim: number) =>
     elementsLib(name, type, laneWords(type, dim, lanes).bytes, gpu ? 'converted' : 'bits');
   const rescale = RESCALE[gpu ? 'always' : 'seldom'];
   const own = [round, merge, rescale, ...featureLibs(shape)];
   const stored = [elements('k', cache.kType, headDim), elements('v', cache.vType, vHeadDim)];
-  return [...own, STEP, NUMBERS, ...workLibs(rows), rowsLib(numKvHeads, cache), ...stored];
+  return [...own, STEP, NUMBERS, ...workLibs(rows), rowsLib(cache), ...stored];
 }
 
 /** Constants of the shader. Those that bound its loops are literals here because only such loops can be unrolled. */
@@ -91,8 +91,7 @@ export function registersConsts(shape: GqaShape, cache: CacheFormat, variant: Re
   return {
     HEAD_DIM: shape.headDim,
     V_DIM: shape.vHeadDim,
-    ...stepConsts(shape),
-    ROW_BLOCK: teamRows * blocks,
+    ...workConsts(shape, teamRows * blocks),
     ...featureConsts(shape),
     WG_SIZE: wgSize,
     LANES: lanes,

@@ -11,7 +11,7 @@ import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from '../numbers/elements.ts';
 import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
-import { cacheLibs, NUMBERS, rowsLib, STEP, stepConsts, type CacheFormat } from './lib.ts';
+import { cacheLibs, NUMBERS, rowsLib, STEP, workConsts, type CacheFormat } from './lib.ts';
 import { workLibs, type RowFormats } from './rowFormats.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, powerOfTwoUpTo } from './sizes.ts';
@@ -44,7 +44,7 @@ export function decodeTiles(
         STEP,
         NUMBERS,
         ...workLibs(rows),
-        rowsLib(shape.numKvHeads, cache),
+        rowsLib(cache),
         PACKS[packOf(variant)],
         forCpu(variant) ? queriesPrivate : queriesWorkgroup,
         ...featureLibs(shape),
@@ -108,8 +108,7 @@ export function tilesConsts(shape: GqaShape, cache: CacheFormat, variant: TilesV
   return {
     HEAD_DIM: shape.headDim,
     V_DIM: shape.vHeadDim,
-    ...stepConsts(shape),
-    ROW_BLOCK: rowBlock,
+    ...workConsts(shape, rowBlock),
     ...featureConsts(shape),
     WG_SIZE: wgSize,
     TILE: tile,

@@ -59,22 +59,28 @@ export const SUBGROUP = subgroup;
 export const ROWS_IN_ONE = rowsContiguous;
 
 /** Where a row lies, for kernels of steps. */
-export function rowsLib(numKvHeads: number, { pageSize }: CacheFormat): string {
-  return pageSize === undefined ? rowsContiguous : [pagedRows(numKvHeads, pageSize), pagesStep].join('\n');
+export function rowsLib({ pageSize }: CacheFormat): string {
+  return pageSize === undefined ? rowsContiguous : [pagedRows(pageSize), pagesStep].join('\n');
 }
 
 /** The same for append_kv. */
 export function appendRowsLib(numKvHeads: number, { pageSize }: CacheFormat): string {
-  return pageSize === undefined ? rowsContiguous : [pagedRows(numKvHeads, pageSize), pagesAppend].join('\n');
+  if (pageSize === undefined) return rowsContiguous;
+  return [`const NUM_KV_HEADS = ${numKvHeads}u;`, pagedRows(pageSize), pagesAppend].join('\n');
 }
 
-function pagedRows(numKvHeads: number, pageSize: number): string {
-  return `const PAGE_SIZE = ${pageSize}u;\nconst NUM_KV_HEADS = ${numKvHeads}u;\n${rowsPaged}`;
+function pagedRows(pageSize: number): string {
+  return `const PAGE_SIZE = ${pageSize}u;\n${rowsPaged}`;
 }
 
 /** Constants of lib step. */
-export function stepConsts({ groupSize, causal }: GqaShape) {
-  return { GROUP_SIZE: groupSize, CAUSAL: causal };
+export function stepConsts({ groupSize, numKvHeads, causal }: GqaShape) {
+  return { GROUP_SIZE: groupSize, NUM_KV_HEADS: numKvHeads, CAUSAL: causal };
+}
+
+/** Constants of libs step and work for workgroups of so many rows. */
+export function workConsts(shape: GqaShape, rowBlock: number) {
+  return { ...stepConsts(shape), ROW_BLOCK: rowBlock, ONE_BLOCK: shape.rowsPerKvHead <= rowBlock };
 }
 
 /** Brings o to a round's maxima: always, or only where any has grown. */

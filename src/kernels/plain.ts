@@ -13,7 +13,7 @@ const WG_SIZE = 64;
 
 /** scores = scale * q . k; grid [tiles of 64 keys, Lq * Hq, B]. */
 export function plainScores(shape: GqaShape, cache: CacheFormat, rows: Pick<RowFormats, 'q'>): Kernel {
-  const keys = [rowsLib(shape.numKvHeads, cache), kLib(cache)];
+  const keys = [rowsLib(cache), kLib(cache)];
   const libs = [STEP, NUMBERS, queryLib(rows), ...keys, ...scoreLibs(allKeys(shape))];
   const consts = { HEAD_DIM: shape.headDim, ...maskConsts(shape), WG_SIZE };
   return { name: 'plain_scores', source: link({ kernel: scoresSource, libs, consts }) };
@@ -34,7 +34,7 @@ export function plainSoftmax(shape: GqaShape, rows: Pick<RowFormats, 'lse'>): Ke
 /** o = weights . v; grid of `rowGrid`. */
 export function plainAv(shape: GqaShape, cache: CacheFormat, rows: Pick<RowFormats, 'o'>): Kernel {
   const consts = { V_DIM: shape.vHeadDim, ...maskConsts(shape) };
-  const values = [rowsLib(shape.numKvHeads, cache), vLib(cache)];
+  const values = [rowsLib(cache), vLib(cache)];
   const libs = [STEP, NUMBERS, ...outputLibs(rows), ...values, ...scoreLibs(allKeys(shape))];
   return { name: 'plain_av', source: link({ kernel: avSource, libs, consts }) };
 }

@@ -4,7 +4,8 @@ import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
 import { featureConsts, featureLibs } from './features.ts';
 import type { Kernel } from './kernel.ts';
-import { cacheLibs, NUMBERS, rowsLib, STEP, stepConsts, type CacheFormat } from './lib.ts';
+import { elementsLib, NUMBERS, rowsLib, STEP, workConsts, type CacheFormat } from './lib.ts';
+import { ELEMENT_FORMATS, type KvType, type WordBytes } from '../numbers/elements.ts';
 import { workLibs, type RowFormats } from './rowFormats.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 
@@ -27,6 +28,11 @@ function sliceOf({ wgSize }: PrefillVariant): number {
   return wgSize < 32 ? 16 : 4;
 }
 
+/** Bytes of four elements, of int4 eight: a vector that is picked out of a larger word would lie in memory on some GPUs. */
+function wordBytes(type: KvType): WordBytes {
+  return Math.max(4, ELEMENT_FORMATS[type].bits / 2) as WordBytes;
+}
+
 /** The linked kernel. */
 export function prefill(
   shape: GqaShape,
@@ -43,16 +49,16 @@ export function prefill(
         STEP,
         NUMBERS,
         ...workLibs(rows),
-        rowsLib(shape.numKvHeads, cache),
+        rowsLib(cache),
         ...featureLibs(shape),
-        ...cacheLibs(cache),
+        elementsLib('k', cache.kType, wordBytes(cache.kType), 'bits'),
+        elementsLib('v', cache.vType, wordBytes(cache.vType), 'bits'),
       ],
       consts: {
         HEAD_DIM: shape.headDim,
         V_DIM: shape.vHeadDim,
-        ...stepConsts(shape),
+        ...workConsts(shape, rowBlock),
         ...featureConsts(shape),
-        ROW_BLOCK: rowBlock,
         TILE: tile,
         ROWS: variant.rows,
         KEYS: keys,

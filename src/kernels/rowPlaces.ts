@@ -98,23 +98,33 @@ export function numberPlaces({ order, batch }: RowPlaces, axes: RowAxes): RowPla
   return { type: 'f32', dim: 1, order: dense, offset: 0, ...denseStrides(dense, axes, 1) };
 }
 
-/** Where the first row of each sequence lies, of sequences with so many positions. */
-export function rowStarts({ offset, position, batch }: RowPlaces, qLens: readonly number[]): number[] {
-  let tokens = 0;
+/** Where the first row of sequence `b` lies; those before it have `before` positions together. */
+export function rowStart({ offset, position, batch }: RowPlaces, b: number, before: number): number {
+  return offset + (batch === undefined ? before * position : b * batch);
+}
+
+/** The same of all sequences, of so many positions each. */
+export function rowStarts(places: RowPlaces, qLens: readonly number[]): number[] {
+  let before = 0;
   return qLens.map((qLen, b) => {
-    const start = offset + (batch === undefined ? tokens * position : b * batch);
-    tokens += qLen;
+    const start = rowStart(places, b, before);
+    before += qLen;
     return start;
   });
 }
 
-/** Elements up to the end of the last row of sequences with so many positions; 0 when there is none. */
-export function rowsEnd(places: RowPlaces, heads: number, qLens: readonly number[]): number {
-  const starts = rowStarts(places, qLens);
-  const ends = qLens.map((qLen, b) =>
-    qLen === 0 ? 0 : starts[b]! + (heads - 1) * places.head + (qLen - 1) * places.position + places.dim,
-  );
-  return ends.reduce((most, end) => Math.max(most, end), 0);
+/** Elements up to the end of the last row of sequences with so many positions; 0 when there is none. Allocates nothing. */
+export function rowsEnd(places: RowPlaces, heads: number, qLens: ArrayLike<number>): number {
+  let before = 0;
+  let end = 0;
+  for (let b = 0; b < qLens.length; b++) {
+    const qLen = qLens[b]!;
+    if (qLen === 0) continue;
+    const last = (heads - 1) * places.head + (qLen - 1) * places.position;
+    end = Math.max(end, rowStart(places, b, before) + last + places.dim);
+    before += qLen;
+  }
+  return end;
 }
 
 /** Bytes of a buffer that holds exactly the rows of these axes; undefined where it may have more. */

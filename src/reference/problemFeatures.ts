@@ -50,6 +50,7 @@ interface Sizes {
   readonly batch: number;
   readonly numQHeads: number;
   readonly qLen: number;
+  readonly qLens?: readonly number[];
   readonly causal: boolean;
   readonly kvLens: readonly number[];
   readonly features?: ProblemFeatures;
@@ -57,7 +58,7 @@ interface Sizes {
 
 /** Throws ShapeError unless the features go together and have the problem's sizes. */
 export function checkProblemFeatures(where: string, sizes: Sizes): void {
-  const { batch, numQHeads, qLen, causal, kvLens, features } = sizes;
+  const { batch, numQHeads, qLen, qLens, causal, kvLens, features } = sizes;
   if (features === undefined) return;
   const at = `${where}: features`;
   checkOptions(at, features, PROBLEM_FEATURES);
@@ -71,7 +72,7 @@ export function checkProblemFeatures(where: string, sizes: Sizes): void {
   if (bias) checkBias(`${at}: bias`, bias, [batch, numQHeads, qLen], Math.max(1, ...kvLens));
   if (!treeMasks) return;
   checkLength(`${at}: treeMasks`, treeMasks, batch);
-  treeMasks.forEach((masks, b) => checkLength(`${at}: treeMasks[${b}]`, masks, qLen));
+  treeMasks.forEach((masks, b) => checkLength(`${at}: treeMasks[${b}]`, masks, qLens?.[b] ?? qLen));
 }
 
 function checkLength(where: string, list: { readonly length: number }, count: number): void {

@@ -12,6 +12,8 @@ const SETUPS = fc.constantFrom<Setup>(
   { kType: 'f32', vType: 'f32', kernel: 'tiles', qLen: 1 },
   { kType: 'f16', vType: 'int8', kernel: undefined, qLen: 1 },
   { kType: 'int4', vType: 'bf16', kernel: 'plain', qLen: 3 },
+  { kType: 'int8', vType: 'f16', kernel: undefined, qLen: 1, pageSize: 8 },
+  { kType: 'bf16', vType: 'int4', kernel: 'tiles', qLen: 3, pageSize: 8 },
 );
 
 /** Adds the counts of one run to those of all. */
@@ -24,49 +26,53 @@ const both = (names: readonly string[]) => names.flatMap((name) => [`${name} don
 // More of them, `GQA_COMMANDS=10000`, take minutes.
 const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 1000);
 
-test('sequences come, go, fork, are saved and decoded, in any order with wrong calls, as the model says', async () => {
-  // Of its own: other tests' buffers are none of its business.
-  using device = await ownDevice(['subgroups']);
-  using live = new LiveBuffers(device.gpu);
-  const counts = new Map<string, number>();
-  const commands = fc.commands([...CALLS, ...CALLS, ...FAULTS], { maxCommands: 40, size: 'max' });
-  await fc.assert(
-    fc.asyncProperty(SETUPS, commands, async (setup, calls) => {
-      const real = await RealCache.create(device, setup);
-      real.live = live;
-      try {
-        await fc.asyncModelRun(() => ({ model: new CacheModel(setup), real }), calls);
-        await device.idle();
-      } finally {
-        addCounts(counts, real);
-        real.destroy();
-      }
-      await device.idle(); // the counters are read a last time
-      expect(live.bytes(/^[kv]_cache |^snapshot |^append status/)).toBe(0);
-    }),
-    { seed: 20261127, numRuns: COMMANDS / 20 },
-  );
-  // A sequence that does nothing passes too.
-  const wanted = both([
-    'append',
-    'ragged append',
-    'step',
-    'decode',
-    'truncate',
-    'truncate of one',
-    'reset',
-    'fork',
-    'snapshot',
-    'restore',
-    'load',
-    'report',
-    'createDecoder',
-    'abandon',
-  ]);
-  const once = ['idle', 'destroy', 'createKvCache', 'recorded fork'].map((name) => `${name} done`);
-  const rare = [...wanted, ...once, 'wrong call refused'];
-  expect(rare.filter((name) => !counts.has(name))).toEqual([]);
-});
+test(
+  'sequences come, go, fork, are saved and decoded, in any order with wrong calls, as the model says',
+  async () => {
+    // Of its own: other tests' buffers are none of its business.
+    using device = await ownDevice(['subgroups']);
+    using live = new LiveBuffers(device.gpu);
+    const counts = new Map<string, number>();
+    const commands = fc.commands([...CALLS, ...CALLS, ...FAULTS], { maxCommands: 40, size: 'max' });
+    await fc.assert(
+      fc.asyncProperty(SETUPS, commands, async (setup, calls) => {
+        const real = await RealCache.create(device, setup);
+        real.live = live;
+        try {
+          await fc.asyncModelRun(() => ({ model: new CacheModel(setup), real }), calls);
+          await device.idle();
+        } finally {
+          addCounts(counts, real);
+          real.destroy();
+        }
+        await device.idle(); // the counters are read a last time
+        expect(live.bytes(/^[kv]_cache |^snapshot |^append status/)).toBe(0);
+      }),
+      { seed: 20261127, numRuns: COMMANDS / 20 },
+    );
+    // A sequence that does nothing passes too.
+    const wanted = both([
+      'append',
+      'ragged append',
+      'step',
+      'decode',
+      'truncate',
+      'truncate of one',
+      'reset',
+      'fork',
+      'snapshot',
+      'restore',
+      'load',
+      'report',
+      'createDecoder',
+      'abandon',
+    ]);
+    const once = ['idle', 'destroy', 'createKvCache', 'recorded fork'].map((name) => `${name} done`);
+    const rare = [...wanted, ...once, 'wrong call refused'];
+    expect(rare.filter((name) => !counts.has(name))).toEqual([]);
+  },
+  Math.max(60_000, 20 * COMMANDS),
+);
 
 test('a device that is lost in mid-decode: every call after that says so, in any order', async () => {
   const counts = new Map<string, number>();

@@ -47,6 +47,7 @@ describe('a shape', () => {
     expect(checkShape(good)).toEqual({
       ...good,
       vHeadDim: 128,
+      features: {},
       batch: 1,
       qLen: 1,
       causal: true,

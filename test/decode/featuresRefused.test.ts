@@ -82,6 +82,7 @@ test('trees that see later keys, are missing, too few, or not wanted', async () 
   expect(await refused([chain, [1n, -1n, 7n]])).toContain(
     'treeMasks[1][1]: expected a bigint of bits, got -1n',
   );
+  expect(decoder.plan({ kvLens, qLens: [0, 3], treeMasks: [[], chain] }).kvLens).toEqual(kvLens); // a sequence without positions has none
   expect(await message(ShapeError, () => plain.plan({ kvLens, treeMasks: [chain, chain] }))).toContain(
     'treeMasks: expected a decoder that was created with features: { treeMask: true }',
   );

@@ -32,6 +32,29 @@ const {
 
 opensAll();
 
+const YARN = {
+  type: 'yarn',
+  factor: 4,
+  originalContext: 64,
+  betaFast: 32,
+  betaSlow: 1,
+  truncate: false,
+  attentionFactor: 1.1,
+};
+
+const ROPE_MAY_LACK = (arg: string) => ({
+  [`${arg}.rotaryDim`]: [undefined],
+  [`${arg}.style`]: [undefined],
+  [`${arg}.base`]: [undefined, 1.5],
+  [`${arg}.scaling`]: [undefined],
+  [`${arg}.scaling.factor`]: [1.5],
+  [`${arg}.scaling.originalContext`]: [1.5],
+  [`${arg}.scaling.betaFast`]: [undefined, 1.5],
+  [`${arg}.scaling.betaSlow`]: [undefined, 1.5],
+  [`${arg}.scaling.truncate`]: [undefined, true],
+  [`${arg}.scaling.attentionFactor`]: [undefined, 1.5],
+});
+
 const FUNCTIONS: Calls = {
   bindMerge: { call: bindMerge, args: () => [device, mergeArgs()] },
   borrowDevice: {
@@ -75,6 +98,14 @@ const FUNCTIONS: Calls = {
     args: () => [device, CACHE],
     also: { '1.batch': [undefined], '1.layers': [undefined] },
   },
+  createRope: {
+    call: library.createRope,
+    args: () => [
+      device,
+      { headDim: 64, rotaryDim: 32, style: 'half', base: 1e4, scaling: YARN, positions: 8 },
+    ],
+    also: ROPE_MAY_LACK('1'),
+  },
   createStorage: { call: createStorage, args: () => [device, 'label', 4], also: { 1: ['x', ''] } },
   decodeRows: { call: library.decodeRows, args: () => [layout.k, new Uint8Array(layout.kBytes)] },
   deviceDescriptor: {
@@ -98,6 +129,11 @@ const FUNCTIONS: Calls = {
   nothingLost: { call: nothingLost, args: () => [] },
   openDevice: { call: library.openDevice, args: () => [gpu, {}], also: { 1: [undefined, EMPTY] } },
   readBack: { call: library.readBack, args: () => [device, buffer(4)] },
+  ropeFrequencies: {
+    call: library.ropeFrequencies,
+    args: () => [{ headDim: 64, rotaryDim: 32, style: 'half', base: 1e4, scaling: YARN }],
+    also: ROPE_MAY_LACK('0'),
+  },
   uploadStorage: {
     call: library.uploadStorage,
     args: () => [device, 'label', new Float32Array(1)],

@@ -14,6 +14,7 @@ import {
   row,
   rows,
   step,
+  turnedRow,
 } from '../support/exportsDevice.ts';
 import { EMPTY, methodsOf, testCalls, type Calls } from '../support/wrongValues.ts';
 
@@ -39,8 +40,14 @@ const METHODS: Calls = {
   },
   'KvCache.bindAppend': {
     call: (args) => cache.bindAppend(args),
-    args: () => [{ layer: 1, numTokens: 1, ...row() }],
-    also: { '0.layer': [undefined], '0.numTokens': [undefined] },
+    args: () => [{ layer: 1, numTokens: 1, ...turnedRow() }],
+    also: {
+      '0.layer': [undefined],
+      '0.numTokens': [undefined],
+      '0.rope': [undefined],
+      '0.qkNorm': [undefined],
+      '0.qkNorm.eps': [undefined],
+    },
   },
   'KvCache.bindAppends': {
     call: (layers) => cache.bindAppends(layers),
@@ -103,7 +110,7 @@ const METHODS: Calls = {
 };
 
 /** Methods without arguments. */
-const BARE = /^(GqaDevice|KvCache|Decoder)\.(destroy|assertUsable|assertAlive|idle|report|lostSoon)$/;
+const BARE = /^(GqaDevice|KvCache|Decoder|Rope)\.(destroy|assertUsable|assertAlive|idle|report|lostSoon)$/;
 
 /** Methods that are not in the declarations. */
 const INTERNAL = [
@@ -111,11 +118,20 @@ const INTERNAL = [
   'GqaDevice.onNextIdle',
   'GqaDevice.advise',
   'KvCache.liveKvLens',
-].concat(['KvCache.appendsRecorded', 'KvCache.recordAppend', 'KvCache.noteRead']);
+].concat([
+  'KvCache.appendsRecorded',
+  'KvCache.recordAppend',
+  'KvCache.noteRead',
+  'KvCache.reservePages',
+  'Rope.range',
+]);
+
+/** Getters. */
+const FIELDS = ['KvCache.freePages', 'KvCache.pageTables'];
 
 testCalls(METHODS, isOpen);
 
 test('all methods of exported classes are here', () => {
   const open = methodsOf(library).filter((name) => !BARE.test(name));
-  expect(open).toEqual([...Object.keys(METHODS), ...INTERNAL].toSorted());
+  expect(open).toEqual([...Object.keys(METHODS), ...INTERNAL, ...FIELDS].toSorted());
 });

@@ -7,11 +7,11 @@ import {
   appendKv as appendKvKernel,
   appendStatus,
 } from '../../src/kernels/appendKv.ts';
-import { KV_TYPES, scalesStart, type RowsLayout } from '../../src/numbers/elements.ts';
+import { KV_TYPES, type RowsLayout } from '../../src/numbers/elements.ts';
 import { f16Bits } from '../../src/numbers/halves.ts';
 import { decodeRows, encodeRows } from '../../src/numbers/storedRows.ts';
 import { bfloatValue, halfValue, int4Scale, nearestBfloat } from '../reference/storedRows.ts';
-import { append, type Bytes, check, layoutOf, pair, u16s } from '../support/appendedRows.ts';
+import { append, appendStep, type Bytes, check, layoutOf, pair, u16s } from '../support/appendedRows.ts';
 import { testDevice } from '../support/device.ts';
 import { runKernel } from '../support/runKernel.ts';
 
@@ -153,14 +153,14 @@ describe('append_kv of NaN and infinity', () => {
     const k = new Float32Array(bits.buffer);
     const { k_cache, status } = await runKernel(device, {
       kernel: appendKvKernel({ numKvHeads: 1, headDim: 64, vHeadDim: 64, kType: type, vType: type }),
-      grid: appendGrid(1, 1, 4),
+      grid: appendGrid(1, { numKvHeads: 1, numQHeads: 0 }, 4),
       inputs: { k, v: new Float32Array(256) },
       outputs: {
         k_cache: encodeRows(layout, new Float32Array(256)),
         v_cache: encodeRows(layout, new Float32Array(256)),
         status: new Uint32Array(APPEND_STATUS_WORDS),
       },
-      step: Uint32Array.of(4, 4, 4 * scalesStart(layout), 4 * scalesStart(layout), 1, 0, 4),
+      step: appendStep({ kvLens: [0], numKvHeads: 1, numTokens: 4, capacity: 4 }, layout, layout),
     });
     const back = decodeRows(layout, k_cache!);
     NANS.forEach((_, i) => expect(back[i * 32 + 5]).toBeNaN());
@@ -200,14 +200,14 @@ test('append_kv to f16 rounds as the host does, bit for bit', async () => {
   const layout: RowsLayout = { type: 'f16', headDim: 64, heads: 1, capacity: numTokens };
   const { k_cache } = await runKernel(device, {
     kernel: appendKvKernel({ numKvHeads: 1, headDim: 64, vHeadDim: 64, kType: 'f16', vType: 'f32' }),
-    grid: appendGrid(1, 1, numTokens),
+    grid: appendGrid(1, { numKvHeads: 1, numQHeads: 0 }, numTokens),
     inputs: { k, v: k },
     outputs: {
       k_cache: encodeRows(layout, new Float32Array(k.length)),
       v_cache: new Uint32Array(k.length),
       status: new Uint32Array(APPEND_STATUS_WORDS),
     },
-    step: Uint32Array.of(numTokens, numTokens, 0, 0, 1, 0, numTokens),
+    step: appendStep({ kvLens: [0], numKvHeads: 1, numTokens, capacity: numTokens }, layout, layout),
   });
   const got = new Uint16Array((k_cache as Bytes).slice().buffer);
   const wrong = Array.from(k).flatMap((x, i) => {

@@ -1,7 +1,13 @@
 // appendedRows.ts: runs append_kv over a cache that holds rows, and holds every byte and counter against the twin.
 import { expect } from 'vitest';
 import { normals } from '../../src/numbers/random.ts';
-import { appendGrid, appendKv as appendKvKernel } from '../../src/kernels/appendKv.ts';
+import {
+  appendGrid,
+  appendKv as appendKvKernel,
+  appendStepWords,
+  setAppended,
+} from '../../src/kernels/appendKv.ts';
+import { rowPlaces } from '../../src/kernels/rowPlaces.ts';
 import { scalesStart, type KvType, type RowsLayout } from '../../src/numbers/elements.ts';
 import { encodeRows } from '../../src/numbers/storedRows.ts';
 import { type Append, appendKv } from '../reference/appendKv.ts';
@@ -43,13 +49,28 @@ function initial(layout: RowsLayout, seed: number): Bytes {
 /** What the counters say before. */
 const COUNTED = Uint32Array.of(40, 1, 2, 3, 11, 12, 13);
 
+/** The words of the `step` binding for dense rows of f32. */
+export function appendStep(
+  { kvLens, numKvHeads, numTokens, capacity, counts }: Omit<Sizes, 'headDim'>,
+  k: RowsLayout,
+  v: RowsLayout,
+): Uint32Array<ArrayBuffer> {
+  const batch = kvLens.length;
+  const axes = { batch, heads: numKvHeads, qLen: numTokens };
+  const scales = { kScales: scalesStart(k), vScales: scalesStart(v) };
+  const words = appendStepWords({ batch, numKvHeads, capacity, ...scales });
+  const places = { k: rowPlaces('k', {}, axes, k.headDim), v: rowPlaces('v', {}, axes, v.headDim) };
+  setAppended(words, places, kvLens, counts ?? kvLens.map(() => numTokens));
+  return words;
+}
+
 /** Appends to a cache that holds rows already, and holds all it wrote against the twin. Returns K's bytes. */
 export async function append(
   sizes: Sizes,
   [kType, vType]: readonly [KvType, KvType],
   values?: Float32Array<ArrayBuffer>,
 ): Promise<Bytes> {
-  const { kvLens, numKvHeads, numTokens, capacity, headDim, vHeadDim = headDim } = sizes;
+  const { kvLens, numKvHeads, numTokens, headDim, vHeadDim = headDim } = sizes;
   const counts = sizes.counts ?? kvLens.map(() => numTokens);
   const vSizes = { ...sizes, headDim: vHeadDim };
   const [kLayout, vLayout] = [layoutOf(sizes, kType), layoutOf(vSizes, vType)];
@@ -59,15 +80,10 @@ export async function append(
   const before = { k: initial(kLayout, 3), v: initial(vLayout, 4) };
   const { k_cache, v_cache, status } = await runKernel(await testDevice(), {
     kernel: appendKvKernel({ numKvHeads, headDim, vHeadDim, kType, vType }),
-    grid: appendGrid(kvLens.length, numKvHeads, Math.max(...counts)),
+    grid: appendGrid(kvLens.length, { numKvHeads, numQHeads: 0 }, Math.max(...counts)),
     inputs: { k, v },
     outputs: { k_cache: before.k, v_cache: before.v, status: COUNTED },
-    step: Uint32Array.from(
-      [numTokens, capacity, 4 * scalesStart(kLayout), 4 * scalesStart(vLayout), kvLens.length].concat(
-        kvLens,
-        counts,
-      ),
-    ),
+    step: appendStep({ ...sizes, counts }, kLayout, vLayout),
   });
   const lost = [
     ...expectAppended({ ...sizes, rows: k }, kLayout, before.k, k_cache as Bytes),

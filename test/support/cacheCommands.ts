@@ -155,7 +155,7 @@ function fork(from: number, to: number): Command {
       name: 'fork',
       error: model.cacheError() ?? (from === to ? ShapeError : undefined),
       act: () => real.cache.fork(from, to),
-      apply: () => model.layers.forEach((layer) => layer.fork(from, to)),
+      apply: () => model.fork(from, to),
     }),
   );
 }
@@ -179,7 +179,7 @@ function joined(layer: number, from: number, to: number, seed: number): Command 
       },
       apply: () => {
         model.layers[layer]!.append(k, v, qLen);
-        for (const each of model.layers) each.fork(from, to);
+        model.fork(from, to);
         model.layers[layer]!.append(k, v, qLen, last);
       },
     });
@@ -224,10 +224,13 @@ function load(layer: number, kvLens: readonly number[], seed: number): Command {
   return command(`load(${layer}, ${kvLens.join()})`, (model, real) => {
     const [k, v] = [newRows(seed, CACHE.capacity), newRows(seed + 1, CACHE.capacity)];
     const { layout } = real.cache;
-    const stored = { k: encodeRows(layout.k, k), v: encodeRows(layout.v, v) };
+    const { pageSize } = real.setup;
+    const stored = pageSize
+      ? { k: new Uint8Array(layout.kBytes), v: new Uint8Array(layout.vBytes) }
+      : { k: encodeRows(layout.k, k), v: encodeRows(layout.v, v) };
     return carryOut(real, {
       name: 'load',
-      error: model.cacheError(),
+      error: model.cacheError() ?? (pageSize ? ShapeError : undefined),
       act: () => real.cache.load({ layer, ...stored, kvLens }),
       apply: () => model.layers[layer]!.load(k, v, kvLens),
     });

@@ -22,6 +22,8 @@ export interface Setup {
   /** Undefined: the decoder's own choice. */
   readonly kernel: DecodeKernel | undefined;
   readonly qLen: number;
+  /** Tokens of a page; left out, the cache has none. */
+  readonly pageSize?: number;
 }
 
 export type ErrorClass = new (...args: never[]) => GqaError;
@@ -69,8 +71,9 @@ class LayerModel {
     this.executed++;
   }
 
-  fork(from: number, to: number): void {
-    if (this.lens[from]! > 0) {
+  /** `isCopied`: of pages nothing is copied. */
+  fork(from: number, to: number, isCopied: boolean): void {
+    if (isCopied && this.lens[from]! > 0) {
       this.recorded++;
       this.executed++;
     }
@@ -128,6 +131,10 @@ export class CacheModel {
     const counts = typeof numTokens === 'number' ? evenCounts(numTokens) : numTokens;
     const fits = this.layers[layer]!.lens.every((kvLen, b) => kvLen + counts[b]! <= CACHE.capacity);
     return fits ? undefined : ShapeError;
+  }
+
+  fork(from: number, to: number): void {
+    for (const layer of this.layers) layer.fork(from, to, this.setup.pageSize === undefined);
   }
 
   save(sequences: readonly number[]): void {

@@ -7,6 +7,7 @@ import {
   checkShape,
   createDecoder,
   createKvCache,
+  createRope,
   createStorage,
   type BoundAppend,
   type BoundMerge,
@@ -14,6 +15,7 @@ import {
   type Decoder,
   type GqaDevice,
   type KvCache,
+  type Rope,
 } from '../../src/index.ts';
 import { ownDevice } from './ownDevice.ts';
 
@@ -29,11 +31,20 @@ export let device: GqaDevice;
 export let cache: KvCache;
 export let decoder: Decoder;
 export let append: BoundAppend;
+export let rope: Rope;
 export let step: DecodeStep;
 export let merge: BoundMerge;
 
 export const buffer = (bytes: number) => createStorage(device, 'buffer', bytes);
 export const row = () => ({ k: buffer(1024), v: buffer(1024) });
+/** Rows with queries, and what they are turned and normalised by. */
+export const turnedRow = () => ({
+  ...row(),
+  q: buffer(2048),
+  numQHeads: 4,
+  rope,
+  qkNorm: { k: new Float32Array(64), q: new Float32Array(64), eps: 1e-6 },
+});
 export const rows = () => new Float32Array(4 * 8 * 64);
 
 export const mergeArgs = () => ({
@@ -55,6 +66,7 @@ export function opensAll(): void {
     cache = await createKvCache(device, CACHE);
     decoder = await createDecoder(device, { cache, numQHeads: 4, kernel: 'tiles', fixedSplits: true });
     append = await cache.bindAppend(row());
+    rope = await createRope(device, { headDim: 64, positions: 8 });
     step = await decoder.bind({ q: buffer(2048), o: buffer(2048) });
     merge = await bindMerge(device, mergeArgs());
   });

@@ -1,5 +1,6 @@
 // kernelGroups.ts: every shader the project can link, in groups, for the tests that hand them all to a compiler.
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
+import { ROPE_STYLES } from '../../src/numbers/rope.ts';
 import { appendKv } from '../../src/kernels/appendKv.ts';
 import { forkRows } from '../../src/kernels/forkRows.ts';
 import { neighbours, startVariants } from '../../bench/tune/candidates.ts';
@@ -15,7 +16,7 @@ import type { Kernel } from '../../src/kernels/kernel.ts';
 import type { CacheFormat } from '../../src/kernels/lib.ts';
 import { plainAv, plainScores, plainSoftmax } from '../../src/kernels/plain.ts';
 import { readStream } from '../../src/kernels/probe/readStream.ts';
-import { checkShape, type GqaShape } from '../../src/kernels/shape.ts';
+import { checkShape, type GqaShape, type ShapeOptions } from '../../src/kernels/shape.ts';
 import { subgroupProbe } from '../../src/kernels/probe/subgroupProbe.ts';
 import { GPU_FACTS, GPUS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from './deviceFacts.ts';
 import type { RowFormats } from '../../src/kernels/rowFormats.ts';
@@ -42,10 +43,8 @@ const FORMATS: readonly CacheFormat[] = KV_TYPES.flatMap((kType) =>
 );
 
 /** Query heads of one KV head. */
-const shapeOf = (
-  headDim: number,
-  options: { numQHeads: number; vHeadDim?: number; qLen?: number; causal?: boolean },
-) => checkShape({ ...options, numKvHeads: 1, headDim });
+const shapeOf = (headDim: number, options: Omit<ShapeOptions, 'numKvHeads' | 'headDim'>) =>
+  checkShape({ ...options, numKvHeads: 1, headDim });
 
 /** Groups of every size in f16, with several positions too; one group in every format. */
 function problemsOf(headDim: number): [GqaShape, CacheFormat][] {
@@ -83,6 +82,17 @@ function otherKernels(shape: GqaShape, format: CacheFormat): Kernel[] {
   return [
     ...F32_AND_F16.flatMap((rows) => [plainScores(shape, format, rows), plainAv(shape, format, rows)]),
     appendKv({ ...shape, ...format }),
+    ...ROPE_STYLES.map((style) =>
+      appendKv(
+        { ...shape, ...format },
+        {
+          rope: { style, rotaryDim: shape.headDim },
+          norm: true,
+          numQHeads: shape.numQHeads,
+          types: { k: 'f16', v: 'f32', q: 'f16' },
+        },
+      ),
+    ),
     forkRows(),
     ...F32_AND_F16.flatMap((rows) => [
       plainSoftmax(shape, rows),
@@ -206,19 +216,30 @@ const RARE_PROBLEMS: readonly [GqaShape, CacheFormat][] = [
   [shapeOf(512, { numQHeads: 4, vHeadDim: 8 }), { kType: 'f32', vType: 'bf16' }],
 ];
 
-function rareGroups(): KernelGroup[] {
+/** Features by themselves, and all that go together; with several positions, so that a window has work in kernels. */
+const FEATURE_PROBLEMS: readonly [GqaShape, CacheFormat][] = (
+  [
+    { window: 100, softcap: 50, alibi: true, sinkLogits: true, bias: true },
+    { treeMask: true, softcap: 50, sinkLogits: true, bias: true },
+    { window: 100, sinkLogits: true },
+    { softcap: 1e-30 },
+    { alibi: true },
+  ] as const
+).map((features) => [shapeOf(64, { numQHeads: 4, qLen: 3, features }), F16]);
+
+function groupsInAll(name: string, problems: readonly [GqaShape, CacheFormat][]): KernelGroup[] {
   const templates = [
     ['tiles', 'nothing'],
     ['registers', 'subgroups'],
   ] as const;
   return [
     ...templates.map(([template, needs]) =>
-      group(`rare head dims: decode_${template}`, needs, () =>
-        [GPU_FACTS, SOFTWARE_FACTS].flatMap((facts) => chosenKernels(template, RARE_PROBLEMS, facts)),
+      group(`${name}: decode_${template}`, needs, () =>
+        [GPU_FACTS, SOFTWARE_FACTS].flatMap((facts) => chosenKernels(template, problems, facts)),
       ),
     ),
-    group('rare head dims: append, merge and plain', 'nothing', () =>
-      RARE_PROBLEMS.flatMap(([shape, format]) => otherKernels(shape, format)),
+    group(`${name}: append, merge and plain`, 'nothing', () =>
+      problems.flatMap(([shape, format]) => otherKernels(shape, format)),
     ),
   ];
 }
@@ -226,7 +247,8 @@ function rareGroups(): KernelGroup[] {
 /** All there are. */
 export const KERNEL_GROUPS: readonly KernelGroup[] = [
   ...HEAD_DIMS.flatMap(groupsOf),
-  ...rareGroups(),
+  ...groupsInAll('rare head dims', RARE_PROBLEMS),
+  ...groupsInAll('features', FEATURE_PROBLEMS),
   group('decode_registers with every two of its sizes together for GPUs', 'subgroups', () =>
     pairedSizes(GPUS).map(({ kernel }) => kernel),
   ),

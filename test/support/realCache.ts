@@ -61,8 +61,9 @@ export class RealCache {
   }
 
   async createCache(): Promise<void> {
-    const { kType, vType, qLen } = this.setup;
-    this.cache = await createKvCache(this.device, { ...CACHE, layers: LAYERS, kType, vType });
+    const { kType, vType, qLen, pageSize } = this.setup;
+    const paged = pageSize === undefined ? {} : { pageSize };
+    this.cache = await createKvCache(this.device, { ...CACHE, ...paged, layers: LAYERS, kType, vType });
     const { k, v } = this;
     this.appends = await this.cache.bindAppends(this.outputs.map(() => ({ k, v, numTokens: qLen })));
   }

@@ -1,0 +1,43 @@
+// lib rope_pairs: turns the first ROTARY_DIM elements of a row by pairs, each by an angle that grows with the position (RoPE).
+// A turn of a position is the product of two of a table: devices' own cosines are right near zero only. A pair with NaN or
+// infinity becomes NaN.
+//
+// in   turns [ROPE_LOW, P] then [., P] vec2 f32   P = ROTARY_DIM / 2; cosine and sine at each position below ROPE_LOW, then at
+//                                            each multiple of it
+// consts ROTARY_DIM ROPE_LOW WG_SIZE
+// libs one of pairs_*
+
+@group(0) @binding(7) var<storage, read> turns: array<vec2<f32>>;
+
+const OWNED = 4u; // elements of an invocation
+
+var<workgroup> row_bits: array<u32, 4u * WG_SIZE>;
+
+fn turned(bits: vec4<u32>, i: u32, lane: u32, position: u32) -> vec4<u32> {
+  for (var e = 0u; e < OWNED; e++) { // unroll
+    row_bits[4u * lane + e] = bits[e];
+  }
+  workgroupBarrier(); // both rows are there
+  let row = 4u * (lane - i);
+  var result = bits;
+  for (var e = 0u; e < OWNED; e++) { // unroll
+    let d = 4u * i + e;
+    if d < ROTARY_DIM {
+      let turn = turn_of(position, pair_of(d));
+      result[e] = turned_one(bits[e], row_bits[row + partner_of(d)], turn.x, select(-turn.y, turn.y, is_second(d)));
+    }
+  }
+  return result;
+}
+
+fn turn_of(position: u32, pair: u32) -> vec2<f32> {
+  let low = turns[position % ROPE_LOW * (ROTARY_DIM / 2u) + pair];
+  let high = turns[(ROPE_LOW + position / ROPE_LOW) * (ROTARY_DIM / 2u) + pair];
+  return vec2<f32>(high.x * low.x - high.y * low.y, high.x * low.y + high.y * low.x);
+}
+
+fn turned_one(mine: u32, partner: u32, cosine: f32, sine: f32) -> u32 {
+  let result = bitcast<f32>(mine) * cosine + bitcast<f32>(partner) * sine;
+  let finite = max(mine & 0x7fffffffu, partner & 0x7fffffffu) < INFINITY_BITS;
+  return select(NAN_BITS, bitcast<u32>(result), finite);
+}

@@ -1,0 +1,124 @@
+// pageTables.test.ts: which pages sequences hold: taken, shared, copied before they are written to, and free again.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { PageTables } from '../../src/cache/pageTables.ts';
+import { OutOfPagesError } from '../../src/index.ts';
+import { failure } from '../support/failure.ts';
+
+const PAGE = 8;
+
+/** Grows a sequence of two from `held` to `wanted` tokens. */
+function grow(tables: PageTables, b: number, held: number, wanted: number): void {
+  const at = (x: number) => [0, 1].map((i) => (i === b ? x : 0));
+  tables.reserve(at(held), at(wanted));
+}
+
+describe('pages', () => {
+  test('are taken as tokens need them, and free again', () => {
+    const tables = new PageTables(2, 4, PAGE);
+    grow(tables, 0, 0, 8);
+    expect(tables.pagesOf(0)).toHaveLength(1);
+    grow(tables, 0, 8, 9);
+    expect(tables.pagesOf(0)).toHaveLength(2);
+    expect(tables.free).toBe(2);
+    tables.shorten(0, 8);
+    expect(tables.free).toBe(3);
+    tables.shorten(0, 0);
+    expect(tables.free).toBe(4);
+  });
+
+  test('too few: the error says how many are missing, and nothing has changed', async () => {
+    const tables = new PageTables(2, 3, PAGE);
+    grow(tables, 0, 0, 9);
+    const error = await failure(OutOfPagesError, () => tables.reserve([9, 0], [25, 9]));
+    // Two more for each, and one is free.
+    expect(error.missing).toBe(3);
+    expect(error.message).toBe('kv cache: 3 of its 3 pages of 8 tokens are missing for the new tokens');
+    expect([tables.pagesOf(0).length, tables.pagesOf(1).length, tables.free]).toEqual([2, 0, 1]);
+  });
+
+  test('a fork shares them until one of the two grows into the last; that one gets a copy', () => {
+    const tables = new PageTables(2, 4, PAGE);
+    grow(tables, 0, 0, 12);
+    tables.fork(0, 1, 12);
+    expect(tables.pagesOf(1)).toEqual(tables.pagesOf(0));
+    expect(tables.free).toBe(2);
+    const [first, last] = tables.pagesOf(0);
+    grow(tables, 1, 12, 13);
+    expect(tables.pagesOf(0)).toEqual([first, last]);
+    expect(tables.pagesOf(1)[0]).toBe(first);
+    expect(tables.pagesOf(1)[1]).not.toBe(last);
+    expect(tables.storedPages(1)).toEqual([first, last]); // until the copy was recorded
+    expect(tables.takeCopies()).toEqual([{ from: last, to: tables.pagesOf(1)[1] }]);
+    expect(tables.storedPages(1)).toEqual(tables.pagesOf(1));
+    grow(tables, 0, 12, 13); // now its own
+    expect(tables.takeCopies()).toEqual([]);
+  });
+
+  test('a fork of whole pages needs no copy', () => {
+    const tables = new PageTables(2, 3, PAGE);
+    grow(tables, 0, 0, 8);
+    tables.fork(0, 1, 8);
+    grow(tables, 1, 8, 9);
+    expect(tables.takeCopies()).toEqual([]);
+    tables.shorten(0, 0);
+    expect(tables.free).toBe(1); // the first page is still held
+  });
+
+  test('a copy whose sequence is gone before it was recorded is none', () => {
+    const tables = new PageTables(2, 4, PAGE);
+    grow(tables, 0, 0, 4);
+    tables.fork(0, 1, 4);
+    grow(tables, 1, 4, 5);
+    tables.shorten(1, 0);
+    expect(tables.takeCopies()).toEqual([]);
+  });
+
+  test('a version changes when pages are not only more than before', () => {
+    const tables = new PageTables(2, 4, PAGE);
+    grow(tables, 0, 0, 12);
+    expect(tables.versions).toEqual([0, 0]);
+    tables.fork(0, 1, 12);
+    const forked = tables.versions[1]!;
+    grow(tables, 1, 12, 13);
+    expect(tables.versions).toEqual([0, forked + 1]);
+    tables.shorten(0, 4);
+    expect(tables.versions[0]).toBe(1);
+  });
+});
+
+test('no page is lost or held by two that may write to it, whatever happens', () => {
+  const step = fc.tuple(fc.constantFrom('grow', 'fork', 'shorten'), fc.nat(3), fc.nat(3), fc.nat(40));
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      const tables = new PageTables(4, 12, PAGE);
+      const lens = [0, 0, 0, 0];
+      for (const [what, a, b, n] of steps) {
+        if (what === 'grow') {
+          const wanted = lens.map((kvLen, i) => kvLen + (i === a ? n : 0));
+          try {
+            tables.reserve(lens, wanted);
+            lens[a]! += n;
+          } catch (error) {
+            if (!(error instanceof OutOfPagesError)) throw error;
+          }
+        } else if (what === 'fork' && a !== b) {
+          tables.fork(a, b, lens[a]!);
+          lens[b] = lens[a]!;
+        } else if (what === 'shorten') {
+          lens[a] = Math.min(lens[a]!, n);
+          tables.shorten(a, lens[a]);
+        }
+        tables.takeCopies();
+        const held = new Set(lens.flatMap((_, i) => [...tables.pagesOf(i)]));
+        expect(held.size + tables.free).toBe(12);
+        for (const [i, kvLen] of lens.entries()) {
+          const pages = tables.pagesOf(i);
+          expect(new Set(pages).size).toBe(pages.length);
+          expect(pages.length).toBe(Math.ceil(kvLen / PAGE));
+        }
+      }
+    }),
+    { seed: 13, numRuns: 200 },
+  );
+});
