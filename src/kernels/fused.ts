@@ -61,7 +61,7 @@ export function chooseIn(
   facts: DeviceFacts,
 ): FusedVariant {
   if (template === 'matrix') return chooseMatrix(shape, cache, facts);
-  if (template === 'prefill') return choosePrefill(facts);
+  if (template === 'prefill') return choosePrefill(shape, facts);
   // The sizes that suit a workgroup's share of the rows.
   const share = { ...shape, rowsPerKvHead: Math.ceil(shape.rowsPerKvHead / rowBlocksOf(shape, facts)) };
   if (template === 'tiles') return chooseTiles(share, cache, facts);
@@ -211,7 +211,7 @@ function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, 
 /** Workgroup memory of a variant in bytes. */
 function workgroupBytes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant): number {
   if (variant.template === 'tiles') return tilesWorkgroupBytes(shape, cache, variant);
-  if (variant.template === 'prefill') return prefillWorkgroupBytes(variant);
+  if (variant.template === 'prefill') return prefillWorkgroupBytes(shape, variant);
   if (variant.template === 'matrix') return matrixWorkgroupBytes(shape, variant);
   return registersWorkgroupBytes(shape, cache, variant);
 }
