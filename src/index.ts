@@ -60,6 +60,7 @@ export type { AdapterOffer, DeviceRequest } from './device/request.ts';
 export type * as WebGpu from './device/webgpu.ts';
 export type { MatrixVariant } from './kernels/decodeMatrix.ts';
 export type { RegistersVariant } from './kernels/decodeRegisters.ts';
+export type { PrefillVariant } from './kernels/prefill.ts';
 export type { TilesVariant } from './kernels/decodeTiles.ts';
 export { KV_RANGES, KV_TYPES } from './numbers/elements.ts';
 export type { KvRange, KvType, LostElements, RowsLayout } from './numbers/elements.ts';

@@ -113,7 +113,7 @@ const GPU_ROWS = 32;
 const GPU_TILE = 32;
 
 /** Numbers that an invocation of a GPU may keep for twice as many rows and keys. */
-const MANY_NUMBERS = 64;
+const MANY_NUMBERS = 100;
 
 /** So many invocations to a row of V that each has few of its vectors, and then as many rows as registers allow. */
 function gpuSizes({ vHeadDim }: GqaShape, facts: DeviceFacts): PrefillVariant {

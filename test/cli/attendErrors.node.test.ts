@@ -84,7 +84,7 @@ describe('bad input leaves the output as it was', () => {
     ['Dv 20', [Q, K, zeros('v', [2, 2, 9, 20])], '"v": Dv: expected a multiple of 8 from 8 to 512, got 20'],
     ['Hq % Hkv', [Q, zeros('k', [2, 3, 9, D]), V], '"k": Hq (8) must be a multiple of Hkv (3)'],
     ['D 44', [zeros('q', [2, 8, 1, 44]), K, V], '"q": D: expected a multiple of 8 from 8 to 512, got 44'],
-    ['Lq 9', [zeros('q', [2, 8, 9, D]), K, V], '"q": Lq: expected a whole number from 1 to 8, got 9'],
+    ['Lq 0', [zeros('q', [2, 8, 0, D]), K, V], '"q": Lq: expected a whole number from 1 to 32768, got 0'],
     ['B 0', [zeros('q', [0, 8, 1, D]), K, V], '"q": B: expected a whole number from 1 to 4096, got 0'],
     ['T 0', [Q, zeros('k', [2, 2, 0, D]), V], '"k": T: expected a positive whole number, got 0'],
     ['Hkv 0', [Q, zeros('k', [2, 0, 9, D]), V], '"k": Hkv: expected a whole number from 1 to 1024, got 0'],
