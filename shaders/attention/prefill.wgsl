@@ -1,6 +1,6 @@
 // prefill.wgsl: blocks of one KV head's query rows attend to one item of the plan: for chunks of many positions.
 //
-// A workgroup walks the item's keys in tiles of TILE, up to the last that any of its rows sees. An invocation has ROWS rows by KEYS
+// A workgroup walks the item's keys in tiles of TILE, from the first to the last that any of its rows sees. An invocation has ROWS rows by KEYS
 // keys of a tile's products, and of the output ROWS rows by PARTS vec4s:
 //   1. score   products of its rows and keys                lib keys_*
 //   2. finish  GROUPS invocations share a row's products: scores, and the greatest of each one's
@@ -61,7 +61,7 @@ fn main(
   prepare(work, lane);
   var o = Mixed();
   var side = 0u;
-  for (var first = work.begin; first < end; first += TILE) {
+  for (var first = first_tile(work); first < end; first += TILE) {
     let count = min(TILE, end - first);
     score(work, first, end, lane);
     workgroupBarrier(); // products are there, and the weights before are used
@@ -79,6 +79,12 @@ fn main(
   }
   workgroupBarrier(); // maxima are there, even if there was no tile
   write_rows(work, lane, side, &o);
+}
+
+// Where the first tile begins with a key that any row sees: windows hide those before. A row's sums do not depend on it.
+fn first_tile(work: Work) -> u32 {
+  let seen = first_key(work.kv_len, work.q_len - 1u - position_of(work.row_start));
+  return work.begin + (max(seen, work.begin) - work.begin) / TILE * TILE;
 }
 
 // The invocation's r-th row, within the block.
