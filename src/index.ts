@@ -59,6 +59,7 @@ export type { RecordTarget } from './device/record.ts';
 export type { AdapterOffer, DeviceRequest } from './device/request.ts';
 export type * as WebGpu from './device/webgpu.ts';
 export type { RegistersVariant } from './kernels/decodeRegisters.ts';
+export type { PrefillVariant } from './kernels/prefill.ts';
 export type { TilesVariant } from './kernels/decodeTiles.ts';
 export { KV_RANGES, KV_TYPES } from './numbers/elements.ts';
 export type { KvRange, KvType, LostElements, RowsLayout } from './numbers/elements.ts';

@@ -1,7 +1,6 @@
 // runProblem.ts: runs an attention problem through the engine.
 import { CACHE_OPTIONS } from '../../src/cache/layout.ts';
 import { pickKnown } from '../../src/device/options.ts';
-import { MAX_Q_LEN } from '../../src/kernels/shape.ts';
 import {
   createDecoder,
   createKvCache,
@@ -19,7 +18,6 @@ import type { ProblemOptions, StoredProblem } from '../../src/reference/problem.
 import { growCache } from './growCache.ts';
 import { collectRows, placeRows, unwrittenRows } from './rowsIn.ts';
 import { featureOptionsOf } from '../../src/reference/problemFeatures.ts';
-import { runChunks } from './runChunks.ts';
 
 /** The cache that holds a problem's keys. */
 export function cacheOptionsOf(problem: ProblemOptions, { pageSize }: ProblemPlaces = {}): CacheOptions {
@@ -49,8 +47,7 @@ export interface RunOptions extends Omit<PlanOptions, 'smScale' | 'qLens' | 'tre
 }
 
 /**
- * Uploads a problem, runs it and reads o and lse back: in one step, or where it has more query positions than a step takes, in
- * one step for each `MAX_Q_LEN` of them. Outputs start as NaN, so that an unwritten one shows.
+ * Uploads a problem, runs it in one step and reads o and lse back. Outputs start as NaN, so that an unwritten one shows.
  */
 export async function runProblem(
   device: GqaDevice,
@@ -68,8 +65,7 @@ export async function runProblem(
     if (grown) await growCache(cache, problem);
     else cache.load({ k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
     const chosen = { ...(kernel && { kernel }), ...(variant && { variant }), ...(tuning && { tuning }) };
-    const { numQHeads, causal } = problem;
-    const qLen = Math.min(MAX_Q_LEN, problem.qLen);
+    const { numQHeads, qLen, causal } = problem;
     const features = featureOptionsOf(problem.features);
     const fixedSplits = split.numSplits !== undefined || split.deterministic === true;
     const decoder = keep(
@@ -84,7 +80,6 @@ export async function runProblem(
         ...pickKnown<Pick<ProblemPlaces, 'q' | 'o'>>(places, { q: true, o: true }),
       }),
     );
-    if (qLen < problem.qLen) return await runChunks(device, decoder, problem, split);
     const { kvLens, qLens, smScale } = problem;
     const { bias, treeMasks, sinkLogits, alibiSlopes } = problem.features ?? {};
     const rows = { heads: numQHeads, qLen, qLens: qLens ?? kvLens.map(() => qLen) };

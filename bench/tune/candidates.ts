@@ -22,7 +22,7 @@ import { evenBlocks, powerOfTwoFrom } from '../../src/kernels/sizes.ts';
  */
 export function startVariants(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): FusedVariant[] {
   const first = chooseFused(shape, cache, facts);
-  const others = FUSED_TEMPLATES.filter((template) => template !== first.template);
+  const others = FUSED_TEMPLATES.filter((template) => template !== first.template && template !== 'prefill');
   return [first, ...others.flatMap((template) => chosenOrNone(template, shape, cache, facts))];
 }
 
@@ -61,6 +61,7 @@ function around(
   cache: CacheFormat,
   facts: DeviceFacts,
 ): FusedVariant[][] {
+  if (from.template === 'prefill') return [];
   return from.template === 'tiles' ? tilesAround(from, shape, cache) : registersAround(from, shape, facts);
 }
 

@@ -5,7 +5,6 @@ import { cacheLayout } from '../../src/cache/layout.ts';
 import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { checkBufferBytes } from '../../src/device/deviceFacts.ts';
 import { GqaError } from '../../src/device/errors.ts';
-import { MAX_Q_LEN } from '../../src/kernels/shape.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
 import { checkOutputOption, isStdout } from '../../src/node/command/outputOption.ts';
@@ -96,14 +95,13 @@ const SMALL_BYTES = 2 ** 27;
 
 /** Refuses, before they are read, tensors that no buffer of the adapter could hold. */
 async function checkAdapter(path: string, shape: InputShape, options: AttendOptions): Promise<void> {
-  const { batch, numQHeads, numKvHeads, capacity, headDim, vHeadDim, tensors } = shape;
+  const { batch, numQHeads, numKvHeads, qLen, capacity, headDim, vHeadDim, tensors } = shape;
   const kType = options.kvDtype;
   const { kBytes, vBytes } = cacheLayout({ batch, numKvHeads, capacity, headDim, vHeadDim, kType });
-  const positions = Math.min(MAX_Q_LEN, shape.qLen);
   const f32Bytes = (axes: readonly number[]) => axes.reduce((bytes, size) => bytes * size, 4);
-  const q = [batch, numQHeads, positions, headDim];
-  const o = [batch, numQHeads, positions, vHeadDim];
-  const bias = shape.bias?.map((size, axis) => (axis === 2 ? Math.min(positions, size) : size)) ?? [];
+  const q = [batch, numQHeads, qLen, headDim];
+  const o = [batch, numQHeads, qLen, vHeadDim];
+  const bias = shape.bias ?? [];
   const largest = Math.max(kBytes, vBytes, ...[q, o, bias].map(f32Bytes));
   if (largest <= SMALL_BYTES) return;
   const { device } = await openNode(options, () => {});

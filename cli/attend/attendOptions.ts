@@ -79,7 +79,7 @@ export const ATTEND_OPTIONS: readonly Option[] = [
 ];
 
 export const ATTEND_HELP = `
-Input:   q [B, Hq, Lq, D], k [B, Hkv, T, D] and v [B, Hkv, T, Dv], each F32, F16 or BF16, D and Dv 1 to 512, Lq any number.
+Input:   q [B, Hq, Lq, D], k [B, Hkv, T, D] and v [B, Hkv, T, Dv], each F32, F16 or BF16, D and Dv 1 to 512, Lq to 32,768.
          With --heads and --kv-heads they may be [B, Lq, Hq * D], [B, T, Hkv * D] and [B, T, Hkv * Dv].
          kv_lens [B], integers, is optional: the tokens of each sequence that are valid, --past-k's included.
          --mask and --bias: any shape that broadcasts to [B, Hq, Lq, T]. -inf hides a key, and so does a mask's end before T.

@@ -56,7 +56,7 @@ function checkQuery(path: string, { batch, heads, rows, dim }: RowsTensor): void
   const where = whereIs(path, 'q');
   checkWhole(`${where}: B`, batch, 1, MAX_BATCH);
   checkWhole(`${where}: Hq`, heads, 1, MAX_HEADS);
-  checkWhole(`${where}: Lq`, rows, 1, Number.MAX_SAFE_INTEGER);
+  checkWhole(`${where}: Lq`, rows, 1, MAX_Q_LEN);
   checkWhole(`${where}: D`, dim, 1, MAX_HEAD_DIM);
 }
 

@@ -41,7 +41,7 @@ export async function chooseContext(
     return planContext(shape, layout, device.facts, plain);
   }
   const asked = options.variant?.template ?? (options.kernel === 'auto' ? undefined : options.kernel);
-  if (asked === 'tiles') return checked(device, shape, layout, device.facts, options);
+  if (asked === 'tiles' || asked === 'prefill') return checked(device, shape, layout, device.facts, options);
   const { facts, report } = await probedFacts(device);
   if (report?.fault !== undefined) {
     if (asked) throw refusal(asked, report);

@@ -10,7 +10,7 @@ import { partialBytes, type PlanContext } from './planContext.ts';
 /** The path, with room for the partial states of the most splits that the context allows. */
 export function createFusedPath(device: GqaDevice, context: PlanContext, create: CreateBuffer): DecodePath {
   const { shape, layout, variant, maxPartials, subgroupSize } = context;
-  const buffer = create('partial states', partialBytes(shape, maxPartials));
+  const buffer = create('partial states', Math.max(16, partialBytes(shape, maxPartials)));
   const partial = { buffer, offset: 0, size: buffer.size };
   const sets = mergeSets(shape.vHeadDim, device.facts);
   return {

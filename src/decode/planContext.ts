@@ -144,7 +144,8 @@ export function planContext(
   const { fixedSplits = false } = options;
   // Items are workgroups of one dispatch: those with a state, and one for each sequence that is not split.
   const most = Math.min(fitting, shape.batch * maxSplits, facts.maxGrid - shape.batch);
-  const maxPartials = fixedSplits ? most : Math.min(most, filling);
+  const room = fixedSplits ? most : Math.min(most, filling);
+  const maxPartials = room > 1 ? room : 0; // a split alone is none
   return {
     shape,
     layout,

@@ -2,6 +2,13 @@
 import { GqaError, LimitExceededError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { checkOneOf, checkOptions, checkWhole, describe, isObject, type Known } from '../device/options.ts';
+import {
+  checkPrefill,
+  choosePrefill,
+  prefill,
+  prefillWorkgroupBytes,
+  type PrefillVariant,
+} from './prefill.ts';
 import { decodeRegisters, registersWorkgroupBytes, type RegistersVariant } from './decodeRegisters.ts';
 import {
   checkTiles,
@@ -18,20 +25,24 @@ import type { RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 
 /** One variant of the fused kernel: a template and its sizes. */
-export type FusedVariant = RegistersVariant | TilesVariant;
+export type FusedVariant = RegistersVariant | TilesVariant | PrefillVariant;
 
 /** Templates of the fused kernel. */
 export type FusedTemplate = FusedVariant['template'];
 
-export const FUSED_TEMPLATES: readonly FusedTemplate[] = ['registers', 'tiles'];
+export const FUSED_TEMPLATES: readonly FusedTemplate[] = ['registers', 'tiles', 'prefill'];
 
 /** The template that suits a device and shape, as long as nothing was measured, with its sizes. */
 export function chooseFused(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): FusedVariant {
   return chooseIn(chooseTemplate(shape, facts), shape, cache, facts);
 }
 
-/** Registers wherever there are subgroups, but for rows too long for theirs. */
+/** Query positions of a step from which on it is a chunk of a prompt. */
+const CHUNK_POSITIONS = 9;
+
+/** Chunks have a template of their own; steps take registers wherever there are subgroups, but for rows too long for theirs. */
 function chooseTemplate(shape: GqaShape, facts: DeviceFacts): FusedTemplate {
+  if (shape.qLen >= CHUNK_POSITIONS) return 'prefill';
   return hasRegisters(facts) && suitsRegisters(shape, facts) ? 'registers' : 'tiles';
 }
 
@@ -42,6 +53,7 @@ export function chooseIn(
   cache: CacheFormat,
   facts: DeviceFacts,
 ): FusedVariant {
+  if (template === 'prefill') return choosePrefill(shape, facts);
   // The sizes that suit a workgroup's share of the rows.
   const share = { ...shape, rowsPerKvHead: Math.ceil(shape.rowsPerKvHead / rowBlocksOf(shape, facts)) };
   if (template === 'tiles') return chooseTiles(share, cache, facts);
@@ -59,6 +71,7 @@ export function fusedKernel(
   subgroupSize?: number,
 ): Kernel {
   if (variant.template === 'tiles') return decodeTiles(shape, cache, variant, rows);
+  if (variant.template === 'prefill') return prefill(shape, cache, variant, rows);
   return decodeRegisters(shape, cache, variant, rows, subgroupSize);
 }
 
@@ -89,6 +102,10 @@ export function variantName(variant: FusedVariant): string {
     const { wgSize, tile, rowBlock, mixWords } = variant;
     return `tiles wg${wgSize} tile${tile} rows${rowBlock} words${mixWords}`;
   }
+  if (variant.template === 'prefill') {
+    const { wgSize, tile, rowBlock, rows, keys } = variant;
+    return `prefill wg${wgSize} tile${tile} block${rowBlock} rows${rows} keys${keys}`;
+  }
   const { wgSize, lanes, tokens, teamRows, blocks, q, code } = variant;
   const shared = q === 'workgroup' ? ' shared-q' : '';
   return `registers wg${wgSize} lanes${lanes} tokens${tokens} rows${teamRows}x${blocks}${shared} ${code}`;
@@ -109,6 +126,7 @@ const SIZES = {
     code: true,
   },
   tiles: { template: true, wgSize: true, tile: true, rowBlock: true, mixWords: true },
+  prefill: { template: true, wgSize: true, tile: true, rowBlock: true, rows: true, keys: true },
 } satisfies { readonly [T in FusedTemplate]: Known<Extract<FusedVariant, { readonly template: T }>> };
 
 /** Throws ShapeError for what is no variant: another template, sizes that are missing or no positive whole numbers. */
@@ -168,11 +186,14 @@ function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, 
       return checkRegisters(variant, facts);
     case 'tiles':
       return checkTiles(shape, cache, variant);
+    case 'prefill':
+      return checkPrefill(variant);
   }
 }
 
 /** Workgroup memory of a variant in bytes. */
 function workgroupBytes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant): number {
   if (variant.template === 'tiles') return tilesWorkgroupBytes(shape, cache, variant);
+  if (variant.template === 'prefill') return prefillWorkgroupBytes(shape, variant);
   return registersWorkgroupBytes(shape, cache, variant);
 }

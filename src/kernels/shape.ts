@@ -17,7 +17,7 @@ export const MIN_HEAD_DIM = 8;
 export const MAX_HEAD_DIM = 512;
 
 /** Most query positions of one step. */
-export const MAX_Q_LEN = 8;
+export const MAX_Q_LEN = 32768;
 
 /** Most query heads, and most sequences, of one step: far above any model, and safe for a dispatch's dimensions. */
 export const MAX_HEADS = 1024;
@@ -35,7 +35,7 @@ export interface ShapeOptions {
   readonly headDim: number;
   /** Dv, elements of a value and of an output: a multiple of 8 from 8 to 512. Default D. */
   readonly vHeadDim?: number;
-  /** Lq, query positions per sequence in one step, 1 to 8. Default 1. */
+  /** Lq, query positions per sequence in one step, 1 to 32768. Default 1. */
   readonly qLen?: number;
   /** Position i of qLen sees all but the last qLen - 1 - i keys (aligned bottom-right). Default true. */
   readonly causal?: boolean;

@@ -63,7 +63,7 @@ async function scramble(cache: KvCache): Promise<void> {
 
 describe.each([
   ['f32', 'f32', 16, ['plain', 'registers']],
-  ['f16', 'f16', 8, ['registers', 'tiles']],
+  ['f16', 'f16', 8, ['registers', 'tiles', 'prefill']],
   ['int8', 'int4', 32, ['registers']],
   ['int4', 'int8', 16, ['tiles', 'plain']],
   ['bf16', 'f16', 256, ['registers']],

@@ -84,7 +84,7 @@ describe('bad input leaves the output as it was', () => {
     ['Dv 0', [Q, K, zeros('v', [2, 2, 9, 0])], '"v": Dv: expected a whole number from 1 to 512, got 0'],
     ['Hq % Hkv', [Q, zeros('k', [2, 3, 9, D]), V], '"k": Hq (8) must be a multiple of Hkv (3)'],
     ['D 513', [zeros('q', [2, 8, 1, 513]), K, V], '"q": D: expected a whole number from 1 to 512, got 513'],
-    ['Lq 0', [zeros('q', [2, 8, 0, D]), K, V], '"q": Lq: expected a positive whole number, got 0'],
+    ['Lq 0', [zeros('q', [2, 8, 0, D]), K, V], '"q": Lq: expected a whole number from 1 to 32768, got 0'],
     ['B 0', [zeros('q', [0, 8, 1, D]), K, V], '"q": B: expected a whole number from 1 to 4096, got 0'],
     ['T 0', [Q, zeros('k', [2, 2, 0, D]), V], '"k": T: expected a positive whole number, got 0'],
     ['Hkv 0', [Q, zeros('k', [2, 0, 9, D]), V], '"k": Hkv: expected a whole number from 1 to 1024, got 0'],
@@ -122,7 +122,7 @@ describe('bad input leaves the output as it was', () => {
     [
       'kernel',
       ['--kernel', 'flash'],
-      "argument 'flash' is invalid. Allowed choices are auto, registers, tiles, plain.",
+      "argument 'flash' is invalid. Allowed choices are auto, registers, tiles, prefill, plain.",
     ],
     ['scale inf', ['--scale', 'Infinity'], 'expected a finite f32 number, got "Infinity".'],
     ['scale past f32', ['--scale', '1e39'], 'expected a finite f32 number, got "1e39".'],

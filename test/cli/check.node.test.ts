@@ -331,7 +331,7 @@ describe('checkDevice', () => {
 
 describe('usage errors', () => {
   test.each([
-    [['--kernel', 'plain,flash'], 'expected registers, tiles, plain, got "flash"'],
+    [['--kernel', 'plain,flash'], 'expected registers, tiles, prefill, plain, got "flash"'],
     [['-o', 'csv'], "argument 'csv' is invalid. Allowed choices are md, json."],
     [['--quick', '--full'], "option '--full' cannot be used with option '--quick'"],
     [['--qick'], "unknown option '--qick'"],

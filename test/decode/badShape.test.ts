@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => cache.destroy());
 
-const KERNEL_LIST = 'decoder: kernel must be one of auto, registers, tiles, plain';
+const KERNEL_LIST = 'decoder: kernel must be one of auto, registers, tiles, prefill, plain';
 const TILES = { template: 'tiles', wgSize: 16, tile: 32, rowBlock: 4, mixWords: 1 } as const;
 const REGISTERS = {
   template: 'registers',
@@ -73,8 +73,8 @@ describe('a shape', () => {
     [{ numKvHeads: NaN }, 'numKvHeads: expected a whole number from 1 to 1024, got NaN'],
     [{ batch: 0 }, 'batch: expected a whole number from 1 to 4096, got 0'],
     [{ batch: 5000 }, 'batch: expected a whole number from 1 to 4096, got 5000'],
-    [{ qLen: 0 }, 'qLen: expected a whole number from 1 to 8, got 0'],
-    [{ qLen: 9 }, 'qLen: expected a whole number from 1 to 8, got 9'],
+    [{ qLen: 0 }, 'qLen: expected a whole number from 1 to 32768, got 0'],
+    [{ qLen: 32769 }, 'qLen: expected a whole number from 1 to 32768, got 32769'],
     [{ headDim: 100 }, 'shape: headDim: expected a multiple of 8 from 8 to 512, got 100'],
     [{ headDim: 0 }, 'shape: headDim: expected a multiple of 8 from 8 to 512, got 0'],
     [{ headDim: NaN }, 'shape: headDim: expected a multiple of 8 from 8 to 512, got NaN'],
@@ -87,15 +87,15 @@ describe('a decoder', () => {
   test.each<[Partial<DecoderOptions>, string]>([
     [{ numQHeads: 7 }, 'numQHeads (7) must be a multiple of numKvHeads (2)'],
     [{ numQHeads: 0 }, 'numQHeads: expected a whole number from 1 to 1024, got 0'],
-    [{ qLen: 9 }, 'qLen: expected a whole number from 1 to 8, got 9'],
+    [{ qLen: 32769 }, 'qLen: expected a whole number from 1 to 32768, got 32769'],
     [{ kernel: 'flash' as never }, `${KERNEL_LIST}, got "flash"`],
     [{ kernel: 'toString' as never }, `${KERNEL_LIST}, got "toString"`],
     [{ kernel: 'fused' as never }, `${KERNEL_LIST}, got "fused"`],
     [
       { variant: { template: 'shuffle' } as never },
-      'variant: template must be one of registers, tiles, got "shuffle"',
+      'variant: template must be one of registers, tiles, prefill, got "shuffle"',
     ],
-    [{ variant: {} as never }, 'variant: template must be one of registers, tiles, got undefined'],
+    [{ variant: {} as never }, 'variant: template must be one of registers, tiles, prefill, got undefined'],
     [{ variant: { ...TILES, tile: 0 } }, 'variant: tile: expected a whole number from 1 to 65536, got 0'],
     [
       { variant: { ...TILES, wgSize: 17.5 } },

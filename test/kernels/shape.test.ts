@@ -75,8 +75,8 @@ describe('checkShape', () => {
     [{ numQHeads: 1032 }, 'numQHeads: expected a whole number from 1 to 1024, got 1032'],
     [{ numKvHeads: 0 }, 'numKvHeads: expected a whole number from 1 to 1024, got 0'],
     [{ numKvHeads: 1.5 }, 'numKvHeads: expected a whole number from 1 to 1024, got 1.5'],
-    [{ qLen: 9 }, 'qLen: expected a whole number from 1 to 8, got 9'],
-    [{ qLen: 0 }, 'qLen: expected a whole number from 1 to 8, got 0'],
+    [{ qLen: 32769 }, 'qLen: expected a whole number from 1 to 32768, got 32769'],
+    [{ qLen: 0 }, 'qLen: expected a whole number from 1 to 32768, got 0'],
   ])('refuses %j', (change, message) => {
     const check = () => checkShape({ ...GIVEN, ...change });
     expect(check).toThrow(ShapeError);

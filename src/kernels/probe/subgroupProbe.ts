@@ -25,7 +25,7 @@ export interface SubgroupReport extends TeamSizes {
 
 /** The teams of a variant on a device; undefined for one that needs no subgroups. */
 export function teamsOf(variant: FusedVariant, facts: DeviceFacts): TeamSizes | undefined {
-  if (variant.template === 'tiles') return undefined;
+  if (variant.template === 'tiles' || variant.template === 'prefill') return undefined;
   const { wgSize, lanes } = variant;
   return { wgSize, lanes, askedSize: askedSubgroupSize(lanes, facts) };
 }

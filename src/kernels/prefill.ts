@@ -1,0 +1,143 @@
+// prefill.ts: the fused kernel for chunks of many positions (shaders/attention/prefill.wgsl).
+import source from '../../shaders/attention/prefill.wgsl?raw';
+import keysDirect from '../../shaders/lib/keys_direct.wgsl?raw';
+import keysStaged from '../../shaders/lib/keys_staged.wgsl?raw';
+import type { DeviceFacts } from '../device/deviceFacts.ts';
+import { link } from '../device/wgsl.ts';
+import { featureConsts, featureLibs } from './features.ts';
+import type { Kernel } from './kernel.ts';
+import { elementsLib, NUMBERS, rowsLib, STEP, workConsts, type CacheFormat } from './lib.ts';
+import { ELEMENT_FORMATS, type KvType, type WordBytes } from '../numbers/elements.ts';
+import { profileOf } from './profile.ts';
+import { workLibs, type RowFormats } from './rowFormats.ts';
+import { checkWhole, type GqaShape } from './shape.ts';
+import { powerOfTwoUpTo } from './sizes.ts';
+
+/** The sizes of one variant of the kernel. */
+export interface PrefillVariant {
+  readonly template: 'prefill';
+  /** Invocations of a workgroup: rowBlock / rows * tile / keys. */
+  readonly wgSize: number;
+  /** Keys between two mixes of values. */
+  readonly tile: number;
+  /** Query rows of a KV head that one workgroup serves. */
+  readonly rowBlock: number;
+  /** Rows and keys of a tile whose scores an invocation has. */
+  readonly rows: number;
+  readonly keys: number;
+}
+
+/** Vec4s of a row of q and K that lie in workgroup memory at once. */
+const SLICE = 4;
+
+/** The least workgroup of a GPU. Below it each key belongs to one invocation. */
+const GPU_WG_SIZE = 32;
+
+function forCpu({ wgSize }: PrefillVariant): boolean {
+  return wgSize < GPU_WG_SIZE;
+}
+
+/** Invocations that share a row's scores. */
+function groupsOf({ wgSize, rowBlock }: PrefillVariant): number {
+  return Math.max(1, Math.floor(wgSize / rowBlock));
+}
+
+/** Rows that an invocation writes at a time, by way of workgroup memory: fewer take less of it, and more code. */
+function outRows(variant: PrefillVariant): number {
+  return forCpu(variant) || variant.rows % 2 > 0 ? variant.rows : 2;
+}
+
+/** Bytes of four elements, of int4 eight: a vector that is picked out of a larger word would lie in memory on some GPUs. */
+function wordBytes(type: KvType): WordBytes {
+  return Math.max(4, ELEMENT_FORMATS[type].bits / 2) as WordBytes;
+}
+
+/** The linked kernel. */
+export function prefill(
+  shape: GqaShape,
+  cache: CacheFormat,
+  variant: PrefillVariant,
+  rows: RowFormats,
+): Kernel {
+  const { tile, rowBlock, keys } = variant;
+  return {
+    name: 'decode_prefill',
+    source: link({
+      kernel: source,
+      libs: [
+        STEP,
+        NUMBERS,
+        ...workLibs(rows),
+        rowsLib(cache),
+        forCpu(variant) ? keysDirect : keysStaged,
+        ...featureLibs(shape),
+        elementsLib('k', cache.kType, wordBytes(cache.kType), 'bits'),
+        elementsLib('v', cache.vType, wordBytes(cache.vType), 'bits'),
+      ],
+      consts: {
+        HEAD_DIM: shape.headDim,
+        V_DIM: shape.vHeadDim,
+        ...workConsts(shape, rowBlock),
+        ...featureConsts(shape),
+        TILE: tile,
+        ROWS: variant.rows,
+        KEYS: keys,
+        SLICE,
+        GROUPS: groupsOf(variant),
+        OUT_ROWS: outRows(variant),
+        OUT_TURNS: variant.rows / outRows(variant),
+        PARTS: Math.ceil(shape.vHeadDim / 4 / (tile / keys)),
+      },
+    }),
+  };
+}
+
+/** Workgroup memory of a variant in bytes. */
+export function prefillWorkgroupBytes({ headDim }: GqaShape, variant: PrefillVariant): number {
+  const { wgSize, tile, rowBlock } = variant;
+  const vec4s = forCpu(variant) ? (rowBlock * headDim) / 4 : (SLICE + 1) * (rowBlock + tile);
+  const numbers = rowBlock * (tile + 2 * groupsOf(variant) + 3);
+  return 16 * (vec4s + wgSize * outRows(variant)) + 4 * numbers;
+}
+
+/** The sizes that suit a device, as long as nothing was measured. */
+export function choosePrefill(shape: GqaShape, facts: DeviceFacts): PrefillVariant {
+  return facts.software ? CPU : gpuSizes(shape, facts);
+}
+
+const CPU: PrefillVariant = { template: 'prefill', wgSize: 8, tile: 32, rowBlock: 8, rows: 8, keys: 4 };
+
+/** On a GPU: invocations of a workgroup, its rows, and keys of a tile, at most. More rows or keys take more than 16 KiB. */
+const GPU_INVOCATIONS = 128;
+const GPU_ROWS = 32;
+const GPU_TILE = 32;
+
+/** Numbers that an invocation of a GPU may keep for twice as many rows and keys. */
+const MANY_NUMBERS = 100;
+
+/** So many invocations to a row of V that each has few of its vectors, and then as many rows as registers allow. */
+function gpuSizes({ vHeadDim }: GqaShape, facts: DeviceFacts): PrefillVariant {
+  const more = profileOf(facts).registers.liveNumbers < MANY_NUMBERS ? 1 : 2;
+  const columns = Math.max(8, Math.min(GPU_TILE, powerOfTwoUpTo(vHeadDim / 4)));
+  const parts = Math.ceil(vHeadDim / 4 / columns);
+  const rows = powerOfTwoUpTo(Math.max(1, (4 * more) / parts));
+  const teams = Math.min(GPU_INVOCATIONS / columns, GPU_ROWS / rows);
+  const tile = Math.min(GPU_TILE, columns * more);
+  return {
+    template: 'prefill',
+    wgSize: teams * columns,
+    tile,
+    rowBlock: teams * rows,
+    rows,
+    keys: tile / columns,
+  };
+}
+
+/** Throws ShapeError for sizes that the shader is not made for. */
+export function checkPrefill({ wgSize, tile, rowBlock, rows, keys }: PrefillVariant): void {
+  for (const [name, value] of Object.entries({ tile, rowBlock, rows, keys }))
+    checkWhole(`prefill: ${name}`, value, 1, 65536);
+  checkWhole('prefill: rowBlock / rows', rowBlock / rows, 1, 65536);
+  checkWhole('prefill: tile / keys', tile / keys, 1, 65536);
+  checkWhole('prefill: wgSize', wgSize, (rowBlock / rows) * (tile / keys), (rowBlock / rows) * (tile / keys));
+}

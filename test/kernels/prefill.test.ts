@@ -1,0 +1,52 @@
+// prefill.test.ts: prefill against its twin: element types, group sizes, masks, the sizes for each kind of device.
+import { expect, describe, test } from 'vitest';
+import { ShapeError } from '../../src/device/errors.ts';
+import { checkVariant, workgroupsPerItem } from '../../src/kernels/fused.ts';
+import { choosePrefill, prefill as prefillKernel } from '../../src/kernels/prefill.ts';
+import { shapeOf, type StoredProblem } from '../../src/reference/problem.ts';
+import { prefill } from '../reference/prefill.ts';
+import { testDevice } from '../support/device.ts';
+import { GPU_FACTS, SOFTWARE_FACTS } from '../support/deviceFacts.ts';
+import { checkBorders, type Fused, type Given, givenName } from '../support/fusedCases.ts';
+import { F32_ROWS } from '../support/rowFormats.ts';
+
+const device = await testDevice();
+
+const CASES: readonly (readonly ['gpu' | 'cpu', Given])[] = [
+  ['gpu', { groupSize: 4, headDim: 64, qLen: 9, types: ['f16', 'f16'] }],
+  ['cpu', { groupSize: 4, headDim: 32, qLen: 9, types: ['f16', 'f16'] }],
+  ['cpu', { groupSize: 1, headDim: 128, qLen: 9, causal: false, types: ['int4', 'bf16'] }],
+];
+
+describe('prefill', () => {
+  test.each(CASES.map(([kind, given]) => [`${givenName(given)} ${kind}`, kind, given] as const))(
+    '%s',
+    async (_, kind, given) => {
+      const facts = kind === 'gpu' ? GPU_FACTS : SOFTWARE_FACTS;
+      const fusedOf = (problem: StoredProblem): Fused => {
+        const shape = shapeOf(problem);
+        const variant = choosePrefill(shape, facts);
+        checkVariant(shape, problem, variant, device.facts);
+        return {
+          kernel: prefillKernel(shape, problem, variant, F32_ROWS),
+          workgroups: workgroupsPerItem(shape, variant),
+          twin: prefill,
+        };
+      };
+      await checkBorders(device, given, 32, fusedOf);
+    },
+  );
+
+  test('sizes whose invocations do not come out are refused', () => {
+    const shape = shapeOf({ numQHeads: 4, numKvHeads: 1, headDim: 64, qLen: 9 });
+    const check = (size: object) => () =>
+      checkVariant(
+        shape,
+        { kType: 'f32', vType: 'f32' },
+        { ...choosePrefill(shape, GPU_FACTS), ...size },
+        GPU_FACTS,
+      );
+    expect(check({})).not.toThrow();
+    for (const size of [{ wgSize: 32 }, { rows: 3 }, { keys: 5 }]) expect(check(size)).toThrow(ShapeError);
+  });
+});
