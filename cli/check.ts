@@ -1,7 +1,8 @@
 // check.ts: `gqa check`: are the kernels right on this adapter? Every result is compared with a float64 reference.
 import { type Command, Option } from 'commander';
 import { version } from '../package.json';
-import { CHECK_CASES, quickCases, SOFTWARE_CASES, type CheckCase } from '../bench/check/cases.ts';
+import { CHECK_CASES, quickCases, SOFTWARE_CASES } from '../bench/check/cases.ts';
+import type { CheckCase } from '../bench/check/checkCase.ts';
 import { checkAppends, type AppendCheck } from '../bench/check/checkAppend.ts';
 import {
   planChecks,
@@ -50,8 +51,8 @@ export function registerCheck(program: Command): void {
   for (const option of [...OPTIONS, ...adapterOptions()]) check.addOption(option);
 }
 
-/** All but the experimental one, which needs a device opened for it. */
-const STANDARD_KERNELS = DECODE_KERNELS.filter((kernel) => kernel !== 'matrix' && kernel !== 'prefill');
+/** All but `prefill`, which steps of so few positions get only where it is asked for. */
+const STANDARD_KERNELS = DECODE_KERNELS.filter((kernel) => kernel !== 'prefill');
 
 const OPTIONS: readonly Option[] = [
   new Option('--quick', 'of each element type every fifth case of the grid'),
@@ -67,9 +68,11 @@ const OPTIONS: readonly Option[] = [
 ];
 
 const HELP = `
-A control case, then one thing varied at a time: query heads per KV head 1 to 71, head dims 64 to 256, 1 to 1000 tokens,
-batches with an empty sequence, 1 to 8 queries, every element type of a cache; each by every kernel that the device runs
-(--kernel adds the experimental one). A software adapter needs seconds for each shader: it gets fewer combinations.
+A control case, then one thing varied at a time: query heads per KV head 1 to 71, head dims 8 to 512, 1 to 1000 tokens,
+batches with an empty sequence, 1 to 8 queries, every element type of a cache; each by every kernel that the device runs.
+Then features of scores alone, by pairs and all together, sequences of different
+positions, q and o in f16 and in other orders, caches of pages, appends and forks. A software adapter needs seconds for each
+shader: it gets fewer combinations, and the report says how many.
 Bound: twice the error of a naive f32 implementation, plus 1e-6 of the largest expected value. What is appended to a cache
 must be stored as on the host, to the bit, and counted where its type cannot hold it (not with --case or --kernel).
 
@@ -79,7 +82,7 @@ Examples:
 
 async function run(command: Command, flags: CheckFlags): Promise<void> {
   const note = (line: string) => command.configureOutput().writeErr?.(`${line}\n`);
-  const opened = await openNode({ ...flags, experimental: flags.kernel.includes('matrix') });
+  const opened = await openNode(flags);
   const cases = casesFor(opened.device.facts.software, flags);
   if (cases.length === 0) {
     opened.device.destroy();
@@ -203,4 +206,4 @@ function head({ runtime, adapter, seconds }: RunFacts, cases: readonly CheckCase
 }
 
 const FEWER =
-  'Cases of other head dims and query counts: f16 only, by the kernel that this device takes (--full for the rest).';
+  'Cases of other head dims and query counts, of features, rows and pages: f16 only, by the kernel that this device takes (--full for the rest).';

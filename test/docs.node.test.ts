@@ -52,6 +52,8 @@ test('the recipes are one program', async () => {
     ['prefilled', [32, 32]],
     ['ragged', [32, 23]],
     ['forked', [30, 20]],
+    ['pages', 298],
+    ['pages', 297],
     ['restored', [30, 30]],
     ['packed', [3, 1]],
     ['turned', [1, 1]],

@@ -1,15 +1,8 @@
 // cases.ts: the numerics grid: a control case, then one thing varied at a time. Data only.
-import { typesName } from '../../src/numbers/elements.ts';
 import type { KvType } from '../../src/index.ts';
 import type { ProblemOptions } from '../../src/reference/problem.ts';
-
-/** A problem with a name that says all of it: `h8_kv4_d64_t257_f16`, `b3_h8_kv4_d64_t257-0-63_f16`. */
-export interface CheckCase {
-  readonly name: string;
-  readonly problem: ProblemOptions;
-  /** Templates of the fused kernel to run: the one the device would take, or (default) all that it can run. */
-  readonly variants?: 'chosen';
-}
+import { checkCase, elementName, type CheckCase } from './checkCase.ts';
+import { ENGINE_CASES, ENGINE_SOFTWARE_CASES } from './engineCases.ts';
 
 // Groups of 2, a last round and a last tile that hold one key. Small, because software adapters compile a shader of
 // quantised elements the longer, the more rows and elements it has.
@@ -55,14 +48,17 @@ const MIXED: readonly (readonly [KvType, KvType])[] = [
 ];
 
 /**
- * The whole grid: every problem with a cache of f16 and one of f32, some of them with all other element types too, by every
+ * Dense rows over loaded caches: every problem with a cache of f16 and one of f32, some of them with all other element types too, by every
  * template of the fused kernel.
  */
-export const CHECK_CASES: readonly CheckCase[] = [
+const KERNEL_CASES: readonly CheckCase[] = [
   ...VARIED.flatMap((varied) => casesIn(varied, 'f16', 'f32')),
   ...TYPED.flatMap((varied) => casesIn(varied, 'bf16', 'int8', 'int4')),
   ...MIXED.map(([kType, vType]) => checkCase({ ...CONTROL, kType, vType })),
 ];
+
+/** The whole grid. */
+export const CHECK_CASES: readonly CheckCase[] = [...KERNEL_CASES, ...ENGINE_CASES];
 
 function casesIn(varied: Partial<ProblemOptions>, ...types: KvType[]): CheckCase[] {
   return types.map((kType) => checkCase({ ...CONTROL, ...varied, kType }));
@@ -71,15 +67,20 @@ function casesIn(varied: Partial<ProblemOptions>, ...types: KvType[]): CheckCase
 /**
  * The grid for software adapters, which compile each shader for seconds: what runs the control case's shaders (lengths,
  * batches, element types) as in the whole grid, every other group size by all templates with a cache of f16 alone; every
- * other head dim and query count with a cache of f16 alone, by the template that the device would take.
+ * other head dim and query count with a cache of f16 alone, by the template that the device would take; and some of the engine's cases, which hold each of its features.
  */
-export const SOFTWARE_CASES: readonly CheckCase[] = CHECK_CASES.flatMap((each): CheckCase[] => {
+export const SOFTWARE_CASES: readonly CheckCase[] = [
+  ...KERNEL_CASES.flatMap(softwareCases),
+  ...ENGINE_SOFTWARE_CASES,
+];
+
+function softwareCases(each: CheckCase): CheckCase[] {
   const { headDim, vHeadDim = headDim, qLen = 1, kType } = each.problem;
   const alike = headDim === CONTROL.headDim && vHeadDim === headDim && qLen === 1;
   if (alike && groupOf(each.problem) === CONTROL_GROUP) return [each];
   if (kType !== 'f16') return [];
   return [alike ? each : { ...each, variants: 'chosen' }];
-});
+}
 
 function groupOf({ numQHeads, numKvHeads }: ProblemOptions): number {
   return numQHeads / numKvHeads;
@@ -94,25 +95,4 @@ export function quickCases(cases: readonly CheckCase[]): CheckCase[] {
     seen.set(type, count + 1);
     return count % 5 === 0;
   });
-}
-
-/** Names a problem by what it is made of; the defaults (one sequence, one query position, causal) are left out. */
-export function checkCase(problem: ProblemOptions): CheckCase {
-  const { batch = 1, numQHeads, numKvHeads, headDim, vHeadDim, kvLens, qLen = 1, causal = true } = problem;
-  const parts = [
-    ...(batch > 1 ? [`b${batch}`] : []),
-    `h${numQHeads}`,
-    `kv${numKvHeads}`,
-    vHeadDim === undefined ? `d${headDim}` : `d${headDim}-${vHeadDim}`,
-    `t${kvLens.join('-')}`,
-    ...(qLen > 1 ? [`q${qLen}`] : []),
-    ...(causal ? [] : ['full']),
-    elementName(problem),
-  ];
-  return { name: parts.join('_'), problem };
-}
-
-/** The element type of K and V: `f16`, or `f16-f32` when they differ. */
-export function elementName({ kType = 'f32', vType = kType }: { kType?: KvType; vType?: KvType }): string {
-  return typesName({ kType, vType }, (k, v) => `${k}-${v}`);
 }

@@ -18,14 +18,11 @@ import { mostLanesOf } from '../../src/kernels/registersSizes.ts';
 import { evenBlocks, powerOfTwoFrom } from '../../src/kernels/sizes.ts';
 
 /**
- * Where to start: every template that runs on the device, in the sizes it would take unmeasured; the default first. Not
- * `matrix`, which is experimental: whoever wants it asks for it.
+ * Where to start: every template that runs on the device, in the sizes it would take unmeasured; the default first.
  */
 export function startVariants(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): FusedVariant[] {
   const first = chooseFused(shape, cache, facts);
-  const others = FUSED_TEMPLATES.filter(
-    (template) => template !== first.template && template !== 'matrix' && template !== 'prefill',
-  );
+  const others = FUSED_TEMPLATES.filter((template) => template !== first.template && template !== 'prefill');
   return [first, ...others.flatMap((template) => chosenOrNone(template, shape, cache, facts))];
 }
 
@@ -64,7 +61,7 @@ function around(
   cache: CacheFormat,
   facts: DeviceFacts,
 ): FusedVariant[][] {
-  if (from.template === 'matrix' || from.template === 'prefill') return [];
+  if (from.template === 'prefill') return [];
   return from.template === 'tiles' ? tilesAround(from, shape, cache) : registersAround(from, shape, facts);
 }
 

@@ -1,33 +1,32 @@
 // attend.ts: `gqa attend`, attention of tensors in a file, so that anyone can compare with another implementation.
 import { statSync } from 'node:fs';
-import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
-import { version } from '../../package.json';
-import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
+import { Argument, type Command } from 'commander';
+import { cacheLayout } from '../../src/cache/layout.ts';
+import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
+import { checkBufferBytes } from '../../src/device/deviceFacts.ts';
+import { GqaError } from '../../src/device/errors.ts';
+import { taking } from '../../src/node/command/completionValues.ts';
+import { openNode } from '../../src/node/command/openNode.ts';
+import { checkOutputOption, isStdout } from '../../src/node/command/outputOption.ts';
+import { Progress } from '../../src/node/command/progress.ts';
+import { EXIT } from '../../src/node/command/usage.ts';
+import { readTuningFor } from '../../src/node/tuningFile.ts';
 import { notFiniteText } from '../../src/reference/notFinite.ts';
 import { storeProblem, type StoredProblem } from '../../src/reference/problem.ts';
-import { writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
-import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/planContext.ts';
-import { GqaError } from '../../src/device/errors.ts';
-import { KV_TYPES, type KvType } from '../../src/numbers/elements.ts';
+import type { ProblemFeatures } from '../../src/reference/problemFeatures.ts';
+import { runQuietly } from '../runQuietly.ts';
+import { alibiSlopes } from './alibiSlopes.ts';
 import { readAttendInput, type AttendInput, type InputShape } from './attendInput.ts';
 import { lostLines } from './attendLost.ts';
-import { adapterOptions, openNode, type AdapterOptions } from '../../src/node/command/openNode.ts';
-import { checkOutputOption, isStdout, outputPath } from '../../src/node/command/outputOption.ts';
-import { runQuietly } from '../runQuietly.ts';
-import { readTuningFor } from '../../src/node/tuningFile.ts';
-import { EXIT } from '../../src/node/command/usage.ts';
-import { Progress } from '../../src/node/command/progress.ts';
-import { cacheLayout } from '../../src/cache/layout.ts';
-import { checkBufferBytes } from '../../src/device/deviceFacts.ts';
-import { taking } from '../../src/node/command/completionValues.ts';
-
-interface AttendOptions extends AdapterOptions {
-  readonly out: string;
-  readonly kvDtype: KvType;
-  readonly kernel: KernelChoice;
-  readonly causal: boolean;
-  readonly scale?: number;
-}
+import {
+  ATTEND_HELP,
+  ATTEND_OPTIONS,
+  checkedOptions,
+  type AttendOptions,
+  type ParsedOptions,
+} from './attendOptions.ts';
+import { metadataOf, resultTensors, summary } from './attendOutput.ts';
+import { takeRows } from './attendRows.ts';
 
 /**
  * Adds the `attend` command to the program. A line about the result goes to the program's `writeOut`, warnings and notes
@@ -39,36 +38,10 @@ export function registerAttend(program: Command): void {
     .command('attend')
     .addArgument(taking(new Argument('<input>'), { paths: 'files' }))
     .description('attention of the tensors in a safetensors file, to compare with another implementation')
-    .addHelpText('after', HELP)
-    .action((input: string, options: AttendOptions) => runAttend(attend, input, options));
-  for (const option of [...OPTIONS, ...adapterOptions()]) attend.addOption(option);
+    .addHelpText('after', ATTEND_HELP)
+    .action((input: string, options: ParsedOptions) => runAttend(attend, input, checkedOptions(options)));
+  for (const option of ATTEND_OPTIONS) attend.addOption(option);
 }
-
-const OPTIONS: readonly Option[] = [
-  new Option('--out <file>', 'safetensors file to write').argParser(outputPath).makeOptionMandatory(),
-  // -o is a format in every command; here it was the file.
-  new Option('-o, --output <file>').hideHelp().argParser((text: string) => {
-    throw new InvalidArgumentError(`-o is the format of a report; expected --out ${text} for the file.`);
-  }),
-  new Option('--kv-dtype <type>', 'element type of the cache that k and v go through')
-    .choices(KV_TYPES)
-    .default('f32'),
-  new Option('--kernel <name>', 'kernel').choices(['auto', ...DECODE_KERNELS]).default('auto'),
-  new Option('--scale <x>', 'factor on q . k (default: 1 / sqrt(D))').argParser(finiteNumber),
-  new Option('--no-causal', 'every query sees every key'),
-];
-
-const HELP = `
-Input:   q [B, Hq, Lq, D], k and v [B, Hkv, T, D], each F32, F16 or BF16; kv_lens [B], integers, is optional:
-         the tokens of each sequence that are valid. Lq is 1 to 8. Causal: query i sees all but the last Lq - 1 - i keys.
-Output:  o [B, Hq, Lq, D] and lse [B, Hq, Lq] (natural logarithm) as F32; a query that sees no key has o 0, lse -3e38.
-         A query with a score past 2.9e38, or with NaN or infinity in what it reads, has NaN: said, with exit code 1.
-
-${RANGES_HELP}
-
-Examples:
-  gqa attend in.safetensors --out out.safetensors
-  gqa attend in.safetensors --out out.safetensors --kv-dtype f16 --kernel plain --no-causal --scale 0.1`;
 
 async function runAttend(command: Command, path: string, options: AttendOptions): Promise<void> {
   const progress = new Progress();
@@ -90,26 +63,28 @@ async function attendFile(
   const note = (line: string) => output.writeErr?.(`${line}\n`);
   await checkTarget(path, options.out);
   progress.show(`reading ${path}`);
-  const input = await readAttendInput(path, (shape) => checkAdapter(path, shape, options));
-  if (input.unused.length > 0) note(`note     tensors without use here: ${input.unused.join(', ')}`);
+  const input = await readAttendInput(path, options, (shape) => checkAdapter(path, shape, options));
+  for (const line of input.notes) note(`note     ${line}`);
   progress.show(`storing k and v as ${options.kvDtype}`);
   for (const line of lostLines(input, options.kvDtype)) note(`warning  ${line}`);
   const problem = problemOf(input, options);
   progress.end(); // what Dawn says of an adapter does not pass through this process's streams
-  const { found, device } = await openNode({ ...options, experimental: options.kernel === 'matrix' }, note);
+  const { kernel, pageSize } = options;
+  const { found, device } = await openNode(options, note);
   try {
     const tuning = readTuningFor(device, note);
     progress.show(`computing on "${found.adapterName}"`);
-    const { o, lse } = await runQuietly(device, problem, { kernel: options.kernel, tuning });
+    const run = { kernel, tuning, ...(pageSize !== undefined && { places: { pageSize } }) };
+    const result = await runQuietly(device, problem, run);
     await device.idle();
     const metadata = metadataOf(problem, options, found.adapterName);
     progress.show(`writing ${options.out}`);
-    await writeSafetensors(options.out, resultTensors(input, o, lse), metadata);
-    sayNotFinite(problem, o, lse, note);
+    await writeSafetensors(options.out, resultTensors(input, problem, result, options), metadata);
+    sayNotFinite(input, result, note);
   } finally {
     device.destroy();
   }
-  const line = `${summary(problem, options)} on "${found.adapterName}": o and lse are in ${options.out}\n`;
+  const line = `${summary(input, options)} on "${found.adapterName}": o and lse are in ${options.out}\n`;
   // Behind the tensors it would be a part of them.
   if (isStdout(options.out)) output.writeErr?.(line);
   else output.writeOut?.(line);
@@ -120,19 +95,24 @@ const SMALL_BYTES = 2 ** 27;
 
 /** Refuses, before they are read, tensors that no buffer of the adapter could hold. */
 async function checkAdapter(path: string, shape: InputShape, options: AttendOptions): Promise<void> {
-  const { batch, numQHeads, numKvHeads, qLen, capacity, headDim, vHeadDim } = shape;
+  const { batch, numQHeads, numKvHeads, qLen, capacity, headDim, vHeadDim, tensors } = shape;
   const kType = options.kvDtype;
   const { kBytes, vBytes } = cacheLayout({ batch, numKvHeads, capacity, headDim, vHeadDim, kType });
-  const [qBytes, oBytes] = [headDim, vHeadDim].map((dim) => batch * numQHeads * qLen * dim * 4);
-  if (Math.max(kBytes, vBytes, qBytes!, oBytes!) <= SMALL_BYTES) return;
+  const f32Bytes = (axes: readonly number[]) => axes.reduce((bytes, size) => bytes * size, 4);
+  const q = [batch, numQHeads, qLen, headDim];
+  const o = [batch, numQHeads, qLen, vHeadDim];
+  const bias = shape.bias ?? [];
+  const largest = Math.max(kBytes, vBytes, ...[q, o, bias].map(f32Bytes));
+  if (largest <= SMALL_BYTES) return;
   const { device } = await openNode(options, () => {});
   try {
     const tensor = (name: string, axes: readonly number[], type: string, bytes: number) =>
       checkBufferBytes(device.facts, `${path}: tensor "${name}" [${axes.join(', ')}] as ${type}`, bytes);
-    tensor('k', [batch, numKvHeads, capacity, headDim], kType, kBytes);
-    tensor('v', [batch, numKvHeads, capacity, vHeadDim], kType, vBytes);
-    tensor('q', [batch, numQHeads, qLen, headDim], 'f32', qBytes!);
-    tensor('o', [batch, numQHeads, qLen, vHeadDim], 'f32', oBytes!);
+    tensor('k', [batch, numKvHeads, capacity, tensors.k.dim], kType, kBytes);
+    tensor('v', [batch, numKvHeads, capacity, tensors.v.dim], kType, vBytes);
+    tensor('q', q, 'f32', f32Bytes(q));
+    tensor('o', o, 'f32', f32Bytes(o));
+    if (shape.bias) tensor(options.mask ?? options.bias ?? 'mask', bias, 'f32', f32Bytes(bias));
   } finally {
     device.destroy();
   }
@@ -151,61 +131,49 @@ async function checkTarget(input: string, output: string): Promise<void> {
 const CAUSES = 'q, k or v hold such values, or scores leave the range (past 2.9e38) or sums that of f32';
 
 function sayNotFinite(
-  problem: StoredProblem,
-  o: Float32Array,
-  lse: Float32Array,
+  { tensors: { q, v }, ...input }: AttendInput,
+  { o, lse }: { readonly o: Float32Array; readonly lse: Float32Array },
   note: (line: string) => void,
 ): void {
-  const text = notFiniteText(problem, o, lse);
+  const dense = { ...q, shape: [q.batch, q.heads, q.rows, v.dim], dim: v.dim };
+  const cut = takeRows(dense, { values: o, slots: q.rows, dim: input.vHeadDim });
+  const text = notFiniteText({ ...input, vHeadDim: v.dim }, cut, lse);
   if (text === undefined) return;
   note(`warning  ${text}: ${CAUSES}`);
   process.exitCode = EXIT.failure;
 }
 
-function problemOf(input: AttendInput, { kvDtype, causal, scale }: AttendOptions): StoredProblem {
-  const { unused: _, ...problem } = input;
-  return storeProblem({ ...problem, causal, kType: kvDtype, ...(scale !== undefined && { smScale: scale }) });
+function problemOf(input: AttendInput, options: AttendOptions): StoredProblem {
+  const { batch, numQHeads, numKvHeads, headDim, vHeadDim, qLen, capacity, kvLens, q, k, v, tensors } = input;
+  const { scale = 1 / Math.sqrt(tensors.q.dim), causal, kvDtype } = options;
+  return storeProblem({
+    batch,
+    numQHeads,
+    numKvHeads,
+    headDim,
+    vHeadDim,
+    qLen,
+    capacity,
+    kvLens,
+    q,
+    k,
+    v,
+    causal: causal !== 'none',
+    kType: kvDtype,
+    smScale: scale,
+    features: featuresOf(input, options),
+  });
 }
 
-function resultTensors(
-  { batch, numQHeads, qLen, vHeadDim }: AttendInput,
-  o: Float32Array,
-  lse: Float32Array,
-): TensorData[] {
-  return [
-    { name: 'o', dtype: 'F32', shape: [batch, numQHeads, qLen, vHeadDim], data: o },
-    { name: 'lse', dtype: 'F32', shape: [batch, numQHeads, qLen], data: lse },
-  ];
-}
-
-function metadataOf(
-  { smScale, causal }: StoredProblem,
-  { kernel, kvDtype }: AttendOptions,
-  adapter: string,
-): Record<string, string> {
+function featuresOf(
+  { numQHeads, bias, sinkLogits }: AttendInput,
+  { softcap, window, alibi }: AttendOptions,
+): ProblemFeatures {
   return {
-    tool: `gqa-webgpu ${version}`,
-    adapter,
-    kernel,
-    kv_dtype: kvDtype,
-    scale: String(smScale),
-    causal: String(causal),
+    ...(softcap !== undefined && { softcap }),
+    ...(window !== undefined && { window }),
+    ...(alibi && { alibiSlopes: alibiSlopes(numQHeads) }),
+    ...(sinkLogits && { sinkLogits }),
+    ...(bias && { bias }),
   };
-}
-
-function summary(problem: StoredProblem, { kernel, kvDtype }: AttendOptions): string {
-  const { batch, numQHeads, numKvHeads, qLen, capacity, headDim, vHeadDim } = problem;
-  const kv = (dim: number) => `[${batch}, ${numKvHeads}, ${capacity}, ${dim}]`;
-  const cache = vHeadDim === headDim ? `k and v ${kv(headDim)}` : `k ${kv(headDim)}, v ${kv(vHeadDim)}`;
-  const q = `q [${batch}, ${numQHeads}, ${qLen}, ${headDim}]`;
-  return `${q}, ${cache} as ${kvDtype}, ${kernel}`;
-}
-
-function finiteNumber(text: string): number {
-  const value = text.trim() === '' ? NaN : Number(text);
-  // The kernels take it as an f32.
-  if (!Number.isFinite(Math.fround(value))) {
-    throw new InvalidArgumentError(`expected a finite f32 number, got "${text}".`);
-  }
-  return value;
 }

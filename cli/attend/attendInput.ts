@@ -1,115 +1,206 @@
 // attendInput.ts: the tensors that `gqa attend` reads: found, checked against each other, and decoded.
 import { checkKvLens } from '../../src/cache/layout.ts';
+import { CheckpointError } from '../../src/checkpoint/format/checkpointError.ts';
 import { SafetensorsFile } from '../../src/checkpoint/format/file.ts';
-import { CheckpointError, quote } from '../../src/checkpoint/format/checkpointError.ts';
-import type { TensorInfo } from '../../src/checkpoint/format/safetensors.ts';
+import { messageOf } from '../../src/device/errors.ts';
+import { allocate } from '../../src/files/memory.ts';
+import type { ProblemBias } from '../../src/reference/problemFeatures.ts';
 import {
-  checkWhole,
-  MAX_BATCH,
-  MAX_HEAD_DIM,
-  MAX_HEADS,
-  MAX_Q_LEN,
-  MIN_HEAD_DIM,
-} from '../../src/kernels/shape.ts';
+  biasShape,
+  findScores,
+  readScores,
+  sumOfScores,
+  type ScoreAxes,
+  type ScoreTensor,
+  type ScoreValues,
+} from './attendBias.ts';
+import type { TensorOptions } from './attendOptions.ts';
+import { checkRows, placeRows } from './attendRows.ts';
+import {
+  findTensor,
+  findTensors,
+  FLOATS,
+  list,
+  whereIs,
+  type InputTensors,
+  type RowsTensor,
+} from './attendTensors.ts';
 
-/** What a file asks for: q [B, Hq, Lq, D], k [B, Hkv, T, D] and v [B, Hkv, T, Dv] as f32, and how many of the T tokens are valid. */
-export interface AttendInput {
+/** The sizes that the header tells. */
+interface InputSizes {
+  readonly tensors: InputTensors;
   readonly batch: number;
   readonly numQHeads: number;
   readonly numKvHeads: number;
+  /** D and Dv, filled up with zeros to a multiple of 8. */
   readonly headDim: number;
-  /** Dv. */
   readonly vHeadDim: number;
   readonly qLen: number;
-  /** T. */
+  /** T, keys of each sequence, past ones included. */
+  readonly keys: number;
+  /** Slots of each sequence: T, or more where queries are aligned to keys that are not there. */
   readonly capacity: number;
+}
+
+/** What is known before values are read. */
+export interface InputShape extends InputSizes {
+  /** Axes of what is added to scores, if anything is. */
+  readonly bias?: ScoreAxes;
+}
+
+/** What a file asks for: q [B, Hq, Lq, D], k [B, Hkv, capacity, D] and v [B, Hkv, capacity, Dv] as f32. */
+export interface AttendInput extends InputSizes {
+  /** Valid tokens of each sequence. */
+  readonly validLens: readonly number[];
+  /** Keys of each sequence, to the last of which the last query is aligned. */
   readonly kvLens: readonly number[];
   readonly q: Float32Array<ArrayBuffer>;
   readonly k: Float32Array<ArrayBuffer>;
   readonly v: Float32Array<ArrayBuffer>;
-  /** Names of tensors in the file that attention has no use for. */
-  readonly unused: readonly string[];
+  readonly bias?: ProblemBias;
+  readonly sinkLogits?: readonly number[];
+  /** What is worth saying about it. */
+  readonly notes: readonly string[];
 }
 
 /**
- * Reads q, k, v and, if it is there, kv_lens. What does not fit together throws a CheckpointError or ShapeError that
- * names file, tensor, what was expected and what was got; shapes are checked before any data is read, by `check` too.
+ * Reads the tensors that options name, and q, k, v and, if it is there, kv_lens. What does not fit together throws a
+ * CheckpointError or ShapeError that names file, tensor, what was expected and what was got; shapes are checked before any data
+ * is read, by `check` too.
  */
 export async function readAttendInput(
   path: string,
+  options: TensorOptions,
   check: (shape: InputShape) => Promise<void> = async () => {},
 ): Promise<AttendInput> {
   const file = await SafetensorsFile.open(path);
   try {
-    const shape = checkTensors(file, path);
-    for (const name of ['q', 'k', 'v']) file.checkFloat32(name);
-    await check(shape);
-    const kvLens = await readKvLens(file, path, shape);
-    const read = async (name: string) => (await file.readFloat32(name)).data;
-    const input = { ...shape, kvLens, q: await read('q'), k: await read('k'), v: await read('v') };
-    checkFinite(path, input);
-    return { ...input, unused: [...file.header.tensors.keys()].filter((name) => !USED.includes(name)) };
+    return await readInput(file, path, options, check);
   } finally {
     await file.close();
   }
 }
 
-const USED: readonly string[] = ['q', 'k', 'v', 'kv_lens'];
-
-/** What the header tells. */
-export type InputShape = Omit<AttendInput, 'kvLens' | 'q' | 'k' | 'v' | 'unused'>;
-
-function checkTensors(file: SafetensorsFile, path: string): InputShape {
-  const [q, k, v] = [find(file, path, 'q'), find(file, path, 'k'), find(file, path, 'v')];
-  const [batch, numQHeads, qLen, headDim] = q.shape as readonly [number, number, number, number];
-  const [kBatch, numKvHeads, capacity, kHeadDim] = k.shape as readonly [number, number, number, number];
-  const [inQ, inK, inV] = [whereIs(path, 'q'), whereIs(path, 'k'), whereIs(path, 'v')];
-  checkWhole(`${inQ}: B`, batch, 1, MAX_BATCH);
-  checkWhole(`${inQ}: Hq`, numQHeads, 1, MAX_HEADS);
-  checkWhole(`${inQ}: Lq`, qLen, 1, MAX_Q_LEN);
-  checkAxis(`${inQ}: D`, headDim);
-  if (kBatch !== batch || kHeadDim !== headDim) {
-    const wanted = `expected [${batch}, Hkv, T, ${headDim}], because q is ${list(q.shape)}`;
-    throw new CheckpointError(`${inK}: ${wanted}; got ${list(k.shape)}`);
-  }
-  checkWhole(`${inK}: Hkv`, numKvHeads, 1, MAX_HEADS);
-  checkWhole(`${inK}: T`, capacity, 1, Number.MAX_SAFE_INTEGER);
-  if (numQHeads % numKvHeads !== 0) {
-    throw new CheckpointError(`${inK}: Hq (${numQHeads}) must be a multiple of Hkv (${numKvHeads})`);
-  }
-  const vHeadDim = v.shape[3]!;
-  if (v.shape.slice(0, 3).join() !== k.shape.slice(0, 3).join()) {
-    const wanted = `[${batch}, ${numKvHeads}, ${capacity}, Dv]`;
-    throw new CheckpointError(
-      `${inV}: expected ${wanted}, because k is ${list(k.shape)}; got ${list(v.shape)}`,
-    );
-  }
-  checkAxis(`${inV}: Dv`, vHeadDim);
-  return { batch, numQHeads, numKvHeads, headDim, vHeadDim, qLen, capacity };
+async function readInput(
+  file: SafetensorsFile,
+  path: string,
+  options: TensorOptions,
+  check: (shape: InputShape) => Promise<void>,
+): Promise<AttendInput> {
+  const found = shapeOf(findTensors(file, path, options), options);
+  const { batch, numQHeads, qLen, keys, capacity, tensors } = found;
+  const added = addedTo(file, path, options, [batch, numQHeads, qLen, keys]);
+  for (const { name } of [...Object.values(tensors), ...added]) file.checkFloat32(name);
+  const validLens = await readKvLens(file, path, options, found);
+  const kvLens = alignedLens(validLens, found, options);
+  // Queries that are aligned to keys which are not there.
+  const hidden = kvLens.some((kvLen, b) => kvLen > validLens[b]!) ? validLens : undefined;
+  const axes = added.length > 0 || hidden ? biasShape(added, capacity, hidden) : undefined;
+  await check({ ...found, ...(axes && { bias: axes }) });
+  const sinkLogits = await readSinks(file, path, options, numQHeads);
+  const parts: ScoreValues[] = [];
+  for (const tensor of added) parts.push(await readScores(file, path, tensor));
+  return {
+    ...found,
+    ...(await readRows(file, path, found, validLens, hidden)),
+    validLens,
+    kvLens,
+    ...(axes && { bias: sumOfScores(parts, { keys, slots: capacity, ...(hidden && { lens: hidden }) }) }),
+    ...(sinkLogits && { sinkLogits }),
+    notes: notesOf(file, options, found, added),
+  };
 }
 
-/** Throws CheckpointError for heads that there are no kernels for. */
-function checkAxis(where: string, headDim: number): void {
-  if (headDim % 8 === 0 && headDim >= MIN_HEAD_DIM && headDim <= MAX_HEAD_DIM) return;
-  const wanted = `expected a multiple of 8 from ${MIN_HEAD_DIM} to ${MAX_HEAD_DIM}`;
-  throw new CheckpointError(`${where}: ${wanted}, got ${headDim}`);
+/** Keys of `past-k`. */
+export function pastOf({ pastK }: InputTensors): number {
+  return pastK?.rows ?? 0;
 }
 
-const AXES = { q: '[B, Hq, Lq, D]', k: '[B, Hkv, T, D]', v: '[B, Hkv, T, Dv]' } as const;
-const FLOATS: readonly string[] = ['F32', 'F16', 'BF16'];
+function shapeOf(tensors: InputTensors, { causal }: TensorOptions): InputSizes {
+  const { q, k, v } = tensors;
+  const past = pastOf(tensors);
+  const keys = past + k.rows;
+  return {
+    tensors,
+    batch: q.batch,
+    numQHeads: q.heads,
+    numKvHeads: k.heads,
+    headDim: filledUp(k.dim),
+    vHeadDim: filledUp(v.dim),
+    qLen: q.rows,
+    keys,
+    capacity: causal === 'first-key' ? Math.max(keys, past + q.rows) : keys,
+  };
+}
 
-/** A tensor of four axes and floating-point elements. */
-function find(file: SafetensorsFile, path: string, name: keyof typeof AXES): TensorInfo {
-  const { tensors } = file.header;
-  const tensor = tensors.get(name);
-  const wanted = `${whereIs(path, name)}: expected ${FLOATS.join(', ')} ${AXES[name]}`;
-  if (!tensor) {
-    const names = [...tensors.keys()].slice(0, 10).map(quote).join(', ');
-    throw new CheckpointError(`${wanted}; not in the file, which has ${names || 'no tensors'}`);
+/** Kernels know multiples of 8. */
+function filledUp(dim: number): number {
+  return Math.ceil(dim / 8) * 8;
+}
+
+/** What is added to scores: the mask, then the bias. */
+function addedTo(
+  file: SafetensorsFile,
+  path: string,
+  { mask, bias }: TensorOptions,
+  axes: ScoreAxes,
+): ScoreTensor[] {
+  return [
+    ...(mask === undefined ? [] : [findScores(file, path, mask, axes, true)]),
+    ...(bias === undefined ? [] : [findScores(file, path, bias, axes, false)]),
+  ];
+}
+
+/** Keys of each sequence such that its last query is aligned to the last of them. */
+function alignedLens(
+  validLens: readonly number[],
+  { tensors, qLen }: InputSizes,
+  { causal }: TensorOptions,
+): readonly number[] {
+  return causal === 'first-key' ? validLens.map(() => pastOf(tensors) + qLen) : validLens;
+}
+
+type Floats = Float32Array<ArrayBuffer>;
+
+/** q, k and v with past keys in front, their rows filled up with zeros; past `hidden` lengths, of slots that are read, there are zeros. */
+async function readRows(
+  file: SafetensorsFile,
+  path: string,
+  { tensors: { q, k, v, pastK, pastV }, headDim, vHeadDim, capacity }: InputSizes,
+  validLens: readonly number[],
+  hidden: readonly number[] | undefined,
+): Promise<Record<'q' | 'k' | 'v', Floats>> {
+  const read = async (parts: readonly RowsTensor[], dim: number, slots: number, lens?: readonly number[]) => {
+    const target = { dim, slots, values: zeros(path, parts[0]!, dim, slots) };
+    let first = 0;
+    for (const part of parts) {
+      const { data } = await file.readFloat32(part.name);
+      checkRows(whereIs(path, part.name), part, data, lens && after(lens, first));
+      placeRows(part, data, { ...target, first }, lens && hidden && after(hidden, first));
+      first += part.rows;
+    }
+    return target.values;
+  };
+  const of = (past: RowsTensor | undefined, tensor: RowsTensor) => (past ? [past, tensor] : [tensor]);
+  return {
+    q: await read([q], headDim, q.rows),
+    k: await read(of(pastK, k), headDim, capacity, validLens),
+    v: await read(of(pastV, v), vHeadDim, capacity, validLens),
+  };
+}
+
+/** What is left of lengths behind `first` rows. */
+function after(lens: readonly number[], first: number): number[] {
+  return lens.map((len) => len - first);
+}
+
+function zeros(path: string, { name, batch, heads }: RowsTensor, dim: number, slots: number): Floats {
+  try {
+    return new Float32Array(allocate(batch * heads * slots * dim * 4));
+  } catch (cause) {
+    const shape = [batch, heads, slots, dim];
+    throw new CheckpointError(`${whereIs(path, name)}: as f32 ${list(shape)} ${messageOf(cause)}`, { cause });
   }
-  const { dtype, shape } = tensor;
-  if (FLOATS.includes(dtype) && shape.length === 4) return tensor;
-  throw new CheckpointError(`${wanted}; got ${dtype} ${list(shape)}`);
 }
 
 const INTEGERS = {
@@ -123,23 +214,29 @@ const INTEGERS = {
   U64: BigUint64Array,
 } as const;
 
-/** The lengths in `kv_lens`; without that tensor every sequence has T tokens. */
+/** The tensor of lengths, if there is one. */
+function lensName(file: SafetensorsFile, { kvLens }: TensorOptions): string | undefined {
+  return kvLens ?? (file.header.tensors.has('kv_lens') ? 'kv_lens' : undefined);
+}
+
+/** The lengths; without their tensor every sequence has T tokens. */
 async function readKvLens(
   file: SafetensorsFile,
   path: string,
-  { batch, capacity }: InputShape,
+  options: TensorOptions,
+  { batch, keys }: InputSizes,
 ): Promise<number[]> {
-  const tensor = file.header.tensors.get('kv_lens');
-  if (!tensor) return Array.from({ length: batch }, () => capacity);
-  const where = whereIs(path, 'kv_lens');
-  const { dtype, shape } = tensor;
+  const name = lensName(file, options);
+  if (name === undefined) return Array.from({ length: batch }, () => keys);
+  const where = whereIs(path, name);
+  const wanted = `${where}: expected one of ${Object.keys(INTEGERS).join(', ')} [${batch}]`;
+  const { dtype, shape } = findTensor(file, wanted, name);
   const Integers = isInteger(dtype) ? INTEGERS[dtype] : undefined;
   if (!Integers || shape.length !== 1 || shape[0] !== batch) {
-    const types = Object.keys(INTEGERS).join(', ');
-    throw new CheckpointError(`${where}: expected one of ${types} [${batch}]; got ${dtype} ${list(shape)}`);
+    throw new CheckpointError(`${wanted}; got ${dtype} ${list(shape)}`);
   }
-  const kvLens = Array.from(new Integers((await file.read('kv_lens')).buffer), Number);
-  checkKvLens(where, kvLens, batch, capacity);
+  const kvLens = Array.from(new Integers((await file.read(name)).buffer), Number);
+  checkKvLens(where, kvLens, batch, keys);
   return kvLens;
 }
 
@@ -147,40 +244,38 @@ function isInteger(dtype: string): dtype is keyof typeof INTEGERS {
   return Object.hasOwn(INTEGERS, dtype);
 }
 
-/** Shaders may assume that NaN and infinity never occur, so they would give any number. */
-function checkFinite(path: string, input: Omit<AttendInput, 'unused'>): void {
-  const everything = Array.from({ length: input.batch }, () => input.qLen);
-  checkRows(whereIs(path, 'q'), input.q, [input.numQHeads, input.qLen, input.headDim], everything);
-  for (const name of ['k', 'v'] as const) {
-    const dim = name === 'k' ? input.headDim : input.vHeadDim;
-    const axes = [input.numKvHeads, input.capacity, dim] as const;
-    checkRows(whereIs(path, name), input[name], axes, input.kvLens);
+async function readSinks(
+  file: SafetensorsFile,
+  path: string,
+  { sinkLogits: name }: TensorOptions,
+  heads: number,
+): Promise<readonly number[] | undefined> {
+  if (name === undefined) return undefined;
+  const wanted = `${whereIs(path, name)}: expected ${FLOATS.join(', ')} [${heads}]`;
+  const { dtype, shape } = findTensor(file, wanted, name);
+  if (!FLOATS.includes(dtype) || shape.length !== 1 || shape[0] !== heads) {
+    throw new CheckpointError(`${wanted}; got ${dtype} ${list(shape)}`);
   }
+  const logits = [...(await file.readFloat32(name)).data];
+  const bad = logits.findIndex((logit) => !Number.isFinite(logit));
+  if (bad < 0) return logits;
+  throw new CheckpointError(
+    `${whereIs(path, name)}: expected finite numbers, got ${logits[bad]} at [${bad}]`,
+  );
 }
 
-/** Checks the first `lens[b]` rows of each head of values [B, heads, rows, D]; the rest may hold anything. */
-function checkRows(
-  where: string,
-  values: Float32Array,
-  [heads, rows, headDim]: readonly [number, number, number],
-  lens: readonly number[],
-): void {
-  lens.forEach((len, b) => {
-    for (let h = 0; h < heads; h++) {
-      const begin = (b * heads + h) * rows * headDim;
-      for (let i = begin; i < begin + len * headDim; i++) {
-        if (Number.isFinite(values[i])) continue;
-        const at = [b, h, Math.floor((i - begin) / headDim), (i - begin) % headDim];
-        throw new CheckpointError(`${where}: expected finite numbers, got ${values[i]} at ${list(at)}`);
-      }
-    }
-  });
-}
-
-function whereIs(path: string, name: string): string {
-  return `${path}: tensor ${quote(name)}`;
-}
-
-function list(sizes: readonly number[]): string {
-  return `[${sizes.join(', ')}]`;
+function notesOf(
+  file: SafetensorsFile,
+  options: TensorOptions,
+  { tensors, keys }: InputSizes,
+  added: readonly ScoreTensor[],
+): string[] {
+  const used = [...Object.values(tensors), ...added].map(({ name }) => name);
+  const others = [lensName(file, options), options.sinkLogits];
+  const unused = [...file.header.tensors.keys()].filter((name) => ![...used, ...others].includes(name));
+  const short = added.filter(({ shape }) => shape[3] > 1 && shape[3] < keys);
+  return [
+    ...short.map(({ name, shape }) => `${name} has ${shape[3]} of ${keys} keys: the others are not seen`),
+    ...(unused.length > 0 ? [`tensors without use here: ${unused.join(', ')}`] : []),
+  ];
 }

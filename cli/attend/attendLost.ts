@@ -10,14 +10,14 @@ export function lostLines(input: AttendInput, type: KvType): string[] {
 }
 
 function lostOf(
-  { numKvHeads, capacity, kvLens, ...input }: AttendInput,
+  { numKvHeads, capacity, validLens, ...input }: AttendInput,
   name: 'k' | 'v',
   type: KvType,
 ): LostElements {
   const headDim = name === 'k' ? input.headDim : input.vHeadDim;
   const lost = nothingLost();
-  for (let head = 0; head < kvLens.length * numKvHeads; head++) {
-    const kvLen = kvLens[Math.floor(head / numKvHeads)]!;
+  for (let head = 0; head < validLens.length * numKvHeads; head++) {
+    const kvLen = validLens[Math.floor(head / numKvHeads)]!;
     if (kvLen === 0) continue;
     const from = head * capacity * headDim;
     const layout = { type, headDim, heads: 1, capacity: kvLen };

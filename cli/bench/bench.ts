@@ -83,11 +83,10 @@ const OPTIONS: readonly Option[] = [
     .argParser(counts)
     .default(STANDARD_RUN.batches, '1'),
   ...cacheTypeLists(),
-  listOption(
-    '--kernel <list>',
-    `auto, or kernels to race: ${DECODE_KERNELS.join(',')} (matrix is experimental)`,
-    ['auto', ...DECODE_KERNELS],
-  ).default(STANDARD_RUN.kernels, 'auto'),
+  listOption('--kernel <list>', `auto, or kernels to race: ${DECODE_KERNELS.join(',')}`, [
+    'auto',
+    ...DECODE_KERNELS,
+  ]).default(STANDARD_RUN.kernels, 'auto'),
   new Option('--requests <list>', 'batches of unequal requests instead of -b and -d: 8q1s4k,2q1s32k_30q1s512')
     .argParser((text) => text.split(','))
     .conflicts(['batch', 'depth']),
@@ -141,10 +140,7 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
   const shape = benchShape(flags);
   if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
   const progress = new Progress();
-  const { found, device } = await openNode(
-    { ...flags, experimental: flags.kernel.includes('matrix') },
-    (line) => progress.line(line),
-  );
+  const { found, device } = await openNode(flags, (line) => progress.line(line));
   try {
     const { software } = device.facts;
     const depths = flags.depth ?? STANDARD_DEPTHS[software ? 'software' : 'gpu'];

@@ -97,13 +97,18 @@ fn weigh(
   scores: ptr<function, Scores>,
   state: ptr<function, State>,
 ) -> RowNumbers {
+  // Once for all rows, and for K and V: in a cache of pages each is a load.
+  var scale_rows = array<u32, HELD_TOKENS>();
+  for (var t = 0u; t < HELD_TOKENS; t++) { // unroll
+    scale_rows[t] = kv_scale_at(work.kv_head, min(first + t * RUNS, constants.last.held));
+  }
   var shrink = array<f32, HELD_ROWS>();
   for (var h = 0u; h < HELD_ROWS; h++) { // unroll
     let row = query_row(work, at.row + at.held_row + h);
     var m = (*state).m[h];
     for (var t = 0u; t < HELD_TOKENS; t++) { // unroll
       let key = first + t * RUNS;
-      let scale = k_row_scale(constants.k_scales, kv_scale_at(work.kv_head, min(key, constants.last.held)));
+      let scale = k_row_scale(constants.k_scales, scale_rows[t]);
       var visible = key <= constants.last.held;
       let token = key - kv_scale_cursor(work.kv_head, 0u);
       if masked {
@@ -123,8 +128,7 @@ fn weigh(
       let score = (*scores)[h * HELD_TOKENS + t];
       let weight = select(exp(score - m), 0.0, is_hidden(score));
       (*state).l[h] += weight;
-      let key = min(first + t * RUNS, constants.last.held);
-      let scaled = weight * v_row_scale(constants.v_scales, kv_scale_at(work.kv_head, key));
+      let scaled = weight * v_row_scale(constants.v_scales, scale_rows[t]);
       (*scores)[h * HELD_TOKENS + t] = select(scaled, NEG_MAX, masked && is_hidden(score));
     }
   }

@@ -18,11 +18,12 @@ export interface TurnArgs {
   /**
    * Queries of the same tokens, as many bytes as k has for its heads; another buffer than k and v. Rows of the tokens that a sequence
    * takes are normalised and turned where they lie, for a step to read; others stay. For an append with `rope` or `qkNorm`.
+   * Default: none.
    */
   readonly q?: BufferArg;
   /** How rows of q are stored: heads are the Hq query heads, positions the new tokens. Default f32 [B, Hq, numTokens, D]. */
   readonly qRows?: RowsOptions;
-  /** Hq, query heads of `q`, 1 to 1024; a multiple of Hkv. */
+  /** Hq, query heads of `q`, 1 to 1024; a multiple of Hkv. Default: 0, for none. */
   readonly numQHeads?: number;
 }
 

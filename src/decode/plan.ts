@@ -19,7 +19,7 @@ export interface PlanOptions extends SplitOptions {
   readonly qLens?: readonly number[];
   /** Factor on q . k, a finite f32. Default 1 / sqrt(D). */
   readonly smScale?: number;
-  /** Which of the step's own keys each position sees, [B][Lq], for decoders with `features.treeMask`; others have none. */
+  /** Which of the step's own keys each position sees, [B][Lq]. Default: none; decoders with `features.treeMask` need them, others refuse them. */
   readonly treeMasks?: TreeMasks;
 }
 

@@ -85,7 +85,7 @@ export async function probedFacts(device: GqaDevice): Promise<ProbedFacts> {
 
 /** The same device for kernels that need none. */
 export function withoutSubgroups(facts: DeviceFacts): DeviceFacts {
-  return { ...facts, subgroups: false, matrixUnit: 0 };
+  return { ...facts, subgroups: false };
 }
 
 /** Several subgroups of the smallest size that the adapter names, as far as a workgroup reaches. */

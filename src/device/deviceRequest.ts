@@ -1,10 +1,8 @@
 // deviceRequest.ts: the device that the benchmark and the checks ask for, in Node and in a browser.
-import { MATRIX_FEATURE } from './deviceFacts.ts';
 import { fullRequest } from './request.ts';
 
-// shader-f16 serves reports and the matrix kernel alone: 16-bit caches do not need it. Adapters offer matrices only where
-// experimental features were asked for.
-const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16', MATRIX_FEATURE];
+// shader-f16 serves reports alone: 16-bit caches do not need it.
+const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'shader-f16'];
 
 /** Asks for every feature and limit that a run can make use of, as far as the adapter has them. */
 export function fullDescriptor(adapter: GPUAdapter): GPUDeviceDescriptor {

@@ -69,15 +69,10 @@ export class GqaDevice {
   };
 
   /** @internal Use openDevice or borrowDevice. */
-  constructor(
-    device: GPUDevice,
-    owned: boolean,
-    languageFeatures?: WgslLanguageFeatures,
-    adapterInfo?: GPUAdapterInfo,
-  ) {
+  constructor(device: GPUDevice, owned: boolean, languageFeatures?: WgslLanguageFeatures) {
     this.gpu = device;
     this.owned = owned;
-    this.facts = factsOf(device, languageFeatures?.has('subgroup_id') ?? true, adapterInfo);
+    this.facts = factsOf(device, languageFeatures?.has('subgroup_id') ?? true);
     this.pipelines = new Pipelines(device);
     watchEncoders(device);
     this.lost = device.lost.then((info) => {
@@ -187,7 +182,7 @@ export async function openDevice(gpu: GPU | null | undefined, options: OpenOptio
   const device = await adapter.requestDevice(wanted).catch((cause: unknown) => {
     throw new GpuError(`openDevice: the adapter refused the device: ${messageOf(cause)}`, { cause });
   });
-  const opened = new GqaDevice(device, true, gpu.wgslLanguageFeatures, adapter.info);
+  const opened = new GqaDevice(device, true, gpu.wgslLanguageFeatures);
   alive.set(opened, [gpu, adapter]);
   return opened;
 }

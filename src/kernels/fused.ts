@@ -3,13 +3,6 @@ import { GqaError, LimitExceededError, ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { checkOneOf, checkOptions, checkWhole, describe, isObject, type Known } from '../device/options.ts';
 import {
-  checkMatrix,
-  chooseMatrix,
-  decodeMatrix,
-  matrixWorkgroupBytes,
-  type MatrixVariant,
-} from './decodeMatrix.ts';
-import {
   checkPrefill,
   choosePrefill,
   prefill,
@@ -32,12 +25,12 @@ import type { RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 
 /** One variant of the fused kernel: a template and its sizes. */
-export type FusedVariant = RegistersVariant | TilesVariant | PrefillVariant | MatrixVariant;
+export type FusedVariant = RegistersVariant | TilesVariant | PrefillVariant;
 
-/** Templates of the fused kernel. `matrix` is experimental, and nothing chooses it by itself. */
+/** Templates of the fused kernel. */
 export type FusedTemplate = FusedVariant['template'];
 
-export const FUSED_TEMPLATES: readonly FusedTemplate[] = ['registers', 'tiles', 'prefill', 'matrix'];
+export const FUSED_TEMPLATES: readonly FusedTemplate[] = ['registers', 'tiles', 'prefill'];
 
 /** The template that suits a device and shape, as long as nothing was measured, with its sizes. */
 export function chooseFused(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): FusedVariant {
@@ -60,7 +53,6 @@ export function chooseIn(
   cache: CacheFormat,
   facts: DeviceFacts,
 ): FusedVariant {
-  if (template === 'matrix') return chooseMatrix(shape, cache, facts);
   if (template === 'prefill') return choosePrefill(shape, facts);
   // The sizes that suit a workgroup's share of the rows.
   const share = { ...shape, rowsPerKvHead: Math.ceil(shape.rowsPerKvHead / rowBlocksOf(shape, facts)) };
@@ -80,9 +72,7 @@ export function fusedKernel(
 ): Kernel {
   if (variant.template === 'tiles') return decodeTiles(shape, cache, variant, rows);
   if (variant.template === 'prefill') return prefill(shape, cache, variant, rows);
-  return variant.template === 'matrix'
-    ? decodeMatrix(shape, variant, rows)
-    : decodeRegisters(shape, cache, variant, rows, subgroupSize);
+  return decodeRegisters(shape, cache, variant, rows, subgroupSize);
 }
 
 /** Query rows of a KV head that one workgroup serves. */
@@ -116,10 +106,6 @@ export function variantName(variant: FusedVariant): string {
     const { wgSize, tile, rowBlock, rows, keys } = variant;
     return `prefill wg${wgSize} tile${tile} block${rowBlock} rows${rows} keys${keys}`;
   }
-  if (variant.template === 'matrix') {
-    const { wgSize, tile, rowBlock, unit } = variant;
-    return `matrix wg${wgSize} tile${tile} rows${rowBlock} unit${unit}`;
-  }
   const { wgSize, lanes, tokens, teamRows, blocks, q, code } = variant;
   const shared = q === 'workgroup' ? ' shared-q' : '';
   return `registers wg${wgSize} lanes${lanes} tokens${tokens} rows${teamRows}x${blocks}${shared} ${code}`;
@@ -141,7 +127,6 @@ const SIZES = {
   },
   tiles: { template: true, wgSize: true, tile: true, rowBlock: true, mixWords: true },
   prefill: { template: true, wgSize: true, tile: true, rowBlock: true, rows: true, keys: true },
-  matrix: { template: true, wgSize: true, tile: true, rowBlock: true, unit: true },
 } satisfies { readonly [T in FusedTemplate]: Known<Extract<FusedVariant, { readonly template: T }>> };
 
 /** Throws ShapeError for what is no variant: another template, sizes that are missing or no positive whole numbers. */
@@ -203,8 +188,6 @@ function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, 
       return checkTiles(shape, cache, variant);
     case 'prefill':
       return checkPrefill(variant);
-    case 'matrix':
-      return checkMatrix(shape, cache, variant, facts);
   }
 }
 
@@ -212,6 +195,5 @@ function checkSizes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant, 
 function workgroupBytes(shape: GqaShape, cache: CacheFormat, variant: FusedVariant): number {
   if (variant.template === 'tiles') return tilesWorkgroupBytes(shape, cache, variant);
   if (variant.template === 'prefill') return prefillWorkgroupBytes(shape, variant);
-  if (variant.template === 'matrix') return matrixWorkgroupBytes(shape, variant);
   return registersWorkgroupBytes(shape, cache, variant);
 }

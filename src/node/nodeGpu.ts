@@ -54,8 +54,8 @@ export async function nodeGpu(options: NodeGpuOptions = {}): Promise<NodeGpu> {
   return own ? pickOwn(own, request) : pickAdapter(await loadDawn(), request);
 }
 
-/** @internal Dawn's flag for features that no browser offers, such as subgroup matrices. */
-export const EXPERIMENTAL_FEATURES = 'enable-dawn-features=allow_unsafe_apis';
+/** Dawn's flag for features that no browser offers. */
+const EXPERIMENTAL_FEATURES = 'enable-dawn-features=allow_unsafe_apis';
 
 /** The system's adapters, best first, without the embedded one. Throws NoAdapterError when Dawn is not installed. */
 export async function nodeAdapters(): Promise<ListedAdapter[]> {

@@ -97,7 +97,7 @@ function keysOf(p: AttentionProblem, row: RowPlace): number[] {
 }
 
 /** The scaled product of the query at `at` with the key at `k`. */
-function product(
+export function product(
   { q, k, headDim, smScale }: AttentionProblem,
   at: number,
   key: number,

@@ -135,7 +135,7 @@ describe('results', () => {
     const { tool, adapter, ...rest } = metadata;
     expect(tool).toMatch(/^gqa-webgpu \d+\.\d+\.\d+/);
     expect(out).toContain(`on "${adapter}"`);
-    expect(rest).toEqual({ kernel: 'auto', kv_dtype: 'f32', scale: '0.125', causal: 'true' });
+    expect(rest).toEqual({ kernel: 'auto', kv_dtype: 'f32', scale: '0.125', causal: 'last-key' });
   });
 
   test('five queries, ragged lengths with an empty sequence, F16 and BF16: rows without keys get the floor', async () => {
@@ -171,7 +171,7 @@ describe('results', () => {
     );
     expect(error).toBe('');
     await expectRight({ ...problem, causal: false, smScale: -0.25 });
-    expect((await readOutput()).metadata).toMatchObject({ kernel: 'plain', scale: '-0.25', causal: 'false' });
+    expect((await readOutput()).metadata).toMatchObject({ kernel: 'plain', scale: '-0.25', causal: 'none' });
   });
 
   test('--kv-dtype f16 rounds k and v, and says which values were cut', async () => {

@@ -81,9 +81,9 @@ describe('bad input leaves the output as it was', () => {
       [Q, K, zeros('v', [2, 1, 9, D])],
       '"v": expected [2, 2, 9, Dv], because k is [2, 2, 9, 64]; got [2, 1, 9, 64]',
     ],
-    ['Dv 20', [Q, K, zeros('v', [2, 2, 9, 20])], '"v": Dv: expected a multiple of 8 from 8 to 512, got 20'],
+    ['Dv 0', [Q, K, zeros('v', [2, 2, 9, 0])], '"v": Dv: expected a whole number from 1 to 512, got 0'],
     ['Hq % Hkv', [Q, zeros('k', [2, 3, 9, D]), V], '"k": Hq (8) must be a multiple of Hkv (3)'],
-    ['D 44', [zeros('q', [2, 8, 1, 44]), K, V], '"q": D: expected a multiple of 8 from 8 to 512, got 44'],
+    ['D 513', [zeros('q', [2, 8, 1, 513]), K, V], '"q": D: expected a whole number from 1 to 512, got 513'],
     ['Lq 0', [zeros('q', [2, 8, 0, D]), K, V], '"q": Lq: expected a whole number from 1 to 32768, got 0'],
     ['B 0', [zeros('q', [0, 8, 1, D]), K, V], '"q": B: expected a whole number from 1 to 4096, got 0'],
     ['T 0', [Q, zeros('k', [2, 2, 0, D]), V], '"k": T: expected a positive whole number, got 0'],
@@ -122,7 +122,7 @@ describe('bad input leaves the output as it was', () => {
     [
       'kernel',
       ['--kernel', 'flash'],
-      "argument 'flash' is invalid. Allowed choices are auto, registers, tiles, prefill, matrix, plain.",
+      "argument 'flash' is invalid. Allowed choices are auto, registers, tiles, prefill, plain.",
     ],
     ['scale inf', ['--scale', 'Infinity'], 'expected a finite f32 number, got "Infinity".'],
     ['scale past f32', ['--scale', '1e39'], 'expected a finite f32 number, got "1e39".'],
@@ -131,6 +131,112 @@ describe('bad input leaves the output as it was', () => {
     ['adapter', ['--adapter', 'no such card'], 'adapter "no such card" was asked for, but'],
     ['option', ['--kernels', 'plain'], "unknown option '--kernels'"],
   ])('bad %s', async (_, options, message) => {
+    await writeSafetensors(input, [Q, K, V]);
+    const { error } = await expectUntouched(() => gqaAttend(input, '--out', output, ...options));
+    expect(error).toContain(message);
+  });
+
+  const MASK = ['--mask', 'm'];
+  const PAST = ['--past-k', 'pk', '--past-v', 'pv'];
+  test.each<[string, string[], TensorData[], string]>([
+    [
+      'no mask',
+      MASK,
+      [Q, K, V],
+      '"m": expected F32, F16, BF16, BOOL that broadcasts to [B, Hq, Lq, T] = [2, 8, 1, 9]; not in',
+    ],
+    [
+      'mask of 10 keys',
+      MASK,
+      [Q, K, V, zeros('m', [10])],
+      '"m": expected F32, F16, BF16, BOOL that broadcasts to [B, Hq, Lq, T] = [2, 8, 1, 9]; got F32 [10]',
+    ],
+    ['mask of KV heads', MASK, [Q, K, V, zeros('m', [2, 1, 9])], '[2, 8, 1, 9]; got F32 [2, 1, 9]'],
+    ['mask of no keys', MASK, [Q, K, V, zeros('m', [0])], '[2, 8, 1, 9]; got F32 [0]'],
+    ['mask of five axes', MASK, [Q, K, V, zeros('m', [1, 1, 1, 1, 9])], '; got F32 [1, 1, 1, 1, 9]'],
+    ['mask of integers', MASK, [Q, K, V, zeros('m', [9], 'I64')], '; got I64 [9]'],
+    [
+      'NaN in a mask',
+      MASK,
+      [Q, K, V, withNaN(zeros('m', [8, 1, 9]), 10)],
+      '"m": expected finite numbers or -Infinity, got NaN at [0, 1, 0, 1]',
+    ],
+    [
+      'bias of booleans',
+      ['--bias', 'm'],
+      [Q, K, V, zeros('m', [9], 'BOOL')],
+      '"m": expected F32, F16, BF16 that broadcasts',
+    ],
+    ['bias of 8 keys', ['--bias', 'm'], [Q, K, V, zeros('m', [8])], '[2, 8, 1, 9]; got F32 [8]'],
+    [
+      'sinks of KV heads',
+      ['--sink-logits', 's'],
+      [Q, K, V, zeros('s', [2])],
+      '"s": expected F32, F16, BF16 [8]; got F32 [2]',
+    ],
+    [
+      'NaN in sinks',
+      ['--sink-logits', 's'],
+      [Q, K, V, withNaN(zeros('s', [8]), 3)],
+      '"s": expected finite numbers, got NaN at [3]',
+    ],
+    ['lengths that are not there', ['--kv-lens', 'n'], [Q, K, V], '"n": expected one of I8,'],
+    [
+      'past of another head dim',
+      PAST,
+      [Q, K, V, zeros('pk', [2, 2, 3, 8]), zeros('pv', [2, 2, 3, D])],
+      '"pk": expected [2, 2, P, 64], because k is [2, 2, 9, 64]; got [2, 2, 3, 8]',
+    ],
+    [
+      'pasts of unlike lengths',
+      PAST,
+      [Q, K, V, zeros('pk', [2, 2, 3, D]), zeros('pv', [2, 2, 4, D])],
+      '"pv": expected [2, 2, 3, 64], because v is [2, 2, 9, 64]; got [2, 2, 4, 64]',
+    ],
+    [
+      'NaN in the past',
+      PAST,
+      [Q, K, V, withNaN(zeros('pk', [2, 2, 1, D]), 2 * D + 1), zeros('pv', [2, 2, 1, D])],
+      '"pk": expected finite numbers, got NaN at [1, 0, 0, 1]',
+    ],
+    [
+      'three axes',
+      [],
+      [zeros('q', [2, 1, 8]), K, V],
+      'got F32 [2, 1, 8]; --heads would make it [B, Lq, Hq * D]',
+    ],
+    [
+      'three axes that heads do not divide',
+      ['--heads', '3'],
+      [zeros('q', [2, 1, 8]), K, V],
+      '"q": expected [B, Lq, Hq * D] with Hq 3, as --heads says; got [2, 1, 8]',
+    ],
+    [
+      'four axes with other heads',
+      ['--kv-heads', '4'],
+      [Q, K, V],
+      '"k": expected F32, F16, BF16 [B, Hkv, T, D] with Hkv 4, as --kv-heads says; got [2, 2, 9, 64]',
+    ],
+  ])('%s', async (_, options, tensors, message) => {
+    await writeSafetensors(input, tensors);
+    const { error } = await expectUntouched(() => gqaAttend(input, '--out', output, ...options));
+    expect(error).toContain(message);
+  });
+
+  test.each<[string[], string]>([
+    [['--past-k', 'k'], '--past-k: expected --past-v beside it, got none'],
+    [['--past-v', 'v'], '--past-v: expected --past-k beside it, got none'],
+    [
+      ['--window', '4', '--no-causal'],
+      '--window: expected --causal first-key or last-key beside it, got none',
+    ],
+    [['--alibi', '--causal', 'none'], '--alibi: expected --causal first-key or last-key beside it, got none'],
+    [['--window', '0'], 'expected a whole number from 1 to 4294967295, got "0".'],
+    [['--softcap', '0'], 'expected a number from 1e-30 to 1e30, got "0".'],
+    [['--page-size', '12'], 'Allowed choices are 8, 16, 32, 64, 128, 256.'],
+    [['--causal', 'left'], 'Allowed choices are last-key, first-key, none.'],
+    [['--scores', 'raw'], 'Allowed choices are scaled, capped, biased, weights.'],
+  ])('%j', async (options, message) => {
     await writeSafetensors(input, [Q, K, V]);
     const { error } = await expectUntouched(() => gqaAttend(input, '--out', output, ...options));
     expect(error).toContain(message);

@@ -111,7 +111,7 @@ describe('refusals', () => {
     [['-d', '4096', '--capacity', '1024'], 'expected at most the capacity of 1024, got 4096'],
     [['-m', 'lama-3'], 'no preset, file or folder is called "lama-3"'],
     [['-ctk', 'f8'], 'expected f32, f16, bf16, int8, int4, got "f8"'],
-    [['--kernel', 'fast'], 'expected auto, registers, tiles, prefill, matrix, plain, got "fast"'],
+    [['--kernel', 'fast'], 'expected auto, registers, tiles, prefill, plain, got "fast"'],
     [['-o', 'xml'], 'xml'],
     [['--repz', '3'], "unknown option '--repz'"],
     [['extra'], 'too many arguments'],

@@ -1,7 +1,8 @@
 // check.node.test.ts: what `gqa check` makes of right, wrong and broken kernels.
 import { Command, CommanderError } from 'commander';
 import { describe, expect, test } from 'vitest';
-import { checkCase, SOFTWARE_CASES, type CheckCase } from '../../bench/check/cases.ts';
+import { SOFTWARE_CASES } from '../../bench/check/cases.ts';
+import { checkCase, type CheckCase } from '../../bench/check/checkCase.ts';
 import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../bench/check/check.ts';
 import type { runProblem } from '../../bench/check/runProblem.ts';
 import { checkDevice, registerCheck } from '../../cli/check.ts';
@@ -255,7 +256,7 @@ describe('checkDevice', () => {
     const { text, exitCode } = await checkDevice(opened(), { cases: TINY, run: right }, 'md');
     expect(exitCode).toBe(0);
     expect(text).toMatch(
-      /^gqa \S+ check on "Card" \(\w+ \S+, dawn \(webgpu \S+\)\), 2 of the grid's 139 cases, \d+\.\d s\n\n\| kernel/,
+      /^gqa \S+ check on "Card" \(\w+ \S+, dawn \(webgpu \S+\)\), 2 of the grid's 170 cases, \d+\.\d s\n\n\| kernel/,
     );
     expect(text).not.toContain('--full');
     expect(text).toContain('\nok: 6 runs of 2 cases, all within the bounds');
@@ -330,7 +331,7 @@ describe('checkDevice', () => {
 
 describe('usage errors', () => {
   test.each([
-    [['--kernel', 'plain,flash'], 'expected registers, tiles, prefill, matrix, plain, got "flash"'],
+    [['--kernel', 'plain,flash'], 'expected registers, tiles, prefill, plain, got "flash"'],
     [['-o', 'csv'], "argument 'csv' is invalid. Allowed choices are md, json."],
     [['--quick', '--full'], "option '--full' cannot be used with option '--quick'"],
     [['--qick'], "unknown option '--qick'"],

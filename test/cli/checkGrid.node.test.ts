@@ -1,13 +1,7 @@
 // checkGrid.node.test.ts: which cases `gqa check` has, and which runs come of them.
 import { describe, expect, test } from 'vitest';
-import {
-  CHECK_CASES,
-  checkCase,
-  elementName,
-  quickCases,
-  SOFTWARE_CASES,
-  type CheckCase,
-} from '../../bench/check/cases.ts';
+import { CHECK_CASES, quickCases, SOFTWARE_CASES } from '../../bench/check/cases.ts';
+import { checkCase, elementName, type CheckCase } from '../../bench/check/checkCase.ts';
 import { planChecks, type CheckOptions } from '../../bench/check/check.ts';
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
@@ -123,16 +117,6 @@ describe('planChecks', () => {
     ]);
     expect(plan(GPU_FACTS, SMALL, { kernels: ['tiles', 'registers'] })).toEqual(['tiles', 'registers']);
     expect(plan(GPU_FACTS, SMALL, { kernels: ['plain'] })).toEqual(['plain']);
-  });
-
-  test('matrices where the device has some, and for what they are made for', () => {
-    const facts = { ...GPU_FACTS, matrixUnit: 16 };
-    const kernels = ['matrix'] as const;
-    expect(plan(facts, { ...SMALL, kType: 'f16' }, { kernels })).toEqual(['matrix']);
-    expect(plan(facts, { ...SMALL, kType: 'f16', vType: 'int8' }, { kernels })).toEqual([]);
-    expect(plan(GPU_FACTS, { ...SMALL, kType: 'f16' }, { kernels })).toEqual([]);
-    expect(plan(facts, { ...SMALL, vHeadDim: 128, kType: 'f16' }, { kernels })).toEqual([]);
-    expect(plan(facts, { ...SMALL, headDim: 40, kType: 'f16' }, { kernels })).toEqual([]);
   });
 
   test('in the sizes that the device would take', () => {

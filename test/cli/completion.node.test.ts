@@ -55,6 +55,7 @@ const CASES: readonly (readonly [line: string, words: readonly string[]])[] = [
   ['gqa -o js', ['json', 'jsonl']],
   ['gqa attend --kv-dtype i', ['int4', 'int8']],
   ['gqa attend --kernel=r', ['registers']],
+  ['gqa attend --causal f', ['first-key']],
   ['gqa --kernel registers,ti', ['registers,tiles']],
   ['gqa bench -ctk f16,b', ['f16,bf16']],
   ['gqa bench --cache=h', ['hot']],

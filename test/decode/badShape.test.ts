@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => cache.destroy());
 
-const KERNEL_LIST = 'decoder: kernel must be one of auto, registers, tiles, prefill, matrix, plain';
+const KERNEL_LIST = 'decoder: kernel must be one of auto, registers, tiles, prefill, plain';
 const TILES = { template: 'tiles', wgSize: 16, tile: 32, rowBlock: 4, mixWords: 1 } as const;
 const REGISTERS = {
   template: 'registers',
@@ -93,9 +93,9 @@ describe('a decoder', () => {
     [{ kernel: 'fused' as never }, `${KERNEL_LIST}, got "fused"`],
     [
       { variant: { template: 'shuffle' } as never },
-      'variant: template must be one of registers, tiles, prefill, matrix, got "shuffle"',
+      'variant: template must be one of registers, tiles, prefill, got "shuffle"',
     ],
-    [{ variant: {} as never }, 'variant: template must be one of registers, tiles, prefill, matrix, got undefined'],
+    [{ variant: {} as never }, 'variant: template must be one of registers, tiles, prefill, got undefined'],
     [{ variant: { ...TILES, tile: 0 } }, 'variant: tile: expected a whole number from 1 to 65536, got 0'],
     [
       { variant: { ...TILES, wgSize: 17.5 } },

@@ -104,7 +104,7 @@ test('more than the adapter has: the limit, what is needed, what is available', 
 
 test.each<[Partial<DeviceNeeds>, string]>([
   [{ numQHeads: 30 }, 'numQHeads (30) must be a multiple of numKvHeads (8)'],
-  [{ headDim: 100 }, 'headDim must be one of'],
+  [{ headDim: 100 }, 'headDim: expected a multiple of 8 from 8 to 512, got 100'],
   [{ capacity: 0 }, 'capacity: expected a whole number from 1 to 16777216, got 0'],
   [{ kType: 'int16' as never }, 'kType must be one of f32, f16, bf16, int8, int4, got "int16"'],
 ])('bad numbers: %o', async (wrong, expected) => {

@@ -1,4 +1,4 @@
-// features.test.ts: softcap, windows, sink logits, ALiBi, bias and trees, alone and together, on each kernel against float64.
+// features.test.ts: softcap, windows, sink logits, ALiBi, bias and trees, apart and together, on each kernel against float64.
 import { describe, expect, test } from 'vitest';
 import {
   randomProblem,
@@ -15,11 +15,16 @@ import { testDevice } from '../support/device.ts';
 import { KERNELS } from '../support/kernels.ts';
 
 const device = await testDevice();
-const kernels = KERNELS.filter((kernel) => kernel !== 'matrix');
+const kernels = KERNELS;
 
 const LENS = [130, 3, 0, 1, 64];
 const KEYS = 133;
-const [B, HQ] = [LENS.length, 6];
+/** Small heads and groups: what a shader costs to compile grows with both, and features know neither. */
+const [B, HQ, D] = [LENS.length, 4, 16];
+/** Positions of a step where sequences differ in them. */
+const RAGGED = [3, 2, 0, 1, 1];
+/** A window that some sequences exceed, and a step of several positions. */
+const [WINDOW, Q] = [33, 3];
 
 /** Numbers of each query head, no two alike. */
 const perHead = (from: number, step: number) => Array.from({ length: HQ }, (_, h) => from + h * step);
@@ -53,7 +58,7 @@ function problemOf(
     batch: B,
     numQHeads: HQ,
     numKvHeads: 2,
-    headDim: 64,
+    headDim: D,
     qLen,
     kvLens: LENS,
     capacity: KEYS,
@@ -63,16 +68,21 @@ function problemOf(
   });
 }
 
-const ALL = { softcap: 1.5, sinkLogits, bias: biasOf([B, HQ, 3, KEYS]) };
+/** What meets in no line of a kernel is tried together: each kernel takes a second to compile. */
+const CAP_SINKS = { softcap: 0.7, sinkLogits };
+const CAPPED = { softcap: 1.5, sinkLogits };
+const ROWS_BIAS = { bias: biasOf([B, HQ, Q, KEYS]) };
+const SLOPES_BIAS = { ...ROWS_BIAS, alibiSlopes };
+const ALL_WINDOW = { ...CAPPED, ...ROWS_BIAS, window: WINDOW, alibiSlopes };
+const ALL_TREES = { ...CAPPED, ...ROWS_BIAS, treeMasks };
+
 const CASES: readonly (readonly [string, ProblemFeatures, number])[] = [
-  ['softcap', { softcap: 0.7 }, 1],
-  ['sink logits', { sinkLogits }, 1],
-  ['ALiBi', { alibiSlopes }, 1],
-  ['a bias for each row', { bias: biasOf([B, HQ, 3, KEYS]) }, 3],
-  ['a window, several positions', { window: 7 }, 3],
-  ['trees', { treeMasks }, 3],
-  ['all that go with windows', { ...ALL, window: 33, alibiSlopes }, 3],
-  ['all that go with trees', { ...ALL, treeMasks }, 3],
+  ['softcap and sink logits', CAP_SINKS, 1],
+  ['ALiBi and a bias for each row', SLOPES_BIAS, Q],
+  ['a window, several positions', { window: 7 }, Q],
+  ['trees', { treeMasks }, Q],
+  ['all that go with windows', ALL_WINDOW, Q],
+  ['all that go with trees', ALL_TREES, Q],
 ];
 
 const fusedOnes = kernels.filter((kernel) => kernel !== 'plain');
@@ -93,23 +103,36 @@ describe.each(kernels)('features on %s', (kernel) => {
     await expectRight(problemOf(features, qLen), kernel);
   });
 
+  // In the kernels of the cases above.
+  test.each([
+    ['ALiBi and a bias for each row', SLOPES_BIAS],
+    ['a window', { window: 7 }],
+    ['trees', { treeMasks }],
+    ['all that go with windows', ALL_WINDOW],
+    ['all that go with trees', ALL_TREES],
+  ])('sequences of different positions: %s', async (_, features) => {
+    await expectRight(problemOf(features, Q, { qLens: RAGGED }), kernel);
+  });
+
   test('windows of every border: their kernels read no key before them', async () => {
-    for (const window of [1, 2, 63, 64, 65, 129, 130, 131, 4_000_000_000]) {
+    // The plain kernel is another one for each window.
+    const all = [1, 2, 63, 64, 65, 129, 130, 131, 4_000_000_000];
+    for (const window of kernel === 'plain' ? [1, 64, 130] : all) {
       await expectRight(withoutKeysBefore(problemOf({ window }, 1), window), kernel);
     }
   });
 
   test('a bias that hides all keys leaves nothing, or the sinks', async () => {
-    const hidden = biasOf([1, 1, 1, KEYS]);
-    hidden.values.fill(-Infinity);
-    const rows = B * HQ;
-    const nothing = await runProblem(device, problemOf({ bias: hidden }, 1), { kernel });
+    const bias = biasOf([1, 1, 1, KEYS]);
+    bias.values.fill(-Infinity);
+    const rows = B * HQ * Q;
+    const nothing = await runProblem(device, problemOf({ alibiSlopes, bias }, Q), { kernel });
     expect(nothing.o.every((x) => x === 0)).toBe(true);
     expect(Array.from(nothing.lse)).toEqual(Array.from({ length: rows }, () => LSE_EMPTY));
-    const { o, lse } = await runProblem(device, problemOf({ bias: hidden, sinkLogits }, 1), { kernel });
+    const { o, lse } = await runProblem(device, problemOf({ ...ALL_WINDOW, bias }, Q), { kernel });
     expect(o.every((x) => x === 0)).toBe(true);
     expect(Array.from(lse)).toEqual(
-      Array.from({ length: rows }, (_, row) => Math.fround(sinkLogits[row % HQ]!)),
+      Array.from({ length: rows }, (_, row) => Math.fround(sinkLogits[Math.floor(row / Q) % HQ]!)),
     );
   });
 });
@@ -129,25 +152,27 @@ function withoutKeysBefore(problem: StoredProblem, window: number): StoredProble
 }
 
 describe.each(fusedOnes)('features on %s', (kernel) => {
-  test('keys that a window, a tree or a bias hides may hold NaN', async () => {
-    const features = { window: 5, bias: biasOf([1, 1, 1, KEYS]) };
-    const right = problemOf(features, 3);
+  test.each([
+    ['a window', ALL_WINDOW],
+    ['a tree', ALL_TREES],
+  ])('keys that %s or a bias hides may hold NaN', async (_, features) => {
+    const right = problemOf({ ...features, bias: biasOf([1, 1, 1, KEYS]) }, Q);
     const [k, v] = [right.k.slice(), right.v.slice()];
-    for (let slot = 0; slot < k.length / 64; slot++) {
+    for (let slot = 0; slot < k.length / D; slot++) {
       if ((slot % KEYS) % 5 !== 0) continue;
-      k.fill(NaN, slot * 64, (slot + 1) * 64);
-      v.fill(NaN, slot * 64, (slot + 1) * 64);
+      k.fill(NaN, slot * D, (slot + 1) * D);
+      v.fill(NaN, slot * D, (slot + 1) * D);
     }
     await expectRight(storeProblem({ ...right, k, v }), kernel);
   });
 
   test('scores far above a cap count as the cap; one past f32 is bad for all that', async () => {
-    const problem = problemOf({ softcap: 0.7 }, 1);
+    const problem = problemOf(CAP_SINKS, 1);
     problem.q.forEach((x, i) => (problem.q[i] = x * 1e4));
     await expectRight(problem, kernel);
-    problem.q.fill(3e38, 0, 64);
+    problem.q.fill(3e38, 0, D);
     const { o, lse } = await runProblem(device, problem, { kernel });
-    expect(o.subarray(0, 64).every(Number.isNaN)).toBe(true);
+    expect(o.subarray(0, D).every(Number.isNaN)).toBe(true);
     expect(lse[0]).toBeNaN();
     expect(lse.subarray(1).some(Number.isNaN)).toBe(false);
   });

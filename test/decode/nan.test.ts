@@ -20,7 +20,7 @@ const options = {
 const GROUP = 4;
 const CAPACITY = 150;
 
-describe.each(KERNELS.filter((kernel) => kernel !== 'matrix'))('%s', (kernel) => {
+describe.each(KERNELS)('%s', (kernel) => {
   const cases = KV_TYPES.flatMap((type) =>
     (['k', 'v'] as const).flatMap((tensor) =>
       [1, 4].flatMap((numSplits) =>

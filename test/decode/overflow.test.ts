@@ -87,7 +87,7 @@ function expectRows(
   expect(distances(got.o, truth.o, D)).toEqual([]);
 }
 
-describe.each(KERNELS.filter((kernel) => kernel !== 'matrix'))('%s', (kernel) => {
+describe.each(KERNELS)('%s', (kernel) => {
   const splits = kernel === 'plain' ? [1] : [1, 3];
 
   test.each(KV_TYPES.flatMap((type) => splits.map((numSplits) => [type, numSplits] as const)))(

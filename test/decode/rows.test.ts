@@ -30,7 +30,7 @@ import {
 } from '../support/placedRows.ts';
 
 const device = await testDevice();
-const kernels: readonly DecodeKernel[] = [...KERNELS.filter((kernel) => kernel !== 'matrix'), 'prefill'];
+const kernels: readonly DecodeKernel[] = [...KERNELS, 'prefill'];
 
 const [HQ, D, DV] = [6, 64, 32];
 // All positions, none, one over no key, a sequence shorter than its positions, and one in between.

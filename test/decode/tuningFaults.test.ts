@@ -66,7 +66,7 @@ describe('an entry for this device', () => {
     [
       'a template that there is not',
       { ...TILES, template: 'fast' },
-      'must be one of registers, tiles, prefill, matrix, got "fast"',
+      'must be one of registers, tiles, prefill, got "fast"',
     ],
     ['no template', { wgSize: 16 }, 'got undefined'],
   ])('with %s', (_, variant, text) => {

@@ -14,13 +14,12 @@ import { emulatedProbe, emulatedRegisters } from '../support/subgroupEmulation.t
 const { gpu, webgpu } = await nodeGpu();
 const device = await openDevice(gpu, { descriptor: () => ({ label: 'naga' }) });
 
-const counts: Record<Needs, number> = { nothing: 0, subgroups: 0, 'subgroup matrices': 0 };
+const counts: Record<Needs, number> = { nothing: 0, subgroups: 0 };
 
 afterAll(() => {
   device.destroy();
   process.stdout.write(
-    `naga: ${counts.nothing} shaders compiled; ${counts.subgroups} on subgroups read as far as that feature; ` +
-      `${counts['subgroup matrices']} left out (decode_matrix, whose extension naga does not know)\n`,
+    `naga: ${counts.nothing} shaders compiled; ${counts.subgroups} on subgroups read as far as that feature\n`,
   );
 });
 
@@ -74,14 +73,6 @@ describe('naga does not know', () => {
     expect(await says([kernel!])).toEqual([
       expect.stringContaining('`subgroups` enable-extension is not yet'),
     ]);
-  });
-
-  test.each(groups('subgroup matrices'))('the extension of %s', async (_, { kernels }) => {
-    const linked = kernels();
-    counts['subgroup matrices'] += linked.length;
-    const said = await says(linked.map(unnamed));
-    expect(said).toHaveLength(linked.length);
-    expect(said.filter((message) => !message.includes('unknown enable-extension'))).toEqual([]);
   });
 });
 

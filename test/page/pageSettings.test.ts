@@ -54,7 +54,7 @@ describe('readSettings', () => {
     ['depth=1,,2', 'depth must be a whole number from 1 to 16777216, got ""'],
     ['reps=-1', 'reps must be a whole number from 1 to 16777216, got "-1"'],
     ['heads=3.5', 'heads must be a whole number from 1 to 16777216, got "3.5"'],
-    ['kernel=fast', 'kernel must be of auto, registers, tiles, prefill, matrix, plain, got "fast"'],
+    ['kernel=fast', 'kernel must be of auto, registers, tiles, prefill, plain, got "fast"'],
     ['cache-type-k=f64', 'cache-type-k must be of f32, f16, bf16, int8, int4, got "f64"'],
     ['no-check=maybe', 'no-check takes no value, 1 or 0, got "maybe"'],
     ['seed=1&seed=2', 'seed is given more than once'],

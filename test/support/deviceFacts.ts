@@ -9,7 +9,6 @@ export const GPU_FACTS: DeviceFacts = {
   subgroupMinSize: 32,
   subgroupMaxSize: 32,
   subgroupSizeControl: false,
-  matrixUnit: 0,
   maxInvocations: 256,
   maxWorkgroupStorage: 16384,
   maxBindingBytes: 128 * 2 ** 20,

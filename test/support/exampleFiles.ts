@@ -36,6 +36,11 @@ export async function writeExampleFiles(): Promise<void> {
     'in.safetensors',
     ['q', 'k', 'v'].map((name) => tensor(name, [1, 1, 1, 64])),
   );
+  await writeSafetensors('onnx.safetensors', [
+    tensor('q', [1, 2, 3, 8]),
+    ...['k', 'v', 'past_key', 'past_value'].map((name) => tensor(name, [1, 1, 3, 8])),
+    tensor('attn_mask', [3, 6]),
+  ]);
   await writeSafetensors(
     'hidden.safetensors',
     Array.from({ length: LAYERS }, (_, n) => tensor(`model.layers.${n}.self_attn`, [48, HIDDEN])),

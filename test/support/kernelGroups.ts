@@ -25,7 +25,7 @@ import { chosenRegisters, everyTwoSizes } from './registersSizes.ts';
 import { HEAD_DIMS } from './shapes.ts';
 
 /** What a group's kernels need beyond WebGPU's core. */
-export type Needs = 'nothing' | 'subgroups' | 'subgroup matrices';
+export type Needs = 'nothing' | 'subgroups';
 
 /** Kernels of one kind. */
 export interface KernelGroup {
@@ -146,13 +146,6 @@ function triedKernels(template: FusedTemplate, headDim: number, facts: DeviceFac
   );
 }
 
-/** What decode_matrix takes for its largest rows: more than WebGPU guarantees, and no more than GPUs with matrices have. */
-const MATRIX_WORKGROUP_BYTES = 49152;
-
-function matrixFacts(unit: number): DeviceFacts {
-  return { ...GPU_FACTS, matrixUnit: unit, maxWorkgroupStorage: MATRIX_WORKGROUP_BYTES };
-}
-
 const DEVICES = {
   GPU: GPU_FACTS,
   CPU: SOFTWARE_FACTS,
@@ -182,7 +175,6 @@ function tunedGroups(headDim: number): KernelGroup[] {
 
 function groupsOf(headDim: number): KernelGroup[] {
   const problems = problemsOf(headDim);
-  const inF16 = problems.filter(([, format]) => format === F16);
   const named = (what: string) => `head dim ${headDim}: ${what}`;
   return [
     ...Object.entries(DEVICES).map(([kind, facts]) =>
@@ -193,11 +185,6 @@ function groupsOf(headDim: number): KernelGroup[] {
     ...(['GPU', 'CPU'] as const).map((kind) =>
       group(named(`decode_registers in sizes for a ${kind}`), 'subgroups', () =>
         chosenKernels('registers', problems, DEVICES[kind]),
-      ),
-    ),
-    ...[8, 16].map((unit) =>
-      group(named(`decode_matrix in units of ${unit}`), 'subgroup matrices', () =>
-        chosenKernels('matrix', inF16, matrixFacts(unit)),
       ),
     ),
     ...(TUNED_HEAD_DIMS.includes(headDim) ? tunedGroups(headDim) : []),

@@ -6,10 +6,9 @@ import { testDevice } from './device.ts';
 
 const { facts } = await testDevice();
 
-/** All of them but prefill, which nothing chooses for a step and `prefill.test.ts` tries; registers only where there are subgroups, matrix only where there are subgroup matrices. */
+/** All of them but `prefill`, which its own tests try; registers only where there are subgroups. */
 export const KERNELS: readonly DecodeKernel[] = DECODE_KERNELS.filter((kernel) => {
   if (kernel === 'prefill') return false;
-  if (kernel === 'matrix') return facts.matrixUnit > 0;
   return kernel !== 'registers' || hasRegisters(facts);
 });
 

@@ -2,7 +2,6 @@
 import source from '../../../shaders/probe/subgroup_probe.wgsl?raw';
 import { link } from '../../device/wgsl.ts';
 import type { DeviceFacts } from '../../device/deviceFacts.ts';
-import { MATRIX_LANES } from '../decodeMatrix.ts';
 import type { FusedVariant } from '../fused.ts';
 import type { Grid, Kernel } from '../kernel.ts';
 import { SUBGROUP } from '../lib.ts';
@@ -27,9 +26,7 @@ export interface SubgroupReport extends TeamSizes {
 /** The teams of a variant on a device; undefined for one that needs no subgroups. */
 export function teamsOf(variant: FusedVariant, facts: DeviceFacts): TeamSizes | undefined {
   if (variant.template === 'tiles' || variant.template === 'prefill') return undefined;
-  const { wgSize } = variant;
-  if (variant.template === 'matrix') return { wgSize, lanes: MATRIX_LANES };
-  const { lanes } = variant;
+  const { wgSize, lanes } = variant;
   return { wgSize, lanes, askedSize: askedSubgroupSize(lanes, facts) };
 }
 

@@ -2,7 +2,7 @@
 import { Option } from 'commander';
 import { fullDescriptor } from '../../device/deviceRequest.ts';
 import { type GqaDevice, openDevice } from '../../device/gqaDevice.ts';
-import { nodeGpu, EXPERIMENTAL_FEATURES } from '../nodeGpu.ts';
+import { nodeGpu } from '../nodeGpu.ts';
 import type { NodeGpu } from '../adapters.ts';
 import { taking } from './completionValues.ts';
 
@@ -34,16 +34,14 @@ export interface NodeDevice {
 
 /**
  * Opens a device with all that the adapter has and the kernels can use. What a person should know of the choice (that
- * it is a software adapter, say) goes to `warn`, by default stderr, one line each. `experimental`: with features that no
- * browser offers, which the matrix kernel needs. Throws NoAdapterError.
+ * it is a software adapter, say) goes to `warn`, by default stderr, one line each. Throws NoAdapterError.
  */
 export async function openNode(
-  { adapter, requireGpu, experimental }: AdapterOptions & { readonly experimental?: boolean },
+  { adapter, requireGpu }: AdapterOptions,
   warn: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
 ): Promise<NodeDevice> {
   const found = await nodeGpu({
     requireGpu: requireGpu === true,
-    dawnFlags: experimental ? [EXPERIMENTAL_FEATURES] : [],
     ...(adapter !== undefined && { adapter }),
   });
   for (const note of found.notes) warn(`warning  ${note}`);

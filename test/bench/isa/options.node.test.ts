@@ -59,7 +59,7 @@ describe('options', () => {
     [['--shapes', '32/8/128/1'], 'expected heads/KV heads/head dim'],
     [['--types', 'f8'], 'expected f32, f16'],
     [['--q-lens', '32769'], 'expected a whole number from 1 to 32768'],
-    [['--kernels', 'matrix'], 'expected auto, tiles'],
+    [['--kernels', 'plain'], 'expected auto, tiles'],
   ])('%j is refused', (args, says) => {
     const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     expect(() => parseFlags(args)).toThrow();

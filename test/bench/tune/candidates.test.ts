@@ -33,12 +33,6 @@ describe.each([
   });
 });
 
-test('never begins with matrices, which are experimental', () => {
-  const facts = { ...GPU_FACTS, matrixUnit: 16 };
-  for (const shape of shapes)
-    expect(startVariants(shape, F16, facts)).toEqual(startVariants(shape, F16, GPU_FACTS));
-});
-
 test('rows of a KV head that are spread over workgroups stay so, but where that itself is tried', () => {
   const shape = checkShape({ numQHeads: 32, numKvHeads: 1, headDim: 128 });
   const from = chooseIn('registers', shape, F16, GPU_FACTS);
