@@ -2,7 +2,7 @@
 import { CheckpointError, quote } from '../../src/checkpoint/format/checkpointError.ts';
 import type { SafetensorsFile } from '../../src/checkpoint/format/file.ts';
 import type { TensorInfo } from '../../src/checkpoint/format/safetensors.ts';
-import { checkWhole, MAX_BATCH, MAX_HEAD_DIM, MAX_HEADS } from '../../src/kernels/shape.ts';
+import { checkWhole, MAX_BATCH, MAX_HEAD_DIM, MAX_HEADS, MAX_Q_LEN } from '../../src/kernels/shape.ts';
 import type { TensorOptions } from './attendOptions.ts';
 
 /** A tensor of rows: [B, heads, rows, dim], or as [B, rows, heads * dim]. */
