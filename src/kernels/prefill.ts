@@ -102,10 +102,29 @@ export function prefillWorkgroupBytes({ headDim }: GqaShape, variant: PrefillVar
 
 /** The sizes that suit a device, as long as nothing was measured. */
 export function choosePrefill(shape: GqaShape, facts: DeviceFacts): PrefillVariant {
-  return facts.software ? CPU : gpuSizes(shape, facts);
+  return facts.software ? cpuSizes(shape) : gpuSizes(shape, facts);
 }
 
-const CPU: PrefillVariant = { template: 'prefill', wgSize: 8, tile: 32, rowBlock: 8, rows: 8, keys: 4 };
+/** On a CPU: invocations of a workgroup, one vector, and keys of a tile. */
+const CPU_INVOCATIONS = 8;
+const CPU_TILE = 32;
+
+/** Vec4s of o that an invocation has there at most: more take long to compile. */
+const CPU_VEC4S = 32;
+
+/** All invocations of a CPU have the same rows, so that a vector of them reads each once. */
+function cpuSizes({ headDim, vHeadDim }: GqaShape): PrefillVariant {
+  const parts = Math.ceil(Math.max(headDim, vHeadDim) / 4 / CPU_INVOCATIONS);
+  const rows = Math.min(8, powerOfTwoUpTo(CPU_VEC4S / parts));
+  return {
+    template: 'prefill',
+    wgSize: CPU_INVOCATIONS,
+    tile: CPU_TILE,
+    rowBlock: rows,
+    rows,
+    keys: CPU_TILE / CPU_INVOCATIONS,
+  };
+}
 
 /** On a GPU: invocations of a workgroup, its rows, and keys of a tile, at most. More rows or keys take more than 16 KiB. */
 const GPU_INVOCATIONS = 128;

@@ -37,6 +37,15 @@ describe('prefill', () => {
     },
   );
 
+  test.each([8, 72, 128, 256, 512])('sizes for D %d fit 16 KiB of workgroup memory', (headDim) => {
+    const shape = shapeOf({ numQHeads: 4, numKvHeads: 1, headDim, qLen: 9 });
+    for (const facts of [GPU_FACTS, SOFTWARE_FACTS, { ...GPU_FACTS, vendor: 'intel' }]) {
+      const small = { ...facts, maxWorkgroupStorage: 16384 };
+      const variant = choosePrefill(shape, small);
+      expect(() => checkVariant(shape, { kType: 'f16', vType: 'f16' }, variant, small)).not.toThrow();
+    }
+  });
+
   test('sizes whose invocations do not come out are refused', () => {
     const shape = shapeOf({ numQHeads: 4, numKvHeads: 1, headDim: 64, qLen: 9 });
     const check = (size: object) => () =>
