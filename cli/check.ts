@@ -10,6 +10,7 @@ import {
   type CheckOptions,
   type CheckRow,
   type CheckRun,
+  STANDARD_KERNELS,
 } from '../bench/check/check.ts';
 import { partialOf } from '../bench/run/endedEarly.ts';
 import type { PartialRun, BenchContext } from '../bench/schema/schema.ts';
@@ -50,9 +51,6 @@ export function registerCheck(program: Command): void {
     .action((flags: CheckFlags) => run(check, flags));
   for (const option of [...OPTIONS, ...adapterOptions()]) check.addOption(option);
 }
-
-/** All but `prefill`, which steps of so few positions get only where it is asked for. */
-const STANDARD_KERNELS = DECODE_KERNELS.filter((kernel) => kernel !== 'prefill');
 
 const OPTIONS: readonly Option[] = [
   new Option('--quick', 'of each element type every fifth case of the grid'),
@@ -121,7 +119,7 @@ export async function checkDevice(
   const total = runs.length;
   if (total === 0) {
     device.destroy();
-    const kernels = (options.kernels ?? DECODE_KERNELS).join(', ');
+    const kernels = (options.kernels ?? STANDARD_KERNELS).join(', ');
     throw new ShapeError(`check: none of these cases runs on this device by ${kernels}`);
   }
   const began = performance.now();

@@ -5,7 +5,7 @@ import { checkOneOf, checkOptions, checkWhole, describe, isObject, type Known } 
 import {
   checkPrefill,
   choosePrefill,
-  prefill,
+  prefillKernel,
   prefillWorkgroupBytes,
   type PrefillVariant,
 } from './prefill.ts';
@@ -71,7 +71,7 @@ export function fusedKernel(
   subgroupSize?: number,
 ): Kernel {
   if (variant.template === 'tiles') return decodeTiles(shape, cache, variant, rows);
-  if (variant.template === 'prefill') return prefill(shape, cache, variant, rows);
+  if (variant.template === 'prefill') return prefillKernel(shape, cache, variant, rows);
   return decodeRegisters(shape, cache, variant, rows, subgroupSize);
 }
 

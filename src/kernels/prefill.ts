@@ -53,7 +53,7 @@ function wordBytes(type: KvType): WordBytes {
 }
 
 /** The linked kernel. */
-export function prefill(
+export function prefillKernel(
   shape: GqaShape,
   cache: CacheFormat,
   variant: PrefillVariant,

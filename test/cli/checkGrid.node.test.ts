@@ -108,12 +108,11 @@ describe('planChecks', () => {
     });
 
   test('every template that the device can run, and plain', () => {
-    expect(plan(SOFTWARE_FACTS, SMALL)).toEqual(['registers', 'tiles', 'prefill', 'plain']);
-    expect(plan({ ...GPU_FACTS, subgroups: false }, SMALL)).toEqual(['tiles', 'prefill', 'plain']);
+    expect(plan(SOFTWARE_FACTS, SMALL)).toEqual(['registers', 'tiles', 'plain']);
+    expect(plan({ ...GPU_FACTS, subgroups: false }, SMALL)).toEqual(['tiles', 'plain']);
     expect(plan(GPU_FACTS, { ...SMALL, numQHeads: 142, kType: 'int4' })).toEqual([
       'registers',
       'tiles',
-      'prefill',
       'plain',
     ]);
     expect(plan(GPU_FACTS, SMALL, { kernels: ['tiles', 'registers'] })).toEqual(['tiles', 'registers']);

@@ -2,7 +2,7 @@
 import { expect, describe, test } from 'vitest';
 import { ShapeError } from '../../src/device/errors.ts';
 import { checkVariant, workgroupsPerItem } from '../../src/kernels/fused.ts';
-import { choosePrefill, prefill as prefillKernel } from '../../src/kernels/prefill.ts';
+import { choosePrefill, prefillKernel } from '../../src/kernels/prefill.ts';
 import { shapeOf, type StoredProblem } from '../../src/reference/problem.ts';
 import { prefill } from '../reference/prefill.ts';
 import { testDevice } from '../support/device.ts';
