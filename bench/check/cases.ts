@@ -67,7 +67,8 @@ function casesIn(varied: Partial<ProblemOptions>, ...types: KvType[]): CheckCase
 /**
  * The grid for software adapters, which compile each shader for seconds: what runs the control case's shaders (lengths,
  * batches, element types) as in the whole grid, every other group size by all templates with a cache of f16 alone; every
- * other head dim and query count with a cache of f16 alone, by the template that the device would take; and some of the engine's cases, which hold each of its features.
+ * other head dim and query count with a cache of f16 alone, by the template that the device would take; and some of the
+ * engine's cases, which hold each of its features.
  */
 export const SOFTWARE_CASES: readonly CheckCase[] = [
   ...KERNEL_CASES.flatMap(softwareCases),

@@ -1,7 +1,7 @@
 // prefill.wgsl: blocks of one KV head's query rows attend to one item of the plan: for chunks of many positions.
 //
-// A workgroup walks the item's keys in tiles of TILE, from the first to the last that any of its rows sees. An invocation has ROWS rows by KEYS
-// keys of a tile's products, and of the output ROWS rows by PARTS vec4s:
+// A workgroup walks the item's keys in tiles of TILE, from the first to the last that any of its rows sees. An invocation has
+// ROWS rows by KEYS keys of a tile's products, and of the output ROWS rows by PARTS vec4s:
 //   1. score   products of its rows and keys                lib keys_*
 //   2. finish  GROUPS invocations share a row's products: scores, and the greatest of each one's
 //   3. weigh   the same make weights of scores, exp(score - m) with m the running maximum of the row

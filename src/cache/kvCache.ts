@@ -140,8 +140,9 @@ export class KvCache {
 
   /**
    * Appends tokens to a layer and submits: all rows of each sequence, or as many as the options say. Appends take effect one
-   * after the other, in the order of their calls. For a step of an engine, bind once and record instead. Throws as `bindAppend` and `BoundAppend.record` do, and GpuError when WebGPU
-   * refuses the submit: the layer has its lengths of before then.
+   * after the other, in the order of their calls. For a step of an engine, bind once and record instead. Throws as
+   * `bindAppend` and `BoundAppend.record` do, and GpuError when WebGPU refuses the submit: the layer has its lengths of before
+   * then.
    */
   async append(args: AppendArgs, options: AppendOptions = {}): Promise<void> {
     checkOptions('append', options, APPEND_OPTIONS);

@@ -44,8 +44,9 @@ export class DecodeStep {
   /**
    * Records the step into an encoder (a pass is opened and ended) or a compute pass (left open). Synchronous, never
    * submits. Any number of steps and plans may be recorded before that, and submitted in any order. Throws ShapeError for
-   * another decoder's plan, for one over more tokens than the layer holds or its bias has or over more rows than were bound, or of
-   * before the pages of a sequence changed, and for a target that is not open, ForeignDeviceError for a target of another device; nothing was recorded then.
+   * another decoder's plan, for one over more tokens than the layer holds or its bias has, over more rows than were bound, or
+   * of before the pages of a sequence changed, and for a target that is not open; ForeignDeviceError for a target of another
+   * device. Nothing was recorded then.
    */
   record(target: RecordTarget, plan: DecodePlan): void {
     this.#decoder.assertUsable();
