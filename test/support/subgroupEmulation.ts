@@ -120,7 +120,7 @@ export function emulatedRegisters(shape: GqaShape, cache: CacheFormat, variant: 
 /** subgroup_probe with emulated subgroups; its step is `subgroupTable` alone. */
 export function emulatedProbe({ wgSize, lanes }: TeamSizes): Kernel {
   const binding = '@group(0) @binding(3) var<storage, read> step: Step;';
-  const consts = { WG_SIZE: wgSize, LANES: lanes, QUAD: 4, GROUP_SIZE: 1, MASKED: false };
+  const consts = { WG_SIZE: wgSize, LANES: lanes, QUAD: 4, GROUP_SIZE: 1, CAUSAL: false, MASKED: false };
   return {
     name: 'subgroup_probe',
     source: link({ kernel: probeSource, libs: [STEP, binding, EMULATION], consts }),
