@@ -60,13 +60,16 @@ async function browser(): Promise<TestProjectInlineConfiguration> {
     test: {
       name: 'browser',
       include: ['test/**/*.test.ts'],
-      // Node alone converts checkpoints and runs scripts. Kernels one by one are the same text on the same compiler in both:
-      // here they run within steps, appends and checks.
+      // Node alone converts checkpoints and runs scripts. Kernels in all their variants are the same text on the same compiler in
+      // both: here some of them run, within steps, appends and checks.
       exclude: [
         '**/*.node.test.ts',
         'test/checkpoint/**',
         'test/deno/**',
         'test/kernels/**',
+        'test/decode/{features,headDims,nan,overflow,prefill,rows,shapes}.test.ts',
+        'test/cache/{paged,rope}.test.ts',
+        'test/bench/{run,tune}/**',
         'test/scripts/**',
       ],
       setupFiles: SAME_BYTES,

@@ -2,7 +2,7 @@
 import { bytesOfTokens, checkCacheLayout, checkKvLens } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
 import { checkNumbers, checkOptions, describe, isObject, type Known } from '../device/options.ts';
-import { checkVariantForm, fusedGrid } from '../kernels/fused.ts';
+import { checkVariantForm, fusedGrid, kernelName } from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
 import { rowGrid } from '../kernels/plain.ts';
 import { rowsEnd, rowStarts, rowTypeBytes, type RowPlaces } from '../kernels/rowPlaces.ts';
@@ -158,7 +158,7 @@ function checkContext(context: PlanContext): void {
 
 function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {
   if (kernel === 'plain') return ['plain_scores', 'plain_softmax', 'plain_av'];
-  return merges ? [`decode_${kernel}`, 'decode_merge'] : [`decode_${kernel}`];
+  return merges ? [kernelName(kernel), 'decode_merge'] : [kernelName(kernel)];
 }
 
 /** Keys of a split; the plain kernels walk along all keys at once. */

@@ -8,6 +8,7 @@ import {
   chooseFused,
   chooseIn,
   FUSED_TEMPLATES,
+  kernelName,
   rowBlocks,
   workgroupsPerItem,
   type FusedTemplate,
@@ -164,7 +165,7 @@ export function planContext(
 
 function checkGrid(blocks: number, template: FusedTemplate, { maxGrid }: DeviceFacts): void {
   if (blocks > maxGrid) {
-    throw new LimitExceededError(`decode_${template}`, 'maxComputeWorkgroupsPerDimension', blocks, maxGrid);
+    throw new LimitExceededError(kernelName(template), 'maxComputeWorkgroupsPerDimension', blocks, maxGrid);
   }
 }
 

@@ -95,6 +95,11 @@ export function fusedGrid(shape: GqaShape, variant: FusedVariant, items: number,
   return [rowBlocks(shape, variant, qLen), shape.numKvHeads, items];
 }
 
+/** The name of a template's shader. */
+export function kernelName(template: FusedTemplate): string {
+  return template === 'prefill' ? template : `decode_${template}`;
+}
+
 /** A variant in a few words, for tables: `registers wg128 lanes16 tokens2 rows2x2 shared-q gpu`, `tiles wg64 tile64 rows8 words1`. */
 export function variantName(variant: FusedVariant): string {
   checkVariantForm('variantName', variant);
@@ -154,7 +159,7 @@ export function checkVariant(
   checkVariantForm('variant', variant);
   checkSizes(shape, cache, variant, facts);
   const { wgSize, template } = variant;
-  const where = `decode_${template}`;
+  const where = kernelName(template);
   if (wgSize > facts.maxInvocations) {
     throw new LimitExceededError(where, 'maxComputeInvocationsPerWorkgroup', wgSize, facts.maxInvocations);
   }

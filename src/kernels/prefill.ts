@@ -61,7 +61,7 @@ export function prefillKernel(
 ): Kernel {
   const { tile, rowBlock, keys } = variant;
   return {
-    name: 'decode_prefill',
+    name: 'prefill',
     source: link({
       kernel: source,
       libs: [

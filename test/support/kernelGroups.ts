@@ -21,7 +21,7 @@ import { subgroupProbe } from '../../src/kernels/probe/subgroupProbe.ts';
 import { GPU_FACTS, GPUS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from './deviceFacts.ts';
 import type { RowFormats } from '../../src/kernels/rowFormats.ts';
 import { F32_ROWS } from './rowFormats.ts';
-import { chosenRegisters, everyTwoSizes } from './registersSizes.ts';
+import { chosenRegisters, everyTwoSizes, pairedRegisters } from './registersSizes.ts';
 import { HEAD_DIMS } from './shapes.ts';
 
 /** What a group's kernels need beyond WebGPU's core. */
@@ -56,6 +56,14 @@ function problemsOf(headDim: number): [GqaShape, CacheFormat][] {
   return [
     ...shapes.map((shape): [GqaShape, CacheFormat] => [shape, F16]),
     ...FORMATS.map((format): [GqaShape, CacheFormat] => [shapes[1]!, format]),
+  ];
+}
+
+/** Chunks of many positions. */
+function chunksOf(headDim: number): [GqaShape, CacheFormat][] {
+  return [
+    [shapeOf(headDim, { numQHeads: 4, qLen: 64 }), F16],
+    [shapeOf(headDim, { numQHeads: 7, qLen: 64, causal: false }), { kType: 'int8', vType: 'int4' }],
   ];
 }
 
@@ -114,9 +122,9 @@ export function everyRegisters(devices: readonly DeviceFacts[]): RegistersKernel
   return registersKernels(chosenRegisters(withAllSubgroups(devices)));
 }
 
-/** As few of these as have every two sizes together: a compiler takes minutes for all. */
+/** As few of these as have every two of lanes, tokens and rows together, and each number of blocks: all take a compiler minutes. */
 export function pairedSizes(devices: readonly DeviceFacts[]): RegistersKernel[] {
-  return registersKernels(everyTwoSizes(chosenRegisters(withAllSubgroups(devices))));
+  return registersKernels(everyTwoSizes(pairedRegisters(withAllSubgroups(devices))));
 }
 
 function withAllSubgroups(devices: readonly DeviceFacts[]): DeviceFacts[] {
@@ -185,6 +193,11 @@ function groupsOf(headDim: number): KernelGroup[] {
     ...(['GPU', 'CPU'] as const).map((kind) =>
       group(named(`decode_registers in sizes for a ${kind}`), 'subgroups', () =>
         chosenKernels('registers', problems, DEVICES[kind]),
+      ),
+    ),
+    ...(['GPU', 'CPU'] as const).map((kind) =>
+      group(named(`prefill in sizes for a ${kind}`), 'nothing', () =>
+        chosenKernels('prefill', chunksOf(headDim), DEVICES[kind]),
       ),
     ),
     ...(TUNED_HEAD_DIMS.includes(headDim) ? tunedGroups(headDim) : []),

@@ -44,7 +44,7 @@ export function pairedRegisters(devices: readonly DeviceFacts[]): RegistersVaria
 }
 
 /** Sizes of a variant that meet each other in the shader's text. */
-const MEETING = ['wgSize', 'lanes', 'tokens', 'teamRows', 'blocks', 'q', 'code'] as const;
+const MEETING = ['lanes', 'tokens', 'teamRows', 'blocks', 'q', 'code'] as const;
 
 /** Of these, as few as have every two sizes together that any of them has together. */
 export function everyTwoSizes(all: readonly RegistersVariant[]): RegistersVariant[] {
