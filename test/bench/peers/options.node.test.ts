@@ -109,6 +109,8 @@ describe('refusals', () => {
     expect(() => shapesOf(parseFlags(['--kv-heads', '5']))).toThrow(
       'heads (32) must be a multiple of kv-heads (5)',
     );
-    expect(() => shapesOf(parseFlags(['--head-dim', '100']))).toThrow('headDim must be one of');
+    expect(() => shapesOf(parseFlags(['--head-dim', '100']))).toThrow(
+      'headDim: expected a multiple of 8 from 8 to 512, got 100',
+    );
   });
 });
