@@ -41,7 +41,7 @@ const deno: TestProjectInlineConfiguration = {
     name: 'deno',
     include: [
       'test/deno/*.test.ts',
-      'test/kernels/{decodeExact,decodeMerge,decodeTiles,plain*}.test.ts',
+      'test/kernels/{decodeExact,decodeMerge,plain*}.test.ts',
       'test/decode/exact.test.ts',
     ],
     exclude: [],
