@@ -26,6 +26,8 @@ export class Appends {
   readonly #stepWords = new Map<LayerLayout, Uint32Array<ArrayBuffer>>();
   /** Tokens of each sequence in the append that is being recorded. */
   readonly #counts: Uint32Array;
+  /** Tokens that each sequence holds after that. */
+  readonly #wanted: Uint32Array;
 
   /** @param kernels of each layer */
   constructor(cache: CacheParts, kernels: readonly CompiledKernel[], forks: Forks) {
@@ -38,6 +40,7 @@ export class Appends {
       this.#stepWords.set(layer, appendStepWords({ ...layer, batch, capacity, mostPages }));
     }
     this.#counts = new Uint32Array(batch);
+    this.#wanted = new Uint32Array(batch);
     this.#ring = new StepRing(cache.device, 'append step', this.#wordsOf(0).length);
   }
 
@@ -86,7 +89,7 @@ export class Appends {
     checkTarget('append', device, target);
     this.#reserve(layer);
     const pass = beginPass('append', device, target);
-    this.#forks.copyPages(pass);
+    this.#forks.recordCopies(pass, target);
     const words = this.#wordsOf(layer);
     setAppended(words, rows.places, lengths.live(layer), this.#counts);
     const used = this.#withPages(words, layer);
@@ -103,22 +106,16 @@ export class Appends {
     const { lengths, tables } = this.#cache;
     if (!tables) return;
     const held = lengths.live(layer);
-    tables.reserve(
-      held,
-      held.map((kvLen, b) => kvLen + this.#counts[b]!),
-    );
+    for (let b = 0; b < held.length; b++) this.#wanted[b] = held[b]! + this.#counts[b]!;
+    tables.reserve(held, this.#wanted);
   }
 
   /** The words with the pages that the tokens go to, as many as there are then. */
   #withPages(words: Uint32Array<ArrayBuffer>, layer: number): Uint32Array<ArrayBuffer> {
     const { layout, lengths, tables } = this.#cache;
     if (!tables) return words;
-    const written = lengths.live(layer).map((kvLen, b) => {
-      const before = Math.floor(kvLen / layout.pageSize!);
-      const end = pagesOf(kvLen + this.#counts[b]!, layout.pageSize!);
-      return { before, pages: tables.pagesOf(b).slice(before, end) };
-    });
-    return words.subarray(0, setAppendedPages(words, written));
+    const kvLens = lengths.live(layer);
+    return words.subarray(0, setAppendedPages(words, kvLens, this.#counts, tables, layout.pageSize!));
   }
 
   /** Records and submits rows that were bound for this; takes the tokens back when WebGPU refuses that. */
@@ -131,6 +128,7 @@ export class Appends {
         counted = lengths.mark(rows.layer, this.#counts);
       });
     } catch (error) {
+      this.#forks.copyAgain();
       if (counted && lengths.takeBack(counted)) {
         const also = `; what was appended to layer ${rows.layer} behind it is forgotten too`;
         if (error instanceof GqaError) error.message += also;

@@ -1,7 +1,7 @@
 // forks.ts: records copies of a sequence's rows to another sequence of a cache.
 import { ShapeError } from '../device/errors.ts';
 import { checkWhole } from '../device/options.ts';
-import { checkTarget } from '../device/encoders.ts';
+import { checkTarget, fateOf, type Fate } from '../device/encoders.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import {
   beginPass,
@@ -13,11 +13,9 @@ import {
 } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { submitted } from '../device/scopes.ts';
-import { createStorage } from '../device/buffers.ts';
-import { APPEND_STATUS_WORDS } from '../kernels/appendKv.ts';
 import { FORK_STEP_WORDS, setForked, type ForkedRows } from '../kernels/forkRows.ts';
 import type { CountedFork } from './lengths.ts';
-import type { PageTables } from './pageTables.ts';
+import type { PageCopy, PageTables } from './pageTables.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
 
 /** The fork kernel with the buffers of the layers it was needed for. */
@@ -27,15 +25,13 @@ export class Forks {
   readonly #ring: StepRing;
   readonly #stepWords = new Uint32Array(FORK_STEP_WORDS);
   readonly #bound: (BoundKernel | undefined)[] = [];
-  /** Where copies of pages are counted, which nobody reads: the append behind them in the same pass is counted. */
-  readonly #uncounted: GPUBuffer | undefined;
+  /** Copies of pages that were recorded into encoders which were not submitted yet, as far as that is known. */
+  #recorded: { readonly copies: readonly PageCopy[]; readonly fate: Fate }[] = [];
 
   constructor(cache: CacheParts, kernel: CompiledKernel) {
     this.#cache = cache;
     this.#kernel = kernel;
     this.#ring = new StepRing(cache.device, 'fork step', FORK_STEP_WORDS);
-    if (cache.tables)
-      this.#uncounted = createStorage(cache.device, 'page copy status', APPEND_STATUS_WORDS * 4);
   }
 
   /** Throws ShapeError unless these are two sequences of the cache. */
@@ -70,14 +66,39 @@ export class Forks {
     return lengths.countFork(from, to, false);
   }
 
-  /** Records the copies of pages that are about to be written to, in all layers. */
-  copyPages(pass: GPUComputePassEncoder): void {
-    const { layout, tables } = this.#cache;
-    for (const { from, to } of tables?.takeCopies() ?? []) {
+  /** Records the copies of pages that are about to be written to or read, in all layers; each counts as an append of theirs. */
+  recordCopies(pass: GPUComputePassEncoder, target: RecordTarget): void {
+    const { layout, lengths, status, tables } = this.#cache;
+    if (!tables?.hasCopies) return;
+    const copies = tables.takeCopies();
+    for (const { from, to } of copies) {
       for (let layer = 0; layer < layout.layers; layer++) {
         this.#copy(pass, layer, { from, to, kvLen: layout.pageSize! });
+        status.noteAppend(layer, target);
       }
+      lengths.countCopy();
     }
+    const fate = fateOf(target);
+    this.#recorded = this.#recorded.filter((each) => !each.fate.submitted);
+    if (fate) this.#recorded.push({ copies, fate });
+  }
+
+  /** Submits the copies of pages, before the host writes to one that they are of. */
+  submitCopies(): void {
+    const { device, tables } = this.#cache;
+    if (!tables?.hasCopies) return;
+    const encoder = device.gpu.createCommandEncoder({ label: 'page copies' });
+    const pass = beginPass('page copies', device, encoder);
+    this.recordCopies(pass, encoder);
+    endPass(encoder, pass);
+    device.gpu.queue.submit([encoder.finish()]);
+  }
+
+  /** Copies that were recorded and not submitted are made with the next work. */
+  copyAgain(): void {
+    const lost = this.#recorded.filter(({ fate }) => !fate.submitted);
+    this.#recorded = [];
+    this.#cache.tables?.returnCopies(lost.flatMap(({ copies }) => copies));
   }
 
   #copy(pass: GPUComputePassEncoder, layer: number, rows: ForkedRows): void {
@@ -89,10 +110,7 @@ export class Forks {
   #bind(layer: number): BoundKernel {
     const { device, layers, status } = this.#cache;
     const { k, v } = layers[layer]!;
-    const counted = this.#uncounted
-      ? { buffer: this.#uncounted, offset: 0, size: this.#uncounted.size }
-      : status.range(layer);
-    const buffers = { k_cache: k, v_cache: v, status: counted, step: this.#ring };
+    const buffers = { k_cache: k, v_cache: v, status: status.range(layer), step: this.#ring };
     return bindKernel(device.gpu, this.#kernel, buffers);
   }
 
@@ -106,12 +124,12 @@ export class Forks {
       });
     } catch (error) {
       if (counted) this.#cache.lengths.dropFork(counted);
+      this.#cache.tables?.shorten(to, 0);
       throw error;
     }
   }
 
   destroy(): void {
     this.#ring.destroy();
-    this.#uncounted?.destroy();
   }
 }

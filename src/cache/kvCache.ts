@@ -14,7 +14,7 @@ import type { CacheLayout } from './layout.ts';
 import { CacheLengths } from './lengths.ts';
 import { load, type LoadArgs } from './load.ts';
 import { PageTables } from './pageTables.ts';
-import type { CacheParts } from './parts.ts';
+import { nameOf, type CacheParts } from './parts.ts';
 import { checkSnapshotOptions, restore, snapshot, type SnapshotOptions } from './snapshot.ts';
 import type { CacheSnapshot, StoredSnapshot } from './snapshotFormat.ts';
 import { CacheStatus, type CacheReport } from './status.ts';
@@ -93,6 +93,11 @@ export class KvCache {
       kvLens.map((_, b) => lengths.shortest(b)),
       kvLens,
     );
+  }
+
+  /** @internal Records the copies of pages that plans have asked for, before work that reads them. */
+  recordCopies(pass: GPUComputePassEncoder, target: RecordTarget): void {
+    this.#forks.recordCopies(pass, target);
   }
 
   /** @internal Notes that a layer was read by work recorded into the target, which needs all that was appended before. */
@@ -202,6 +207,7 @@ export class KvCache {
   truncate(kvLens: number | readonly number[], options: TruncateOptions = {}): void {
     this.assertUsable();
     truncate(this.#parts, kvLens, options);
+    if (options.sequence === undefined) this.#forks.copyAgain();
   }
 
   /**
@@ -236,7 +242,10 @@ export class KvCache {
     this.assertUsable();
     checkSnapshotOptions('restore', options, this.#parts);
     const { sequence } = options;
-    return this.#inOrder(() => restore(this.#parts, stored, sequence === undefined ? {} : { sequence }));
+    return this.#inOrder(() => {
+      this.#forks.submitCopies();
+      restore(this.#parts, stored, sequence === undefined ? {} : { sequence });
+    });
   }
 
   /** Does what must wait for the calls before it, as the next of them. */
@@ -287,9 +296,4 @@ export class KvCache {
   [Symbol.dispose](): void {
     this.destroy();
   }
-}
-
-function nameOf({ numKvHeads, headDim, vHeadDim, capacity, kType, vType }: CacheLayout): string {
-  const dims = vHeadDim === headDim ? `${headDim}` : `${headDim} (V ${vHeadDim})`;
-  return `kv cache of ${numKvHeads} KV heads, head dim ${dims}, capacity ${capacity}, K ${kType}, V ${vType}`;
 }

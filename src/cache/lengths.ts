@@ -101,6 +101,11 @@ export class CacheLengths {
     return this.#layers.reduce((least, lens) => Math.min(least, lens[b]!), Infinity);
   }
 
+  /** Counts a copy of a page that was recorded, as one of the appends of each layer. */
+  countCopy(): void {
+    for (let layer = 0; layer < this.#appends.length; layer++) this.#appends[layer]!++;
+  }
+
   /**
    * Counts a fork that was recorded: in all layers `to` holds as many tokens as `from`, where there are any by a copy unless
    * the two share pages.

@@ -40,7 +40,11 @@ export class PageTables {
 
   /** Pages that hold a sequence's tokens now: of one that is to become a copy, the page it is to be copied from. */
   storedPages(b: number): number[] {
-    return this.#lists[b]!.map((page) => this.#copies.find(({ to }) => to === page)?.from ?? page);
+    return this.#lists[b]!.map((page) => this.#storedPage(page));
+  }
+
+  #storedPage(page: number): number {
+    return this.#copies.find(({ to }) => to === page)?.from ?? page;
   }
 
   /** What changes when a list of before is no longer the beginning of the list of now: [B]. */
@@ -53,10 +57,8 @@ export class PageTables {
    * that is shared gives way to a copy. Throws OutOfPagesError, and changes nothing, when there are not enough.
    */
   reserve(held: ArrayLike<number>, wanted: ArrayLike<number>): void {
-    const missing = this.#lists.reduce(
-      (sum, _, b) => sum + this.#missing(b, held[b]!, wanted[b]!),
-      -this.#free.length,
-    );
+    if (this.#hasAll(held, wanted)) return;
+    const missing = this.#missing(held, wanted) - this.#free.length;
     if (missing > 0) throw new OutOfPagesError(missing, this.#holders.length, this.#pageSize);
     for (const [b, list] of this.#lists.entries()) {
       for (const at of this.#sharedPlaces(b, held[b]!, wanted[b]!)) this.#replace(b, at);
@@ -64,9 +66,32 @@ export class PageTables {
     }
   }
 
-  #missing(b: number, held: number, wanted: number): number {
-    const more = Math.max(0, this.#count(wanted) - this.#lists[b]!.length);
-    return more + this.#sharedPlaces(b, held, wanted).length;
+  /** Whether each sequence has its pages already, as all but every `pageSize`-th append finds. Allocates nothing. */
+  #hasAll(held: ArrayLike<number>, wanted: ArrayLike<number>): boolean {
+    for (let b = 0; b < this.#lists.length; b++) {
+      const list = this.#lists[b]!;
+      if (wanted[b]! <= held[b]!) continue;
+      const end = this.#count(wanted[b]!);
+      if (list.length < end) return false;
+      for (let at = Math.floor(held[b]! / this.#pageSize); at < end; at++) {
+        if (this.#holders[list[at]!]! > 1) return false;
+      }
+    }
+    return true;
+  }
+
+  /** Pages to be taken: of those that all their holders are to write to, one may keep the page. */
+  #missing(held: ArrayLike<number>, wanted: ArrayLike<number>): number {
+    let missing = 0;
+    const writers = new Map<number, number>();
+    for (const [b, list] of this.#lists.entries()) {
+      missing += Math.max(0, this.#count(wanted[b]!) - list.length);
+      for (const at of this.#sharedPlaces(b, held[b]!, wanted[b]!)) {
+        writers.set(list[at]!, (writers.get(list[at]!) ?? 0) + 1);
+      }
+    }
+    for (const [page, count] of writers) missing += Math.min(count, this.#holders[page]! - 1);
+    return missing;
   }
 
   /** The places in a list of pages that tokens behind `held` go to, and that other sequences hold too. */
@@ -87,7 +112,7 @@ export class PageTables {
     const to = this.#take();
     list[at] = to;
     this.#holders[from]!--;
-    this.#copies.push({ from, to });
+    this.#copies.push({ from: this.#storedPage(from), to });
     this.#versions[b]!++;
   }
 
@@ -142,10 +167,20 @@ export class PageTables {
     this.#copies = this.#copies.filter(({ to }) => to !== page);
   }
 
+  /** Copies that were recorded and did not happen are to be recorded again, as far as anybody holds the copy. */
+  returnCopies(copies: readonly PageCopy[]): void {
+    this.#copies.unshift(...copies.filter(({ to }) => this.#holders[to]! > 0));
+  }
+
+  /** Whether there are any to be recorded. */
+  get hasCopies(): boolean {
+    return this.#copies.length > 0;
+  }
+
   /** Copies to be recorded before anything else; they count as recorded then. */
   takeCopies(): readonly PageCopy[] {
     const copies = this.#copies;
-    if (copies.length > 0) this.#copies = [];
+    this.#copies = [];
     return copies;
   }
 }

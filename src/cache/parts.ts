@@ -20,3 +20,9 @@ export interface CacheParts {
 export const ADVICE =
   'Appends, forks and loads among the work that failed did not happen, though their tokens are counted: ' +
   'cache.truncate() to the lengths known to be good puts that right.';
+
+/** A cache in messages. */
+export function nameOf({ numKvHeads, headDim, vHeadDim, capacity, kType, vType }: CacheLayout): string {
+  const dims = vHeadDim === headDim ? `${headDim}` : `${headDim} (V ${vHeadDim})`;
+  return `kv cache of ${numKvHeads} KV heads, head dim ${dims}, capacity ${capacity}, K ${kType}, V ${vType}`;
+}

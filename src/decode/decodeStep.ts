@@ -63,6 +63,7 @@ export class DecodeStep {
     this.#checkBias(plan);
     this.#checkReach(plan);
     const pass = beginPass('record', this.#decoder.device, target);
+    this.#decoder.cache.recordCopies(pass, target);
     const offset = this.#buffers.ring.place(plan.stepWords, plan);
     if (plan.items > 0) this.#record(pass, plan, offset);
     endPass(target, pass);

@@ -91,9 +91,12 @@ interface AppendLayout {
   readonly mostPages?: number | undefined;
 }
 
+/** Lists of a number for each sequence: lengths, new tokens, and where rows of k, v and q begin. */
+const LISTS = 5;
+
 /** Words of the kernel's `step` binding for so many sequences, and pages of all of them, if they have any. */
 function appendWordCount(batch: number, pages?: number): number {
-  return STEP.words + (pages === undefined ? 5 * batch : 6 * batch + pages);
+  return STEP.words + LISTS * batch + (pages === undefined ? 0 : batch + pages);
 }
 
 /** Words of the `step` binding for `setAppended` to complete, and `setAppendedPages`. */
@@ -150,22 +153,28 @@ export function setAppended(
   }
 }
 
-/** The pages of a sequence that an append writes to. */
-export interface AppendedPages {
-  /** Pages of the sequence before those. */
-  readonly before: number;
-  readonly pages: readonly number[];
+/** Pages of the sequences of a cache. */
+interface SequencePages {
+  pagesOf(b: number): readonly number[];
 }
 
-/** Lists the pages behind the lengths; returns how many words there are then. */
-export function setAppendedPages(words: Uint32Array, sequences: readonly AppendedPages[]): number {
+/** Lists the pages that the new tokens go to behind the lengths; returns how many words there are then. Allocates nothing. */
+export function setAppendedPages(
+  words: Uint32Array,
+  kvLens: readonly number[],
+  numTokens: ArrayLike<number>,
+  tables: SequencePages,
+  pageSize: number,
+): number {
   const lens = STEP.words;
-  const firsts = lens + 5 * sequences.length;
-  let at = firsts + sequences.length;
-  for (const [b, { before, pages }] of sequences.entries()) {
+  const firsts = lens + LISTS * kvLens.length;
+  let at = firsts + kvLens.length;
+  for (let b = 0; b < kvLens.length; b++) {
+    const pages = tables.pagesOf(b);
+    const before = Math.floor(kvLens[b]! / pageSize);
+    const end = Math.ceil((kvLens[b]! + numTokens[b]!) / pageSize);
     words[firsts + b] = at - lens - before; // below 0 wraps, and back again where the shader adds a token's page
-    words.set(pages, at);
-    at += pages.length;
+    for (let page = before; page < end; page++) words[at++] = pages[page]!;
   }
   return at;
 }

@@ -65,6 +65,29 @@ describe('pages', () => {
     expect(tables.free).toBe(1); // the first page is still held
   });
 
+  test('of two that grow into one shared page only the first needs another', () => {
+    const tables = new PageTables(2, 2, PAGE);
+    grow(tables, 0, 0, 4);
+    tables.fork(0, 1, 4);
+    tables.reserve([4, 4], [5, 5]);
+    expect(tables.free).toBe(0);
+    expect(new Set([...tables.pagesOf(0), ...tables.pagesOf(1)]).size).toBe(2);
+  });
+
+  test('a copy of what is to become a copy is one of the first page, which may be held no more', () => {
+    const tables = new PageTables(3, 4, PAGE);
+    tables.reserve([0, 0, 0], [4, 0, 0]);
+    tables.fork(0, 1, 4);
+    tables.reserve([4, 4, 0], [4, 5, 0]);
+    tables.fork(1, 2, 4);
+    tables.reserve([4, 4, 4], [4, 4, 5]);
+    const [first, third] = [tables.pagesOf(0)[0]!, tables.pagesOf(2)[0]!];
+    expect(tables.storedPages(1)).toEqual([first]);
+    expect(tables.storedPages(2)).toEqual([first]);
+    tables.shorten(1, 0);
+    expect(tables.takeCopies()).toEqual([{ from: first, to: third }]);
+  });
+
   test('a copy whose sequence is gone before it was recorded is none', () => {
     const tables = new PageTables(2, 4, PAGE);
     grow(tables, 0, 0, 4);

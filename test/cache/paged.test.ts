@@ -6,6 +6,7 @@ import {
   createStorage,
   GqaError,
   LimitExceededError,
+  NotExecutedError,
   OutOfPagesError,
   readBack,
   ShapeError,
@@ -154,6 +155,61 @@ test('a plan of before its pages changed is refused', async () => {
   await device.idle();
   decoder.destroy();
   cache.destroy();
+});
+
+/** Two sequences that share a page with 5 tokens, and a decoder of them. */
+async function twoOnOnePage() {
+  const cache = await createKvCache(device, { ...SHAPE, pageSize: 8 });
+  const decoder = await createDecoder(device, { cache, numQHeads: 6 });
+  await fill([cache], [5, 0, 0], 5);
+  await cache.fork(0, 1);
+  const q = uploadStorage(device, 'q', normals(99, 3 * 6 * 64));
+  const o = createStorage(device, 'o', 3 * 6 * 64 * 4);
+  const step = await decoder.bind({ q, o });
+  const run = async (kvLens: number[]) => {
+    step.run(decoder.plan({ kvLens }));
+    return new Float32Array(await readBack(device, o));
+  };
+  return { cache, decoder, step, o, run };
+}
+
+describe('a plan that takes a copy of a shared page', () => {
+  test('and is never recorded: a step over what was there reads it all the same', async () => {
+    const { cache, decoder, run } = await twoOnOnePage();
+    const before = await run([5, 5, 0]);
+    decoder.plan({ kvLens: [5, 6, 0] });
+    expect(await run([5, 5, 0])).toEqual(before);
+    decoder.destroy();
+    cache.destroy();
+  });
+
+  test('before the page it is of is restored to something else', async () => {
+    const { cache, decoder, run } = await twoOnOnePage();
+    const before = await run([0, 5, 0]);
+    const other = await createKvCache(device, { ...SHAPE, pageSize: 8 });
+    await fill([other], [0, 0, 5], 5);
+    const saved = await other.snapshot({ sequence: 2 });
+    decoder.plan({ kvLens: [5, 6, 0] });
+    await cache.restore(saved, { sequence: 0 });
+    expect(await run([0, 5, 0])).toEqual(before);
+    for (const each of [decoder, cache, other]) each.destroy();
+  });
+
+  test('in an encoder that was dropped: idle says so, and after truncate the copy is made', async () => {
+    const { cache, decoder, step, o, run } = await twoOnOnePage();
+    const before = await run([5, 5, 0]);
+    const rows = uploadStorage(device, 'rows', normals(3, 3 * 2 * 64));
+    const append = await cache.bindAppend({ k: rows, v: rows });
+    append.record(device.gpu.createCommandEncoder(), { numTokens: [0, 1, 0] });
+    step.run(decoder.plan({ kvLens: [5, 5, 0] }));
+    await failure(NotExecutedError, () => device.idle());
+    cache.truncate([5, 5, 0]);
+    expect(await run([5, 5, 0])).toEqual(before);
+    expect(new Float32Array(await readBack(device, o))).toEqual(before);
+    await device.idle();
+    decoder.destroy();
+    cache.destroy();
+  });
 });
 
 test.each([

@@ -122,6 +122,7 @@ const INTERNAL = [
   'KvCache.appendsRecorded',
   'KvCache.recordAppend',
   'KvCache.noteRead',
+  'KvCache.recordCopies',
   'KvCache.reservePages',
   'Rope.range',
 ]);
