@@ -72,9 +72,9 @@ fn main(
     workgroupBarrier(); // weights are there
     shrink(lane, &o);
     if !MASKED || first + count <= open {
-      mix(work, first, count, lane, &o);
+      mix(work, first, count, lane, false, &o);
     } else {
-      mix_seen(work, first, count, lane, &o);
+      mix(work, first, count, lane, true, &o);
     }
   }
   workgroupBarrier(); // maxima are there, even if there was no tile
@@ -176,8 +176,8 @@ fn shrink(lane: u32, o: ptr<function, Mixed>) {
   }
 }
 
-// Of a tile whose keys all rows see.
-fn mix(work: Work, first: u32, count: u32, lane: u32, o: ptr<function, Mixed>) {
+// `masked`: some rows do not see some of the tile's keys. A literal, so that other tiles have no branch.
+fn mix(work: Work, first: u32, count: u32, lane: u32, masked: bool, o: ptr<function, Mixed>) {
   for (var t = 0u; t < count; t++) {
     let key = kv_row(work.kv_head, first + t);
     var values = array<vec4<f32>, PARTS>();
@@ -187,23 +187,7 @@ fn mix(work: Work, first: u32, count: u32, lane: u32, o: ptr<function, Mixed>) {
     for (var r = 0u; r < ROWS; r++) { // unroll
       let weight = weights[t * ROW_BLOCK + block_row(lane, r)];
       for (var p = 0u; p < PARTS; p++) { // unroll
-        (*o)[r][p] += weight * values[p];
-      }
-    }
-  }
-}
-
-fn mix_seen(work: Work, first: u32, count: u32, lane: u32, o: ptr<function, Mixed>) {
-  for (var t = 0u; t < count; t++) {
-    let key = kv_row(work.kv_head, first + t);
-    var values = array<vec4<f32>, PARTS>();
-    for (var p = 0u; p < PARTS; p++) { // unroll
-      values[p] = v_vec4(key, min(part(lane, p), V4 - 1u));
-    }
-    for (var r = 0u; r < ROWS; r++) { // unroll
-      let weight = weights[t * ROW_BLOCK + block_row(lane, r)];
-      for (var p = 0u; p < PARTS; p++) { // unroll
-        (*o)[r][p] += select(weight * values[p], vec4<f32>(), weight == HIDDEN);
+        (*o)[r][p] += select(weight * values[p], vec4<f32>(), masked && weight == HIDDEN);
       }
     }
   }

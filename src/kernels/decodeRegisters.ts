@@ -5,19 +5,10 @@ import round from '../../shaders/lib/registers_round.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { KvType } from '../numbers/elements.ts';
 import { laneWords } from './laneWords.ts';
-import { featureConsts, featureLibs } from './features.ts';
+import { fusedConsts, fusedLibs } from './fusedLibs.ts';
 import type { Kernel } from './kernel.ts';
-import {
-  elementsLib,
-  NUMBERS,
-  RESCALE,
-  rowsLib,
-  STEP,
-  workConsts,
-  SUBGROUP,
-  type CacheFormat,
-} from './lib.ts';
-import { workLibs, type RowFormats } from './rowFormats.ts';
+import { elementsLib, RESCALE, SUBGROUP, type CacheFormat } from './lib.ts';
+import type { RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 import { powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
 
@@ -72,9 +63,9 @@ export function registersLibs(
   const elements = (name: 'k' | 'v', type: KvType, dim: number) =>
     elementsLib(name, type, laneWords(type, dim, lanes).bytes, gpu ? 'converted' : 'bits');
   const rescale = RESCALE[gpu ? 'always' : 'seldom'];
-  const own = [round, merge, rescale, ...featureLibs(shape)];
+  const own = [round, merge, rescale];
   const stored = [elements('k', cache.kType, headDim), elements('v', cache.vType, vHeadDim)];
-  return [...own, STEP, NUMBERS, ...workLibs(rows), rowsLib(cache), ...stored];
+  return [...own, ...fusedLibs(shape, cache, rows), ...stored];
 }
 
 /** Constants of the shader. Those that bound its loops are literals here because only such loops can be unrolled. */
@@ -89,10 +80,7 @@ export function registersConsts(shape: GqaShape, cache: CacheFormat, variant: Re
   const { mergeRows, sharedVec4s } = sharedMemory(shape, cache, variant);
   const shared = variant.q === 'workgroup';
   return {
-    HEAD_DIM: shape.headDim,
-    V_DIM: shape.vHeadDim,
-    ...workConsts(shape, teamRows * blocks),
-    ...featureConsts(shape),
+    ...fusedConsts(shape, teamRows * blocks),
     WG_SIZE: wgSize,
     LANES: lanes,
     TOKENS: tokens,

@@ -9,10 +9,10 @@ import { ShapeError } from '../device/errors.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from '../numbers/elements.ts';
-import { featureConsts, featureLibs } from './features.ts';
+import { fusedConsts, fusedLibs } from './fusedLibs.ts';
 import type { Kernel } from './kernel.ts';
-import { cacheLibs, NUMBERS, rowsLib, STEP, workConsts, type CacheFormat } from './lib.ts';
-import { workLibs, type RowFormats } from './rowFormats.ts';
+import { cacheLibs, type CacheFormat } from './lib.ts';
+import type { RowFormats } from './rowFormats.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, powerOfTwoUpTo } from './sizes.ts';
 
@@ -41,13 +41,9 @@ export function decodeTiles(
     source: link({
       kernel: source,
       libs: [
-        STEP,
-        NUMBERS,
-        ...workLibs(rows),
-        rowsLib(cache),
+        ...fusedLibs(shape, cache, rows),
         PACKS[packOf(variant)],
         forCpu(variant) ? queriesPrivate : queriesWorkgroup,
-        ...featureLibs(shape),
         ...cacheLibs(cache),
       ],
       consts: tilesConsts(shape, cache, variant),
@@ -106,10 +102,7 @@ export function tilesConsts(shape: GqaShape, cache: CacheFormat, variant: TilesV
   const mixPacks = Math.ceil(packs / mixSets);
   const outRows = cpu ? mixPacks * pack : Math.max(1, pack / vPieceVec4s);
   return {
-    HEAD_DIM: shape.headDim,
-    V_DIM: shape.vHeadDim,
-    ...workConsts(shape, rowBlock),
-    ...featureConsts(shape),
+    ...fusedConsts(shape, rowBlock),
     WG_SIZE: wgSize,
     TILE: tile,
     GROUPS: Math.min(GROUPS, tile),

@@ -4,12 +4,12 @@ import keysDirect from '../../shaders/lib/keys_direct.wgsl?raw';
 import keysStaged from '../../shaders/lib/keys_staged.wgsl?raw';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { link } from '../device/wgsl.ts';
-import { featureConsts, featureLibs } from './features.ts';
+import { fusedConsts, fusedLibs } from './fusedLibs.ts';
 import type { Kernel } from './kernel.ts';
-import { elementsLib, NUMBERS, rowsLib, STEP, workConsts, type CacheFormat } from './lib.ts';
+import { elementsLib, type CacheFormat } from './lib.ts';
 import { ELEMENT_FORMATS, type KvType, type WordBytes } from '../numbers/elements.ts';
 import { profileOf } from './profile.ts';
-import { workLibs, type RowFormats } from './rowFormats.ts';
+import type { RowFormats } from './rowFormats.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { powerOfTwoUpTo } from './sizes.ts';
 
@@ -65,20 +65,13 @@ export function prefillKernel(
     source: link({
       kernel: source,
       libs: [
-        STEP,
-        NUMBERS,
-        ...workLibs(rows),
-        rowsLib(cache),
+        ...fusedLibs(shape, cache, rows),
         forCpu(variant) ? keysDirect : keysStaged,
-        ...featureLibs(shape),
         elementsLib('k', cache.kType, wordBytes(cache.kType), 'bits'),
         elementsLib('v', cache.vType, wordBytes(cache.vType), 'bits'),
       ],
       consts: {
-        HEAD_DIM: shape.headDim,
-        V_DIM: shape.vHeadDim,
-        ...workConsts(shape, rowBlock),
-        ...featureConsts(shape),
+        ...fusedConsts(shape, rowBlock),
         TILE: tile,
         ROWS: variant.rows,
         KEYS: keys,
