@@ -1,6 +1,6 @@
 // scores.ts: the scores of an attention problem, stage by stage, in float64.
 import { checkProblem, qLenOf, type AttentionProblem } from './attentionProblem.ts';
-import { product, visibleKeys } from './attention.ts';
+import { exact, product, visibleKeys } from './attention.ts';
 import { featuredScore, featuresShow, type RowPlace } from './problemFeatures.ts';
 
 /**
@@ -29,8 +29,6 @@ export function scoresOf(problem: AttentionProblem, stage: ScoreStage, keys: num
   }
   return scores;
 }
-
-const exact = (x: number) => x;
 
 function putRow(
   p: AttentionProblem,
