@@ -92,9 +92,9 @@ export class Appends {
     this.#forks.recordCopies(pass, target);
     const words = this.#wordsOf(layer);
     setAppended(words, rows.places, lengths.live(layer), this.#counts);
-    const used = this.#withPages(words, layer);
+    const length = this.#putPages(words, layer);
     const grid = most === rows.numTokens ? rows.grid : appendGrid(layout.batch, rows.heads, most);
-    dispatch(pass, kernel, grid, this.#ring.place(used));
+    dispatch(pass, kernel, grid, this.#ring.place(words, undefined, length));
     endPass(target, pass);
     lengths.count(layer, this.#counts);
     status.noteAppend(layer, target);
@@ -110,12 +110,11 @@ export class Appends {
     tables.reserve(held, this.#wanted);
   }
 
-  /** The words with the pages that the tokens go to, as many as there are then. */
-  #withPages(words: Uint32Array<ArrayBuffer>, layer: number): Uint32Array<ArrayBuffer> {
+  /** Adds the pages that the tokens go to; returns how many words there are then. */
+  #putPages(words: Uint32Array, layer: number): number {
     const { layout, lengths, tables } = this.#cache;
-    if (!tables) return words;
-    const kvLens = lengths.live(layer);
-    return words.subarray(0, setAppendedPages(words, kvLens, this.#counts, tables, layout.pageSize!));
+    if (!tables) return words.length;
+    return setAppendedPages(words, lengths.live(layer), this.#counts, tables, layout.pageSize!);
   }
 
   /** Records and submits rows that were bound for this; takes the tokens back when WebGPU refuses that. */

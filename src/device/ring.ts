@@ -45,26 +45,25 @@ export class StepRing {
   }
 
   /**
-   * Byte offset in `buffer` of a place that holds `content`. An `owner` stands for its content, which must never change: all
+   * Byte offset in `buffer` of a place that holds the first `length` words of `content`. An `owner` stands for its content, which must never change: all
    * layers of a step find their place by it. Without one, layers that follow each other find the content written last.
    * Allocates nothing when the content is known, and next to nothing otherwise.
    */
-  place(content: Uint32Array<ArrayBuffer>, owner?: object): number {
-    if (owner === undefined) return this.#isLast(content) ? this.#lastOffset : this.#write(content);
-    const known = this.#owned.get(owner);
+  place(content: Uint32Array<ArrayBuffer>, owner?: object, length = content.length): number {
+    const known = owner && this.#owned.get(owner);
     if (known !== undefined) return known;
-    const offset = this.#isLast(content) ? this.#lastOffset : this.#write(content);
-    this.#owned.set(owner, offset);
+    const offset = this.#isLast(content, length) ? this.#lastOffset : this.#write(content, length);
+    if (owner) this.#owned.set(owner, offset);
     return offset;
   }
 
-  #isLast(content: Uint32Array): boolean {
-    if (content.length !== this.#lastLength) return false;
-    for (let i = 0; i < content.length; i++) if (content[i] !== this.#last[i]) return false;
+  #isLast(content: Uint32Array, length: number): boolean {
+    if (length !== this.#lastLength) return false;
+    for (let i = 0; i < length; i++) if (content[i] !== this.#last[i]) return false;
     return true;
   }
 
-  #write(content: Uint32Array<ArrayBuffer>): number {
+  #write(content: Uint32Array<ArrayBuffer>, length: number): number {
     if (this.#next >= this.#room) {
       this.#room = Math.min(2 * this.#room, MOST_ROOM);
       this.#chunk = this.#createChunk();
@@ -72,10 +71,10 @@ export class StepRing {
       this.#owned = new WeakMap();
     }
     const offset = this.#next;
-    this.#device.gpu.queue.writeBuffer(this.#chunk, offset, content);
-    this.#next = offset + Math.ceil((content.length * 4) / this.#alignment) * this.#alignment;
-    this.#last.set(content);
-    this.#lastLength = content.length;
+    this.#device.gpu.queue.writeBuffer(this.#chunk, offset, content, 0, length);
+    this.#next = offset + Math.ceil((length * 4) / this.#alignment) * this.#alignment;
+    for (let i = 0; i < length; i++) this.#last[i] = content[i]!;
+    this.#lastLength = length;
     this.#lastOffset = offset;
     return offset;
   }

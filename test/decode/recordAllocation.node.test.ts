@@ -53,9 +53,10 @@ describe('recording makes no garbage', () => {
     for (const buffer of [q, o]) buffer.destroy();
   });
 
-  test('an append, at another length each time', async () => {
+  test.each([{}, { pageSize: 256 }])('an append, at another length each time, %o', async (pages) => {
     const capacity = 4 * TIMES;
-    using cache = await createKvCache(device, { numKvHeads: 1, headDim: 64, capacity, kType: 'int4' });
+    const options = { numKvHeads: 1, headDim: 64, capacity, kType: 'int4', ...pages } as const;
+    using cache = await createKvCache(device, options);
     const k = createStorage(device, 'k', 64 * 4);
     const v = createStorage(device, 'v', 64 * 4);
     const append = await cache.bindAppend({ k, v });
