@@ -38,7 +38,8 @@ export interface OpenOptions {
 // promises is pending; whatever we open is held here, with what it came from, until it is destroyed.
 const alive = new Map<GqaDevice, readonly object[]>();
 
-const SOON_MS = 50;
+/** A busy machine takes a while to say so; whoever waits has failed already. */
+const SOON_MS = 2000;
 
 /** What a host's WGSL knows: the type of `gpu.wgslLanguageFeatures`, or any set of names. */
 export type WgslLanguageFeatures = Pick<ReadonlySet<string>, 'has'>;
@@ -123,7 +124,10 @@ export class GqaDevice {
 
   /** @internal Waits a moment for the host to say that the device was lost, which comes a little after calls fail. */
   async lostSoon(): Promise<void> {
-    await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, SOON_MS))]);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const later = new Promise((resolve) => (timer = setTimeout(resolve, SOON_MS)));
+    await Promise.race([this.lost, later]);
+    clearTimeout(timer);
   }
 
   /** @internal Has `idle()` ask `check` too, until the function that is returned is called. */
