@@ -109,6 +109,7 @@ export function headerLines(result: BenchResult): string[] {
     `ceiling  ${formatSignificant(ceiling.readGBps, 3)} GB/s read, measured (${formatBytes(ceiling.bytes)}, best of ${ceiling.samplesNs.length})`,
     `caches   ${cacheText(result)}`,
     `host     ${planText(context)}"record" is CPU time per layer and step`,
+    ...stepLines(results),
     `order    rows of one depth interleaved sample by sample, shuffled · seed ${context.seed}`,
     checked.length > 0
       ? `check    ${passed}/${checked.length} outputs within bound of the float64 reference${before(checked)}, worst error ${worst.toExponential(1)}`
@@ -134,6 +135,19 @@ function timerText({ source, stepNs, wallLateNs, wallRatio }: TimerContext): str
 
 function planText({ host: { plan64Ns } }: BenchContext): string {
   return plan64Ns === null ? '' : `plan of 64 sequences ${us(plan64Ns)} µs; `;
+}
+
+/** The kernels that steps dispatch, as far as rows got to that. */
+function stepLines(rows: readonly BenchRow[]): string[] {
+  const kinds = new Set(rows.flatMap(({ dispatches }) => (dispatches ? [dispatches.join(', ')] : [])));
+  if (kinds.size === 0) return [];
+  const counted = Array.from(kinds, (names) => {
+    const count = names.split(', ').length;
+    return `${count} dispatch${count === 1 ? '' : 'es'} (${names})`;
+  });
+  return [
+    `step     ${counted.toSorted().join(' or ')} per layer; an append of new tokens is one more, RoPE and QK-norm in it`,
+  ];
 }
 
 /** What counts as cold, and whether any row is. */

@@ -58,6 +58,7 @@ export function timedRow(
     ...rowBase(run.params),
     kernel: plan.kernel,
     ...(plan.kernel !== 'plain' && { sizes, tuned: run.tuned }),
+    dispatches: [...plan.dispatches],
     splits: plan.numSplits,
     splitLen: plan.splitLen,
     bytes: { kvRead: plan.bytes.kv, partial: plan.bytes.partial },

@@ -202,6 +202,8 @@ export const rowFields = {
   kernel: maybe(word<DecodeKernel>()),
   sizes: maybe(text),
   tuned: maybe(flag),
+  /** Kernels dispatched per layer and step, in order. Older results lack them, and rows where none ran. */
+  dispatches: maybe(list(text)),
   splits: number,
   splitLen: number,
   bytes: object({ kvRead: number, partial: number }),

@@ -157,6 +157,21 @@ describe('the report', () => {
     ]);
   });
 
+  test('says how many kernels steps dispatch, of rows that ran', () => {
+    const whole = row(1, 1, { dispatches: ['decode_registers'] });
+    const split = row(8, 1, { dispatches: ['decode_registers', 'decode_merge'] });
+    const lines = (...rows: BenchRow[]) =>
+      headerLines(result(...rows)).filter((line) => line.startsWith('step'));
+    const append = 'an append of new tokens is one more, RoPE and QK-norm in it';
+    expect(lines(whole, whole, wrong)).toEqual([
+      `step     1 dispatch (decode_registers) per layer; ${append}`,
+    ]);
+    expect(lines(split, whole)).toEqual([
+      `step     1 dispatch (decode_registers) or 2 dispatches (decode_registers, decode_merge) per layer; ${append}`,
+    ]);
+    expect(lines(wrong)).toEqual([]);
+  });
+
   test('says of a wall clock how fine and how late it is, and does not hold it against itself', () => {
     const timer = {
       source: 'wall',
