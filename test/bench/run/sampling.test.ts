@@ -103,7 +103,13 @@ describe('a row', () => {
 
 const SUBJECT = {
   record() {},
-  plan: { kernel: 'plain', numSplits: 1, splitLen: 64, bytes: { kv: 64, partial: 0 } },
+  plan: {
+    kernel: 'plain',
+    dispatches: ['plain_scores', 'plain_softmax', 'plain_av'],
+    numSplits: 1,
+    splitLen: 64,
+    bytes: { kv: 64, partial: 0 },
+  },
 };
 
 function running(): Running {
