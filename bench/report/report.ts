@@ -139,15 +139,14 @@ function planText({ host: { plan64Ns } }: BenchContext): string {
 
 /** The kernels that steps dispatch, as far as rows got to that. */
 function stepLines(rows: readonly BenchRow[]): string[] {
-  const kinds = new Set(rows.flatMap(({ dispatches }) => (dispatches ? [dispatches.join(', ')] : [])));
+  const kinds = new Set(rows.flatMap(({ dispatches }) => (dispatches ? [dispatchText(dispatches)] : [])));
   if (kinds.size === 0) return [];
-  const counted = Array.from(kinds, (names) => {
-    const count = names.split(', ').length;
-    return `${count} dispatch${count === 1 ? '' : 'es'} (${names})`;
-  });
-  return [
-    `step     ${counted.toSorted().join(' or ')} per layer; an append of new tokens is one more, RoPE and QK-norm in it`,
-  ];
+  const text = [...kinds].toSorted().join(' or ');
+  return [`step     ${text} per layer; an append of new tokens is one more, RoPE and QK-norm in it`];
+}
+
+function dispatchText(names: readonly string[]): string {
+  return `${names.length} dispatch${names.length === 1 ? '' : 'es'} (${names.join(', ')})`;
 }
 
 /** What counts as cold, and whether any row is. */

@@ -38,7 +38,7 @@ export interface OpenOptions {
 // promises is pending; whatever we open is held here, with what it came from, until it is destroyed.
 const alive = new Map<GqaDevice, readonly object[]>();
 
-/** A busy machine takes a while to say so; whoever waits has failed already. */
+/** How long the host may take to say that the device was lost: long, for a busy machine, and only a call that failed waits. */
 const SOON_MS = 2000;
 
 /** What a host's WGSL knows: the type of `gpu.wgslLanguageFeatures`, or any set of names. */

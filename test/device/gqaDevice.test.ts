@@ -221,6 +221,19 @@ describe('loss', () => {
     await failure(DeviceLostError, () => reading);
     device.destroy();
   });
+
+  test('in the middle of a read-back, on a host that is slow to say so: the same', async () => {
+    const raw = await rawDevice();
+    const later = raw.lost.then(
+      (info) => new Promise<GPUDeviceLostInfo>((resolve) => setTimeout(() => resolve(info), 300)),
+    );
+    Object.defineProperty(raw, 'lost', { value: later });
+    const device = borrowDevice(raw);
+    const reading = readBack(device, createStorage(device, 'x', 1024));
+    raw.destroy();
+    await failure(DeviceLostError, () => reading);
+    device.destroy();
+  });
 });
 
 describe('errors that nobody asked about', () => {

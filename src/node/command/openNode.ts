@@ -33,17 +33,18 @@ export interface NodeDevice {
 }
 
 /**
- * Opens a device with all that the adapter has and the kernels can use. What a person should know of the choice (that
+ * Opens a device, by default with all that the adapter has and the kernels can use. What a person should know of the choice (that
  * it is a software adapter, say) goes to `warn`, by default stderr, one line each. Throws NoAdapterError.
  */
 export async function openNode(
   { adapter, requireGpu }: AdapterOptions,
   warn: (line: string) => void = (line) => process.stderr.write(`${line}\n`),
+  descriptor: (adapter: GPUAdapter) => GPUDeviceDescriptor = fullDescriptor,
 ): Promise<NodeDevice> {
   const found = await nodeGpu({
     requireGpu: requireGpu === true,
     ...(adapter !== undefined && { adapter }),
   });
   for (const note of found.notes) warn(`warning  ${note}`);
-  return { found, device: await openDevice(found.gpu, { descriptor: fullDescriptor }) };
+  return { found, device: await openDevice(found.gpu, { descriptor }) };
 }
