@@ -43,6 +43,8 @@ CASES = [
     (2, 6, 2, 19, 30, 8, 8, "F32", "--mask mask --bias bias --softcap 2"),
     (2, 6, 2, 5, 9, 32, 32, "F32", "--causal first-key --past-k past_k --past-v past_v"),
     (1, 4, 2, 12, 12, 32, 16, "F32", "--causal first-key --window 3 --alibi --sink-logits sinks"),
+    (2, 6, 2, 3, 100, 64, 64, "F32", "--rope-base 500000"),
+    (2, 6, 2, 5, 9, 40, 40, "F32", "--rope-base 10000 --rope-style interleaved --rope-dim 10 --past-k past_k --past-v past_v"),
 ]
 
 
@@ -88,6 +90,22 @@ def alibi_slopes(heads):
         power *= 2
     first = [2 ** (-8 * (n + 1) / power) for n in range(power)]
     return np.array((first + [2 ** (-4 * (n + 1) / power) for n in range(0, 2 * power, 2)])[:heads])
+
+
+def turned(rows, positions, options):
+    """Rows [B, heads, L, D] with their pairs turned, by positions [B, L], as transformers does for Llama and GPT-J."""
+    dim = int(options.get("rope-dim", rows.shape[-1]))
+    inverse = float(options["rope-base"]) ** (-np.arange(0, dim, 2) / dim)
+    angles = positions[:, None, :, None] * inverse
+    turns = np.exp(1j * angles)
+    first, rest = rows[..., :dim], rows[..., dim:]
+    if options.get("rope-style") == "interleaved":
+        pairs = (first[..., ::2] + 1j * first[..., 1::2]) * turns
+        first = np.stack([pairs.real, pairs.imag], -1).reshape(first.shape)
+    else:
+        pairs = (first[..., : dim // 2] + 1j * first[..., dim // 2 :]) * turns
+        first = np.concatenate([pairs.real, pairs.imag], -1)
+    return np.concatenate([first, rest], -1).astype(np.float32)
 
 
 def visible(case, lens, past, extra):
@@ -188,6 +206,7 @@ def run(given, adapter, folder, random):
     q = tensor("q", (batch, heads, q_len, dim))
     k = tensor("k", (batch, kv_heads, tokens - past, dim))
     v = tensor("v", (batch, kv_heads, tokens - past, v_dim))
+    new_k = k
     if past:
         k = np.concatenate([tensor("past_k", (batch, kv_heads, past, dim)), k], 2)
         v = np.concatenate([tensor("past_v", (batch, kv_heads, past, v_dim)), v], 2)
@@ -210,6 +229,11 @@ def run(given, adapter, folder, random):
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     out = load_f32(target)
 
+    if "rope-base" in options:  # past keys come turned
+        own = lens[:, None] - q_len + np.arange(q_len)
+        q = turned(q.astype(np.float64), own, options)
+        new = np.broadcast_to(past + np.arange(tokens - past), (batch, tokens - past))
+        k = np.concatenate([k[:, :, :past], turned(new_k.astype(np.float64), new, options)], 2)
     if options.get("kv-dtype") == "f16":
         k, v = k.astype(np.float16).astype(np.float32), v.astype(np.float16).astype(np.float32)
     # Slots past the lengths hold numbers here, which no one sees.

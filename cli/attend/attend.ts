@@ -26,6 +26,7 @@ import {
   type ParsedOptions,
 } from './attendOptions.ts';
 import { metadataOf, resultTensors, summary } from './attendOutput.ts';
+import { checkRopeShape, inputRope, turnInput } from './attendRope.ts';
 import { takeRows } from './attendRows.ts';
 
 /**
@@ -63,16 +64,27 @@ async function attendFile(
   const note = (line: string) => output.writeErr?.(`${line}\n`);
   await checkTarget(path, options.out);
   progress.show(`reading ${path}`);
-  const input = await readAttendInput(path, options, (shape) => checkAdapter(path, shape, options));
+  const input = await readAttendInput(path, options, (shape) => {
+    checkRopeShape(shape, options);
+    return checkAdapter(path, shape, options);
+  });
   for (const line of input.notes) note(`note     ${line}`);
+  const rope = inputRope(path, input, options);
   progress.show(`storing k and v as ${options.kvDtype}`);
-  for (const line of lostLines(input, options.kvDtype)) note(`warning  ${line}`);
-  const problem = problemOf(input, options);
+  // What can be refused is, before an adapter is looked for.
+  const unturned = problemOf(input, options);
+  if (!rope) sayLost(input, options, note);
   progress.end(); // what Dawn says of an adapter does not pass through this process's streams
   const { kernel, pageSize } = options;
   const { found, device } = await openNode(options, note);
   try {
     const tuning = readTuningFor(device, note);
+    if (rope) {
+      progress.show(`turning q and k on "${found.adapterName}"`);
+      await turnInput(device, input, rope);
+      sayLost(input, options, note);
+    }
+    const problem = rope ? problemOf(input, options) : unturned;
     progress.show(`computing on "${found.adapterName}"`);
     const run = { kernel, tuning, ...(pageSize !== undefined && { places: { pageSize } }) };
     const result = await runQuietly(device, problem, run);
@@ -92,6 +104,10 @@ async function attendFile(
 
 // A device of WebGPU's guaranteed limits takes bindings of that size: only what exceeds them is a question.
 const SMALL_BYTES = 2 ** 27;
+
+function sayLost(input: AttendInput, { kvDtype }: AttendOptions, note: (line: string) => void): void {
+  for (const line of lostLines(input, kvDtype)) note(`warning  ${line}`);
+}
 
 /** Refuses, before they are read, tensors that no buffer of the adapter could hold. */
 async function checkAdapter(path: string, shape: InputShape, options: AttendOptions): Promise<void> {

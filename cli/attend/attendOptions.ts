@@ -4,10 +4,12 @@ import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/planContext.ts';
 import { ShapeError } from '../../src/device/errors.ts';
 import { checkSoftcap } from '../../src/kernels/features.ts';
+import { MAX_HEAD_DIM } from '../../src/kernels/shape.ts';
 import { adapterOptions, type AdapterOptions } from '../../src/node/command/openNode.ts';
 import { outputPath } from '../../src/node/command/outputOption.ts';
 import { wholeNumber } from '../../src/node/command/usage.ts';
 import { KV_TYPES, type KvType } from '../../src/numbers/elements.ts';
+import { ROPE_STYLES, type RopeStyle } from '../../src/numbers/rope.ts';
 import { SCORE_STAGES, type ScoreStage } from '../../src/reference/scores.ts';
 
 /** Which key the causal mask is aligned to. */
@@ -27,7 +29,14 @@ export interface TensorOptions {
   readonly sinkLogits?: string;
 }
 
-export interface AttendOptions extends TensorOptions, AdapterOptions {
+/** How q and new k are turned before attention. */
+export interface RopeArgs {
+  readonly ropeBase?: number;
+  readonly ropeStyle?: RopeStyle;
+  readonly ropeDim?: number;
+}
+
+export interface AttendOptions extends TensorOptions, RopeArgs, AdapterOptions {
   readonly out: string;
   readonly kvDtype: KvType;
   readonly kernel: KernelChoice;
@@ -74,6 +83,11 @@ export const ATTEND_OPTIONS: readonly Option[] = [
   new Option('--window <n>', 'keys that a query sees at most, its own included').argParser(count),
   new Option('--sink-logits <name>', "tensor [Hq] of logits that count in a softmax's sum"),
   new Option('--alibi', "add each head's ALiBi slope times the distance to its own key"),
+  new Option('--rope-base <x>', 'turn q and k by their positions: RoPE of this base').argParser(ropeBase),
+  new Option('--rope-style <style>', 'pairs of that: d and d + D/2, or 2d and 2d + 1').choices(ROPE_STYLES),
+  new Option('--rope-dim <n>', 'elements of a row that are turned, the first ones (default: D)').argParser(
+    ropeDim,
+  ),
   new Option('--scores <stage>', 'also write scores, computed in float64 on the CPU').choices(SCORE_STAGES),
   ...adapterOptions(),
 ];
@@ -85,6 +99,8 @@ Input:   q [B, Hq, Lq, D], k [B, Hkv, T, D] and v [B, Hkv, T, Dv], each F32, F16
          --mask and --bias: any shape that broadcasts to [B, Hq, Lq, T]. -inf hides a key, and so does a mask's end before T.
 Causal:  last-key: query i sees all but the last Lq - 1 - i valid keys, as in decoding and in flash-attention.
          first-key: query i sees all of --past-k and keys 0 to i of k, as in ONNX and in PyTorch's is_causal.
+RoPE:    k is turned by its positions, from 0 or behind --past-k, whose keys come turned, as caches have them; q by those of
+         the keys that its queries are aligned to, with --causal none as with last-key. In the cache and present_k, keys are turned.
 Output:  o as q, with Dv for D, and lse [B, Hq, Lq] (natural logarithm) as F32; a query that sees no key has o 0, lse -3e38.
          With --past-k: present_k and present_v [B, Hkv, T, D], as the cache holds them. With --scores: scores [B, Hq, Lq, T]:
          scaled: scale * q . k; capped: after --softcap; biased: after ALiBi, bias and mask; weights: after the softmax.
@@ -96,6 +112,7 @@ Examples:
   gqa attend in.safetensors --out out.safetensors
   gqa attend in.safetensors --out out.safetensors --kv-dtype f16 --kernel plain --causal none --scale 0.1
   gqa attend in.safetensors --out out.safetensors --window 128 --softcap 30 --page-size 16
+  gqa attend in.safetensors --out out.safetensors --rope-base 500000
   gqa attend onnx.safetensors --out out.safetensors --causal first-key --mask attn_mask --past-k past_key --past-v past_value`;
 
 /** Throws ShapeError for options that do not go together. */
@@ -104,6 +121,11 @@ export function checkedOptions({ causal, pageSize, ...options }: ParsedOptions):
   for (const name of ['window', 'alibi'] as const) {
     if (options[name] === undefined || alignment !== 'none') continue;
     throw new ShapeError(`--${name}: expected --causal first-key or last-key beside it, got none`);
+  }
+  for (const name of ['style', 'dim'] as const) {
+    if (options[name === 'style' ? 'ropeStyle' : 'ropeDim'] === undefined || options.ropeBase !== undefined)
+      continue;
+    throw new ShapeError(`--rope-${name}: expected --rope-base beside it, got none`);
   }
   if ((options.pastK === undefined) !== (options.pastV === undefined)) {
     const [given, missing] = options.pastK === undefined ? ['v', 'k'] : ['k', 'v'];
@@ -122,6 +144,18 @@ function finiteNumber(text: string): number {
   if (!Number.isFinite(Math.fround(value))) {
     throw new InvalidArgumentError(`expected a finite f32 number, got "${text}".`);
   }
+  return value;
+}
+
+function ropeBase(text: string): number {
+  const value = finiteNumber(text);
+  if (value <= 1) throw new InvalidArgumentError(`expected a number above 1, got "${text}".`);
+  return value;
+}
+
+function ropeDim(text: string): number {
+  const value = wholeNumber(text, 2, MAX_HEAD_DIM);
+  if (value % 2 !== 0) throw new InvalidArgumentError(`expected an even number, got "${text}".`);
   return value;
 }
 

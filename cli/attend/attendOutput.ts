@@ -57,7 +57,19 @@ export function metadataOf(
 ): Record<string, string> {
   const { kernel, kvDtype, causal, pageSize, softcap, window, alibi, mask, bias, sinkLogits, scores } =
     options;
-  const given = { page_size: pageSize, softcap, window, alibi, mask, bias, sink_logits: sinkLogits, scores };
+  const { ropeBase, ropeStyle = ropeBase && 'half', ropeDim } = options;
+  const rope = { rope_base: ropeBase, rope_style: ropeStyle, rope_dim: ropeDim };
+  const given = {
+    page_size: pageSize,
+    softcap,
+    window,
+    alibi,
+    mask,
+    bias,
+    sink_logits: sinkLogits,
+    ...rope,
+    scores,
+  };
   const known = Object.entries(given).filter(([, value]) => value !== undefined);
   return {
     tool: `gqa-webgpu ${version}`,

@@ -1,95 +1,12 @@
 // attendFeatures.node.test.ts: `gqa attend` with masks, pasts, windows and the rest, against attention written down once more here.
 import { expect, test } from 'vitest';
 import { alibiSlopes } from '../../cli/attend/alibiSlopes.ts';
-import { SafetensorsFile, writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
+import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { normals } from '../../src/numbers/random.ts';
+import { expectClose, expectRows, outputs, random, tensor, twin, type Twin } from './attendTwin.ts';
 import { attendFolder, gqaAttend } from './gqaAttend.ts';
 
 const { input, output } = attendFolder();
-
-/** A problem by functions: what a row of q, a key and a value are, and a score's change and visibility. */
-interface Twin {
-  readonly sizes: {
-    readonly batch: number;
-    readonly heads: number;
-    readonly kvHeads: number;
-    readonly qLen: number;
-    readonly keys: number;
-  };
-  readonly q: (b: number, h: number, i: number) => Float32Array;
-  readonly k: (b: number, h: number, t: number) => Float32Array;
-  readonly v: (b: number, h: number, t: number) => Float32Array;
-  readonly change?: (score: number, place: readonly number[]) => number;
-  readonly sees: (b: number, h: number, i: number, t: number) => boolean;
-  readonly sink?: (h: number) => number;
-}
-
-/** o rows, lse and weights in float64, by [b, h, i]. */
-function twin({ sizes, q, k, v, change = (score) => score, sees, sink = () => -Infinity }: Twin) {
-  const { batch, heads, kvHeads, qLen, keys } = sizes;
-  const rows: { o: number[]; lse: number; weights: number[] }[] = [];
-  for (let row = 0; row < batch * heads * qLen; row++) {
-    const [b, h, i] = [Math.floor(row / heads / qLen), Math.floor(row / qLen) % heads, row % qLen] as const;
-    const kv = Math.floor((h * kvHeads) / heads);
-    const query = q(b, h, i);
-    const exps = Array.from({ length: keys }, (_, t) => {
-      if (!sees(b, h, i, t)) return 0;
-      const key = k(b, kv, t);
-      const dot = query.reduce((sum, x, d) => sum + x * key[d]!, 0);
-      return Math.exp(change(dot / Math.sqrt(query.length), [b, h, i, t]));
-    });
-    const l = exps.reduce((sum, x) => sum + x, Math.exp(sink(h)));
-    const weights = exps.map((x) => (l === 0 ? 0 : x / l));
-    const o = Array.from(v(0, 0, 0), () => 0);
-    weights.forEach((w, t) => w > 0 && v(b, kv, t).forEach((x, d) => (o[d] = o[d]! + w * x)));
-    rows.push({ o, lse: l === 0 ? Math.fround(-3e38) : Math.log(l), weights });
-  }
-  return rows;
-}
-
-const tensor = (name: string, shape: number[], data: Float32Array<ArrayBuffer>): TensorData => {
-  return { name, dtype: 'F32', shape, data };
-};
-
-/** A tensor of random numbers, and its rows where its last axes are heads, rows and dim. */
-function random(
-  name: string,
-  seed: number,
-  [batch, heads, rows, dim]: readonly [number, number, number, number],
-) {
-  const data = normals(seed, batch * heads * rows * dim);
-  const row = (b: number, h: number, r: number) => {
-    const at = ((b * heads + h) * rows + r) * dim;
-    return data.subarray(at, at + dim);
-  };
-  return { tensor: tensor(name, [batch, heads, rows, dim], data), row };
-}
-
-/** Fails unless o and lse of the output are those of the twin. */
-async function expectRows(want: ReturnType<typeof twin>): Promise<void> {
-  const { o, lse } = await outputs();
-  const [rows, sums] = [want.flatMap((row) => row.o), want.map((row) => row.lse)];
-  expectClose(o!.data, rows);
-  expectClose(lse!.data, sums);
-}
-
-async function outputs(): Promise<Record<string, { shape: readonly number[]; data: Float32Array }>> {
-  const file = await SafetensorsFile.open(output);
-  try {
-    const names = [...file.header.tensors.keys()];
-    return Object.fromEntries(
-      await Promise.all(names.map(async (name) => [name, await file.readFloat32(name)])),
-    );
-  } finally {
-    await file.close();
-  }
-}
-
-function expectClose(got: ArrayLike<number>, want: readonly number[]): void {
-  expect(got.length).toBe(want.length);
-  const worst = want.reduce((most, x, at) => Math.max(most, x === got[at] ? 0 : Math.abs(x - got[at]!)), 0);
-  expect(worst).toBeLessThan(1e-5);
-}
 
 test('three axes, odd head dims, a past, a short mask of booleans, a bias, softcap, the first key: o, present and weights', async () => {
   const [batch, heads, kvHeads, qLen, past, added] = [2, 6, 2, 3, 4, 5];
@@ -130,7 +47,7 @@ test('three axes, odd head dims, a past, a short mask of booleans, a bias, softc
     change: (score, [, h, , t]) => 2 * Math.tanh(score / 2) + bias[h! * keys + t!]!,
     sees: (_b, _h, i, t) => t <= past + i && t < 6 && seen[i * 6 + t] === 1,
   });
-  const { o, lse, scores, present_k, present_v } = await outputs();
+  const { o, lse, scores, present_k, present_v } = await outputs(output);
   expect([o!.shape, lse!.shape, scores!.shape]).toEqual([
     [2, 3, 60],
     [2, 6, 3],
@@ -186,7 +103,7 @@ test('19 queries over ragged lengths, a window, slopes, sinks, pages: as in one 
     sees: (b, _h, i, t) => t <= own(b, i) && t > own(b, i) - 5,
     sink: (h) => sinks[h]!,
   });
-  await expectRows(want);
+  await expectRows(output, want);
 });
 
 test('the first key, more queries than keys, and lengths with NaN behind them', async () => {
@@ -221,7 +138,7 @@ test('the first key, more queries than keys, and lengths with NaN behind them', 
   ] as const) {
     expect((await gqaAttend(input, '--out', output, ...args)).error).toBe('');
     const want = twin({ ...run, sees, ...(changed && { change: changed }) });
-    await expectRows(want);
+    await expectRows(output, want);
   }
 });
 
