@@ -36,6 +36,7 @@ CASES = [
     (2, 6, 2, 3, 100, 40, 24, "F32", "--page-size 16"),
     (2, 6, 2, 3, 100, 21, 10, "F32", "--softcap 0.5"),
     (2, 6, 2, 4, 100, 64, 64, "F32", "--window 7"),
+    (2, 6, 2, 4, 100, 64, 64, "F32", "--window 7 --sink-tokens 4"),
     (2, 6, 2, 1, 100, 64, 64, "F32", "--sink-logits sinks"),
     (2, 12, 3, 3, 100, 64, 64, "F32", "--alibi"),
     (2, 6, 2, 3, 100, 64, 64, "F32", "--bias bias"),
@@ -120,7 +121,8 @@ def visible(case, lens, past, extra):
     if options.get("causal") != "none":
         seen = seen & (keys <= own)
     if "window" in options:
-        seen = seen & (keys > own - int(options["window"]))
+        kept = int(options.get("sink-tokens", 0))
+        seen = seen & ((keys > own - int(options["window"])) | (keys < kept))
     if options.get("mask") == "seen":
         seen = seen & extra["seen"]
     return seen, own

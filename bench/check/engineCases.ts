@@ -23,6 +23,7 @@ const KEYS = Math.max(...kvLens);
 const NUMBERS = {
   softcap: 1.5,
   window: 33,
+  sinkTokens: 5,
   sinkLogits: [-2, -0.7, 0.6, 1.9],
   alibiSlopes: [0.02, 0.09, 0.16, 0.23],
   bias: { shape: [batch, numQHeads, qLen, KEYS], values: biasValues() },
@@ -35,17 +36,22 @@ function biasValues(): Float32Array<ArrayBuffer> {
   return normals(5, batch * numQHeads * qLen * KEYS).map((x, at) => (at % 5 === 0 ? -Infinity : x));
 }
 
-const NAMES = Object.keys(NUMBERS) as (keyof ProblemFeatures)[];
+const NAMES = Object.keys(NUMBERS) as (keyof typeof NUMBERS)[];
 
-const featured = (...names: (keyof ProblemFeatures)[]): CheckCase =>
-  checkCase({ ...RAGGED, features: Object.fromEntries(names.map((name) => [name, NUMBERS[name]])) });
+/** Sink tokens are those of a window. */
+const featured = (...names: (keyof typeof NUMBERS)[]): CheckCase => {
+  const all = names.includes('sinkTokens') ? (['window', ...names] as const) : names;
+  return checkCase({ ...RAGGED, features: Object.fromEntries(all.map((name) => [name, NUMBERS[name]])) });
+};
 
-/** A tree's slots are not positions: no windows and no slopes. */
+/** A tree's slots are not positions: no windows and no slopes. A window with its sink tokens is a feature of its own. */
 const goTogether = (a: keyof ProblemFeatures, b: keyof ProblemFeatures) =>
-  b !== 'treeMasks' || (a !== 'window' && a !== 'alibiSlopes');
+  b === 'treeMasks'
+    ? !['window', 'sinkTokens', 'alibiSlopes'].includes(a)
+    : b !== 'sinkTokens' || a !== 'window';
 
 const ALL = [
-  featured('softcap', 'window', 'sinkLogits', 'alibiSlopes', 'bias'),
+  featured('softcap', 'sinkTokens', 'sinkLogits', 'alibiSlopes', 'bias'),
   featured('softcap', 'sinkLogits', 'bias', 'treeMasks'),
 ];
 

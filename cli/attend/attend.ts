@@ -183,11 +183,12 @@ function problemOf(input: AttendInput, options: AttendOptions): StoredProblem {
 
 function featuresOf(
   { numQHeads, bias, sinkLogits }: AttendInput,
-  { softcap, window, alibi }: AttendOptions,
+  { softcap, window, sinkTokens, alibi }: AttendOptions,
 ): ProblemFeatures {
   return {
     ...(softcap !== undefined && { softcap }),
     ...(window !== undefined && { window }),
+    ...(sinkTokens !== undefined && { sinkTokens }),
     ...(alibi && { alibiSlopes: alibiSlopes(numQHeads) }),
     ...(sinkLogits && { sinkLogits }),
     ...(bias && { bias }),

@@ -43,6 +43,7 @@ export interface AttendOptions extends TensorOptions, RopeArgs, AdapterOptions {
   readonly scale?: number;
   readonly softcap?: number;
   readonly window?: number;
+  readonly sinkTokens?: number;
   readonly alibi?: true;
   readonly pageSize?: number;
   readonly scores?: ScoreStage;
@@ -81,6 +82,9 @@ export const ATTEND_OPTIONS: readonly Option[] = [
   new Option('--bias <name>', 'tensor added to scores, beside a mask'),
   new Option('--softcap <x>', 'scores s become x * tanh(s / x)').argParser(softcap),
   new Option('--window <n>', 'keys that a query sees at most, its own included').argParser(count),
+  new Option('--sink-tokens <n>', 'first keys that a window leaves in sight; needs --window').argParser(
+    count,
+  ),
   new Option('--sink-logits <name>', "tensor [Hq] of logits that count in a softmax's sum"),
   new Option('--alibi', "add each head's ALiBi slope times the distance to its own key"),
   new Option('--rope-base <x>', 'turn q and k by their positions: RoPE of this base').argParser(ropeBase),
@@ -121,6 +125,9 @@ export function checkedOptions({ causal, pageSize, ...options }: ParsedOptions):
   for (const name of ['window', 'alibi'] as const) {
     if (options[name] === undefined || alignment !== 'none') continue;
     throw new ShapeError(`--${name}: expected --causal first-key or last-key beside it, got none`);
+  }
+  if (options.sinkTokens !== undefined && options.window === undefined) {
+    throw new ShapeError('--sink-tokens: expected --window beside it, got none');
   }
   for (const name of ['style', 'dim'] as const) {
     if (options[name === 'style' ? 'ropeStyle' : 'ropeDim'] === undefined || options.ropeBase !== undefined)

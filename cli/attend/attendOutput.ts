@@ -55,14 +55,27 @@ export function metadataOf(
   options: AttendOptions,
   adapter: string,
 ): Record<string, string> {
-  const { kernel, kvDtype, causal, pageSize, softcap, window, alibi, mask, bias, sinkLogits, scores } =
-    options;
+  const {
+    kernel,
+    kvDtype,
+    causal,
+    pageSize,
+    softcap,
+    window,
+    sinkTokens,
+    alibi,
+    mask,
+    bias,
+    sinkLogits,
+    scores,
+  } = options;
   const { ropeBase, ropeStyle = ropeBase && 'half', ropeDim } = options;
   const rope = { rope_base: ropeBase, rope_style: ropeStyle, rope_dim: ropeDim };
   const given = {
     page_size: pageSize,
     softcap,
     window,
+    sink_tokens: sinkTokens,
     alibi,
     mask,
     bias,

@@ -14,7 +14,7 @@
 //      step    Step                           lib step
 // out  the state of each row                  lib work
 // grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
-// consts HEAD_DIM V_DIM GROUP_SIZE NUM_KV_HEADS CAUSAL MASKED ROW_BLOCK ONE_BLOCK, and those of src/kernels/prefill.ts
+// consts HEAD_DIM V_DIM GROUP_SIZE NUM_KV_HEADS CAUSAL MASKED SINK_TOKENS ROW_BLOCK ONE_BLOCK, and those of src/kernels/prefill.ts
 // libs step numbers scores work one of keys_* rows_* query_*, one each of words_*, elements_* and scales_* as k_* and as v_*
 
 @group(0) @binding(1) var<storage, read> k_cache: array<KWord>;
@@ -61,7 +61,8 @@ fn main(
   prepare(work, lane);
   var o = Mixed();
   var side = 0u;
-  for (var first = first_tile(work); first < end; first += TILE) {
+  let window = window_tile(work);
+  for (var first = select(window, work.begin, work.begin < SINK_TOKENS); first < end; first = next_tile(first, window)) {
     let count = min(TILE, end - first);
     score(work, first, end, lane);
     workgroupBarrier(); // products are there, and the weights before are used
@@ -81,10 +82,16 @@ fn main(
   write_rows(work, lane, side, &o);
 }
 
-// Where the first tile begins with a key that any row sees: windows hide those before. A row's sums do not depend on it.
-fn first_tile(work: Work) -> u32 {
+// Where the first tile begins with a key of any row's window. A row's sums do not depend on it.
+fn window_tile(work: Work) -> u32 {
   let seen = first_key(work.kv_len, work.q_len - 1u - position_of(work.row_start));
   return work.begin + (max(seen, work.begin) - work.begin) / TILE * TILE;
+}
+
+// The tile behind one: from the last that sink tokens lie in to the first of a window.
+fn next_tile(first: u32, window: u32) -> u32 {
+  let next = first + TILE;
+  return select(next, max(next, window), SINK_TOKENS > 0u && next >= SINK_TOKENS);
 }
 
 // The invocation's r-th row, within the block.

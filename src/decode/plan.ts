@@ -9,8 +9,9 @@ import { rowsEnd, rowStarts, rowTypeBytes, type RowPlaces } from '../kernels/row
 import { type GqaShape, checkGqaShape } from '../kernels/shape.ts';
 import { checkQLens } from '../numbers/kvLens.ts';
 import { packStep, type StepItem, type StepSequence } from '../kernels/stepNumbers.ts';
+import { countKeys, liveKeys, type KeyRange } from './liveKeys.ts';
 import { partialBytes, type DecodeKernel, type PlanContext } from './planContext.ts';
-import { chooseSplitLen, longestOf, type SplitOptions } from './split.ts';
+import { chooseSplitLen, longestOf, longestRange, splitsOf, type SplitOptions } from './split.ts';
 import { checkTreeMasks, type TreeMasks } from './treeMasks.ts';
 
 /** How to split the keys. Without options: as many workgroups as the device needs to be busy, no more. */
@@ -41,10 +42,10 @@ export interface DecodePlan {
   readonly qLens: readonly number[];
   /**
    * Keys of each sequence that any of its positions sees: fewer than `kvLens` where there is a window, none where there is no
-   * position.
+   * position; sink tokens count.
    */
   readonly liveLens: readonly number[];
-  /** Splits of the longest sequence and keys of a split; 1 and the longest length for the plain kernel. */
+  /** Most splits of a sequence, and keys of a split; 1 and the longest length for the plain kernel. */
   readonly numSplits: number;
   readonly splitLen: number;
   /** Pieces of work over all sequences: each is a split of one. */
@@ -110,9 +111,12 @@ export function planDecode(
   if (typeof smScale !== 'number' || !Number.isFinite(Math.fround(smScale)))
     throw new ShapeError(`plan: smScale: expected a finite number, got ${describe(smScale)}`);
   const trees = checkTreeMasks(options.treeMasks, shape, qLens);
-  const liveLens = kvLens.map((kvLen, b) => liveLen(shape, kvLen, qLens[b]!));
-  const splitLen = splitLenOf(context, kvLens, qLens, liveLens, options);
-  const parts = { kvLens, qLens, liveLens, splitLen, smScale, trees, pages };
+  const live = kvLens.map((kvLen, b) => liveKeys(shape, kvLen, qLens[b]!));
+  const liveLens = live.map(countKeys);
+  // The plain kernels walk along all keys at once.
+  const walked = kernel === 'plain' ? kvLens.map((kvLen) => [{ begin: 0, end: kvLen }]) : live;
+  const splitLen = splitLenOf(context, walked, qLens, options);
+  const parts = { kvLens, qLens, walked, splitLen, smScale, trees, pages };
   const { words, items, partials } = stepWords(context, parts);
   const qLen = longestOf(qLens);
   const rows = shape.numQHeads * qLens.reduce((sum, each) => sum + each, 0);
@@ -122,7 +126,7 @@ export function planDecode(
     kvLens: [...kvLens],
     qLens: [...qLens],
     liveLens,
-    numSplits: Math.max(1, Math.ceil(longestOf(liveLens) / splitLen)),
+    numSplits: Math.max(1, ...walked.map((ranges) => splitsOf(ranges, splitLen))),
     splitLen,
     items,
     smScale,
@@ -161,16 +165,15 @@ function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {
   return merges ? [kernelName(kernel), 'decode_merge'] : [kernelName(kernel)];
 }
 
-/** Keys of a split; the plain kernels walk along all keys at once. */
+/** Keys of a split; the plain kernels have none. */
 function splitLenOf(
   context: PlanContext,
-  kvLens: readonly number[],
+  walked: StepParts['walked'],
   qLens: readonly number[],
-  liveLens: readonly number[],
   options: PlanOptions,
 ): number {
-  if (context.kernel === 'plain') return Math.max(1, longestOf(kvLens));
-  return chooseSplitLen(context, liveLens, Math.max(1, longestOf(qLens)), options);
+  if (context.kernel === 'plain') return longestRange(walked);
+  return chooseSplitLen(context, walked, Math.max(1, longestOf(qLens)), options);
 }
 
 function reachOf({ shape, q, o, lse }: PlanContext, qLens: readonly number[]): DecodePlan['reach'] {
@@ -178,14 +181,10 @@ function reachOf({ shape, q, o, lse }: PlanContext, qLens: readonly number[]): D
   return { q: bytes(q), o: bytes(o), lse: bytes(lse) };
 }
 
-/** Keys that any position sees: the window of the first begins the earliest. */
-function liveLen({ features: { window } }: GqaShape, kvLen: number, qLen: number): number {
-  if (qLen === 0) return 0;
-  return window === undefined ? kvLen : Math.min(kvLen, window + qLen - 1);
-}
-
 /** What the words of a step are made of. */
-interface StepParts extends Pick<DecodePlan, 'kvLens' | 'qLens' | 'liveLens'> {
+interface StepParts extends Pick<DecodePlan, 'kvLens' | 'qLens'> {
+  /** Keys of each sequence that the kernel walks along. */
+  readonly walked: readonly (readonly KeyRange[])[];
   readonly splitLen: number;
   readonly smScale: number;
   readonly trees: readonly bigint[];
@@ -195,7 +194,7 @@ interface StepParts extends Pick<DecodePlan, 'kvLens' | 'qLens' | 'liveLens'> {
 /** The words of the `step` binding, and how many items and partial states they stand for. */
 function stepWords(
   { shape, layout, q, o, lse }: PlanContext,
-  { kvLens, qLens, liveLens, splitLen, smScale, trees, pages }: StepParts,
+  { kvLens, qLens, walked, splitLen, smScale, trees, pages }: StepParts,
 ) {
   const starts = { q: rowStarts(q, qLens), o: rowStarts(o, qLens), lse: rowStarts(lse, qLens) };
   const sequences: StepSequence[] = [];
@@ -203,18 +202,26 @@ function stepWords(
   let partials = 0;
   for (const [b, kvLen] of kvLens.entries()) {
     const qLen = qLens[b]!;
-    const first = kvLen - liveLens[b]!;
-    const numSplits = qLen === 0 ? 0 : Math.max(1, Math.ceil(liveLens[b]! / splitLen));
+    const splits = splitsInto(walked[b]!, splitLen, kvLen);
+    const numSplits = qLen === 0 ? 0 : splits.length;
     const [qStart, oStart, lseStart] = [starts.q[b]!, starts.o[b]!, starts.lse[b]!];
     const list = pages && { pages: pages.lists[b]! };
     sequences.push({ kvLen, qLen, qStart, oStart, lseStart, firstState: partials, numSplits, ...list });
-    for (let s = 0; s < numSplits; s++) {
-      const begin = first + s * splitLen;
-      const keys = { sequence: b, begin, end: Math.min(kvLen, begin + splitLen) };
-      items.push(numSplits > 1 ? { ...keys, state: partials++ } : keys);
+    for (const keys of splits.slice(0, numSplits)) {
+      items.push({ sequence: b, ...keys, ...(numSplits > 1 && { state: partials++ }) });
     }
   }
   const rows = shape.groupSize * longestOf(qLens);
   const header = { ...layout, numQHeads: shape.numQHeads, smScale, rows, q, o, lse };
   return { words: packStep(header, sequences, items, trees), items: items.length, partials };
+}
+
+/** Ranges in pieces; an empty sequence is one piece without keys, which writes its rows all the same. */
+function splitsInto(ranges: readonly KeyRange[], splitLen: number, kvLen: number): KeyRange[] {
+  const splits: KeyRange[] = [];
+  for (const { begin, end } of ranges) {
+    for (let at = begin; at < end; at += splitLen)
+      splits.push({ begin: at, end: Math.min(end, at + splitLen) });
+  }
+  return splits.length > 0 ? splits : [{ begin: kvLen, end: kvLen }];
 }

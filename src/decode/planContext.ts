@@ -26,6 +26,7 @@ import {
   type RowsOptions,
 } from '../kernels/rowPlaces.ts';
 import { checkGqaShape, type GqaShape } from '../kernels/shape.ts';
+import { mostRanges } from './liveKeys.ts';
 import { checkEntry, type TunedEntry } from './tuning.ts';
 
 /** A template of the fused kernel (one dispatch and, where sequences are split, a merge) or `plain`: three simple steps, the yardstick. */
@@ -143,9 +144,20 @@ export function planContext(
   const filling = Math.max(1, Math.floor(slots / workgroupsPerItem(shape, variant)));
   const maxSplits = Math.min(Math.max(MAX_SPLITS, filling), fitting, useful);
   const { fixedSplits = false } = options;
+  // Sequences that are more than one range of keys are always split.
+  const least = mostRanges(shape) > 1 ? shape.batch * mostRanges(shape) : 0;
+  if (least > fitting) {
+    const bytes = partialBytes(shape, least);
+    throw new LimitExceededError(
+      'partial states',
+      'maxStorageBufferBindingSize',
+      bytes,
+      facts.maxBindingBytes,
+    );
+  }
   // Items are workgroups of one dispatch: those with a state, and one for each sequence that is not split.
-  const most = Math.min(fitting, shape.batch * maxSplits, facts.maxGrid - shape.batch);
-  const room = fixedSplits ? most : Math.min(most, filling);
+  const most = Math.min(fitting, shape.batch * maxSplits * mostRanges(shape), facts.maxGrid - shape.batch);
+  const room = Math.max(least, fixedSplits ? most : Math.min(most, filling));
   const maxPartials = room > 1 ? room : 0; // a split alone is none
   return {
     shape,

@@ -2,13 +2,15 @@
 import { ShapeError } from '../device/errors.ts';
 import { checkBoolean, checkWhole } from '../device/options.ts';
 import { workgroupsPerItem } from '../kernels/fused.ts';
+import type { KeyRange } from './liveKeys.ts';
 import { type PlanContext, SPLIT_GRAIN } from './planContext.ts';
 
 /** Options that fix the splits, for decoders with `fixedSplits`. */
 export interface SplitOptions {
   /**
-   * This many splits of the longest sequence, 1 to `PlanContext.maxSplits` (128 at most, or as many as fill the device where
-   * that is more); fewer where whole grains of 32 keys do not come to as many. Default: as many as keep the device busy.
+   * This many splits of the longest run of keys, 1 to `PlanContext.maxSplits` (128 at most, or as many as fill the device where
+   * that is more); fewer where whole grains of 32 keys do not come to as many. A sequence is one run, and two where a window has
+   * left its sink tokens behind. Default: as many as keep the device busy.
    */
   readonly numSplits?: number;
   /**
@@ -28,14 +30,26 @@ export function longestOf(kvLens: readonly number[]): number {
   return longest;
 }
 
+/** The keys of each sequence, as `liveKeys` gives them. */
+type Live = readonly (readonly KeyRange[])[];
+
+/** Keys of the longest range, at least 1. */
+export function longestRange(live: Live): number {
+  let longest = 1;
+  for (const ranges of live) {
+    for (const { begin, end } of ranges) longest = Math.max(longest, end - begin);
+  }
+  return longest;
+}
+
 /** Keys per split; `qLen`: most query positions of a sequence. */
 export function chooseSplitLen(
   context: PlanContext,
-  kvLens: readonly number[],
+  live: Live,
   qLen: number,
   { numSplits, deterministic }: SplitOptions,
 ): number {
-  const longest = Math.max(1, longestOf(kvLens));
+  const longest = longestRange(live);
   if (deterministic !== undefined) checkBoolean('plan: deterministic', deterministic);
   if (numSplits !== undefined && deterministic) {
     throw new ShapeError('plan: expected numSplits or deterministic, got both');
@@ -44,24 +58,19 @@ export function chooseSplitLen(
     const name = deterministic ? 'deterministic' : 'numSplits';
     throw new ShapeError(`plan: ${name}: expected a decoder that was created with fixedSplits: true`);
   }
-  if (numSplits !== undefined) return askedSplitLen(context, kvLens, longest, numSplits);
-  if (deterministic) return fixedSplitLen(context, kvLens, longest);
-  return smallestFitting(context, kvLens, qLen, longest);
+  if (numSplits !== undefined) return askedSplitLen(context, live, longest, numSplits);
+  if (deterministic) return fixedSplitLen(context, live, longest);
+  return smallestFitting(context, live, qLen, longest);
 }
 
-function askedSplitLen(
-  context: PlanContext,
-  kvLens: readonly number[],
-  longest: number,
-  numSplits: number,
-): number {
+function askedSplitLen(context: PlanContext, live: Live, longest: number, numSplits: number): number {
   checkWhole('plan: numSplits', numSplits, 1, context.maxSplits);
   const splitLen = roundUp(Math.ceil(longest / numSplits));
-  checkPartials(context, kvLens, splitLen);
+  checkPartials(context, live, splitLen);
   return splitLen;
 }
 
-function fixedSplitLen(context: PlanContext, kvLens: readonly number[], longest: number): number {
+function fixedSplitLen(context: PlanContext, live: Live, longest: number): number {
   const forCapacity = Math.ceil(context.layout.capacity / FIXED_SPLITS);
   const splitLen = roundUp(Math.max(FIXED_SPLIT_LEN, forCapacity));
   checkWhole(
@@ -70,15 +79,15 @@ function fixedSplitLen(context: PlanContext, kvLens: readonly number[], longest:
     1,
     context.maxSplits,
   );
-  checkPartials(context, kvLens, splitLen);
+  checkPartials(context, live, splitLen);
   return splitLen;
 }
 
 /** Throws ShapeError where a large batch leaves no scratch memory for so many splits. */
-function checkPartials({ maxPartials }: PlanContext, kvLens: readonly number[], splitLen: number): void {
+function checkPartials({ maxPartials }: PlanContext, live: Live, splitLen: number): void {
   checkWhole(
     `plan: partial states of splits of ${splitLen} keys`,
-    partialsOf(kvLens, splitLen),
+    partialsOf(live, splitLen),
     0,
     maxPartials,
   );
@@ -88,16 +97,11 @@ function checkPartials({ maxPartials }: PlanContext, kvLens: readonly number[], 
  * The smallest split length whose workgroups fit the slots, by binary search over multiples of the grain
  * (FlashInfer's scheduler: include/flashinfer/attention/scheduler.cuh).
  */
-function smallestFitting(
-  context: PlanContext,
-  kvLens: readonly number[],
-  qLen: number,
-  longest: number,
-): number {
+function smallestFitting(context: PlanContext, live: Live, qLen: number, longest: number): number {
   const { shape, variant, slots, wholeLen, minSplitLen, maxSplits, maxPartials } = context;
   const perItem = workgroupsPerItem(shape, variant, qLen);
   const fits = (splitLen: number) =>
-    itemsOf(kvLens, splitLen) * perItem <= slots && partialsOf(kvLens, splitLen) <= maxPartials;
+    itemsOf(live, splitLen) * perItem <= slots && partialsOf(live, splitLen) <= maxPartials;
   if (longest <= wholeLen) return wholeLen;
   const least = Math.max(minSplitLen, roundUp(Math.ceil(longest / maxSplits)));
   let low = least / SPLIT_GRAIN;
@@ -110,16 +114,26 @@ function smallestFitting(
   return low * SPLIT_GRAIN;
 }
 
-function itemsOf(kvLens: readonly number[], splitLen: number): number {
+function itemsOf(live: Live, splitLen: number): number {
   let items = 0;
-  for (const kvLen of kvLens) items += Math.ceil(kvLen / splitLen);
+  for (const ranges of live) items += splitsOf(ranges, splitLen);
   return items;
 }
 
-function partialsOf(kvLens: readonly number[], splitLen: number): number {
+function partialsOf(live: Live, splitLen: number): number {
   let partials = 0;
-  for (const kvLen of kvLens) if (kvLen > splitLen) partials += Math.ceil(kvLen / splitLen);
+  for (const ranges of live) {
+    const splits = splitsOf(ranges, splitLen);
+    if (splits > 1) partials += splits;
+  }
   return partials;
+}
+
+/** Splits of a sequence: each is of one range. */
+export function splitsOf(ranges: readonly KeyRange[], splitLen: number): number {
+  let splits = 0;
+  for (const { begin, end } of ranges) splits += Math.ceil((end - begin) / splitLen);
+  return splits;
 }
 
 function roundUp(keys: number): number {

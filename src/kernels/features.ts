@@ -30,6 +30,11 @@ export interface FeatureOptions {
    */
   readonly window?: number;
   /**
+   * Keys from the beginning of a sequence that a window leaves in sight, as many as that (StreamingLLM); they are not `sinkLogits`. Keys keep
+   * the positions that they were turned by. Needs `window`. Default 0.
+   */
+  readonly sinkTokens?: number;
+  /**
    * Each query head has a logit that counts in the sum of its softmax and has no value (gpt-oss). A row's lse counts it; one
    * that sees no key gets o = 0 and lse = the logit. Default false.
    */
@@ -48,6 +53,7 @@ export interface FeatureOptions {
 export const FEATURE_OPTIONS = {
   softcap: true,
   window: true,
+  sinkTokens: true,
   sinkLogits: true,
   alibi: true,
   bias: true,
@@ -59,9 +65,13 @@ const FLAGS = ['sinkLogits', 'alibi', 'bias', 'treeMask'] as const;
 /** Checked features: those that are wanted, and no others. Throws ShapeError for what is none or does not go together. */
 export function checkFeatures(where: string, options: FeatureOptions, causal: boolean): FeatureOptions {
   checkOptions(where, options, FEATURE_OPTIONS);
-  const { softcap, window } = options;
+  const { softcap, window, sinkTokens = 0 } = options;
   if (softcap !== undefined) checkSoftcap(`${where}: softcap`, softcap);
   if (window !== undefined) checkWhole(`${where}: window`, window, 1, 2 ** 32 - 1);
+  checkWhole(`${where}: sinkTokens`, sinkTokens, 0, 2 ** 32 - 1);
+  if (sinkTokens > 0 && window === undefined) {
+    throw new ShapeError(`${where}: sinkTokens: expected a window beside them, got none`);
+  }
   for (const name of FLAGS) if (options[name] !== undefined) checkBoolean(`${where}: ${name}`, options[name]);
   const flags = FLAGS.filter((name) => options[name]);
   for (const name of ['window', 'treeMask'] as const) {
@@ -79,6 +89,7 @@ export function checkFeatures(where: string, options: FeatureOptions, causal: bo
   return {
     ...(softcap !== undefined && { softcap: Math.fround(softcap) }),
     ...(window !== undefined && { window }),
+    ...(sinkTokens > 0 && { sinkTokens }),
     ...Object.fromEntries(flags.map((name) => [name, true])),
   };
 }
@@ -150,6 +161,7 @@ export function featureConsts(shape: Featured) {
     MASKED: (shape.causal && shape.qLen > 1) || hides(shape),
     SHAPED: Boolean(softcap !== undefined || alibi || bias),
     HIDES: hides(shape),
+    SINK_TOKENS: windowIn(shape) === undefined ? 0 : (shape.features.sinkTokens ?? 0),
   };
 }
 

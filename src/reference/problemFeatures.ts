@@ -14,6 +14,7 @@ export interface ProblemBias {
 export interface ProblemFeatures {
   readonly softcap?: number;
   readonly window?: number;
+  readonly sinkTokens?: number;
   /** [Hq] */
   readonly sinkLogits?: readonly number[];
   /** [Hq] */
@@ -26,6 +27,7 @@ export interface ProblemFeatures {
 const PROBLEM_FEATURES = {
   softcap: true,
   window: true,
+  sinkTokens: true,
   sinkLogits: true,
   alibiSlopes: true,
   bias: true,
@@ -34,10 +36,11 @@ const PROBLEM_FEATURES = {
 
 /** What a decoder of the problem is created with. */
 export function featureOptionsOf(features: ProblemFeatures = {}): FeatureOptions {
-  const { softcap, window, sinkLogits, alibiSlopes, bias, treeMasks } = features;
+  const { softcap, window, sinkTokens, sinkLogits, alibiSlopes, bias, treeMasks } = features;
   return {
     ...(softcap !== undefined && { softcap }),
     ...(window !== undefined && { window }),
+    ...(sinkTokens !== undefined && { sinkTokens }),
     ...(sinkLogits && { sinkLogits: true }),
     ...(alibiSlopes && { alibi: true }),
     ...(bias && { bias: true }),
@@ -105,11 +108,11 @@ export interface RowPlace {
 
 /** Whether the row sees a key that causality leaves it. */
 export function featuresShow(
-  { window, bias, treeMasks }: ProblemFeatures,
+  { window, sinkTokens = 0, bias, treeMasks }: ProblemFeatures,
   row: RowPlace,
   t: number,
 ): boolean {
-  if (window !== undefined && t <= row.own - window) return false;
+  if (window !== undefined && t <= row.own - window && t >= sinkTokens) return false;
   const added = t - (row.own - row.i); // the step's keys count from 0
   if (treeMasks && added >= 0 && ((treeMasks[row.b]![row.i]! >> BigInt(added)) & 1n) === 0n) return false;
   return !bias || !(biasOf(bias, row, t) <= LSE_EMPTY);

@@ -231,6 +231,7 @@ describe('bad input leaves the output as it was', () => {
       '--window: expected --causal first-key or last-key beside it, got none',
     ],
     [['--alibi', '--causal', 'none'], '--alibi: expected --causal first-key or last-key beside it, got none'],
+    [['--sink-tokens', '4'], '--sink-tokens: expected --window beside it, got none'],
     [['--window', '0'], 'expected a whole number from 1 to 4294967295, got "0".'],
     [['--softcap', '0'], 'expected a number from 1e-30 to 1e30, got "0".'],
     [['--page-size', '12'], 'Allowed choices are 8, 16, 32, 64, 128, 256.'],

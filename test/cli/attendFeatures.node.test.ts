@@ -76,7 +76,7 @@ test('three axes, odd head dims, a past, a short mask of booleans, a bias, softc
   expect(present_v!.data.subarray(-Dv)).toEqual(v.row(1, 1, 4));
 });
 
-test('19 queries over ragged lengths, a window, slopes, sinks, pages: as in one piece', async () => {
+test('19 queries over ragged lengths, a window, sink tokens, slopes, sink logits, pages: as in one piece', async () => {
   const [batch, heads, kvHeads, qLen, keys, D] = [3, 6, 2, 19, 30, 8];
   const lens = [30, 0, 7];
   const [q, k, v] = [
@@ -90,7 +90,7 @@ test('19 queries over ragged lengths, a window, slopes, sinks, pages: as in one 
     tensor('sinks', [heads], sinks),
     { name: 'n', dtype: 'I32', shape: [batch], data: Int32Array.from(lens) },
   ]);
-  const args = '--window 5 --alibi --sink-logits sinks --page-size 8 --kv-lens n';
+  const args = '--window 5 --sink-tokens 2 --alibi --sink-logits sinks --page-size 8 --kv-lens n';
   expect((await gqaAttend(input, '--out', output, ...args.split(' '))).error).toBe('');
   const own = (b: number, i: number) => lens[b]! - qLen + i;
   const slopes = alibiSlopes(heads);
@@ -100,7 +100,7 @@ test('19 queries over ragged lengths, a window, slopes, sinks, pages: as in one 
     k: k.row,
     v: v.row,
     change: (score, [b, h, i, t]) => score + slopes[h!]! * (t! - own(b!, i!)),
-    sees: (b, _h, i, t) => t <= own(b, i) && t > own(b, i) - 5,
+    sees: (b, _h, i, t) => t <= own(b, i) && (t > own(b, i) - 5 || t < 2),
     sink: (h) => sinks[h]!,
   });
   await expectRows(output, want);

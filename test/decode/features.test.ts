@@ -73,7 +73,7 @@ const CAP_SINKS = { softcap: 0.7, sinkLogits };
 const CAPPED = { softcap: 1.5, sinkLogits };
 const ROWS_BIAS = { bias: biasOf([B, HQ, Q, KEYS]) };
 const SLOPES_BIAS = { ...ROWS_BIAS, alibiSlopes };
-const ALL_WINDOW = { ...CAPPED, ...ROWS_BIAS, window: WINDOW, alibiSlopes };
+const ALL_WINDOW = { ...CAPPED, ...ROWS_BIAS, window: WINDOW, sinkTokens: 3, alibiSlopes };
 const ALL_TREES = { ...CAPPED, ...ROWS_BIAS, treeMasks };
 
 const CASES: readonly (readonly [string, ProblemFeatures, number])[] = [
@@ -81,6 +81,7 @@ const CASES: readonly (readonly [string, ProblemFeatures, number])[] = [
   ['ALiBi and a bias for each row', SLOPES_BIAS, Q],
   ['a window, several positions', { window: 7 }, Q],
   ['trees', { treeMasks }, Q],
+  ['a window and sink tokens', { window: 7, sinkTokens: 5 }, Q],
   ['all that go with windows', ALL_WINDOW, Q],
   ['all that go with trees', ALL_TREES, Q],
 ];
@@ -112,6 +113,7 @@ describe.each(kernels)('features on %s', (kernel) => {
   test.each([
     ['ALiBi and a bias for each row', SLOPES_BIAS],
     ['a window', { window: 7 }],
+    ['a window and sink tokens', { window: 7, sinkTokens: 5 }],
     ['trees', { treeMasks }],
     ['all that go with windows', ALL_WINDOW],
     ['all that go with trees', ALL_TREES],
@@ -124,6 +126,15 @@ describe.each(kernels)('features on %s', (kernel) => {
     const all = [1, 2, 63, 64, 65, 129, 130, 131, 4_000_000_000];
     for (const window of kernel === 'plain' ? [1, 64, 130] : all) {
       await expectRight(withoutKeysBefore(problemOf({ window }, 1), window), kernel);
+    }
+  });
+
+  test('sink tokens of every border: the kernels read no key between them and the windows', async () => {
+    // Those of the case above, but for the plain one.
+    const all = [0, 1, 2, 59, 60, 61, 4_000_000_000];
+    for (const sinkTokens of kernel === 'plain' ? [2] : all) {
+      const features = { window: 70, sinkTokens };
+      await expectRight(withoutKeysBefore(problemOf(features, 1), 70, sinkTokens), kernel);
     }
   });
 
@@ -142,13 +153,14 @@ describe.each(kernels)('features on %s', (kernel) => {
   });
 });
 
-/** NaN in all keys that no window has: a row that read one of them would show it. */
-function withoutKeysBefore(problem: StoredProblem, window: number): StoredProblem {
+/** NaN in all keys that no window has and that are no sink tokens: a row that read one of them would show it. */
+function withoutKeysBefore(problem: StoredProblem, window: number, sinkTokens = 0): StoredProblem {
   const [k, v] = [problem.k.slice(), problem.v.slice()];
   problem.kvLens.forEach((kvLen, b) => {
     for (let head = 2 * b; head < 2 * b + 2; head++) {
-      const from = head * problem.capacity * problem.headDim;
-      const to = from + Math.max(0, kvLen - window) * problem.headDim;
+      const start = head * problem.capacity * problem.headDim;
+      const from = start + sinkTokens * problem.headDim;
+      const to = Math.max(from, start + (kvLen - window) * problem.headDim);
       k.fill(NaN, from, to);
       v.fill(NaN, from, to);
     }

@@ -23,6 +23,12 @@ test.each<readonly [string, object, string]>([
   ['a cap that is no number', { softcap: NaN }, 'got NaN'],
   ['a word', { alibi: 'yes' }, 'features: alibi: expected true or false, got "yes"'],
   ['an unknown one', { sofcap: 3 }, 'did you mean softcap?'],
+  [
+    'sink tokens without a window',
+    { sinkTokens: 4 },
+    'features: sinkTokens: expected a window beside them, got none',
+  ],
+  ['half a sink token', { window: 4, sinkTokens: 0.5 }, 'features: sinkTokens: expected a whole number'],
   ['trees in a window', { treeMask: true, window: 4 }, 'expected treeMask or window, got both'],
   ['trees by distance', { treeMask: true, alibi: true }, 'expected treeMask or alibi, got both'],
 ])('%s', async (_, features, text) => {

@@ -4,7 +4,7 @@ import { runProblem } from '../../bench/check/runProblem.ts';
 import { cacheLayout, checkShape } from '../../src/index.ts';
 import { chooseFused } from '../../src/kernels/fused.ts';
 import { choosePrefill } from '../../src/kernels/prefill.ts';
-import { randomProblem, shapeOf, type ProblemOptions } from '../../src/reference/problem.ts';
+import { randomProblem, shapeOf, storeProblem, type ProblemOptions } from '../../src/reference/problem.ts';
 import { bits, expectClose, expectRight } from '../support/attend.ts';
 import { testDevice } from '../support/device.ts';
 import { GPU_FACTS } from '../support/deviceFacts.ts';
@@ -47,6 +47,24 @@ test('features', async () => {
     bias: { shape: [1, 1, 70, 99], values: bias },
   } as const;
   await expectRight({ ...control, kvLens: [99], features }, { kernel: 'prefill' });
+});
+
+test.each([
+  ['one run of keys', [70, 71]],
+  ['two, with NaN between them', [300, 0]],
+])('windows and sink tokens: %s', async (_, kvLens) => {
+  const features = { window: 8, sinkTokens: 5 };
+  const problem = randomProblem({ ...control, batch: 2, kvLens, features });
+  const { headDim, capacity, numKvHeads } = problem;
+  const first = kvLens[0]! - (8 + problem.qLen - 1); // before it no window begins
+  const [k, v] = [problem.k.slice(), problem.v.slice()];
+  for (let head = 0; head < numKvHeads && first > 5; head++) {
+    for (const rows of [k, v])
+      rows.fill(NaN, (head * capacity + 5) * headDim, (head * capacity + first) * headDim);
+  }
+  const holed = storeProblem({ ...problem, k, v });
+  const { o, lse } = await runProblem(await testDevice(), holed, { kernel: 'prefill' });
+  expectClose(holed, o, lse);
 });
 
 test('splits are merged', async () => {

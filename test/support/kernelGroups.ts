@@ -219,7 +219,7 @@ const RARE_PROBLEMS: readonly [GqaShape, CacheFormat][] = [
 /** Features by themselves, and all that go together; with several positions, so that a window has work in kernels. */
 const FEATURE_PROBLEMS: readonly [GqaShape, CacheFormat][] = (
   [
-    { window: 100, softcap: 50, alibi: true, sinkLogits: true, bias: true },
+    { window: 100, sinkTokens: 4, softcap: 50, alibi: true, sinkLogits: true, bias: true },
     { treeMask: true, softcap: 50, sinkLogits: true, bias: true },
     { window: 100, sinkLogits: true },
     { softcap: 1e-30 },

@@ -1,7 +1,7 @@
 // lib scores: what a decoder's features make of a finished score, and which keys a query row sees.
 //
 // The order is the field's: the scaled product is capped, then slopes and bias are added, then keys are hidden.
-// consts CAUSAL MASKED SHAPED HIDES
+// consts CAUSAL MASKED SHAPED HIDES SINK_TOKENS (which windows do not hide)
 // libs   step numbers, one each of softcap_*, alibi_*, bias_*, tree_*, window_*
 
 // A query row, as features look at it.
@@ -34,13 +34,20 @@ fn sees(row: QueryRow, key: u32) -> bool {
 
 // Whether no feature hides a key that the row would see without them.
 fn shows(row: QueryRow, key: u32) -> bool {
-  return !HIDES || (key >= first_key(row.kv_len, row.later) && tree_shows(row, key) && bias_shows(row, key));
+  return !HIDES || (in_window(row, key) && tree_shows(row, key) && bias_shows(row, key));
+}
+
+fn in_window(row: QueryRow, key: u32) -> bool {
+  return key < SINK_TOKENS || key >= first_key(row.kv_len, row.later);
 }
 
 // All keys from `begin` to before the result are seen by all rows from a position on.
 fn open_keys(kv_len: u32, q_len: u32, position: u32, begin: u32) -> u32 {
-  if BIAS_HIDES || begin < first_key(kv_len, 0u) {
+  let last = first_key(kv_len, 0u); // where the last window begins
+  let in_windows = begin >= last || last <= SINK_TOKENS;
+  if BIAS_HIDES || !(in_windows || begin < SINK_TOKENS) {
     return 0u;
   }
-  return min(visible_keys(kv_len, q_len, position), before_tree(kv_len, q_len)); // the first position sees the fewest
+  let open = min(visible_keys(kv_len, q_len, position), before_tree(kv_len, q_len)); // the first position sees the fewest
+  return select(min(open, SINK_TOKENS), open, in_windows);
 }

@@ -1,4 +1,4 @@
-// lib window_left: a row sees WINDOW keys at most: its own and those right before it.
+// lib window_left: a row sees WINDOW keys at most, its own and those right before it, and kept ones of lib scores.
 //
 // consts WINDOW
 
