@@ -54,6 +54,7 @@ test('the recipes are one program', async () => {
     ['forked', [30, 20]],
     ['pages', 298],
     ['pages', 297],
+    ['slots', [144, 144, 144, 144, 144, 8192]],
     ['restored', [30, 30]],
     ['packed', [3, 1]],
     ['turned', [1, 1]],

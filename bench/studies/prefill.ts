@@ -153,8 +153,8 @@ async function prefillContestant(device: GqaDevice, sizes: PrefillSizes, keep: K
 /** One row's attention: a query over the keys that it sees. */
 function rowProblem(problem: StoredProblem, head: number, position: number): StoredProblem {
   const { numQHeads, numKvHeads, headDim, qLen, q, k, v } = problem;
-  const row = (head * qLen! + position) * headDim;
-  const first = Math.floor((head * numKvHeads) / numQHeads) * qLen! * headDim;
+  const row = (head * qLen + position) * headDim;
+  const first = Math.floor((head * numKvHeads) / numQHeads) * qLen * headDim;
   const seen = (values: Float32Array<ArrayBuffer>) => values.slice(first, first + (position + 1) * headDim);
   return storeProblem({
     numQHeads: 1,

@@ -33,7 +33,7 @@ export interface AppendArgs extends TurnArgs {
   readonly kRows?: RowsOptions;
   /** How rows of v are stored. Default f32 [B, Hkv, numTokens, Dv]. */
   readonly vRows?: RowsOptions;
-  /** Rows of each head, the most tokens that a sequence can take of them: 1 to the capacity. Default 1. */
+  /** Rows of each head, the most tokens that a sequence can take of them: 1 to the capacity, in a layer with a ring to its chunk. Default 1. */
   readonly numTokens?: number;
 }
 
@@ -77,8 +77,9 @@ export function checkAppend(
   cache.assertUsable();
   const { batch, capacity, layers, perLayer } = cache.layout;
   checkWhole(`${where}: layer`, layer, 0, layers - 1);
-  const { numKvHeads, headDim, vHeadDim } = perLayer[layer]!;
-  checkWhole(`${where}: numTokens`, numTokens, 1, capacity);
+  const { numKvHeads, headDim, vHeadDim, ring } = perLayer[layer]!;
+  const most = Math.min(capacity, ring?.chunk ?? capacity);
+  checkWhole(`${where}: numTokens${most < capacity ? " (the ring's chunk)" : ''}`, numTokens, 1, most);
   const turns = checkTurns(where, cache.device, args, { ...perLayer[layer]!, batch, capacity, numTokens });
   const heads = { numKvHeads, numQHeads: turns.before.numQHeads };
   const grid = appendGrid(batch, heads, numTokens);

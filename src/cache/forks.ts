@@ -14,6 +14,7 @@ import {
 import { StepRing } from '../device/ring.ts';
 import { submitted } from '../device/scopes.ts';
 import { FORK_STEP_WORDS, setForked, type ForkedRows } from '../kernels/forkRows.ts';
+import { slotsOf } from './layout.ts';
 import type { CountedFork } from './lengths.ts';
 import type { PageCopy, PageTables } from './pageTables.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
@@ -51,7 +52,7 @@ export class Forks {
     for (let layer = 0; layer < layout.layers; layer++) {
       const kvLen = lengths.live(layer)[from]!;
       if (kvLen === 0) continue;
-      this.#copy(pass, layer, { from, to, kvLen });
+      this.#copy(pass, layer, { from, to, kvLen: slotsOf(layout.perLayer[layer]!, kvLen) });
       status.noteAppend(layer, target);
     }
     endPass(target, pass);

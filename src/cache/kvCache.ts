@@ -72,8 +72,8 @@ export class KvCache {
   }
 
   /** @internal The lengths themselves, which change with every append; for checks that must not allocate. */
-  liveKvLens(layer: number): readonly number[] {
-    return this.#parts.lengths.live(layer);
+  get lengths(): Pick<CacheLengths, 'live' | 'written'> {
+    return this.#parts.lengths;
   }
 
   /** Pages that no sequence holds, of a cache of pages. */

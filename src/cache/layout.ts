@@ -18,6 +18,7 @@ import {
 } from '../numbers/elements.ts';
 import { checkKvLens } from '../numbers/kvLens.ts';
 import { checkFormat, type CacheFormat } from '../kernels/lib.ts';
+import { ringLayout, ringText, type RingLayout, type RingOptions } from './rings.ts';
 import { checkHeadDims, MAX_BATCH, MAX_HEADS, type HeadDims } from '../kernels/shape.ts';
 
 export { checkKvLens } from '../numbers/kvLens.ts';
@@ -30,9 +31,16 @@ export interface LayerOptions {
   readonly headDim?: number;
   /** Dv, elements of a value. Default: the layer's own `headDim`, else the cache's `vHeadDim`. */
   readonly vHeadDim?: number;
+  /** Slots for a sliding window alone. Default: the cache's ring, or a slot for each token. */
+  readonly ring?: RingOptions;
 }
 
-const LAYER_OPTIONS = { numKvHeads: true, headDim: true, vHeadDim: true } satisfies Known<LayerOptions>;
+const LAYER_OPTIONS = {
+  numKvHeads: true,
+  headDim: true,
+  vHeadDim: true,
+  ring: true,
+} satisfies Known<LayerOptions>;
 
 /** What a cache is made for. Each layer is HND: K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv]. */
 export interface CacheOptions {
@@ -45,7 +53,8 @@ export interface CacheOptions {
   /** Dv, elements of a value: a multiple of 8 from 8 to 512. Default D. */
   readonly vHeadDim?: number;
   /**
-   * C, token slots per sequence and head, 1 to 2^24; apart from the lengths, which say how many of them hold a token.
+   * C, token slots per sequence and head, 1 to 2^24; apart from the lengths, which say how many of them hold a token. In a layer
+   * with a ring the most tokens that a sequence may come to, which take no memory.
    */
   readonly capacity: number;
   /**
@@ -55,6 +64,8 @@ export interface CacheOptions {
   readonly pageSize?: number;
   /** Pages of the pool, the same in all layers, 1 to 2^24. Default: as many as all sequences take at their full capacity. */
   readonly pages?: number;
+  /** Slots for a sliding window alone, in all layers that have no ring of their own; not in a cache of pages. Default: a slot for each token. */
+  readonly ring?: RingOptions;
   /** Layers, 1 to 8192, or a list of them where their shapes differ. Default 1. */
   readonly layers?: number | readonly LayerOptions[];
   /** Element type of K. Default f32. */
@@ -72,6 +83,7 @@ export const CACHE_OPTIONS = {
   capacity: true,
   pageSize: true,
   pages: true,
+  ring: true,
   layers: true,
   kType: true,
   vType: true,
@@ -80,6 +92,8 @@ export const CACHE_OPTIONS = {
 /** The shape of a layer, with exact byte counts. */
 export interface LayerLayout extends HeadDims {
   readonly numKvHeads: number;
+  /** Absent where each token has a slot. */
+  readonly ring?: RingLayout;
   /** Rows of its K and of its V, for `encodeRows` and `decodeRows`. */
   readonly k: RowsLayout;
   readonly v: RowsLayout;
@@ -97,6 +111,7 @@ export interface LayerLayout extends HeadDims {
 export interface CacheLayout extends CacheFormat, LayerLayout {
   readonly batch: number;
   readonly capacity: number;
+  readonly ring?: RingLayout;
   /** Tokens of a page, and pages of each layer; absent where each sequence has slots of its own. */
   readonly pageSize?: number;
   readonly pages?: number;
@@ -131,17 +146,31 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
   checkOneOf('cache: vType', vType, KV_TYPES);
   const slots = pool ? { parts: pool.pages, each: pool.pageSize } : { parts: batch, each: capacity };
   const known = new Map<string, LayerLayout>();
-  const layoutOf = (shape: Required<LayerOptions>): LayerLayout => {
-    const key = `${shape.numKvHeads} of ${shape.headDim} and ${shape.vHeadDim}`;
-    const layout = known.get(key) ?? layerLayout(shape, slots, { kType, vType });
+  const layoutOf = ({ ring, ...shape }: LayerShape): LayerLayout => {
+    const key = `${shape.numKvHeads} of ${shape.headDim} and ${shape.vHeadDim}, ${ringText(ring)}`;
+    const own = ring ? { parts: batch, each: ring.slots } : slots;
+    const layout = known.get(key) ?? { ...layerLayout(shape, own, { kType, vType }), ...(ring && { ring }) };
     known.set(key, layout);
     return layout;
   };
-  const layer = layoutOf({ numKvHeads, headDim, vHeadDim });
-  const perLayer = layersOf(layers, { numKvHeads, headDim, vHeadDim }).map(layoutOf);
+  const sizes = { capacity, ...pool };
+  const { ring } = options;
+  const shape = {
+    numKvHeads,
+    headDim,
+    vHeadDim,
+    ...(ring !== undefined && { ring: ringLayout('cache: ring', ring, sizes) }),
+  };
+  const layer = layoutOf(shape);
+  const perLayer = layersOf(layers, shape, sizes).map(layoutOf);
   const totalBytes = perLayer.reduce((sum, { kBytes, vBytes }) => sum + kBytes + vBytes, 0);
   const counts = { batch, capacity, ...pool, layers: perLayer.length };
   return { ...counts, kType, vType, ...layer, perLayer, totalBytes };
+}
+
+/** Slots of a sequence of so many tokens that hold one, in a layer without pages; they are the first ones. */
+export function slotsOf({ ring }: LayerLayout, kvLen: number): number {
+  return ring ? Math.min(kvLen, ring.slots) : kvLen;
 }
 
 /** Pages of a sequence of so many tokens. */
@@ -163,23 +192,32 @@ function poolOf(
   return { pageSize, pages: pages ?? batch * pagesOf(capacity, pageSize) };
 }
 
+/** The heads of a layer, and its ring. */
+interface LayerShape extends HeadDims {
+  readonly numKvHeads: number;
+  readonly ring?: RingLayout;
+}
+
 /** The shapes of all layers. */
 function layersOf(
   layers: number | readonly LayerOptions[],
-  shape: Required<LayerOptions>,
-): Required<LayerOptions>[] {
+  shape: LayerShape,
+  sizes: Parameters<typeof ringLayout>[2],
+): LayerShape[] {
   if (!isList(layers)) {
     checkWhole('cache: layers', layers, 1, MAX_LAYERS);
     return Array.from({ length: layers }, () => shape);
   }
   checkWhole('cache: layers: length', layers.length, 1, MAX_LAYERS);
   return Array.from(layers, (options, layer) => {
-    checkOptions(`cache: layers[${layer}]`, options, LAYER_OPTIONS);
+    const where = `cache: layers[${layer}]`;
+    checkOptions(where, options, LAYER_OPTIONS);
     const { numKvHeads = shape.numKvHeads, headDim = shape.headDim } = options;
     const { vHeadDim = options.headDim ?? shape.vHeadDim } = options;
-    const own = { numKvHeads, headDim, vHeadDim };
-    checkLayer(`cache: layers[${layer}]`, own);
-    return own;
+    checkLayer(where, { numKvHeads, headDim, vHeadDim });
+    const { ring: own } = options;
+    const ring = own === undefined ? shape.ring : ringLayout(`${where}: ring`, own, sizes);
+    return { numKvHeads, headDim, vHeadDim, ...(ring && { ring }) };
   });
 }
 
@@ -187,7 +225,7 @@ function isList(layers: number | readonly LayerOptions[]): layers is readonly La
   return Array.isArray(layers);
 }
 
-function checkLayer(where: string, { numKvHeads, ...dims }: Required<LayerOptions>): void {
+function checkLayer(where: string, { numKvHeads, ...dims }: Omit<LayerShape, 'ring'>): void {
   checkWhole(`${where}: numKvHeads`, numKvHeads, 1, MAX_HEADS);
   checkHeadDims(where, dims);
 }
@@ -199,7 +237,7 @@ interface Slots {
 }
 
 function layerLayout(
-  { numKvHeads, headDim, vHeadDim }: Required<LayerOptions>,
+  { numKvHeads, headDim, vHeadDim }: Omit<LayerShape, 'ring'>,
   { parts, each }: Slots,
   { kType, vType }: Pick<CacheLayout, 'kType' | 'vType'>,
 ): LayerLayout {

@@ -1,6 +1,7 @@
 // lengths.ts: how many tokens the layers of a cache hold, and how many appends were recorded, as counted on the host.
 import { ShapeError } from '../device/errors.ts';
 import type { CacheLayout } from './layout.ts';
+import { checkCut, type RingLayout } from './rings.ts';
 
 /** An append that was counted, to be taken back where it did not happen. */
 export interface CountedAppend {
@@ -24,16 +25,27 @@ export class CacheLengths {
   readonly #capacity: number;
   readonly #layers: number[][];
   readonly #appends: number[];
+  readonly #rings: readonly (RingLayout | undefined)[];
+  /** Of each layer and sequence: up to which token its slots were written to. A ring has lost those a lap before. */
+  readonly #written: number[][];
 
-  constructor({ layers, batch, capacity }: Pick<CacheLayout, 'layers' | 'batch' | 'capacity'>) {
+  constructor({ perLayer, batch, capacity }: Pick<CacheLayout, 'perLayer' | 'batch' | 'capacity'>) {
+    const zeros = () => Array.from({ length: batch }, () => 0);
     this.#capacity = capacity;
-    this.#layers = Array.from({ length: layers }, () => Array.from({ length: batch }, () => 0));
-    this.#appends = Array.from({ length: layers }, () => 0);
+    this.#layers = perLayer.map(zeros);
+    this.#written = perLayer.map(zeros);
+    this.#appends = perLayer.map(() => 0);
+    this.#rings = perLayer.map(({ ring }) => ring);
   }
 
   /** The lengths of a layer themselves, which change with every append. */
   live(layer: number): readonly number[] {
     return this.#layers[layer]!;
+  }
+
+  /** Up to which token the slots of each sequence of a layer were written to: its length, or more after a truncation. */
+  written(layer: number): readonly number[] {
+    return this.#written[layer]!;
   }
 
   /** Appends recorded into a layer so far, without those that were taken back: what the GPU should have executed. */
@@ -56,7 +68,11 @@ export class CacheLengths {
   /** Counts an append that was recorded: the tokens of each sequence. */
   count(layer: number, numTokens: ArrayLike<number>): void {
     const lens = this.#layers[layer]!;
-    for (let b = 0; b < lens.length; b++) lens[b]! += numTokens[b]!;
+    const written = this.#written[layer]!;
+    for (let b = 0; b < lens.length; b++) {
+      lens[b]! += numTokens[b]!;
+      written[b] = Math.max(written[b]!, lens[b]!);
+    }
     this.#appends[layer]!++;
   }
 
@@ -79,16 +95,37 @@ export class CacheLengths {
     return behind;
   }
 
-  /** All layers keep the first tokens of each sequence. Throws ShapeError, and changes nothing, when one holds fewer. */
+  /**
+   * All layers keep the first tokens of each sequence. Throws ShapeError, and changes nothing, when one holds fewer, or when its
+   * ring has overwritten some that the next token sees.
+   */
   truncate(wanted: readonly number[]): void {
-    this.#layers.forEach((lens, layer) => wanted.forEach((kvLen, b) => checkKept(layer, b, lens[b]!, kvLen)));
-    for (const lens of this.#layers) lens.splice(0, lens.length, ...wanted);
+    wanted.forEach((kvLen, b) => this.#checkKept(b, kvLen));
+    wanted.forEach((kvLen, b) => this.#cut(b, kvLen));
   }
 
-  /** All layers keep the first `kvLen` tokens of a sequence. Throws ShapeError, and changes nothing, when one holds fewer. */
+  /** The same for one sequence. */
   truncateSequence(b: number, kvLen: number): void {
-    this.#layers.forEach((lens, layer) => checkKept(layer, b, lens[b]!, kvLen));
-    for (const lens of this.#layers) lens[b] = kvLen;
+    this.#checkKept(b, kvLen);
+    this.#cut(b, kvLen);
+  }
+
+  #checkKept(b: number, kvLen: number): void {
+    this.#layers.forEach((lens, layer) => {
+      checkKept(layer, b, lens[b]!, kvLen);
+      const ring = this.#rings[layer];
+      if (!ring || kvLen === lens[b]!) return;
+      checkCut(`truncate: sequence ${b} of layer ${layer}`, ring, kvLen, this.#written[layer]![b]!);
+    });
+  }
+
+  #cut(b: number, kvLen: number): void {
+    this.#layers.forEach((lens, layer) => {
+      lens[b] = kvLen;
+      const ring = this.#rings[layer];
+      // Nothing of the ring is left to be overwritten.
+      if (!ring || kvLen <= ring.sinkSlots) this.#written[layer]![b] = kvLen;
+    });
   }
 
   /** Tokens of a sequence in the layer that holds the most of them. */
@@ -115,6 +152,7 @@ export class CacheLengths {
       const isCopied = copies && lens[from]! > 0;
       if (isCopied) this.#appends[layer]!++;
       lens[to] = lens[from]!;
+      this.#written[layer]![to] = this.#written[layer]![from]!;
       return { lens, isCopied };
     });
     return { to, layers };
@@ -124,18 +162,22 @@ export class CacheLengths {
   dropFork({ to, layers }: CountedFork): void {
     layers.forEach(({ lens, isCopied }, layer) => {
       if (isCopied) this.#appends[layer]!--;
-      if (this.#layers[layer] === lens) lens[to] = 0;
+      if (this.#layers[layer] !== lens) return;
+      lens[to] = 0;
+      this.#written[layer]![to] = 0;
     });
   }
 
-  /** The length of a sequence that was written by the host. */
-  replaceSequence(layer: number, b: number, kvLen: number): void {
+  /** The length of a sequence that was written by the host, and up to which token its slots were. */
+  replaceSequence(layer: number, b: number, kvLen: number, written: number): void {
     this.#layers[layer]![b] = kvLen;
+    this.#written[layer]![b] = written;
   }
 
   /** The lengths of a layer that was written by the host. */
   replace(layer: number, kvLens: readonly number[]): void {
     this.#layers[layer] = [...kvLens];
+    this.#written[layer] = [...kvLens];
   }
 }
 

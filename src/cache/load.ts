@@ -33,6 +33,11 @@ export function load({ device, layout, layers, lengths, status }: CacheParts, ar
   }
   const { layer = 0, k, v, kvLens } = args;
   checkWhole('load: layer', layer, 0, layout.layers - 1);
+  if (layout.perLayer[layer]!.ring) {
+    throw new ShapeError(
+      `load: expected a layer without a ring, got layer ${layer}: append() and restore() fill one`,
+    );
+  }
   const { batch, capacity, kType, vType } = layout;
   const { kBytes, vBytes } = layout.perLayer[layer]!;
   checkKvLens('load', kvLens, batch, capacity);

@@ -37,7 +37,9 @@ export async function snapshot(cache: CacheParts, { sequence }: SnapshotOptions)
   status.checkSubmitted('snapshot');
   const sequences = sequence === undefined ? Array.from({ length: layout.batch }, (_, b) => b) : [sequence];
   const kvLens = layout.perLayer.map((_, layer) => sequences.map((b) => lengths.live(layer)[b]!));
-  const contents = { ...kindOf(layout), sequences, kvLens };
+  const written = layout.perLayer.map((_, layer) => sequences.map((b) => lengths.written(layer)[b]!));
+  const hasRings = layout.perLayer.some(({ ring }) => ring);
+  const contents = { ...kindOf(layout), sequences, kvLens, ...(hasRings && { written }) };
   const reads = layout.perLayer.flatMap((_, layer) => [
     readTensors(cache, contents, layer, 'k'),
     readTensors(cache, contents, layer, 'v'),
@@ -91,7 +93,9 @@ export function restore(cache: CacheParts, stored: StoredSnapshot, options: Snap
   tables?.replace(targets, longest);
   write(cache, allTensors(placesOf(tables, layout, targets)), data);
   contents.kvLens.forEach((kvLens, layer) =>
-    kvLens.forEach((kvLen, i) => lengths.replaceSequence(layer, targets[i]!, kvLen)),
+    kvLens.forEach((kvLen, i) =>
+      lengths.replaceSequence(layer, targets[i]!, kvLen, contents.written?.[layer]?.[i] ?? kvLen),
+    ),
   );
   cache.device.advise(ADVICE);
 }

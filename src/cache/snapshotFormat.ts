@@ -3,7 +3,7 @@ import { ShapeError } from '../device/errors.ts';
 import { describe, isRecord } from '../device/options.ts';
 import { crc32 } from '../numbers/crc32.ts';
 import { sequenceTensors, type Part, type SequenceTensor, type SnapshotDtype } from './sequenceRows.ts';
-import type { CacheLayout } from './layout.ts';
+import { slotsOf, type CacheLayout } from './layout.ts';
 
 /** A tensor of a snapshot. `data` holds its bytes, row-major and little-endian. */
 export interface SnapshotTensor {
@@ -16,7 +16,8 @@ export interface SnapshotTensor {
 /** The tokens of a cache, or of one sequence of it. */
 export interface CacheSnapshot {
   /**
-   * `layers.L.sequences.B.k` and `.v`, of each layer and sequence: [Hkv, T, D] for the T tokens that it holds. Rows of int8
+   * `layers.L.sequences.B.k` and `.v`, of each layer and sequence: [Hkv, T, D] for the T tokens that it holds, in a layer with a
+   * ring for the slots that hold one. Rows of int8
    * and int4 are U8 [Hkv, T, bytes] and have scales beside them, BF16 [Hkv, T, scales]: `.k_scales` and `.v_scales`.
    */
   readonly tensors: readonly SnapshotTensor[];
@@ -40,11 +41,13 @@ export interface Contents {
   readonly version: 1;
   readonly kType: string;
   readonly vType: string;
-  /** KV heads, head dim of K and of V, of each layer. */
+  /** KV heads, head dim of K and of V, and with a ring its slots, those before it first, of each layer. */
   readonly layers: readonly (readonly number[])[];
   readonly sequences: readonly number[];
   /** Of each layer, the tokens of each of these sequences. */
   readonly kvLens: readonly (readonly number[])[];
+  /** The same up to which slots were written to, where layers have rings. */
+  readonly written?: readonly (readonly number[])[];
   readonly crc32: Readonly<Record<string, number>>;
 }
 
@@ -57,7 +60,9 @@ export function kindOf({
   vType,
   perLayer,
 }: CacheLayout): Pick<Contents, 'kType' | 'vType' | 'layers'> {
-  const layers = perLayer.map(({ numKvHeads, k, v }) => [numKvHeads, k.headDim, v.headDim]);
+  const layers = perLayer.map(({ numKvHeads, k, v, ring }) => {
+    return [numKvHeads, k.headDim, v.headDim, ...(ring ? [ring.sinkSlots, ring.slots] : [])];
+  });
   return { kType, vType, layers };
 }
 
@@ -71,10 +76,12 @@ export function tensorsOf(
 ): (SequenceTensor & { readonly name: string })[] {
   const { numKvHeads, [of]: stored } = perLayer[layer]!;
   return sequences.flatMap((b, i) =>
-    sequenceTensors(stored, numKvHeads, parts(i, kvLens[layer]![i]!)).map((tensor) => ({
-      ...tensor,
-      name: `layers.${layer}.sequences.${b}.${of}${tensor.suffix}`,
-    })),
+    sequenceTensors(stored, numKvHeads, parts(i, slotsOf(perLayer[layer]!, kvLens[layer]![i]!))).map(
+      (tensor) => ({
+        ...tensor,
+        name: `layers.${layer}.sequences.${b}.${of}${tensor.suffix}`,
+      }),
+    ),
   );
 }
 

@@ -1,5 +1,6 @@
 // decodeStep.ts: one layer's step: records its kernels into the caller's encoder or pass.
 import type { KvCache } from '../cache/kvCache.ts';
+import { checkWindow } from '../cache/rings.ts';
 import { ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { beginPass, endPass, type RecordTarget } from '../device/record.ts';
@@ -45,13 +46,13 @@ export class DecodeStep {
    * Records the step into an encoder (a pass is opened and ended) or a compute pass (left open). Synchronous, never
    * submits. Any number of steps and plans may be recorded before that, and submitted in any order. Throws ShapeError for
    * another decoder's plan, for one over more tokens than the layer holds or its bias has, over more rows than were bound, or
-   * of before the pages of a sequence changed, and for a target that is not open; ForeignDeviceError for a target of another
+   * of before the pages of a sequence changed or its ring overwrote keys, and for a target that is not open; ForeignDeviceError for a target of another
    * device. Nothing was recorded then.
    */
   record(target: RecordTarget, plan: DecodePlan): void {
     this.#decoder.assertUsable();
     checkPlan('record', plan, this.#decoder.context);
-    const held = this.#decoder.cache.liveKvLens(this.#layer);
+    const held = this.#decoder.cache.lengths.live(this.#layer);
     for (let b = 0; b < held.length; b++) {
       if (plan.kvLens[b]! > held[b]!) {
         throw new ShapeError(
@@ -60,6 +61,7 @@ export class DecodeStep {
       }
     }
     this.#checkPages(plan);
+    this.#checkRing(plan);
     this.#checkBias(plan);
     this.#checkReach(plan);
     const pass = beginPass('record', this.#decoder.device, target);
@@ -80,6 +82,25 @@ export class DecodeStep {
       if (versions[b] === pageVersions?.[b]) continue;
       throw new ShapeError(
         `record: layer ${this.#layer}, sequence ${b}: expected a plan made since its pages changed, got one of before`,
+      );
+    }
+  }
+
+  /** What a ring has overwritten since a plan was made, or a sequence was truncated, is not there. */
+  #checkRing({ kvLens, qLens }: DecodePlan): void {
+    const { layout, shape } = this.#decoder.context;
+    const { ring } = layout;
+    if (!ring) return;
+    const written = this.#decoder.cache.lengths.written(this.#layer);
+    for (let b = 0; b < kvLens.length; b++) {
+      const [kvLen, qLen] = [kvLens[b]!, qLens[b]!];
+      checkWindow(
+        this.#layer,
+        b,
+        ring,
+        kvLen - (shape.features.window! + qLen - 1),
+        qLen > 0 ? kvLen : 0,
+        written[b]!,
       );
     }
   }

@@ -1,6 +1,7 @@
 // decoder.ts: compiles the kernels of decode steps, plans them, and binds the buffers of layers.
 import { KvCache } from '../cache/kvCache.ts';
 import { checkKvLens, layoutOfLayer, pagesOf, type CacheLayout } from '../cache/layout.ts';
+import { checkRingDecoder, ringText } from '../cache/rings.ts';
 import {
   allocated,
   checkRange,
@@ -128,6 +129,7 @@ export async function createDecoder(device: GqaDevice, options: DecoderOptions):
   checkWhole('decoder: layer', layer, 0, cache.layout.layers - 1);
   const layout = layoutOfLayer(cache.layout, layer);
   const shape = checkShape({ ...pickKnown<OwnShape>(options, OWN_SHAPE), ...pickShape(layout) });
+  checkRingDecoder('decoder', layout.ring, shape);
   const choice = pickKnown<ChoiceOptions>(options, CHOICE_OPTIONS);
   const context = await chooseContext(device, shape, layout, choice);
   const createPath = context.kernel === 'plain' ? createPlainPath : createFusedPath;
@@ -246,10 +248,16 @@ export class Decoder {
     const { numKvHeads, headDim, vHeadDim } = this.shape;
     const given = this.cache.layout.perLayer[layer]!;
     const same = given.headDim === headDim && given.vHeadDim === vHeadDim;
-    if (given.numKvHeads === numKvHeads && same) return;
+    if (given.numKvHeads !== numKvHeads || !same) {
+      throw new ShapeError(
+        `${where}: layer ${layer}: expected a layer of ${numKvHeads} KV heads and head dims ${headDim} and ${vHeadDim}, as the decoder's, ` +
+          `got one of ${given.numKvHeads}, ${given.headDim} and ${given.vHeadDim}`,
+      );
+    }
+    const [ring, givenRing] = [ringText(this.context.layout.ring), ringText(given.ring)];
+    if (ring === givenRing) return;
     throw new ShapeError(
-      `${where}: layer ${layer}: expected a layer of ${numKvHeads} KV heads and head dims ${headDim} and ${vHeadDim}, as the decoder's, ` +
-        `got one of ${given.numKvHeads}, ${given.headDim} and ${given.vHeadDim}`,
+      `${where}: layer ${layer}: expected a layer with ${ring}, as the decoder's, got one with ${givenRing}`,
     );
   }
 

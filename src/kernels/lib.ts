@@ -12,6 +12,7 @@ import rescaleSeldom from '../../shaders/lib/rescale_seldom.wgsl?raw';
 import pagesAppend from '../../shaders/lib/pages_append.wgsl?raw';
 import pagesStep from '../../shaders/lib/pages_step.wgsl?raw';
 import rowsContiguous from '../../shaders/lib/rows_contiguous.wgsl?raw';
+import rowsRing from '../../shaders/lib/rows_ring.wgsl?raw';
 import rowsPaged from '../../shaders/lib/rows_paged.wgsl?raw';
 import scalesBlock from '../../shaders/lib/scales_block.wgsl?raw';
 import scalesNone from '../../shaders/lib/scales_none.wgsl?raw';
@@ -40,6 +41,14 @@ export interface CacheFormat {
   readonly vType: KvType;
   /** Tokens of a page, even. Default: none, each sequence has its slots one behind the other. */
   readonly pageSize?: number;
+  /** Default: none, each token has a slot of its own. */
+  readonly ring?: RingSlots;
+}
+
+/** Slots of a head in a layer with a ring, all of them and those before the ring; both even. */
+export interface RingSlots {
+  readonly slots: number;
+  readonly sinkSlots: number;
 }
 
 /** Throws ShapeError unless both element types are there. */
@@ -59,14 +68,20 @@ export const SUBGROUP = subgroup;
 export const ROWS_IN_ONE = rowsContiguous;
 
 /** Where a row lies, for kernels of steps. */
-export function rowsLib({ pageSize }: CacheFormat): string {
+export function rowsLib({ pageSize, ring }: CacheFormat): string {
+  if (ring) return ringRows(ring);
   return pageSize === undefined ? rowsContiguous : [pagedRows(pageSize), pagesStep].join('\n');
 }
 
 /** The same for append_kv. */
-export function appendRowsLib(numKvHeads: number, { pageSize }: CacheFormat): string {
+export function appendRowsLib(numKvHeads: number, { pageSize, ring }: CacheFormat): string {
+  if (ring) return ringRows(ring);
   if (pageSize === undefined) return rowsContiguous;
   return [`const NUM_KV_HEADS = ${numKvHeads}u;`, pagedRows(pageSize), pagesAppend].join('\n');
+}
+
+function ringRows({ slots, sinkSlots }: RingSlots): string {
+  return `const RING_SINKS = ${sinkSlots}u;\nconst RING_LENGTH = ${slots - sinkSlots}u;\n${rowsRing}`;
 }
 
 function pagedRows(pageSize: number): string {

@@ -82,7 +82,7 @@ describe('append(), which submits by itself, takes its tokens back', () => {
     const appending = cache.append(args);
     owner.gpu.destroy();
     await failure(DeviceLostError, () => appending);
-    expect([...cache.liveKvLens(0)]).toEqual([2]);
+    expect([...cache.lengths.live(0)]).toEqual([2]);
     await failure(DeviceLostError, () => cache.append(args));
   });
 
@@ -217,7 +217,7 @@ describe('an append that cannot be recorded is not counted', () => {
     const append = await cache.bindAppend({ k: row(3), v: row(3) });
     cache.destroy();
     await failure(DestroyedError, () => append.record(device.gpu.createCommandEncoder()));
-    expect([...cache.liveKvLens(0)]).toEqual([2]);
+    expect([...cache.lengths.live(0)]).toEqual([2]);
   });
 });
 
@@ -253,7 +253,7 @@ describe('a recorded append whose submit is refused', () => {
     const encoders = Array.from({ length: 5 }, () => device.gpu.createCommandEncoder());
     for (const encoder of encoders) append.record(encoder);
     for (const encoder of encoders) device.gpu.queue.submit([encoder.finish()]);
-    expect([...cache.liveKvLens(0)]).toEqual([7]);
+    expect([...cache.lengths.live(0)]).toEqual([7]);
     const error = await failure(GpuError, () => device.idle());
     expect(error.message).toMatch(/destroyed/);
     // Four more refusals, and what the cache has counted.

@@ -113,12 +113,7 @@ const METHODS: Calls = {
 const BARE = /^(GqaDevice|KvCache|Decoder|Rope)\.(destroy|assertUsable|assertAlive|idle|report|lostSoon)$/;
 
 /** Methods that are not in the declarations. */
-const INTERNAL = [
-  'GqaDevice.onIdle',
-  'GqaDevice.onNextIdle',
-  'GqaDevice.advise',
-  'KvCache.liveKvLens',
-].concat([
+const INTERNAL = ['GqaDevice.onIdle', 'GqaDevice.onNextIdle', 'GqaDevice.advise'].concat([
   'KvCache.appendsRecorded',
   'KvCache.recordAppend',
   'KvCache.noteRead',
@@ -128,7 +123,7 @@ const INTERNAL = [
 ]);
 
 /** Getters. */
-const FIELDS = ['KvCache.freePages', 'KvCache.pageTables'];
+const FIELDS = ['KvCache.freePages', 'KvCache.lengths', 'KvCache.pageTables'];
 
 testCalls(METHODS, isOpen);
 
