@@ -19,6 +19,8 @@ export type { CacheLayer } from './cache/layers.ts';
 export type { AppendCounts, CacheReport, LayerReport } from './cache/status.ts';
 export { cacheLayout, kvBytesRead, layoutOfLayer } from './cache/layout.ts';
 export type { CacheLayout, CacheOptions, LayerLayout, LayerOptions } from './cache/layout.ts';
+export type { CallerPages, SetPagesOptions } from './cache/callerTables.ts';
+export type { PageTableOwner, PoolOptions } from './cache/pagePool.ts';
 export type { RingLayout, RingOptions } from './cache/rings.ts';
 export { DecodeStep } from './decode/decodeStep.ts';
 export { createDecoder, Decoder } from './decode/decoder.ts';

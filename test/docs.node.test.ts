@@ -54,6 +54,8 @@ test('the recipes are one program', async () => {
     ['forked', [30, 20]],
     ['pages', 298],
     ['pages', 297],
+    ['held', [15, 0]],
+    ['held', [18, 2]],
     ['slots', [144, 144, 144, 144, 144, 8192]],
     ['restored', [30, 30]],
     ['packed', [3, 1]],

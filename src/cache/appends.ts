@@ -11,7 +11,8 @@ import { checkReach, readCounts, type CheckedRows } from './appendArgs.ts';
 import type { AppendOptions, BoundRows } from './boundAppend.ts';
 import type { CountedAppend } from './lengths.ts';
 import type { Forks } from './forks.ts';
-import { pagesOf, type LayerLayout } from './layout.ts';
+import type { LayerLayout } from './layout.ts';
+import { pagesOf } from './pagePool.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
 
 /** Append kernels and the numbers of their steps. */

@@ -16,7 +16,7 @@ import { submitted } from '../device/scopes.ts';
 import { FORK_STEP_WORDS, setForked, type ForkedRows } from '../kernels/forkRows.ts';
 import { slotsOf } from './layout.ts';
 import type { CountedFork } from './lengths.ts';
-import type { PageCopy, PageTables } from './pageTables.ts';
+import type { PageCopy } from './pageTables.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
 
 /** The fork kernel with the buffers of the layers it was needed for. */
@@ -60,7 +60,12 @@ export class Forks {
     return lengths.countFork(from, to);
   }
 
-  #share(target: RecordTarget, from: number, to: number, tables: PageTables): CountedFork {
+  #share(
+    target: RecordTarget,
+    from: number,
+    to: number,
+    tables: NonNullable<CacheParts['tables']>,
+  ): CountedFork {
     const { device, lengths } = this.#cache;
     checkTarget('fork', device, target);
     tables.fork(from, to, lengths.longest(from));

@@ -7,14 +7,15 @@ import type { RecordTarget } from '../device/record.ts';
 import { validated } from '../device/scopes.ts';
 import { APPEND_OPTIONS, BoundAppend, type AppendOptions, type BoundRows } from './boundAppend.ts';
 import { Appends } from './appends.ts';
+import { setPages, type CallerPages, type SetPagesOptions } from './setPages.ts';
 import { Forks } from './forks.ts';
 import { checkAppend, type AppendArgs, type CheckedRows } from './appendArgs.ts';
 import { buffersOf, type CacheLayer } from './layers.ts';
 import type { CacheLayout } from './layout.ts';
 import { CacheLengths } from './lengths.ts';
 import { load, type LoadArgs } from './load.ts';
-import { PageTables } from './pageTables.ts';
-import { nameOf, type CacheParts } from './parts.ts';
+import type { PageTables } from './pageTables.ts';
+import { nameOf, tablesOf, type CacheParts } from './parts.ts';
 import { checkSnapshotOptions, restore, snapshot, type SnapshotOptions } from './snapshot.ts';
 import type { CacheSnapshot, StoredSnapshot } from './snapshotFormat.ts';
 import { CacheStatus, type CacheReport } from './status.ts';
@@ -51,9 +52,7 @@ export class KvCache {
     this.allocatedBytes = buffersOf(layers).reduce((sum, { size }) => sum + size, 0);
     const lengths = new CacheLengths(layout);
     const status = new CacheStatus(device, layout.layers, (layer) => lengths.appends(layer));
-    const { batch, pages, pageSize } = layout;
-    const tables = pages && pageSize ? { tables: new PageTables(batch, pages, pageSize) } : {};
-    this.#parts = { device, layout, layers, lengths, status, ...tables };
+    this.#parts = { device, layout, layers, lengths, status, ...tablesOf(layout) };
     this.#forks = new Forks(this.#parts, kernels.fork);
     this.#appends = new Appends(this.#parts, kernels.append, this.#forks);
     this.#stopChecks = device.onIdle(async () => {
@@ -76,13 +75,13 @@ export class KvCache {
     return this.#parts.lengths;
   }
 
-  /** Pages that no sequence holds, of a cache of pages. */
+  /** Pages that no sequence holds, of a cache that takes and frees its pages itself. */
   get freePages(): number | undefined {
     return this.#parts.tables?.free;
   }
 
   /** @internal The pages of the cache's sequences, of a cache of pages. */
-  get pageTables(): PageTables | undefined {
+  get pageTables(): Pick<PageTables, 'pagesOf' | 'versions'> | undefined {
     return this.#parts.tables;
   }
 
@@ -189,6 +188,16 @@ export class KvCache {
     this.assertUsable();
     this.#forks.check(from, to);
     this.#forks.record(target, from, to);
+  }
+
+  /**
+   * Says which pages each sequence has, in a cache with `pageTables: 'caller'`, and so how many tokens: in all layers as many as
+   * there is room for, less the new ones. Plans stay good for sequences that got more pages only. Throws ShapeError, and changes
+   * nothing, for a table that cannot be.
+   */
+  setPages(table: CallerPages, options: SetPagesOptions = {}): void {
+    this.assertUsable();
+    setPages(this.#parts, table, options);
   }
 
   /** Forgets all tokens of a sequence, in all layers: its place is free for another one. Others stay where they are. */

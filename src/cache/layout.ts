@@ -1,13 +1,5 @@
 // layout.ts: where everything lies in a KV cache and how many bytes it takes; pure, before anything is allocated.
-import { ShapeError } from '../device/errors.ts';
-import {
-  checkNumbers,
-  checkOneOf,
-  checkOptions,
-  checkWhole,
-  describe,
-  type Known,
-} from '../device/options.ts';
+import { checkNumbers, checkOneOf, checkOptions, checkWhole, type Known } from '../device/options.ts';
 import {
   KV_TYPES,
   rowBytes,
@@ -18,6 +10,7 @@ import {
 } from '../numbers/elements.ts';
 import { checkKvLens } from '../numbers/kvLens.ts';
 import { checkFormat, type CacheFormat } from '../kernels/lib.ts';
+import { poolOf, type PageTableOwner, type PoolOptions } from './pagePool.ts';
 import { ringLayout, ringText, type RingLayout, type RingOptions } from './rings.ts';
 import { checkHeadDims, MAX_BATCH, MAX_HEADS, type HeadDims } from '../kernels/shape.ts';
 
@@ -43,7 +36,7 @@ const LAYER_OPTIONS = {
 } satisfies Known<LayerOptions>;
 
 /** What a cache is made for. Each layer is HND: K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv]. */
-export interface CacheOptions {
+export interface CacheOptions extends PoolOptions {
   /** B, sequences, 1 to 4096. Default 1. */
   readonly batch?: number;
   /** Hkv, KV heads, 1 to 1024. */
@@ -57,13 +50,6 @@ export interface CacheOptions {
    * with a ring the most tokens that a sequence may come to, which take no memory.
    */
   readonly capacity: number;
-  /**
-   * Tokens of a page: 8, 16, 32, 64, 128 or 256. Sequences take pages of a common pool as they grow, and forks share them.
-   * Default: none, each sequence has `capacity` slots of its own.
-   */
-  readonly pageSize?: number;
-  /** Pages of the pool, the same in all layers, 1 to 2^24. Default: as many as all sequences take at their full capacity. */
-  readonly pages?: number;
   /** Slots for a sliding window alone, in all layers that have no ring of their own; not in a cache of pages. Default: a slot for each token. */
   readonly ring?: RingOptions;
   /** Layers, 1 to 8192, or a list of them where their shapes differ. Default 1. */
@@ -83,6 +69,7 @@ export const CACHE_OPTIONS = {
   capacity: true,
   pageSize: true,
   pages: true,
+  pageTables: true,
   ring: true,
   layers: true,
   kType: true,
@@ -115,6 +102,7 @@ export interface CacheLayout extends CacheFormat, LayerLayout {
   /** Tokens of a page, and pages of each layer; absent where each sequence has slots of its own. */
   readonly pageSize?: number;
   readonly pages?: number;
+  readonly pageTables?: PageTableOwner;
   readonly layers: number;
   /** The layout of each layer; layers of one shape have one object. */
   readonly perLayer: readonly LayerLayout[];
@@ -126,9 +114,6 @@ export interface CacheLayout extends CacheFormat, LayerLayout {
 }
 
 const MAX_CAPACITY = 2 ** 24;
-
-/** Even, so that no two heads' scales share 32 bits; powers of two, so that a token's page is a shift. */
-const PAGE_SIZES: readonly number[] = [8, 16, 32, 64, 128, 256];
 
 /** Most layers of a cache. No model has nearly as many; a benchmark keeps copies of a small one as layers. */
 const MAX_LAYERS = 8192;
@@ -171,25 +156,6 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
 /** Slots of a sequence of so many tokens that hold one, in a layer without pages; they are the first ones. */
 export function slotsOf({ ring }: LayerLayout, kvLen: number): number {
   return ring ? Math.min(kvLen, ring.slots) : kvLen;
-}
-
-/** Pages of a sequence of so many tokens. */
-export function pagesOf(tokens: number, pageSize: number): number {
-  return Math.ceil(tokens / pageSize);
-}
-
-function poolOf(
-  { pageSize, pages }: CacheOptions,
-  batch: number,
-  capacity: number,
-): { readonly pageSize: number; readonly pages: number } | undefined {
-  if (pageSize === undefined) {
-    if (pages === undefined) return undefined;
-    throw new ShapeError(`cache: pages: expected a pageSize beside them, got ${describe(pages)} alone`);
-  }
-  checkOneOf('cache: pageSize', pageSize, PAGE_SIZES);
-  if (pages !== undefined) checkWhole('cache: pages', pages, 1, MAX_CAPACITY);
-  return { pageSize, pages: pages ?? batch * pagesOf(capacity, pageSize) };
 }
 
 /** The heads of a layer, and its ring. */

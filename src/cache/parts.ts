@@ -3,7 +3,8 @@ import type { GqaDevice } from '../device/gqaDevice.ts';
 import type { CacheLayer } from './layers.ts';
 import type { CacheLayout } from './layout.ts';
 import type { CacheLengths } from './lengths.ts';
-import type { PageTables } from './pageTables.ts';
+import { CallerTables } from './callerTables.ts';
+import { PageTables } from './pageTables.ts';
 import type { CacheStatus } from './status.ts';
 
 export interface CacheParts {
@@ -13,7 +14,24 @@ export interface CacheParts {
   readonly lengths: CacheLengths;
   readonly status: CacheStatus;
   /** Of a cache of pages. */
-  readonly tables?: PageTables;
+  readonly tables?: PageTables | CallerTables;
+}
+
+/** The tables of a cache of pages. */
+export function tablesOf({
+  batch,
+  capacity,
+  pages,
+  pageSize,
+  pageTables,
+}: CacheLayout): Pick<CacheParts, 'tables'> {
+  if (pages === undefined || pageSize === undefined) return {};
+  const isCallers = pageTables === 'caller';
+  return {
+    tables: isCallers
+      ? new CallerTables({ batch, capacity, pages, pageSize })
+      : new PageTables(batch, pages, pageSize),
+  };
 }
 
 /** Said with every error of a device whose caches count tokens of work that was recorded or queued. */

@@ -1,6 +1,7 @@
 // decoder.ts: compiles the kernels of decode steps, plans them, and binds the buffers of layers.
 import { KvCache } from '../cache/kvCache.ts';
-import { checkKvLens, layoutOfLayer, pagesOf, type CacheLayout } from '../cache/layout.ts';
+import { checkKvLens, layoutOfLayer, type CacheLayout } from '../cache/layout.ts';
+import { pagesOf } from '../cache/pagePool.ts';
 import { checkRingDecoder, ringText } from '../cache/rings.ts';
 import {
   allocated,

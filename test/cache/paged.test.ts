@@ -214,7 +214,7 @@ describe('a plan that takes a copy of a shared page', () => {
 
 test.each([
   [{ pageSize: 12 }, ShapeError, 'cache: pageSize must be one of 8, 16, 32, 64, 128, 256, got 12'],
-  [{ pages: 4 }, ShapeError, 'cache: pages: expected a pageSize beside them, got 4 alone'],
+  [{ pages: 4 }, ShapeError, 'cache: pages: expected a pageSize beside it, got 4 alone'],
   [{ pageSize: 8, pages: 0 }, ShapeError, 'cache: pages: expected a whole number from 1 to 16777216, got 0'],
   [{ pageSize: 256, pages: 2 ** 24 }, LimitExceededError, /^kv cache: K of one layer/],
 ] as const)('%o is refused', async (options, ErrorClass, text) => {

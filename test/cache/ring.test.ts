@@ -119,17 +119,17 @@ function slotsOf({ window, sinkTokens, chunk }: Required<RingOptions>) {
   return { slots, sinkSlots: even(sinkTokens) };
 }
 
-const ring = (window: number, sinkTokens: number, chunk: number) => ({ window, sinkTokens, chunk });
+const ringOf = (window: number, sinkTokens: number, chunk: number) => ({ window, sinkTokens, chunk });
 
 /** Each is a kernel of its own. */
 const RINGS = [
-  { ring: ring(1, 0, 1), kType: 'f32', vType: 'bf16' },
-  { ring: ring(2, 1, 3), kType: 'int8', vType: 'int8' },
-  { ring: ring(7, 4, 8), kType: 'f16', vType: 'int4' },
-  { ring: ring(16, 5, 3), kType: 'int4', vType: 'f16' },
-  { ring: ring(33, 0, 8), kType: 'bf16', vType: 'f32' },
-  { ring: ring(5, 2, 2), kType: 'int8', vType: 'int4', kernel: 'plain' },
-  { ring: ring(9, 3, 12), kType: 'f16', vType: 'f32', kernel: 'prefill' },
+  { ring: ringOf(1, 0, 1), kType: 'f32', vType: 'bf16' },
+  { ring: ringOf(2, 1, 3), kType: 'int8', vType: 'int8' },
+  { ring: ringOf(7, 4, 8), kType: 'f16', vType: 'int4' },
+  { ring: ringOf(16, 5, 3), kType: 'int4', vType: 'f16' },
+  { ring: ringOf(33, 0, 8), kType: 'bf16', vType: 'f32' },
+  { ring: ringOf(5, 2, 2), kType: 'int8', vType: 'int4', kernel: 'plain' },
+  { ring: ringOf(9, 3, 12), kType: 'f16', vType: 'f32', kernel: 'prefill' },
 ] as const;
 
 interface Call {

@@ -6,6 +6,7 @@ import {
   append,
   buffer,
   cache,
+  callers,
   decoder,
   device,
   isOpen,
@@ -67,6 +68,11 @@ const METHODS: Calls = {
   },
   'KvCache.reset': { call: (sequence) => cache.reset(sequence), args: () => [1] },
   'KvCache.fork': { call: (from, to) => cache.fork(from, to), args: () => [0, 1] },
+  'KvCache.setPages': {
+    call: (table, options) => callers.setPages(table, options),
+    args: () => [{ indptr: [0, 1, 1], indices: [1], lastPageLen: [5, 0] }, { newTokens: [2, 0] }],
+    also: { 1: [undefined, EMPTY], '1.newTokens': [undefined] },
+  },
   'KvCache.snapshot': {
     call: (options) => cache.snapshot(options),
     args: () => [{ sequence: 1 }],

@@ -29,6 +29,8 @@ export let gpu: GPU;
 export let adapter: GPUAdapter;
 export let device: GqaDevice;
 export let cache: KvCache;
+/** One whose pages its caller allocates. */
+export let callers: KvCache;
 export let decoder: Decoder;
 export let append: BoundAppend;
 export let rope: Rope;
@@ -64,6 +66,7 @@ export function opensAll(): void {
     adapter = (await gpu.requestAdapter())!;
     device = await ownDevice();
     cache = await createKvCache(device, CACHE);
+    callers = await createKvCache(device, { ...CACHE, pageSize: 8, pageTables: 'caller' });
     decoder = await createDecoder(device, { cache, numQHeads: 4, kernel: 'tiles', fixedSplits: true });
     append = await cache.bindAppend(row());
     rope = await createRope(device, { headDim: 64, positions: 8 });
