@@ -30,6 +30,8 @@ export interface LongStep {
   readonly stepsMs: readonly number[];
   readonly plan: Pick<DecodePlan, 'dispatches' | 'items'>;
   readonly pages: number;
+  /** Bindings that the pages of K, and those of V, are spread over. */
+  readonly segments: number;
   readonly cacheBytes: number;
   readonly verdict: Verdict;
 }
@@ -95,7 +97,8 @@ export async function runLongContext(
     const { o, lse, ...step } = await decode(cache, problem);
     show('computing the same in float64, and naively in f32');
     const verdict = verify(expect64(problem), o, lse);
-    return { ...step, fillMs, pages: cache.layout.pages!, cacheBytes: cache.allocatedBytes, verdict };
+    const { pages, segments } = cache.layout;
+    return { ...step, fillMs, pages: pages!, segments: segments!, cacheBytes: cache.allocatedBytes, verdict };
   } finally {
     cache.destroy();
   }

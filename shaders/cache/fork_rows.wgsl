@@ -6,7 +6,7 @@
 // grid (any, Hkv, 4): z is a span; the invocations of a head take its words in turn
 // consts WG_SIZE
 // out  see i/o
-// libs none
+// libs one of sources_*
 
 struct ForkStep {
   // [4] rows of K, scales of K, rows of V, scales of V: first word of the first head to copy, the same of the head that it
@@ -32,9 +32,9 @@ fn main(
   let head = group.y * span.z;
   for (var i = group.x * WG_SIZE + lane; i < span.w; i += groups.x * WG_SIZE) {
     if group.z < 2u {
-      k_cache[span.y + head + i] = k_cache[span.x + head + i];
+      k_cache[span.y + head + i] = k_word(span.x + head + i);
     } else {
-      v_cache[span.y + head + i] = v_cache[span.x + head + i];
+      v_cache[span.y + head + i] = v_word(span.x + head + i);
     }
   }
 }

@@ -53,7 +53,7 @@ export interface CheckedRows {
   readonly numTokens: number;
   readonly heads: AppendHeads;
   readonly grid: Grid;
-  readonly ranges: Readonly<Record<'k' | 'v' | 'k_cache' | 'v_cache', BufferRange>> & CheckedTurns['ranges'];
+  readonly ranges: Readonly<Record<'k' | 'v', BufferRange>> & CheckedTurns['ranges'];
   readonly places: SourcePlaces;
   readonly turns: CheckedTurns;
 }
@@ -96,11 +96,13 @@ export function checkAppend(
   const ranges = {
     k: checkRange(cache.device, `${where}: k`, args.k, exactBytes(places.k, axes)),
     v: checkRange(cache.device, `${where}: v`, args.v, exactBytes(places.v, axes)),
-    k_cache: cache.layers[layer]!.k,
-    v_cache: cache.layers[layer]!.v,
     ...turns.ranges,
   };
-  checkWritten(where, turns.ranges.q ? ['k_cache', 'v_cache', 'q'] : ['k_cache', 'v_cache'], ranges);
+  const { segments } = cache.layers[layer]!;
+  for (const { k, v } of segments) {
+    const written = turns.ranges.q ? ['k_cache', 'v_cache', 'q'] : ['k_cache', 'v_cache'];
+    checkWritten(where, written, { ...ranges, k_cache: k, v_cache: v });
+  }
   return { layer, numTokens, heads, grid, ranges, places, turns };
 }
 

@@ -12,6 +12,7 @@ import type { AppendOptions, BoundRows } from './boundAppend.ts';
 import type { CountedAppend } from './lengths.ts';
 import type { Forks } from './forks.ts';
 import type { LayerLayout } from './layout.ts';
+import { appendRuns, type AppendRun } from './appendRuns.ts';
 import { pagesOf } from './pagePool.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
 
@@ -62,7 +63,7 @@ export class Appends {
   /** Binds rows to a layer. */
   bind(rows: CheckedRows, kernel: CompiledKernel): BoundRows {
     const { layer, ranges, turns } = rows;
-    const { device, status } = this.#cache;
+    const { device, layers, status } = this.#cache;
     const norms = turns.norms && this.#createNorms(turns.norms);
     const buffers = {
       ...ranges,
@@ -70,8 +71,10 @@ export class Appends {
       step: this.#ring,
       ...(norms && { norms: { buffer: norms, offset: 0, size: norms.size } }),
     };
-    const bound = bindKernel(device.gpu, kernel, buffers);
-    return { ...rows, kernel: bound, ...(norms && { norms }) };
+    const kernels = layers[layer]!.segments.map(({ k, v }) =>
+      bindKernel(device.gpu, kernel, { ...buffers, k_cache: k, v_cache: v }),
+    );
+    return { ...rows, kernels, ...(norms && { norms }) };
   }
 
   #createNorms(words: Uint32Array<ArrayBuffer>): GPUBuffer {
@@ -83,7 +86,7 @@ export class Appends {
   /** Checks that the tokens fit before anything is recorded, then records and counts them. */
   record(target: RecordTarget, rows: BoundRows, numTokens: AppendOptions['numTokens']): void {
     const { device, layout, lengths, status } = this.#cache;
-    const { kernel, layer } = rows;
+    const { layer } = rows;
     const most = readCounts(numTokens, rows.numTokens, this.#counts);
     lengths.checkRoom(layer, this.#counts);
     checkReach(rows, this.#counts);
@@ -91,15 +94,36 @@ export class Appends {
     this.#reserve(layer);
     const pass = beginPass('append', device, target);
     this.#forks.recordCopies(pass, target);
-    const words = this.#wordsOf(layer);
-    setAppended(words, rows.places, lengths.live(layer), this.#counts);
-    const length = this.#putPages(words, layer);
-    const grid = most === rows.numTokens ? rows.grid : appendGrid(layout.batch, rows.heads, most);
-    dispatch(pass, kernel, grid, this.#ring.place(words, undefined, length));
+    const isWhole = layout.segments === undefined || layout.segments === 1;
+    const dispatches = isWhole ? this.#dispatch(pass, rows, most) : this.#dispatchRuns(pass, rows);
     endPass(target, pass);
-    lengths.count(layer, this.#counts);
-    status.noteAppend(layer, target);
+    lengths.count(layer, this.#counts, dispatches);
+    status.noteAppend(layer, target, dispatches);
     device.advise(ADVICE);
+  }
+
+  /** Dispatches all tokens, or a run of them in one segment; returns 1, for one dispatch. */
+  #dispatch(pass: GPUComputePassEncoder, rows: BoundRows, most: number, run?: AppendRun): number {
+    const { layout, lengths, tables } = this.#cache;
+    const words = this.#wordsOf(rows.layer);
+    setAppended(words, rows.places, lengths.live(rows.layer), this.#counts, run);
+    const { batch, pageSize, segmentPages } = layout;
+    const segment = run === undefined ? 0 : run.segment;
+    const length = tables
+      ? setAppendedPages(words, batch, tables, pageSize!, segment * segmentPages!)
+      : words.length;
+    const grid = most === rows.numTokens ? rows.grid : appendGrid(batch, rows.heads, most);
+    dispatch(pass, rows.kernels[segment]!, grid, this.#ring.place(words, undefined, length));
+    return 1;
+  }
+
+  #dispatchRuns(pass: GPUComputePassEncoder, rows: BoundRows): number {
+    const { layout, lengths, tables } = this.#cache;
+    const { pageSize, segmentPages } = layout;
+    const pool = { pageSize: pageSize!, segmentPages: segmentPages! };
+    const runs = appendRuns(tables!, lengths.live(rows.layer), this.#counts, pool);
+    for (const run of runs) this.#dispatch(pass, rows, run.most, run);
+    return runs.length;
   }
 
   /** Takes the pages that the tokens need. Throws OutOfPagesError. */
@@ -111,21 +135,15 @@ export class Appends {
     tables.reserve(held, this.#wanted);
   }
 
-  /** Adds the pages that the tokens go to; returns how many words there are then. */
-  #putPages(words: Uint32Array, layer: number): number {
-    const { layout, lengths, tables } = this.#cache;
-    if (!tables) return words.length;
-    return setAppendedPages(words, lengths.live(layer), this.#counts, tables, layout.pageSize!);
-  }
-
   /** Records and submits rows that were bound for this; takes the tokens back when WebGPU refuses that. */
   async submit(rows: BoundRows, numTokens: AppendOptions['numTokens']): Promise<void> {
     const { device, lengths } = this.#cache;
     let counted: CountedAppend | undefined;
     try {
       await submitted(device, 'append', (encoder) => {
+        const before = lengths.appends(rows.layer);
         this.record(encoder, rows, numTokens);
-        counted = lengths.mark(rows.layer, this.#counts);
+        counted = lengths.mark(rows.layer, this.#counts, lengths.appends(rows.layer) - before);
       });
     } catch (error) {
       this.#forks.copyAgain();

@@ -7,7 +7,8 @@ import type { Grid } from '../kernels/kernel.ts';
 
 /** New rows bound to a layer: the kernel with their buffers, and how much of it to dispatch. */
 export interface BoundRows {
-  readonly kernel: BoundKernel;
+  /** Of each segment. */
+  readonly kernels: readonly BoundKernel[];
   readonly layer: number;
   /** N, rows of a head in its buffers. */
   readonly numTokens: number;

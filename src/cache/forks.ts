@@ -19,19 +19,26 @@ import type { CountedFork } from './lengths.ts';
 import type { PageCopy } from './pageTables.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
 
+/** @internal Copies within a segment and, in a cache of several, from one to another. */
+export interface ForkKernels {
+  readonly within: CompiledKernel;
+  readonly across?: CompiledKernel;
+}
+
 /** The fork kernel with the buffers of the layers it was needed for. */
 export class Forks {
   readonly #cache: CacheParts;
-  readonly #kernel: CompiledKernel;
+  readonly #kernels: ForkKernels;
   readonly #ring: StepRing;
   readonly #stepWords = new Uint32Array(FORK_STEP_WORDS);
-  readonly #bound: (BoundKernel | undefined)[] = [];
+  /** Of each layer, by segments that are copied from and to. */
+  readonly #bound: Map<string, BoundKernel>[] = [];
   /** Copies of pages that were recorded into encoders which were not submitted yet, as far as that is known. */
   #recorded: { readonly copies: readonly PageCopy[]; readonly fate: Fate }[] = [];
 
-  constructor(cache: CacheParts, kernel: CompiledKernel) {
+  constructor(cache: CacheParts, kernels: ForkKernels) {
     this.#cache = cache;
-    this.#kernel = kernel;
+    this.#kernels = kernels;
     this.#ring = new StepRing(cache.device, 'fork step', FORK_STEP_WORDS);
   }
 
@@ -107,17 +114,33 @@ export class Forks {
     this.#cache.tables?.returnCopies(lost.flatMap(({ copies }) => copies));
   }
 
-  #copy(pass: GPUComputePassEncoder, layer: number, rows: ForkedRows): void {
-    const kernel = (this.#bound[layer] ??= this.#bind(layer));
-    const grid = setForked(this.#stepWords, this.#cache.layout.perLayer[layer]!, rows);
+  #copy(pass: GPUComputePassEncoder, layer: number, { from, to, kvLen }: ForkedRows): void {
+    const { perLayer, segmentPages = Infinity } = this.#cache.layout;
+    const [source, target] = [from, to].map((part) => Math.floor(part / segmentPages)) as [number, number];
+    const kernel = this.#boundTo(layer, source, target);
+    const local = (part: number) => (segmentPages === Infinity ? part : part % segmentPages);
+    const rows = { from: local(from), to: local(to), kvLen };
+    const grid = setForked(this.#stepWords, perLayer[layer]!, rows);
     dispatch(pass, kernel, grid, this.#ring.place(this.#stepWords));
   }
 
-  #bind(layer: number): BoundKernel {
+  #boundTo(layer: number, source: number, target: number): BoundKernel {
+    const bound = (this.#bound[layer] ??= new Map());
+    const key = `${source} ${target}`;
+    const known = bound.get(key) ?? this.#bind(layer, source, target);
+    bound.set(key, known);
+    return known;
+  }
+
+  /** The kernel of one segment, or of two. */
+  #bind(layer: number, source: number, target: number): BoundKernel {
     const { device, layers, status } = this.#cache;
-    const { k, v } = layers[layer]!;
+    const { segments } = layers[layer]!;
+    const { k, v } = segments[target]!;
     const buffers = { k_cache: k, v_cache: v, status: status.range(layer), step: this.#ring };
-    return bindKernel(device.gpu, this.#kernel, buffers);
+    if (source === target) return bindKernel(device.gpu, this.#kernels.within, buffers);
+    const sources = { k_source: segments[source]!.k, v_source: segments[source]!.v };
+    return bindKernel(device.gpu, this.#kernels.across!, { ...buffers, ...sources });
   }
 
   /** Records and submits, all that was recorded before being submitted; the copy is empty when WebGPU refuses that. */

@@ -8,7 +8,7 @@ import { validated } from '../device/scopes.ts';
 import { APPEND_OPTIONS, BoundAppend, type AppendOptions, type BoundRows } from './boundAppend.ts';
 import { Appends } from './appends.ts';
 import { setPages, type CallerPages, type SetPagesOptions } from './setPages.ts';
-import { Forks } from './forks.ts';
+import { Forks, type ForkKernels } from './forks.ts';
 import { checkAppend, type AppendArgs, type CheckedRows } from './appendArgs.ts';
 import { buffersOf, type CacheLayer } from './layers.ts';
 import type { CacheLayout } from './layout.ts';
@@ -25,7 +25,7 @@ import { truncate, type TruncateOptions } from './truncate.ts';
 export interface CacheKernels {
   /** Of each layer. */
   readonly append: readonly CompiledKernel[];
-  readonly fork: CompiledKernel;
+  readonly fork: ForkKernels;
 }
 
 /** A KV cache. Lengths are kept on the host, per layer; slots past a length may hold anything. */

@@ -3,10 +3,15 @@ import type { BufferRange, CreateBuffer } from '../device/buffers.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import type { CacheLayout } from './layout.ts';
 
-/** K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv] of one layer in the cache's element types, then their scales. */
-export interface CacheLayer {
+/** K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv] in the cache's element types, then their scales; or those of pages. */
+export interface LayerSegment {
   readonly k: BufferRange;
   readonly v: BufferRange;
+}
+
+/** Where a layer lies. `k` and `v` are its first segment's, which is the only one but in a cache of pages beyond one binding. */
+export interface CacheLayer extends LayerSegment {
+  readonly segments: readonly LayerSegment[];
 }
 
 /** A layer larger than this has buffers of its own. */
@@ -15,22 +20,24 @@ const SHARED_BYTES = 64 * 2 ** 20;
 /** Where a binding may begin: WebGPU guarantees that no device asks for more. */
 const ALIGNMENT = 256;
 
-/** Allocates K and V of all layers. K and V are in different buffers: a kernel may not read and write parts of one. */
+/**
+ * Allocates K and V of all layers. K and V are in different buffers, and so are the segments of a layer: a kernel may not read and
+ * write parts of one.
+ */
 export function createLayers(layout: CacheLayout, facts: DeviceFacts, create: CreateBuffer): CacheLayer[] {
-  const most = Math.min(SHARED_BYTES, facts.maxBufferBytes);
-  const k = createRanges(
-    'k_cache',
-    layout.perLayer.map(({ kBytes }) => kBytes),
-    most,
-    create,
-  );
-  const v = createRanges(
-    'v_cache',
-    layout.perLayer.map(({ vBytes }) => vBytes),
-    most,
-    create,
-  );
-  return k.map((range, layer) => ({ k: range, v: v[layer]! }));
+  const { perLayer, segments: count = 1 } = layout;
+  const most = Math.min(SHARED_BYTES, facts.maxBufferBytes, facts.maxBindingBytes);
+  const rangesOf = (name: string, of: 'kBytes' | 'vBytes') => {
+    const sizes = perLayer.map((layer) => layer[of] / count);
+    return Array.from({ length: count }, (_, segment) =>
+      createRanges(count === 1 ? name : `${name} segment ${segment},`, sizes, most, create),
+    );
+  };
+  const [k, v] = [rangesOf('k_cache', 'kBytes'), rangesOf('v_cache', 'vBytes')];
+  return perLayer.map((_, layer) => {
+    const segments = k.map((ranges, s) => ({ k: ranges[layer]!, v: v[s]![layer]! }));
+    return { ...segments[0]!, segments };
+  });
 }
 
 /** Ranges of these sizes in as few buffers of at most `most` bytes as hold them in order; a range has no part in two buffers. */
@@ -71,5 +78,15 @@ function oneBuffer(
 
 /** The buffers that layers lie in, each once. */
 export function buffersOf(layers: readonly CacheLayer[]): GPUBuffer[] {
-  return [...new Set(layers.flatMap(({ k, v }) => [k.buffer, v.buffer]))];
+  return [...new Set(layers.flatMap(({ segments }) => segments.flatMap(({ k, v }) => [k.buffer, v.buffer])))];
+}
+
+/** The ranges of a layer by names for messages: k and v, and those of further segments with their numbers. */
+export function rangesByName(segments: readonly LayerSegment[]): Record<string, BufferRange> {
+  return Object.fromEntries(
+    segments.flatMap(({ k, v }, s) => [
+      [s === 0 ? 'k' : `k of segment ${s}`, k],
+      [s === 0 ? 'v' : `v of segment ${s}`, v],
+    ]),
+  );
 }

@@ -1,39 +1,23 @@
 // layout.ts: where everything lies in a KV cache and how many bytes it takes; pure, before anything is allocated.
 import { checkNumbers, checkOneOf, checkOptions, checkWhole, type Known } from '../device/options.ts';
-import {
-  KV_TYPES,
-  rowBytes,
-  scalesStart,
-  storedBytes,
-  type KvType,
-  type RowsLayout,
-} from '../numbers/elements.ts';
+import { KV_TYPES, type KvType, type RowsLayout } from '../numbers/elements.ts';
 import { checkKvLens } from '../numbers/kvLens.ts';
 import { checkFormat, type CacheFormat } from '../kernels/lib.ts';
+import {
+  checkLayer,
+  checkLimits,
+  layersOf,
+  layoutsOf,
+  spreadOver,
+  type BufferLimits,
+  type LayerOptions,
+} from './layerShapes.ts';
 import { poolOf, type PageTableOwner, type PoolOptions } from './pagePool.ts';
-import { ringLayout, ringText, type RingLayout, type RingOptions } from './rings.ts';
-import { checkHeadDims, MAX_BATCH, MAX_HEADS, type HeadDims } from '../kernels/shape.ts';
+import { ringLayout, type RingLayout, type RingOptions } from './rings.ts';
+import { MAX_BATCH, type HeadDims } from '../kernels/shape.ts';
 
 export { checkKvLens } from '../numbers/kvLens.ts';
-
-/** What a layer has of its own; what is left out is the cache's. */
-export interface LayerOptions {
-  /** Hkv, KV heads, 1 to 1024. Default: the cache's. */
-  readonly numKvHeads?: number;
-  /** D, elements of a key and, unless `vHeadDim` says otherwise, of a value. Default: the cache's. */
-  readonly headDim?: number;
-  /** Dv, elements of a value. Default: the layer's own `headDim`, else the cache's `vHeadDim`. */
-  readonly vHeadDim?: number;
-  /** Slots for a sliding window alone. Default: the cache's ring, or a slot for each token. */
-  readonly ring?: RingOptions;
-}
-
-const LAYER_OPTIONS = {
-  numKvHeads: true,
-  headDim: true,
-  vHeadDim: true,
-  ring: true,
-} satisfies Known<LayerOptions>;
+export type { BufferLimits, LayerOptions } from './layerShapes.ts';
 
 /** What a cache is made for. Each layer is HND: K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv]. */
 export interface CacheOptions extends PoolOptions {
@@ -81,7 +65,7 @@ export interface LayerLayout extends HeadDims {
   readonly numKvHeads: number;
   /** Absent where each token has a slot. */
   readonly ring?: RingLayout;
-  /** Rows of its K and of its V, for `encodeRows` and `decodeRows`. */
+  /** Rows of its K and of its V, or of a segment of them, for `encodeRows` and `decodeRows`. */
   readonly k: RowsLayout;
   readonly v: RowsLayout;
   /** Where the scales of K and of V begin, as an index of 16-byte words; past the end where there are none. */
@@ -103,6 +87,9 @@ export interface CacheLayout extends CacheFormat, LayerLayout {
   readonly pageSize?: number;
   readonly pages?: number;
   readonly pageTables?: PageTableOwner;
+  /** Bindings that a layer's pages are spread over, and pages of each. */
+  readonly segments?: number;
+  readonly segmentPages?: number;
   readonly layers: number;
   /** The layout of each layer; layers of one shape have one object. */
   readonly perLayer: readonly LayerLayout[];
@@ -115,12 +102,13 @@ export interface CacheLayout extends CacheFormat, LayerLayout {
 
 const MAX_CAPACITY = 2 ** 24;
 
-/** Most layers of a cache. No model has nearly as many; a benchmark keeps copies of a small one as layers. */
-const MAX_LAYERS = 8192;
-
-/** Checks cache options and counts their bytes; needs no device. Throws ShapeError naming the field, what it must be and what was given. */
-export function cacheLayout(options: CacheOptions): CacheLayout {
+/**
+ * Checks cache options and counts their bytes; needs no device. Throws ShapeError naming the field, what it must be and what was given.
+ * @param limits `GqaDevice.facts`: pages that take more than a binding may have are spread over several; default: no limits
+ */
+export function cacheLayout(options: CacheOptions, limits?: BufferLimits): CacheLayout {
   checkOptions('cache', options, CACHE_OPTIONS);
+  if (limits !== undefined) checkLimits(limits);
   const { batch = 1, numKvHeads, headDim, vHeadDim = headDim, capacity, layers = 1 } = options;
   const { kType = 'f32', vType = kType } = options;
   checkWhole('cache: batch', batch, 1, MAX_BATCH);
@@ -129,98 +117,27 @@ export function cacheLayout(options: CacheOptions): CacheLayout {
   const pool = poolOf(options, batch, capacity);
   checkOneOf('cache: kType', kType, KV_TYPES);
   checkOneOf('cache: vType', vType, KV_TYPES);
-  const slots = pool ? { parts: pool.pages, each: pool.pageSize } : { parts: batch, each: capacity };
-  const known = new Map<string, LayerLayout>();
-  const layoutOf = ({ ring, ...shape }: LayerShape): LayerLayout => {
-    const key = `${shape.numKvHeads} of ${shape.headDim} and ${shape.vHeadDim}, ${ringText(ring)}`;
-    const own = ring ? { parts: batch, each: ring.slots } : slots;
-    const layout = known.get(key) ?? { ...layerLayout(shape, own, { kType, vType }), ...(ring && { ring }) };
-    known.set(key, layout);
-    return layout;
-  };
   const sizes = { capacity, ...pool };
   const { ring } = options;
+  const types = { kType, vType };
   const shape = {
     numKvHeads,
     headDim,
     vHeadDim,
     ...(ring !== undefined && { ring: ringLayout('cache: ring', ring, sizes) }),
   };
-  const layer = layoutOf(shape);
-  const perLayer = layersOf(layers, shape, sizes).map(layoutOf);
+  const shapes = layersOf(layers, shape, sizes);
+  const spread = pool && limits ? spreadOver(pool, limits, [shape, ...shapes], types) : pool;
+  const layoutOf = layoutsOf(batch, capacity, types, spread);
+  const perLayer = shapes.map(layoutOf);
   const totalBytes = perLayer.reduce((sum, { kBytes, vBytes }) => sum + kBytes + vBytes, 0);
-  const counts = { batch, capacity, ...pool, layers: perLayer.length };
-  return { ...counts, kType, vType, ...layer, perLayer, totalBytes };
+  const counts = { batch, capacity, ...spread, layers: perLayer.length };
+  return { ...counts, kType, vType, ...layoutOf(shape), perLayer, totalBytes };
 }
 
 /** Slots of a sequence of so many tokens that hold one, in a layer without pages; they are the first ones. */
 export function slotsOf({ ring }: LayerLayout, kvLen: number): number {
   return ring ? Math.min(kvLen, ring.slots) : kvLen;
-}
-
-/** The heads of a layer, and its ring. */
-interface LayerShape extends HeadDims {
-  readonly numKvHeads: number;
-  readonly ring?: RingLayout;
-}
-
-/** The shapes of all layers. */
-function layersOf(
-  layers: number | readonly LayerOptions[],
-  shape: LayerShape,
-  sizes: Parameters<typeof ringLayout>[2],
-): LayerShape[] {
-  if (!isList(layers)) {
-    checkWhole('cache: layers', layers, 1, MAX_LAYERS);
-    return Array.from({ length: layers }, () => shape);
-  }
-  checkWhole('cache: layers: length', layers.length, 1, MAX_LAYERS);
-  return Array.from(layers, (options, layer) => {
-    const where = `cache: layers[${layer}]`;
-    checkOptions(where, options, LAYER_OPTIONS);
-    const { numKvHeads = shape.numKvHeads, headDim = shape.headDim } = options;
-    const { vHeadDim = options.headDim ?? shape.vHeadDim } = options;
-    checkLayer(where, { numKvHeads, headDim, vHeadDim });
-    const { ring: own } = options;
-    const ring = own === undefined ? shape.ring : ringLayout(`${where}: ring`, own, sizes);
-    return { numKvHeads, headDim, vHeadDim, ...(ring && { ring }) };
-  });
-}
-
-function isList(layers: number | readonly LayerOptions[]): layers is readonly LayerOptions[] {
-  return Array.isArray(layers);
-}
-
-function checkLayer(where: string, { numKvHeads, ...dims }: Omit<LayerShape, 'ring'>): void {
-  checkWhole(`${where}: numKvHeads`, numKvHeads, 1, MAX_HEADS);
-  checkHeadDims(where, dims);
-}
-
-/** A page is to a cache of pages what a sequence is to one without: slots of all heads. */
-interface Slots {
-  readonly parts: number;
-  readonly each: number;
-}
-
-function layerLayout(
-  { numKvHeads, headDim, vHeadDim }: Omit<LayerShape, 'ring'>,
-  { parts, each }: Slots,
-  { kType, vType }: Pick<CacheLayout, 'kType' | 'vType'>,
-): LayerLayout {
-  const k: RowsLayout = { type: kType, headDim, heads: parts * numKvHeads, capacity: each };
-  const v: RowsLayout = { ...k, type: vType, headDim: vHeadDim };
-  return {
-    numKvHeads,
-    headDim,
-    vHeadDim,
-    k,
-    v,
-    kScales: scalesStart(k),
-    vScales: scalesStart(v),
-    kBytes: storedBytes(k),
-    vBytes: storedBytes(v),
-    bytesPerToken: numKvHeads * (rowBytes(kType, headDim) + rowBytes(vType, vHeadDim)),
-  };
 }
 
 /**

@@ -6,6 +6,8 @@ import { checkCut, type RingLayout } from './rings.ts';
 /** An append that was counted, to be taken back where it did not happen. */
 export interface CountedAppend {
   readonly layer: number;
+  /** Its dispatches: more than one in a cache of several segments. */
+  readonly dispatches: number;
   readonly before: readonly number[];
   /** Its tokens of each sequence. */
   readonly numTokens: readonly number[];
@@ -48,7 +50,7 @@ export class CacheLengths {
     return this.#written[layer]!;
   }
 
-  /** Appends recorded into a layer so far, without those that were taken back: what the GPU should have executed. */
+  /** Dispatches of appends recorded into a layer so far, without those that were taken back: what the GPU should have executed. */
   appends(layer: number): number {
     return this.#appends[layer]!;
   }
@@ -65,30 +67,30 @@ export class CacheLengths {
     }
   }
 
-  /** Counts an append that was recorded: the tokens of each sequence. */
-  count(layer: number, numTokens: ArrayLike<number>): void {
+  /** Counts an append that was recorded: the tokens of each sequence, and its dispatches. */
+  count(layer: number, numTokens: ArrayLike<number>, dispatches = 1): void {
     const lens = this.#layers[layer]!;
     const written = this.#written[layer]!;
     for (let b = 0; b < lens.length; b++) {
       lens[b]! += numTokens[b]!;
       written[b] = Math.max(written[b]!, lens[b]!);
     }
-    this.#appends[layer]!++;
+    this.#appends[layer]! += dispatches;
   }
 
   /** The append that was counted last, to take it back with. */
-  mark(layer: number, numTokens: ArrayLike<number>): CountedAppend {
+  mark(layer: number, numTokens: ArrayLike<number>, dispatches = 1): CountedAppend {
     const lens = this.#layers[layer]!;
     const before = lens.map((kvLen, b) => kvLen - numTokens[b]!);
-    return { layer, lens, before, numTokens: Array.from(numTokens) };
+    return { layer, dispatches, lens, before, numTokens: Array.from(numTokens) };
   }
 
   /**
    * Takes back an append that did not happen. What was appended to the layer behind it is forgotten too, for it lies behind
    * a gap: returns whether there was any. Lengths that were loaded since stay.
    */
-  takeBack({ layer, before, lens, numTokens }: CountedAppend): boolean {
-    this.#appends[layer]!--;
+  takeBack({ layer, dispatches, before, lens, numTokens }: CountedAppend): boolean {
+    this.#appends[layer]! -= dispatches;
     if (this.#layers[layer] !== lens) return false;
     const behind = lens.some((kvLen, b) => kvLen > before[b]! + numTokens[b]!);
     for (let b = 0; b < lens.length; b++) lens[b] = Math.min(lens[b]!, before[b]!);

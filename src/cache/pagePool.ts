@@ -25,6 +25,9 @@ export interface PagePool {
   readonly pageSize: number;
   readonly pages: number;
   readonly pageTables: PageTableOwner;
+  /** Bindings that the pages of a layer's K, or V, are spread over, and pages of each: those of one number lie in one of them in all layers. */
+  readonly segments: number;
+  readonly segmentPages: number;
 }
 
 /** Even, so that no two heads' scales share 32 bits; powers of two, so that a token's page is a shift. */
@@ -37,7 +40,7 @@ export function pagesOf(tokens: number, pageSize: number): number {
   return Math.ceil(tokens / pageSize);
 }
 
-/** The pool, if there is one. Throws ShapeError for what is none. */
+/** The pool, if there is one, in one segment. Throws ShapeError for what is none. */
 export function poolOf(
   { pageSize, pages, pageTables }: PoolOptions,
   batch: number,
@@ -53,9 +56,22 @@ export function poolOf(
   checkOneOf('cache: pageSize', pageSize, PAGE_SIZES);
   if (pages !== undefined) checkWhole('cache: pages', pages, 1, MAX_PAGES);
   if (pageTables !== undefined) checkOneOf('cache: pageTables', pageTables, OWNERS);
-  return {
-    pageSize,
-    pages: pages ?? batch * pagesOf(capacity, pageSize),
-    pageTables: pageTables ?? 'cache',
-  };
+  const count = pages ?? batch * pagesOf(capacity, pageSize);
+  return { pageSize, pages: count, pageTables: pageTables ?? 'cache', segments: 1, segmentPages: count };
+}
+
+/**
+ * The same pool in as few segments as are within what a binding may have. `bytesOf` says how many the largest of the layers' K and V
+ * takes of so many pages. Of pages that do not fit one by one each is a segment, for the caller to refuse.
+ */
+export function segmented(pool: PagePool, mostBytes: number, bytesOf: (pages: number) => number): PagePool {
+  if (bytesOf(pool.pages) <= mostBytes) return pool;
+  let [low, high] = [1, pool.pages];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (bytesOf(middle) <= mostBytes) low = middle;
+    else high = middle - 1;
+  }
+  const segments = Math.ceil(pool.pages / low);
+  return { ...pool, segments, segmentPages: Math.ceil(pool.pages / segments) };
 }

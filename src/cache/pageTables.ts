@@ -1,5 +1,6 @@
 // pageTables.ts: which pages of a cache each sequence holds, and how often: pages are shared by forks until one is written to.
 import { OutOfPagesError } from '../device/errors.ts';
+import { FreePages } from './freePages.ts';
 
 /** A page whose rows are to be copied to another one, in all layers, before anything is appended to that. */
 export interface PageCopy {
@@ -13,24 +14,25 @@ export class PageTables {
   readonly #lists: number[][];
   /** Lists that each page is in. */
   readonly #holders: Uint32Array;
-  /** Pages in no list; the last is taken first. */
-  readonly #free: number[];
+  /** Pages in no list. */
+  readonly #free: FreePages;
   /** Counts up where a sequence's pages are not only more than before. */
   readonly #versions: number[];
   /** Copies that no recorded work has made yet. */
   #copies: PageCopy[] = [];
 
-  constructor(batch: number, pages: number, pageSize: number) {
+  /** @param segmentPages pages of a segment; default: there is one */
+  constructor(batch: number, pages: number, pageSize: number, segmentPages = pages) {
     this.#pageSize = pageSize;
     this.#lists = Array.from({ length: batch }, () => []);
     this.#versions = this.#lists.map(() => 0);
     this.#holders = new Uint32Array(pages);
-    this.#free = Array.from({ length: pages }, (_, i) => pages - 1 - i);
+    this.#free = new FreePages(pages, segmentPages);
   }
 
   /** Pages that no sequence holds. */
   get free(): number {
-    return this.#free.length;
+    return this.#free.count;
   }
 
   /** Pages of a sequence; those of its tokens, and any that a plan or an append has asked for beyond. */
@@ -58,11 +60,11 @@ export class PageTables {
    */
   reserve(held: ArrayLike<number>, wanted: ArrayLike<number>): void {
     if (this.#hasAll(held, wanted)) return;
-    const missing = this.#missing(held, wanted) - this.#free.length;
+    const missing = this.#missing(held, wanted) - this.#free.count;
     if (missing > 0) throw new OutOfPagesError(missing, this.#holders.length, this.#pageSize);
     for (const [b, list] of this.#lists.entries()) {
       for (const at of this.#sharedPlaces(b, held[b]!, wanted[b]!)) this.#replace(b, at);
-      while (list.length < this.#count(wanted[b]!)) list.push(this.#take());
+      while (list.length < this.#count(wanted[b]!)) list.push(this.#take(list.at(-1)));
     }
   }
 
@@ -109,15 +111,15 @@ export class PageTables {
   #replace(b: number, at: number): void {
     const list = this.#lists[b]!;
     const from = list[at]!;
-    const to = this.#take();
+    const to = this.#take(from);
     list[at] = to;
     this.#holders[from]!--;
     this.#copies.push({ from: this.#storedPage(from), to });
     this.#versions[b]!++;
   }
 
-  #take(): number {
-    const page = this.#free.pop()!;
+  #take(near: number | undefined): number {
+    const page = this.#free.take(near);
     this.#holders[page] = 1;
     return page;
   }
@@ -129,12 +131,12 @@ export class PageTables {
   replace(sequences: readonly number[], kvLens: readonly number[]): void {
     const given = sequences.flatMap((b) => this.#lists[b]!);
     const freed = new Set(given).size - this.#heldElsewhere(given);
-    const missing = kvLens.reduce((sum, kvLen) => sum + this.#count(kvLen), -this.#free.length - freed);
+    const missing = kvLens.reduce((sum, kvLen) => sum + this.#count(kvLen), -this.#free.count - freed);
     if (missing > 0) throw new OutOfPagesError(missing, this.#holders.length, this.#pageSize);
     for (const b of sequences) this.shorten(b, 0);
     for (const [i, b] of sequences.entries()) {
       const list = this.#lists[b]!;
-      while (list.length < this.#count(kvLens[i]!)) list.push(this.#take());
+      while (list.length < this.#count(kvLens[i]!)) list.push(this.#take(list.at(-1)));
     }
   }
 
@@ -163,7 +165,7 @@ export class PageTables {
   #release(page: number): void {
     this.#holders[page]!--;
     if (this.#holders[page]! > 0) return;
-    this.#free.push(page);
+    this.#free.give(page);
     this.#copies = this.#copies.filter(({ to }) => to !== page);
   }
 

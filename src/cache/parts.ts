@@ -18,19 +18,14 @@ export interface CacheParts {
 }
 
 /** The tables of a cache of pages. */
-export function tablesOf({
-  batch,
-  capacity,
-  pages,
-  pageSize,
-  pageTables,
-}: CacheLayout): Pick<CacheParts, 'tables'> {
+export function tablesOf(layout: CacheLayout): Pick<CacheParts, 'tables'> {
+  const { batch, capacity, pages, pageSize, pageTables, segmentPages } = layout;
   if (pages === undefined || pageSize === undefined) return {};
   const isCallers = pageTables === 'caller';
   return {
     tables: isCallers
       ? new CallerTables({ batch, capacity, pages, pageSize })
-      : new PageTables(batch, pages, pageSize),
+      : new PageTables(batch, pages, pageSize, segmentPages),
   };
 }
 

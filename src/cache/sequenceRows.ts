@@ -18,8 +18,9 @@ const DTYPES: Readonly<Record<KvType, SnapshotDtype>> = {
   int4: 'U8',
 };
 
-/** Bytes of a layer's K or V: `kept` of them are the sequence's, the others fill up to a multiple of 4. */
+/** Bytes of a segment of a layer's K or V: `kept` of them are the sequence's, the others fill up to a multiple of 4. */
 export interface Piece {
+  readonly segment: number;
   readonly offset: number;
   readonly size: number;
   readonly kept: number;
@@ -27,17 +28,25 @@ export interface Piece {
 
 /** Where the tokens of a sequence lie: `rows` of them at the beginning of the slots of a sequence or page. */
 export interface Part {
-  /** The sequence's or page's number. */
+  /** The sequence's or page's number, in its segment. */
   readonly part: number;
+  readonly segment: number;
   readonly rows: number;
 }
 
 /** Where `kvLen` tokens of a sequence lie: in its own slots, or in its pages. */
-export function partsOf(b: number, kvLen: number, pages?: readonly number[], pageSize = 1): Part[] {
-  if (!pages) return [{ part: b, rows: kvLen }];
-  return pages
-    .slice(0, Math.ceil(kvLen / pageSize))
-    .map((part, i) => ({ part, rows: Math.min(pageSize, kvLen - i * pageSize) }));
+export function partsOf(
+  b: number,
+  kvLen: number,
+  pages?: readonly number[],
+  { pageSize = 1, segmentPages = 1 }: { readonly pageSize?: number; readonly segmentPages?: number } = {},
+): Part[] {
+  if (!pages) return [{ part: b, segment: 0, rows: kvLen }];
+  return pages.slice(0, Math.ceil(kvLen / pageSize)).map((page, i) => ({
+    part: page % segmentPages,
+    segment: Math.floor(page / segmentPages),
+    rows: Math.min(pageSize, kvLen - i * pageSize),
+  }));
 }
 
 /** A tensor to be made of pieces, one after the other: of each head those of all parts. */
@@ -59,9 +68,10 @@ export function sequenceTensors(
   const { rows, scales } = headSpans(stored);
   const piecesOf = ({ start, stride, rowBytes }: HeadSpan): Piece[] =>
     Array.from({ length: numKvHeads }, (_, hk) =>
-      parts.map(({ part, rows: count }) => {
+      parts.map(({ part, segment, rows: count }) => {
         const kept = count * rowBytes;
-        return { offset: start + (part * numKvHeads + hk) * stride, size: Math.ceil(kept / 4) * 4, kept };
+        const offset = start + (part * numKvHeads + hk) * stride;
+        return { segment, offset, size: Math.ceil(kept / 4) * 4, kept };
       }),
     ).flat();
   const isQuantised = ELEMENT_FORMATS[stored.type].scale !== 'none';

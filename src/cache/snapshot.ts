@@ -3,6 +3,7 @@ import { copyAllOut, writeData, type BufferRange } from '../device/buffers.ts';
 import { ShapeError } from '../device/errors.ts';
 import { checkOptions, checkWhole, type Known } from '../device/options.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
+import type { CacheLayer } from './layers.ts';
 import type { CacheLayout } from './layout.ts';
 import { partsOf, tensorBytes, type Piece, type SequenceTensor } from './sequenceRows.ts';
 import {
@@ -56,10 +57,7 @@ async function readTensors(
 ): Promise<SnapshotTensor[]> {
   const parts = placesOf(tables, layout, contents.sequences);
   const wanted = tensorsOf(layout, contents, layer, of, parts);
-  const { buffer, offset } = layers[layer]![of];
-  const ranges = wanted
-    .flatMap(({ pieces }) => pieces)
-    .map((piece) => ({ buffer, offset: offset + piece.offset, size: piece.size }));
+  const ranges = wanted.flatMap(({ pieces }) => pieces).map((piece) => rangeOf(layers[layer]!, of, piece));
   const isEmpty = ranges.every(({ size }) => size === 0);
   const all = isEmpty ? new ArrayBuffer() : await copyAllOut(device, `snapshot of layer ${layer}`, ranges);
   let at = 0;
@@ -84,7 +82,7 @@ export function restore(cache: CacheParts, stored: StoredSnapshot, options: Snap
   const allTensors = (parts: Parts) =>
     layers.flatMap((layer, i) =>
       (['k', 'v'] as const).flatMap((of) =>
-        tensorsOf(layout, contents, i, of, parts).map((tensor) => ({ ...tensor, range: layer[of] })),
+        tensorsOf(layout, contents, i, of, parts).map((tensor) => ({ ...tensor, layer, of })),
       ),
     );
   const whole: Parts = (_, kvLen) => partsOf(0, kvLen);
@@ -103,17 +101,20 @@ export function restore(cache: CacheParts, stored: StoredSnapshot, options: Snap
 type Parts = Parameters<typeof tensorsOf>[4];
 
 /** Where the tokens of these sequences lie. */
-function placesOf(
-  tables: CacheParts['tables'],
-  { pageSize }: CacheLayout,
-  sequences: readonly number[],
-): Parts {
-  return (i, kvLen) => partsOf(sequences[i]!, kvLen, tables?.storedPages(sequences[i]!), pageSize);
+function placesOf(tables: CacheParts['tables'], layout: CacheLayout, sequences: readonly number[]): Parts {
+  return (i, kvLen) => partsOf(sequences[i]!, kvLen, tables?.storedPages(sequences[i]!), layout);
+}
+
+/** Where a piece lies. */
+function rangeOf(layer: CacheLayer, of: 'k' | 'v', { segment, offset, size }: Piece): BufferRange {
+  const range = layer.segments[segment]![of];
+  return { buffer: range.buffer, offset: range.offset + offset, size };
 }
 
 interface PlacedTensor extends SequenceTensor {
   readonly name: string;
-  readonly range: BufferRange;
+  readonly layer: CacheLayer;
+  readonly of: 'k' | 'v';
 }
 
 function write(
@@ -121,11 +122,11 @@ function write(
   placed: readonly PlacedTensor[],
   data: ReadonlyMap<string, Uint8Array>,
 ): void {
-  for (const { name, pieces, range } of placed) {
+  for (const { name, pieces, layer, of } of placed) {
     let at = 0;
     for (const piece of pieces) {
       const bytes = padded(data.get(name)!.subarray(at, at + piece.kept), piece);
-      writeData(device, { buffer: range.buffer, offset: range.offset + piece.offset }, bytes);
+      writeData(device, rangeOf(layer, of, piece), bytes);
       at += piece.kept;
     }
   }

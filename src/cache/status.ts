@@ -8,7 +8,7 @@ import { APPEND_STATUS_WORDS, appendStatus, type AppendStatus } from '../kernels
 import type { LostElements } from '../numbers/elements.ts';
 import { Unsubmitted } from './unsubmitted.ts';
 
-/** Appends to a layer and forks in it, or of all layers: recorded by the host, and executed by the device. */
+/** Dispatches of appends to a layer and forks in it, or of all layers: recorded by the host, and executed by the device. */
 export interface AppendCounts {
   readonly recorded: number;
   readonly executed: number;
@@ -59,9 +59,9 @@ export class CacheStatus {
     return { buffer: this.#buffer, offset: layer * LAYER_BYTES, size: APPEND_STATUS_WORDS * 4 };
   }
 
-  /** Notes an append that was recorded into the target. */
-  noteAppend(layer: number, target: RecordTarget): void {
-    this.#layers[layer]!.unsubmitted.note(fateOf(target), 1);
+  /** Notes the dispatches of an append that was recorded into the target. */
+  noteAppend(layer: number, target: RecordTarget, dispatches = 1): void {
+    this.#layers[layer]!.unsubmitted.note(fateOf(target), dispatches);
   }
 
   /** Throws ShapeError while appends or forks are recorded that are not submitted, as far as anybody knows. */

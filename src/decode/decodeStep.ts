@@ -66,10 +66,20 @@ export class DecodeStep {
     this.#checkReach(plan);
     const pass = beginPass('record', this.#decoder.device, target);
     this.#decoder.cache.recordCopies(pass, target);
-    const offset = this.#buffers.ring.place(plan.stepWords, plan);
-    if (plan.items > 0) this.#record(pass, plan, offset);
+    if (plan.items > 0) this.#recordParts(pass, plan);
     endPass(target, pass);
     this.#decoder.cache.noteRead(this.#layer, target);
+  }
+
+  #recordParts(pass: GPUComputePassEncoder, plan: DecodePlan): void {
+    const { parts } = plan;
+    let offset = 0;
+    for (let i = 0; i < parts.length; i++) {
+      const part = parts[i]!;
+      offset = this.#buffers.ring.place(part.stepWords, part);
+      this.#record.part(pass, plan, part, offset);
+    }
+    this.#record.join(pass, plan, offset);
   }
 
   // Loops, for a function in each call would be garbage.

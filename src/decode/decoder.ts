@@ -2,6 +2,7 @@
 import { KvCache } from '../cache/kvCache.ts';
 import { checkKvLens, layoutOfLayer, type CacheLayout } from '../cache/layout.ts';
 import { pagesOf } from '../cache/pagePool.ts';
+import { rangesByName } from '../cache/layers.ts';
 import { checkRingDecoder, ringText } from '../cache/rings.ts';
 import {
   allocated,
@@ -230,13 +231,16 @@ export class Decoder {
       q: this.#checkRows(`${where}: q`, q, this.context.q),
       o: this.#checkRows(`${where}: o`, o, this.context.o),
       ...(lse !== undefined && { lse: this.#checkRows(`${where}: lse`, lse, this.context.lse) }),
-      k: this.cache.layers[layer]!.k,
-      v: this.cache.layers[layer]!.v,
     };
+    const { segments } = this.cache.layers[layer]!;
     const features = checkLayerFeatures(this.device, where, args, this.shape);
     const { bias } = features;
-    checkWritten(where, lse === undefined ? ['o'] : ['o', 'lse'], { ...ranges, ...(bias && { bias }) });
-    return { layer, buffers: { ...ranges, ring: this.#ring }, features };
+    checkWritten(where, lse === undefined ? ['o'] : ['o', 'lse'], {
+      ...ranges,
+      ...(bias && { bias }),
+      ...rangesByName(segments),
+    });
+    return { layer, buffers: { ...ranges, segments, ring: this.#ring }, features };
   }
 
   /** Dense rows are exactly as many bytes; how many others take is known when a plan is recorded. */

@@ -15,7 +15,8 @@ const GUARANTEED = { maxStorageBufferBindingSize: 128 * 2 ** 20, maxBufferSize: 
 
 /**
  * What to pass to `adapter.requestDevice()` for this shape: subgroups and large workgroups where the adapter has them (they
- * make it faster, never more right) and the buffer limits that exceed WebGPU's guaranteed ones. Throws ShapeError for bad
+ * make it faster, never more right) and the buffer limits that exceed WebGPU's guaranteed ones; pages that exceed the adapter's are
+ * spread over several bindings. Throws ShapeError for bad
  * numbers and LimitExceededError when the adapter cannot serve the shape.
  */
 export function deviceDescriptor(adapter: AdapterOffer, needs: DeviceNeeds): DeviceRequest {
@@ -24,8 +25,12 @@ export function deviceDescriptor(adapter: AdapterOffer, needs: DeviceNeeds): Dev
   }
   checkOptions('deviceDescriptor', needs, NEEDS);
   checkShape(pickKnown<ShapeOptions>(needs, SHAPE_OPTIONS));
-  const layout = cacheLayout(pickKnown<CacheOptions>(needs, CACHE_OPTIONS));
-  const largest = layout.perLayer.reduce((most, { kBytes, vBytes }) => Math.max(most, kBytes, vBytes), 0);
+  const { maxStorageBufferBindingSize: maxBindingBytes, maxBufferSize: maxBufferBytes } = adapter.limits;
+  const { perLayer, segments = 1 } = cacheLayout(pickKnown<CacheOptions>(needs, CACHE_OPTIONS), {
+    maxBindingBytes,
+    maxBufferBytes,
+  });
+  const largest = perLayer.reduce((most, { kBytes, vBytes }) => Math.max(most, kBytes, vBytes), 0) / segments;
   const request = computeRequest(adapter);
   for (const limit of ['maxStorageBufferBindingSize', 'maxBufferSize'] as const) {
     if (largest > adapter.limits[limit]) {

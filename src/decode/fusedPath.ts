@@ -20,23 +20,29 @@ export function createFusedPath(device: GqaDevice, context: PlanContext, create:
         device.pipelines.get(fusedKernel(shape, layout, variant, rows, subgroupSize)),
         device.pipelines.get(decodeMerge(shape, sets, rows)),
       ]);
-      return ({ q, k, v, ring, features, ...outputs }) => {
-        const inputs = { q, k_cache: k, v_cache: v, step: ring };
-        const items = bindKernel(device.gpu, fused, {
-          ...inputs,
-          ...outputs,
-          partial,
-          ...declaredOf(fused, features),
-        });
+      return ({ q, segments, ring, features, ...outputs }) => {
+        const items = segments.map(({ k, v }) =>
+          bindKernel(device.gpu, fused, {
+            q,
+            k_cache: k,
+            v_cache: v,
+            step: ring,
+            ...outputs,
+            partial,
+            ...declaredOf(fused, features),
+          }),
+        );
         const join = bindKernel(device.gpu, merge, {
           ...outputs,
           partial,
           step: ring,
           ...declaredOf(merge, features),
         });
-        return (pass, plan, offset) => {
-          dispatch(pass, items, plan.grid, offset);
-          if (plan.merges) dispatch(pass, join, plan.rowGrid, offset);
+        return {
+          part: (pass, _plan, { segment, grid }, offset) => dispatch(pass, items[segment]!, grid, offset),
+          join: (pass, plan, offset) => {
+            if (plan.merges) dispatch(pass, join, plan.rowGrid, offset);
+          },
         };
       };
     },

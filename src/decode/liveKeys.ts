@@ -5,6 +5,8 @@ import type { GqaShape } from '../kernels/shape.ts';
 export interface KeyRange {
   readonly begin: number;
   readonly end: number;
+  /** The segment that their pages lie in; 0 where there is one. */
+  readonly segment?: number;
 }
 
 /**
@@ -21,6 +23,36 @@ export function liveKeys({ features }: GqaShape, kvLen: number, qLen: number): r
     { begin: 0, end: sinkTokens },
     { begin: first, end: kvLen },
   ];
+}
+
+/** Where the pages of a cache lie. */
+interface Segments {
+  readonly pageSize?: number;
+  readonly segments?: number;
+  readonly segmentPages?: number;
+}
+
+/** Cuts ranges where the pages of a sequence change from one segment to another. */
+export function cutBySegments(
+  ranges: readonly KeyRange[],
+  pages: readonly number[],
+  { pageSize = 1, segments = 1, segmentPages = 1 }: Segments,
+): readonly KeyRange[] {
+  if (segments === 1) return ranges;
+  const segmentOf = (page: number) => Math.floor(pages[page]! / segmentPages);
+  const cut: KeyRange[] = [];
+  for (const range of ranges) {
+    let { begin } = range;
+    while (begin < range.end) {
+      let page = Math.floor(begin / pageSize);
+      const segment = segmentOf(page);
+      while (page * pageSize < range.end && segmentOf(page) === segment) page++;
+      const end = Math.min(range.end, page * pageSize);
+      cut.push({ begin, end, segment });
+      begin = end;
+    }
+  }
+  return cut;
 }
 
 /** Most ranges that `liveKeys` gives. */

@@ -1,6 +1,6 @@
 // plainPath.ts: the plain step: scores, softmax, av, with the whole score matrix in memory.
 import type { CreateBuffer } from '../device/buffers.ts';
-import { LimitExceededError } from '../device/errors.ts';
+import { LimitExceededError, ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { bindKernel, declaredOf, dispatch } from '../device/record.ts';
 import { plainAv, plainScores, plainScoresGrid, plainSoftmax } from '../kernels/plain.ts';
@@ -14,6 +14,11 @@ export function createPlainPath(
   { shape, layout, q, o }: PlanContext,
   create: CreateBuffer,
 ): DecodePath {
+  if ((layout.segments ?? 1) > 1) {
+    throw new ShapeError(
+      `decoder: kernel: expected another than plain for a cache of ${layout.segments} segments, which reads K and V in one piece`,
+    );
+  }
   const most = Math.max(...plainScoresGrid(shape, layout.capacity, shape.qLen));
   const { maxGrid } = device.facts;
   if (most > maxGrid)
@@ -27,7 +32,8 @@ export function createPlainPath(
         device.pipelines.get(plainSoftmax(shape, { lse: withLse })),
         device.pipelines.get(plainAv(shape, layout, { o: o.type })),
       ]);
-      return ({ k, v, lse, ring, features, ...buffers }) => {
+      return ({ segments, lse, ring, features, ...buffers }) => {
+        const { k, v } = segments[0]!;
         const score = bindKernel(device.gpu, scoresKernel, {
           q: buffers.q,
           k_cache: k,
@@ -48,12 +54,15 @@ export function createPlainPath(
           o: buffers.o,
           ...declaredOf(avKernel, features),
         });
-        return (pass, plan, offset) => {
-          const qLen = longestOf(plan.qLens);
-          // Its one split is as long as the longest sequence.
-          dispatch(pass, score, plainScoresGrid(shape, plan.splitLen, qLen), offset);
-          dispatch(pass, softmax, plan.rowGrid, offset);
-          dispatch(pass, mix, plan.rowGrid, offset);
+        return {
+          part: (pass, plan, _part, offset) => {
+            const qLen = longestOf(plan.qLens);
+            // Its one split is as long as the longest sequence.
+            dispatch(pass, score, plainScoresGrid(shape, plan.splitLen, qLen), offset);
+            dispatch(pass, softmax, plan.rowGrid, offset);
+            dispatch(pass, mix, plan.rowGrid, offset);
+          },
+          join: () => {},
         };
       };
     },

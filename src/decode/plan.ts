@@ -1,5 +1,5 @@
 // plan.ts: from a shape, lengths and facts of a device to what a step dispatches; pure.
-import { bytesOfTokens, checkCacheLayout, checkKvLens } from '../cache/layout.ts';
+import { bytesOfTokens, checkCacheLayout, checkKvLens, type CacheLayout } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
 import { checkNumbers, checkOptions, describe, isObject, type Known } from '../device/options.ts';
 import { checkVariantForm, fusedGrid, kernelName } from '../kernels/fused.ts';
@@ -9,7 +9,7 @@ import { rowsEnd, rowStarts, rowTypeBytes, type RowPlaces } from '../kernels/row
 import { type GqaShape, checkGqaShape } from '../kernels/shape.ts';
 import { checkQLens } from '../numbers/kvLens.ts';
 import { packStep, type StepItem, type StepSequence } from '../kernels/stepNumbers.ts';
-import { countKeys, liveKeys, type KeyRange } from './liveKeys.ts';
+import { countKeys, cutBySegments, liveKeys, type KeyRange } from './liveKeys.ts';
 import { partialBytes, type DecodeKernel, type PlanContext } from './planContext.ts';
 import { chooseSplitLen, longestOf, longestRange, splitsOf, type SplitOptions } from './split.ts';
 import { checkTreeMasks, type TreeMasks } from './treeMasks.ts';
@@ -51,7 +51,7 @@ export interface DecodePlan {
   /** Pieces of work over all sequences: each is a split of one. */
   readonly items: number;
   readonly smScale: number;
-  /** Workgroups of the fused kernel; the plain kernels have grids of their own (kernels/plain.ts). */
+  /** Workgroups of the fused kernel, of all its dispatches; the plain kernels have grids of their own (kernels/plain.ts). */
   readonly grid: Grid;
   /** Whether any sequence is split, so that a merge follows. */
   readonly merges: boolean;
@@ -65,7 +65,16 @@ export interface DecodePlan {
   readonly rowGrid: Grid;
   /** @internal Bytes that the rows reach in the buffers of q, o and lse. */
   readonly reach: { readonly q: number; readonly o: number; readonly lse: number };
-  /** @internal The `step` binding's words. */
+  /** @internal The items of each segment that has some: one but in a cache of pages beyond one binding. */
+  readonly parts: readonly PlanPart[];
+}
+
+/** A dispatch of the step's items in one segment. */
+export interface PlanPart {
+  readonly segment: number;
+  /** Workgroups of the fused kernel. */
+  readonly grid: Grid;
+  /** The `step` binding's words; those for the merge are the same in all parts. */
   readonly stepWords: Uint32Array<ArrayBuffer>;
 }
 
@@ -114,11 +123,14 @@ export function planDecode(
   const live = kvLens.map((kvLen, b) => liveKeys(shape, kvLen, qLens[b]!));
   const liveLens = live.map(countKeys);
   // The plain kernels walk along all keys at once.
-  const walked = kernel === 'plain' ? kvLens.map((kvLen) => [{ begin: 0, end: kvLen }]) : live;
+  const walked =
+    kernel === 'plain'
+      ? kvLens.map((kvLen) => [{ begin: 0, end: kvLen }])
+      : live.map((ranges, b) => (pages ? cutBySegments(ranges, pages.lists[b]!, layout) : ranges));
   const splitLen = splitLenOf(context, walked, qLens, options);
   const parts = { kvLens, qLens, walked, splitLen, smScale, trees, pages };
-  const { words, items, partials } = stepWords(context, parts);
   const qLen = longestOf(qLens);
+  const { items, partials, perSegment } = stepParts(context, parts);
   const rows = shape.numQHeads * qLens.reduce((sum, each) => sum + each, 0);
   const plan: DecodePlan = {
     shape,
@@ -132,7 +144,7 @@ export function planDecode(
     smScale,
     grid: fusedGrid(shape, context.variant, items, qLen),
     merges: partials > 0,
-    dispatches: dispatchNames(kernel, partials > 0),
+    dispatches: dispatchNames(kernel, perSegment.length, partials > 0),
     bytes: {
       kv: bytesOfTokens(layout, liveLens),
       q: rows * shape.headDim * rowTypeBytes(context.q.type),
@@ -142,7 +154,11 @@ export function planDecode(
     ...(pages && { pageVersions: pages.versions }),
     rowGrid: rowGrid(shape, qLen),
     reach: reachOf(context, qLens),
-    stepWords: words,
+    parts: perSegment.map(({ segment, count, words }) => ({
+      segment,
+      grid: fusedGrid(shape, context.variant, count, qLen),
+      stepWords: words,
+    })),
   };
   contexts.set(plan, context);
   return plan;
@@ -160,9 +176,9 @@ function checkContext(context: PlanContext): void {
   checkVariantForm('plan: context.variant', context.variant);
 }
 
-function dispatchNames(kernel: DecodeKernel, merges: boolean): string[] {
+function dispatchNames(kernel: DecodeKernel, parts: number, merges: boolean): string[] {
   if (kernel === 'plain') return ['plain_scores', 'plain_softmax', 'plain_av'];
-  return merges ? [kernelName(kernel), 'decode_merge'] : [kernelName(kernel)];
+  return [...Array.from({ length: parts }, () => kernelName(kernel)), ...(merges ? ['decode_merge'] : [])];
 }
 
 /** Keys of a split; the plain kernels have none. */
@@ -191,15 +207,15 @@ interface StepParts extends Pick<DecodePlan, 'kvLens' | 'qLens'> {
   readonly pages: PlanPages | undefined;
 }
 
-/** The words of the `step` binding, and how many items and partial states they stand for. */
-function stepWords(
+/** The words of the `step` binding for each segment that has items, how many items all of them have, and partial states. */
+function stepParts(
   { shape, layout, q, o, lse }: PlanContext,
   { kvLens, qLens, walked, splitLen, smScale, trees, pages }: StepParts,
 ) {
   const starts = { q: rowStarts(q, qLens), o: rowStarts(o, qLens), lse: rowStarts(lse, qLens) };
   const sequences: StepSequence[] = [];
-  const items: StepItem[] = [];
-  let partials = 0;
+  const bySegment = new Map<number, StepItem[]>();
+  let [items, partials] = [0, 0];
   for (const [b, kvLen] of kvLens.entries()) {
     const qLen = qLens[b]!;
     const splits = splitsInto(walked[b]!, splitLen, kvLen);
@@ -207,21 +223,48 @@ function stepWords(
     const [qStart, oStart, lseStart] = [starts.q[b]!, starts.o[b]!, starts.lse[b]!];
     const list = pages && { pages: pages.lists[b]! };
     sequences.push({ kvLen, qLen, qStart, oStart, lseStart, firstState: partials, numSplits, ...list });
-    for (const keys of splits.slice(0, numSplits)) {
-      items.push({ sequence: b, ...keys, ...(numSplits > 1 && { state: partials++ }) });
+    for (const { segment = 0, ...keys } of splits.slice(0, numSplits)) {
+      const own = bySegment.get(segment) ?? [];
+      own.push({ sequence: b, ...keys, ...(numSplits > 1 && { state: partials++ }) });
+      bySegment.set(segment, own);
+      items++;
     }
   }
+  if (items === 0) bySegment.set(0, []);
   const rows = shape.groupSize * longestOf(qLens);
   const header = { ...layout, numQHeads: shape.numQHeads, smScale, rows, q, o, lse };
-  return { words: packStep(header, sequences, items, trees), items: items.length, partials };
+  const perSegment = [...bySegment].map(([segment, own]) => {
+    const local = sequences.map((sequence) => ({
+      ...sequence,
+      ...localPages(sequence.pages, segment, layout),
+    }));
+    return { segment, count: own.length, words: packStep(header, local, own, trees) };
+  });
+  return { items, partials, perSegment };
+}
+
+/** Pages as they are counted in a segment; those of others, which its items do not have, are any. */
+function localPages(
+  pages: readonly number[] | undefined,
+  segment: number,
+  { segments = 1, segmentPages = 0 }: CacheLayout,
+): { readonly pages?: readonly number[] } {
+  if (!pages || segments === 1) return {};
+  const first = segment * segmentPages;
+  return { pages: pages.map((page) => (page >= first && page < first + segmentPages ? page - first : 0)) };
 }
 
 /** Ranges in pieces; an empty sequence is one piece without keys, which writes its rows all the same. */
 function splitsInto(ranges: readonly KeyRange[], splitLen: number, kvLen: number): KeyRange[] {
   const splits: KeyRange[] = [];
-  for (const { begin, end } of ranges) {
-    for (let at = begin; at < end; at += splitLen)
-      splits.push({ begin: at, end: Math.min(end, at + splitLen) });
+  for (const { begin, end, segment } of ranges) {
+    for (let at = begin; at < end; at += splitLen) {
+      splits.push({
+        begin: at,
+        end: Math.min(end, at + splitLen),
+        ...(segment !== undefined && { segment }),
+      });
+    }
   }
   return splits.length > 0 ? splits : [{ begin: kvLen, end: kvLen }];
 }

@@ -144,8 +144,10 @@ export function planContext(
   const filling = Math.max(1, Math.floor(slots / workgroupsPerItem(shape, variant)));
   const maxSplits = Math.min(Math.max(MAX_SPLITS, filling), fitting, useful);
   const { fixedSplits = false } = options;
-  // Sequences that are more than one range of keys are always split.
-  const least = mostRanges(shape) > 1 ? shape.batch * mostRanges(shape) : 0;
+  // Sequences that are more than one range of keys are always split: by their windows, and where their pages change segments.
+  const { segments = 1 } = layout;
+  const ranges = mostRanges(shape) + 2 * (segments - 1);
+  const least = ranges > 1 ? shape.batch * ranges : 0;
   if (least > fitting) {
     const bytes = partialBytes(shape, least);
     throw new LimitExceededError(
@@ -156,7 +158,7 @@ export function planContext(
     );
   }
   // Items are workgroups of one dispatch: those with a state, and one for each sequence that is not split.
-  const most = Math.min(fitting, shape.batch * maxSplits * mostRanges(shape), facts.maxGrid - shape.batch);
+  const most = Math.min(fitting, shape.batch * maxSplits * ranges, facts.maxGrid - shape.batch);
   const room = Math.max(least, fixedSplits ? most : Math.min(most, filling));
   const maxPartials = room > 1 ? room : 0; // a split alone is none
   return {

@@ -60,7 +60,9 @@ export function chooseSplitLen(
   }
   if (numSplits !== undefined) return askedSplitLen(context, live, longest, numSplits);
   if (deterministic) return fixedSplitLen(context, live, longest);
-  return smallestFitting(context, live, qLen, longest);
+  const splitLen = smallestFitting(context, live, qLen, longest);
+  checkPartials(context, live, splitLen);
+  return splitLen;
 }
 
 function askedSplitLen(context: PlanContext, live: Live, longest: number, numSplits: number): number {

@@ -127,12 +127,22 @@ export interface SourcePlaces {
 /** Elements of a vec4, by which the shader counts. */
 const VEC4 = 4;
 
-/** Says how many new rows each sequence takes of each head, where they lie, and how many tokens it holds. Allocates nothing. */
+/** Some of the new tokens of each sequence, [B] each: how many come before them, and how many they are. */
+export interface TokenRun {
+  readonly skipped: ArrayLike<number>;
+  readonly taken: ArrayLike<number>;
+}
+
+/**
+ * Says how many new rows each sequence takes of each head, where they lie, and how many tokens it holds: of all new tokens, or of a
+ * run of them. Allocates nothing.
+ */
 export function setAppended(
   words: Uint32Array,
   { k, v, q }: SourcePlaces,
   kvLens: readonly number[],
   numTokens: ArrayLike<number>,
+  run?: TokenRun,
 ): void {
   words[STEP.word.k_head] = k.head / VEC4;
   words[STEP.word.k_token] = k.position / VEC4;
@@ -144,11 +154,12 @@ export function setAppended(
   let before = 0;
   for (let b = 0; b < batch; b++) {
     const at = STEP.words + b;
-    words[at] = kvLens[b]!;
-    words[at + batch] = numTokens[b]!;
-    words[at + 2 * batch] = rowStart(k, b, before) / VEC4;
-    words[at + 3 * batch] = rowStart(v, b, before) / VEC4;
-    words[at + 4 * batch] = q === undefined ? 0 : rowStart(q, b, before) / VEC4;
+    const skipped = run === undefined ? 0 : run.skipped[b]!;
+    words[at] = kvLens[b]! + skipped;
+    words[at + batch] = run === undefined ? numTokens[b]! : run.taken[b]!;
+    words[at + 2 * batch] = (rowStart(k, b, before) + skipped * k.position) / VEC4;
+    words[at + 3 * batch] = (rowStart(v, b, before) + skipped * v.position) / VEC4;
+    words[at + 4 * batch] = q === undefined ? 0 : (rowStart(q, b, before) + skipped * q.position) / VEC4;
     before += numTokens[b]!;
   }
 }
@@ -158,23 +169,27 @@ interface SequencePages {
   pagesOf(b: number): readonly number[];
 }
 
-/** Lists the pages that the new tokens go to behind the lengths; returns how many words there are then. Allocates nothing. */
+/**
+ * Lists the pages that the new tokens go to, as they are counted from the first one of a segment, behind what `setAppended` has written;
+ * returns how many words there are then. Allocates nothing.
+ */
 export function setAppendedPages(
   words: Uint32Array,
-  kvLens: readonly number[],
-  numTokens: ArrayLike<number>,
+  batch: number,
   tables: SequencePages,
   pageSize: number,
+  firstPage = 0,
 ): number {
   const lens = STEP.words;
-  const firsts = lens + LISTS * kvLens.length;
-  let at = firsts + kvLens.length;
-  for (let b = 0; b < kvLens.length; b++) {
+  const firsts = lens + LISTS * batch;
+  let at = firsts + batch;
+  for (let b = 0; b < batch; b++) {
     const pages = tables.pagesOf(b);
-    const before = Math.floor(kvLens[b]! / pageSize);
-    const end = Math.ceil((kvLens[b]! + numTokens[b]!) / pageSize);
+    const [held, numTokens] = [words[lens + b]!, words[lens + batch + b]!];
+    const before = Math.floor(held / pageSize);
+    const end = numTokens === 0 ? before : Math.ceil((held + numTokens) / pageSize);
     words[firsts + b] = at - lens - before; // below 0 wraps, and back again where the shader adds a token's page
-    for (let page = before; page < end; page++) words[at++] = pages[page]!;
+    for (let page = before; page < end; page++) words[at++] = pages[page]! - firstPage;
   }
   return at;
 }

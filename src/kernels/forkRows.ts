@@ -1,5 +1,7 @@
 // forkRows.ts: copies rows of a sequence to another one of its cache (shaders/cache/fork_rows.wgsl).
 import source from '../../shaders/cache/fork_rows.wgsl?raw';
+import sourcesOther from '../../shaders/lib/sources_other.wgsl?raw';
+import sourcesOwn from '../../shaders/lib/sources_own.wgsl?raw';
 import { structLayout } from '../device/structs.ts';
 import { link } from '../device/wgsl.ts';
 import { headSpans, type RowsLayout } from '../numbers/elements.ts';
@@ -10,9 +12,10 @@ const WG_SIZE = 64;
 /** Workgroups of a head and span: enough for any device; a longer span is copied in several rounds. */
 const MOST_GROUPS = 256;
 
-/** The linked kernel, for caches of any shape. */
-export function forkRows(): Kernel {
-  return { name: 'fork_rows', source: link({ kernel: source, libs: [], consts: { WG_SIZE } }) };
+/** The linked kernel, for caches of any shape; `across`: the rows that are copied lie in other buffers than their copies. */
+export function forkRows({ across = false } = {}): Kernel {
+  const libs = [across ? sourcesOther : sourcesOwn];
+  return { name: 'fork_rows', source: link({ kernel: source, libs, consts: { WG_SIZE } }) };
 }
 
 structLayout(source, 'ForkStep', {});

@@ -31,7 +31,8 @@ const cases = fc
 
 type Step = ReturnType<typeof planDecode>;
 
-function itemsOf({ stepWords, shape: { batch }, items }: Step) {
+function itemsOf({ parts, shape: { batch }, items }: Step) {
+  const { stepWords } = parts[0]!;
   return Array.from({ length: items }, (_, i) => {
     const [b, begin, end, state] = stepWords.subarray(16 + 4 * (2 * batch + i));
     return { b: b!, begin: begin!, end: end!, state: state! };
@@ -79,7 +80,9 @@ describe('plans with windows and sink tokens', () => {
         expect(states).toEqual(states.map((_, i) => i));
         expect(states.length).toBeLessThanOrEqual(context.maxPartials);
         expect(made.merges).toBe(states.length > 0);
-        expect(made.stepWords.length).toBeLessThanOrEqual(stepWordCount(batch, batch + context.maxPartials));
+        expect(made.parts[0]!.stepWords.length).toBeLessThanOrEqual(
+          stepWordCount(batch, batch + context.maxPartials),
+        );
       }),
       { seed: 2, numRuns: 300 },
     );

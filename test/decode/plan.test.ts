@@ -230,10 +230,11 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
   });
 
   test('the numbers that the shaders read', () => {
-    const { stepWords } = planDecode(context({ ...small, batch: 2 }, SOFTWARE_FACTS), [1000, 7], {
+    const plan = planDecode(context({ ...small, batch: 2 }, SOFTWARE_FACTS), [1000, 7], {
       smScale: 0.1,
       numSplits: 7,
     });
+    const { stepWords } = plan.parts[0]!;
     // Splits of 143 keys, in whole grains of 32: 160. No scales: they would begin at word 2 * 2 * 1,000 * 16.
     const splits = [0, 160, 320, 480, 640, 800, 960].flatMap((begin, s) => [
       [0, begin, Math.min(begin + 160, 1000), s + 1],
@@ -252,7 +253,8 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
 
   test('a sequence finds its partial states behind those of the ones before it', () => {
     const given = { ...small, batch: 4, kType: 'int8', capacity: 301 } as const;
-    const { stepWords } = planDecode(context(given, SOFTWARE_FACTS), [300, 0, 40, 290], { numSplits: 2 });
+    const plan = planDecode(context(given, SOFTWARE_FACTS), [300, 0, 40, 290], { numSplits: 2 });
+    const { stepWords } = plan.parts[0]!;
     // Splits of 160. Scales of int8 behind 8 heads * 301 rows of four words.
     const scales = 8 * 301 * 4;
     expect(Array.from(stepWords.subarray(0, 4))).toEqual([301, 4, scales, scales]);

@@ -103,7 +103,8 @@ interface ReadPlan {
 }
 
 /** What the shaders read of a plan, by shaders/lib/step.wgsl. */
-function read({ stepWords: words, shape: { batch }, items: count }: DecodePlan): ReadPlan {
+function read({ parts, shape: { batch }, items: count }: DecodePlan): ReadPlan {
+  const words = parts[0]!.stepWords;
   expect(words).toHaveLength(16 + 4 * (2 * batch + count));
   const entry = (i: number) =>
     [...words.subarray(16 + 4 * i, 20 + 4 * i)] as [number, number, number, number];
@@ -184,7 +185,8 @@ describe('every plan', () => {
   });
 
   test('fits its scratch memory, its ring slots and the limits of a dispatch', () => {
-    holds(({ context, facts: device }, { grid, items, stepWords }) => {
+    holds(({ context, facts: device }, { grid, items, parts }) => {
+      const { stepWords } = parts[0]!;
       const { shape, variant, maxPartials } = context;
       if (maxPartials > 1) {
         const rows = shape.numQHeads * shape.qLen;
@@ -282,7 +284,7 @@ describe('split lengths', () => {
         const { shape, layout, maxPartials } = context;
         const small = planContext(shape, layout, device);
         const made = planDecode(small, kvLens);
-        expect(made.stepWords).toEqual(planDecode(context, kvLens).stepWords);
+        expect(made.parts).toEqual(planDecode(context, kvLens).parts);
         expect(small.maxPartials).toBeLessThanOrEqual(maxPartials);
         // Beyond one state, each workgroup that the device runs side by side has its own rows'.
         const { slots, variant } = small;

@@ -64,8 +64,8 @@ const FUNCTIONS: Calls = {
   },
   cacheLayout: {
     call: cacheLayout,
-    args: () => [CACHE],
-    also: { '0.batch': [undefined], '0.layers': [undefined] },
+    args: () => [CACHE, { maxBindingBytes: 2 ** 20, maxBufferBytes: 2 ** 20 }],
+    also: { '0.batch': [undefined], '0.layers': [undefined], 1: [undefined] },
   },
   checkShape: {
     call: checkShape,
