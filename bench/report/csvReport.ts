@@ -1,12 +1,13 @@
 // csvReport.ts: a result as CSV, a line per row.
 import { kernelCell, worstCheck } from './report.ts';
+import { costOf, tokensPerSecond } from './costs.ts';
 import { ceilingShare, gbPerSecond } from '../schema/rates.ts';
 import type { BenchResult } from '../schema/schema.ts';
 import { speedUp } from './speedUp.ts';
 import { median, medianInterval } from '../schema/stats.ts';
 
 const CSV_COLUMNS =
-  'id,variant,model,heads,kvHeads,headDim,batch,depth,requests,capacity,kType,vType,kernel,sizes,splits,kvRead,medianNs,wallNs,planNs,recordNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,maxAbsErr,bound,error';
+  'id,variant,model,heads,kvHeads,headDim,batch,depth,requests,prompt,capacity,pageSize,window,features,kType,vType,kernel,sizes,splits,kvRead,medianNs,wallNs,planNs,recordNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,tokensPerSecond,vsStandard,maxAbsErr,bound,error';
 
 /** One line per row, with a header line; times in nanoseconds, bytes whole. */
 export function csvReport(result: BenchResult): string {
@@ -26,7 +27,11 @@ export function csvReport(result: BenchResult): string {
       p.batch,
       p.depth,
       p.requests,
+      p.prompt,
       p.capacity,
+      p.pageSize,
+      p.window,
+      p.features?.join('+'),
       p.kType,
       p.vType,
       kernelCell(row),
@@ -45,6 +50,8 @@ export function csvReport(result: BenchResult): string {
       ceilingShare(result.context.ceiling, row),
       ratio?.real,
       ratio?.ideal,
+      tokensPerSecond(row),
+      costOf(result.results, row)?.ratio,
       row.check ? worstCheck(row) : undefined,
       row.check?.bound,
       row.error,

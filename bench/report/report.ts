@@ -4,6 +4,7 @@ import { formatBytes, formatSignificant, markdownTable, type Column } from '../t
 import { isUntimed, isWrong } from '../run/rowResult.ts';
 import { halfWidth } from '../run/sampling.ts';
 import type { BenchContext, BenchResult, BenchRow, CeilingContext, TimerContext } from '../schema/schema.ts';
+import { costCells, costColumns, costNotes } from './costs.ts';
 import { farFromIdeal, missingBases, roughSpeedUps, speedUpCell, timePartsSentence } from './speedUp.ts';
 import { ceilingShare, gbPerSecond } from '../schema/rates.ts';
 import { ENOUGH_SAMPLES, median } from '../schema/stats.ts';
@@ -28,7 +29,7 @@ const COLUMNS: readonly Column[] = [
 /** The table of all rows, or of those to show; each is compared with rows of the whole result. */
 export function resultTable(result: BenchResult, shown: readonly BenchRow[] = result.results): string {
   return markdownTable(
-    COLUMNS,
+    [...COLUMNS, ...costColumns(result.results)],
     shown.map((row) => cells(result, row)),
   );
 }
@@ -45,12 +46,13 @@ function cells(result: BenchResult, row: BenchRow): string[] {
     kernelCell(row),
     `${row.test}${batch}`,
     ...timeCells(result.results, result.context.ceiling, row),
-    ...costCells(row),
+    ...hostCells(row),
+    ...costCells(result.results, row),
   ];
 }
 
 /** Wall time of a step, and CPU time of recording it for one layer. */
-function costCells({ time, host }: BenchRow): string[] {
+function hostCells({ time, host }: BenchRow): string[] {
   if (!time || !host) return ['', ''];
   const { recordNs } = host;
   return [us(median(time.wallNs), 4), recordNs === null ? '' : us(recordNs, 2)];
@@ -68,9 +70,14 @@ export function timeCells(rows: readonly BenchRow[], ceiling: CeilingContext, ro
   return [
     timeCell(row.time.samplesNs, row.clockNs),
     formatSignificant(gbPerSecond(row)!, 3),
-    share === undefined ? warmthOf(row) : `${formatSignificant(share * 100, 2)} %`,
+    share === undefined ? warmthCell(row) : `${formatSignificant(share * 100, 2)} %`,
     speedUpCell(rows, row),
   ];
+}
+
+/** What memory has to do with a row's time; a prompt's is arithmetic. */
+function warmthCell(row: BenchRow): string {
+  return row.params.prompt === undefined ? warmthOf(row) : '';
 }
 
 /** `262.1 ± 1.0`; of samples too few for an interval their range, `262.1 [260.0–264.0]`; of a single one itself. */
@@ -170,7 +177,7 @@ export function noteLines(result: BenchResult, shown: readonly BenchRow[] = resu
     ...warmthNotes(result, shown),
     ...[...missingBases(results, shown), ...roughSpeedUps(results, shown)].map((text) => `note     ${text}`),
     ...far.map((row) => `note     ${timePartsSentence(results, context.ceiling, row)}`),
-    ...timeNotes(shown).map((text) => `note     ${text}`),
+    ...[...timeNotes(shown), ...costNotes(results)].map((text) => `note     ${text}`),
   ];
 }
 

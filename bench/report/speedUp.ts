@@ -1,6 +1,8 @@
 // speedUp.ts: how much faster rows are than the MHA row beside them, against what the bytes saved would give.
 import { typesName } from '../../src/numbers/elements.ts';
 import { formatBytes, formatSignificant } from '../text/format.ts';
+import { loadName } from '../run/rows.ts';
+import { variationText } from '../run/variations.ts';
 import type { BenchRow, CeilingContext, RowParams } from '../schema/schema.ts';
 import { ENOUGH_SAMPLES } from '../schema/stats.ts';
 
@@ -47,7 +49,8 @@ export function speedUp(rows: readonly BenchRow[], row: BenchRow): SpeedUp | und
   return {
     baseline,
     real: baseline.time.median / row.time.median,
-    ideal: baseline.bytes.kvRead / row.bytes.kvRead,
+    // A prompt's time is arithmetic, which sharing heads does not save.
+    ideal: row.params.prompt === undefined ? baseline.bytes.kvRead / row.bytes.kvRead : 1,
     settled: [row, baseline].every(isSettled),
   };
 }
@@ -118,14 +121,14 @@ export function timePartsSentence(rows: readonly BenchRow[], ceiling: CeilingCon
   const marks = [...(kernel === 'auto' ? [] : [kernel]), ...(cache === 'hot' ? ['hot'] : [])];
   const name = `${row.variant} ${typesName(row.params)}${marks.length > 0 ? ` (${marks.join(', ')})` : ''}`;
   return (
-    `${name} @ ${loadOf(row)} reads ${formatBytes(row.bytes.kvRead)}, ${us(own.reading)} µs at the ceiling; the other ` +
+    `${name} @ ${loadOf(row)}${variationText(row.params)} reads ${formatBytes(row.bytes.kvRead)}, ${us(own.reading)} µs at the ceiling; the other ` +
     `${us(own.rest)} µs (${Math.round((100 * own.rest) / own.total)} %; mha: ${us(base.rest)} µs) shrank less than the bytes, ` +
     `so it gets ${formatSignificant(real, 3)}× and not ${formatSignificant(ideal, 3)}×.`
   );
 }
 
 function loadOf({ params }: BenchRow): string {
-  return params.requests ?? `d${params.depth}${params.batch > 1 ? ` × ${params.batch}` : ''}`;
+  return `${loadName(params)}${params.batch > 1 && !params.requests ? ` × ${params.batch}` : ''}`;
 }
 
 function us(ns: number): string {

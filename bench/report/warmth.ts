@@ -19,7 +19,7 @@ export function warmthReason(row: BenchRow): string {
 
 /** A line for each word that the table has beside `cold`: which rows, and what it means. */
 export function warmthNotes({ context }: BenchResult, shown: readonly BenchRow[]): string[] {
-  const timed = shown.filter(({ time }) => time);
+  const timed = shown.filter(({ time, params }) => time && params.prompt === undefined);
   const warm = timed.filter((row) => warmthOf(row) === 'warm');
   const hot = timed.filter((row) => warmthOf(row) === 'hot');
   return [

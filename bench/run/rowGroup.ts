@@ -6,7 +6,7 @@ import { createWorkload, type Workload, type Rotation } from './workload.ts';
 import { planCost, recordCost } from './hostCost.ts';
 import { shapeOf } from '../../src/reference/problem.ts';
 import { failedRow, timedRow, wrongRow } from './rowResult.ts';
-import { variantName } from './rows.ts';
+import { loadName, variantName } from './rows.ts';
 import type { BenchOptions } from './options.ts';
 import { sampleInterleaved, takeSample, warmUp, type Running, sampleSpan } from './sampling.ts';
 import type { BenchRow, RowParams } from '../schema/schema.ts';
@@ -55,7 +55,7 @@ export class RowGroup {
     const running: Running[] = [];
     const finished = new Map<RowParams, BenchRow>();
     const time = this.time(group);
-    const load = group[0]!.requests ?? `d${group[0]!.depth}`;
+    const load = loadName(group[0]!);
     try {
       for (const [index, params] of group.entries()) {
         yield progress(`preparing ${variantName(params)} @ ${load}`, time.beforeRow(index));

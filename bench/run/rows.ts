@@ -4,9 +4,16 @@ import { checkShape, type KernelChoice, type KvType, ShapeError } from '../../sr
 import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
 import { parseRequests } from './requests.ts';
 import type { RowParams } from '../schema/schema.ts';
+import {
+  variationId,
+  variationsOf,
+  variationText,
+  type Variation,
+  type VariationOptions,
+} from './variations.ts';
 
 /** Lists multiply out. */
-export interface RowOptions {
+export interface RowOptions extends VariationOptions {
   readonly model: string;
   readonly heads: number;
   readonly kvHeads: readonly number[];
@@ -17,6 +24,8 @@ export interface RowOptions {
   readonly batches: readonly number[];
   /** Batches of unequal requests (requests.ts), instead of batches and depths. */
   readonly requests?: readonly string[];
+  /** Positions of prompts, each batch at once, beside the depths of decode steps. */
+  readonly prompts?: readonly number[];
   readonly caches: readonly RowParams['cache'][];
   readonly kTypes: readonly KvType[];
   readonly vTypes: readonly KvType[];
@@ -42,7 +51,10 @@ export function rowGroups(options: RowOptions): RowParams[][] {
   }
   const loads = options.requests
     ? options.requests.map(loadOf)
-    : options.batches.flatMap((batch) => options.depths.map((depth) => ({ batch, depth })));
+    : options.batches.flatMap((batch) => [
+        ...(options.prompts ?? []).map((prompt) => ({ batch, depth: prompt, prompt })),
+        ...options.depths.map((depth) => ({ batch, depth })),
+      ]);
   return withoutDoubles(loads.map((load) => rowsAt(options, load)));
 }
 
@@ -53,7 +65,7 @@ function withoutDoubles(groups: readonly RowParams[][]): RowParams[][] {
   return single.filter((group) => group.length > 0);
 }
 
-type Load = Pick<RowParams, 'batch' | 'depth' | 'requests'>;
+type Load = Pick<RowParams, 'batch' | 'depth' | 'requests' | 'prompt'>;
 
 function loadOf(requests: string): Load {
   const lens = parseRequests(requests);
@@ -67,10 +79,25 @@ function rowsAt(options: RowOptions, load: Load): RowParams[] {
   }
   const rows: RowParams[] = [];
   const add = (kvHeads: number, kType: KvType, vType: KvType) => {
-    checkShape({ batch: load.batch, numQHeads: heads, numKvHeads: kvHeads, headDim });
-    for (const kernel of options.kernels) {
-      for (const cache of options.caches) {
-        rows.push({ model, heads, kvHeads, headDim, ...load, capacity, kType, vType, cache, kernel });
+    const shape = { batch: load.batch, numQHeads: heads, numKvHeads: kvHeads, headDim };
+    checkShape({ ...shape, qLen: load.prompt ?? 1 });
+    for (const variation of variationsOf(options)) {
+      for (const kernel of options.kernels) {
+        for (const cache of options.caches) {
+          const types = { kType, vType };
+          rows.push({
+            model,
+            heads,
+            kvHeads,
+            headDim,
+            ...load,
+            capacity,
+            ...types,
+            ...variation,
+            cache,
+            kernel,
+          });
+        }
       }
     }
   };
@@ -100,9 +127,18 @@ export function typePairs(
   }));
 }
 
-/** What a row measures, apart from the shape: `attn @ d4096`, `attn @ 8q1s4k`. */
-export function testName({ depth, requests }: Pick<RowParams, 'depth' | 'requests'>): string {
-  return `attn @ ${requests ?? `d${depth}`}`;
+/** What a row measures, apart from the shape: `attn @ d4096`, `attn @ 8q1s4k`, `prefill @ p512, window 128`. */
+export function testName(params: Pick<RowParams, 'depth' | 'requests' | 'prompt'> & Variation): string {
+  return `${params.prompt === undefined ? 'attn' : 'prefill'} @ ${loadName(params)}${variationText(params)}`;
+}
+
+/** `d4096`, `8q1s4k`, or of a prompt `p512`. */
+export function loadName({
+  depth,
+  requests,
+  prompt,
+}: Pick<RowParams, 'depth' | 'requests' | 'prompt'>): string {
+  return prompt === undefined ? (requests ?? `d${depth}`) : `p${prompt}`;
 }
 
 /** `mha`, `gqa` or `mqa`. */
@@ -120,8 +156,9 @@ export function rowId(p: RowParams): string {
 export function shapeName(p: Omit<RowParams, 'model' | 'kernel'>): string {
   const types = typesName(p, (k, v) => `k${k}_v${v}`);
   const batch = p.batch > 1 ? `_b${p.batch}` : '';
-  const load = p.requests === undefined ? `${batch}_t${p.depth}` : `_${p.requests}`;
+  const tokens = p.prompt === undefined ? `t${p.depth}` : `pp${p.prompt}`;
+  const load = p.requests === undefined ? `${batch}_${tokens}` : `_${p.requests}`;
   const hot = p.cache === 'hot' ? '_hot' : '';
   const capacity = p.capacity !== p.depth ? `_c${p.capacity}` : '';
-  return `h${p.heads}_kv${p.kvHeads}_d${p.headDim}${load}${capacity}_${types}${hot}`;
+  return `h${p.heads}_kv${p.kvHeads}_d${p.headDim}${load}${capacity}_${types}${variationId(p)}${hot}`;
 }

@@ -12,6 +12,8 @@ import { variantName } from '../../src/kernels/fused.ts';
 import type { Workload } from './workload.ts';
 import type { RowCheck } from '../schema/schema.ts';
 import { checkOf } from '../check/rowCheck.ts';
+import { featureOptionsOf } from '../../src/reference/problemFeatures.ts';
+import { verifyRows, type ExpectedRows } from './prefillCheck.ts';
 import { expect64, verify, type Expected } from '../../src/reference/verify.ts';
 
 /** A kernel ready to be timed. All its steps write the workload's one output, so that no two may overlap. */
@@ -36,12 +38,15 @@ export async function createTarget(
   options: ContextOptions & Pick<DecoderOptions, 'tuning'>,
   kvLens?: readonly number[],
 ): Promise<Target> {
-  const { problem, cache, copies, q, o, lse } = workload;
+  const { problem, cache, copies, q, o, lse, layerFeatures } = workload;
   const { numQHeads, qLen, causal } = problem;
-  const decoder = await createDecoder(device, { cache, numQHeads, qLen, causal, ...options });
+  const features = featureOptionsOf(problem.features);
+  const decoder = await createDecoder(device, { cache, numQHeads, qLen, causal, features, ...options });
   try {
     const steps: DecodeStep[] = [];
-    for (let layer = 0; layer < copies; layer++) steps.push(await decoder.bind({ layer, q, o, lse }));
+    for (let layer = 0; layer < copies; layer++) {
+      steps.push(await decoder.bind({ layer, q, o, lse, ...layerFeatures }));
+    }
     const lens = { kvLens: kvLens ?? problem.kvLens };
     const plan = decoder.plan(lens);
     const expected = () => (kvLens ? expect64({ ...problem, kvLens }) : workload.expected());
@@ -73,15 +78,14 @@ async function checkStep(
   { o, lse }: Workload,
   step: DecodeStep,
   plan: DecodePlan,
-  expected: Expected,
+  expected: Expected | ExpectedRows,
 ): Promise<RowCheck> {
   // An output left over from another step would pass for this one's.
   device.gpu.queue.writeBuffer(o, 0, new Float32Array(o.size / 4).fill(NaN));
   step.run(plan);
-  const verdict = verify(
-    expected,
+  const [gotO, gotLse] = [
     new Float32Array(await readBack(device, o)),
     new Float32Array(await readBack(device, lse)),
-  );
-  return checkOf(verdict);
+  ];
+  return checkOf('rows' in expected ? verifyRows(expected, gotO, gotLse) : verify(expected, gotO, gotLse));
 }

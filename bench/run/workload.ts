@@ -8,10 +8,14 @@ import {
   uploadStorage,
   type GqaDevice,
   type KvCache,
+  type LayerFeatures,
 } from '../../src/index.ts';
 import { randomProblem, type StoredProblem } from '../../src/reference/problem.ts';
 import { cacheOptionsOf } from '../check/runProblem.ts';
+import { appendAll } from './appendAll.ts';
+import { expectRows, type ExpectedRows } from './prefillCheck.ts';
 import { kvLensOf } from './requests.ts';
+import { featureNumbers } from './variations.ts';
 import type { RowParams } from '../schema/schema.ts';
 import { expect64, type Expected } from '../../src/reference/verify.ts';
 
@@ -27,8 +31,10 @@ export interface Workload {
   readonly q: GPUBuffer;
   readonly o: GPUBuffer;
   readonly lse: GPUBuffer;
-  /** The float64 result, computed once when it is first asked for. */
-  expected(): Expected;
+  /** What a layer's step is bound with, for its features. */
+  readonly layerFeatures: LayerFeatures;
+  /** The float64 result, computed once when it is first asked for; of a prompt that of some rows. */
+  expected(): Expected | ExpectedRows;
   destroy(): void;
 }
 
@@ -63,11 +69,24 @@ export async function createWorkload(
   try {
     const copies = Math.min(mostCopies, copiesOf(device, params, rotatedBytes));
     const problem = problemOf(params, seed);
-    const cache = keep(await createKvCache(device, { ...cacheOptionsOf(problem), layers: copies }));
-    for (let layer = 0; layer < copies; layer++) {
-      cache.load({ layer, k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
+    const { pageSize } = params;
+    const places = pageSize === undefined ? {} : { pageSize };
+    const cache = keep(await createKvCache(device, { ...cacheOptionsOf(problem, places), layers: copies }));
+    if (pageSize !== undefined) await appendAll(cache, problem);
+    else {
+      for (let layer = 0; layer < copies; layer++) {
+        cache.load({ layer, k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
+      }
     }
-    let expected: Expected | undefined;
+    const { sinkLogits, alibiSlopes, bias } = problem.features ?? {};
+    const layerFeatures = {
+      ...(sinkLogits && { sinkLogits }),
+      ...(alibiSlopes && { alibiSlopes }),
+      ...(bias && {
+        bias: { buffer: keep(uploadStorage(device, 'bias', bias.values)), shape: bias.shape },
+      }),
+    };
+    let expected: Expected | ExpectedRows | undefined;
     return {
       problem,
       cache,
@@ -75,7 +94,8 @@ export async function createWorkload(
       q: keep(uploadStorage(device, 'q', problem.q)),
       o: keep(createStorage(device, 'o', problem.q.byteLength)),
       lse: keep(createStorage(device, 'lse', (problem.q.length / params.headDim) * 4)),
-      expected: () => (expected ??= expect64(problem)),
+      layerFeatures,
+      expected: () => (expected ??= params.prompt === undefined ? expect64(problem) : expectRows(problem)),
       destroy,
     };
   } catch (error) {
@@ -87,16 +107,24 @@ export async function createWorkload(
 /** Before any data is made: a shape beyond the device's limits would take gigabytes of host memory first. */
 function copiesOf(device: GqaDevice, params: WorkloadParams, rotatedBytes: number): number {
   const { batch, kvHeads, headDim, capacity, kType, vType } = params;
-  const layout = cacheLayout({ batch, numKvHeads: kvHeads, headDim, capacity, kType, vType });
-  checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes);
-  checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes);
-  if (params.cache === 'hot') return 1;
-  const read = kvBytesRead(layout, kvLensOf(params));
+  const { pageSize, prompt, window = Infinity } = params;
+  const shape = { batch, numKvHeads: kvHeads, headDim, capacity, kType, vType };
+  const layout = cacheLayout({ ...shape, ...(pageSize !== undefined && { pageSize }) }, device.facts);
+  const { segments = 1 } = layout;
+  checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes / segments);
+  checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes / segments);
+  // A prompt's time is no matter of memory.
+  if (params.cache === 'hot' || prompt !== undefined) return 1;
+  const read = kvBytesRead(
+    layout,
+    kvLensOf(params).map((kvLen) => Math.min(kvLen, window)),
+  );
   return Math.max(1, Math.ceil(rotatedBytes / Math.max(1, read)));
 }
 
 function problemOf(params: WorkloadParams, seed: number): StoredProblem {
-  const { batch, heads, kvHeads, headDim, capacity, kType, vType } = params;
+  const { batch, heads, kvHeads, headDim, capacity, kType, vType, prompt } = params;
+  const features = featureNumbers(params, seed);
   return randomProblem({
     batch,
     numQHeads: heads,
@@ -107,5 +135,7 @@ function problemOf(params: WorkloadParams, seed: number): StoredProblem {
     vType,
     kvLens: kvLensOf(params),
     seed,
+    ...(prompt !== undefined && { qLen: prompt }),
+    ...(Object.keys(features).length > 0 && { features }),
   });
 }

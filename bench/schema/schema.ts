@@ -18,6 +18,7 @@ import {
   word,
   type Read,
 } from './fields.ts';
+import type { BenchFeature } from '../run/variations.ts';
 import { SCHEMA, SUITE } from './version.ts';
 
 /** A warning's code is stable; its text says what to do. */
@@ -148,6 +149,13 @@ export const paramFields = {
   vType: word<KvType>(),
   /** Unequal sequences, as in `2q1s4k_30q1s512`; `batch` and `depth` are then their number and the longest. */
   requests: maybe(text),
+  /** Positions of each sequence, where a row is a prompt: `depth` is then as many. */
+  prompt: maybe(positive),
+  /** Tokens of a page; absent without pages. */
+  pageSize: maybe(positive),
+  window: maybe(positive),
+  /** Of `gqa attend`'s names. */
+  features: maybe(list(word<BenchFeature>())),
   /** Whether copies of the caches are read in turn, so that none is found in the last-level cache. */
   cache: oneOf('cold', 'hot'),
   /** What was asked for; a row says which kernel that came to. */

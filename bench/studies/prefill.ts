@@ -12,7 +12,8 @@ import { rangeOf } from '../../src/device/buffers.ts';
 import { bindKernel, dispatch } from '../../src/device/record.ts';
 import { matmul, type MatmulVariant } from '../../src/kernels/probe/matmul.ts';
 import { normals } from '../../src/numbers/random.ts';
-import { randomProblem, storeProblem, type StoredProblem } from '../../src/reference/problem.ts';
+import { randomProblem } from '../../src/reference/problem.ts';
+import { rowProblem, spotRows } from '../check/rowProblem.ts';
 import { expect64, verify, type Verdict } from '../../src/reference/verify.ts';
 import { PassTimer, type RecordPass, type Sample } from '../run/timer.ts';
 import { median } from '../schema/stats.ts';
@@ -54,12 +55,6 @@ export const MATMUL_VARIANTS: readonly MatmulVariant[] = [
   { wgSize: 64, rows: 4, columns: 1 },
   { wgSize: 64, rows: 8, columns: 1 },
 ];
-
-/** Query head and position of the rows that are held against float64. */
-export function spotRows({ tokens, numQHeads }: PrefillSizes): (readonly [head: number, position: number])[] {
-  const positions = [0, 1, Math.floor(tokens / 2), tokens - 2, tokens - 1];
-  return positions.map((position, n) => [(n * 7 + numQHeads - 1) % numQHeads, position] as const);
-}
 
 interface Contestant {
   readonly name: string;
@@ -141,30 +136,13 @@ async function prefillContestant(device: GqaDevice, sizes: PrefillSizes, keep: K
     check: async () => {
       const outputs = new Float32Array(await readBack(device, o));
       const sums = new Float32Array(await readBack(device, lse));
-      return spotRows(sizes).map(([head, position]) => {
-        const row = head * tokens + position;
+      return spotRows(problem).map((at) => {
+        const row = at[1] * tokens + at[2];
         const got = outputs.subarray(row * headDim, (row + 1) * headDim);
-        return verify(expect64(rowProblem(problem, head, position)), got, sums.subarray(row, row + 1));
+        return verify(expect64(rowProblem(problem, at)), got, sums.subarray(row, row + 1));
       });
     },
   };
-}
-
-/** One row's attention: a query over the keys that it sees. */
-function rowProblem(problem: StoredProblem, head: number, position: number): StoredProblem {
-  const { numQHeads, numKvHeads, headDim, qLen, q, k, v } = problem;
-  const row = (head * qLen + position) * headDim;
-  const first = Math.floor((head * numKvHeads) / numQHeads) * qLen * headDim;
-  const seen = (values: Float32Array<ArrayBuffer>) => values.slice(first, first + (position + 1) * headDim);
-  return storeProblem({
-    numQHeads: 1,
-    numKvHeads: 1,
-    headDim,
-    kvLens: [position + 1],
-    q: q.slice(row, row + headDim),
-    k: seen(k),
-    v: seen(v),
-  });
 }
 
 async function matmulContestants(device: GqaDevice, size: number, keep: Keep) {

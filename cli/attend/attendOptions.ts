@@ -3,6 +3,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/planContext.ts';
 import { ShapeError } from '../../src/device/errors.ts';
+import { PAGE_SIZES } from '../../src/cache/pagePool.ts';
 import { checkSoftcap } from '../../src/kernels/features.ts';
 import { MAX_HEAD_DIM } from '../../src/kernels/shape.ts';
 import { adapterOptions, type AdapterOptions } from '../../src/node/command/openNode.ts';
@@ -55,8 +56,6 @@ export type ParsedOptions = Omit<AttendOptions, 'causal' | 'pageSize'> & {
   readonly pageSize?: string;
 };
 
-const PAGE_SIZES = ['8', '16', '32', '64', '128', '256'];
-
 export const ATTEND_OPTIONS: readonly Option[] = [
   new Option('--out <file>', 'safetensors file to write').argParser(outputPath).makeOptionMandatory(),
   // -o is a format in every command; here it was the file.
@@ -66,7 +65,9 @@ export const ATTEND_OPTIONS: readonly Option[] = [
   new Option('--kv-dtype <type>', 'element type of the cache that k and v go through')
     .choices(KV_TYPES)
     .default('f32'),
-  new Option('--page-size <n>', 'tokens of a page; default: a cache without pages').choices(PAGE_SIZES),
+  new Option('--page-size <n>', 'tokens of a page; default: a cache without pages').choices(
+    PAGE_SIZES.map(String),
+  ),
   new Option('--kernel <name>', 'kernel').choices(['auto', ...DECODE_KERNELS]).default('auto'),
   new Option('--scale <x>', 'factor on q . k (default: 1 / sqrt(D))').argParser(finiteNumber),
   new Option('--causal <alignment>', 'key that the last query or the first is aligned to, or none')

@@ -1,6 +1,7 @@
 // bench.ts: `gqa bench`, the main job: MHA, GQA and MQA side by side on this device, every row checked before it is timed.
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
+import { BENCH_FEATURES, parseFeatures, type BenchFeature } from '../../bench/run/variations.ts';
 import { CACHE_STATES, spectrum } from '../../bench/run/rows.ts';
 import { STANDARD_DEPTHS, STANDARD_RUN } from '../../bench/run/standardRun.ts';
 import { runBench } from '../../bench/run/run.ts';
@@ -8,6 +9,8 @@ import type { BenchOptions } from '../../bench/run/options.ts';
 import { SAMPLING_MS } from '../../bench/run/sampling.ts';
 import type { RowParams } from '../../bench/schema/schema.ts';
 import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/planContext.ts';
+import { PAGE_SIZES } from '../../src/cache/pagePool.ts';
+import { MAX_Q_LEN } from '../../src/kernels/shape.ts';
 import { ShapeError } from '../../src/device/errors.ts';
 import type { KvType } from '../../src/numbers/elements.ts';
 import { quietWait } from '../../src/node/quiet.ts';
@@ -42,6 +45,10 @@ interface BenchFlags extends AdapterOptions, CacheTypes<readonly KvType[]> {
   readonly capacity?: number;
   readonly batch: readonly number[];
   readonly requests?: readonly string[];
+  readonly prompt?: readonly number[];
+  readonly pageSize?: readonly number[];
+  readonly window?: readonly number[];
+  readonly features?: readonly (readonly BenchFeature[])[];
   readonly cache: readonly RowParams['cache'][];
   readonly kernel: readonly KernelChoice[];
   readonly tuning: boolean;
@@ -90,6 +97,22 @@ const OPTIONS: readonly Option[] = [
   new Option('--requests <list>', 'batches of unequal requests instead of -b and -d: 8q1s4k,2q1s32k_30q1s512')
     .argParser((text) => text.split(','))
     .conflicts(['batch', 'depth']),
+  new Option(
+    '-p, --prompt <list>',
+    'prompts of so many tokens, in tokens/s; decode steps too where -d is given',
+  )
+    .argParser((text) => wholeNumbers(text, 2, MAX_Q_LEN))
+    .conflicts(['requests']),
+  new Option('--page-size <list>', 'tokens of a page, 0 for none: 0,16 gives what pages cost').argParser(
+    pageSizes,
+  ),
+  new Option('--window <list>', 'keys that a query sees, 0 for all: 0,1024').argParser((text) =>
+    wholeNumbers(text, 0, MAX_COUNT),
+  ),
+  new Option(
+    '--features <list>',
+    `none and some of ${BENCH_FEATURES.join(',')}, or several joined by +`,
+  ).argParser(features),
   listOption(
     '--cache <list>',
     'cold: copies of the caches in turn; hot: one again and again; or both',
@@ -122,6 +145,8 @@ Examples:
   gqa bench -m qwen3-4b -d '1024-65536*4'            another model, a sweep over depths
   gqa bench --heads 32 --kv-heads 32,16,8,4,2,1 --head-dim 128 -d 8192
   gqa bench --kernel auto,plain -ctk f16,int8,int4   race kernels and cache types
+  gqa bench --page-size 0,16 --window 0,1024 --features none,softcap,alibi+bias   what each costs
+  gqa bench -p 512,2048                              prompts
   gqa bench -o json > run.json
 
 Ctrl-C ends a run early: rows that are finished are printed and exported, marked as partial; once more ends at once.
@@ -136,6 +161,21 @@ function counts(text: string): number[] {
   return wholeNumbers(text, 1, MAX_COUNT);
 }
 
+function pageSizes(text: string): number[] {
+  const sizes = wholeNumbers(text, 0, MAX_COUNT);
+  const bad = sizes.find((size) => size > 0 && !PAGE_SIZES.includes(size));
+  if (bad === undefined) return sizes;
+  throw new InvalidArgumentError(`expected 0 or ${PAGE_SIZES.join(', ')}, got "${bad}".`);
+}
+
+function features(text: string): BenchFeature[][] {
+  try {
+    return parseFeatures(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`);
+  }
+}
+
 async function run(command: Command, flags: BenchFlags): Promise<void> {
   const shape = benchShape(flags);
   if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
@@ -143,8 +183,9 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
   const { found, device } = await openNode(flags, (line) => progress.line(line));
   try {
     const { software } = device.facts;
-    const depths = flags.depth ?? STANDARD_DEPTHS[software ? 'software' : 'gpu'];
-    if (software && !flags.depth && !flags.requests) {
+    const standard = flags.prompt ? [] : STANDARD_DEPTHS[software ? 'software' : 'gpu'];
+    const depths = flags.depth ?? standard;
+    if (software && !flags.depth && !flags.requests && !flags.prompt) {
       progress.line(
         `note     on a software adapter the standard run shrinks to depths ${depths.join(', ')} (a GPU gets ${STANDARD_DEPTHS.gpu.join(', ')})`,
       );
@@ -188,6 +229,10 @@ function benchOptions(
     kTypes: flags.cacheTypeK,
     vTypes: flags.cacheTypeV ?? flags.cacheTypeK,
     ...(flags.requests && { requests: flags.requests }),
+    ...(flags.prompt && { prompts: flags.prompt }),
+    ...(flags.pageSize && { pageSizes: flags.pageSize }),
+    ...(flags.window && { windows: flags.window }),
+    ...(flags.features && { features: flags.features }),
     caches: flags.cache,
     kernels: [...new Set(flags.kernel)],
     ...(flags.tuning && tuningOf()),
@@ -225,6 +270,10 @@ function nonStandard(flags: BenchFlags): Record<string, string> {
     'cache-type-k': [flags.cacheTypeK, STANDARD_RUN.kTypes],
     'cache-type-v': [flags.cacheTypeV],
     requests: [flags.requests],
+    prompt: [flags.prompt],
+    'page-size': [flags.pageSize],
+    window: [flags.window],
+    features: [flags.features?.map((names) => names.join('+') || 'none')],
     cache: [flags.cache, STANDARD_RUN.caches],
     kernel: [flags.kernel, STANDARD_RUN.kernels],
     reps: [flags.reps],

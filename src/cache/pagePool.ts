@@ -31,7 +31,7 @@ export interface PagePool {
 }
 
 /** Even, so that no two heads' scales share 32 bits; powers of two, so that a token's page is a shift. */
-const PAGE_SIZES: readonly number[] = [8, 16, 32, 64, 128, 256];
+export const PAGE_SIZES: readonly number[] = [8, 16, 32, 64, 128, 256];
 
 const MAX_PAGES = 2 ** 24;
 

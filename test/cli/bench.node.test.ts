@@ -72,6 +72,19 @@ describe('a small run', () => {
     }
   });
 
+  test('with pages, a window, features and a prompt has a checked row for each, and what it costs', async () => {
+    const args = ['--kv-heads', '2', '--page-size', '0,16', '--window', '32', '--features', 'softcap+bias'];
+    const { out, code } = await bench(...SMALL, ...args, '-p', '24');
+    expect(code).toBeUndefined();
+    expect(out).toContain('check    4/4 outputs within bound of the float64 reference');
+    expect(out).toContain('| attn @ d64, pages of 16, window 32, softcap, bias ');
+    expect(out).toContain('| prefill @ p24, window 32, softcap, bias ');
+    expect(out).toContain('| tokens/s | ');
+    expect(out).toContain(
+      'not the standard run (heads, kv-heads, head-dim, depth, prompt, page-size, window, features, reps)',
+    );
+  }, 60_000);
+
   test("a row past the adapter's limits makes the exit code 1, with the limit, needed and available", async () => {
     const { out, code } = await bench(
       '--heads',

@@ -1,0 +1,75 @@
+// variations.test.ts: pages, windows, features and prompts as rows of a benchmark: which, and what they are called.
+import { describe, expect, test } from 'vitest';
+import { rowGroups, rowId, testName, type RowOptions } from '../../../bench/run/rows.ts';
+import { featureNumbers, parseFeatures } from '../../../bench/run/variations.ts';
+import { ShapeError } from '../../../src/index.ts';
+
+const OPTIONS: RowOptions = {
+  model: 'm',
+  heads: 8,
+  kvHeads: [2],
+  headDim: 64,
+  depths: [128],
+  batches: [1],
+  kTypes: ['f16'],
+  vTypes: ['f16'],
+  caches: ['cold'],
+  kernels: ['auto'],
+};
+
+describe('variations of a row', () => {
+  test('multiply out, the standard step first, and are named by what they have', () => {
+    const features = parseFeatures('none,alibi+softcap');
+    const [group] = rowGroups({ ...OPTIONS, pageSizes: [0, 16], windows: [0, 32], features });
+    expect(group!.map(rowId)).toEqual([
+      'h8_kv2_d64_t128_f16',
+      'h8_kv2_d64_t128_f16_softcap_alibi',
+      'h8_kv2_d64_t128_f16_w32',
+      'h8_kv2_d64_t128_f16_w32_softcap_alibi',
+      'h8_kv2_d64_t128_f16_page16',
+      'h8_kv2_d64_t128_f16_page16_softcap_alibi',
+      'h8_kv2_d64_t128_f16_page16_w32',
+      'h8_kv2_d64_t128_f16_page16_w32_softcap_alibi',
+    ]);
+    expect(testName(group![7]!)).toBe('attn @ d128, pages of 16, window 32, softcap, alibi');
+    expect(Object.keys(group![0]!)).not.toContain('pageSize');
+  });
+
+  test('prompts are rows beside the decode steps, in groups of their own', () => {
+    const groups = rowGroups({ ...OPTIONS, prompts: [64], batches: [1, 2] });
+    expect(groups.map((group) => group.map(rowId))).toEqual([
+      ['h8_kv2_d64_pp64_f16'],
+      ['h8_kv2_d64_t128_f16'],
+      ['h8_kv2_d64_b2_pp64_f16'],
+      ['h8_kv2_d64_b2_t128_f16'],
+    ]);
+    expect(groups[0]![0]).toMatchObject({ prompt: 64, depth: 64, capacity: 64 });
+    expect(testName(groups[0]![0]!)).toBe('prefill @ p64');
+  });
+
+  test.each(['foo', 'softcap+foo', '', 'softcap+softcap', 'none+alibi'])(
+    'features %j are refused',
+    (text) => {
+      expect(() => parseFeatures(text)).toThrow(ShapeError);
+      expect(() => parseFeatures(text)).toThrow(
+        'expected none, or some of softcap, sink-logits, alibi, bias',
+      );
+    },
+  );
+
+  test('have numbers for as many heads, positions and keys', () => {
+    const row = {
+      heads: 8,
+      depth: 128,
+      window: 32,
+      features: ['softcap', 'sink-logits', 'alibi', 'bias'] as const,
+    };
+    const { softcap, window, sinkLogits, alibiSlopes, bias } = featureNumbers(
+      { ...row, features: [...row.features] },
+      1,
+    );
+    expect([softcap, window, sinkLogits!.length, alibiSlopes!.length]).toEqual([50, 32, 8, 8]);
+    expect([bias!.shape, bias!.values.length]).toEqual([[1, 1, 1, 128], 128]);
+    expect(featureNumbers({ heads: 8, depth: 128 }, 1)).toEqual({});
+  });
+});
