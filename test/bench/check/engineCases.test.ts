@@ -33,7 +33,9 @@ test('features alone, by pairs and together; software adapters get all of them t
   const sets = (cases: typeof ENGINE_CASES) =>
     cases.map(({ problem }) => Object.keys(problem.features ?? {}).length);
   // Sink tokens come with a window, and so as two.
-  const counts = [0, 1, 2, 3, 4, 6].map((count) => sets(ENGINE_CASES).filter((size) => size === count).length);
+  const counts = [0, 1, 2, 3, 4, 6].map(
+    (count) => sets(ENGINE_CASES).filter((size) => size === count).length,
+  );
   expect(counts).toEqual([9, 6, 14, 4, 1, 2]);
   const tried = ENGINE_SOFTWARE_CASES.flatMap(({ problem }) => Object.keys(problem.features ?? {}));
   expect(new Set(tried).size).toBe(7);
