@@ -50,6 +50,7 @@ test('every block is of a language that is tried here', () => {
 test('the recipes are one program', async () => {
   expect(await printed('recipes.ts', codeBlocks(page, 'ts').join('\n'))).toEqual([
     ['prefilled', [32, 32]],
+    ['cascade', 41],
     ['ragged', [32, 23]],
     ['forked', [30, 20]],
     ['pages', 298],

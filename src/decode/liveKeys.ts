@@ -25,6 +25,12 @@ export function liveKeys({ features }: GqaShape, kvLen: number, qLen: number): r
   ];
 }
 
+/** What of the ranges does not come before a key. */
+export function fromKey(ranges: readonly KeyRange[], first: number): readonly KeyRange[] {
+  if (first === 0) return ranges;
+  return ranges.flatMap(({ begin, end }) => (end > first ? [{ begin: Math.max(begin, first), end }] : []));
+}
+
 /** Where the pages of a cache lie. */
 interface Segments {
   readonly pageSize?: number;

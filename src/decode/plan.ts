@@ -1,7 +1,7 @@
 // plan.ts: from a shape, lengths and facts of a device to what a step dispatches; pure.
 import { bytesOfTokens, checkCacheLayout, checkKvLens, type CacheLayout } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
-import { checkNumbers, checkOptions, describe, isObject, type Known } from '../device/options.ts';
+import { checkNumbers, checkOptions, checkWhole, describe, isObject, type Known } from '../device/options.ts';
 import { checkVariantForm, fusedGrid, kernelName } from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
 import { rowGrid } from '../kernels/plain.ts';
@@ -9,7 +9,7 @@ import { rowsEnd, rowStarts, rowTypeBytes, type RowPlaces } from '../kernels/row
 import { type GqaShape, checkGqaShape } from '../kernels/shape.ts';
 import { checkQLens } from '../numbers/kvLens.ts';
 import { packStep, type StepItem, type StepSequence } from '../kernels/stepNumbers.ts';
-import { countKeys, cutBySegments, liveKeys, type KeyRange } from './liveKeys.ts';
+import { countKeys, cutBySegments, fromKey, liveKeys, type KeyRange } from './liveKeys.ts';
 import { partialBytes, type DecodeKernel, type PlanContext } from './planContext.ts';
 import { chooseSplitLen, longestOf, longestRange, splitsOf, type SplitOptions } from './split.ts';
 import { checkTreeMasks, type TreeMasks } from './treeMasks.ts';
@@ -18,6 +18,11 @@ import { checkTreeMasks, type TreeMasks } from './treeMasks.ts';
 export interface PlanOptions extends SplitOptions {
   /** Query positions of each sequence: [B], each 0 to the decoder's qLen, of which a causal mask is aligned to the last. Default: qLen each. */
   readonly qLens?: readonly number[];
+  /**
+   * First key that each sequence attends to: [B], each 0 to its length. Those before are left out, as for a prefix that is attended to once for
+   * several sequences and merged (`bindMerge`). Not with the plain kernel. Default: 0 each.
+   */
+  readonly firstKeys?: readonly number[];
   /** Factor on q . k, a finite f32. Default 1 / sqrt(D). */
   readonly smScale?: number;
   /** Which of the step's own keys each position sees, [B][Lq]. Default: none; decoders with `features.treeMask` need them, others refuse them. */
@@ -27,6 +32,7 @@ export interface PlanOptions extends SplitOptions {
 /** The fields of PlanOptions. */
 export const PLAN_OPTIONS = {
   qLens: true,
+  firstKeys: true,
   smScale: true,
   treeMasks: true,
   numSplits: true,
@@ -120,7 +126,8 @@ export function planDecode(
   if (typeof smScale !== 'number' || !Number.isFinite(Math.fround(smScale)))
     throw new ShapeError(`plan: smScale: expected a finite number, got ${describe(smScale)}`);
   const trees = checkTreeMasks(options.treeMasks, shape, qLens);
-  const live = kvLens.map((kvLen, b) => liveKeys(shape, kvLen, qLens[b]!));
+  const firstKeys = checkFirstKeys(options.firstKeys, kvLens, kernel);
+  const live = kvLens.map((kvLen, b) => fromKey(liveKeys(shape, kvLen, qLens[b]!), firstKeys?.[b] ?? 0));
   const liveLens = live.map(countKeys);
   // The plain kernels walk along all keys at once.
   const walked =
@@ -174,6 +181,23 @@ function checkContext(context: PlanContext): void {
   checkGqaShape('plan: context.shape', context.shape);
   checkCacheLayout('plan: context.layout', context.layout);
   checkVariantForm('plan: context.variant', context.variant);
+}
+
+function checkFirstKeys(
+  firstKeys: readonly number[] | undefined,
+  kvLens: readonly number[],
+  kernel: DecodeKernel,
+): readonly number[] | undefined {
+  if (firstKeys === undefined) return undefined;
+  if (kernel === 'plain') {
+    throw new ShapeError('plan: firstKeys: expected another kernel than plain, which attends to all keys');
+  }
+  if (!Array.isArray(firstKeys) || firstKeys.length !== kvLens.length) {
+    const got = Array.isArray(firstKeys) ? firstKeys.length : describe(firstKeys);
+    throw new ShapeError(`plan: firstKeys: expected ${kvLens.length} numbers, one per sequence, got ${got}`);
+  }
+  kvLens.forEach((kvLen, b) => checkWhole(`plan: firstKeys[${b}]`, firstKeys[b]!, 0, kvLen));
+  return firstKeys;
 }
 
 function dispatchNames(kernel: DecodeKernel, parts: number, merges: boolean): string[] {
