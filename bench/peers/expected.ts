@@ -3,10 +3,13 @@ import { f16Bits, f16Value } from '../../src/numbers/halves.ts';
 import { attention, type AttentionProblem } from '../../src/reference/attention.ts';
 import type { RowCheck } from '../schema/schema.ts';
 import { largest, within, worstError } from '../../src/reference/verify.ts';
-import { fromElements, type PeerInputs, type PeerType } from './inputs.ts';
+import { spotRows } from '../check/rowProblem.ts';
+import { fromElements, type PeerInputs, type PeerShape, type PeerType } from './inputs.ts';
 
-/** Float64 truth [Hq, D] and the bound on an engine's worst absolute error, by the type it computes in. */
+/** Float64 truth of rows of the output, one behind the other, and the bound on an engine's worst absolute error, by the type it computes in. */
 export interface PeerExpected {
+  /** Where these rows are in the output [N, Hq, D]. */
+  readonly rows: readonly number[];
   readonly truth: Float64Array;
   readonly bounds: Readonly<Record<PeerType, number>>;
 }
@@ -18,12 +21,36 @@ export interface PeerExpected {
  * away again changes.
  */
 export function expectPeers(inputs: PeerInputs): PeerExpected {
-  const problem = problemOf(inputs);
-  const truth = attention(problem).o;
+  const { shape } = inputs;
+  const problems = shape.prompt
+    ? promptProblems(inputs)
+    : [{ rows: allHeads(shape), problem: problemOf(inputs) }];
+  const all = (of: (problem: AttentionProblem) => ArrayLike<number>) =>
+    Float64Array.from(problems.flatMap(({ problem }) => Array.from(of(problem))));
+  const truth = all((problem) => attention(problem).o);
   const worst = (simple: ArrayLike<number>) => worstError(simple, truth).error;
-  const f32 = 2 * worst(attention(problem, Math.fround).o) + 1e-6 * largest(truth);
-  const f16 = inputs.shape.type === 'f16' ? 2 * worst(halfAttention(problem)) + halfSlack(truth) : f32;
-  return { truth, bounds: { f32, f16 } };
+  const f32 = 2 * worst(all((problem) => attention(problem, Math.fround).o)) + 1e-6 * largest(truth);
+  const f16 = shape.type === 'f16' ? 2 * worst(all(halfAttention)) + halfSlack(truth) : f32;
+  return { rows: problems.flatMap(({ rows }) => rows), truth, bounds: { f32, f16 } };
+}
+
+function allHeads({ heads }: PeerShape): number[] {
+  return Array.from({ length: heads }, (_, h) => h);
+}
+
+/** Some rows of a prompt: all of them would take longer than the comparison. */
+function promptProblems(inputs: PeerInputs): { rows: number[]; problem: AttentionProblem }[] {
+  const { shape, q, k, v } = inputs;
+  const { heads, kvHeads, headDim, depth } = shape;
+  const [keys, values] = [fromElements(k), fromElements(v)];
+  return spotRows({ batch: 1, numQHeads: heads, qLen: depth }).map(([, head, position]) => {
+    const row = position * heads + head;
+    const first = Math.floor((head * kvHeads) / heads) * depth * headDim;
+    const seen = (all: Float32Array<ArrayBuffer>) => all.slice(first, first + (position + 1) * headDim);
+    const one = { ...shape, heads: 1, kvHeads: 1, depth: position + 1 };
+    const query = q.slice(row * headDim, (row + 1) * headDim);
+    return { rows: [row], problem: problemOf({ shape: one, q: query, k: seen(keys), v: seen(values) }) };
+  });
 }
 
 function halfSlack(truth: Float64Array): number {
@@ -39,11 +66,13 @@ function halfSlack(truth: Float64Array): number {
 
 /** Holds an output against the truth. */
 export function checkOutput(
-  { truth, bounds }: PeerExpected,
+  { rows, truth, bounds }: PeerExpected,
   arithmetic: PeerType,
   o: Float32Array,
 ): RowCheck {
-  const { error } = worstError(o, truth);
+  const dim = truth.length / rows.length;
+  const checked = rows.flatMap((row) => Array.from(o.subarray(row * dim, (row + 1) * dim)));
+  const { error } = worstError(checked, truth);
   const bound = bounds[arithmetic];
   return { ref: 'cpu-f64', pass: within(error, bound), maxAbsErr: error, bound };
 }

@@ -4,13 +4,20 @@ import { f16Bits, f16Values } from '../../src/numbers/halves.ts';
 import { randomProblem } from '../../src/reference/problem.ts';
 import type { PeerParams } from '../schema/peerSchema.ts';
 
-/** A shape of the comparison: one sequence, one query position, a cache that its step fills. */
+/** A shape of the comparison: one sequence, and a cache that its step fills, by one token or by a whole prompt. */
 export interface PeerShape {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
   readonly depth: number;
+  /** Whether a step is a causal prompt of `depth` tokens; else it is one token behind all others. */
+  readonly prompt?: boolean;
   readonly type: PeerType;
+}
+
+/** Tokens of a shape's step, N. */
+export function newTokens({ depth, prompt }: Pick<PeerShape, 'depth' | 'prompt'>): number {
+  return prompt ? depth : 1;
 }
 
 /** The element types that every engine has, with or without shader-f16. */
@@ -19,7 +26,7 @@ export type PeerType = 'f32' | 'f16';
 /** Elements as a cache stores them: f32, or the bits of f16. */
 export type Stored = Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 
-/** q f32 [Hq, D], already rounded to the shape's type; k and v [Hkv, T, D], the step's own token last. */
+/** q f32 [N, Hq, D], already rounded to the shape's type; k and v [Hkv, T, D], the step's own tokens last. */
 export interface PeerInputs {
   readonly shape: PeerShape;
   readonly q: Float32Array<ArrayBuffer>;
@@ -37,6 +44,7 @@ export function makeInputs(shape: PeerShape, seed: number): PeerInputs {
     kvLens: [depth],
     kType: type,
     seed,
+    qLen: newTokens(shape),
   });
   const [k, v] = [elementsIn(type, problem.kStored), elementsIn(type, problem.vStored)];
   return { shape, q: fromElements(toElements(type, problem.q)), k, v };
@@ -67,28 +75,26 @@ export function kvBytes({ kvHeads, headDim, depth, type }: PeerShape): number {
 }
 
 /** The shape as results state it. */
-export function peerParams({ type, ...shape }: PeerShape): PeerParams {
-  return { ...shape, batch: 1, capacity: shape.depth, type };
+export function peerParams({ type, prompt, ...shape }: PeerShape): PeerParams {
+  return { ...shape, ...(prompt && { prompt: shape.depth }), batch: 1, capacity: shape.depth, type };
 }
 
 const NAN_BITS: Readonly<Record<PeerType, number>> = { f32: NaN, f16: 0x7e00 };
 
-/** [Hkv, T, D] whose last token is NaN: only an engine that writes its step's token there computes the right output. */
-export function withoutLastToken(stored: Stored, { depth, headDim, type }: PeerShape): Stored {
+/** [Hkv, T, D] whose new tokens are NaN: only an engine that writes its step's tokens there computes the right output. */
+export function withoutNewTokens(stored: Stored, shape: PeerShape): Stored {
+  const { depth, headDim, type } = shape;
   const out = stored.slice();
   for (let end = depth * headDim; end <= out.length; end += depth * headDim)
-    out.fill(NAN_BITS[type], end - headDim, end);
+    out.fill(NAN_BITS[type], end - newTokens(shape) * headDim, end);
   return out;
 }
 
-/** The last token of every KV head: [Hkv, D] out of [Hkv, T, D]. */
-export function lastToken(stored: Stored, { kvHeads, depth, headDim }: PeerShape): Stored {
-  const out = stored.slice(0, kvHeads * headDim);
-  for (let hk = 0; hk < kvHeads; hk++) {
-    const end = (hk + 1) * depth * headDim;
-    out.set(stored.subarray(end - headDim, end), hk * headDim);
-  }
-  return out;
+/** The new tokens: [N, Hkv, D] out of [Hkv, T, D]. */
+export function tokensOfStep(stored: Stored, shape: PeerShape): Stored {
+  const { kvHeads, headDim } = shape;
+  const count = newTokens(shape) * kvHeads * headDim;
+  return tokensFirst(stored, shape).slice(-count);
 }
 
 /** [T, Hkv, D] out of [Hkv, T, D]. */
@@ -119,14 +125,15 @@ export function packInputs({ q, k, v }: PeerInputs): Uint8Array<ArrayBuffer> {
 export function unpackInputs(shape: PeerShape, packed: ArrayBuffer): PeerInputs {
   const { heads, kvHeads, headDim, depth, type } = shape;
   const count = kvHeads * depth * headDim;
-  const bytes = { q: heads * headDim * 4, cache: count * (type === 'f32' ? 4 : 2) };
+  const queries = newTokens(shape) * heads * headDim;
+  const bytes = { q: queries * 4, cache: count * (type === 'f32' ? 4 : 2) };
   if (packed.byteLength !== bytes.q + 2 * bytes.cache) {
     throw new Error(`inputs: expected ${bytes.q + 2 * bytes.cache} bytes, got ${packed.byteLength}`);
   }
   const Elements = type === 'f32' ? Float32Array : Uint16Array;
   return {
     shape,
-    q: new Float32Array(packed, 0, heads * headDim),
+    q: new Float32Array(packed, 0, queries),
     k: new Elements(packed, bytes.q, count),
     v: new Elements(packed, bytes.q + bytes.cache, count),
   };

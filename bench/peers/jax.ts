@@ -1,7 +1,7 @@
 // jax.ts: jax-js as a contestant: nn.dotProductAttention, compiled by jit, over a cache [1, T, Hkv, D].
 import * as jax from '@jax-js/jax';
 import type { Attention, Engine } from './engine.ts';
-import { fromElements, tokensFirst, type PeerInputs, type PeerShape } from './inputs.ts';
+import { fromElements, newTokens, tokensFirst, type PeerInputs, type PeerShape } from './inputs.ts';
 import { onDevice, requireF16 } from './onDevice.ts';
 
 /** Opens jax-js's own device on the host's `navigator.gpu`. */
@@ -32,10 +32,12 @@ async function bind(device: GPUDevice, inputs: PeerInputs, copies: number): Prom
     await device.queue.onSubmittedWorkDone();
   };
   try {
-    const attend = jax.jit((q: jax.Array, k: jax.Array, v: jax.Array) => jax.nn.dotProductAttention(q, k, v));
+    const attend = jax.jit((q: jax.Array, k: jax.Array, v: jax.Array) =>
+      jax.nn.dotProductAttention(q, k, v, { isCausal: shape.prompt === true }),
+    );
     made.push(attend);
     const [k, v] = [inputs.k, inputs.v].map((part) => fromElements(tokensFirst(part, shape)));
-    const q = await put(inputs.q, [1, 1, heads, headDim]);
+    const q = await put(inputs.q, [1, newTokens(shape), heads, headDim]);
     const caches: [jax.Array, jax.Array][] = [];
     for (let copy = 0; copy < copies; copy++) {
       const dims = [1, depth, kvHeads, headDim];

@@ -22,7 +22,9 @@ declare module '@jax-js/jax' {
   export function getWebGPUDevice(): GPUDevice;
   export function jit<F>(f: F): Jitted<F>;
   export const numpy: { array(values: Float32Array): Array };
-  export const nn: { dotProductAttention(q: Array, k: Array, v: Array): Array };
+  export const nn: {
+    dotProductAttention(q: Array, k: Array, v: Array, options: { readonly isCausal: boolean }): Array;
+  };
 }
 
 declare module 'onnxruntime-common' {

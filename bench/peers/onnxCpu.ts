@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import onnxruntime from 'onnxruntime-node';
 import type { Attention, Engine } from './engine.ts';
-import { fromElements, lastToken, toElements, withoutLastToken, type PeerInputs } from './inputs.ts';
+import { fromElements, tokensOfStep, toElements, withoutNewTokens, type PeerInputs } from './inputs.ts';
 import { gqaLengths, gqaModel, gqaTensors } from './onnxModel.ts';
 
 /** Nothing to open: the CPU is there. */
@@ -30,15 +30,15 @@ async function bind({ shape, q, k, v }: PeerInputs, copies: number): Promise<Att
   const output = toElements(shape.type, q);
   const shared = {
     query: tensor(toElements(shape.type, q), dims.inputs.query),
-    key: tensor(lastToken(k, shape), dims.inputs.key),
-    value: tensor(lastToken(v, shape), dims.inputs.value),
+    key: tensor(tokensOfStep(k, shape), dims.inputs.key),
+    value: tensor(tokensOfStep(v, shape), dims.inputs.value),
     seqlens_k: length(lengths.seqlens_k),
     total_sequence_length: length(lengths.total_sequence_length),
   };
   const written = tensor(output, dims.outputs.output);
   const caches = Array.from({ length: copies }, () => ({
-    key: tensor(withoutLastToken(k, shape), dims.inputs.past_key),
-    value: tensor(withoutLastToken(v, shape), dims.inputs.past_value),
+    key: tensor(withoutNewTokens(k, shape), dims.inputs.past_key),
+    value: tensor(withoutNewTokens(v, shape), dims.inputs.past_value),
   }));
   const start = async (copy: number) => {
     const { key, value } = caches[copy]!;

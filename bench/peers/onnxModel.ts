@@ -1,6 +1,6 @@
 // onnxModel.ts: an ONNX model of one node, com.microsoft.GroupQueryAttention, written field by field.
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import type { PeerShape } from './inputs.ts';
+import { newTokens, type PeerShape } from './inputs.ts';
 
 // Field numbers and codes are those of onnx.proto.
 const MODEL = { irVersion: 1, producerName: 2, graph: 7, opsetImport: 8 };
@@ -23,23 +23,25 @@ const ONNX_OPSET = 18;
 const DOMAIN = 'com.microsoft';
 
 /** Names and dimensions of the model's inputs and outputs, in the op's order. */
-export function gqaTensors({ heads, kvHeads, headDim, depth }: PeerShape) {
+export function gqaTensors(shape: PeerShape) {
+  const { heads, kvHeads, headDim, depth } = shape;
+  const added = newTokens(shape);
   const cache = [1, kvHeads, depth, headDim];
   return {
     inputs: {
-      query: [1, 1, heads * headDim],
-      key: [1, 1, kvHeads * headDim],
-      value: [1, 1, kvHeads * headDim],
+      query: [1, added, heads * headDim],
+      key: [1, added, kvHeads * headDim],
+      value: [1, added, kvHeads * headDim],
       past_key: cache,
       past_value: cache,
       seqlens_k: [1],
       total_sequence_length: [1],
     },
-    outputs: { output: [1, 1, heads * headDim], present_key: cache, present_value: cache },
+    outputs: { output: [1, added, heads * headDim], present_key: cache, present_value: cache },
   };
 }
 
-/** What the length inputs hold, as int32: keys before this step's one, and all keys. */
+/** What the length inputs hold, as int32: keys but one, and all keys. */
 export function gqaLengths({ depth }: PeerShape): { seqlens_k: number; total_sequence_length: number } {
   return { seqlens_k: depth - 1, total_sequence_length: depth };
 }

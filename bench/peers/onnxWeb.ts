@@ -6,9 +6,9 @@ import type { Attention, Engine } from './engine.ts';
 import {
   elementsIn,
   fromElements,
-  lastToken,
+  tokensOfStep,
   toElements,
-  withoutLastToken,
+  withoutNewTokens,
   type PeerInputs,
   type PeerShape,
 } from './inputs.ts';
@@ -82,8 +82,8 @@ function bindTensors(
     onnxruntime.Tensor.fromGpuBuffer(buffer, { dataType, dims: of });
   const shared = {
     query: onGpu(upload(toElements(shape.type, q)), dims.inputs.query),
-    key: onGpu(upload(lastToken(k, shape)), dims.inputs.key),
-    value: onGpu(upload(lastToken(v, shape)), dims.inputs.value),
+    key: onGpu(upload(tokensOfStep(k, shape)), dims.inputs.key),
+    value: onGpu(upload(tokensOfStep(v, shape)), dims.inputs.value),
     seqlens_k: onGpu(upload(Int32Array.of(lengths.seqlens_k)), dims.inputs.seqlens_k, 'int32'),
     // The op reads this one on the host.
     total_sequence_length: new onnxruntime.Tensor(
@@ -93,7 +93,7 @@ function bindTensors(
     ),
   };
   const output = upload(toElements(shape.type, q));
-  const held = [withoutLastToken(k, shape), withoutLastToken(v, shape)] as const;
+  const held = [withoutNewTokens(k, shape), withoutNewTokens(v, shape)] as const;
   const caches = Array.from({ length: copies }, () => {
     return held.map((part) => onGpu(upload(part), dims.inputs.past_key)) as [Tensor, Tensor];
   });

@@ -12,7 +12,8 @@ export interface PeerFlags {
   readonly heads: number;
   readonly headDim: number;
   readonly kvHeads: readonly number[];
-  readonly depth: readonly number[];
+  readonly depth?: readonly number[];
+  readonly prompt?: readonly number[];
   readonly types: readonly PeerType[];
   readonly contestants: readonly string[];
   readonly adapter?: string;
@@ -58,9 +59,11 @@ const OPTIONS: readonly Option[] = [
   new Option('--heads <n>', 'query heads').argParser(count).default(STANDARD.heads),
   new Option('--head-dim <n>', 'head dim').argParser(count).default(STANDARD.headDim),
   new Option('--kv-heads <list>', 'KV heads').argParser(counts).default(STANDARD.kvHeads, '32,8,4,1'),
-  new Option('-d, --depth <list>', 'tokens in the cache')
-    .argParser(counts)
-    .default(STANDARD.depth, '1024,4096'),
+  new Option('-d, --depth <list>', 'tokens in the cache (default: 1024,4096)').argParser(counts),
+  new Option(
+    '-p, --prompt <list>',
+    'prompts of so many tokens; decode steps too where -d is given',
+  ).argParser(counts),
   new Option('--types <list>', 'element types of K and V')
     .argParser((text) => choiceList(text, TYPES))
     .default(STANDARD.types, 'f32,f16'),
@@ -90,17 +93,21 @@ Examples:
   npm run bench:peers                                          the standard run
   npm run bench:peers -- --contestants node --types f16 -d 16384
   npm run bench:peers -- --contestants ours,ort-web --kv-heads 8 --export-json run.json
+  npm run bench:peers -- -p 512,2048 --kv-heads 8                prompts
   npm run bench:peers -- --no-install                          with the peers that are there`;
 
 /** The shapes of a run, those with the same type and length together. Throws ShapeError. */
-export function shapesOf({ heads, headDim, kvHeads, depth, types }: PeerFlags): PeerShape[] {
+export function shapesOf(flags: PeerFlags): PeerShape[] {
+  const { heads, headDim, kvHeads, types, prompt = [] } = flags;
+  const { depth = flags.prompt ? [] : STANDARD.depth } = flags;
   for (const kv of kvHeads) {
     if (heads % kv !== 0)
       throw new ShapeError(`bench:peers: heads (${heads}) must be a multiple of kv-heads (${kv})`);
     checkShape({ numQHeads: heads, numKvHeads: kv, headDim });
   }
+  const loads = [...prompt.map((t) => ({ depth: t, prompt: true })), ...depth.map((t) => ({ depth: t }))];
   return types.flatMap((type) =>
-    depth.flatMap((t) => kvHeads.map((kv) => ({ heads, kvHeads: kv, headDim, depth: t, type }))),
+    loads.flatMap((load) => kvHeads.map((kv) => ({ heads, kvHeads: kv, headDim, ...load, type }))),
   );
 }
 
@@ -109,6 +116,7 @@ const MEASURING = [
   'headDim',
   'kvHeads',
   'depth',
+  'prompt',
   'types',
   'contestants',
   'maxTime',
@@ -117,7 +125,10 @@ const MEASURING = [
 
 /** The flags that change what is measured and differ from the standard run, by long name, as text. */
 export function nonStandard(flags: PeerFlags): Record<string, string> {
-  const changed = MEASURING.filter((name) => String(flags[name]) !== String(STANDARD[name]));
+  const standard: Partial<Record<(typeof MEASURING)[number], unknown>> = STANDARD;
+  const changed = MEASURING.filter(
+    (name) => flags[name] !== undefined && String(flags[name]) !== String(standard[name]),
+  );
   const entries = changed.map((name) => [longName(name), String(flags[name])]);
   if (flags.reps !== undefined) entries.push(['reps', String(flags.reps)]);
   return Object.fromEntries(entries) as Record<string, string>;

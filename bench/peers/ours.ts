@@ -1,4 +1,4 @@
-// ours.ts: this project's own kernels as a contestant: append the step's token, then attend.
+// ours.ts: this project's own kernels as a contestant: append the step's tokens, then attend.
 import {
   createDecoder,
   createKvCache,
@@ -13,7 +13,7 @@ import {
 } from '../../src/index.ts';
 import { fullDescriptor } from '../../src/device/deviceRequest.ts';
 import type { Attention, Engine } from './engine.ts';
-import { fromElements, lastToken, withoutLastToken, type PeerInputs } from './inputs.ts';
+import { fromElements, newTokens, tokensOfStep, withoutNewTokens, type PeerInputs } from './inputs.ts';
 import { onDevice } from './onDevice.ts';
 
 /** Opens a device for one kernel, by default the decoder's own default. */
@@ -52,26 +52,38 @@ async function bind(
         kType: type,
       }),
     );
-    const decoder = keep(await createDecoder(device, { cache, numQHeads: heads, ...(kernel && { kernel }) }));
-    const token = (stored: PeerInputs['k']) => fromElements(lastToken(stored, inputs.shape));
+    const added = newTokens(inputs.shape);
+    const rows = { layout: 'BLHD' } as const;
+    const decoder = keep(
+      await createDecoder(device, {
+        cache,
+        numQHeads: heads,
+        qLen: added,
+        q: rows,
+        o: rows,
+        ...(kernel && { kernel }),
+      }),
+    );
+    const token = (stored: PeerInputs['k']) => fromElements(tokensOfStep(stored, inputs.shape));
     const q = keep(uploadStorage(device, 'q', inputs.q));
     const k = keep(uploadStorage(device, 'k', token(inputs.k)));
     const v = keep(uploadStorage(device, 'v', token(inputs.v)));
     const o = keep(createStorage(device, 'o', inputs.q.byteLength));
     const held = {
-      k: withoutLastToken(inputs.k, inputs.shape),
-      v: withoutLastToken(inputs.v, inputs.shape),
-      kvLens: [depth - 1],
+      k: withoutNewTokens(inputs.k, inputs.shape),
+      v: withoutNewTokens(inputs.v, inputs.shape),
+      kvLens: [depth - added],
     };
     const steps: [BoundAppend, DecodeStep][] = [];
     for (let layer = 0; layer < copies; layer++) {
       cache.load({ layer, ...held });
-      steps.push([await cache.bindAppend({ layer, k, v }), await decoder.bind({ layer, q, o })]);
+      const of = { layer, k, v, kRows: rows, vRows: rows, numTokens: added };
+      steps.push([await cache.bindAppend(of), await decoder.bind({ layer, q, o })]);
     }
     const plan = decoder.plan({ kvLens: [depth] });
     const start = (copy: number) => {
       // All copies at once, and so once in a whole round over them.
-      if (cache.kvLens(copy)[0] === depth) cache.truncate(depth - 1);
+      if (cache.kvLens(copy)[0] === depth) cache.truncate(depth - added);
       const [append, step] = steps[copy]!;
       const encoder = device.gpu.createCommandEncoder({ label: 'decode step' });
       append.record(encoder);

@@ -40,11 +40,13 @@ const peerContext = object({
 });
 export type PeerContext = Read<typeof peerContext>;
 
-/** What a row of several engines measures: one decode step, one query position per sequence. */
+/** What a row of several engines measures: one decode step, one query position per sequence, or a prompt. */
 const peerParams = object({
   ...sizeFields,
   /** Element type of K and V. */
   type: text,
+  /** Tokens of a prompt, where a step is one: all of them. */
+  prompt: maybe(positive),
 });
 export type PeerParams = Read<typeof peerParams>;
 

@@ -77,3 +77,38 @@ function withoutLastKey(type: 'f32' | 'f16'): Float64Array {
     v: fromElements(v),
   }).o;
 }
+
+test('rows of a prompt are those of causal attention over all of it, and others are not looked at', () => {
+  const shape = { heads: 4, kvHeads: 2, headDim: 16, depth: 40, prompt: true, type: 'f32' } as const;
+  const inputs = makeInputs(shape, 5);
+  const { heads, headDim, depth } = shape;
+  // Queries are [N, Hq, D] to engines.
+  const byHeads = (rows: Float32Array) => {
+    const all = new Float32Array(rows.length);
+    for (let row = 0; row < depth * heads; row++) {
+      const to = (row % heads) * depth + Math.floor(row / heads);
+      all.set(rows.subarray(row * headDim, (row + 1) * headDim), to * headDim);
+    }
+    return all;
+  };
+  const problem = randomProblem({ numQHeads: heads, numKvHeads: 2, headDim, qLen: depth, kvLens: [depth] });
+  const whole = attention({
+    ...problem,
+    q: byHeads(inputs.q),
+    k: fromElements(inputs.k),
+    v: fromElements(inputs.v),
+  }).o;
+  const o = new Float32Array(whole.length);
+  for (let row = 0; row < depth * heads; row++) {
+    const from = (row % heads) * depth + Math.floor(row / heads);
+    o.set(whole.subarray(from * headDim, (from + 1) * headDim), row * headDim);
+  }
+  const expected = expectPeers(inputs);
+  expect(expected.rows).toHaveLength(6);
+  expect(checkOutput(expected, 'f32', o).pass).toBe(true);
+  for (const row of expected.rows) {
+    const wrong = o.slice();
+    wrong[row * headDim + 1]! += 0.01;
+    expect(checkOutput(expected, 'f32', wrong).pass).toBe(false);
+  }
+});

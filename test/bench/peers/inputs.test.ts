@@ -3,14 +3,14 @@ import { describe, expect, test } from 'vitest';
 import {
   fromElements,
   kvBytes,
-  lastToken,
+  tokensOfStep,
   makeInputs,
   packInputs,
   peerParams,
   toElements,
   tokensFirst,
   unpackInputs,
-  withoutLastToken,
+  withoutNewTokens,
   type PeerShape,
 } from '../../../bench/peers/inputs.ts';
 import { shapeId } from '../../../bench/peers/peerRow.ts';
@@ -25,8 +25,8 @@ test('tokensFirst is [T, Hkv, D]', () => {
 });
 
 test('the last token of every head, and the cache without it', () => {
-  expect([...lastToken(STORED, SHAPE)]).toEqual([21, 22, 121, 122]);
-  expect([...withoutLastToken(STORED, SHAPE)]).toEqual([
+  expect([...tokensOfStep(STORED, SHAPE)]).toEqual([21, 22, 121, 122]);
+  expect([...withoutNewTokens(STORED, SHAPE)]).toEqual([
     1,
     2,
     11,
@@ -45,8 +45,19 @@ test('the last token of every head, and the cache without it', () => {
 test('an f16 cache without its last token has NaN in its bits', () => {
   const shape = { ...SHAPE, type: 'f16' } as const;
   const bits = toElements('f16', STORED);
-  const values = fromElements(withoutLastToken(bits, shape));
+  const values = fromElements(withoutNewTokens(bits, shape));
   expect([...values.subarray(2, 6)]).toEqual([11, 12, NaN, NaN]);
+});
+
+test('a prompt: all tokens are new, in the order of engines, and the cache has none', () => {
+  const shape = { ...SHAPE, prompt: true };
+  expect([...tokensOfStep(STORED, shape)]).toEqual([...tokensFirst(STORED, SHAPE)]);
+  expect(withoutNewTokens(STORED, shape).every(Number.isNaN)).toBe(true);
+  expect(peerParams(shape)).toMatchObject({ prompt: 3, depth: 3 });
+  expect(shapeId(shape)).toBe('h4_kv2_d2_pp3_f32');
+  const inputs = makeInputs({ ...shape, headDim: 64 }, 7);
+  expect(inputs.q).toHaveLength(3 * 4 * 64);
+  expect(unpackInputs(inputs.shape, packInputs(inputs).buffer)).toEqual(inputs);
 });
 
 describe.each(['f32', 'f16'] as const)('%s', (type) => {
