@@ -2,11 +2,8 @@
 import { ShapeError } from '../../src/index.ts';
 import type { ProblemFeatures } from '../../src/reference/problemFeatures.ts';
 import { normals } from '../../src/numbers/random.ts';
+import { BENCH_FEATURES, type BenchFeature } from '../schema/benchFeatures.ts';
 import type { RowParams } from '../schema/schema.ts';
-
-/** Features that a row may have, by the names of `gqa attend`. */
-export const BENCH_FEATURES = ['softcap', 'sink-logits', 'alibi', 'bias'] as const;
-export type BenchFeature = (typeof BENCH_FEATURES)[number];
 
 export type Variation = Pick<RowParams, 'pageSize' | 'window' | 'features'>;
 

@@ -18,7 +18,7 @@ import {
   word,
   type Read,
 } from './fields.ts';
-import type { BenchFeature } from '../run/variations.ts';
+import type { BenchFeature } from './benchFeatures.ts';
 import { SCHEMA, SUITE } from './version.ts';
 
 /** A warning's code is stable; its text says what to do. */

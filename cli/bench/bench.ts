@@ -1,7 +1,8 @@
 // bench.ts: `gqa bench`, the main job: MHA, GQA and MQA side by side on this device, every row checked before it is timed.
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
-import { BENCH_FEATURES, parseFeatures, type BenchFeature } from '../../bench/run/variations.ts';
+import { parseFeatures } from '../../bench/run/variations.ts';
+import { BENCH_FEATURES, type BenchFeature } from '../../bench/schema/benchFeatures.ts';
 import { CACHE_STATES, spectrum } from '../../bench/run/rows.ts';
 import { STANDARD_DEPTHS, STANDARD_RUN } from '../../bench/run/standardRun.ts';
 import { runBench } from '../../bench/run/run.ts';

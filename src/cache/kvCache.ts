@@ -71,7 +71,7 @@ export class KvCache {
   }
 
   /** @internal The lengths themselves, which change with every append; for checks that must not allocate. */
-  get lengths(): Pick<CacheLengths, 'live' | 'written'> {
+  get lengths(): Pick<CacheLengths, 'live' | 'written' | 'shortest' | 'appends'> {
     return this.#parts.lengths;
   }
 
@@ -81,17 +81,8 @@ export class KvCache {
   }
 
   /** @internal The pages of the cache's sequences, of a cache of pages. */
-  get pageTables(): Pick<PageTables, 'pagesOf' | 'versions'> | undefined {
+  get pageTables(): Pick<PageTables, 'pagesOf' | 'versions' | 'reserve'> | undefined {
     return this.#parts.tables;
-  }
-
-  /** @internal Takes pages for a step over these lengths. Throws OutOfPagesError: nothing has changed then. */
-  reservePages(kvLens: readonly number[]): void {
-    const { lengths, tables } = this.#parts;
-    tables?.reserve(
-      kvLens.map((_, b) => lengths.shortest(b)),
-      kvLens,
-    );
   }
 
   /** @internal Records the copies of pages that plans have asked for, before work that reads them. */
@@ -102,11 +93,6 @@ export class KvCache {
   /** @internal Notes that a layer was read by work recorded into the target, which needs all that was appended before. */
   noteRead(layer: number, target: RecordTarget): void {
     this.#parts.status.noteRead(layer, target);
-  }
-
-  /** @internal Appends recorded into a layer, without those that were taken back: what the GPU should have executed. */
-  appendsRecorded(layer: number): number {
-    return this.#parts.lengths.appends(layer);
   }
 
   /**

@@ -2,8 +2,7 @@
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { checkNumbers, checkOptions, checkWhole, type Known } from '../device/options.ts';
 import { checkHeadDims, MAX_HEADS, type HeadDims } from '../kernels/shape.ts';
-import { rowBytes, scalesStart, storedBytes, type RowsLayout } from '../numbers/elements.ts';
-import type { CacheLayout, LayerLayout } from './layout.ts';
+import { rowBytes, scalesStart, storedBytes, type KvType, type RowsLayout } from '../numbers/elements.ts';
 import { segmented, type PagePool } from './pagePool.ts';
 import { ringLayout, ringText, type RingLayout, type RingOptions } from './rings.ts';
 
@@ -29,6 +28,24 @@ const LAYER_OPTIONS = {
 /** Most layers of a cache. No model has nearly as many; a benchmark keeps copies of a small one as layers. */
 const MAX_LAYERS = 8192;
 
+/** The shape of a layer, with exact byte counts. */
+export interface LayerLayout extends HeadDims {
+  readonly numKvHeads: number;
+  /** Absent where each token has a slot. */
+  readonly ring?: RingLayout;
+  /** Rows of its K and of its V, or of a segment of them, for `encodeRows` and `decodeRows`. */
+  readonly k: RowsLayout;
+  readonly v: RowsLayout;
+  /** Where the scales of K and of V begin, as an index of 16-byte words; past the end where there are none. */
+  readonly kScales: number;
+  readonly vScales: number;
+  /** Bytes of its K and of its V, scales included. */
+  readonly kBytes: number;
+  readonly vBytes: number;
+  /** Bytes one token of one sequence takes, K and V with their scales. */
+  readonly bytesPerToken: number;
+}
+
 /** What of a device's limits caches depend on. */
 export type BufferLimits = Pick<DeviceFacts, 'maxBindingBytes' | 'maxBufferBytes'>;
 
@@ -40,7 +57,11 @@ export function checkLimits(limits: BufferLimits): void {
     checkWhole(`cache: limits: ${field}`, limits[field], 1, Number.MAX_SAFE_INTEGER);
 }
 
-type Types = Pick<CacheLayout, 'kType' | 'vType'>;
+/** Element types of K and V. */
+interface Types {
+  readonly kType: KvType;
+  readonly vType: KvType;
+}
 
 /** A pool in segments that the limits allow. */
 export function spreadOver(

@@ -1,6 +1,6 @@
 // layout.ts: where everything lies in a KV cache and how many bytes it takes; pure, before anything is allocated.
 import { checkNumbers, checkOneOf, checkOptions, checkWhole, type Known } from '../device/options.ts';
-import { KV_TYPES, type KvType, type RowsLayout } from '../numbers/elements.ts';
+import { KV_TYPES, type KvType } from '../numbers/elements.ts';
 import { checkKvLens } from '../numbers/kvLens.ts';
 import { checkFormat, type CacheFormat } from '../kernels/lib.ts';
 import {
@@ -10,14 +10,15 @@ import {
   layoutsOf,
   spreadOver,
   type BufferLimits,
+  type LayerLayout,
   type LayerOptions,
 } from './layerShapes.ts';
 import { poolOf, type PageTableOwner, type PoolOptions } from './pagePool.ts';
 import { ringLayout, type RingLayout, type RingOptions } from './rings.ts';
-import { MAX_BATCH, type HeadDims } from '../kernels/shape.ts';
+import { MAX_BATCH } from '../kernels/shape.ts';
 
 export { checkKvLens } from '../numbers/kvLens.ts';
-export type { BufferLimits, LayerOptions } from './layerShapes.ts';
+export type { BufferLimits, LayerLayout, LayerOptions } from './layerShapes.ts';
 
 /** What a cache is made for. Each layer is HND: K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv]. */
 export interface CacheOptions extends PoolOptions {
@@ -59,24 +60,6 @@ export const CACHE_OPTIONS = {
   kType: true,
   vType: true,
 } satisfies Known<CacheOptions>;
-
-/** The shape of a layer, with exact byte counts. */
-export interface LayerLayout extends HeadDims {
-  readonly numKvHeads: number;
-  /** Absent where each token has a slot. */
-  readonly ring?: RingLayout;
-  /** Rows of its K and of its V, or of a segment of them, for `encodeRows` and `decodeRows`. */
-  readonly k: RowsLayout;
-  readonly v: RowsLayout;
-  /** Where the scales of K and of V begin, as an index of 16-byte words; past the end where there are none. */
-  readonly kScales: number;
-  readonly vScales: number;
-  /** Bytes of its K and of its V, scales included. */
-  readonly kBytes: number;
-  readonly vBytes: number;
-  /** Bytes one token of one sequence takes, K and V with their scales. */
-  readonly bytesPerToken: number;
-}
 
 /** A checked layout with exact byte counts. The fields of LayerLayout are those of layers that have no shape of their own. */
 export interface CacheLayout extends CacheFormat, LayerLayout {

@@ -1,6 +1,6 @@
 // decoder.ts: compiles the kernels of decode steps, plans them, and binds the buffers of layers.
 import { KvCache } from '../cache/kvCache.ts';
-import { checkKvLens, layoutOfLayer, type CacheLayout } from '../cache/layout.ts';
+import { layoutOfLayer, type CacheLayout } from '../cache/layout.ts';
 import { pagesOf } from '../cache/pagePool.ts';
 import { rangesByName } from '../cache/layers.ts';
 import { checkRingDecoder, ringText } from '../cache/rings.ts';
@@ -37,9 +37,10 @@ import {
 } from './layerFeatures.ts';
 import { DecodeStep } from './decodeStep.ts';
 import type { DecodePath, StepBuffers } from './path.ts';
-import { PLAN_OPTIONS, planDecode, type DecodePlan, type PlanOptions, type PlanPages } from './plan.ts';
+import { PLAN_OPTIONS, planDecode, type DecodePlan, type PlanOptions } from './plan.ts';
 import { checkChoice, checkKernel, type PlanContext } from './planContext.ts';
 import { createPlainPath } from './plainPath.ts';
+import { planPages } from './planPages.ts';
 import { checkTuning } from './tuning.ts';
 import { checkOwnEntries } from './tuningFaults.ts';
 
@@ -189,17 +190,7 @@ export class Decoder {
     this.assertUsable();
     checkOptions('plan', options, STEP_PLAN_OPTIONS);
     const { kvLens, ...planOptions } = options;
-    return planDecode(this.context, kvLens, planOptions, this.#pages(kvLens));
-  }
-
-  /** Where the tokens lie, in a cache of pages, which takes pages for those that are not there yet. */
-  #pages(kvLens: readonly number[]): PlanPages | undefined {
-    const { layout, pageTables } = this.cache;
-    if (!pageTables) return undefined;
-    checkKvLens('plan', kvLens, layout.batch, layout.capacity);
-    this.cache.reservePages(kvLens);
-    const lists = kvLens.map((kvLen, b) => pageTables.pagesOf(b).slice(0, pagesOf(kvLen, layout.pageSize!)));
-    return { lists, versions: [...pageTables.versions] };
+    return planDecode(this.context, kvLens, planOptions, planPages(this.cache, kvLens));
   }
 
   /**

@@ -196,7 +196,7 @@ function checkFirstKeys(
     const got = Array.isArray(firstKeys) ? firstKeys.length : describe(firstKeys);
     throw new ShapeError(`plan: firstKeys: expected ${kvLens.length} numbers, one per sequence, got ${got}`);
   }
-  kvLens.forEach((kvLen, b) => checkWhole(`plan: firstKeys[${b}]`, firstKeys[b]!, 0, kvLen));
+  kvLens.forEach((kvLen, b) => checkWhole(`plan: firstKeys[${b}]`, firstKeys[b], 0, kvLen));
   return firstKeys;
 }
 

@@ -149,13 +149,10 @@ export function planContext(
   const ranges = mostRanges(shape) + 2 * (segments - 1);
   const least = ranges > 1 ? shape.batch * ranges : 0;
   if (least > fitting) {
+    // A smaller batch or fewer positions of a step would do.
+    const what = `decoder: ${least} partial states, for features.sinkTokens or segments split every sequence`;
     const bytes = partialBytes(shape, least);
-    throw new LimitExceededError(
-      'partial states',
-      'maxStorageBufferBindingSize',
-      bytes,
-      facts.maxBindingBytes,
-    );
+    throw new LimitExceededError(what, 'maxStorageBufferBindingSize', bytes, facts.maxBindingBytes);
   }
   // Items are workgroups of one dispatch: those with a state, and one for each sequence that is not split.
   const most = Math.min(fitting, shape.batch * maxSplits * ranges, facts.maxGrid - shape.batch);

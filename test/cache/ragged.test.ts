@@ -98,7 +98,7 @@ describe('a number of tokens that cannot be is refused, and nothing is counted',
     const options = { numTokens } as { numTokens: number };
     expect(await message(ShapeError, () => append.record(encoder, options))).toMatch(expected);
     expect(await message(ShapeError, () => cache.append(rows, options))).toMatch(expected);
-    expect([cache.kvLens(), cache.appendsRecorded(0)]).toEqual([[0, 0, 0], 0]);
+    expect([cache.kvLens(), cache.lengths.appends(0)]).toEqual([[0, 0, 0], 0]);
     cache.destroy();
   });
 

@@ -55,7 +55,7 @@ describe('append(), which submits by itself, takes its tokens back', () => {
     const gone = destroyedRow(device);
     const error = await failure(GpuError, () => cache.append({ k: gone, v: gone }));
     expect(error.message).toMatch(/^append: .*destroyed/s);
-    expect([cache.kvLens(), cache.appendsRecorded(0)]).toEqual([[2], 2]);
+    expect([cache.kvLens(), cache.lengths.appends(0)]).toEqual([[2], 2]);
     await device.idle(); // told once, and by that call
 
     await cache.append({ k: row(1), v: row(4) });
@@ -196,7 +196,7 @@ describe('an append that cannot be recorded is not counted', () => {
     const { cache, row } = await twoTokens(device);
     const append = await cache.bindAppend({ k: row(3), v: row(3) });
     expect(await message(ShapeError, () => append.record(targetOf(device)))).toMatch(expected);
-    expect([cache.kvLens(), cache.appendsRecorded(0)]).toEqual([[2], 2]);
+    expect([cache.kvLens(), cache.lengths.appends(0)]).toEqual([[2], 2]);
     await device.idle();
   });
 

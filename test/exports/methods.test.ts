@@ -120,11 +120,9 @@ const BARE = /^(GqaDevice|KvCache|Decoder|Rope)\.(destroy|assertUsable|assertAli
 
 /** Methods that are not in the declarations. */
 const INTERNAL = ['GqaDevice.onIdle', 'GqaDevice.onNextIdle', 'GqaDevice.advise'].concat([
-  'KvCache.appendsRecorded',
   'KvCache.recordAppend',
   'KvCache.noteRead',
   'KvCache.recordCopies',
-  'KvCache.reservePages',
   'Rope.range',
 ]);
 

@@ -148,6 +148,7 @@ describe('registersConsts', () => {
       ONE_BLOCK: true,
       MASKED: false,
       SHAPED: false,
+      SINK_TOKENS: 0,
       HIDES: false,
       WG_SIZE: 64,
       LANES: 8,

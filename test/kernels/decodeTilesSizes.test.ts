@@ -109,6 +109,7 @@ describe('tilesConsts', () => {
       ONE_BLOCK: false,
       MASKED: false,
       SHAPED: false,
+      SINK_TOKENS: 0,
       HIDES: false,
       WG_SIZE: 64,
       TILE: 16,

@@ -15,6 +15,8 @@ import { checkVariant, chooseIn, fusedKernel, type FusedTemplate } from '../../s
 import type { Kernel } from '../../src/kernels/kernel.ts';
 import type { CacheFormat } from '../../src/kernels/lib.ts';
 import { plainAv, plainScores, plainSoftmax } from '../../src/kernels/plain.ts';
+import { MATMUL_VARIANTS } from '../../bench/studies/prefill.ts';
+import { matmul } from '../../src/kernels/probe/matmul.ts';
 import { readStream } from '../../src/kernels/probe/readStream.ts';
 import { checkShape, type GqaShape, type ShapeOptions } from '../../src/kernels/shape.ts';
 import { subgroupProbe } from '../../src/kernels/probe/subgroupProbe.ts';
@@ -227,6 +229,12 @@ const FEATURE_PROBLEMS: readonly [GqaShape, CacheFormat][] = (
   ] as const
 ).map((features) => [shapeOf(64, { numQHeads: 4, qLen: 3, features }), F16]);
 
+/** Windows in a ring of their own, of which two kernels read scales too. */
+const RING_PROBLEMS: readonly [GqaShape, CacheFormat][] = KV_TYPES.map((kType) => [
+  shapeOf(64, { numQHeads: 4, qLen: 3, features: { window: 100, sinkTokens: 4 } }),
+  { kType, vType: kType, ring: { slots: 112, sinkSlots: 4 } },
+]);
+
 function groupsInAll(name: string, problems: readonly [GqaShape, CacheFormat][]): KernelGroup[] {
   const templates = [
     ['tiles', 'nothing'],
@@ -258,6 +266,11 @@ export const KERNEL_GROUPS: readonly KernelGroup[] = [
   group('read_stream', 'nothing', () =>
     [64, 256].flatMap((wgSize) => [16, 1 << 20, 1 << 30].map((bytes) => readStream(bytes, wgSize))),
   ),
+  group('matmul', 'nothing', () =>
+    MATMUL_VARIANTS.map((variant) => matmul({ m: 1024, n: 1024, k: 1024 }, variant).kernel),
+  ),
+  ...groupsInAll('rings', RING_PROBLEMS),
+  group('copies from another segment', 'nothing', () => [forkRows({ across: true })]),
   group('subgroup_probe', 'subgroups', () =>
     [4, 64, 256].flatMap((wgSize) => [2, 4].map((lanes) => subgroupProbe({ wgSize, lanes }))),
   ),
