@@ -74,9 +74,11 @@ async function create({ kernel, qLen, segments, ...own }: Setup) {
       const k = normals(seed, HEADS * numTokens * SHAPE.headDim);
       const v = normals(seed + 1, HEADS * numTokens * SHAPE.headDim);
       const buffers = { k: uploadStorage(device, 'k', k), v: uploadStorage(device, 'v', v) };
-      await Promise.all(
+      const settled = await Promise.allSettled(
         [0, 1].map((layer) => cache.append({ layer, ...buffers, numTokens }, { numTokens: counts })),
       );
+      // Both have ended before anything is made of an error of one.
+      for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
       history.append(k, v, numTokens, counts);
       for (const buffer of Object.values(buffers)) buffer.destroy();
     },
