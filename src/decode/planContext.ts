@@ -156,7 +156,7 @@ export function planContext(
   }
   // Items are workgroups of one dispatch: those with a state, and one for each sequence that is not split.
   const most = Math.min(fitting, shape.batch * maxSplits * ranges, facts.maxGrid - shape.batch);
-  const room = Math.max(least, fixedSplits ? most : Math.min(most, filling));
+  const room = Math.max(least, fixedSplits ? most : Math.min(most, filling * segments));
   const maxPartials = room > 1 ? room : 0; // a split alone is none
   return {
     shape,

@@ -102,8 +102,9 @@ function checkPartials({ maxPartials }: PlanContext, live: Live, splitLen: numbe
 function smallestFitting(context: PlanContext, live: Live, qLen: number, longest: number): number {
   const { shape, variant, slots, wholeLen, minSplitLen, maxSplits, maxPartials } = context;
   const perItem = workgroupsPerItem(shape, variant, qLen);
+  const busiestOf = (context.layout.segments ?? 1) > 1 ? mostInSegment : itemsOf;
   const fits = (splitLen: number) =>
-    itemsOf(live, splitLen) * perItem <= slots && partialsOf(live, splitLen) <= maxPartials;
+    busiestOf(live, splitLen) * perItem <= slots && partialsOf(live, splitLen) <= maxPartials;
   if (longest <= wholeLen) return wholeLen;
   const least = Math.max(minSplitLen, roundUp(Math.ceil(longest / maxSplits)));
   let low = least / SPLIT_GRAIN;
@@ -120,6 +121,15 @@ function itemsOf(live: Live, splitLen: number): number {
   let items = 0;
   for (const ranges of live) items += splitsOf(ranges, splitLen);
   return items;
+}
+
+/** Items of the segment that has the most: segments are dispatches, which run one after the other. */
+function mostInSegment(live: Live, splitLen: number): number {
+  const items = new Map<number, number>();
+  for (const { begin, end, segment = 0 } of live.flat()) {
+    items.set(segment, (items.get(segment) ?? 0) + Math.ceil((end - begin) / splitLen));
+  }
+  return Math.max(0, ...items.values());
 }
 
 function partialsOf(live: Live, splitLen: number): number {

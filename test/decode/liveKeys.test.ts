@@ -102,6 +102,25 @@ describe('plans with windows and sink tokens', () => {
   });
 });
 
+test('each segment of a long sequence fills the device, for they are dispatched one after the other', () => {
+  const shape = checkShape({ numQHeads: 8, numKvHeads: 2, headDim: 64 });
+  const tokens = 2 ** 18;
+  const options = { numKvHeads: 2, headDim: 64, capacity: tokens, pageSize: 256, kType: 'f16' } as const;
+  const pages = Array.from({ length: tokens / 256 }, (_, page) => page);
+  const workgroups = [1, 4].map((segments) => {
+    const bytes = (tokens * 2 * 64 * 2) / segments;
+    const layout = cacheLayout(options, { maxBindingBytes: bytes, maxBufferBytes: bytes });
+    expect(layout.segments).toBe(segments);
+    const context = planContext(shape, layout, GPU_FACTS);
+    const { parts } = planDecode(context, [tokens], {}, { lists: [pages], versions: [0] });
+    expect(parts).toHaveLength(segments);
+    return Math.min(...parts.map(({ grid: [x, y, z] }) => x * y * z)) / context.slots;
+  });
+  // As many as fill it, in whole grains.
+  for (const share of workgroups) expect(share).toBeGreaterThan(0.8);
+  for (const share of workgroups) expect(share).toBeLessThanOrEqual(1);
+});
+
 test('a sequence that its window has left behind is two ranges, and one before', () => {
   const shape = checkShape({
     numQHeads: 1,
