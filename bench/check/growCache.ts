@@ -7,7 +7,7 @@ import type { StoredProblem } from '../../src/reference/problem.ts';
  * is reset after that and gets its own. The tokens are those that the cache's types hold exactly.
  */
 export async function growCache(cache: KvCache, problem: StoredProblem): Promise<void> {
-  const { kvLens, batch, numKvHeads, capacity } = problem;
+  const { kvLens, batch } = problem;
   const last = batch - 1;
   const half = kvLens.map((kvLen) => Math.floor(kvLen / 2));
   const none = kvLens.map(() => 0);
@@ -16,13 +16,7 @@ export async function growCache(cache: KvCache, problem: StoredProblem): Promise
     const most = Math.max(...counts);
     if (most === 0) return;
     const rowsOf = (name: string, values: Float32Array, dim: number) => {
-      const rows = new Float32Array(batch * numKvHeads * most * dim);
-      counts.forEach((count, b) => {
-        for (let head = 0; head < numKvHeads; head++) {
-          const start = ((source(b) * numKvHeads + head) * capacity + from[b]!) * dim;
-          rows.set(values.subarray(start, start + count * dim), (b * numKvHeads + head) * most * dim);
-        }
-      });
+      const rows = tokenRows({ ...problem, values, dim }, from, counts, source);
       return uploadStorage(cache.device, name, rows);
     };
     const k = rowsOf('k', problem.k, problem.headDim);
@@ -41,4 +35,28 @@ export async function growCache(cache: KvCache, problem: StoredProblem): Promise
   }
   await append(last > 0 ? none.with(0, half[0]!) : none, half);
   await append(half, kvLens);
+}
+
+/** Values of K or V, [B, Hkv, capacity, dim]. */
+interface Values extends Pick<StoredProblem, 'batch' | 'numKvHeads' | 'capacity'> {
+  readonly values: Float32Array;
+  readonly dim: number;
+}
+
+/** The rows of `counts[b]` tokens from `from[b]` on, of the sequence `source(b)`: [B, Hkv, the most of them, dim]. */
+export function tokenRows(
+  { batch, numKvHeads, capacity, values, dim }: Values,
+  from: readonly number[],
+  counts: readonly number[],
+  source = (b: number) => b,
+): Float32Array<ArrayBuffer> {
+  const most = Math.max(...counts);
+  const rows = new Float32Array(batch * numKvHeads * most * dim);
+  counts.forEach((count, b) => {
+    for (let head = 0; head < numKvHeads; head++) {
+      const start = ((source(b) * numKvHeads + head) * capacity + from[b]!) * dim;
+      rows.set(values.subarray(start, start + count * dim), (b * numKvHeads + head) * most * dim);
+    }
+  });
+  return rows;
 }

@@ -39,7 +39,7 @@ export interface ProblemPlaces {
 }
 
 /** How to run a problem. */
-export interface RunOptions extends Omit<PlanOptions, 'smScale' | 'qLens' | 'treeMasks'> {
+export interface RunOptions extends Omit<PlanOptions, 'smScale' | 'qLens' | 'firstKeys' | 'treeMasks'> {
   readonly places?: ProblemPlaces;
   readonly kernel?: KernelChoice;
   readonly variant?: FusedVariant;

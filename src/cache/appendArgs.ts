@@ -99,8 +99,8 @@ export function checkAppend(
     ...turns.ranges,
   };
   const { segments } = cache.layers[layer]!;
+  const written = ['k_cache', 'v_cache', ...(turns.ranges.q ? ['q'] : [])];
   for (const { k, v } of segments) {
-    const written = turns.ranges.q ? ['k_cache', 'v_cache', 'q'] : ['k_cache', 'v_cache'];
     checkWritten(where, written, { ...ranges, k_cache: k, v_cache: v });
   }
   return { layer, numTokens, heads, grid, ranges, places, turns };

@@ -1,13 +1,11 @@
 // appendRuns.ts: an append to a cache of several segments, cut where the pages of its tokens change from one to another.
 
+import type { TokenRun } from '../kernels/appendKv.ts';
+
 /** What of an append one dispatch does: in one segment, of each sequence some tokens in a row. */
-export interface AppendRun {
+export interface AppendRun extends TokenRun {
   readonly segment: number;
-  /** [B]: new tokens of each sequence before those of this run. */
-  readonly skipped: Uint32Array;
-  /** [B]: tokens of this run. */
-  readonly taken: Uint32Array;
-  /** The most of them. */
+  /** The most tokens that a sequence has of it. */
   readonly most: number;
 }
 

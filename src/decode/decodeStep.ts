@@ -103,7 +103,8 @@ export class DecodeStep {
     if (!ring) return;
     const written = this.#decoder.cache.lengths.written(this.#layer);
     for (let b = 0; b < kvLens.length; b++) {
-      const [kvLen, qLen] = [kvLens[b]!, qLens[b]!];
+      const kvLen = kvLens[b]!;
+      const qLen = qLens[b]!;
       checkWindow(
         this.#layer,
         b,

@@ -185,7 +185,8 @@ export function setAppendedPages(
   let at = firsts + batch;
   for (let b = 0; b < batch; b++) {
     const pages = tables.pagesOf(b);
-    const [held, numTokens] = [words[lens + b]!, words[lens + batch + b]!];
+    const held = words[lens + b]!;
+    const numTokens = words[lens + batch + b]!;
     const before = Math.floor(held / pageSize);
     const end = numTokens === 0 ? before : Math.ceil((held + numTokens) / pageSize);
     words[firsts + b] = at - lens - before; // below 0 wraps, and back again where the shader adds a token's page

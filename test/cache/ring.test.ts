@@ -16,7 +16,7 @@ import {
 import { normals } from '../../src/numbers/random.ts';
 import { storeProblem } from '../../src/reference/problem.ts';
 import { expectClose } from '../support/attend.ts';
-import { HEADS, History, Q_HEADS, SHAPE } from '../support/cacheHistory.ts';
+import { appendRandom, History, Q_HEADS, SHAPE } from '../support/cacheHistory.ts';
 import { testDevice } from '../support/device.ts';
 
 const device = await testDevice();
@@ -39,20 +39,7 @@ async function create(
   return {
     cache,
     history,
-    async append(counts: readonly number[], seed: number): Promise<void> {
-      const numTokens = Math.max(1, ...counts);
-      const [k, v] = [0, 1].map((n) => normals(seed + n, HEADS * numTokens * SHAPE.headDim)) as [
-        Float32Array<ArrayBuffer>,
-        Float32Array<ArrayBuffer>,
-      ];
-      const buffers = { k: uploadStorage(device, 'k', k), v: uploadStorage(device, 'v', v) };
-      const both = [0, 1].map((layer) =>
-        cache.append({ layer, ...buffers, numTokens }, { numTokens: counts }),
-      );
-      await Promise.all(both);
-      history.append(k, v, numTokens, counts);
-      for (const buffer of Object.values(buffers)) buffer.destroy();
-    },
+    append: (counts: readonly number[], seed: number) => appendRandom(cache, history, counts, seed),
     async decode(kvLens: readonly number[], qLens: readonly number[]): Promise<void> {
       device.gpu.queue.writeBuffer(o, 0, new Float32Array(o.size / 4).fill(NaN));
       device.gpu.queue.writeBuffer(lse, 0, new Float32Array(lse.size / 4).fill(NaN));

@@ -20,7 +20,7 @@ import {
 import { normals } from '../../src/numbers/random.ts';
 import { storeProblem } from '../../src/reference/problem.ts';
 import { expectClose } from '../support/attend.ts';
-import { HEADS, History, Q_HEADS, SHAPE } from '../support/cacheHistory.ts';
+import { appendRandom, History, Q_HEADS, SHAPE } from '../support/cacheHistory.ts';
 import { ownDevice } from '../support/ownDevice.ts';
 
 /** A device on which a binding has as many bytes at most, as far as the library knows. */
@@ -69,19 +69,7 @@ async function create({ kernel, qLen, segments, ...own }: Setup) {
   return {
     cache,
     history,
-    async append(counts: readonly number[], seed: number): Promise<void> {
-      const numTokens = Math.max(1, ...counts);
-      const k = normals(seed, HEADS * numTokens * SHAPE.headDim);
-      const v = normals(seed + 1, HEADS * numTokens * SHAPE.headDim);
-      const buffers = { k: uploadStorage(device, 'k', k), v: uploadStorage(device, 'v', v) };
-      const settled = await Promise.allSettled(
-        [0, 1].map((layer) => cache.append({ layer, ...buffers, numTokens }, { numTokens: counts })),
-      );
-      // Both have ended before anything is made of an error of one.
-      for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
-      history.append(k, v, numTokens, counts);
-      for (const buffer of Object.values(buffers)) buffer.destroy();
-    },
+    append: (counts: readonly number[], seed: number) => appendRandom(cache, history, counts, seed),
     async decode(kvLens: readonly number[], qLens: readonly number[]): Promise<number> {
       for (const out of [o, lse])
         device.gpu.queue.writeBuffer(out, 0, new Float32Array(out.size / 4).fill(NaN));

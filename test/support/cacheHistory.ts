@@ -1,4 +1,6 @@
 // cacheHistory.ts: all that was ever appended to the sequences of a cache, by which what a cache kept of it is judged.
+import { uploadStorage, type KvCache } from '../../src/index.ts';
+import { normals } from '../../src/numbers/random.ts';
 
 export const SHAPE = { batch: 3, numKvHeads: 2, headDim: 16, capacity: 400 } as const;
 export const HEADS = SHAPE.batch * SHAPE.numKvHeads;
@@ -31,4 +33,24 @@ export class History {
     this.lens[to] = this.lens[from]!;
     this.written[to] = this.written[from]!;
   }
+}
+
+/** Appends random rows to both layers of a cache, and to its history when both have taken them; throws what one of them threw. */
+export async function appendRandom(
+  cache: KvCache,
+  history: History,
+  counts: readonly number[],
+  seed: number,
+): Promise<void> {
+  const numTokens = Math.max(1, ...counts);
+  const k = normals(seed, HEADS * numTokens * SHAPE.headDim);
+  const v = normals(seed + 1, HEADS * numTokens * SHAPE.headDim);
+  const buffers = { k: uploadStorage(cache.device, 'k', k), v: uploadStorage(cache.device, 'v', v) };
+  const settled = await Promise.allSettled(
+    [0, 1].map((layer) => cache.append({ layer, ...buffers, numTokens }, { numTokens: counts })),
+  );
+  for (const buffer of Object.values(buffers)) buffer.destroy();
+  // Both have ended before anything is made of an error of one.
+  for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason;
+  history.append(k, v, numTokens, counts);
 }
