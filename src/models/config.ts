@@ -66,6 +66,16 @@ export function shapeFromConfig(config: unknown, where: string): ConfigShape {
   };
 }
 
+/** What each layer of a config.json keeps, one after the other; throws as `shapeFromConfig`. */
+export function kvLayersFromConfig(config: unknown, where: string): readonly KvLayer[] {
+  const file = openConfig(config, where);
+  const layers = required(file, layerNames(file), SHAPE_LIMITS.layers).value;
+  const hidden = required(file, HIDDEN, SHAPE_LIMITS.hiddenSize);
+  const qHeads = required(file, headNames(file), SHAPE_LIMITS.heads);
+  const kvHeads = findKvHeads(file, layers, qHeads);
+  return keptByLayers(file, kvHeads.perLayer, findHeadDim(file, hidden, qHeads).value).layers;
+}
+
 /** The sizes that the file leaves to its class. */
 function defaultNotes({ own }: ConfigFile, sizes: readonly Found[]): string[] {
   return sizes.filter(({ name }) => !isGiven(own[name])).map(({ name, note }) => `${name} ${note}`);

@@ -1,6 +1,7 @@
 // family.ts: what is said of a model family: what its config.json means, and the format of its checkpoints.
 import type { ConfigFile, Fields } from '../configFields.ts';
 import type { LayerRule } from '../layerRules.ts';
+import type { DecoderFormat } from './decoderFormat.ts';
 import type { HeadCounts, SlotOrder } from './headSlots.ts';
 
 /** Models of one architecture: all that `gqa kv` and `gqa convert` know of them and not of others. */
@@ -10,6 +11,8 @@ export interface Family {
   readonly types: Readonly<Record<string, TypeRules>>;
   /** Formats of its checkpoints; none where conversion knows none. Several are told apart by tensor names and config. */
   readonly formats: readonly CheckpointFormat[];
+  /** Its decoder-only models as whole models; none where only their attention is known. */
+  readonly decoders?: readonly DecoderFormat[];
 }
 
 /** What is true of the config.json files of one model type. All else is read from the fields that types share. */

@@ -1,6 +1,23 @@
 // gemma.ts: Gemma, in Llama's format with norms that count from one; from Gemma 2 on most layers see a window.
 import type { Family } from './family.ts';
-import { llamaFormat } from './format.ts';
+import { LLAMA_DECODER, llamaDecoder } from './decoders.ts';
+import { MODULE } from './family.ts';
+import { llamaFormat, ropeNumber } from './format.ts';
+
+const GEMMA_DECODER = {
+  tied: true,
+  scalesEmbedding: true,
+  norm: { ...LLAMA_DECODER.norm, fromOne: true },
+  activation: { fields: ['hidden_activation', 'hidden_act'], usual: 'gelu_pytorch_tanh' },
+} as const;
+
+/** From Gemma 2 on there are norms behind attention and the feed-forward network too. */
+const FOUR_NORMS = {
+  attention: `layers.${MODULE}.input_layernorm.weight`,
+  afterAttention: `layers.${MODULE}.post_attention_layernorm.weight`,
+  mlp: `layers.${MODULE}.pre_feedforward_layernorm.weight`,
+  afterMlp: `layers.${MODULE}.post_feedforward_layernorm.weight`,
+};
 
 export const GEMMA: Family = {
   name: 'gemma',
@@ -46,5 +63,19 @@ export const GEMMA: Family = {
       defaults: { num_key_value_heads: 4, head_dim: 256, sliding_window: 4096, sliding_window_pattern: 2 },
     },
   },
+  decoders: [
+    llamaDecoder(['gemma'], GEMMA_DECODER),
+    llamaDecoder(['gemma2'], {
+      ...GEMMA_DECODER,
+      norms: FOUR_NORMS,
+      defaults: { attn_logit_softcapping: 50, final_logit_softcapping: 30, query_pre_attn_scalar: 256 },
+    }),
+    llamaDecoder(['gemma3'], {
+      ...GEMMA_DECODER,
+      norms: FOUR_NORMS,
+      localRope: (config) => ({ base: ropeNumber(config, 'rope_local_base_freq') ?? 10_000 }),
+      defaults: { query_pre_attn_scalar: 256, rope_theta: 1_000_000 },
+    }),
+  ],
   formats: [{ ...llamaFormat('gemma', 'gemma2', 'gemma3'), normsCountFromOne: true }],
 };

@@ -1,5 +1,5 @@
 // gptNeox.ts: GPT-NeoX and Pythia.
-import type { Family } from './family.ts';
+import { MODULE, type Family } from './family.ts';
 import {
   fused,
   NEOX,
@@ -15,6 +15,26 @@ import { MHA } from './types.ts';
 export const GPT_NEOX: Family = {
   name: 'gpt-neox',
   types: { gpt_neox: MHA, gpt_neox_japanese: MHA },
+  decoders: [
+    {
+      modelTypes: ['gpt_neox'],
+      embedding: 'embed_in.weight',
+      finalNorm: 'final_layer_norm.weight',
+      norms: {
+        attention: `layers.${MODULE}.input_layernorm.weight`,
+        mlp: `layers.${MODULE}.post_attention_layernorm.weight`,
+      },
+      mlp: {
+        up: `layers.${MODULE}.mlp.dense_h_to_4h.weight`,
+        down: `layers.${MODULE}.mlp.dense_4h_to_h.weight`,
+      },
+      head: 'embed_out.weight',
+      tied: false,
+      norm: { kind: 'layer', fields: ['layer_norm_eps'], usualEps: 1e-5 },
+      activation: { fields: ['hidden_act'], usual: 'gelu' },
+      parallel: (config) => config['use_parallel_residual'] !== false,
+    },
+  ],
   formats: [
     {
       name: 'gpt-neox',

@@ -45,6 +45,7 @@ import { T5 } from './t5.ts';
 import { WHISPER } from './whisper.ts';
 import { WITHOUT_HEADS } from './withoutHeads.ts';
 import { ZAMBA } from './zamba.ts';
+import type { DecoderFormat } from './decoderFormat.ts';
 import { tableName, type CheckpointFormat, type Family, type TypeRules } from './family.ts';
 
 /** Every family. Where config.json names no known type, formats of the same tensor names are tried in this order. */
@@ -95,6 +96,14 @@ export const FAMILIES: readonly Family[] = [
 
 /** The formats of checkpoints that conversion knows. */
 export const FORMATS: readonly CheckpointFormat[] = FAMILIES.flatMap(({ formats }) => formats);
+
+/** The decoder-only models that are known as a whole. */
+export const DECODERS: readonly DecoderFormat[] = FAMILIES.flatMap(({ decoders = [] }) => decoders);
+
+/** That of a type, as `typeOf` gives it, and a config. */
+export function decoderOf(type: string, fields: Fields): DecoderFormat | undefined {
+  return DECODERS.find(({ modelTypes, when }) => modelTypes.includes(type) && when?.(fields) !== false);
+}
 
 const RULES: ReadonlyMap<string, TypeRules> = new Map(FAMILIES.flatMap(({ types }) => Object.entries(types)));
 const UNWRITTEN = [...RULES].flatMap(([type, { isOf }]) => (isOf ? [{ type, isOf }] : []));

@@ -1,5 +1,6 @@
 // llama.ts: Llama, whose format many took; Llama 4, some of whose layers see chunks; Llama 3.2 Vision.
 import type { Family } from './family.ts';
+import { llamaDecoder } from './decoders.ts';
 import { llamaFormat } from './format.ts';
 import { noRopeRule } from './noRope.ts';
 import { SEVEN_BILLION } from './types.ts';
@@ -23,4 +24,5 @@ export const LLAMA: Family = {
     },
   },
   formats: [llamaFormat('llama')],
+  decoders: [llamaDecoder(['llama'])],
 };

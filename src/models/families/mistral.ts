@@ -1,5 +1,6 @@
 // mistral.ts: Mistral, Mixtral and Ministral, whose window is that of every layer; Mistral 4, of latent attention.
 import type { Family } from './family.ts';
+import { llamaDecoder } from './decoders.ts';
 import { llamaFormat } from './format.ts';
 import { LATENT, SEVEN_BILLION } from './types.ts';
 
@@ -17,4 +18,5 @@ export const MISTRAL: Family = {
     mistral4: LATENT,
   },
   formats: [llamaFormat('mistral', 'mixtral')],
+  decoders: [llamaDecoder(['mistral'])],
 };

@@ -1,5 +1,6 @@
 // nanochat.ts: nanochat, and its port to huggingface/transformers: q and k have norms without weights.
 import type { Fields } from '../configFields.ts';
+import { LLAMA_DECODER, llamaDecoder } from './decoders.ts';
 import { MODULE, type Family, type PartSpec } from './family.ts';
 import { IN_CONFIG, LLAMA, LLAMA_PARTS, ROTARY, selfAttention, separate } from './format.ts';
 
@@ -33,6 +34,17 @@ function isNative({ model_type, sequence_len, n_kv_head }: Fields): boolean {
 
 export const NANOCHAT: Family = {
   name: 'nanochat',
+  decoders: [
+    llamaDecoder(['nanochat'], {
+      mlp: { up: `layers.${MODULE}.mlp.fc1.weight`, down: `layers.${MODULE}.mlp.fc2.weight` },
+      norms: {},
+      norm: { ...LLAMA_DECODER.norm, bare: true, afterEmbedding: true },
+      activation: { fields: ['hidden_act'], usual: 'relu2' },
+      turnsBack: true,
+      defaults: { final_logit_softcapping: 15 },
+      when: (config) => !isNative(config),
+    }),
+  ],
   types: { nanochat: { isMha: true, isOf: isNative } },
   formats: [
     {

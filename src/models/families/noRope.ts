@@ -4,6 +4,14 @@ import type { LayerKind } from '../kvLayers.ts';
 import { SHAPE_LIMITS } from '../limits.ts';
 import type { WindowRule } from './family.ts';
 
+/** Whether a layer has rotary positions. */
+export function hasRope(file: ConfigFile, layer: number): boolean {
+  const list = listOf(file, 'no_rope_layers');
+  if (list && list.length > 0) return list[layer] !== 0;
+  const n = optional(file, ['no_rope_layer_interval'], SHAPE_LIMITS.layers)?.value ?? 4;
+  return (layer + 1) % n !== 0;
+}
+
 /** The kinds of layers with rotary positions and without. A list says which are which (1 for rotary), or every n-th has none. */
 export function noRopeRule(
   file: ConfigFile,

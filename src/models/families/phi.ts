@@ -2,7 +2,8 @@
 import { optional, type ConfigFile } from '../configFields.ts';
 import { attendingAt, localAt, type LayerRule } from '../layerRules.ts';
 import { SHAPE_LIMITS } from '../limits.ts';
-import type { Family, TypeRules, WindowRule, WindowSizes } from './family.ts';
+import { LLAMA_DECODER, llamaDecoder } from './decoders.ts';
+import { MODULE, type Family, type TypeRules, type WindowRule, type WindowSizes } from './family.ts';
 import { fused, IN_CONFIG, LLAMA, ROTARY, ropeNumber, selfAttention } from './format.ts';
 import { MHA } from './types.ts';
 
@@ -41,6 +42,12 @@ export const PHI: Family = {
     phi4flash: PHI4_FLASH,
     phimoe: { defaults: { num_key_value_heads: 8 }, isAllLocal: true },
   },
+  decoders: [
+    llamaDecoder(['phi3'], {
+      mlp: { gateUp: `layers.${MODULE}.mlp.gate_up_proj.weight`, down: LLAMA_DECODER.mlp.down },
+      norm: { ...LLAMA_DECODER.norm, usualEps: 1e-5 },
+    }),
+  ],
   formats: [
     {
       name: 'phi3',

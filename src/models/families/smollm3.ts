@@ -1,7 +1,8 @@
 // smollm3.ts: SmolLM3, whose layers without rotary positions are local.
 import { flag } from '../configFields.ts';
 import type { Family } from './family.ts';
-import { noRopeRule } from './noRope.ts';
+import { llamaDecoder } from './decoders.ts';
+import { hasRope, noRopeRule } from './noRope.ts';
 
 export const SMOLLM3: Family = {
   name: 'smollm3',
@@ -15,4 +16,5 @@ export const SMOLLM3: Family = {
     },
   },
   formats: [],
+  decoders: [llamaDecoder(['smollm3'], { tied: true, isRotary: hasRope })],
 };

@@ -1,0 +1,46 @@
+// lib inputs_layer: rows less their mean, normalised by their deviation, times gains; what a norm adds is in the product's bias.
+// gains: [X4] f32 as vec4s.
+
+@group(0) @binding(5) var<storage, read> gains: array<vec4<f32>>;
+
+var<private> norm_scales: array<f32, ROWS>;
+var<private> norm_means: array<f32, ROWS>;
+
+fn prepare(first: u32, lane: u32) {
+  let width = f32(numbers.width);
+  for (var r = 0u; r < ROWS; r++) { // unroll
+    var sum = 0.0;
+    for (var i = lane; i < X4; i += WG_SIZE) {
+      sum += dot(x[(first + r) * X4 + i], vec4<f32>(1.0));
+    }
+    partials[r * WG_SIZE + lane] = sum;
+  }
+  join_partials(lane);
+  for (var r = 0u; r < ROWS; r++) { // unroll
+    norm_means[r] = partials[r * WG_SIZE] / width;
+  }
+  workgroupBarrier();
+  for (var r = 0u; r < ROWS; r++) { // unroll
+    var sum = 0.0;
+    for (var i = lane; i < X4; i += WG_SIZE) {
+      // What is past the row's end is no part of it.
+      let there = vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(numbers.width);
+      let four = select(vec4<f32>(), x[(first + r) * X4 + i] - norm_means[r], there);
+      sum += dot(four, four);
+    }
+    partials[r * WG_SIZE + lane] = sum;
+  }
+  join_partials(lane);
+  for (var r = 0u; r < ROWS; r++) { // unroll
+    norm_scales[r] = inverseSqrt(partials[r * WG_SIZE] / width + numbers.eps);
+  }
+  workgroupBarrier();
+}
+
+fn input(row: u32, i: u32, r: u32) -> vec4<f32> {
+  return (x[row * X4 + i] - norm_means[r]) * gains[i];
+}
+
+fn input_scale(r: u32) -> f32 {
+  return norm_scales[r];
+}

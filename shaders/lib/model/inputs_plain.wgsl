@@ -1,0 +1,12 @@
+// lib inputs_plain: rows as they are.
+
+fn prepare(first: u32, lane: u32) {
+}
+
+fn input(row: u32, i: u32, r: u32) -> vec4<f32> {
+  return x[row * X4 + i];
+}
+
+fn input_scale(r: u32) -> f32 {
+  return 1.0;
+}

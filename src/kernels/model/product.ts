@@ -1,0 +1,154 @@
+// product.ts: rows times a matrix of weights (shaders/model/product.wgsl).
+import actGeluErf from '../../../shaders/lib/model/act_gelu_erf.wgsl?raw';
+import actGeluTanh from '../../../shaders/lib/model/act_gelu_tanh.wgsl?raw';
+import actRelu from '../../../shaders/lib/model/act_relu.wgsl?raw';
+import actReluSquared from '../../../shaders/lib/model/act_relu_squared.wgsl?raw';
+import actSilu from '../../../shaders/lib/model/act_silu.wgsl?raw';
+import biasAdded from '../../../shaders/lib/model/bias_added.wgsl?raw';
+import biasNone from '../../../shaders/lib/model/bias_none.wgsl?raw';
+import inputsLayer from '../../../shaders/lib/model/inputs_layer.wgsl?raw';
+import inputsPlain from '../../../shaders/lib/model/inputs_plain.wgsl?raw';
+import inputsRms from '../../../shaders/lib/model/inputs_rms.wgsl?raw';
+import joinPartials from '../../../shaders/lib/model/join_partials.wgsl?raw';
+import resultsActivated from '../../../shaders/lib/model/results_activated.wgsl?raw';
+import resultsCapped from '../../../shaders/lib/model/results_capped.wgsl?raw';
+import resultsGated from '../../../shaders/lib/model/results_gated.wgsl?raw';
+import resultsSums from '../../../shaders/lib/model/results_sums.wgsl?raw';
+import sumsFour from '../../../shaders/lib/model/sums_four.wgsl?raw';
+import sumsOne from '../../../shaders/lib/model/sums_one.wgsl?raw';
+import writeAdded from '../../../shaders/lib/model/write_added.wgsl?raw';
+import writeSet from '../../../shaders/lib/model/write_set.wgsl?raw';
+import writeTwo from '../../../shaders/lib/model/write_two.wgsl?raw';
+import source from '../../../shaders/model/product.wgsl?raw';
+import { structLayout } from '../../device/structs.ts';
+import { link } from '../../device/wgsl.ts';
+import type { Grid, Kernel } from '../kernel.ts';
+import { MODEL_STEP } from './modelStep.ts';
+import { blocksOf, TILE, WEIGHTS_LIB, type MatrixSizes } from './weightsLib.ts';
+
+/** What a norm in front of a product does. `layer` subtracts the mean too. */
+export type NormKind = 'rms' | 'layer';
+
+/** Names are those of transformers' ACT2FN. */
+export type Activation = 'silu' | 'gelu_tanh' | 'gelu_erf' | 'relu' | 'relu_squared';
+
+/** What a product does besides. */
+export interface ProductForm {
+  /** Default: rows are taken as they are. */
+  readonly norm?: NormKind;
+  readonly bias: boolean;
+  /** What becomes of the sums: `capped` softly, or an activation: of the sums, or of the gate where there are two matrices. */
+  readonly results: 'sums' | 'capped' | Activation;
+  /** What happens to results: they are written, added to what is there, or written to two buffers, queries apart from the rest. */
+  readonly writes: 'set' | 'added' | 'two';
+}
+
+/** Sizes of its workgroups, by a device's profile. */
+export interface ProductVariant {
+  /** Rows that share a reading of the weights: a power of two. */
+  readonly rows: number;
+  /** Parts of the inputs that invocations of one workgroup take: a power of two. */
+  readonly slices: number;
+}
+
+const ACTIVATIONS: Readonly<Record<Activation, string>> = {
+  silu: actSilu,
+  gelu_tanh: actGeluTanh,
+  gelu_erf: actGeluErf,
+  relu: actRelu,
+  relu_squared: actReluSquared,
+};
+
+export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as readonly Activation[];
+
+const NORMS = { rms: [inputsRms, joinPartials], layer: [inputsLayer, joinPartials] } as const;
+
+/** Sums of so many rows are kept in one place each: four would not fit registers. */
+const MANY_ROWS = 4;
+
+const WRITES: Readonly<Record<ProductForm['writes'], string>> = {
+  set: writeSet,
+  added: writeAdded,
+  two: writeTwo,
+};
+
+/** Elements from a row to the next, of inputs and of results; with two buffers a row of the first is full. */
+export interface ProductRows {
+  readonly inputStride: number;
+  readonly stride: number;
+  readonly others?: number;
+}
+
+/** The linked kernel. */
+export function product(
+  sizes: MatrixSizes,
+  form: ProductForm,
+  { rows, slices }: ProductVariant,
+  { inputStride, stride, others }: ProductRows,
+): Kernel {
+  const { matrices, type } = sizes;
+  const libs = [
+    MODEL_STEP,
+    WEIGHTS_LIB[type],
+    ...(form.norm ? NORMS[form.norm] : [inputsPlain]),
+    rows >= MANY_ROWS ? sumsOne : sumsFour,
+    form.bias ? biasAdded : biasNone,
+    ...resultLibs(form.results, matrices),
+    WRITES[form.writes],
+  ];
+  const consts = {
+    X4: inputStride / 4,
+    Y: stride,
+    BLOCKS: blocksOf(sizes),
+    MATRICES: matrices,
+    TILE,
+    SLICES: slices,
+    ROWS: rows,
+    SUMS: rows * matrices,
+    ...(others !== undefined && { OTHERS: others }),
+  };
+  return { name: 'product', source: link({ kernel: source, libs, consts }) };
+}
+
+function resultLibs(results: ProductForm['results'], matrices: number): string[] {
+  if (results === 'sums') return [resultsSums];
+  if (results === 'capped') return [resultsCapped];
+  return [matrices === 2 ? resultsGated : resultsActivated, ACTIVATIONS[results]];
+}
+
+/** Workgroups for so many tiles and rows. */
+export function productGrid(tiles: number, rows: number, variant: ProductVariant): Grid {
+  return [tiles, Math.ceil(rows / variant.rows), 1];
+}
+
+const NUMBERS = structLayout(source, 'ProductNumbers', {
+  first: 'u32',
+  width: 'u32',
+  eps: 'f32',
+  scale: 'f32',
+  softcap: 'f32',
+});
+
+/** What a product takes as numbers. */
+export interface ProductNumbers {
+  /** Output that the first tile begins with. */
+  readonly first: number;
+  /** Elements of a row that the norm counts. */
+  readonly width: number;
+  readonly eps: number;
+  /** Of the results. */
+  readonly scale: number;
+  readonly softcap: number;
+}
+
+/** The words of the `numbers` binding. */
+export function productNumbers(numbers: ProductNumbers): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(NUMBERS.words);
+  const floats = new Float32Array(words.buffer);
+  words[NUMBERS.word.first] = numbers.first;
+  words[NUMBERS.word.width] = numbers.width;
+  floats[NUMBERS.word.eps] = numbers.eps;
+  floats[NUMBERS.word.scale] = numbers.scale;
+  floats[NUMBERS.word.softcap] = numbers.softcap;
+  return words;
+}

@@ -1,0 +1,73 @@
+// model.ts: a decoder-only transformer whose weights are on a device.
+import { DestroyedError } from '../../device/errors.ts';
+import type { GqaDevice } from '../../device/gqaDevice.ts';
+import { createContext, type ContextOptions, type ModelContext } from './context.ts';
+import { loadWeights, type LoadedWeights, type WeightOptions } from './loadWeights.ts';
+import type { ModelSpec, TensorReader } from './spec.ts';
+
+/** A model's weights on a device. */
+export class Model {
+  readonly device: GqaDevice;
+  readonly spec: ModelSpec;
+  /** @internal */
+  readonly weights: LoadedWeights;
+  readonly #buffers: readonly GPUBuffer[];
+  #destroyed = false;
+
+  /** @internal Use loadModel. */
+  constructor(device: GqaDevice, spec: ModelSpec, weights: LoadedWeights, buffers: readonly GPUBuffer[]) {
+    this.device = device;
+    this.spec = spec;
+    this.weights = weights;
+    this.#buffers = buffers;
+  }
+
+  /** Bytes of its weights on the device. */
+  get weightBytes(): number {
+    return this.weights.bytes;
+  }
+
+  /** Allocates caches and buffers for texts: see ContextOptions. */
+  createContext(options: ContextOptions): Promise<ModelContext> {
+    this.assertUsable();
+    return createContext(this, options);
+  }
+
+  /** Throws when the model or its device cannot be used any more. */
+  assertUsable(): void {
+    if (this.#destroyed) throw new DestroyedError('the model');
+    this.device.assertUsable();
+  }
+
+  /** Frees the weights. Idempotent. Contexts made of it cannot be used any more. */
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    for (const buffer of this.#buffers) buffer.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+}
+
+/**
+ * Loads weights onto a device, tensor by tensor. Throws ShapeError for a tensor that is missing or has another shape than the
+ * spec says, LimitExceededError and GpuError when the device has no room; nothing stays allocated then.
+ */
+export async function loadModel(
+  device: GqaDevice,
+  spec: ModelSpec,
+  reader: TensorReader,
+  options: WeightOptions = {},
+): Promise<Model> {
+  device.assertUsable();
+  const buffers: GPUBuffer[] = [];
+  try {
+    const weights = await loadWeights(device, spec, reader, options, (buffer) => buffers.push(buffer));
+    return new Model(device, spec, weights, buffers);
+  } catch (error) {
+    for (const buffer of buffers) buffer.destroy();
+    throw error;
+  }
+}

@@ -1,0 +1,241 @@
+// passes.ts: a model's kernels bound for passes of so many rows, and a pass recorded: from token ids to hidden states.
+import { createUniform, type BufferRange } from '../../device/buffers.ts';
+import type { GqaDevice } from '../../device/gqaDevice.ts';
+import { bindKernel, dispatch, type BoundKernel } from '../../device/record.ts';
+import type { StepRing } from '../../device/ring.ts';
+import type { ProductForm, ProductVariant } from '../../kernels/model/product.ts';
+import { embed, embedGrid, embedNumbers, norm, normNumbers } from '../../kernels/model/rows.ts';
+import { TILE } from '../../kernels/model/weightsLib.ts';
+import type { Activations } from './activations.ts';
+import type { AttentionStack, Plans, StepKind } from './attentionStack.ts';
+import { paddedHeadDim } from './headDims.ts';
+import type { LoadedNorm, LoadedProduct, LoadedWeights } from './loadWeights.ts';
+import { bindProduct, type BoundProduct } from './matrix.ts';
+import type { LayerSpec, ModelSpec } from './spec.ts';
+
+/** What passes are bound with. */
+export interface PassParts {
+  readonly device: GqaDevice;
+  readonly spec: ModelSpec;
+  readonly weights: LoadedWeights;
+  readonly activations: Activations;
+  readonly step: StepRing;
+  readonly keep: (buffer: GPUBuffer) => void;
+}
+
+/** Something that is recorded for so many rows. */
+interface Recorded {
+  readonly dispatches: number;
+  record(pass: GPUComputePassEncoder, rows: number, stepOffset: number): void;
+}
+
+interface BoundLayer {
+  readonly before: readonly Recorded[];
+  readonly after: readonly Recorded[];
+}
+
+/** Kinds of work in a pass, for figures. */
+export type PassGroup = 'embed' | 'attention' | 'mlp' | 'head';
+
+/** A model's layers bound for passes. */
+export class Passes {
+  readonly #embed: readonly Recorded[];
+  readonly #layers: readonly BoundLayer[];
+  readonly #kind: StepKind;
+
+  private constructor(embedding: readonly Recorded[], layers: readonly BoundLayer[], kind: StepKind) {
+    this.#embed = embedding;
+    this.#layers = layers;
+    this.#kind = kind;
+  }
+
+  /** Compiles and binds; `ids`: where the tokens of its passes are. */
+  static async create(
+    parts: PassParts,
+    kind: StepKind,
+    ids: BufferRange,
+    variant: ProductVariant,
+  ): Promise<Passes> {
+    const { spec } = parts;
+    const [embedding, layers] = await Promise.all([
+      bindEmbedding(parts, ids),
+      Promise.all(spec.layers.map((_, layer) => bindLayer(parts, layer, variant))),
+    ]);
+    return new Passes(embedding, layers, kind);
+  }
+
+  /** Dispatches of a pass. */
+  dispatches(attention: AttentionStack, plans: Plans): number {
+    const sum = (list: readonly Recorded[]) => list.reduce((count, each) => count + each.dispatches, 0);
+    return this.#layers.reduce(
+      (count, { before, after }, layer) =>
+        count + sum(before) + attention.dispatches(layer, plans) + sum(after),
+      sum(this.#embed),
+    );
+  }
+
+  /** Records a pass, hidden states in `activations.x` at its end. */
+  record(
+    pass: GPUComputePassEncoder,
+    attention: AttentionStack,
+    plans: Plans,
+    counts: readonly number[],
+    rows: number,
+    stepOffset: number,
+  ): void {
+    recordAll(this.#embed, pass, rows, stepOffset);
+    for (const [layer, { before, after }] of this.#layers.entries()) {
+      recordAll(before, pass, rows, stepOffset);
+      attention.record(pass, layer, this.#kind, plans, counts);
+      recordAll(after, pass, rows, stepOffset);
+    }
+  }
+}
+
+function recordAll(
+  list: readonly Recorded[],
+  pass: GPUComputePassEncoder,
+  rows: number,
+  stepOffset: number,
+): void {
+  for (const each of list) each.record(pass, rows, stepOffset);
+}
+
+async function bindEmbedding(parts: PassParts, ids: BufferRange): Promise<Recorded[]> {
+  const { device, weights, spec, activations, step } = parts;
+  const { embedding, positions, embeddingNorm } = weights;
+  const kernel = await device.pipelines.get(embed(embedding.sizes, positions !== undefined));
+  const bound = embedding.parts.map(({ first, tiles, weights: rows, scales }) => {
+    const count = Math.min(tiles * TILE, spec.vocabSize - first * TILE);
+    const numbers = uniformOf(parts, embedNumbers(first * TILE, count, spec.embedding.scale));
+    return bindKernel(device.gpu, kernel, {
+      ids,
+      weights: rows,
+      ...(scales && { scales }),
+      step,
+      // A norm may not write what it reads.
+      x: embeddingNorm ? activations.added : activations.x,
+      numbers,
+      ...(positions && { position_rows: positions }),
+    });
+  });
+  const embeds: Recorded = {
+    dispatches: bound.length,
+    record: (pass, rows, stepOffset) => {
+      for (const each of bound) dispatch(pass, each, embedGrid(embedding.sizes, rows), stepOffset);
+    },
+  };
+  return embeddingNorm ? [embeds, await bindNorm(parts, embeddingNorm, false)] : [embeds];
+}
+
+function uniformOf({ device, keep }: PassParts, words: Uint32Array<ArrayBuffer>): BufferRange {
+  const buffer = createUniform(device, 'numbers', words);
+  keep(buffer);
+  return { buffer, offset: 0, size: buffer.size };
+}
+
+async function bindLayer(parts: PassParts, layer: number, variant: ProductVariant): Promise<BoundLayer> {
+  const { spec, weights, activations } = parts;
+  const each = spec.layers[layer]!;
+  const { qkv, o, up, down, afterAttention, afterMlp } = weights.layers[layer]!;
+  const { x, added, q, kv, hidden, strides } = activations;
+  const qWidth = each.attention.numQHeads * paddedHeadDim(each.attention.headDim);
+  const bind = (product: LoadedProduct, to: ProductPlace) => bindTo(parts, product, variant, to);
+  const [ofQkv, ofUp] = await Promise.all([
+    bind(qkv, {
+      x,
+      inputStride: strides.x,
+      y: q,
+      stride: qWidth,
+      others: kv,
+      othersStride: strides.kv,
+      writes: 'two',
+    }),
+    bind(up, { x, inputStride: strides.x, y: hidden, stride: strides.hidden, writes: 'set', layer: each }),
+  ]);
+  const toResidual = async (
+    product: LoadedProduct,
+    from: BufferRange,
+    stride: number,
+    after?: LoadedNorm,
+  ) => {
+    const to = { x: from, inputStride: stride, stride: strides.x };
+    if (!after) return [await bind(product, { ...to, y: x, writes: 'added' })];
+    return [await bind(product, { ...to, y: added, writes: 'set' }), await bindNorm(parts, after, true)];
+  };
+  const [ofO, ofDown] = await Promise.all([
+    toResidual(o, activations.o, strides.o, afterAttention),
+    toResidual(down, hidden, strides.hidden, afterMlp),
+  ]);
+  // Where both read the same hidden states, the gate is taken before attention is added to them.
+  return each.parallel
+    ? { before: [ofQkv, ofUp], after: [...ofO, ...ofDown] }
+    : { before: [ofQkv], after: [...ofO, ofUp, ...ofDown] };
+}
+
+interface ProductPlace {
+  readonly x: BufferRange;
+  readonly inputStride: number;
+  readonly y: BufferRange;
+  readonly stride: number;
+  readonly others?: BufferRange;
+  readonly othersStride?: number;
+  readonly writes: ProductForm['writes'];
+  /** The layer whose activation follows. */
+  readonly layer?: LayerSpec;
+}
+
+function bindTo(
+  { device, spec, step, keep }: PassParts,
+  { matrix, gains, bias, norm: normed }: LoadedProduct,
+  variant: ProductVariant,
+  { x, y, others, inputStride, stride, othersStride, writes, layer }: ProductPlace,
+): Promise<BoundProduct> {
+  const form: ProductForm = {
+    ...(normed && { norm: normed.kind }),
+    bias: bias !== undefined,
+    results: layer ? layer.mlp.activation : 'sums',
+    writes,
+  };
+  const rows = { inputStride, stride, ...(othersStride !== undefined && { others: othersStride }) };
+  const numbers = { width: spec.hiddenSize, eps: normed?.eps ?? 0, scale: 1, softcap: 0 };
+  const buffers = { x, y, step, ...(others && { others }), ...(gains && { gains }), ...(bias && { bias }) };
+  return bindProduct(device, matrix, form, variant, rows, numbers, buffers, keep);
+}
+
+/** The norm of `activations.added`, which becomes the hidden states or is added to them. */
+async function bindNorm(parts: PassParts, { gains, eps }: LoadedNorm, adds: boolean): Promise<Recorded> {
+  const { device, spec, activations } = parts;
+  const { added, x, strides } = activations;
+  const kernel = await device.pipelines.get(norm(strides.x, adds));
+  const numbers = uniformOf(parts, normNumbers(spec.hiddenSize, eps));
+  const bound: BoundKernel = bindKernel(device.gpu, kernel, { x: added, gains, y: x, numbers });
+  return { dispatches: 1, record: (pass, rows) => dispatch(pass, bound, [rows, 1, 1]) };
+}
+
+/** The head, from rows of hidden states to logits. */
+export function bindHead(
+  parts: PassParts,
+  from: BufferRange,
+  variant: ProductVariant,
+): Promise<BoundProduct> {
+  const { device, spec, weights, activations, step, keep } = parts;
+  const { matrix, gains, bias, norm: normed } = weights.head;
+  const { softcap } = spec.head;
+  const { strides, logits } = activations;
+  return bindProduct(
+    device,
+    matrix,
+    {
+      ...(normed && { norm: normed.kind }),
+      bias: bias !== undefined,
+      results: softcap === undefined ? 'sums' : 'capped',
+      writes: 'set',
+    },
+    variant,
+    { inputStride: strides.x, stride: strides.logits },
+    { width: spec.hiddenSize, eps: normed?.eps ?? 0, scale: 1, softcap: softcap ?? 0 },
+    { x: from, y: logits, step, ...(gains && { gains }), ...(bias && { bias }) },
+    keep,
+  );
+}

@@ -1,0 +1,60 @@
+// decoderFormat.ts: what the checkpoints of a family have beside attention: names of tensors, norms, activations, the head.
+import type { NormKind } from '../../kernels/model/product.ts';
+import type { RopeFormat } from '../../numbers/rope.ts';
+import type { ConfigFile, Fields } from '../configFields.ts';
+
+/** Norms of a layer by where they stand: in front of attention and of the feed-forward network, and behind each. */
+export type NormPlace = 'attention' | 'afterAttention' | 'mlp' | 'afterMlp';
+
+/** Where the feed-forward network's projections are. `gateUp`: both in one tensor, the gate first. */
+export type MlpNames =
+  | { readonly gate?: string; readonly up: string; readonly down: string }
+  | { readonly gateUp: string; readonly down: string };
+
+/** A family's decoder-only models: all that whole models need and `CheckpointFormat` does not say. */
+export interface DecoderFormat {
+  /** Types, as `tableName` gives them, that compute so. */
+  readonly modelTypes: readonly string[];
+  /** What the config must say besides. Default: nothing. */
+  readonly when?: (config: Fields) => boolean;
+  /** Names behind the prefix that the attention's tensors have; `{layer}` stands for the layer's number. */
+  readonly embedding: string;
+  readonly positions?: string;
+  readonly finalNorm?: string;
+  readonly norms: Readonly<Partial<Record<NormPlace, string>>>;
+  readonly mlp: MlpNames;
+  /** The head's name, which has no prefix. */
+  readonly head: string;
+  /** Whether the head is the embedding where the file does not say. */
+  readonly tied: boolean;
+  readonly norm: {
+    readonly kind: NormKind;
+    readonly fields: readonly string[];
+    readonly usualEps: number;
+    readonly fromOne?: true;
+    /** Whether norms have no weights. */
+    readonly bare?: true;
+    /** Whether there is one behind the embedding too. */
+    readonly afterEmbedding?: true;
+  };
+  /** Field of the activation, and its value where it is left out. */
+  readonly activation: { readonly fields: readonly string[]; readonly usual: string };
+  /** Weights are [in, out]. */
+  readonly transposed?: true;
+  /** The embedding is multiplied by the square root of the hidden size. */
+  readonly scalesEmbedding?: true;
+  /** Rotary pairs are turned the other way round. */
+  readonly turnsBack?: true;
+  /** Whether attention and feed-forward network read the same hidden states. */
+  readonly parallel?: (config: Fields) => boolean;
+  /** Whether a layer has rotary positions. */
+  readonly isRotary?: (file: ConfigFile, layer: number) => boolean;
+  /** Rotary base of layers with a window, where it differs. */
+  readonly localRope?: (config: Fields) => Omit<RopeFormat, 'headDim'> | undefined;
+  /** What scores are multiplied by besides. */
+  readonly layerScale?: (config: Fields, layer: number, headDim: number) => number;
+  /** Fields that a file may leave out, and their values in the class that reads it. */
+  readonly defaults?: Fields;
+  /** Fields whose other values would compute something else: the values that are known, null and none among them. */
+  readonly only?: Readonly<Record<string, readonly unknown[]>>;
+}

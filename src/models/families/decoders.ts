@@ -1,0 +1,29 @@
+// decoders.ts: the usual parts of decoder formats: Llama's names, which many took.
+import type { DecoderFormat } from './decoderFormat.ts';
+import { MODULE } from './family.ts';
+
+const LAYER = `layers.${MODULE}`;
+
+/** Llama's own. */
+export const LLAMA_DECODER = {
+  embedding: 'embed_tokens.weight',
+  finalNorm: 'norm.weight',
+  norms: { attention: `${LAYER}.input_layernorm.weight`, mlp: `${LAYER}.post_attention_layernorm.weight` },
+  mlp: {
+    gate: `${LAYER}.mlp.gate_proj.weight`,
+    up: `${LAYER}.mlp.up_proj.weight`,
+    down: `${LAYER}.mlp.down_proj.weight`,
+  },
+  head: 'lm_head.weight',
+  tied: false,
+  norm: { kind: 'rms', fields: ['rms_norm_eps'], usualEps: 1e-6 },
+  activation: { fields: ['hidden_act'], usual: 'silu' },
+} as const satisfies Omit<DecoderFormat, 'modelTypes'>;
+
+/** The format of a decoder of Llama's names. */
+export function llamaDecoder(
+  modelTypes: readonly string[],
+  others: Partial<DecoderFormat> = {},
+): DecoderFormat {
+  return { modelTypes, ...LLAMA_DECODER, ...others };
+}
