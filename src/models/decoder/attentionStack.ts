@@ -11,7 +11,7 @@ import type { GqaDevice } from '../../device/gqaDevice.ts';
 import type { KvType } from '../../numbers/elements.ts';
 import type { Activations } from './activations.ts';
 import { paddedHeadDim } from './headDims.ts';
-import type { LoadedLayer } from './loadWeights.ts';
+import type { LoadedLayer } from './loadedWeights.ts';
 import type { AttentionSpec, ModelSpec } from './spec.ts';
 
 /** Sizes of caches. */

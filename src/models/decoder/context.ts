@@ -1,89 +1,27 @@
 // context.ts: texts in the making: caches, activations and passes of a model for a number of sequences.
+import type { KvCache } from '../../cache/kvCache.ts';
 import { copyOut, writeData, type BufferRange } from '../../device/buffers.ts';
-import { allocated } from '../../device/buffers.ts';
-import { DestroyedError, NotFiniteError, ShapeError } from '../../device/errors.ts';
-import { checkOptions, checkWhole, describe, type Known } from '../../device/options.ts';
-import { bindKernel, dispatch, type BoundKernel } from '../../device/record.ts';
-import { StepRing } from '../../device/ring.ts';
+import { DestroyedError, NotFiniteError } from '../../device/errors.ts';
+import { checkWhole } from '../../device/options.ts';
+import { dispatch, type BoundKernel } from '../../device/record.ts';
 import { submitted } from '../../device/scopes.ts';
 import { modelStepWords, setModelStep, type Sampling } from '../../kernels/model/modelStep.ts';
-import { gatherGrid, gatherRows } from '../../kernels/model/rows.ts';
-import { sample, tokenLoss } from '../../kernels/model/tokens.ts';
-import { productVariants } from '../../kernels/model/variants.ts';
-import type { KvType } from '../../numbers/elements.ts';
-import type { KvCache } from '../../cache/kvCache.ts';
-import { createActivations, type Activations } from './activations.ts';
-import { AttentionStack } from './attentionStack.ts';
+import { gatherGrid } from '../../kernels/model/rows.ts';
+import { bindContext, MOST_SLOTS, type BoundContext, type ContextModel } from './bindContext.ts';
 import { cutIntoPasses, type PassRows } from './chunks.ts';
-import type { BoundProduct } from './matrix.ts';
-import type { GqaDevice } from '../../device/gqaDevice.ts';
-import type { LoadedWeights } from './loadWeights.ts';
-import type { ModelSpec } from './spec.ts';
-import { bindHead, Passes, type PassParts } from './passes.ts';
-import { passSizes } from './passSizes.ts';
-
-/** What a context has room for. */
-export interface ContextOptions {
-  /** Sequences. Default 1. */
-  readonly batch?: number;
-  /** Tokens that each may come to. */
-  readonly capacity: number;
-  /** Element type of K. Default f16. */
-  readonly kType?: KvType;
-  /** Element type of V. Default that of K. */
-  readonly vType?: KvType;
-  /** Tokens of a pass at most, over all sequences: the chunk of a prompt. Default 128, and at least the batch. */
-  readonly chunk?: number;
-}
-
-const CONTEXT_OPTIONS = {
-  batch: true,
-  capacity: true,
-  kType: true,
-  vType: true,
-  chunk: true,
-} satisfies Known<ContextOptions>;
-
-/** Steps whose tokens are read together at most. */
-export const MOST_SLOTS = 16;
-
-/** What a context needs of its model. */
-interface ContextModel {
-  readonly device: GqaDevice;
-  readonly spec: ModelSpec;
-  readonly weights: LoadedWeights;
-  assertUsable(): void;
-}
-
-interface Bound {
-  readonly activations: Activations;
-  readonly attention: AttentionStack;
-  readonly step: StepRing;
-  /** Passes of a token for each sequence, and of chunks. */
-  readonly one: Passes;
-  readonly chunk: Passes;
-  /** The head behind each. */
-  readonly headOfX: BoundProduct;
-  readonly headOfLast: BoundProduct;
-  readonly gather: BoundKernel;
-  readonly greedy: BoundKernel;
-  readonly draw: BoundKernel;
-  readonly loss: BoundKernel;
-  readonly results: BufferRange;
-  readonly buffers: readonly GPUBuffer[];
-}
+import { checkContext, checkTexts, checkToken, type ContextOptions } from './contextArgs.ts';
 
 /** Caches and buffers for a model's texts. */
 export class ModelContext {
   readonly model: ContextModel;
   readonly batch: number;
   readonly capacity: number;
-  readonly #bound: Bound;
+  readonly #bound: BoundContext;
   readonly #words: Uint32Array<ArrayBuffer>;
   #destroyed = false;
 
   /** @internal Use Model.createContext. */
-  constructor(model: ContextModel, batch: number, capacity: number, bound: Bound) {
+  constructor(model: ContextModel, batch: number, capacity: number, bound: BoundContext) {
     this.model = model;
     this.batch = batch;
     this.capacity = capacity;
@@ -95,6 +33,10 @@ export class ModelContext {
   /** The cache of all layers. */
   get cache(): KvCache {
     return this.#bound.attention.cache;
+  }
+
+  get vocabSize(): number {
+    return this.model.spec.vocabSize;
   }
 
   /** Tokens that each sequence holds, [B]. */
@@ -213,7 +155,7 @@ export class ModelContext {
   /** Sets the tokens that the next step takes, [B], for a step whose tokens were chosen elsewhere. */
   setTokens(tokens: readonly number[]): void {
     this.assertUsable();
-    this.#checkTokens(tokens.map((token) => [token]));
+    for (const [b, token] of tokens.entries()) checkToken(b, 0, token, this.vocabSize);
     writeData(this.model.device, this.#bound.activations.ids, Uint32Array.from(tokens));
   }
 
@@ -250,30 +192,9 @@ export class ModelContext {
 
   *#passes(tokens: readonly (readonly number[])[]): Generator<PassRows> {
     this.assertUsable();
-    if (tokens.length !== this.batch) {
-      throw new ShapeError(`context: expected ${this.batch} lists of tokens, got ${tokens.length}`);
-    }
-    this.#checkTokens(tokens);
-    const lengths = this.lengths;
-    for (const [b, list] of tokens.entries()) {
-      if (lengths[b]! + list.length <= this.capacity) continue;
-      throw new ShapeError(
-        `context: sequence ${b}: expected at most ${this.capacity - lengths[b]!} tokens, which the capacity of ${this.capacity} leaves, got ${list.length}`,
-      );
-    }
+    const { lengths } = this;
+    checkTexts(tokens, lengths, this);
     yield* cutIntoPasses(tokens, lengths, this.#bound.activations.rows);
-  }
-
-  #checkTokens(tokens: readonly (readonly number[])[]): void {
-    const { vocabSize } = this.model.spec;
-    for (const [b, list] of tokens.entries()) {
-      for (const [i, token] of list.entries()) {
-        if (Number.isSafeInteger(token) && token >= 0 && token < vocabSize) continue;
-        throw new ShapeError(
-          `context: sequence ${b}, token ${i}: expected a whole number below the vocabulary's ${vocabSize}, got ${describe(token)}`,
-        );
-      }
-    }
   }
 
   /** Rows of a pass whose logits are wanted, as many as are computed at once. */
@@ -357,82 +278,6 @@ function checkedLoss(loss: number, sequence: number, at: number): number {
 
 /** Allocates and binds a context. Throws ShapeError for bad options, LimitExceededError and GpuError for want of room. */
 export async function createContext(model: ContextModel, options: ContextOptions): Promise<ModelContext> {
-  checkOptions('context', options, CONTEXT_OPTIONS);
-  const { batch = 1, capacity, kType = 'f16', vType = kType, chunk } = options;
-  checkWhole('context: batch', batch, 1, 4096);
-  checkWhole('context: capacity', capacity, 1, 2 ** 24);
-  if (chunk !== undefined) checkWhole('context: chunk', chunk, 1, 32768);
-  const { device, spec } = model;
-  const positions = spec.embedding.positions?.count;
-  if (positions !== undefined && capacity > positions) {
-    throw new ShapeError(
-      `context: capacity: expected at most the ${positions} positions that the model has learned, got ${capacity}`,
-    );
-  }
-  const sizes = passSizes(spec, { batch, capacity, chunk }, device.facts);
-  const buffers: GPUBuffer[] = [];
-  const keep = (buffer: GPUBuffer) => buffers.push(buffer);
-  const owned: { destroy(): void }[] = [];
-  try {
-    const made = await allocated(device, 'activations of a model', (create) => {
-      const kept = (label: string, bytes: number) => {
-        const buffer = create(label, bytes);
-        keep(buffer);
-        return buffer;
-      };
-      const results = kept('results', MOST_SLOTS * batch * 4);
-      return { activations: createActivations(spec, sizes, kept), results, destroy: () => undefined };
-    });
-    const { activations } = made;
-    const results = { buffer: made.results, offset: 0, size: made.results.size };
-    const attention = await AttentionStack.create(device, spec, model.weights.layers, activations, {
-      batch,
-      capacity,
-      kType,
-      vType,
-    });
-    owned.push(attention);
-    const step = new StepRing(
-      device,
-      'model step',
-      modelStepWords(Math.max(sizes.rows, 2 * sizes.logitRows)),
-    );
-    owned.push(step);
-    const parts: PassParts = { device, spec, weights: model.weights, activations, step, keep };
-    const variants = productVariants(device.facts, batch);
-    const logits = { vocab: spec.vocabSize, stride: activations.strides.logits };
-    const get = device.pipelines.get.bind(device.pipelines);
-    const [one, chunks, headOfX, headOfLast, gather, greedy, draw, loss] = await Promise.all([
-      Passes.create(parts, 'one', activations.ids, variants.one),
-      Passes.create(parts, 'chunk', activations.promptIds, variants.chunk),
-      bindHead(parts, activations.x, variants.one),
-      bindHead(parts, activations.last, variants.chunk),
-      get(gatherRows(activations.strides.x)),
-      get(sample(logits, batch, true)),
-      get(sample(logits, batch, false)),
-      get(tokenLoss(logits)),
-    ]);
-    const bind = bindKernel.bind(undefined, device.gpu);
-    const { x, last, ids, targets, losses } = activations;
-    const choose = { logits: activations.logits, step, ids, results };
-    return new ModelContext(model, batch, capacity, {
-      activations,
-      attention,
-      step,
-      one,
-      chunk: chunks,
-      headOfX,
-      headOfLast,
-      gather: bind(gather, { x, step, y: last }),
-      greedy: bind(greedy, choose),
-      draw: bind(draw, choose),
-      loss: bind(loss, { logits: activations.logits, targets, losses }),
-      results,
-      buffers,
-    });
-  } catch (error) {
-    for (const each of owned) each.destroy();
-    for (const buffer of buffers) buffer.destroy();
-    throw error;
-  }
+  const { chunk, ...caches } = checkContext(options, model.spec);
+  return new ModelContext(model, caches.batch, caches.capacity, await bindContext(model, caches, chunk));
 }

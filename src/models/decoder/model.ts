@@ -1,8 +1,10 @@
 // model.ts: a decoder-only transformer whose weights are on a device.
 import { DestroyedError } from '../../device/errors.ts';
 import type { GqaDevice } from '../../device/gqaDevice.ts';
-import { createContext, type ContextOptions, type ModelContext } from './context.ts';
-import { loadWeights, type LoadedWeights, type WeightOptions } from './loadWeights.ts';
+import { createContext, type ModelContext } from './context.ts';
+import type { ContextOptions } from './contextArgs.ts';
+import type { LoadedWeights, WeightOptions } from './loadedWeights.ts';
+import { loadWeights } from './loadWeights.ts';
 import type { ModelSpec, TensorReader } from './spec.ts';
 
 /** A model's weights on a device. */

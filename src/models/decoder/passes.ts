@@ -9,7 +9,7 @@ import { TILE } from '../../kernels/model/weightsLib.ts';
 import type { Activations } from './activations.ts';
 import type { AttentionStack, Plans, StepKind } from './attentionStack.ts';
 import { paddedHeadDim } from './headDims.ts';
-import type { LoadedNorm, LoadedProduct, LoadedWeights } from './loadWeights.ts';
+import type { LoadedNorm, LoadedProduct, LoadedWeights } from './loadedWeights.ts';
 import { bindProduct, type BoundProduct } from './matrix.ts';
 import type { LayerSpec, ModelSpec } from './spec.ts';
 

@@ -1,0 +1,78 @@
+// describeAttention.ts: a layer's attention: heads, window, scale, turns, and where its projections are.
+import type { AttentionSpec, ProjectionSpec } from '../../models/decoder/spec.ts';
+import { ropeNumber } from '../../models/families/format.ts';
+import { slotsOf, type Role } from '../../models/families/headSlots.ts';
+import { fail } from '../format/checkpointError.ts';
+import type { AttentionModule, Part } from '../heads/attentionModule.ts';
+import { hasRopePerKind, ropeOfConfig } from './rope.ts';
+import { epsOf, projection, type Source } from './source.ts';
+
+/** The attention of a module. */
+export function attentionOf(source: Source, module: AttentionModule): AttentionSpec {
+  const { attention, config, layers, format, file } = source;
+  const { numQHeads, numKvHeads, headDim } = attention;
+  const { layer } = module;
+  const { window } = layers[layer]!;
+  const softcap = ropeNumber(config, 'attn_logit_softcapping');
+  const rope = (format.isRotary?.(file, layer) ?? true) ? ropeOf(source, window !== undefined) : undefined;
+  const scale = attention.format.scale(config, headDim) * (format.layerScale?.(config, layer, headDim) ?? 1);
+  return {
+    numQHeads,
+    numKvHeads,
+    headDim,
+    scale,
+    ...(window !== undefined && { window }),
+    ...(softcap !== undefined && { softcap }),
+    ...(rope && { rope }),
+    turnsBack: format.turnsBack ?? false,
+    ...qkNormOf(source, module),
+    q: headsOf(source, module, 'q'),
+    k: headsOf(source, module, 'k'),
+    v: headsOf(source, module, 'v'),
+    o: headsOf(source, module, 'o'),
+  };
+}
+
+function qkNormOf(source: Source, { norms }: AttentionModule): Pick<AttentionSpec, 'qkNorm'> {
+  const { attention, format } = source;
+  if (!norms && !attention.format.plainQkNorm) return {};
+  for (const name of norms ? [norms.q, norms.k] : []) source.used.add(name);
+  return {
+    qkNorm: { ...norms, fromOne: norms !== undefined && format.norm.fromOne === true, eps: epsOf(source) },
+  };
+}
+
+function ropeOf(source: Source, isLocal: boolean): AttentionSpec['rope'] {
+  const { attention, config, format, where } = source;
+  const { pairing = 'half', rotaryShare, usualTheta } = attention.format;
+  if (pairing === 'none') return undefined;
+  const rotaryDim = Math.floor(attention.headDim * rotaryShare(config));
+  const local = isLocal && !hasRopePerKind(config) ? format.localRope?.(config) : undefined;
+  const usual =
+    typeof format.defaults?.['rope_theta'] === 'number' ? format.defaults['rope_theta'] : usualTheta;
+  const kind = isLocal ? 'sliding_attention' : 'full_attention';
+  const turns = local ?? ropeOfConfig(config, kind, usual, `${where}/config.json`);
+  return { rotaryDim, style: pairing, ...turns };
+}
+
+/** Where the heads of a role are in the tensors of a module. */
+function headsOf(source: Source, module: AttentionModule, role: Role): ProjectionSpec {
+  const { attention, where } = source;
+  const { numQHeads, numKvHeads, headDim } = attention;
+  const has = (part: Part) => slotsOf(part.order, attention).some((slot) => slot.role === role);
+  const weight = module.parts.find((part) => part.kind === 'weight' && has(part));
+  if (!weight) fail(`${where}: ${module.name}: no tensor has its ${role} heads`);
+  const { name } = weight.tensor;
+  source.used.add(name);
+  if (role === 'o') {
+    // Its heads are its inputs: [hidden, heads], or transposed.
+    const { hiddenSize } = attention.shape;
+    return projection(source, name, weight.axis === 0, hiddenSize, (row) => row);
+  }
+  const slots = slotsOf(weight.order, attention);
+  const places = Array.from({ length: role === 'q' ? numQHeads : numKvHeads }, (_, head) =>
+    slots.findIndex((slot) => slot.role === role && slot.head === head),
+  );
+  const rowOf = (output: number) => places[Math.floor(output / headDim)]! * headDim + (output % headDim);
+  return projection(source, name, weight.axis === 1, places.length * headDim, rowOf);
+}

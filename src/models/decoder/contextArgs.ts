@@ -1,0 +1,80 @@
+// contextArgs.ts: what a context is made for and given, checked.
+import { ShapeError } from '../../device/errors.ts';
+import { checkOneOf, checkOptions, checkWhole, describe, type Known } from '../../device/options.ts';
+import { MAX_BATCH } from '../../kernels/shape.ts';
+import { KV_TYPES, type KvType } from '../../numbers/elements.ts';
+import type { CacheSizes } from './attentionStack.ts';
+import type { ModelSpec } from './spec.ts';
+
+/** What a context has room for. */
+export interface ContextOptions {
+  /** Sequences. Default 1. */
+  readonly batch?: number;
+  /** Tokens that each may come to. */
+  readonly capacity: number;
+  /** Element type of K. Default f16. */
+  readonly kType?: KvType;
+  /** Element type of V. Default that of K. */
+  readonly vType?: KvType;
+  /** Tokens of a pass at most, over all sequences: the chunk of a prompt. Default 128, and at least the batch. */
+  readonly chunk?: number;
+}
+
+const CONTEXT_OPTIONS = {
+  batch: true,
+  capacity: true,
+  kType: true,
+  vType: true,
+  chunk: true,
+} satisfies Known<ContextOptions>;
+
+/** Most tokens of a pass. */
+const MAX_CHUNK = 4096;
+
+/** Fills in what was left out. Throws ShapeError naming the option, what it must be and what was given. */
+export function checkContext(
+  options: ContextOptions,
+  { embedding }: ModelSpec,
+): CacheSizes & { readonly chunk: number | undefined } {
+  checkOptions('context', options, CONTEXT_OPTIONS);
+  const { batch = 1, capacity, kType = 'f16', vType = kType, chunk } = options;
+  checkWhole('context: batch', batch, 1, MAX_BATCH);
+  checkWhole('context: capacity', capacity, 1, 2 ** 24);
+  checkOneOf('context: kType', kType, KV_TYPES);
+  checkOneOf('context: vType', vType, KV_TYPES);
+  if (chunk !== undefined) checkWhole('context: chunk', chunk, 1, MAX_CHUNK);
+  const learned = embedding.positions?.count;
+  if (learned !== undefined && capacity > learned) {
+    throw new ShapeError(
+      `context: capacity: expected at most the ${learned} positions that the model has learned, got ${capacity}`,
+    );
+  }
+  return { batch, capacity, kType, vType, chunk };
+}
+
+/** Throws ShapeError unless these are a list of tokens for each sequence, for which there is room behind `lengths`. */
+export function checkTexts(
+  tokens: readonly (readonly number[])[],
+  lengths: readonly number[],
+  { capacity, vocabSize }: { readonly capacity: number; readonly vocabSize: number },
+): void {
+  if (tokens.length !== lengths.length) {
+    throw new ShapeError(`context: expected ${lengths.length} lists of tokens, got ${tokens.length}`);
+  }
+  for (const [b, list] of tokens.entries()) {
+    for (const [i, token] of list.entries()) checkToken(b, i, token, vocabSize);
+    const room = capacity - lengths[b]!;
+    if (list.length <= room) continue;
+    throw new ShapeError(
+      `context: sequence ${b}: expected at most ${room} tokens, which the capacity of ${capacity} leaves, got ${list.length}`,
+    );
+  }
+}
+
+/** Throws ShapeError unless a token is one of the vocabulary. */
+export function checkToken(sequence: number, place: number, token: number, vocabSize: number): void {
+  if (Number.isSafeInteger(token) && token >= 0 && token < vocabSize) return;
+  throw new ShapeError(
+    `context: sequence ${sequence}, token ${place}: expected a whole number below the vocabulary's ${vocabSize}, got ${describe(token)}`,
+  );
+}

@@ -1,0 +1,53 @@
+// loadedWeights.ts: a model's weights on a device, as passes bind them.
+import type { BufferRange } from '../../device/buffers.ts';
+import type { WeightType } from '../../kernels/model/weightsLib.ts';
+import type { Matrix } from './matrix.ts';
+import type { NormSpec } from './spec.ts';
+
+/** A matrix with what its product takes in front and behind. */
+export interface LoadedProduct {
+  readonly matrix: Matrix;
+  readonly gains?: BufferRange;
+  readonly bias?: BufferRange;
+  readonly norm?: NormSpec;
+}
+
+/** Gains of a norm behind a product. */
+export interface LoadedNorm {
+  readonly gains: BufferRange;
+  readonly eps: number;
+}
+
+/** Weights of the norm over heads, as `QkNorm` takes them. */
+export interface LoadedQkNorm {
+  readonly q: Float32Array;
+  readonly k: Float32Array;
+  readonly eps: number;
+}
+
+export interface LoadedLayer {
+  readonly qkv: LoadedProduct;
+  readonly qkNorm?: LoadedQkNorm;
+  readonly o: LoadedProduct;
+  readonly afterAttention?: LoadedNorm;
+  readonly up: LoadedProduct;
+  readonly down: LoadedProduct;
+  readonly afterMlp?: LoadedNorm;
+}
+
+export interface LoadedWeights {
+  readonly embedding: Matrix;
+  readonly positions?: BufferRange;
+  readonly embeddingNorm?: LoadedNorm;
+  readonly layers: readonly LoadedLayer[];
+  readonly head: LoadedProduct;
+  readonly bytes: number;
+}
+
+/** How weights are stored. */
+export interface WeightOptions {
+  /** Element type of all matrices. Default: that of the checkpoint. */
+  readonly weightType?: WeightType;
+  /** Told after each matrix of how many there are. */
+  readonly onProgress?: (done: number, all: number) => void;
+}

@@ -1,0 +1,275 @@
+// weightLoader.ts: a model's matrices, norms and biases read from its tensors, packed and uploaded.
+import type { BufferRange } from '../../device/buffers.ts';
+import { GpuError, ShapeError } from '../../device/errors.ts';
+import type { GqaDevice } from '../../device/gqaDevice.ts';
+import { scoped } from '../../device/scopes.ts';
+import {
+  paddedWidth,
+  TILE,
+  tilesOf,
+  type MatrixSizes,
+  type WeightType,
+} from '../../kernels/model/weightsLib.ts';
+import { paddedHeadDim } from './headDims.ts';
+import type { LoadedLayer, LoadedNorm, LoadedProduct, LoadedQkNorm, WeightOptions } from './loadedWeights.ts';
+import { upload, uploadMatrix, type Matrix } from './matrix.ts';
+import { codesOf, plainColumns, valuesOf, type MatrixSource, type Piece } from './packing.ts';
+import { outputColumns, padded, placeIn, type PaddedProjection } from './projections.ts';
+import type { AttentionSpec, LayerSpec, ModelSpec, NormSpec, TensorReader } from './spec.ts';
+
+/** Loads the parts of a model one after the other. */
+export class WeightLoader {
+  readonly #device: GqaDevice;
+  readonly #spec: ModelSpec;
+  readonly #reader: TensorReader;
+  readonly #options: WeightOptions;
+  readonly #keep: (buffer: GPUBuffer) => void;
+  #done = 0;
+  bytes = 0;
+
+  constructor(
+    device: GqaDevice,
+    spec: ModelSpec,
+    reader: TensorReader,
+    options: WeightOptions,
+    keep: (buffer: GPUBuffer) => void,
+  ) {
+    this.#device = device;
+    this.#spec = spec;
+    this.#reader = reader;
+    this.#options = options;
+    this.#keep = (buffer) => {
+      this.bytes += buffer.size;
+      keep(buffer);
+    };
+  }
+
+  get #all(): number {
+    return 4 * this.#spec.layers.length + (this.#spec.head.projection ? 2 : 1);
+  }
+
+  /** The embedding, a matrix of a row for each token. */
+  async table(): Promise<Matrix> {
+    const { embedding, hiddenSize, vocabSize } = this.#spec;
+    const rowOf = (output: number) => output;
+    const projection = { tensor: embedding.tensor, transposed: false, outputs: vocabSize, rowOf };
+    const { matrix } = await this.#matrix(projection.tensor, [[projection]], hiddenSize);
+    return matrix;
+  }
+
+  async positions({ tensor, count }: { tensor: string; count: number }): Promise<BufferRange> {
+    const { hiddenSize } = this.#spec;
+    const width = paddedWidth(hiddenSize);
+    const values = await this.#values(tensor, [count, hiddenSize]);
+    const rows = new Float32Array(count * width);
+    for (let row = 0; row < count; row++) {
+      rows.set(values.subarray(row * hiddenSize, (row + 1) * hiddenSize), row * width);
+    }
+    return upload(this.#device, tensor, rows, this.#keep);
+  }
+
+  async norm(norm: NormSpec): Promise<LoadedNorm> {
+    return { gains: await this.#gains(norm), eps: norm.eps };
+  }
+
+  async layer(layer: LayerSpec): Promise<LoadedLayer> {
+    const { attention, mlp, afterAttention, afterMlp } = layer;
+    const { hiddenSize } = this.#spec;
+    const { qkNorm } = attention;
+    const inputs = paddedWidth(hiddenSize);
+    const gated = mlp.gate ? [[mlp.gate], [mlp.up]] : [[mlp.up]];
+    return {
+      qkv: await this.#qkv(layer),
+      ...(qkNorm && { qkNorm: await this.#qkNorm(attention) }),
+      o: await this.#product(attention.o.tensor, [[attention.o]], outputColumns(attention)),
+      ...(afterAttention && { afterAttention: await this.norm(afterAttention) }),
+      up: await this.#product(mlp.up.tensor, gated, plainColumns(hiddenSize, inputs), layer.mlpNorm),
+      down: await this.#product(
+        mlp.down.tensor,
+        [[mlp.down]],
+        plainColumns(mlp.up.outputs, paddedWidth(mlp.up.outputs)),
+      ),
+      ...(afterMlp && { afterMlp: await this.norm(afterMlp) }),
+    };
+  }
+
+  async head(table: Matrix): Promise<LoadedProduct> {
+    const { head, finalNorm, hiddenSize } = this.#spec;
+    const columns = plainColumns(hiddenSize, paddedWidth(hiddenSize));
+    if (head.projection) {
+      return this.#product(head.projection.tensor, [[head.projection]], columns, finalNorm);
+    }
+    const gains = await this.#gains(finalNorm);
+    if (finalNorm.bias === undefined) return { matrix: table, gains, norm: finalNorm };
+    const bias = await this.#foldedHead(finalNorm.bias);
+    return { matrix: table, gains, bias, norm: finalNorm };
+  }
+
+  /** What the final norm's bias comes to behind a head that is the embedding. */
+  async #foldedHead(name: string): Promise<BufferRange> {
+    const { embedding, hiddenSize, vocabSize } = this.#spec;
+    const shift = await this.#values(name, [hiddenSize]);
+    const table = await this.#values(embedding.tensor, [vocabSize, hiddenSize]);
+    const bias = new Float32Array(Math.ceil(vocabSize / TILE) * TILE);
+    for (let token = 0; token < vocabSize; token++) {
+      let sum = 0;
+      for (let i = 0; i < hiddenSize; i++) sum += table[token * hiddenSize + i]! * shift[i]!;
+      bias[token] = sum;
+    }
+    return upload(this.#device, `${name} behind the head`, bias, this.#keep);
+  }
+
+  /** q, k and v one behind the other, heads padded to what caches take. */
+  async #qkv({ attention, attentionNorm }: LayerSpec): Promise<LoadedProduct> {
+    const { hiddenSize } = this.#spec;
+    const columns = plainColumns(hiddenSize, paddedWidth(hiddenSize));
+    const { q, k, v, numQHeads, numKvHeads } = attention;
+    const parts = [
+      padded(q, numQHeads, attention, true),
+      padded(k, numKvHeads, attention, true),
+      padded(v, numKvHeads, attention, false),
+    ];
+    return this.#product(q.tensor, [parts], columns, attentionNorm);
+  }
+
+  async #qkNorm({ qkNorm, headDim }: AttentionSpec): Promise<LoadedQkNorm> {
+    const { fromOne, eps } = qkNorm!;
+    const width = paddedHeadDim(headDim);
+    // Zeros behind a row would count as elements: the sum of squares is the same, and what it is divided by not.
+    const scale = Math.sqrt(headDim / width);
+    const weights = async (name: string | undefined) => {
+      const values = name === undefined ? undefined : await this.#values(name, [headDim]);
+      return Float32Array.from({ length: width }, (_, d) =>
+        d < headDim ? scale * ((values?.[d] ?? 1) + (fromOne ? 1 : 0)) : 0,
+      );
+    };
+    return { q: await weights(qkNorm!.q), k: await weights(qkNorm!.k), eps: (eps * headDim) / width };
+  }
+
+  async #product(
+    label: string,
+    matrices: readonly (readonly PaddedProjection[])[],
+    columns: Int32Array,
+    norm?: NormSpec,
+  ): Promise<LoadedProduct> {
+    const width = columns.reduce((most, column) => Math.max(most, column + 1), 0);
+    const shift =
+      norm?.bias === undefined ? undefined : await this.#paddedVector(norm.bias, width, columns.length);
+    const { matrix, shifted } = await this.#matrix(label, matrices, width, columns, shift);
+    const bias = await this.#bias(label, matrix.sizes, matrices, shifted);
+    const gains = norm && (await this.#gains(norm));
+    return { matrix, ...(gains && { gains, norm }), ...(bias && { bias }) };
+  }
+
+  async #matrix(
+    label: string,
+    matrices: readonly (readonly PaddedProjection[])[],
+    width: number,
+    columns = plainColumns(width, paddedWidth(width)),
+    shift?: Float64Array,
+  ): Promise<{ matrix: Matrix; shifted?: Float64Array }> {
+    const outputs = matrices[0]!.reduce((sum, each) => sum + each.outputs, 0);
+    const type = this.#options.weightType ?? this.#ownType(matrices.flat());
+    const sizes: MatrixSizes = {
+      type,
+      inputs: columns.length,
+      outputs,
+      matrices: matrices.length as 1 | 2,
+    };
+    const pieces = new Map<string, Piece>();
+    for (const { tensor, transposed } of matrices.flat()) {
+      if (!pieces.has(tensor)) pieces.set(tensor, await this.#piece(tensor, transposed, width, type));
+    }
+    const source: MatrixSource = { sizes, columns, place: placeIn(matrices, pieces) };
+    const { value, error } = await scoped(this.#device, ['out-of-memory'], () =>
+      uploadMatrix(this.#device, label, source, this.#keep, shift),
+    );
+    if (error) {
+      throw new GpuError(`model: ${label}: ${value.matrix.bytes} bytes could not be allocated`, {
+        cause: error,
+      });
+    }
+    this.#options.onProgress?.(++this.#done, this.#all);
+    return value;
+  }
+
+  /** The widest of the types that the tensors have. */
+  #ownType(projections: readonly { readonly tensor: string }[]): WeightType {
+    const types = projections.map(({ tensor }) => this.#find(tensor).dtype);
+    const [first] = types;
+    if (types.some((type) => type !== first)) return 'f32';
+    return ({ F16: 'f16', BF16: 'bf16' } as const)[first as 'F16' | 'BF16'] ?? 'f32';
+  }
+
+  #find(name: string): { readonly dtype: string; readonly shape: readonly number[] } {
+    const found = this.#reader.tensor(name);
+    if (!found) throw new ShapeError(`model: tensor "${name}" is missing`);
+    return found;
+  }
+
+  async #piece(tensor: string, transposed: boolean, width: number, type: WeightType): Promise<Piece> {
+    const { dtype, shape } = this.#find(tensor);
+    const [rows, columns] = transposed ? [shape[1], shape[0]] : shape;
+    if (shape.length !== 2 || columns !== width) {
+      throw new ShapeError(
+        `model: tensor "${tensor}": expected a matrix of ${width} inputs, got [${shape.join(', ')}]`,
+      );
+    }
+    const codes = codesOf(dtype, await this.#reader.read(tensor), type);
+    return transposed
+      ? { codes, rowStride: 1, columnStride: rows! }
+      : { codes, rowStride: width, columnStride: 1 };
+  }
+
+  /** Biases of all outputs, and what a norm's own bias comes to behind the product. */
+  async #bias(
+    label: string,
+    sizes: MatrixSizes,
+    matrices: readonly (readonly PaddedProjection[])[],
+    shifted: Float64Array | undefined,
+  ): Promise<BufferRange | undefined> {
+    if (!shifted && matrices.flat().every(({ bias }) => bias === undefined)) return undefined;
+    const bias = new Float32Array(tilesOf(sizes) * TILE * sizes.matrices);
+    if (shifted) bias.set(shifted);
+    for (const [m, parts] of matrices.entries()) {
+      let first = 0;
+      for (const part of parts) {
+        if (part.bias !== undefined) {
+          const values = await this.#values(part.bias);
+          for (let i = 0; i < part.outputs; i++) {
+            const row = part.rowOf(i);
+            if (row >= 0) bias[(first + i) * sizes.matrices + m]! += values[row]!;
+          }
+        }
+        first += part.outputs;
+      }
+    }
+    return upload(this.#device, `${label} bias`, bias, this.#keep);
+  }
+
+  async #gains({ weight, fromOne }: NormSpec): Promise<BufferRange> {
+    const { hiddenSize } = this.#spec;
+    const values = weight === undefined ? undefined : await this.#values(weight, [hiddenSize]);
+    const gains = new Float32Array(paddedWidth(hiddenSize));
+    for (let i = 0; i < hiddenSize; i++) gains[i] = (values?.[i] ?? 1) + (fromOne ? 1 : 0);
+    return upload(this.#device, weight ?? 'gains', gains, this.#keep);
+  }
+
+  async #paddedVector(name: string, width: number, length: number): Promise<Float64Array> {
+    const vector = new Float64Array(length);
+    vector.set(await this.#values(name, [width]));
+    return vector;
+  }
+
+  /** A small tensor's values. Throws ShapeError for another shape. */
+  async #values(name: string, expected?: readonly number[]): Promise<Float32Array> {
+    const { dtype, shape } = this.#find(name);
+    if (expected && shape.join() !== expected.join()) {
+      throw new ShapeError(
+        `model: tensor "${name}": expected [${expected.join(', ')}], got [${shape.join(', ')}]`,
+      );
+    }
+    const type = ({ F16: 'f16', BF16: 'bf16' } as const)[dtype as 'F16' | 'BF16'] ?? 'f32';
+    return valuesOf(codesOf(dtype, await this.#reader.read(name), type), type);
+  }
+}
