@@ -12,6 +12,8 @@ import { registerKv } from './kv/kv.ts';
 import { reportError } from '../src/node/command/reportError.ts';
 import { watchStandardStreams } from '../src/node/command/standardStreams.ts';
 import { SHORT_NAMES } from '../src/node/command/options.ts';
+import { registerGenerate } from './model/generate.ts';
+import { registerPerplexity } from './model/perplexity.ts';
 import { registerTune } from './tune.ts';
 
 const EXAMPLES = `
@@ -24,6 +26,8 @@ Examples:
   gqa kv llama-3.1-8b -d 8192                     size of a KV cache; needs no GPU
   gqa attend in.safetensors --out o.safetensors   attention of your own tensors
   gqa convert ./llama --kv-heads 8 --out ./gqa8   a multi-head checkpoint to a grouped-query one
+  gqa generate ./llama --prompt "Once" --kv-heads 32,8,1   text, and tokens/s of each number of KV heads
+  gqa perplexity ./llama --text book.txt --kv-heads 8,1    what fewer KV heads do to the model
 
 Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 no usable adapter, 130 or 143 interrupted`;
 
@@ -58,6 +62,8 @@ export function createProgram(): Command {
     registerAttend,
     registerKv,
     registerConvert,
+    registerGenerate,
+    registerPerplexity,
     registerDoctor,
     registerCompletion,
   ]) {

@@ -130,7 +130,8 @@ function headOf(source: Source, vocabSize: number, hiddenSize: number): Projecti
   return projection(source, use(source, name, [vocabSize, hiddenSize]), false, vocabSize, (row) => row);
 }
 
-function eosOf(config: Fields): number[] {
+/** The tokens that end a text, by the fields of a config. */
+export function eosOf(config: Fields): number[] {
   const given = config['eos_token_id'];
   const all = Array.isArray(given) ? (given as unknown[]) : [given];
   return all.filter((id): id is number => Number.isSafeInteger(id));

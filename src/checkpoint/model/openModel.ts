@@ -1,8 +1,17 @@
-// openModel.ts: a model folder on disk as a whole model: its description, and its tensors to read. In Node.
+// openModel.ts: a model folder on disk as a whole model, as it is or with other KV heads: its description, and its tensors to read. In Node.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { asFields, isGiven } from '../../models/configFields.ts';
 import type { ModelSpec, TensorReader } from '../../models/decoder/spec.ts';
-import { openModelFolder } from '../convert/disk/modelFolder.ts';
+import { parseConfigJson } from '../../models/configJson.ts';
+import { updateConfig } from '../convert/configUpdate.ts';
+import { openModelFolder, type ModelFolder } from '../convert/disk/modelFolder.ts';
 import { ModelReader } from '../convert/disk/modelReader.ts';
-import { describeModel } from './describeModel.ts';
+import { createMapper } from '../convert/mapper.ts';
+import { planConversion, type ConversionOptions } from '../convert/plan.ts';
+import { findAttention } from '../find/findAttention.ts';
+import { mixTensor } from '../heads/headMix.ts';
+import { describeModel, eosOf } from './describeModel.ts';
 
 /** A model that can be loaded: `loadModel` takes its spec and itself. Close it once its weights are on a device. */
 export interface OpenModel extends TensorReader {
@@ -11,16 +20,67 @@ export interface OpenModel extends TensorReader {
   close(): Promise<void>;
 }
 
-/** Opens a folder with config.json and safetensors files; throws a CheckpointError or ShapeError for what is no model that is known as a whole. */
-export async function openModel(path: string): Promise<OpenModel> {
+/**
+ * Opens a folder with config.json and safetensors files. With `heads` its KV heads are merged or repeated while tensors are
+ * read, as `convertFolder` does: same plan, same values, nothing written. Throws a CheckpointError or ShapeError for what is no
+ * model that is known as a whole, and for heads that it cannot have.
+ */
+export async function openModel(path: string, heads?: ConversionOptions): Promise<OpenModel> {
   const folder = await openModelFolder(path);
-  const described = describeModel(folder.tensors, folder.config, path);
   const reader = new ModelReader(folder);
+  const model = heads === undefined ? asItIs(folder, reader) : converted(folder, reader, heads);
+  const eos = await readEos(folder);
+  return eos === undefined ? model : { ...model, spec: { ...model.spec, eos } };
+}
+
+/** The tokens that end a text by generation_config.json, which goes before config.json. */
+async function readEos({ path, others }: ModelFolder): Promise<number[] | undefined> {
+  const name = 'generation_config.json';
+  if (!others.some((file) => file.name === name)) return undefined;
+  const where = join(path, name);
+  const fields = asFields(parseConfigJson(await readFile(where, 'utf8'), where), where);
+  return isGiven(fields['eos_token_id']) ? eosOf(fields) : undefined;
+}
+
+function asItIs(folder: ModelFolder, reader: ModelReader): OpenModel {
+  const { path, tensors, config } = folder;
   return {
     path,
-    spec: described,
-    tensor: (name) => folder.tensors.get(name),
+    spec: describeModel(tensors, config, path),
+    tensor: (name) => tensors.get(name),
     read: (name) => reader.read(name),
+    close: () => reader.close(),
+  };
+}
+
+function converted(folder: ModelFolder, reader: ModelReader, heads: ConversionOptions): OpenModel {
+  const { path, tensors, config, configText } = folder;
+  // What cannot be decoded is refused for what it is, not for what it would become.
+  describeModel(tensors, config, path);
+  const attention = findAttention(tensors, config, path);
+  const plan = planConversion(attention, tensors, heads, path);
+  const sources = {
+    read: (name: string) => reader.read(name),
+    readFloats: (name: string) => reader.readFloats(name),
+    inputsOf: () => Promise.resolve(undefined),
+  };
+  const mapsOf = createMapper(plan, sources);
+  const specs = new Map(
+    [...plan.tensors].map(([name, { tensor, to }]) => [name, { ...tensor, shape: to }] as const),
+  );
+  const isSame = heads.kvHeads === attention.numKvHeads;
+  const text = isSame ? configText : updateConfig(configText, plan, path);
+  return {
+    path,
+    spec: describeModel(specs, parseConfigJson(text, `${path}/config.json`), path),
+    tensor: (name) => specs.get(name),
+    read: async (name) => {
+      const bytes = await reader.read(name);
+      const rewrite = plan.tensors.get(name)?.rewrite;
+      if (!rewrite) return bytes;
+      const { regrouping, maps } = await mapsOf(rewrite.module);
+      return mixTensor(rewrite.part, bytes, regrouping, maps);
+    },
     close: () => reader.close(),
   };
 }

@@ -171,6 +171,16 @@ export class ModelContext {
     this.cache.truncate(length, { sequence });
   }
 
+  /** False once it or its model was destroyed, or its device lost. */
+  get isUsable(): boolean {
+    try {
+      this.assertUsable();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** Throws when the context, its model or its device cannot be used any more. */
   assertUsable(): void {
     if (this.#destroyed) throw new DestroyedError('the context');

@@ -1,0 +1,217 @@
+// generate.ts: `gqa generate`, text from a model folder, token by token, as it is or with fewer KV heads.
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
+import { formatBytes } from '../../bench/text/format.ts';
+import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
+import { GqaError } from '../../src/device/errors.ts';
+import { generate } from '../../src/models/decoder/generate.ts';
+import { taking } from '../../src/node/command/completionValues.ts';
+import { interruptible } from '../../src/node/command/interrupt.ts';
+import { openNode } from '../../src/node/command/openNode.ts';
+import { formatOption, seedOption } from '../../src/node/command/options.ts';
+import { checkOutputOption, outputPath } from '../../src/node/command/outputOption.ts';
+import { Progress } from '../../src/node/command/progress.ts';
+import { wholeNumber } from '../../src/node/command/usage.ts';
+import { generateJson, variantTable, type GeneratedVariant } from './generateReport.ts';
+import { countOption, modelOptions, realNumber, tokenIds, type ModelOptions } from './modelOptions.ts';
+import { GrowingText, openTokenizer, type TextTokens } from './tokenizer.ts';
+import { nameOf, specOf, variantsOf, withVariant, type RunningVariant } from './variants.ts';
+
+interface GenerateFlags extends ModelOptions {
+  readonly prompt?: string;
+  readonly tokens?: readonly number[];
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly seed: number;
+  readonly capacity?: number;
+  readonly logits?: string;
+  readonly stop: boolean;
+  readonly output: 'md' | 'json';
+}
+
+/** Adds the `generate` command. Text goes to the program's `writeOut` as it comes, what is measured to its `writeErr`. */
+export function registerGenerate(program: Command): void {
+  const command = program
+    .command('generate')
+    .addArgument(taking(new Argument('<folder>'), { paths: 'files' }))
+    .description('text from a model folder, as it is or with fewer KV heads side by side')
+    .addHelpText('after', EXAMPLES)
+    .action((folder: string, flags: GenerateFlags) => runGenerate(command, folder, flags));
+  for (const option of [...OPTIONS, ...modelOptions()]) command.addOption(option);
+}
+
+const OPTIONS: readonly Option[] = [
+  new Option('--prompt <text>', "text to go on with, by the folder's tokenizer.json").conflicts('tokens'),
+  new Option('--tokens <list>', 'the same as ids of tokens: 1,403,407').argParser(tokenIds),
+  countOption('-n, --max-tokens <n>', 'tokens to add at most').default(64),
+  new Option('--temperature <x>', 'above 0 draws tokens by probability; 0 takes the likeliest')
+    .argParser((text: string) => realNumber(text, 0, 100))
+    .default(0),
+  new Option('--top-k <n>', 'draw one of the n likeliest tokens; 0 for all')
+    .argParser((text: string) => wholeNumber(text, 0, 2 ** 32 - 1))
+    .default(0),
+  new Option('--top-p <x>', 'draw one of the likeliest tokens with this share of the probability')
+    .argParser(share)
+    .default(1),
+  seedOption('of the draws'),
+  countOption('--capacity <n>', 'tokens that there is room for; default: what the run needs'),
+  new Option('--no-stop', 'go on behind tokens that end a text'),
+  new Option(
+    '--logits <file>',
+    'also write the logits of every token of the prompt, [tokens, vocabulary]',
+  ).argParser(outputPath),
+  formatOption(['md', 'json'], 'text as it comes, or everything as JSON at the end'),
+];
+
+const EXAMPLES = `
+Models: Llama, Mistral, Qwen 2 and 3, Gemma 1 to 3, Phi-3, SmolLM3, GPT-2, GPT-NeoX, nanochat; config.json and safetensors in a folder.
+
+Examples:
+  gqa generate ./model --prompt "Once upon a time" -n 200
+  gqa generate ./model --tokens 1,403,407 --temperature 0.8 --top-p 0.9 --seed 7
+  gqa generate ./model --prompt "The sea" --kv-heads 8,4,1 --method mean,pca`;
+
+function share(text: string): number {
+  const value = realNumber(text, 0, 1);
+  if (value === 0) throw new InvalidArgumentError(`expected a number above 0, got "${text}".`);
+  return value;
+}
+
+async function runGenerate(command: Command, folder: string, flags: GenerateFlags): Promise<void> {
+  const output = command.configureOutput();
+  const note = (line: string) => output.writeErr?.(`${line}\n`);
+  if (flags.logits !== undefined) await checkOutputOption('--logits', flags.logits);
+  const spec = await specOf(folder);
+  const variants = variantsOf(flags, spec.layers[0]!.attention.numKvHeads);
+  if (flags.logits !== undefined && variants.length > 1) {
+    throw new GqaError('usage', '--logits: expected one variant, got several --kv-heads or --method');
+  }
+  const { prompt, text } = await promptOf(folder, flags);
+  const { found, device } = await openNode(flags, note);
+  const progress = new Progress();
+  try {
+    await interruptible('finished text is kept', async (signal) => {
+      progress.until(signal);
+      const done: GeneratedVariant[] = [];
+      const sizes = { batch: 1, capacity: flags.capacity ?? prompt.length + flags.maxTokens };
+      for (const variant of variants) {
+        if (signal.aborted) break;
+        done.push(
+          await withVariant(device, folder, variant, flags, sizes, progress, async (running) => {
+            note(`memory   ${memoryText(running)}`);
+            if (variants.length > 1 && flags.output === 'md') output.writeOut?.(`## ${nameOf(variant)}\n`);
+            return runOne(
+              running,
+              prompt,
+              flags,
+              signal,
+              (token) => {
+                if (flags.output === 'md') output.writeOut?.(token);
+              },
+              text,
+            );
+          }),
+        );
+        if (flags.output === 'md') output.writeOut?.('\n');
+      }
+      if (flags.output === 'json') {
+        output.writeOut?.(`${JSON.stringify(generateJson(folder, spec, found, done), null, 2)}\n`);
+      } else note(`\n${variantTable(done, found.adapterName)}`);
+    });
+  } finally {
+    progress.end();
+    device.destroy();
+  }
+}
+
+function memoryText({ memory: { weights, kv, activations } }: RunningVariant): string {
+  return `weights ${formatBytes(weights)}, KV cache ${formatBytes(kv)}, activations ${formatBytes(activations)}`;
+}
+
+/** The prompt's tokens, and how to show tokens as text where there is a tokenizer. */
+async function promptOf(
+  folder: string,
+  { prompt, tokens }: GenerateFlags,
+): Promise<{ prompt: readonly number[]; text: TextTokens | undefined }> {
+  if (prompt === undefined && tokens === undefined) {
+    throw new GqaError('usage', 'expected --prompt or --tokens, got neither');
+  }
+  if (tokens) {
+    // With ids in, a folder without a tokenizer gives ids out.
+    const text = await openTokenizer(folder).catch((error: unknown) => {
+      if (error instanceof GqaError) return undefined;
+      throw error;
+    });
+    return { prompt: tokens, text };
+  }
+  const text = await openTokenizer(folder);
+  const encoded = text.encode(prompt!);
+  if (encoded.length === 0) throw new GqaError('input', `--prompt "${prompt}": it has no tokens`);
+  return { prompt: encoded, text };
+}
+
+async function runOne(
+  running: RunningVariant,
+  prompt: readonly number[],
+  flags: GenerateFlags,
+  signal: AbortSignal,
+  show: (text: string) => void,
+  text: TextTokens | undefined,
+): Promise<GeneratedVariant> {
+  const { context, spec } = running;
+  const { maxTokens, temperature, topK, topP, seed, stop } = flags;
+  if (flags.logits !== undefined) await writeLogits(flags.logits, running, prompt);
+  const nll = prompt.length > 1 ? meanOf((await context.losses([prompt]))[0]!) : undefined;
+  context.truncate(0, 0);
+  const growing = text && new GrowingText(text);
+  const tokens: number[] = [];
+  const began = performance.now();
+  let first = began;
+  const steps = generate(context, [prompt], {
+    maxTokens,
+    temperature,
+    topK,
+    topP,
+    seed,
+    ...(!stop && { stop: [] }),
+  });
+  for await (const [token] of steps) {
+    if (tokens.length === 0) first = performance.now();
+    tokens.push(token!);
+    show(growing ? growing.add(token!) : `${tokens.length === 1 ? '' : ','}${token!}`);
+    if (signal.aborted) break;
+  }
+  const ended = performance.now();
+  if (growing) show(growing.end());
+  return {
+    ...running,
+    prompt,
+    tokens,
+    ...(growing && { text: text.decode(tokens) }),
+    ...(nll !== undefined && { promptNll: nll }),
+    promptMs: first - began,
+    decodeMs: ended - first,
+    isEnded: stop && spec.eos.includes(tokens.at(-1)!),
+  };
+}
+
+function meanOf(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum / values.length;
+}
+
+/** Writes the logits of every token of the prompt. */
+async function writeLogits(
+  path: string,
+  { context, spec }: RunningVariant,
+  prompt: readonly number[],
+): Promise<void> {
+  const all = new Float32Array(prompt.length * spec.vocabSize);
+  await context.logits([prompt], ({ position, logits }) => all.set(logits, position * spec.vocabSize));
+  await writeSafetensors(path, [
+    { name: 'logits', dtype: 'F32', shape: [prompt.length, spec.vocabSize], data: all },
+    { name: 'tokens', dtype: 'I32', shape: [prompt.length], data: Int32Array.from(prompt) },
+  ]);
+}

@@ -1,0 +1,143 @@
+// perplexity.ts: `gqa perplexity`, how well a model tells a text, as it is or with fewer KV heads.
+import { readFile } from 'node:fs/promises';
+import { Argument, Option, type Command } from 'commander';
+import { formatBytes, markdownTable, type Column } from '../../bench/text/format.ts';
+import { GqaError, messageOf } from '../../src/device/errors.ts';
+import { perplexity, type Perplexity } from '../../src/models/decoder/perplexity.ts';
+import { taking } from '../../src/node/command/completionValues.ts';
+import { openNode } from '../../src/node/command/openNode.ts';
+import { formatOption } from '../../src/node/command/options.ts';
+import { Progress } from '../../src/node/command/progress.ts';
+import { countOption, modelOptions, type ModelOptions } from './modelOptions.ts';
+import { openTokenizer } from './tokenizer.ts';
+import { nameOf, specOf, variantsOf, withVariant, type Variant } from './variants.ts';
+
+interface PerplexityFlags extends ModelOptions {
+  readonly text?: string;
+  readonly tokens?: string;
+  readonly window: number;
+  readonly stride?: number;
+  readonly batch: number;
+  readonly output: 'md' | 'json';
+}
+
+/** Adds the `perplexity` command. Results go to the program's `writeOut`. */
+export function registerPerplexity(program: Command): void {
+  const command = program
+    .command('perplexity')
+    .addArgument(taking(new Argument('<folder>'), { paths: 'files' }))
+    .description('how well a model tells a text, as it is or with fewer KV heads')
+    .addHelpText('after', EXAMPLES)
+    .action((folder: string, flags: PerplexityFlags) => runPerplexity(command, folder, flags));
+  for (const option of [...OPTIONS, ...modelOptions()]) command.addOption(option);
+}
+
+const OPTIONS: readonly Option[] = [
+  taking(new Option('--text <file>', "a text, by the folder's tokenizer.json").conflicts('tokens'), {
+    paths: 'files',
+  }),
+  taking(new Option('--tokens <file>', 'the same as a JSON list of ids of tokens'), { paths: 'files' }),
+  countOption('--window <n>', 'tokens that the model sees at once').default(512),
+  countOption('--stride <n>', 'tokens from a window to the next (default: the window)'),
+  countOption('-b, --batch <n>', 'windows that go through the model together').default(1),
+  formatOption(),
+];
+
+const EXAMPLES = `
+The first token of a window is seen and not counted; with a stride below the window nothing is counted twice.
+
+Examples:
+  gqa perplexity ./model --text book.txt --window 1024 --stride 512
+  gqa perplexity ./model --tokens ids.json --kv-heads 8,4,1 --method mean,pca`;
+
+type Row = Variant & Perplexity & { readonly kvPerToken: number };
+
+async function runPerplexity(command: Command, folder: string, flags: PerplexityFlags): Promise<void> {
+  const output = command.configureOutput();
+  const spec = await specOf(folder);
+  const tokens = await tokensOf(folder, flags);
+  const window = Math.min(flags.window, tokens.length);
+  const { batch, stride = flags.window } = flags;
+  const options = { window, stride: Math.min(stride, window) };
+  const variants = variantsOf(flags, spec.layers[0]!.attention.numKvHeads);
+  const { found, device } = await openNode(flags, (line) => output.writeErr?.(`${line}\n`));
+  const progress = new Progress();
+  try {
+    const rows: Row[] = [];
+    for (const variant of variants) {
+      const sizes = { batch, capacity: window };
+      const { memory, ...result } = await withVariant(
+        device,
+        folder,
+        variant,
+        flags,
+        sizes,
+        progress,
+        async (running) => {
+          const onProgress = (share: number) => progress.show(nameOf(variant), share);
+          return {
+            memory: running.memory,
+            ...(await perplexity(running.context, tokens, { ...options, onProgress })),
+          };
+        },
+      );
+      rows.push({ ...variant, ...result, kvPerToken: memory.kvPerToken });
+    }
+    progress.end();
+    const adapter = { name: found.adapterName, origin: found.origin };
+    if (flags.output === 'json') {
+      const results = rows.map(({ method = null, ...row }) => ({ method, ...row }));
+      output.writeOut?.(`${JSON.stringify({ folder, adapter, variants: results }, null, 2)}\n`);
+    } else output.writeOut?.(`${perplexityTable(rows, found.adapterName)}\n`);
+  } finally {
+    progress.end();
+    device.destroy();
+  }
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'KV heads', align: 'right' },
+  { title: 'method', align: 'left' },
+  { title: 'nats/token', align: 'right' },
+  { title: 'perplexity', align: 'right' },
+  { title: 'KV bytes/token', align: 'right' },
+];
+
+function perplexityTable(rows: readonly Row[], adapter: string): string {
+  const cells = rows.map(({ kvHeads, method, nll, perplexity: value, kvPerToken }) => [
+    String(kvHeads),
+    method ?? 'as it is',
+    nll.toFixed(4),
+    value.toFixed(3),
+    formatBytes(kvPerToken),
+  ]);
+  const { tokens, window, stride } = rows[0]!;
+  return `${markdownTable(COLUMNS, cells)}\n${tokens} tokens in windows of ${window}, ${stride} apart, on "${adapter}"`;
+}
+
+async function tokensOf(folder: string, { text, tokens }: PerplexityFlags): Promise<number[]> {
+  if (text !== undefined) {
+    const tokenizer = await openTokenizer(folder);
+    return tokenizer.encode(await readText(text));
+  }
+  if (tokens === undefined) throw new GqaError('usage', 'expected --text or --tokens, got neither');
+  const list = parseList(tokens, await readText(tokens));
+  return list;
+}
+
+async function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new GqaError('input', `${path}: cannot be read: ${messageOf(cause)}`, { cause });
+  });
+}
+
+function parseList(path: string, text: string): number[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new GqaError('input', `${path}: expected a JSON list of tokens: ${messageOf(cause)}`, { cause });
+  }
+  if (Array.isArray(value) && value.every((id) => Number.isSafeInteger(id))) return value as number[];
+  throw new GqaError('input', `${path}: expected a JSON list of whole numbers`);
+}

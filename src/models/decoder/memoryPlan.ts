@@ -1,0 +1,124 @@
+// memoryPlan.ts: the memory that a model and its texts take on a device, before anything is allocated; pure.
+import { cacheLayout } from '../../cache/layout.ts';
+import { checkBufferBytes, type DeviceFacts } from '../../device/deviceFacts.ts';
+import { GqaError, LimitExceededError } from '../../device/errors.ts';
+import { paddedWidth, type MatrixSizes, type WeightType } from '../../kernels/model/weightsLib.ts';
+import { KV_TYPES } from '../../numbers/elements.ts';
+import { activationBytes } from './activations.ts';
+import { cacheOptionsOf, type CacheSizes } from './attentionStack.ts';
+import { checkContext, type ContextOptions } from './contextArgs.ts';
+import { paddedHeadDim } from './headDims.ts';
+import { cutTiles, matrixBytes } from './matrix.ts';
+import { passSizes } from './passSizes.ts';
+import type { LayerSpec, ModelSpec, TensorReader } from './spec.ts';
+
+/** Bytes on the device. Norms, biases and scratch memory of attention, which are small, are not among them. */
+export interface MemoryPlan {
+  readonly weights: number;
+  readonly kv: number;
+  readonly activations: number;
+  readonly total: number;
+  /** Bytes of K and V for each token of a sequence. */
+  readonly kvPerToken: number;
+}
+
+/**
+ * Plans the memory of a model with a context of these options. Throws LimitExceededError for the first buffer that the device
+ * cannot have, with the cache types that would fit where it is the cache's.
+ */
+export function planMemory(
+  spec: ModelSpec,
+  tensors: Pick<TensorReader, 'tensor'>,
+  { weightType, ...options }: ContextOptions & { readonly weightType?: WeightType },
+  facts: DeviceFacts,
+): MemoryPlan {
+  const { chunk, ...caches } = checkContext(options, spec);
+  const most = Math.min(facts.maxBindingBytes, facts.maxBufferBytes);
+  let weights = 0;
+  for (const [name, sizes] of matricesOf(spec, (tensor) => weightType ?? ownType(tensors, tensor))) {
+    cutTiles(name, sizes, most);
+    weights += matrixBytes(sizes);
+  }
+  const kv = kvBytes(spec, caches, facts);
+  const activations = Object.entries(activationBytes(spec, passSizes(spec, { ...caches, chunk }, facts)));
+  for (const [name, bytes] of activations) checkBufferBytes(facts, `model: ${name}`, bytes);
+  const ofActivations = activations.reduce((sum, [, bytes]) => sum + bytes, 0);
+  return {
+    weights,
+    kv: kv.total,
+    activations: ofActivations,
+    total: weights + kv.total + ofActivations,
+    kvPerToken: kv.perToken,
+  };
+}
+
+function kvBytes(
+  spec: ModelSpec,
+  caches: CacheSizes,
+  facts: DeviceFacts,
+): { total: number; perToken: number } {
+  const layout = cacheLayout(cacheOptionsOf(spec, caches));
+  const fits = (sizes: CacheSizes) => {
+    for (const { kBytes, vBytes } of cacheLayout(cacheOptionsOf(spec, sizes)).perLayer) {
+      checkBufferBytes(facts, 'kv cache: K of one layer', kBytes);
+      checkBufferBytes(facts, 'kv cache: V of one layer', vBytes);
+    }
+  };
+  try {
+    fits(caches);
+  } catch (error) {
+    if (!(error instanceof LimitExceededError)) throw error;
+    const smaller = KV_TYPES.filter((type) => isRoomFor(() => fits({ ...caches, kType: type, vType: type })));
+    error.message += smaller.length === 0 ? '' : `; with elements of ${smaller.join(' or ')} it would fit`;
+    throw error;
+  }
+  const perToken = layout.perLayer.reduce((sum, { bytesPerToken }) => sum + bytesPerToken, 0);
+  return { total: layout.totalBytes, perToken };
+}
+
+function isRoomFor(check: () => void): boolean {
+  try {
+    check();
+    return true;
+  } catch (error) {
+    if (error instanceof GqaError) return false;
+    throw error;
+  }
+}
+
+function ownType(tensors: Pick<TensorReader, 'tensor'>, name: string): WeightType {
+  const dtype = tensors.tensor(name)?.dtype;
+  return dtype === 'F16' ? 'f16' : dtype === 'BF16' ? 'bf16' : 'f32';
+}
+
+function* matricesOf(
+  spec: ModelSpec,
+  typeOf: (tensor: string) => WeightType,
+): Generator<readonly [string, MatrixSizes]> {
+  const { hiddenSize, vocabSize, embedding, head } = spec;
+  const inputs = paddedWidth(hiddenSize);
+  const sizes = (tensor: string, width: number, outputs: number, matrices: 1 | 2 = 1): MatrixSizes => ({
+    type: typeOf(tensor),
+    inputs: width,
+    outputs,
+    matrices,
+  });
+  yield [embedding.tensor, sizes(embedding.tensor, inputs, vocabSize)];
+  for (const { attention, mlp } of spec.layers) {
+    const { q, o, up, down, qkvOutputs } = placesOf(attention, mlp);
+    yield [q.tensor, sizes(q.tensor, inputs, qkvOutputs)];
+    yield [
+      o.tensor,
+      sizes(o.tensor, paddedWidth(attention.numQHeads * paddedHeadDim(attention.headDim)), hiddenSize),
+    ];
+    yield [up.tensor, sizes(up.tensor, inputs, up.outputs, mlp.gate ? 2 : 1)];
+    yield [down.tensor, sizes(down.tensor, paddedWidth(up.outputs), hiddenSize)];
+  }
+  if (head.projection) yield [head.projection.tensor, sizes(head.projection.tensor, inputs, vocabSize)];
+}
+
+function placesOf(attention: LayerSpec['attention'], mlp: LayerSpec['mlp']) {
+  const { q, o, numQHeads, numKvHeads, headDim } = attention;
+  const qkvOutputs = (numQHeads + 2 * numKvHeads) * paddedHeadDim(headDim);
+  return { q, o, up: mlp.up, down: mlp.down, qkvOutputs };
+}
