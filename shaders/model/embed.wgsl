@@ -31,7 +31,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     return;
   }
   let tile = token / TILE * BLOCKS + block;
-  let word = word_at(tile * TILE + token % TILE, tile, token % TILE);
+  let word = word_at(tile, token % TILE);
   for (var i = 0u; i < WORD_FOURS; i++) { // unroll
     let at = block * WORD_FOURS + i;
     x[id.y * X4 + at] = unpacked(word, i) * numbers.scale + position_four(step.positions[id.y], at);

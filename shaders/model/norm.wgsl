@@ -7,7 +7,7 @@
 // grid (rows, 1, 1); a workgroup owns a row
 // consts X4 WG_SIZE ROWS (1)
 // out  see i/o
-// libs join_partials, one of write_four_*
+// libs sums_of_rows_joined, one of write_four_*
 
 struct NormNumbers {
   width: u32,
@@ -19,8 +19,6 @@ struct NormNumbers {
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> numbers: NormNumbers;
 
-var<workgroup> partials: array<f32, WG_SIZE>;
-
 @compute @workgroup_size(WG_SIZE)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -31,9 +29,9 @@ fn main(
     let four = x[group.x * X4 + i];
     sum += dot(four, four);
   }
-  partials[lane] = sum;
-  join_partials(lane);
-  let scale = inverseSqrt(partials[0] / f32(numbers.width) + numbers.eps);
+  keep_sum(0u, lane, sum);
+  join_sums(lane);
+  let scale = inverseSqrt(sum_of_row(0u) / f32(numbers.width) + numbers.eps);
   for (var i = lane; i < X4; i += WG_SIZE) {
     write_four(group.x * X4 + i, x[group.x * X4 + i] * scale * gains[i]);
   }

@@ -1,7 +1,7 @@
 // product.wgsl: rows times a matrix of weights, with the norm in front of it and what becomes of the sums behind it.
 //
-// Weights lie in tiles of TILE outputs: neighbouring invocations read neighbouring words, and each has outputs of its own. Where there are
-// several slices, each takes every SLICES-th block of inputs, and their sums are joined through workgroup memory.
+// Weights lie in tiles of TILE outputs: neighbouring invocations read neighbouring words, and each has COLUMNS outputs of its own. Where
+// there are several slices, each takes every SLICES-th block of inputs.
 //
 // in   x       [rows, X4] f32 as vec4s, what is past a row's end zeros
 //      weights tiles of [BLOCKS, MATRICES, TILE] words of 16 bytes   lib weights_*
@@ -9,9 +9,9 @@
 //      numbers ProductNumbers
 // i/o  y       [rows, Y] f32                                          lib write_*
 // grid (tiles, rows / ROWS rounded up, 1); a workgroup owns TILE outputs of ROWS rows
-// consts X4 Y BLOCKS MATRICES TILE SLICES ROWS SUMS (ROWS * MATRICES)
+// consts X4 Y BLOCKS MATRICES TILE COLUMNS SLICES ROWS, WORDS (MATRICES * COLUMNS), SUMS (ROWS * WORDS)
 // out  see i/o
-// libs one of weights_*, one of inputs_*, one of sums_*, one of bias_*, one of results_* with one of act_*, one of write_*, model_step
+// libs one of weights_*, one of inputs_*, one of sums_four and sums_one, one of slices_*, one of bias_*, one of results_* with one of act_*, one of write_*, model_step
 
 struct ProductNumbers {
   first: u32,   // output that the first tile begins with
@@ -27,9 +27,8 @@ struct ProductNumbers {
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<uniform> numbers: ProductNumbers;
 
-const WG_SIZE = TILE * SLICES;
-
-var<workgroup> partials: array<f32, WG_SIZE * SUMS>;
+const LANES = TILE / COLUMNS;
+const WG_SIZE = LANES * SLICES;
 
 @compute @workgroup_size(WG_SIZE)
 fn main(
@@ -37,45 +36,27 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let first = group.y * ROWS;
-  let output = lane % TILE;
-  let slice = lane / TILE;
+  let output = lane % LANES;
   prepare(first, lane);
   var sums = array<Sum, SUMS>();
-  for (var block = slice; block < BLOCKS; block += SLICES) {
-    let at = ((group.x * BLOCKS + block) * MATRICES) * TILE + output;
-    var words = array<Word, MATRICES>();
+  for (var block = slice_of(lane); block < BLOCKS; block += SLICES) {
+    let tile = (group.x * BLOCKS + block) * MATRICES;
+    var words = array<Word, WORDS>();
     for (var m = 0u; m < MATRICES; m++) { // unroll
-      words[m] = word_at(at + m * TILE, (group.x * BLOCKS + block) * MATRICES + m, output);
+      for (var c = 0u; c < COLUMNS; c++) { // unroll
+        words[m * COLUMNS + c] = word_at(tile + m, c * LANES + output);
+      }
     }
     for (var i = 0u; i < WORD_FOURS; i++) { // unroll
       for (var r = 0u; r < ROWS; r++) { // unroll
         let four = input(first + r, block * WORD_FOURS + i, r);
-        for (var m = 0u; m < MATRICES; m++) { // unroll
-          sums[m * ROWS + r] = added(sums[m * ROWS + r], unpacked(words[m], i), four);
+        for (var w = 0u; w < WORDS; w++) { // unroll
+          sums[w * ROWS + r] = added(sums[w * ROWS + r], unpacked(words[w], i), four);
         }
       }
     }
   }
-  let column = numbers.first + group.x * TILE + output;
-  if SLICES == 1u {
-    for (var r = 0u; r < ROWS; r++) { // unroll
-      finish(first + r, column, r, total(sums[r]), total(sums[SUMS - ROWS + r]));
-    }
-    return;
-  }
-  for (var s = 0u; s < SUMS; s++) { // unroll
-    partials[s * WG_SIZE + lane] = total(sums[s]);
-  }
-  workgroupBarrier();
-  for (var r = slice; r < ROWS; r += SLICES) {
-    var sum = 0.0;
-    var second = 0.0;
-    for (var s = 0u; s < SLICES; s++) {
-      sum += partials[r * WG_SIZE + s * TILE + output];
-      second += partials[(SUMS - ROWS + r) * WG_SIZE + s * TILE + output];
-    }
-    finish(first + r, column, r, sum, second);
-  }
+  conclude(first, numbers.first + group.x * TILE + output, lane, &sums);
 }
 
 // An output: of one matrix, or of the gate's and the other's.

@@ -1,24 +1,25 @@
 // lib inputs_rms: rows normalised by the root of their mean square, times gains.
 // gains: [X4] f32 as vec4s. Every workgroup takes the norm itself: that costs less than a dispatch more.
+// libs one of sums_of_rows_*
 
 @group(0) @binding(5) var<storage, read> gains: array<vec4<f32>>;
 
 var<private> norm_scales: array<f32, ROWS>;
 
 fn prepare(first: u32, lane: u32) {
+  let share = share_of_row(lane);
   for (var r = 0u; r < ROWS; r++) { // unroll
     var sum = 0.0;
-    for (var i = lane; i < X4; i += WG_SIZE) {
+    for (var i = share.x; i < X4; i += share.y) {
       let four = x[(first + r) * X4 + i];
       sum += dot(four, four);
     }
-    partials[r * WG_SIZE + lane] = sum;
+    keep_sum(r, lane, sum);
   }
-  join_partials(lane);
+  join_sums(lane);
   for (var r = 0u; r < ROWS; r++) { // unroll
-    norm_scales[r] = inverseSqrt(partials[r * WG_SIZE] / f32(numbers.width) + numbers.eps);
+    norm_scales[r] = inverseSqrt(sum_of_row(r) / f32(numbers.width) + numbers.eps);
   }
-  workgroupBarrier();
 }
 
 fn input(row: u32, i: u32, r: u32) -> vec4<f32> {

@@ -4,8 +4,9 @@ const WORD_FOURS = 1u;
 
 alias Word = vec4<u32>;
 
-fn word_at(at: u32, tile: u32, output: u32) -> Word {
-  return weights[at];
+// The word of an output in a tile's row of words.
+fn word_at(tile: u32, output: u32) -> Word {
+  return weights[tile * TILE + output];
 }
 
 // Elements 4i .. 4i + 3 of a word.

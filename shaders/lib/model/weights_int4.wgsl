@@ -10,8 +10,9 @@ struct Word {
   scale: f32,
 }
 
-fn word_at(at: u32, tile: u32, output: u32) -> Word {
-  return Word(weights[at], scales[tile * TILE + output]);
+// The word of an output in a tile's row of words.
+fn word_at(tile: u32, output: u32) -> Word {
+  return Word(weights[tile * TILE + output], scales[tile * TILE + output]);
 }
 
 // Elements 4i .. 4i + 3 of a word; stored as their distance from -8.

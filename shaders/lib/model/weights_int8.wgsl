@@ -10,9 +10,10 @@ struct Word {
   scale: f32,
 }
 
-fn word_at(at: u32, tile: u32, output: u32) -> Word {
+// The word of an output in a tile's row of words.
+fn word_at(tile: u32, output: u32) -> Word {
   let pair = tile / MATRICES / 2u * MATRICES + tile % MATRICES;
-  return Word(weights[at], scales[pair * TILE + output]);
+  return Word(weights[tile * TILE + output], scales[pair * TILE + output]);
 }
 
 // Elements 4i .. 4i + 3 of a word.

@@ -9,13 +9,16 @@ import biasNone from '../../../shaders/lib/model/bias_none.wgsl?raw';
 import inputsLayer from '../../../shaders/lib/model/inputs_layer.wgsl?raw';
 import inputsPlain from '../../../shaders/lib/model/inputs_plain.wgsl?raw';
 import inputsRms from '../../../shaders/lib/model/inputs_rms.wgsl?raw';
-import joinPartials from '../../../shaders/lib/model/join_partials.wgsl?raw';
 import resultsActivated from '../../../shaders/lib/model/results_activated.wgsl?raw';
 import resultsCapped from '../../../shaders/lib/model/results_capped.wgsl?raw';
 import resultsGated from '../../../shaders/lib/model/results_gated.wgsl?raw';
 import resultsSums from '../../../shaders/lib/model/results_sums.wgsl?raw';
+import slicesMany from '../../../shaders/lib/model/slices_many.wgsl?raw';
+import slicesOne from '../../../shaders/lib/model/slices_one.wgsl?raw';
 import sumsFour from '../../../shaders/lib/model/sums_four.wgsl?raw';
 import sumsOne from '../../../shaders/lib/model/sums_one.wgsl?raw';
+import rowsAlone from '../../../shaders/lib/model/sums_of_rows_alone.wgsl?raw';
+import rowsJoined from '../../../shaders/lib/model/sums_of_rows_joined.wgsl?raw';
 import writeAdded from '../../../shaders/lib/model/write_added.wgsl?raw';
 import writeSet from '../../../shaders/lib/model/write_set.wgsl?raw';
 import writeTwo from '../../../shaders/lib/model/write_two.wgsl?raw';
@@ -24,7 +27,7 @@ import { structLayout } from '../../device/structs.ts';
 import { link } from '../../device/wgsl.ts';
 import type { Grid, Kernel } from '../kernel.ts';
 import { MODEL_STEP } from './modelStep.ts';
-import { blocksOf, TILE, WEIGHTS_LIB, type MatrixSizes } from './weightsLib.ts';
+import { blocksOf, WEIGHTS_LIB, type MatrixSizes } from './weightsLib.ts';
 
 /** What a norm in front of a product does. `layer` subtracts the mean too. */
 export type NormKind = 'rms' | 'layer';
@@ -47,8 +50,12 @@ export interface ProductForm {
 export interface ProductVariant {
   /** Rows that share a reading of the weights: a power of two. */
   readonly rows: number;
+  /** Outputs of an invocation, a power of two. */
+  readonly columns: number;
   /** Parts of the inputs that invocations of one workgroup take: a power of two. */
   readonly slices: number;
+  /** Whether each invocation takes norms for itself, without a barrier. */
+  readonly alone: boolean;
 }
 
 const ACTIVATIONS: Readonly<Record<Activation, string>> = {
@@ -61,10 +68,10 @@ const ACTIVATIONS: Readonly<Record<Activation, string>> = {
 
 export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as readonly Activation[];
 
-const NORMS = { rms: [inputsRms, joinPartials], layer: [inputsLayer, joinPartials] } as const;
+const NORMS = { rms: inputsRms, layer: inputsLayer } as const;
 
-/** Sums of so many rows are kept in one place each: four would not fit registers. */
-const MANY_ROWS = 4;
+/** So many sums are kept in one place each: four would not fit registers. */
+const MANY_SUMS = 4;
 
 const WRITES: Readonly<Record<ProductForm['writes'], string>> = {
   set: writeSet,
@@ -83,15 +90,16 @@ export interface ProductRows {
 export function product(
   sizes: MatrixSizes,
   form: ProductForm,
-  { rows, slices }: ProductVariant,
+  { rows, columns, slices, alone }: ProductVariant,
   { inputStride, stride, others }: ProductRows,
 ): Kernel {
   const { matrices, type } = sizes;
   const libs = [
     MODEL_STEP,
     WEIGHTS_LIB[type],
-    ...(form.norm ? NORMS[form.norm] : [inputsPlain]),
-    rows >= MANY_ROWS ? sumsOne : sumsFour,
+    ...(form.norm ? [NORMS[form.norm], alone ? rowsAlone : rowsJoined] : [inputsPlain]),
+    rows * columns * matrices >= MANY_SUMS ? sumsOne : sumsFour,
+    slices === 1 ? slicesOne : slicesMany,
     form.bias ? biasAdded : biasNone,
     ...resultLibs(form.results, matrices),
     WRITES[form.writes],
@@ -101,10 +109,12 @@ export function product(
     Y: stride,
     BLOCKS: blocksOf(sizes),
     MATRICES: matrices,
-    TILE,
+    TILE: sizes.tile,
+    COLUMNS: columns,
     SLICES: slices,
     ROWS: rows,
-    SUMS: rows * matrices,
+    WORDS: columns * matrices,
+    SUMS: rows * columns * matrices,
     ...(others !== undefined && { OTHERS: others }),
   };
   return { name: 'product', source: link({ kernel: source, libs, consts }) };

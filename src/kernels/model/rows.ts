@@ -1,5 +1,5 @@
 // rows.ts: kernels on rows of activations beside the products: embedding, norms behind a product, rows picked out.
-import joinPartials from '../../../shaders/lib/model/join_partials.wgsl?raw';
+import sumsOfRows from '../../../shaders/lib/model/sums_of_rows_joined.wgsl?raw';
 import positionsLearned from '../../../shaders/lib/model/positions_learned.wgsl?raw';
 import positionsNone from '../../../shaders/lib/model/positions_none.wgsl?raw';
 import writeFourAdded from '../../../shaders/lib/model/write_four_added.wgsl?raw';
@@ -11,14 +11,14 @@ import { structLayout } from '../../device/structs.ts';
 import { link } from '../../device/wgsl.ts';
 import type { Grid, Kernel } from '../kernel.ts';
 import { MODEL_STEP } from './modelStep.ts';
-import { blocksOf, TILE, WEIGHTS_LIB, type MatrixSizes } from './weightsLib.ts';
+import { blocksOf, WEIGHTS_LIB, type MatrixSizes } from './weightsLib.ts';
 
 const WG_SIZE = 64;
 
 /** Embeds tokens from a table of such sizes, whose inputs are the elements of a row; `learned`: adds a row of positions. */
 export function embed(table: Omit<MatrixSizes, 'outputs' | 'matrices'>, learned: boolean): Kernel {
   const libs = [MODEL_STEP, WEIGHTS_LIB[table.type], learned ? positionsLearned : positionsNone];
-  const consts = { X4: table.inputs / 4, BLOCKS: blocksOf(table), TILE, WG_SIZE, MATRICES: 1 };
+  const consts = { X4: table.inputs / 4, BLOCKS: blocksOf(table), TILE: table.tile, WG_SIZE, MATRICES: 1 };
   return { name: 'embed', source: link({ kernel: embedSource, libs, consts }) };
 }
 
@@ -40,7 +40,7 @@ export function embedNumbers(first: number, count: number, scale: number): Uint3
 
 /** Normalises rows of `width` elements, padded, and sets or adds them. */
 export function norm(inputs: number, adds: boolean): Kernel {
-  const libs = [joinPartials, adds ? writeFourAdded : writeFourSet];
+  const libs = [sumsOfRows, adds ? writeFourAdded : writeFourSet];
   const consts = { X4: inputs / 4, WG_SIZE, ROWS: 1 };
   return { name: 'norm', source: link({ kernel: normSource, libs, consts }) };
 }

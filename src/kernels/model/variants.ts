@@ -2,17 +2,35 @@
 import type { DeviceFacts } from '../../device/deviceFacts.ts';
 import type { ProductVariant } from './product.ts';
 
-/** Most rows that share a reading of the weights: more would not fit registers. */
-const MOST_ROWS = 8;
+type Kind = Pick<DeviceFacts, 'software'>;
+
+/** Invocations that a software adapter runs as one: what all of them read alike is read once. */
+const CPU_LANES = 8;
+
+/** Outputs of a tile. On a CPU an invocation has several, which share a reading of the inputs; a GPU wants workgroups. */
+export function tileOf({ software }: Kind): number {
+  return software ? 64 : 32;
+}
 
 /** Products of a token for each sequence, and of chunks of tokens. */
 export function productVariants(
-  { software }: Pick<DeviceFacts, 'software'>,
+  kind: Kind,
   batch: number,
 ): { readonly one: ProductVariant; readonly chunk: ProductVariant } {
-  const rows = Math.min(MOST_ROWS, 2 ** Math.ceil(Math.log2(batch)));
   // A barrier costs a CPU more than it saves; a GPU needs the invocations.
-  return software
-    ? { one: { rows, slices: 1 }, chunk: { rows: MOST_ROWS, slices: 1 } }
-    : { one: { rows, slices: rows > 2 ? 4 : 8 }, chunk: { rows: MOST_ROWS, slices: 4 } };
+  if (kind.software) {
+    const cpu = { columns: tileOf(kind) / CPU_LANES, slices: 1, alone: true };
+    return { one: { ...cpu, rows: rowsFor(batch, 4) }, chunk: { ...cpu, rows: 4 } };
+  }
+  const rows = rowsFor(batch, 8);
+  const gpu = { columns: 1, alone: false };
+  return {
+    one: { ...gpu, rows, slices: rows > 2 ? 4 : 8 },
+    chunk: { ...gpu, rows: 8, slices: 4 },
+  };
+}
+
+/** Rows that share a reading of the weights, no more than there are. */
+function rowsFor(batch: number, most: number): number {
+  return Math.min(most, 2 ** Math.ceil(Math.log2(batch)));
 }

@@ -9,8 +9,8 @@ import type { KvType } from '../../numbers/elements.ts';
 /** Element types of weights; int8 and int4 have an f32 scale for every 32 inputs of an output. */
 export type WeightType = KvType;
 
-/** Outputs of a tile: neighbouring invocations read neighbouring words of 16 bytes. */
-export const TILE = 32;
+/** Outputs of a tile at most: rows of results have room for the rest of one. */
+export const MAX_TILE = 64;
 
 /** Inputs are padded with zeros to a multiple of this, which all types divide. */
 export const INPUT_MULTIPLE = 64;
@@ -54,6 +54,8 @@ export interface MatrixSizes {
   readonly outputs: number;
   /** 2 for a gate and what it opens, side by side. */
   readonly matrices: 1 | 2;
+  /** Outputs of a tile, by the device: neighbouring invocations read neighbouring words of 16 bytes. */
+  readonly tile: number;
 }
 
 /** Words of 16 bytes along a row of inputs. */
@@ -63,14 +65,14 @@ export function blocksOf({ type, inputs }: Pick<MatrixSizes, 'type' | 'inputs'>)
 
 /** Bytes of a tile's weights, and of its scales. */
 export function tileBytes(sizes: Omit<MatrixSizes, 'outputs'>): { weights: number; scales: number } {
-  const { type, inputs, matrices } = sizes;
+  const { type, inputs, matrices, tile } = sizes;
   return {
-    weights: blocksOf(sizes) * matrices * TILE * 16,
-    scales: hasScales(type) ? (inputs / SCALE_INPUTS) * matrices * TILE * 4 : 0,
+    weights: blocksOf(sizes) * matrices * tile * 16,
+    scales: hasScales(type) ? (inputs / SCALE_INPUTS) * matrices * tile * 4 : 0,
   };
 }
 
 /** Tiles of a matrix. */
-export function tilesOf({ outputs }: Pick<MatrixSizes, 'outputs'>): number {
-  return Math.ceil(outputs / TILE);
+export function tilesOf({ outputs, tile }: Pick<MatrixSizes, 'outputs' | 'tile'>): number {
+  return Math.ceil(outputs / tile);
 }

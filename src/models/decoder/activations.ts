@@ -1,6 +1,6 @@
 // activations.ts: the buffers that a model's layers hand their rows through.
 import type { BufferRange, CreateBuffer } from '../../device/buffers.ts';
-import { paddedWidth, TILE } from '../../kernels/model/weightsLib.ts';
+import { MAX_TILE, paddedWidth } from '../../kernels/model/weightsLib.ts';
 import { paddedHeadDim } from './headDims.ts';
 import type { ModelSpec } from './spec.ts';
 
@@ -55,11 +55,11 @@ export function stridesOf({ hiddenSize, vocabSize, layers }: ModelSpec): Strides
       // Behind k and v there is room for the rest of the last tile, which begins with queries or keys.
       const { numQHeads, numKvHeads } = layer.attention;
       const all = (numQHeads + 2 * numKvHeads) * head(layer);
-      return Math.ceil(all / TILE) * TILE - numQHeads * head(layer);
+      return Math.ceil(all / MAX_TILE) * MAX_TILE - numQHeads * head(layer);
     }),
     o: most((layer) => paddedWidth(layer.attention.numQHeads * head(layer))),
     hidden: most(({ mlp }) => paddedWidth(mlp.up.outputs)),
-    logits: Math.ceil(vocabSize / TILE) * TILE,
+    logits: Math.ceil(vocabSize / MAX_TILE) * MAX_TILE,
   };
 }
 

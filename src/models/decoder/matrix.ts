@@ -13,7 +13,7 @@ import {
   type ProductVariant,
   type ProductRows,
 } from '../../kernels/model/product.ts';
-import { TILE, tileBytes, tilesOf, type MatrixSizes } from '../../kernels/model/weightsLib.ts';
+import { tileBytes, tilesOf, type MatrixSizes } from '../../kernels/model/weightsLib.ts';
 import { packTiles, type MatrixSource } from './packing.ts';
 
 /** Tiles of a matrix that one binding has. */
@@ -67,10 +67,11 @@ export function uploadMatrix(
 ): { matrix: Matrix; shifted?: Float64Array } {
   const { maxBindingBytes, maxBufferBytes } = device.facts;
   const runs = cutTiles(label, source.sizes, Math.min(maxBindingBytes, maxBufferBytes));
-  const shifted = shift && new Float64Array(tilesOf(source.sizes) * TILE * source.sizes.matrices);
+  const shifted =
+    shift && new Float64Array(tilesOf(source.sizes) * source.sizes.tile * source.sizes.matrices);
   const parts = runs.map(({ first, tiles }): MatrixPart => {
     const packed = packTiles(source, first, tiles, shift);
-    if (packed.shifted) shifted!.set(packed.shifted, first * TILE * source.sizes.matrices);
+    if (packed.shifted) shifted!.set(packed.shifted, first * source.sizes.tile * source.sizes.matrices);
     const weights = upload(device, label, packed.weights, keep);
     const scales = packed.scales && upload(device, `${label} scales`, packed.scales, keep);
     return { first, tiles, weights, ...(scales && { scales }) };
@@ -121,7 +122,11 @@ export async function bindProduct(
 ): Promise<BoundProduct> {
   const kernel = await device.pipelines.get(product(matrix.sizes, form, variant, rows));
   const bound = matrix.parts.map(({ first, tiles, weights, scales }): [BoundKernel, number] => {
-    const uniform = createUniform(device, 'product', productNumbers({ ...numbers, first: first * TILE }));
+    const uniform = createUniform(
+      device,
+      'product',
+      productNumbers({ ...numbers, first: first * matrix.sizes.tile }),
+    );
     keep(uniform);
     const own = { weights, numbers: { buffer: uniform, offset: 0, size: uniform.size } };
     return [bindKernel(device.gpu, kernel, { ...buffers, ...own, ...(scales && { scales }) }), tiles];

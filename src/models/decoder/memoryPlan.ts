@@ -3,6 +3,7 @@ import { cacheLayout } from '../../cache/layout.ts';
 import { checkBufferBytes, type DeviceFacts } from '../../device/deviceFacts.ts';
 import { GqaError, LimitExceededError } from '../../device/errors.ts';
 import { paddedWidth, type MatrixSizes, type WeightType } from '../../kernels/model/weightsLib.ts';
+import { tileOf } from '../../kernels/model/variants.ts';
 import { KV_TYPES } from '../../numbers/elements.ts';
 import { activationBytes } from './activations.ts';
 import { cacheOptionsOf, type CacheSizes } from './attentionStack.ts';
@@ -35,7 +36,8 @@ export function planMemory(
   const { chunk, ...caches } = checkContext(options, spec);
   const most = Math.min(facts.maxBindingBytes, facts.maxBufferBytes);
   let weights = 0;
-  for (const [name, sizes] of matricesOf(spec, (tensor) => weightType ?? ownType(tensors, tensor))) {
+  const typeOf = (tensor: string) => weightType ?? ownType(tensors, tensor);
+  for (const [name, sizes] of matricesOf(spec, typeOf, tileOf(facts))) {
     cutTiles(name, sizes, most);
     weights += matrixBytes(sizes);
   }
@@ -94,6 +96,7 @@ function ownType(tensors: Pick<TensorReader, 'tensor'>, name: string): WeightTyp
 function* matricesOf(
   spec: ModelSpec,
   typeOf: (tensor: string) => WeightType,
+  tile: number,
 ): Generator<readonly [string, MatrixSizes]> {
   const { hiddenSize, vocabSize, embedding, head } = spec;
   const inputs = paddedWidth(hiddenSize);
@@ -102,6 +105,7 @@ function* matricesOf(
     inputs: width,
     outputs,
     matrices,
+    tile,
   });
   yield [embedding.tensor, sizes(embedding.tensor, inputs, vocabSize)];
   for (const { attention, mlp } of spec.layers) {

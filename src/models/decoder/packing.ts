@@ -2,7 +2,6 @@
 import {
   INPUT_MULTIPLE,
   SCALE_INPUTS,
-  TILE,
   tileBytes,
   WORD_ELEMENTS,
   type MatrixSizes,
@@ -87,23 +86,23 @@ export function packTiles(
   tiles: number,
   shift?: ArrayLike<number>,
 ): PackedTiles {
-  const { type, inputs, matrices } = source.sizes;
+  const { type, inputs, matrices, tile } = source.sizes;
   if (inputs % INPUT_MULTIPLE !== 0) throw new Error(`packTiles: ${inputs} inputs`);
   const bytes = tileBytes(source.sizes);
   const weights = new Uint32Array((tiles * bytes.weights) / 4);
   const scales = bytes.scales > 0 ? new Float32Array((tiles * bytes.scales) / 4) : undefined;
-  const shifted = shift && new Float64Array(tiles * TILE * matrices);
-  const put = writerOf(type, weights, scales);
+  const shifted = shift && new Float64Array(tiles * tile * matrices);
+  const put = writerOf(source.sizes, weights, scales);
   const row = new Float32Array(inputs);
   const codes = type === 'f16' || type === 'bf16' ? new Uint16Array(inputs) : row;
-  for (let output = 0; output < tiles * TILE; output++) {
+  for (let output = 0; output < tiles * tile; output++) {
     for (let m = 0; m < matrices; m++) {
-      const wanted = first * TILE + output;
+      const wanted = first * tile + output;
       const place = wanted < source.sizes.outputs ? source.place(wanted, m) : undefined;
       if (!place) continue;
       gather(place.piece, place.row, source.columns, codes);
-      const lane = output % TILE;
-      const stored = put(codes, Math.floor(output / TILE) * inputs * matrices * TILE, m, lane, matrices);
+      const lane = output % tile;
+      const stored = put(codes, Math.floor(output / tile) * inputs * matrices * tile, m, lane);
       if (shifted) shifted[output * matrices + m] = dotOf(stored, type, shift);
     }
   }
@@ -132,19 +131,20 @@ function dotOf(codes: Codes, type: WeightType, shift: ArrayLike<number>): number
 }
 
 /** Writes the codes of an output's row where the tile begins, in elements; returns what was stored. */
-type Put = (codes: Codes, tile: number, matrix: number, lane: number, matrices: number) => Codes;
+type Put = (codes: Codes, tile: number, matrix: number, lane: number) => Codes;
 
 function writerOf(
-  type: WeightType,
+  { type, matrices, tile: tileOutputs }: MatrixSizes,
   weights: Uint32Array<ArrayBuffer>,
   scales: Float32Array<ArrayBuffer> | undefined,
 ): Put {
   const perWord = WORD_ELEMENTS[type];
-  if (type === 'int8' || type === 'int4') return quantiser(type, weights, scales!);
+  if (type === 'int8' || type === 'int4')
+    return quantiser({ type, matrices, tile: tileOutputs }, weights, scales!);
   const elements = type === 'f32' ? new Float32Array(weights.buffer) : new Uint16Array(weights.buffer);
-  return (codes, tile, matrix, lane, matrices) => {
+  return (codes, tile, matrix, lane) => {
     for (let i = 0; i < codes.length; i += perWord) {
-      const word = ((i / perWord) * matrices + matrix) * TILE + lane;
+      const word = ((i / perWord) * matrices + matrix) * tileOutputs + lane;
       for (let e = 0; e < perWord; e++) elements[tile + word * perWord + e] = codes[i + e]!;
     }
     return codes;
@@ -153,21 +153,26 @@ function writerOf(
 
 /** int8: -127 to 127 times a scale. int4: -8 to 7 times one whose largest element is -8 or 8, whichever loses less. */
 function quantiser(
-  type: 'int8' | 'int4',
+  {
+    type,
+    matrices,
+    tile: tileOutputs,
+  }: Pick<MatrixSizes, 'matrices' | 'tile'> & { readonly type: 'int8' | 'int4' },
   weights: Uint32Array<ArrayBuffer>,
   scales: Float32Array<ArrayBuffer>,
 ): Put {
   const bytes = new Uint8Array(weights.buffer);
   const perWord = WORD_ELEMENTS[type];
-  return (codes, tile, matrix, lane, matrices) => {
+  return (codes, tile, matrix, lane) => {
     const stored = new Float32Array(codes.length);
     for (let i = 0; i < codes.length; i += SCALE_INPUTS) {
       const scale = scaleOf(type, codes, i);
-      scales[tile / SCALE_INPUTS + ((i / SCALE_INPUTS) * matrices + matrix) * TILE + lane] = scale;
+      scales[tile / SCALE_INPUTS + ((i / SCALE_INPUTS) * matrices + matrix) * tileOutputs + lane] = scale;
       for (let e = i; e < i + SCALE_INPUTS; e++) {
         const level = levelOf(type, codes[e]!, scale);
         stored[e] = Math.fround(level * scale);
-        const word = (tile / perWord + (Math.floor(e / perWord) * matrices + matrix) * TILE + lane) * 16;
+        const word =
+          (tile / perWord + (Math.floor(e / perWord) * matrices + matrix) * tileOutputs + lane) * 16;
         const at = e % perWord;
         if (type === 'int8') bytes[word + at] = level;
         else bytes[word + (at >> 1)]! |= (level + 8) << (4 * (at & 1));

@@ -5,7 +5,6 @@ import { bindKernel, dispatch, type BoundKernel } from '../../device/record.ts';
 import type { StepRing } from '../../device/ring.ts';
 import type { ProductForm, ProductVariant } from '../../kernels/model/product.ts';
 import { embed, embedGrid, embedNumbers, norm, normNumbers } from '../../kernels/model/rows.ts';
-import { TILE } from '../../kernels/model/weightsLib.ts';
 import type { Activations } from './activations.ts';
 import type { AttentionStack, Plans, StepKind } from './attentionStack.ts';
 import { paddedHeadDim } from './headDims.ts';
@@ -106,8 +105,9 @@ async function bindEmbedding(parts: PassParts, ids: BufferRange): Promise<Record
   const { embedding, positions, embeddingNorm } = weights;
   const kernel = await device.pipelines.get(embed(embedding.sizes, positions !== undefined));
   const bound = embedding.parts.map(({ first, tiles, weights: rows, scales }) => {
-    const count = Math.min(tiles * TILE, spec.vocabSize - first * TILE);
-    const numbers = uniformOf(parts, embedNumbers(first * TILE, count, spec.embedding.scale));
+    const { tile } = embedding.sizes;
+    const count = Math.min(tiles * tile, spec.vocabSize - first * tile);
+    const numbers = uniformOf(parts, embedNumbers(first * tile, count, spec.embedding.scale));
     return bindKernel(device.gpu, kernel, {
       ids,
       weights: rows,

@@ -5,11 +5,12 @@ import type { GqaDevice } from '../../device/gqaDevice.ts';
 import { scoped } from '../../device/scopes.ts';
 import {
   paddedWidth,
-  TILE,
+  MAX_TILE,
   tilesOf,
   type MatrixSizes,
   type WeightType,
 } from '../../kernels/model/weightsLib.ts';
+import { tileOf } from '../../kernels/model/variants.ts';
 import { paddedHeadDim } from './headDims.ts';
 import type { LoadedLayer, LoadedNorm, LoadedProduct, LoadedQkNorm, WeightOptions } from './loadedWeights.ts';
 import { upload, uploadMatrix, type Matrix } from './matrix.ts';
@@ -110,7 +111,7 @@ export class WeightLoader {
     const { embedding, hiddenSize, vocabSize } = this.#spec;
     const shift = await this.#values(name, [hiddenSize]);
     const table = await this.#values(embedding.tensor, [vocabSize, hiddenSize]);
-    const bias = new Float32Array(Math.ceil(vocabSize / TILE) * TILE);
+    const bias = new Float32Array(Math.ceil(vocabSize / MAX_TILE) * MAX_TILE);
     for (let token = 0; token < vocabSize; token++) {
       let sum = 0;
       for (let i = 0; i < hiddenSize; i++) sum += table[token * hiddenSize + i]! * shift[i]!;
@@ -175,6 +176,7 @@ export class WeightLoader {
       inputs: columns.length,
       outputs,
       matrices: matrices.length as 1 | 2,
+      tile: tileOf(this.#device.facts),
     };
     const pieces = new Map<string, Piece>();
     for (const { tensor, transposed } of matrices.flat()) {
@@ -229,7 +231,7 @@ export class WeightLoader {
     shifted: Float64Array | undefined,
   ): Promise<BufferRange | undefined> {
     if (!shifted && matrices.flat().every(({ bias }) => bias === undefined)) return undefined;
-    const bias = new Float32Array(tilesOf(sizes) * TILE * sizes.matrices);
+    const bias = new Float32Array(tilesOf(sizes) * sizes.tile * sizes.matrices);
     if (shifted) bias.set(shifted);
     for (const [m, parts] of matrices.entries()) {
       let first = 0;
