@@ -19,3 +19,5 @@ export type {
 export { HEAD_MAPS } from './checkpoint/heads/heads.ts';
 export type { HeadMap } from './checkpoint/heads/heads.ts';
 export type { Positions } from './models/families/family.ts';
+export { openModel } from './checkpoint/model/disk/openModel.ts';
+export type { ConversionOptions } from './checkpoint/convert/plan.ts';

@@ -204,7 +204,7 @@ describe('layers', () => {
   });
 });
 
-const FOR_NODE = /^src\/(node\.ts|node\/|files\/|checkpoint\/(format\/file\.ts|convert\/disk\/))/;
+const FOR_NODE = /^src\/(node\.ts|node\/|files\/|checkpoint\/(format\/file\.ts|(convert|model)\/disk\/))/;
 
 describe('files', () => {
   test('a file has at most 300 lines', () => {

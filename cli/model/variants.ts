@@ -1,6 +1,6 @@
 // variants.ts: a model as it is and with other KV heads, one after the other on one device.
 import type { Method } from '../../src/checkpoint/convert/plan.ts';
-import { openModel } from '../../src/checkpoint/model/openModel.ts';
+import { openModel } from '../../src/checkpoint/model/disk/openModel.ts';
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';
 import type { ModelContext } from '../../src/models/decoder/context.ts';
 import type { ContextOptions } from '../../src/models/decoder/contextArgs.ts';
@@ -64,8 +64,8 @@ export async function withVariant<T>(
   const open = await openModel(path, variant.method && headsOf(variant.kvHeads, variant.method));
   try {
     const ofWeights = weightType === undefined ? {} : { weightType };
-    const memory = planMemory(open.spec, open, { ...context, ...ofWeights }, device.facts);
-    const model = await loadModel(device, open.spec, open, {
+    const memory = planMemory(open, { ...context, ...ofWeights }, device.facts);
+    const model = await loadModel(device, open, {
       ...ofWeights,
       onProgress: (done, all) => progress.show(`loading ${nameOf(variant)}`, done / all),
     });

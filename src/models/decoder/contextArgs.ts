@@ -20,7 +20,7 @@ export interface ContextOptions {
   readonly chunk?: number;
 }
 
-const CONTEXT_OPTIONS = {
+export const CONTEXT_OPTIONS = {
   batch: true,
   capacity: true,
   kType: true,

@@ -1,5 +1,6 @@
 // loadedWeights.ts: a model's weights on a device, as passes bind them.
 import type { BufferRange } from '../../device/buffers.ts';
+import type { Known } from '../../device/options.ts';
 import type { WeightType } from '../../kernels/model/weightsLib.ts';
 import type { Matrix } from './matrix.ts';
 import type { NormSpec } from './spec.ts';
@@ -51,3 +52,5 @@ export interface WeightOptions {
   /** Told after each matrix of how many there are. */
   readonly onProgress?: (done: number, all: number) => void;
 }
+
+export const WEIGHT_OPTIONS = { weightType: true, onProgress: true } satisfies Known<WeightOptions>;

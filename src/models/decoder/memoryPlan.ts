@@ -1,16 +1,18 @@
 // memoryPlan.ts: the memory that a model and its texts take on a device, before anything is allocated; pure.
 import { cacheLayout } from '../../cache/layout.ts';
-import { checkBufferBytes, type DeviceFacts } from '../../device/deviceFacts.ts';
+import { checkBufferBytes, checkFacts, type DeviceFacts } from '../../device/deviceFacts.ts';
 import { GqaError, LimitExceededError } from '../../device/errors.ts';
+import { checkOneOf, checkOptions } from '../../device/options.ts';
 import { paddedWidth, type MatrixSizes, type WeightType } from '../../kernels/model/weightsLib.ts';
 import { tileOf } from '../../kernels/model/variants.ts';
 import { KV_TYPES } from '../../numbers/elements.ts';
 import { activationBytes } from './activations.ts';
 import { cacheOptionsOf, type CacheSizes } from './attentionStack.ts';
-import { checkContext, type ContextOptions } from './contextArgs.ts';
+import { checkContext, CONTEXT_OPTIONS, type ContextOptions } from './contextArgs.ts';
 import { paddedHeadDim } from './headDims.ts';
 import { cutTiles, matrixBytes } from './matrix.ts';
 import { passSizes } from './passSizes.ts';
+import { checkSource, type ModelSource } from './modelSource.ts';
 import type { LayerSpec, ModelSpec, TensorReader } from './spec.ts';
 
 /** Bytes on the device. Norms, biases and scratch memory of attention, which are small, are not among them. */
@@ -23,20 +25,27 @@ export interface MemoryPlan {
   readonly kvPerToken: number;
 }
 
+/** A context, and how weights are to be stored. */
+export interface MemoryOptions extends ContextOptions {
+  /** Default: as the checkpoint has them. */
+  readonly weightType?: WeightType;
+}
+
 /**
  * Plans the memory of a model with a context of these options. Throws LimitExceededError for the first buffer that the device
  * cannot have, with the cache types that would fit where it is the cache's.
  */
-export function planMemory(
-  spec: ModelSpec,
-  tensors: Pick<TensorReader, 'tensor'>,
-  { weightType, ...options }: ContextOptions & { readonly weightType?: WeightType },
-  facts: DeviceFacts,
-): MemoryPlan {
-  const { chunk, ...caches } = checkContext(options, spec);
+export function planMemory(source: ModelSource, options: MemoryOptions, facts: DeviceFacts): MemoryPlan {
+  checkSource('planMemory: source', source);
+  checkOptions('planMemory', options, { ...CONTEXT_OPTIONS, weightType: true });
+  checkFacts('planMemory: facts', facts);
+  const { weightType, ...ofContext } = options;
+  if (weightType !== undefined) checkOneOf('planMemory: weightType', weightType, KV_TYPES);
+  const { spec } = source;
+  const { chunk, ...caches } = checkContext(ofContext, spec);
   const most = Math.min(facts.maxBindingBytes, facts.maxBufferBytes);
   let weights = 0;
-  const typeOf = (tensor: string) => weightType ?? ownType(tensors, tensor);
+  const typeOf = (tensor: string) => weightType ?? ownType(source, tensor);
   for (const [name, sizes] of matricesOf(spec, typeOf, tileOf(facts))) {
     cutTiles(name, sizes, most);
     weights += matrixBytes(sizes);

@@ -1,11 +1,14 @@
 // model.ts: a decoder-only transformer whose weights are on a device.
 import { DestroyedError } from '../../device/errors.ts';
-import type { GqaDevice } from '../../device/gqaDevice.ts';
+import { checkDevice, type GqaDevice } from '../../device/gqaDevice.ts';
+import { checkFunction, checkOneOf, checkOptions } from '../../device/options.ts';
+import { KV_TYPES } from '../../numbers/elements.ts';
 import { createContext, type ModelContext } from './context.ts';
 import type { ContextOptions } from './contextArgs.ts';
-import type { LoadedWeights, WeightOptions } from './loadedWeights.ts';
+import { WEIGHT_OPTIONS, type LoadedWeights, type WeightOptions } from './loadedWeights.ts';
 import { loadWeights } from './loadWeights.ts';
-import type { ModelSpec, TensorReader } from './spec.ts';
+import { checkSource, type ModelSource } from './modelSource.ts';
+import type { ModelSpec } from './spec.ts';
 
 /** A model's weights on a device. */
 export class Model {
@@ -54,19 +57,24 @@ export class Model {
 }
 
 /**
- * Loads weights onto a device, tensor by tensor. Throws ShapeError for a tensor that is missing or has another shape than the
- * spec says, LimitExceededError and GpuError when the device has no room; nothing stays allocated then.
+ * Loads weights onto a device, tensor by tensor. Throws ShapeError for what is no model and for wrong options, LimitExceededError and GpuError when the device has no room; nothing stays allocated then.
  */
 export async function loadModel(
   device: GqaDevice,
-  spec: ModelSpec,
-  reader: TensorReader,
+  source: ModelSource,
   options: WeightOptions = {},
 ): Promise<Model> {
+  checkDevice('loadModel', device);
   device.assertUsable();
+  checkSource('loadModel: source', source);
+  checkOptions('loadModel', options, WEIGHT_OPTIONS);
+  const { weightType, onProgress } = options;
+  if (weightType !== undefined) checkOneOf('loadModel: weightType', weightType, KV_TYPES);
+  if (onProgress !== undefined) checkFunction('loadModel: onProgress', onProgress);
+  const { spec } = source;
   const buffers: GPUBuffer[] = [];
   try {
-    const weights = await loadWeights(device, spec, reader, options, (buffer) => buffers.push(buffer));
+    const weights = await loadWeights(device, spec, source, options, (buffer) => buffers.push(buffer));
     return new Model(device, spec, weights, buffers);
   } catch (error) {
     for (const buffer of buffers) buffer.destroy();

@@ -9,7 +9,8 @@ import { findAttention } from '../../find/findAttention.ts';
 import { checkConfig, updateConfig } from '../configUpdate.ts';
 import { provenance, type SourceHashes } from '../provenance.ts';
 import { changesNothing, fingerprintOf, isDone, type ConversionJob } from './job.ts';
-import { INDEX, openModelFolder, type ModelFolder } from './modelFolder.ts';
+import { INDEX } from '../../format/shardIndex.ts';
+import { openModelFolder, type ModelFolder } from './modelFolder.ts';
 import {
   checkClaim,
   checkState,

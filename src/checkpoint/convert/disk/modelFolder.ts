@@ -1,5 +1,4 @@
 // modelFolder.ts: a model folder on disk: its config, its shards with their tensors, and the other files that belong to it.
-import { isRecord } from '../../../device/options.ts';
 import { messageOf } from '../../../device/errors.ts';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -8,6 +7,7 @@ import { fail, quote } from '../../format/checkpointError.ts';
 import { SafetensorsFile } from '../../format/file.ts';
 import type { SafetensorsHeader, TensorInfo } from '../../format/safetensors.ts';
 import { listFiles, refusePointers, type OtherFile } from './folderFiles.ts';
+import { checkIndex, INDEX, readIndex, SINGLE } from '../../format/shardIndex.ts';
 import { ADAPTER_CONFIG, refuseAdapter } from '../../find/adapters.ts';
 
 /** A safetensors file of a model. Closed; `header` is what was in it when the folder was opened. */
@@ -38,8 +38,6 @@ export interface ModelFolder {
   readonly leftOut: readonly string[];
 }
 
-export const INDEX = 'model.safetensors.index.json';
-const SINGLE = 'model.safetensors';
 /** Weights, and what describes them: the number of heads in a params.json is that of the weights that Meta's code reads. */
 const WEIGHTS =
   /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|onnx|onnx[._]data(_\d+)?|ot|tflite|npz|pdparams|nemo|llamafile|litertlm|task|data-\d+-of-\d+)$|\.index(\.\w+)?\.json$|(^|\/)params\.json$/;
@@ -128,27 +126,6 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-interface Index {
-  readonly json: Record<string, unknown>;
-  /** Shard by tensor name. */
-  readonly files: ReadonlyMap<string, string>;
-}
-
-function readIndex(text: string, path: string): Index {
-  const json = parseConfigJson(text, path);
-  const map = isRecord(json) ? json['weight_map'] : undefined;
-  if (!isRecord(json) || !isRecord(map)) fail(`${path}: expected an object with a "weight_map"`);
-  const files = Object.entries(map).map(([tensor, file]) => {
-    // A plain name in the same folder, so that no index can reach a file elsewhere.
-    if (typeof file === 'string' && /^[^/\\]+\.safetensors$/.test(file)) return [tensor, file] as const;
-    return fail(
-      `${path}: tensor ${quote(tensor)}: expected the name of a safetensors file, got ${quote(String(file))}`,
-    );
-  });
-  if (files.length === 0) fail(`${path}: "weight_map" has no tensors`);
-  return { json, files: new Map(files) };
-}
-
 function singleFile(files: readonly string[], path: string): string {
   if (files.includes(SINGLE)) return SINGLE;
   const found = files.filter(isTopSafetensors);
@@ -184,21 +161,4 @@ function collect(shards: readonly Shard[]): Pick<ModelFolder, 'tensors' | 'shard
     }
   }
   return { tensors, shardOf };
-}
-
-function checkIndex(
-  files: ReadonlyMap<string, string>,
-  shardOf: ReadonlyMap<string, Shard>,
-  path: string,
-): void {
-  for (const [tensor, file] of files) {
-    const shard = shardOf.get(tensor);
-    if (shard?.name === file) continue;
-    fail(
-      `${path}: tensor ${quote(tensor)} should be in ${file}, but is ${shard ? `in ${shard.name}` : 'missing'}`,
-    );
-  }
-  for (const [tensor, shard] of shardOf) {
-    if (!files.has(tensor)) fail(`${path}: tensor ${quote(tensor)} of ${shard.name} is not in the index`);
-  }
 }

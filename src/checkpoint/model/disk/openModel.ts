@@ -1,37 +1,34 @@
 // openModel.ts: a model folder on disk as a whole model, as it is or with other KV heads: its description, and its tensors to read. In Node.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asFields, isGiven } from '../../models/configFields.ts';
-import type { ModelSpec, TensorReader } from '../../models/decoder/spec.ts';
-import { parseConfigJson } from '../../models/configJson.ts';
-import { updateConfig } from '../convert/configUpdate.ts';
-import { openModelFolder, type ModelFolder } from '../convert/disk/modelFolder.ts';
-import { ModelReader } from '../convert/disk/modelReader.ts';
-import { createMapper } from '../convert/mapper.ts';
-import { planConversion, type ConversionOptions } from '../convert/plan.ts';
-import { findAttention } from '../find/findAttention.ts';
-import { mixTensor } from '../heads/headMix.ts';
-import { describeModel, eosOf } from './describeModel.ts';
-
-/** A model that can be loaded: `loadModel` takes its spec and itself. Close it once its weights are on a device. */
-export interface OpenModel extends TensorReader {
-  readonly path: string;
-  readonly spec: ModelSpec;
-  close(): Promise<void>;
-}
+import { asFields, isGiven } from '../../../models/configFields.ts';
+import type { ModelSpec, TensorReader } from '../../../models/decoder/spec.ts';
+import { ModelSource } from '../../../models/decoder/modelSource.ts';
+import { parseConfigJson } from '../../../models/configJson.ts';
+import { updateConfig } from '../../convert/configUpdate.ts';
+import { openModelFolder, type ModelFolder } from '../../convert/disk/modelFolder.ts';
+import { ModelReader } from '../../convert/disk/modelReader.ts';
+import { createMapper } from '../../convert/mapper.ts';
+import { planConversion, type ConversionOptions } from '../../convert/plan.ts';
+import { findAttention } from '../../find/findAttention.ts';
+import { mixTensor } from '../../heads/headMix.ts';
+import { describeModel, eosOf } from '../describeModel.ts';
 
 /**
  * Opens a folder with config.json and safetensors files. With `heads` its KV heads are merged or repeated while tensors are
  * read, as `convertFolder` does: same plan, same values, nothing written. Throws a CheckpointError or ShapeError for what is no
  * model that is known as a whole, and for heads that it cannot have.
  */
-export async function openModel(path: string, heads?: ConversionOptions): Promise<OpenModel> {
+export async function openModel(path: string, heads?: ConversionOptions): Promise<ModelSource> {
   const folder = await openModelFolder(path);
   const reader = new ModelReader(folder);
-  const model = heads === undefined ? asItIs(folder, reader) : converted(folder, reader, heads);
+  const { spec, ...tensors } =
+    heads === undefined ? asItIs(folder, reader) : converted(folder, reader, heads);
   const eos = await readEos(folder);
-  return eos === undefined ? model : { ...model, spec: { ...model.spec, eos } };
+  return new ModelSource(path, eos === undefined ? spec : { ...spec, eos }, tensors, () => reader.close());
 }
+
+type Described = TensorReader & { readonly spec: ModelSpec };
 
 /** The tokens that end a text by generation_config.json, which goes before config.json. */
 async function readEos({ path, others }: ModelFolder): Promise<number[] | undefined> {
@@ -42,18 +39,16 @@ async function readEos({ path, others }: ModelFolder): Promise<number[] | undefi
   return isGiven(fields['eos_token_id']) ? eosOf(fields) : undefined;
 }
 
-function asItIs(folder: ModelFolder, reader: ModelReader): OpenModel {
+function asItIs(folder: ModelFolder, reader: ModelReader): Described {
   const { path, tensors, config } = folder;
   return {
-    path,
     spec: describeModel(tensors, config, path),
     tensor: (name) => tensors.get(name),
     read: (name) => reader.read(name),
-    close: () => reader.close(),
   };
 }
 
-function converted(folder: ModelFolder, reader: ModelReader, heads: ConversionOptions): OpenModel {
+function converted(folder: ModelFolder, reader: ModelReader, heads: ConversionOptions): Described {
   const { path, tensors, config, configText } = folder;
   // What cannot be decoded is refused for what it is, not for what it would become.
   describeModel(tensors, config, path);
@@ -71,7 +66,6 @@ function converted(folder: ModelFolder, reader: ModelReader, heads: ConversionOp
   const isSame = heads.kvHeads === attention.numKvHeads;
   const text = isSame ? configText : updateConfig(configText, plan, path);
   return {
-    path,
     spec: describeModel(specs, parseConfigJson(text, `${path}/config.json`), path),
     tensor: (name) => specs.get(name),
     read: async (name) => {
@@ -81,6 +75,5 @@ function converted(folder: ModelFolder, reader: ModelReader, heads: ConversionOp
       const { regrouping, maps } = await mapsOf(rewrite.module);
       return mixTensor(rewrite.part, bytes, regrouping, maps);
     },
-    close: () => reader.close(),
   };
 }
