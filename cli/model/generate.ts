@@ -163,6 +163,10 @@ async function runOne(
   const { maxTokens, temperature, topK, topP, seed, stop } = flags;
   if (flags.logits !== undefined) await writeLogits(flags.logits, running, prompt);
   const nll = prompt.length > 1 ? meanOf((await context.losses([prompt]))[0]!) : undefined;
+  // A driver compiles at a kernel's first dispatch, and not when it is asked to.
+  context.truncate(0, 0);
+  for await (const _ of generate(context, [prompt.slice(0, 1)], { maxTokens: 2, stop: [], temperature }))
+    continue;
   context.truncate(0, 0);
   const growing = text && new GrowingText(text);
   const tokens: number[] = [];

@@ -32,6 +32,7 @@ interface Shard {
  * that is not known.
  */
 export async function openModelFiles(files: ModelFiles, name = 'model'): Promise<ModelSource> {
+  checkText('openModelFiles: name', name);
   if (!isRecord(files))
     throw new ShapeError(`openModelFiles: expected files by name, got ${describe(files)}`);
   const config = parseConfigJson(await textOf(files, 'config.json', name), `${name}/config.json`);
