@@ -3,7 +3,6 @@ import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
 import { formatBytes } from '../../bench/text/format.ts';
 import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { GqaError } from '../../src/device/errors.ts';
-import { generate } from '../../src/models/decoder/generate.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
@@ -165,14 +164,14 @@ async function runOne(
   const nll = prompt.length > 1 ? meanOf((await context.losses([prompt]))[0]!) : undefined;
   // A driver compiles at a kernel's first dispatch, and not when it is asked to.
   context.truncate(0, 0);
-  for await (const _ of generate(context, [prompt.slice(0, 1)], { maxTokens: 2, stop: [], temperature }))
+  for await (const _ of context.generate([prompt.slice(0, 1)], { maxTokens: 2, stop: [], temperature }))
     continue;
   context.truncate(0, 0);
   const growing = text && new GrowingText(text);
   const tokens: number[] = [];
   const began = performance.now();
   let first = began;
-  const steps = generate(context, [prompt], {
+  const steps = context.generate([prompt], {
     maxTokens,
     temperature,
     topK,

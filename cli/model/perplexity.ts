@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { Argument, Option, type Command } from 'commander';
 import { formatBytes, markdownTable, type Column } from '../../bench/text/format.ts';
 import { GqaError, messageOf } from '../../src/device/errors.ts';
-import { perplexity, type Perplexity } from '../../src/models/decoder/perplexity.ts';
+import type { Perplexity } from '../../src/models/decoder/perplexity.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
 import { formatOption } from '../../src/node/command/options.ts';
@@ -77,7 +77,7 @@ async function runPerplexity(command: Command, folder: string, flags: Perplexity
           const onProgress = (share: number) => progress.show(nameOf(variant), share);
           return {
             memory: running.memory,
-            ...(await perplexity(running.context, tokens, { ...options, onProgress })),
+            ...(await running.context.perplexity(tokens, { ...options, onProgress })),
           };
         },
       );

@@ -1,293 +1,147 @@
-// context.ts: texts in the making: caches, activations and passes of a model for a number of sequences.
+// context.ts: texts in the making: a model's caches and buffers for a number of sequences, and all that is asked of them.
 import type { KvCache } from '../../cache/kvCache.ts';
-import { copyOut, writeData, type BufferRange } from '../../device/buffers.ts';
-import { DestroyedError, NotFiniteError } from '../../device/errors.ts';
-import { checkWhole } from '../../device/options.ts';
-import { dispatch, type BoundKernel } from '../../device/record.ts';
-import { submitted } from '../../device/scopes.ts';
-import { modelStepWords, setModelStep, type Sampling } from '../../kernels/model/modelStep.ts';
-import { gatherGrid } from '../../kernels/model/rows.ts';
-import { bindContext, MOST_SLOTS, type BoundContext, type ContextModel } from './bindContext.ts';
-import { cutIntoPasses, type PassRows } from './chunks.ts';
-import { checkContext, checkTexts, checkToken, type ContextOptions } from './contextArgs.ts';
+import { GqaError } from '../../device/errors.ts';
+import { checkFunction, checkWhole } from '../../device/options.ts';
+import { bindContext, type ContextModel } from './bindContext.ts';
+import { checkContext, checkTexts, type ContextOptions } from './contextArgs.ts';
+import { ContextCore } from './contextCore.ts';
+import { generate, type GenerateOptions } from './generate.ts';
+import { perplexity, type Perplexity, type PerplexityOptions } from './perplexity.ts';
 
-/** Caches and buffers for a model's texts. */
+/** The logits behind a token: where it is, and a number for each token of the vocabulary. */
+export interface LogitRow {
+  readonly sequence: number;
+  readonly position: number;
+  readonly logits: Float32Array;
+}
+
+/**
+ * A model's texts: B sequences side by side, each of which holds the tokens that it was given. Every call but `generate` throws
+ * ShapeError for tokens outside of the vocabulary, for more than there is room for, and for a list that is not one of B.
+ * One call after the other: what is called while another runs throws a GqaError.
+ */
 export class ModelContext {
-  readonly model: ContextModel;
   readonly batch: number;
+  /** Tokens that each sequence may come to. */
   readonly capacity: number;
-  readonly #bound: BoundContext;
-  readonly #words: Uint32Array<ArrayBuffer>;
-  #destroyed = false;
+  readonly #core: ContextCore;
+  #running: string | undefined;
 
   /** @internal Use Model.createContext. */
-  constructor(model: ContextModel, batch: number, capacity: number, bound: BoundContext) {
-    this.model = model;
-    this.batch = batch;
-    this.capacity = capacity;
-    this.#bound = bound;
-    const { rows, logitRows } = bound.activations;
-    this.#words = new Uint32Array(modelStepWords(Math.max(rows, 2 * logitRows)));
+  constructor(core: ContextCore) {
+    this.batch = core.batch;
+    this.capacity = core.capacity;
+    this.#core = core;
   }
 
-  /** The cache of all layers. */
+  /** The cache of all layers, for its report, snapshots and bytes. */
   get cache(): KvCache {
-    return this.#bound.attention.cache;
-  }
-
-  get vocabSize(): number {
-    return this.model.spec.vocabSize;
+    return this.#core.cache;
   }
 
   /** Tokens that each sequence holds, [B]. */
   get lengths(): number[] {
-    return this.cache.kvLens();
+    return this.#core.lengths;
   }
 
-  /** Rows of logits that are computed at once. */
-  get logitRows(): number {
-    return this.#bound.activations.logitRows;
-  }
-
-  /** Takes tokens of each sequence, [B] lists, and leaves the hidden state of each one's last behind. */
+  /** Takes tokens of each sequence, [B] lists, which may be empty. */
   async feed(tokens: readonly (readonly number[])[]): Promise<void> {
-    for (const rows of this.#passes(tokens)) {
-      await this.#submit((pass) => {
-        this.#recordChunk(pass, rows);
-        this.#recordGather(pass, rows.lastRows, rows.lastOf);
-      });
-    }
+    this.#check('feed', tokens);
+    await this.#alone('feed', () => this.#core.feed(tokens));
   }
 
-  /** Takes tokens, and tells of each row's logits: sequence, position, and the logits of the token behind it. */
-  async logits(
-    tokens: readonly (readonly number[])[],
-    each: (row: { sequence: number; position: number; logits: Float32Array }) => void,
-  ): Promise<void> {
-    const { strides, logits } = this.#bound.activations;
-    for (const rows of this.#passes(tokens)) {
-      await this.#submit((pass) => this.#recordChunk(pass, rows));
-      for (const slice of this.#slices(rows)) {
-        await this.#submit((pass) => this.#recordLogits(pass, slice));
-        const size = slice.length * strides.logits * 4;
-        const values = new Float32Array(await copyOut(this.model.device, 'logits', { ...logits, size }));
-        for (const [i, row] of slice.entries()) {
-          const start = i * strides.logits;
-          each({
-            sequence: rows.sequences[row]!,
-            position: rows.positions[row]!,
-            logits: values.slice(start, start + this.model.spec.vocabSize),
-          });
-        }
-      }
-    }
-  }
-
-  /** Takes tokens, and gives the negative log-likelihood of each but the first of a sequence, by those before it: [B] lists. */
-  async losses(tokens: readonly (readonly number[])[]): Promise<Float32Array[]> {
-    const { losses, targets } = this.#bound.activations;
-    const { device } = this.model;
-    const out = tokens.map((list) => new Float32Array(Math.max(0, list.length - 1)));
-    const before = this.lengths;
-    for (const rows of this.#passes(tokens)) {
-      await this.#submit((pass) => this.#recordChunk(pass, rows));
-      for (const slice of this.#slices(rows)) {
-        const places = slice.map((row) => {
-          const sequence = rows.sequences[row]!;
-          return { sequence, at: rows.positions[row]! - before[sequence]! };
-        });
-        const wanted = places.map(({ sequence, at }) => tokens[sequence]![at + 1] ?? 0xffffffff);
-        writeData(device, targets, Uint32Array.from(wanted));
-        await this.#submit((pass) => {
-          this.#recordLogits(pass, slice);
-          dispatch(pass, this.#bound.loss, [slice.length, 1, 1]);
-        });
-        const values = new Float32Array(
-          await copyOut(device, 'losses', { ...losses, size: slice.length * 4 }),
-        );
-        for (const [i, { sequence, at }] of places.entries()) {
-          if (at < out[sequence]!.length) out[sequence]![at] = checkedLoss(values[i]!, sequence, at);
-        }
-      }
-    }
-    return out;
+  /** Takes tokens, and tells of the logits behind each, row by row. */
+  async logits(tokens: readonly (readonly number[])[], each: (row: LogitRow) => void): Promise<void> {
+    this.#check('logits', tokens);
+    checkFunction('logits: each', each);
+    await this.#alone('logits', () => this.#core.logits(tokens, each));
   }
 
   /**
-   * Chooses the next token of each sequence after `feed`, then `steps` more by the tokens chosen: [steps + 1] lists of [B].
-   * The cache holds all but the last of them.
+   * Takes tokens, and gives the negative log-likelihood, natural logarithm, of each but the first of a list, by those before it: [B]
+   * lists. Throws NotFiniteError where a logit is no number.
    */
-  async chooseAfterFeed(sampling: Sampling): Promise<number[]> {
-    const { headOfLast, results } = this.#bound;
-    const all = Array.from({ length: this.batch }, (_, b) => b);
-    const positions = this.lengths.map((length) => length - 1);
-    await this.#submit((pass) => {
-      const offset = this.#place(positions, all.length, { slot: 0, sampling });
-      headOfLast.record(pass, all.length, offset);
-      dispatch(pass, this.#chooser(sampling), [all.length, 1, 1], offset);
-    });
-    return this.#readTokens(results, 1).then(([first]) => first!);
+  async losses(tokens: readonly (readonly number[])[]): Promise<Float32Array[]> {
+    this.#check('losses', tokens);
+    return this.#alone('losses', () => this.#core.losses(tokens));
   }
 
-  /** Takes the tokens chosen last and chooses the next ones, so many times: [steps] lists of [B]. Nothing is read in between. */
-  async chooseNext(steps: number, sampling: Sampling): Promise<number[][]> {
-    checkWhole('chooseNext: steps', steps, 1, MOST_SLOTS);
-    this.assertUsable();
-    const { attention, one, headOfX, results } = this.#bound;
-    const counts = Array.from({ length: this.batch }, () => 1);
-    await this.#submit((pass) => {
-      for (let slot = 0; slot < steps; slot++) {
-        const positions = this.lengths;
-        const offset = this.#place(positions, this.batch, { slot, sampling });
-        const plans = attention.plan(
-          'one',
-          positions.map((position) => position + 1),
-          counts,
-        );
-        one.record(pass, attention, plans, counts, this.batch, offset);
-        headOfX.record(pass, this.batch, offset);
-        dispatch(pass, this.#chooser(sampling), [this.batch, 1, 1], offset);
-      }
-    });
-    return this.#readTokens(results, steps);
-  }
-
-  /** Sets the tokens that the next step takes, [B], for a step whose tokens were chosen elsewhere. */
-  setTokens(tokens: readonly number[]): void {
-    this.assertUsable();
-    for (const [b, token] of tokens.entries()) checkToken(b, 0, token, this.vocabSize);
-    writeData(this.model.device, this.#bound.activations.ids, Uint32Array.from(tokens));
-  }
-
-  /** Makes sequence `to` a copy of `from`. */
-  async fork(from: number, to: number): Promise<void> {
-    this.assertUsable();
-    await this.cache.fork(from, to);
-  }
-
-  /** Forgets tokens from the end of a sequence. */
-  truncate(sequence: number, length: number): void {
-    this.assertUsable();
-    this.cache.truncate(length, { sequence });
-  }
-
-  /** False once it or its model was destroyed, or its device lost. */
-  get isUsable(): boolean {
+  /**
+   * Takes a prompt for each sequence, [B] lists of at least one token behind what the sequences hold, and gives the tokens that
+   * follow, a list of [B] for each step: undefined for a sequence that has ended. Ends when all have, or after `maxTokens`. Then, and
+   * when the iterator is left early, each sequence holds all of its tokens but the last one given out: to go on, begin the next
+   * prompt with that one. Throws ShapeError for tokens outside of the vocabulary and prompts that leave no room for `maxTokens`;
+   * NotFiniteError for logits that are no numbers.
+   */
+  async *generate(
+    prompts: readonly (readonly number[])[],
+    options: GenerateOptions,
+  ): AsyncGenerator<(number | undefined)[], void, undefined> {
+    const release = this.#take('generate');
     try {
-      this.assertUsable();
-      return true;
-    } catch {
-      return false;
+      yield* generate(this.#core, prompts, options);
+    } finally {
+      release();
     }
   }
 
-  /** Throws when the context, its model or its device cannot be used any more. */
-  assertUsable(): void {
-    if (this.#destroyed) throw new DestroyedError('the context');
-    this.model.assertUsable();
+  /** How well the model tells a text. Forgets what the sequences hold; as many windows as there are go through at once. */
+  perplexity(tokens: readonly number[], options: PerplexityOptions = {}): Promise<Perplexity> {
+    return this.#alone('perplexity', () => perplexity(this.#core, tokens, options));
+  }
+
+  /** Makes sequence `to` a copy of `from`, whatever it held. */
+  fork(from: number, to: number): Promise<void> {
+    return this.#alone('fork', () => this.#core.cache.fork(from, to));
+  }
+
+  /** Forgets tokens from the end of a sequence: it holds the first `length` ones then. */
+  truncate(sequence: number, length: number): void {
+    this.#take('truncate')();
+    checkWhole('truncate: sequence', sequence, 0, this.batch - 1);
+    this.#core.cache.truncate(length, { sequence });
   }
 
   /** Frees caches and buffers. Idempotent. */
   destroy(): void {
-    if (this.#destroyed) return;
-    this.#destroyed = true;
-    this.#bound.attention.destroy();
-    this.#bound.step.destroy();
-    for (const buffer of this.#bound.buffers) buffer.destroy();
+    this.#core.destroy();
   }
 
   [Symbol.dispose](): void {
     this.destroy();
   }
 
-  *#passes(tokens: readonly (readonly number[])[]): Generator<PassRows> {
-    this.assertUsable();
-    const { lengths } = this;
-    checkTexts(tokens, lengths, this);
-    yield* cutIntoPasses(tokens, lengths, this.#bound.activations.rows);
+  #check(where: string, tokens: readonly (readonly number[])[]): void {
+    this.#core.assertUsable();
+    checkTexts(where, tokens, this.lengths, this.#core);
   }
 
-  /** Rows of a pass whose logits are wanted, as many as are computed at once. */
-  *#slices({ rows }: PassRows): Generator<number[]> {
-    for (let first = 0; first < rows; first += this.logitRows) {
-      const count = Math.min(this.logitRows, rows - first);
-      yield Array.from({ length: count }, (_, i) => first + i);
+  async #alone<T>(name: string, act: () => Promise<T>): Promise<T> {
+    const release = this.#take(name);
+    try {
+      return await act();
+    } finally {
+      release();
     }
   }
 
-  #recordChunk(pass: GPUComputePassEncoder, rows: PassRows): void {
-    const { activations, attention, chunk } = this.#bound;
-    writeData(this.model.device, activations.promptIds, Uint32Array.from(rows.ids));
-    const lengths = this.lengths;
-    const kvLens = lengths.map((length, b) => length + rows.counts[b]!);
-    const plans = attention.plan('chunk', kvLens, rows.counts);
-    const offset = this.#place(rows.positions, rows.rows);
-    chunk.record(pass, attention, plans, rows.counts, rows.rows, offset);
-  }
-
-  #recordGather(pass: GPUComputePassEncoder, from: readonly number[], to: readonly number[]): void {
-    if (from.length === 0) return;
-    const { gather, activations } = this.#bound;
-    const offset = this.#place([...from, ...to], 2 * from.length, { count: from.length });
-    dispatch(pass, gather, gatherGrid(activations.strides.x, from.length), offset);
-  }
-
-  #recordLogits(pass: GPUComputePassEncoder, slice: readonly number[]): void {
-    this.#recordGather(
-      pass,
-      slice,
-      slice.map((_, i) => i),
-    );
-    this.#bound.headOfLast.record(pass, slice.length, this.#place(slice, slice.length));
-  }
-
-  /** Places the numbers of a pass; `count`: its rows where there are more numbers than those. */
-  #place(
-    positions: readonly number[],
-    rows: number,
-    { slot, sampling, count }: { slot?: number; sampling?: Sampling; count?: number } = {},
-  ): number {
-    const length = setModelStep(this.#words, positions, rows, {
-      ...(slot !== undefined && { slot }),
-      ...(sampling && { sampling }),
-    });
-    if (count !== undefined) this.#words[0] = count;
-    return this.#bound.step.place(this.#words, undefined, length);
-  }
-
-  #chooser({ temperature }: Sampling): BoundKernel {
-    return temperature === 0 ? this.#bound.greedy : this.#bound.draw;
-  }
-
-  async #readTokens(results: BufferRange, steps: number): Promise<number[][]> {
-    const { device, spec } = this.model;
-    const size = steps * this.batch * 4;
-    const tokens = new Uint32Array(await copyOut(device, 'tokens', { ...results, size }));
-    const bad = tokens.findIndex((token) => token >= spec.vocabSize);
-    if (bad >= 0) {
-      throw new NotFiniteError(`generate: sequence ${bad % this.batch}: a logit is not finite`);
+  /** Throws when another call runs; else it is this one's turn until what is returned is called. */
+  #take(name: string): () => void {
+    this.#core.assertUsable();
+    if (this.#running !== undefined) {
+      throw new GqaError(
+        'usage',
+        `${name}: expected a context that is idle, got one in a call of ${this.#running}`,
+      );
     }
-    return Array.from({ length: steps }, (_, slot) => [
-      ...tokens.subarray(slot * this.batch, (slot + 1) * this.batch),
-    ]);
+    this.#running = name;
+    return () => (this.#running = undefined);
   }
-
-  async #submit(record: (pass: GPUComputePassEncoder) => void): Promise<void> {
-    await submitted(this.model.device, 'model', (encoder) => {
-      const pass = encoder.beginComputePass({ label: 'model' });
-      record(pass);
-      pass.end();
-    });
-  }
-}
-
-function checkedLoss(loss: number, sequence: number, at: number): number {
-  if (Number.isFinite(loss)) return loss;
-  throw new NotFiniteError(`losses: sequence ${sequence}, token ${at + 1}: a logit is not finite`);
 }
 
 /** Allocates and binds a context. Throws ShapeError for bad options, LimitExceededError and GpuError for want of room. */
 export async function createContext(model: ContextModel, options: ContextOptions): Promise<ModelContext> {
   const { chunk, ...caches } = checkContext(options, model.spec);
-  return new ModelContext(model, caches.batch, caches.capacity, await bindContext(model, caches, chunk));
+  const bound = await bindContext(model, caches, chunk);
+  return new ModelContext(new ContextCore(model, caches.batch, caches.capacity, bound));
 }

@@ -54,27 +54,32 @@ export function checkContext(
 
 /** Throws ShapeError unless these are a list of tokens for each sequence, for which there is room behind `lengths`. */
 export function checkTexts(
+  where: string,
   tokens: readonly (readonly number[])[],
   lengths: readonly number[],
   { capacity, vocabSize }: { readonly capacity: number; readonly vocabSize: number },
 ): void {
-  if (tokens.length !== lengths.length) {
-    throw new ShapeError(`context: expected ${lengths.length} lists of tokens, got ${tokens.length}`);
+  if (!Array.isArray(tokens) || tokens.length !== lengths.length) {
+    const got = Array.isArray(tokens) ? tokens.length : describe(tokens);
+    throw new ShapeError(`${where}: expected ${lengths.length} lists of tokens, got ${got}`);
   }
   for (const [b, list] of tokens.entries()) {
-    for (const [i, token] of list.entries()) checkToken(b, i, token, vocabSize);
+    if (!Array.isArray(list)) {
+      throw new ShapeError(`${where}: sequence ${b}: expected a list of tokens, got ${describe(list)}`);
+    }
+    for (const [i, token] of list.entries()) checkToken(`${where}: sequence ${b}`, i, token, vocabSize);
     const room = capacity - lengths[b]!;
     if (list.length <= room) continue;
     throw new ShapeError(
-      `context: sequence ${b}: expected at most ${room} tokens, which the capacity of ${capacity} leaves, got ${list.length}`,
+      `${where}: sequence ${b}: expected at most ${room} tokens, which the capacity of ${capacity} leaves, got ${list.length}`,
     );
   }
 }
 
 /** Throws ShapeError unless a token is one of the vocabulary. */
-export function checkToken(sequence: number, place: number, token: number, vocabSize: number): void {
+export function checkToken(where: string, place: number, token: number, vocabSize: number): void {
   if (Number.isSafeInteger(token) && token >= 0 && token < vocabSize) return;
   throw new ShapeError(
-    `context: sequence ${sequence}, token ${place}: expected a whole number below the vocabulary's ${vocabSize}, got ${describe(token)}`,
+    `${where}: token ${place}: expected a whole number below the vocabulary's ${vocabSize}, got ${describe(token)}`,
   );
 }

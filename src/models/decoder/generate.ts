@@ -10,7 +10,8 @@ import {
 } from '../../device/options.ts';
 import type { Sampling } from '../../kernels/model/modelStep.ts';
 import { MOST_SLOTS } from './bindContext.ts';
-import type { ModelContext } from './context.ts';
+import { checkTexts } from './contextArgs.ts';
+import type { ContextCore } from './contextCore.ts';
 
 /** How tokens are chosen, and when to stop. */
 export interface GenerateOptions {
@@ -47,15 +48,9 @@ interface Checked {
   readonly sampling: Sampling;
 }
 
-/**
- * Takes a prompt for each sequence, [B] lists of at least one token behind what the sequences hold, and gives the tokens that
- * follow, a list of [B] for each step: undefined for a sequence that has ended. Ends when all have, or after `maxTokens`. Then, and
- * when the iterator is left early, the cache holds each sequence with all of its tokens but the last one given out: to go on,
- * begin the next prompt with that one. Throws ShapeError for tokens outside of the vocabulary and prompts that leave no room for
- * `maxTokens`; NotFiniteError for logits that are no numbers.
- */
+/** `ModelContext.generate`. */
 export async function* generate(
-  context: ModelContext,
+  context: ContextCore,
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
 ): AsyncGenerator<(number | undefined)[], void, undefined> {
@@ -94,15 +89,15 @@ export async function* generate(
 }
 
 /** Takes back what was computed for sequences that had ended, or that nobody asked for any more. */
-function forgetRest(context: ModelContext, lengthOf: (sequence: number) => number): void {
+function forgetRest(context: ContextCore, lengthOf: (sequence: number) => number): void {
   if (!context.isUsable) return;
   for (const [b, length] of context.lengths.entries()) {
-    if (length > lengthOf(b)) context.truncate(b, lengthOf(b));
+    if (length > lengthOf(b)) context.cache.truncate(lengthOf(b), { sequence: b });
   }
 }
 
 function checkGenerate(
-  context: ModelContext,
+  context: ContextCore,
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
 ): Checked {
@@ -110,11 +105,14 @@ function checkGenerate(
   checkOptions('generate', options, GENERATE_OPTIONS);
   const { maxTokens, temperature = 0, topK = 0, topP = 1, seed = 42, stepsPerRead = 8 } = options;
   const { stop = context.model.spec.eos } = options;
-  checkList('generate: prompts', prompts);
+  checkTexts('generate', prompts, context.lengths, context);
   checkWhole('generate: maxTokens', maxTokens, 1, 2 ** 24);
   checkFinite('generate: temperature', temperature, 0);
   checkWhole('generate: topK', topK, 0, 2 ** 32 - 1);
-  if (!(topP > 0 && topP <= 1)) {
+  if (!Array.isArray(stop))
+    throw new ShapeError(`generate: stop: expected a list of tokens, got ${describe(stop)}`);
+  for (const token of stop) checkWhole('generate: stop', token, 0, 2 ** 32 - 1);
+  if (typeof topP !== 'number' || !(topP > 0 && topP <= 1)) {
     throw new ShapeError(`generate: topP: expected a number above 0, at most 1, got ${describe(topP)}`);
   }
   checkWhole('generate: seed', seed, 0, 2 ** 32 - 1);

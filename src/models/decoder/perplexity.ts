@@ -1,7 +1,8 @@
 // perplexity.ts: how well a model tells the tokens of a text.
 import { ShapeError } from '../../device/errors.ts';
-import { checkOptions, checkWhole, type Known } from '../../device/options.ts';
-import type { ModelContext } from './context.ts';
+import { checkFunction, checkOptions, checkWhole, describe, type Known } from '../../device/options.ts';
+import { checkToken } from './contextArgs.ts';
+import type { ContextCore } from './contextCore.ts';
 
 /** How a text longer than a window is cut. */
 export interface PerplexityOptions {
@@ -38,12 +39,9 @@ interface Window {
   readonly counted: number;
 }
 
-/**
- * The perplexity of a text. Forgets what the context held; several windows go through it at once, as many as it has sequences.
- * Throws ShapeError for fewer than two tokens and for bad numbers.
- */
+/** `ModelContext.perplexity`. Throws ShapeError for fewer than two tokens and for bad numbers. */
 export async function perplexity(
-  context: ModelContext,
+  context: ContextCore,
   tokens: readonly number[],
   options: PerplexityOptions = {},
 ): Promise<Perplexity> {
@@ -52,9 +50,12 @@ export async function perplexity(
   const { stride = window } = options;
   checkWhole('perplexity: window', window, 2, context.capacity);
   checkWhole('perplexity: stride', stride, 1, window);
-  if (tokens.length < 2) {
-    throw new ShapeError(`perplexity: expected a text of at least 2 tokens, got ${tokens.length}`);
+  if (!Array.isArray(tokens) || tokens.length < 2) {
+    const got = Array.isArray(tokens) ? tokens.length : describe(tokens);
+    throw new ShapeError(`perplexity: expected a text of at least 2 tokens, got ${got}`);
   }
+  for (const [i, token] of tokens.entries()) checkToken('perplexity', i, token, context.vocabSize);
+  if (onProgress !== undefined) checkFunction('perplexity: onProgress', onProgress);
   const windows = windowsOf(tokens.length, window, stride);
   let [sum, count] = [0, 0];
   for (let first = 0; first < windows.length; first += context.batch) {

@@ -7,9 +7,7 @@ import { openDevice, type GqaDevice } from '../../../src/index.ts';
 import { nodeGpu } from '../../../src/node.ts';
 import { openModel } from '../../../src/checkpoint/model/disk/openModel.ts';
 import type { ModelContext } from '../../../src/models/decoder/context.ts';
-import { generate } from '../../../src/models/decoder/generate.ts';
 import { loadModel } from '../../../src/models/decoder/model.ts';
-import { perplexity } from '../../../src/models/decoder/perplexity.ts';
 import { testDevice } from '../../support/device.ts';
 
 interface Golden {
@@ -65,8 +63,7 @@ function worst(rows: Map<string, Float32Array>, sequence: number, { logits, logi
 
 async function greedy(context: ModelContext, prompt: readonly number[], count: number): Promise<number[]> {
   const tokens: number[] = [];
-  for await (const [token] of generate(context, [prompt], { maxTokens: count, stop: [] }))
-    tokens.push(token!);
+  for await (const [token] of context.generate([prompt], { maxTokens: count, stop: [] })) tokens.push(token!);
   return tokens;
 }
 
@@ -86,11 +83,11 @@ describe.each(readdirSync(ROOT))('%s', (family) => {
       const rows = await logitsOf(context, [other, prompt]);
       expect(worst(rows, 1, golden)).toBeLessThan(BOUND);
       context.cache.truncate(0);
-      const { nll } = await perplexity(context, prompt);
+      const { nll } = await context.perplexity(prompt);
       expect(Math.abs(nll - nll_mean)).toBeLessThan(BOUND);
       // Token by token after a prompt, both sequences the same.
       const tokens: (number | undefined)[][] = [];
-      for await (const step of generate(context, [prompt, prompt], { maxTokens: 24, stop: [] }))
+      for await (const step of context.generate([prompt, prompt], { maxTokens: 24, stop: [] }))
         tokens.push(step);
       expect(tokens.map(([token]) => token)).toEqual(continuation);
       expect(tokens.map(([, token]) => token)).toEqual(continuation);
@@ -102,7 +99,7 @@ describe.each(readdirSync(ROOT))('%s', (family) => {
       context.truncate(1, prompt.length);
       const again: (number | undefined)[][] = [];
       const next = continuation.slice(0, 4);
-      for await (const step of generate(context, [next, next], { maxTokens: 6, stop: [] })) again.push(step);
+      for await (const step of context.generate([next, next], { maxTokens: 6, stop: [] })) again.push(step);
       expect(again.map(([token]) => token)).toEqual(continuation.slice(4, 10));
     } finally {
       context.destroy();

@@ -1,0 +1,265 @@
+// contextCore.ts: what a context does: passes of a model over the texts of a number of sequences. Callers take turns.
+import type { KvCache } from '../../cache/kvCache.ts';
+import { copyOut, writeData, type BufferRange } from '../../device/buffers.ts';
+import { DestroyedError, NotFiniteError } from '../../device/errors.ts';
+import { checkWhole } from '../../device/options.ts';
+import { dispatch, type BoundKernel } from '../../device/record.ts';
+import { submitted } from '../../device/scopes.ts';
+import { modelStepWords, setModelStep, type Sampling } from '../../kernels/model/modelStep.ts';
+import { gatherGrid } from '../../kernels/model/rows.ts';
+import { MOST_SLOTS, type BoundContext, type ContextModel } from './bindContext.ts';
+import { cutIntoPasses, type PassRows } from './chunks.ts';
+
+/** Caches and buffers for a model's texts. */
+export class ContextCore {
+  readonly model: ContextModel;
+  readonly batch: number;
+  readonly capacity: number;
+  readonly #bound: BoundContext;
+  readonly #words: Uint32Array<ArrayBuffer>;
+  #destroyed = false;
+
+  constructor(model: ContextModel, batch: number, capacity: number, bound: BoundContext) {
+    this.model = model;
+    this.batch = batch;
+    this.capacity = capacity;
+    this.#bound = bound;
+    const { rows, logitRows } = bound.activations;
+    this.#words = new Uint32Array(modelStepWords(Math.max(rows, 2 * logitRows)));
+  }
+
+  /** The cache of all layers. */
+  get cache(): KvCache {
+    return this.#bound.attention.cache;
+  }
+
+  get vocabSize(): number {
+    return this.model.spec.vocabSize;
+  }
+
+  /** Tokens that each sequence holds, [B]. */
+  get lengths(): number[] {
+    return this.cache.kvLens();
+  }
+
+  /** Rows of logits that are computed at once. */
+  get logitRows(): number {
+    return this.#bound.activations.logitRows;
+  }
+
+  /** Takes tokens of each sequence, [B] lists, and leaves the hidden state of each one's last behind. */
+  async feed(tokens: readonly (readonly number[])[]): Promise<void> {
+    for (const rows of this.#passes(tokens)) {
+      await this.#submit((pass) => {
+        this.#recordChunk(pass, rows);
+        this.#recordGather(pass, rows.lastRows, rows.lastOf);
+      });
+    }
+  }
+
+  /** Takes tokens, and tells of each row's logits: sequence, position, and the logits of the token behind it. */
+  async logits(
+    tokens: readonly (readonly number[])[],
+    each: (row: { sequence: number; position: number; logits: Float32Array }) => void,
+  ): Promise<void> {
+    const { strides, logits } = this.#bound.activations;
+    for (const rows of this.#passes(tokens)) {
+      await this.#submit((pass) => this.#recordChunk(pass, rows));
+      for (const slice of this.#slices(rows)) {
+        await this.#submit((pass) => this.#recordLogits(pass, slice));
+        const size = slice.length * strides.logits * 4;
+        const values = new Float32Array(await copyOut(this.model.device, 'logits', { ...logits, size }));
+        for (const [i, row] of slice.entries()) {
+          const start = i * strides.logits;
+          each({
+            sequence: rows.sequences[row]!,
+            position: rows.positions[row]!,
+            logits: values.slice(start, start + this.model.spec.vocabSize),
+          });
+        }
+      }
+    }
+  }
+
+  /** Takes tokens, and gives the negative log-likelihood of each but the first of a sequence, by those before it: [B] lists. */
+  async losses(tokens: readonly (readonly number[])[]): Promise<Float32Array[]> {
+    const { losses, targets } = this.#bound.activations;
+    const { device } = this.model;
+    const out = tokens.map((list) => new Float32Array(Math.max(0, list.length - 1)));
+    const before = this.lengths;
+    for (const rows of this.#passes(tokens)) {
+      await this.#submit((pass) => this.#recordChunk(pass, rows));
+      for (const slice of this.#slices(rows)) {
+        const places = slice.map((row) => {
+          const sequence = rows.sequences[row]!;
+          return { sequence, at: rows.positions[row]! - before[sequence]! };
+        });
+        const wanted = places.map(({ sequence, at }) => tokens[sequence]![at + 1] ?? 0xffffffff);
+        writeData(device, targets, Uint32Array.from(wanted));
+        await this.#submit((pass) => {
+          this.#recordLogits(pass, slice);
+          dispatch(pass, this.#bound.loss, [slice.length, 1, 1]);
+        });
+        const values = new Float32Array(
+          await copyOut(device, 'losses', { ...losses, size: slice.length * 4 }),
+        );
+        for (const [i, { sequence, at }] of places.entries()) {
+          if (at < out[sequence]!.length) out[sequence]![at] = checkedLoss(values[i]!, sequence, at);
+        }
+      }
+    }
+    return out;
+  }
+
+  /**
+   * Chooses the next token of each sequence after `feed`, then `steps` more by the tokens chosen: [steps + 1] lists of [B].
+   * The cache holds all but the last of them.
+   */
+  async chooseAfterFeed(sampling: Sampling): Promise<number[]> {
+    const { headOfLast, results } = this.#bound;
+    const all = Array.from({ length: this.batch }, (_, b) => b);
+    const positions = this.lengths.map((length) => length - 1);
+    await this.#submit((pass) => {
+      const offset = this.#place(positions, all.length, { slot: 0, sampling });
+      headOfLast.record(pass, all.length, offset);
+      dispatch(pass, this.#chooser(sampling), [all.length, 1, 1], offset);
+    });
+    return this.#readTokens(results, 1).then(([first]) => first!);
+  }
+
+  /** Takes the tokens chosen last and chooses the next ones, so many times: [steps] lists of [B]. Nothing is read in between. */
+  async chooseNext(steps: number, sampling: Sampling): Promise<number[][]> {
+    checkWhole('chooseNext: steps', steps, 1, MOST_SLOTS);
+    this.assertUsable();
+    const { attention, one, headOfX, results } = this.#bound;
+    const counts = Array.from({ length: this.batch }, () => 1);
+    await this.#submit((pass) => {
+      for (let slot = 0; slot < steps; slot++) {
+        const positions = this.lengths;
+        const offset = this.#place(positions, this.batch, { slot, sampling });
+        const plans = attention.plan(
+          'one',
+          positions.map((position) => position + 1),
+          counts,
+        );
+        one.record(pass, attention, plans, counts, this.batch, offset);
+        headOfX.record(pass, this.batch, offset);
+        dispatch(pass, this.#chooser(sampling), [this.batch, 1, 1], offset);
+      }
+    });
+    return this.#readTokens(results, steps);
+  }
+
+  /** False once it or its model was destroyed, or its device lost. */
+  get isUsable(): boolean {
+    try {
+      this.assertUsable();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Throws when the context, its model or its device cannot be used any more. */
+  assertUsable(): void {
+    if (this.#destroyed) throw new DestroyedError('the context');
+    this.model.assertUsable();
+  }
+
+  /** Frees caches and buffers. Idempotent. */
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    this.#bound.attention.destroy();
+    this.#bound.step.destroy();
+    for (const buffer of this.#bound.buffers) buffer.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
+  }
+
+  *#passes(tokens: readonly (readonly number[])[]): Generator<PassRows> {
+    this.assertUsable();
+    const { lengths } = this;
+    yield* cutIntoPasses(tokens, lengths, this.#bound.activations.rows);
+  }
+
+  /** Rows of a pass whose logits are wanted, as many as are computed at once. */
+  *#slices({ rows }: PassRows): Generator<number[]> {
+    for (let first = 0; first < rows; first += this.logitRows) {
+      const count = Math.min(this.logitRows, rows - first);
+      yield Array.from({ length: count }, (_, i) => first + i);
+    }
+  }
+
+  #recordChunk(pass: GPUComputePassEncoder, rows: PassRows): void {
+    const { activations, attention, chunk } = this.#bound;
+    writeData(this.model.device, activations.promptIds, Uint32Array.from(rows.ids));
+    const lengths = this.lengths;
+    const kvLens = lengths.map((length, b) => length + rows.counts[b]!);
+    const plans = attention.plan('chunk', kvLens, rows.counts);
+    const offset = this.#place(rows.positions, rows.rows);
+    chunk.record(pass, attention, plans, rows.counts, rows.rows, offset);
+  }
+
+  #recordGather(pass: GPUComputePassEncoder, from: readonly number[], to: readonly number[]): void {
+    if (from.length === 0) return;
+    const { gather, activations } = this.#bound;
+    const offset = this.#place([...from, ...to], 2 * from.length, { count: from.length });
+    dispatch(pass, gather, gatherGrid(activations.strides.x, from.length), offset);
+  }
+
+  #recordLogits(pass: GPUComputePassEncoder, slice: readonly number[]): void {
+    this.#recordGather(
+      pass,
+      slice,
+      slice.map((_, i) => i),
+    );
+    this.#bound.headOfLast.record(pass, slice.length, this.#place(slice, slice.length));
+  }
+
+  /** Places the numbers of a pass; `count`: its rows where there are more numbers than those. */
+  #place(
+    positions: readonly number[],
+    rows: number,
+    { slot, sampling, count }: { slot?: number; sampling?: Sampling; count?: number } = {},
+  ): number {
+    const length = setModelStep(this.#words, positions, rows, {
+      ...(slot !== undefined && { slot }),
+      ...(sampling && { sampling }),
+    });
+    if (count !== undefined) this.#words[0] = count;
+    return this.#bound.step.place(this.#words, undefined, length);
+  }
+
+  #chooser({ temperature }: Sampling): BoundKernel {
+    return temperature === 0 ? this.#bound.greedy : this.#bound.draw;
+  }
+
+  async #readTokens(results: BufferRange, steps: number): Promise<number[][]> {
+    const { device, spec } = this.model;
+    const size = steps * this.batch * 4;
+    const tokens = new Uint32Array(await copyOut(device, 'tokens', { ...results, size }));
+    const bad = tokens.findIndex((token) => token >= spec.vocabSize);
+    if (bad >= 0) {
+      throw new NotFiniteError(`generate: sequence ${bad % this.batch}: a logit is not finite`);
+    }
+    return Array.from({ length: steps }, (_, slot) => [
+      ...tokens.subarray(slot * this.batch, (slot + 1) * this.batch),
+    ]);
+  }
+
+  async #submit(record: (pass: GPUComputePassEncoder) => void): Promise<void> {
+    await submitted(this.model.device, 'model', (encoder) => {
+      const pass = encoder.beginComputePass({ label: 'model' });
+      record(pass);
+      pass.end();
+    });
+  }
+}
+
+function checkedLoss(loss: number, sequence: number, at: number): number {
+  if (Number.isFinite(loss)) return loss;
+  throw new NotFiniteError(`losses: sequence ${sequence}, token ${at + 1}: a logit is not finite`);
+}
