@@ -3,18 +3,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CALLS } from '../support/cacheCommands.ts';
 import { FAULTS, LOSS } from '../support/cacheFaults.ts';
-import { CacheModel, type Setup } from '../support/cacheModel.ts';
+import { CacheModel } from '../support/cacheModel.ts';
+import { kindsOf, SETUPS } from '../support/cacheSetup.ts';
+import { expectMemory, expectNothing } from '../support/cacheState.ts';
 import { LiveBuffers } from '../support/liveBuffers.ts';
 import { ownDevice } from '../support/ownDevice.ts';
 import { RealCache } from '../support/realCache.ts';
-
-const SETUPS = fc.constantFrom<Setup>(
-  { kType: 'f32', vType: 'f32', kernel: 'tiles', qLen: 1 },
-  { kType: 'f16', vType: 'int8', kernel: undefined, qLen: 1 },
-  { kType: 'int4', vType: 'bf16', kernel: 'plain', qLen: 3 },
-  { kType: 'int8', vType: 'f16', kernel: undefined, qLen: 1, pageSize: 8 },
-  { kType: 'bf16', vType: 'int4', kernel: 'tiles', qLen: 3, pageSize: 8 },
-);
 
 /** Adds the counts of one run to those of all. */
 function addCounts(all: Map<string, number>, { counts }: RealCache): void {
@@ -33,20 +27,25 @@ test(
     using device = await ownDevice(['subgroups']);
     using live = new LiveBuffers(device.gpu);
     const counts = new Map<string, number>();
+    const kinds = new Map<string, number>();
     const commands = fc.commands([...CALLS, ...CALLS, ...FAULTS], { maxCommands: 40, size: 'max' });
     await fc.assert(
       fc.asyncProperty(SETUPS, commands, async (setup, calls) => {
+        live.clear(); // after a run that failed
         const real = await RealCache.create(device, setup);
         real.live = live;
+        const model = new CacheModel(setup);
         try {
-          await fc.asyncModelRun(() => ({ model: new CacheModel(setup), real }), calls);
+          await fc.asyncModelRun(() => ({ model, real }), calls);
           await device.idle();
+          expectMemory(model, real);
         } finally {
           addCounts(counts, real);
           real.destroy();
         }
         await device.idle(); // the counters are read a last time
-        expect(live.bytes(/^[kv]_cache |^snapshot |^append status/)).toBe(0);
+        expectNothing(real);
+        for (const kind of kindsOf(setup)) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
       }),
       { seed: 20261127, numRuns: COMMANDS / 20 },
     );
