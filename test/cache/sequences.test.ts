@@ -4,21 +4,24 @@ import { expect, test } from 'vitest';
 import { CALLS } from '../support/cacheCommands.ts';
 import { FAULTS, LOSS } from '../support/cacheFaults.ts';
 import { CacheModel } from '../support/cacheModel.ts';
-import { kindsOf, SETUPS } from '../support/cacheSetup.ts';
+import { FEW_SETUPS, kindOf, KINDS, SETUPS } from '../support/cacheSetup.ts';
 import { expectMemory, expectNothing } from '../support/cacheState.ts';
 import { LiveBuffers } from '../support/liveBuffers.ts';
 import { ownDevice } from '../support/ownDevice.ts';
 import { RealCache } from '../support/realCache.ts';
 
-/** Adds the counts of one run to those of all. */
-function addCounts(all: Map<string, number>, { counts }: RealCache): void {
-  for (const [name, count] of counts) all.set(name, (all.get(name) ?? 0) + count);
+/** Adds the counts of one run to those of all, and to those of its kind of caches. */
+function addCounts(all: Map<string, number>, { counts, setup }: RealCache): void {
+  for (const [name, count] of counts) {
+    for (const each of [name, `${kindOf(setup)}: ${name}`]) all.set(each, (all.get(each) ?? 0) + count);
+  }
 }
 
 const both = (names: readonly string[]) => names.flatMap((name) => [`${name} done`, `${name} refused`]);
 
 // More of them, `GQA_COMMANDS=10000`, take minutes.
-const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 1000);
+const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 2500);
+const LIMIT_MS = Math.max(120_000, 30 * COMMANDS);
 
 test(
   'sequences come, go, fork, are saved and decoded, in any order with wrong calls, as the model says',
@@ -27,8 +30,7 @@ test(
     using device = await ownDevice(['subgroups']);
     using live = new LiveBuffers(device.gpu);
     const counts = new Map<string, number>();
-    const kinds = new Map<string, number>();
-    const commands = fc.commands([...CALLS, ...CALLS, ...FAULTS], { maxCommands: 40, size: 'max' });
+    const commands = fc.commands([...CALLS, ...CALLS, ...CALLS, ...FAULTS], { maxCommands: 80, size: 'max' });
     await fc.assert(
       fc.asyncProperty(SETUPS, commands, async (setup, calls) => {
         live.clear(); // after a run that failed
@@ -45,9 +47,14 @@ test(
         }
         await device.idle(); // the counters are read a last time
         expectNothing(real);
-        for (const kind of kindsOf(setup)) kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
       }),
-      { seed: 20261127, numRuns: COMMANDS / 20 },
+      {
+        seed: 20261127,
+        numRuns: Math.ceil(COMMANDS / 40),
+        // Of a failure the shortest run that was found by then.
+        interruptAfterTimeLimit: LIMIT_MS - 20_000,
+        markInterruptAsFailure: true,
+      },
     );
     // A sequence that does nothing passes too.
     const wanted = both([
@@ -63,14 +70,20 @@ test(
       'restore',
       'load',
       'report',
-      'createDecoder',
+      'decode of an old plan',
+      'setPages',
       'abandon',
     ]);
-    const once = ['idle', 'destroy', 'createKvCache', 'recorded fork'].map((name) => `${name} done`);
-    const rare = [...wanted, ...once, 'wrong call refused'];
+    const once = ['idle', 'destroy', 'createKvCache', 'createDecoder', 'recorded fork'].map(
+      (name) => `${name} done`,
+    );
+    const ofKinds = KINDS.flatMap((kind) =>
+      both(['step', 'decode', 'ragged append']).map((name) => `${kind}: ${name}`),
+    );
+    const rare = [...wanted, ...once, ...ofKinds, 'wrong call refused'];
     expect(rare.filter((name) => !counts.has(name))).toEqual([]);
   },
-  Math.max(60_000, 20 * COMMANDS),
+  LIMIT_MS,
 );
 
 test('a device that is lost in mid-decode: every call after that says so, in any order', async () => {
@@ -78,10 +91,10 @@ test('a device that is lost in mid-decode: every call after that says so, in any
   const commands = fc.tuple(
     fc.commands([...CALLS], { maxCommands: 6, size: 'max' }),
     fc.commands([LOSS], { maxCommands: 1, size: 'max' }),
-    fc.commands([...CALLS, ...FAULTS], { maxCommands: 25, size: 'max' }),
+    fc.commands([...CALLS, ...FAULTS], { maxCommands: 50, size: 'max' }),
   );
   await fc.assert(
-    fc.asyncProperty(SETUPS, commands, async (setup, parts) => {
+    fc.asyncProperty(FEW_SETUPS, commands, async (setup, parts) => {
       using device = await ownDevice(['subgroups']);
       const real = await RealCache.create(device, setup);
       const model = new CacheModel(setup);

@@ -30,7 +30,10 @@ const spares = each(fc.integer({ min: -1, max: 6 })).map(([first, ...rest]) => [
 /** Few rows, so that rings take them, or many, so that pages fill. */
 const taken = (most: number): fc.Arbitrary<Taken> =>
   fc
-    .record({ rows: fc.integer({ min: 1, max: most }), counts: fc.option(each(fc.nat(most)), { nil: undefined }) })
+    .record({
+      rows: fc.integer({ min: 1, max: most }),
+      counts: fc.option(each(fc.nat(most)), { nil: undefined, freq: 2 }),
+    })
     .map(({ rows, counts }) => ({ rows, counts: counts?.map((count) => Math.min(rows, count)) }));
 const appends = (most: number) => fc.array(taken(most), { minLength: 1, maxLength: 2 });
 
@@ -38,13 +41,23 @@ const changes = each(
   fc.record({
     kind: fc.constantFrom<Change>('grow', 'grow', 'grow', 'grow', 'drop', 'share', 'move', 'any'),
     other: sequences,
-    tokens: fc.nat(14),
-    newTokens: fc.nat(14),
+    tokens: fc.nat(16),
+    newTokens: fc.oneof(fc.nat(16), fc.constant(16)),
   }),
 );
-const faults = fc.option(
-  fc.constantFrom<TableFault>('a page twice', 'no such page', 'too full a page', 'new tokens', 'indptr'),
-  { nil: undefined, freq: 4 },
+const none = fc.constant(undefined);
+const faults = fc.oneof(
+  { arbitrary: none, weight: 5 },
+  {
+    arbitrary: fc.constantFrom<TableFault>(
+      'a page twice',
+      'no such page',
+      'too full a page',
+      'new tokens',
+      'indptr',
+    ),
+    weight: 1,
+  },
 );
 
 const tables = fc.tuple(changes, faults, seeds).map((args) => setPages(...args));
@@ -52,14 +65,18 @@ const tables = fc.tuple(changes, faults, seeds).map((args) => setPages(...args))
 export const CALLS: readonly fc.Arbitrary<Command>[] = [
   fc.tuple(layers, appends(4), seeds).map((args) => append(...args)),
   fc.tuple(layers, appends(12), seeds).map((args) => append(...args)),
+  fc.tuple(appends(3), seeds).map(([all, seed]) => append(undefined, all, seed)),
+  fc.tuple(appends(7), seeds).map(([all, seed]) => append(undefined, all, seed)),
+  seeds.map(step),
   seeds.map(step),
   seeds.map(step),
   fc
     .tuple(layers, spares, fc.option(each(fc.nat(20)), { nil: undefined }), seeds)
     .map((args) => decode(...args)),
+  fc.tuple(layers, each(fc.nat(2)), seeds).map(([n, spare, seed]) => decode(n, spare, undefined, seed)),
   seeds.map(decodeAgain),
-  spares.map(truncate),
-  fc.tuple(layers, each(fc.nat(1000)), seeds).map((args) => load(...args)),
+  fc.oneof(spares, each(fc.nat(20))).map(truncate),
+  sequences.map((b) => truncateOne(b, 0)),
   layers.map(abandon),
   fc.tuple(sequences, fc.nat(9)).map(([b, kvLen]) => truncateOne(b, kvLen % 7)),
   fc.tuple(sequences, sequences).map((args) => fork(...args)),
@@ -67,5 +84,8 @@ export const CALLS: readonly fc.Arbitrary<Command>[] = [
   fc.option(sequences, { nil: undefined }).map(snapshot),
   sequences.map(restore),
   tables,
-  tables,
+  fc.oneof(
+    tables,
+    fc.tuple(layers, each(fc.nat(1000)), seeds).map((args) => load(...args)),
+  ),
 ];

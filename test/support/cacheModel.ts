@@ -15,7 +15,11 @@ export interface PlanModel {
 }
 
 /** Random rows of new tokens of a layer. */
-export function newRows(seed: number, numTokens: number, { numKvHeads, headDim, vHeadDim }: LayerSetup): TokenRows {
+export function newRows(
+  seed: number,
+  numTokens: number,
+  { numKvHeads, headDim, vHeadDim }: LayerSetup,
+): TokenRows {
   const heads = BATCH * numKvHeads * numTokens;
   return { numTokens, k: normals(seed, heads * headDim), v: normals(seed + 1, heads * vHeadDim) };
 }

@@ -150,8 +150,8 @@ const withPages = fc
       form: fc.constant(form),
       capacity: countsOf(form),
       room: fc.double({ min: 0.4, max: 1.1, noNaN: true }),
-      segments: fc.integer({ min: 1, max: 4 }),
-      pageTables: fc.constantFrom('cache', 'cache', 'caller'),
+      segments: fc.constantFrom(1, 1, 2, 3, 4),
+      pageTables: fc.constantFrom('cache', 'cache', 'cache', 'caller', 'caller'),
     }),
   )
   .map(({ form, capacity, room, segments, pageTables }): Setup => {
@@ -165,11 +165,33 @@ export const SETUPS: fc.Arbitrary<Setup> = fc.oneof(
   { arbitrary: withPages, weight: 3 },
 );
 
-/** Names of what a cache is, to count that there were caches of all kinds. */
-export function kindsOf({ layers, paged }: Setup): readonly string[] {
+/** A cache of each kind, for tests that compile all anew. */
+export const FEW_SETUPS = fc.constantFrom<Setup>(
+  { ...PLAIN_FORMS[0]!, capacity: 12 },
+  { ...RING_FORMS[0]!, capacity: 40 },
+  { ...PAGE_FORMS[0]!, capacity: 12, paged: { pageSize: 8, pages: 6, pageTables: 'cache', perBinding: 3 } },
+);
+
+/** The kinds of caches. */
+export const KINDS = [
+  'contiguous',
+  'rings in all layers',
+  'rings in some layers',
+  'pages in one binding',
+  'pages in segments',
+  "the caller's pages in one binding",
+  "the caller's pages in segments",
+] as const;
+
+/** Which of them a cache is. */
+export function kindOf({ layers, paged }: Setup): (typeof KINDS)[number] {
+  if (paged) {
+    const where = paged.perBinding < paged.pages ? 'segments' : 'one binding';
+    return paged.pageTables === 'caller' ? `the caller's pages in ${where}` : `pages in ${where}`;
+  }
   const rings = layers.filter((each) => each.ring).length;
-  if (!paged) return [['contiguous', 'rings in some layers', 'rings'][Math.ceil((2 * rings) / layers.length)]!];
-  return [`pages of the ${paged.pageTables} in ${paged.perBinding < paged.pages ? 'segments' : 'one binding'}`];
+  if (rings === 0) return 'contiguous';
+  return `rings in ${rings < layers.length ? 'some' : 'all'} layers`;
 }
 
 /** The options of its cache. */
@@ -185,9 +207,4 @@ export function bindingBytes(setup: Setup): number | undefined {
   if (!paged || paged.perBinding >= paged.pages) return undefined;
   const { perLayer } = cacheLayout({ ...cacheOptions(setup), pages: paged.perBinding });
   return Math.max(...perLayer.flatMap(({ kBytes, vBytes }) => [kBytes, vBytes]));
-}
-
-/** The most tokens that commands append at once; a ring's chunk is less in some layers. */
-export function mostRows({ capacity, paged }: Setup): number {
-  return paged ? Math.ceil(capacity / 2) : 6;
 }

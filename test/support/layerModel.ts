@@ -172,7 +172,8 @@ export class LayerModel {
 
   /** What a sequence holds, of a cache that allocates its pages itself or has none. */
   take(b: number): SequenceModel {
-    const all = (values: Rows) => values.slice((b * values.length) / BATCH, ((b + 1) * values.length) / BATCH);
+    const all = (values: Rows) =>
+      values.slice((b * values.length) / BATCH, ((b + 1) * values.length) / BATCH);
     return { k: all(this.#k), v: all(this.#v), kvLen: this.lens[b]!, written: this.written[b]! };
   }
 

@@ -48,7 +48,13 @@ export class RealCache {
     const rows = BATCH * Q_HEADS * setup.qLen;
     this.layers = setup.layers.map(({ numKvHeads, headDim, vHeadDim }) => {
       const tokens = BATCH * numKvHeads * setup.qLen;
-      const floats = { q: rows * headDim, k: tokens * headDim, v: tokens * vHeadDim, o: rows * vHeadDim, lse: rows };
+      const floats = {
+        q: rows * headDim,
+        k: tokens * headDim,
+        v: tokens * vHeadDim,
+        o: rows * vHeadDim,
+        lse: rows,
+      };
       const buffers = Object.entries(floats).map(([name, count]) => [
         name,
         createStorage(device, `test ${name}`, count * 4),

@@ -15,11 +15,18 @@ export interface Taken {
 /** A layer of the model by a number that may be larger. */
 export const layerOf = ({ layers }: CacheModel, n: number) => n % layers.length;
 
-/** Appends to a layer, from buffers of their own; all are called before the first is awaited. */
-export function append(n: number, appends: readonly Taken[], seed: number): Command {
+/** Appends to a layer, or to all of them, from buffers of their own. */
+export function append(n: number | undefined, appends: readonly Taken[], seed: number): Command {
   const text = appends.map(({ rows, counts }) => (counts ? `${rows}: ${counts.join()}` : rows)).join('; ');
-  return command(`append(${n}, ${text})`, async (model, real) => {
-    const layer = layerOf(model, n);
+  return command(`append(${n ?? 'all'}, ${text})`, async (model, real) => {
+    const layers = n === undefined ? [...model.layers.keys()] : [layerOf(model, n)];
+    for (const layer of layers) await appendTo(layer, appends, seed)(model, real);
+  });
+}
+
+/** All are called before the first is awaited. */
+function appendTo(layer: number, appends: readonly Taken[], seed: number) {
+  return async (model: CacheModel, real: RealCache): Promise<void> => {
     const { setup } = model.layers[layer]!;
     const all = appends.map(({ rows }, i) => newRows(seed + 2 * i, rows, setup));
     const uploaded: GPUBuffer[] = [];
@@ -48,7 +55,7 @@ export function append(n: number, appends: readonly Taken[], seed: number): Comm
         apply: () => model.layers[layer]!.append(all[i]!, counts),
       });
     }
-  });
+  };
 }
 
 /** A step of an engine: append and decode of all layers in one encoder. */
@@ -84,9 +91,8 @@ export function step(seed: number): Command {
     'step()',
     run,
     (model) =>
-      !!(
-        model.decoderError() ?? model.trial().planFor(0, model.stepLens(), even(model.setup.qLen))
-      ) || model.canStep(),
+      !!(model.decoderError() ?? model.trial().planFor(0, model.stepLens(), even(model.setup.qLen))) ||
+      model.canStep(),
   );
 }
 
@@ -112,8 +118,7 @@ export function decode(
     let q: Rows;
     const isDone = await carryOut(real, {
       name: 'decode',
-      error:
-        model.decoderError() ?? model.planFor(layer, kvLens, qLens) ?? model.runError(model.plan!),
+      error: model.decoderError() ?? model.planFor(layer, kvLens, qLens) ?? model.runError(model.plan!),
       act: () => {
         const plan = real.newPlan({ layer, kvLens, qLens });
         q = real.newQueries(layer, seed);
