@@ -20,7 +20,7 @@ function addCounts(all: Map<string, number>, { counts, setup }: RealCache): void
 const both = (names: readonly string[]) => names.flatMap((name) => [`${name} done`, `${name} refused`]);
 
 // More of them, `GQA_COMMANDS=10000`, take minutes.
-const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 2500);
+const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 4000);
 const LIMIT_MS = Math.max(120_000, 30 * COMMANDS);
 
 test(
@@ -44,8 +44,8 @@ test(
         } finally {
           addCounts(counts, real);
           real.destroy();
+          await device.idle(); // the counters are read a last time
         }
-        await device.idle(); // the counters are read a last time
         expectNothing(real);
       }),
       {
@@ -74,7 +74,7 @@ test(
       'setPages',
       'abandon',
     ]);
-    const once = ['idle', 'destroy', 'createKvCache', 'createDecoder', 'recorded fork'].map(
+    const once = ['idle', 'destroy', 'createKvCache', 'createDecoder', 'recorded fork', 'late abandon'].map(
       (name) => `${name} done`,
     );
     const ofKinds = KINDS.flatMap((kind) =>

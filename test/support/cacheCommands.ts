@@ -8,12 +8,22 @@ import {
   restore,
   setPages,
   snapshot,
+  stepOfCaller,
   truncate,
   truncateOne,
   type Change,
   type TableFault,
 } from './sequenceCommands.ts';
-import { abandon, append, decode, decodeAgain, joined, step, type Taken } from './tokenCommands.ts';
+import {
+  abandon,
+  abandonLate,
+  append,
+  decode,
+  decodeAgain,
+  joined,
+  step,
+  type Taken,
+} from './tokenCommands.ts';
 
 /** More than any cache has; commands take the rest. */
 const layers = fc.nat(5);
@@ -78,14 +88,15 @@ export const CALLS: readonly fc.Arbitrary<Command>[] = [
   fc.oneof(spares, each(fc.nat(20))).map(truncate),
   sequences.map((b) => truncateOne(b, 0)),
   layers.map(abandon),
+  fc.tuple(layers, fc.tuple(sequences, sequences, sequences), seeds).map((args) => abandonLate(...args)),
   fc.tuple(sequences, fc.nat(9)).map(([b, kvLen]) => truncateOne(b, kvLen % 7)),
   fc.tuple(sequences, sequences).map((args) => fork(...args)),
   fc.tuple(layers, sequences, sequences, seeds).map((args) => joined(...args)),
   fc.option(sequences, { nil: undefined }).map(snapshot),
   sequences.map(restore),
+  fc.tuple(layers, each(fc.nat(1000)), seeds).map((args) => load(...args)),
   tables,
-  fc.oneof(
-    tables,
-    fc.tuple(layers, each(fc.nat(1000)), seeds).map((args) => load(...args)),
-  ),
+  tables,
+  seeds.map(stepOfCaller),
+  seeds.map(stepOfCaller),
 ];

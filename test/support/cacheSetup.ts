@@ -139,30 +139,35 @@ const PAGE_SIZE = 8;
 
 const countsOf = ({ capacities: [least, most] }: Form) => fc.integer({ min: least, max: most });
 
-const withoutPages = fc
-  .constantFrom(...PLAIN_FORMS, ...RING_FORMS, ...RING_FORMS)
-  .chain((form) => countsOf(form).map((capacity): Setup => ({ ...form, capacity })));
+const withoutPages = (forms: readonly Form[]) =>
+  fc.constantFrom(...forms).chain((form) => countsOf(form).map((capacity): Setup => ({ ...form, capacity })));
 
-const withPages = fc
-  .constantFrom(...PAGE_FORMS)
-  .chain((form) =>
-    fc.record({
-      form: fc.constant(form),
-      capacity: countsOf(form),
-      room: fc.double({ min: 0.4, max: 1.1, noNaN: true }),
-      segments: fc.constantFrom(1, 1, 2, 3, 4),
-      pageTables: fc.constantFrom('cache', 'cache', 'cache', 'caller', 'caller'),
-    }),
-  )
-  .map(({ form, capacity, room, segments, pageTables }): Setup => {
-    const pages = Math.max(3, Math.round(room * BATCH * Math.ceil(capacity / PAGE_SIZE)));
-    const perBinding = Math.ceil(pages / segments);
-    return { ...form, capacity, paged: { pageSize: PAGE_SIZE, pages, pageTables, perBinding } };
-  });
+const withPages = (pageTables: 'cache' | 'caller', segments: readonly number[]) =>
+  fc
+    .constantFrom(...PAGE_FORMS)
+    .chain((form) =>
+      fc.record({
+        form: fc.constant(form),
+        capacity: countsOf(form),
+        room: fc.double({ min: 0.4, max: 1.1, noNaN: true }),
+        parts: fc.constantFrom(...segments),
+      }),
+    )
+    .map(({ form, capacity, room, parts }): Setup => {
+      const pages = Math.max(3, Math.round(room * BATCH * Math.ceil(capacity / PAGE_SIZE)));
+      const perBinding = Math.ceil(pages / parts);
+      return { ...form, capacity, paged: { pageSize: PAGE_SIZE, pages, pageTables, perBinding } };
+    });
 
+/** Of each kind about as many. */
 export const SETUPS: fc.Arbitrary<Setup> = fc.oneof(
-  { arbitrary: withoutPages, weight: 2 },
-  { arbitrary: withPages, weight: 3 },
+  withoutPages(PLAIN_FORMS),
+  withoutPages(RING_FORMS.filter(({ layers }) => layers.every((each) => each.ring))),
+  withoutPages(RING_FORMS.filter(({ layers }) => !layers.every((each) => each.ring))),
+  withPages('cache', [1]),
+  withPages('cache', [2, 3, 4]),
+  withPages('caller', [1]),
+  withPages('caller', [2, 3, 4]),
 );
 
 /** A cache of each kind, for tests that compile all anew. */

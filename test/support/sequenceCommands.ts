@@ -5,7 +5,7 @@ import { command, type Command } from './cacheCommand.ts';
 import { newRows, type CacheModel } from './cacheModel.ts';
 import { ALL } from './layerModel.ts';
 import { carryOut, type RealCache } from './realCache.ts';
-import { layerOf } from './tokenCommands.ts';
+import { layerOf, step } from './tokenCommands.ts';
 
 /** Forgets so many tokens of each sequence in the layer that has the fewest, and as many as that leaves in all; more than there are, if negative. */
 export function truncate(back: readonly number[]): Command {
@@ -188,4 +188,20 @@ export function setPages(
     run,
     (model) => model.isCallers || seed % 4 === 0,
   );
+}
+
+/** The step of an engine that allocates pages itself: a table with room for a step's tokens, then the step. */
+export function stepOfCaller(seed: number): Command {
+  const run = async (model: CacheModel, real: RealCache) => {
+    const { qLen } = model.setup;
+    const more: TableChange = { kind: 'grow', other: 0, tokens: qLen, newTokens: qLen };
+    await setPages(
+      ALL.map(() => more),
+      undefined,
+      seed,
+    ).run(model, real);
+    const next = step(seed);
+    if (next.check(model)) await next.run(model, real);
+  };
+  return command('stepOfCaller()', run, (model) => model.isCallers);
 }

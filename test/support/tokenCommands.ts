@@ -186,6 +186,70 @@ export function joined(n: number, from: number, to: number, seed: number): Comma
   });
 }
 
+/**
+ * A sequence's append whose encoder is lost, which is noticed only after a sequence has gone and another one was appended to: the
+ * tokens that were counted come back by truncate, and no sequence has lost or got rows.
+ */
+export function abandonLate(
+  n: number,
+  [lost, gone, grown]: readonly [number, number, number],
+  seed: number,
+): Command {
+  const only = (b: number, count: number) => ALL.map((each) => (each === b ? count : 0));
+  /** All but what is appended: the lengths to go back to, or what refuses it. */
+  const lose = (model: CacheModel, layer: number) => {
+    const { lens } = model.layers[layer]!;
+    const good = lens[lost]!;
+    const counts = only(lost, model.setup.qLen);
+    if (model.reserve(layer, counts)) return undefined;
+    model.layers[layer]!.grow(counts);
+    return lost === gone ? 0 : good;
+  };
+  const end = (model: CacheModel, good: number) => {
+    const kept = model
+      .shortest()
+      .map((kvLen, b) => (b === lost && lost !== grown ? Math.min(kvLen, good) : kvLen));
+    return { kept, error: model.cut(ALL, kept) };
+  };
+  const run = async (model: CacheModel, real: RealCache) => {
+    const layer = layerOf(model, n);
+    const rows = newRows(seed, model.setup.qLen, model.layers[layer]!.setup);
+    await carryOut(real, {
+      name: 'late abandon',
+      error: undefined,
+      act: async () => {
+        const recorded = () => model.layers.map((_, i) => real.cache.lengths.appends(i));
+        const before = recorded();
+        const numTokens = only(lost, model.setup.qLen);
+        real.newTokens(layer, rows);
+        real.appends[layer]!.record(real.device.gpu.createCommandEncoder(), { numTokens });
+        recorded().forEach((count, i) => (model.layers[i]!.missing += count - before[i]!));
+        real.cache.reset(gone);
+        const encoder = real.device.gpu.createCommandEncoder();
+        real.appends[layer]!.record(encoder, { numTokens: only(grown, 1) });
+        real.device.gpu.queue.submit([encoder.finish()]);
+        const good = lose(model, layer)!;
+        model.cut([gone], [0]);
+        model.reserve(layer, only(grown, 1));
+        model.layers[layer]!.append(rows, only(grown, 1));
+        real.cache.truncate(end(model, good).kept);
+      },
+    });
+  };
+  return command(`abandonLate(${n}, ${lost}, ${gone}, ${grown})`, run, (model) => {
+    // What is appended behind lost tokens is lost too.
+    if (model.cacheError() || (grown === lost && gone !== lost)) return false;
+    const trial = model.trial();
+    const layer = layerOf(model, n);
+    const good = lose(trial, layer);
+    // Pages that copies are made of again are not free, though nobody holds them: how many they are is not the model's business.
+    if (good === undefined || (trial.pages && !model.isCallers && trial.pages.free < 2)) return false;
+    if (trial.cut([gone], [0]) || trial.reserve(layer, only(grown, 1))) return false;
+    trial.layers[layer]!.grow(only(grown, 1));
+    return !end(trial, good).error;
+  });
+}
+
 /** An append whose encoder is lost: the tokens that were counted come back by truncate. */
 export function abandon(n: number): Command {
   const lose = (model: CacheModel, layer: number) => {
