@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { Command } from './cacheCommand.ts';
 import { BATCH } from './cacheSetup.ts';
+import { abandon, abandonLate, type Late } from './lostCommands.ts';
 import {
   fork,
   load,
@@ -14,16 +15,7 @@ import {
   type Change,
   type TableFault,
 } from './sequenceCommands.ts';
-import {
-  abandon,
-  abandonLate,
-  append,
-  decode,
-  decodeAgain,
-  joined,
-  step,
-  type Taken,
-} from './tokenCommands.ts';
+import { append, decode, decodeAgain, joined, step, type Taken } from './tokenCommands.ts';
 
 /** More than any cache has; commands take the rest. */
 const layers = fc.nat(5);
@@ -72,6 +64,12 @@ const faults = fc.oneof(
 
 const tables = fc.tuple(changes, faults, seeds).map((args) => setPages(...args));
 
+const lates = fc
+  .tuple(fc.shuffledSubarray([0, 1, 2], { minLength: 3 }), fc.boolean())
+  .map(([[from, lost, grown], isLost]): Late => {
+    return { from: from!, lost: lost!, gone: isLost ? lost! : from!, grown: grown! };
+  });
+
 export const CALLS: readonly fc.Arbitrary<Command>[] = [
   fc.tuple(layers, appends(4), seeds).map((args) => append(...args)),
   fc.tuple(layers, appends(12), seeds).map((args) => append(...args)),
@@ -88,7 +86,7 @@ export const CALLS: readonly fc.Arbitrary<Command>[] = [
   fc.oneof(spares, each(fc.nat(20))).map(truncate),
   sequences.map((b) => truncateOne(b, 0)),
   layers.map(abandon),
-  fc.tuple(layers, fc.tuple(sequences, sequences, sequences), seeds).map((args) => abandonLate(...args)),
+  fc.tuple(layers, lates, seeds).map((args) => abandonLate(...args)),
   fc.tuple(sequences, fc.nat(9)).map(([b, kvLen]) => truncateOne(b, kvLen % 7)),
   fc.tuple(sequences, sequences).map((args) => fork(...args)),
   fc.tuple(layers, sequences, sequences, seeds).map((args) => joined(...args)),
