@@ -149,7 +149,7 @@ const FAULTS: Readonly<Record<TableFault, (table: Table, pages: number) => void>
   'no such page': ({ table: { indices } }, pages) => indices.splice(0, 1, pages),
   'too full a page': ({ table: { lastPageLen } }) => (lastPageLen[0]! += 5),
   'new tokens': ({ news }) => (news[1]! += 20),
-  indptr: ({ table: { indptr } }) => indptr.reverse(),
+  indptr: ({ table: { indptr } }) => (indptr[1] = indptr.at(-1)! + 1),
 };
 
 /** Says which pages sequences have. */
