@@ -20,7 +20,7 @@ function addCounts(all: Map<string, number>, { counts, setup }: RealCache): void
 const both = (names: readonly string[]) => names.flatMap((name) => [`${name} done`, `${name} refused`]);
 
 // Ten thousand of them, `GQA_COMMANDS=10000`, take half a minute.
-const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 4000);
+const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 3000);
 const LIMIT_MS = Math.max(120_000, 30 * COMMANDS);
 
 test(
@@ -50,7 +50,7 @@ test(
       }),
       {
         seed: 20261127,
-        numRuns: Math.ceil(COMMANDS / 40),
+        numRuns: Math.ceil(COMMANDS / 35),
         // Of a failure the shortest run that was found by then.
         interruptAfterTimeLimit: LIMIT_MS - 20_000,
         markInterruptAsFailure: true,

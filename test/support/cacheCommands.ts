@@ -4,6 +4,8 @@ import type { Command } from './cacheCommand.ts';
 import { BATCH } from './cacheSetup.ts';
 import { abandon, abandonLate, type Late } from './lostCommands.ts';
 import {
+  again,
+  back,
   fork,
   load,
   restore,
@@ -88,6 +90,8 @@ export const CALLS: readonly fc.Arbitrary<Command>[] = [
   layers.map(abandon),
   fc.tuple(layers, lates, seeds).map((args) => abandonLate(...args)),
   fc.tuple(sequences, fc.nat(9)).map(([b, kvLen]) => truncateOne(b, kvLen % 7)),
+  fc.tuple(sequences, fc.nat(5)).map((args) => back(...args)),
+  fc.tuple(layers, sequences, fc.nat(5), seeds).map((args) => again(...args)),
   fc.tuple(sequences, sequences).map((args) => fork(...args)),
   fc.tuple(layers, sequences, sequences, seeds).map((args) => joined(...args)),
   fc.option(sequences, { nil: undefined }).map(snapshot),

@@ -5,7 +5,7 @@ import { command, type Command } from './cacheCommand.ts';
 import { newRows, type CacheModel } from './cacheModel.ts';
 import { ALL } from './layerModel.ts';
 import { carryOut, type RealCache } from './realCache.ts';
-import { layerOf, step } from './tokenCommands.ts';
+import { append, decode, layerOf, step } from './tokenCommands.ts';
 
 /** Forgets so many tokens of each sequence in the layer that has the fewest, and as many as that leaves in all; more than there are, if negative. */
 export function truncate(back: readonly number[]): Command {
@@ -28,6 +28,24 @@ export function truncateOne(b: number, kvLen: number): Command {
       act: () => (kvLen === 0 ? real.cache.reset(b) : real.cache.truncate(kvLen, { sequence: b })),
     }),
   );
+}
+
+/** Forgets the last tokens of one sequence. */
+export function back(b: number, count: number): Command {
+  return command(`back(${b}, ${count})`, (model, real) =>
+    truncateOne(b, Math.max(0, model.shortest()[b]! - count)).run(model, real),
+  );
+}
+
+/** Goes back in rings, appends less than that was, and attends to fewer tokens: what was overwritten before stays so. */
+export function again(n: number, b: number, count: number, seed: number): Command {
+  const run = async (model: CacheModel, real: RealCache) => {
+    const counts = ALL.map((each) => (each === b ? 1 : 0));
+    await back(b, count).run(model, real);
+    await append(undefined, [{ rows: 1, counts }], seed).run(model, real);
+    await decode(n, counts, undefined, seed).run(model, real);
+  };
+  return command(`again(${n}, ${b}, ${count})`, run, ({ layers }) => layers.some(({ ring }) => ring));
 }
 
 /** A sequence becomes a copy of another one. */
