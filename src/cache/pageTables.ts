@@ -183,18 +183,19 @@ export class PageTables {
     else this.#give(page);
   }
 
-  /** The page may be taken; copies to it are nobody's any more, and neither they nor those of it are made again. */
+  /** The page may be taken; recorded copies to it are nobody's any more, and neither they nor those of it are made again. */
   #give(page: number): void {
     this.#recorded = this.#recorded.filter(({ copy: { from, to } }) => from !== page && to !== page);
     this.#free.give(page);
   }
 
-  /** Whether a copy of the page was recorded and may not have happened. */
+  /** Whether a copy of the page is to be recorded, or was and may not have happened. */
   #isCopied(page: number): boolean {
-    return this.#recorded.some(({ copy, fate }) => copy.from === page && !fate.submitted);
+    const isLost = ({ copy, fate }: RecordedCopy) => copy.from === page && !fate.submitted;
+    return this.#copies.some(({ from }) => from === page) || this.#recorded.some(isLost);
   }
 
-  /** Forgets recorded copies that were submitted; pages that waited for them are free. */
+  /** Forgets recorded copies that were submitted; pages that waited for copies of theirs are free. */
   #settle(): void {
     if (this.#recorded.length > 0) this.#recorded = this.#recorded.filter(({ fate }) => !fate.submitted);
     while (this.#waiting.length > 0) {
@@ -226,9 +227,9 @@ export class PageTables {
   takeCopies(fate: Fate | undefined): readonly PageCopy[] {
     const copies = this.#copies;
     this.#copies = [];
-    this.#settle();
     // What is not known of counts as submitted.
     if (fate) this.#recorded.push(...copies.map((copy) => ({ copy, fate })));
+    this.#settle();
     return copies;
   }
 }

@@ -130,6 +130,17 @@ describe('pages', () => {
       expect(tables.free).toBe(1);
     });
 
+    test('are made again though they were lost before, of a page that nobody holds', () => {
+      const { tables, fate, copy } = lost();
+      tables.shorten(0, 0);
+      tables.returnCopies();
+      expect(tables.takeCopies(fate)).toEqual([copy]);
+      grow(tables, 2, 0, 2 * PAGE);
+      expect(tables.pagesOf(2)).not.toContain(copy.from);
+      tables.returnCopies();
+      expect(tables.takeCopies(undefined)).toEqual([copy]);
+    });
+
     test('keep no page that there is no other for, nor any once they were submitted', () => {
       for (const submitted of [false, true]) {
         const { tables, fate, copy } = lost();
