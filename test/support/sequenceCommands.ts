@@ -8,9 +8,9 @@ import { carryOut, type RealCache } from './realCache.ts';
 import { append, decode, layerOf, step } from './tokenCommands.ts';
 
 /** Forgets so many tokens of each sequence in the layer that has the fewest, and as many as that leaves in all; more than there are, if negative. */
-export function truncate(back: readonly number[]): Command {
-  return command(`truncate(${back.map((count) => -count).join()})`, (model, real) => {
-    const kept = model.shortest().map((kvLen, b) => Math.max(0, kvLen - back[b]!));
+export function truncate(counts: readonly number[]): Command {
+  return command(`truncate(${counts.map((count) => -count).join()})`, (model, real) => {
+    const kept = model.shortest().map((kvLen, b) => Math.max(0, kvLen - counts[b]!));
     return carryOut(real, {
       name: 'truncate',
       error: model.cacheError() ?? model.cut(ALL, kept),
