@@ -1,7 +1,7 @@
 // forks.ts: records copies of a sequence's rows to another sequence of a cache.
 import { ShapeError } from '../device/errors.ts';
 import { checkWhole } from '../device/options.ts';
-import { checkTarget, fateOf, type Fate } from '../device/encoders.ts';
+import { checkTarget, fateOf } from '../device/encoders.ts';
 import type { CompiledKernel } from '../device/pipelines.ts';
 import {
   beginPass,
@@ -16,7 +16,6 @@ import { submitted } from '../device/scopes.ts';
 import { FORK_STEP_WORDS, setForked, type ForkedRows } from '../kernels/forkRows.ts';
 import { slotsOf } from './layout.ts';
 import type { CountedFork } from './lengths.ts';
-import type { PageCopy } from './pageTables.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
 
 /** @internal Copies within a segment and, in a cache of several, from one to another. */
@@ -33,8 +32,6 @@ export class Forks {
   readonly #stepWords = new Uint32Array(FORK_STEP_WORDS);
   /** Of each layer, by segments that are copied from and to. */
   readonly #bound: Map<string, BoundKernel>[] = [];
-  /** Copies of pages that were recorded into encoders which were not submitted yet, as far as that is known. */
-  #recorded: { readonly copies: readonly PageCopy[]; readonly fate: Fate }[] = [];
 
   constructor(cache: CacheParts, kernels: ForkKernels) {
     this.#cache = cache;
@@ -83,7 +80,7 @@ export class Forks {
   recordCopies(pass: GPUComputePassEncoder, target: RecordTarget): void {
     const { layout, lengths, status, tables } = this.#cache;
     if (!tables?.hasCopies) return;
-    const copies = tables.takeCopies();
+    const copies = tables.takeCopies(fateOf(target));
     for (const { from, to } of copies) {
       for (let layer = 0; layer < layout.layers; layer++) {
         this.#copy(pass, layer, { from, to, kvLen: layout.pageSize! });
@@ -91,9 +88,6 @@ export class Forks {
       }
       lengths.countCopy();
     }
-    const fate = fateOf(target);
-    this.#recorded = this.#recorded.filter((each) => !each.fate.submitted);
-    if (fate) this.#recorded.push({ copies, fate });
   }
 
   /** Submits the copies of pages, before the host writes to one that they are of. */
@@ -109,9 +103,7 @@ export class Forks {
 
   /** Copies that were recorded and not submitted are made with the next work. */
   copyAgain(): void {
-    const lost = this.#recorded.filter(({ fate }) => !fate.submitted);
-    this.#recorded = [];
-    this.#cache.tables?.returnCopies(lost.flatMap(({ copies }) => copies));
+    this.#cache.tables?.returnCopies();
   }
 
   #copy(pass: GPUComputePassEncoder, layer: number, { from, to, kvLen }: ForkedRows): void {

@@ -1,4 +1,5 @@
 // pageTables.ts: which pages of a cache each sequence holds, and how often: pages are shared by forks until one is written to.
+import type { Fate } from '../device/encoders.ts';
 import { OutOfPagesError } from '../device/errors.ts';
 import { FreePages } from './freePages.ts';
 
@@ -6,6 +7,12 @@ import { FreePages } from './freePages.ts';
 export interface PageCopy {
   readonly from: number;
   readonly to: number;
+}
+
+/** A copy that was recorded, and what becomes of that. */
+interface RecordedCopy {
+  readonly copy: PageCopy;
+  readonly fate: Fate;
 }
 
 /** The pages of a cache's sequences. Lists are in the order of tokens. */
@@ -20,6 +27,10 @@ export class PageTables {
   readonly #versions: number[];
   /** Copies that no recorded work has made yet. */
   #copies: PageCopy[] = [];
+  /** Those that were recorded into encoders which were not submitted yet, as far as that is known. */
+  #recorded: RecordedCopy[] = [];
+  /** Pages in no list that such copies are of, taken last: should an encoder be lost, its copies are made again. */
+  #waiting: number[] = [];
 
   /** @param segmentPages pages of a segment; default: there is one */
   constructor(batch: number, pages: number, pageSize: number, segmentPages = pages) {
@@ -32,7 +43,7 @@ export class PageTables {
 
   /** Pages that no sequence holds. */
   get free(): number {
-    return this.#free.count;
+    return this.#free.count + this.#waiting.length;
   }
 
   /** Pages of a sequence; those of its tokens, and any that a plan or an append has asked for beyond. */
@@ -60,7 +71,7 @@ export class PageTables {
    */
   reserve(held: ArrayLike<number>, wanted: ArrayLike<number>): void {
     if (this.#hasAll(held, wanted)) return;
-    const missing = this.#missing(held, wanted) - this.#free.count;
+    const missing = this.#missing(held, wanted) - this.free;
     if (missing > 0) throw new OutOfPagesError(missing, this.#holders.length, this.#pageSize);
     for (const [b, list] of this.#lists.entries()) {
       for (const at of this.#sharedPlaces(b, held[b]!, wanted[b]!)) this.#replace(b, at);
@@ -119,6 +130,8 @@ export class PageTables {
   }
 
   #take(near: number | undefined): number {
+    this.#settle();
+    if (this.#free.count === 0) this.#give(this.#waiting.shift()!);
     const page = this.#free.take(near);
     this.#holders[page] = 1;
     return page;
@@ -131,7 +144,7 @@ export class PageTables {
   replace(sequences: readonly number[], kvLens: readonly number[]): void {
     const given = sequences.flatMap((b) => this.#lists[b]!);
     const freed = new Set(given).size - this.#heldElsewhere(given);
-    const missing = kvLens.reduce((sum, kvLen) => sum + this.#count(kvLen), -this.#free.count - freed);
+    const missing = kvLens.reduce((sum, kvLen) => sum + this.#count(kvLen), -this.free - freed);
     if (missing > 0) throw new OutOfPagesError(missing, this.#holders.length, this.#pageSize);
     for (const b of sequences) this.shorten(b, 0);
     for (const [i, b] of sequences.entries()) {
@@ -165,13 +178,44 @@ export class PageTables {
   #release(page: number): void {
     this.#holders[page]!--;
     if (this.#holders[page]! > 0) return;
-    this.#free.give(page);
     this.#copies = this.#copies.filter(({ to }) => to !== page);
+    if (this.#isCopied(page)) this.#waiting.push(page);
+    else this.#give(page);
   }
 
-  /** Copies that were recorded and did not happen are to be recorded again, as far as anybody holds the copy. */
-  returnCopies(copies: readonly PageCopy[]): void {
-    this.#copies.unshift(...copies.filter(({ to }) => this.#holders[to]! > 0));
+  /** The page may be taken; recorded copies to it are nobody's any more, and neither they nor those of it are made again. */
+  #give(page: number): void {
+    this.#recorded = this.#recorded.filter(({ copy: { from, to } }) => from !== page && to !== page);
+    this.#free.give(page);
+  }
+
+  /** Whether a copy of the page is to be recorded, or was and may not have happened. */
+  #isCopied(page: number): boolean {
+    const isLost = ({ copy, fate }: RecordedCopy) => copy.from === page && !fate.submitted;
+    return this.#copies.some(({ from }) => from === page) || this.#recorded.some(isLost);
+  }
+
+  /** Forgets recorded copies that were submitted; pages that waited for copies of theirs are free. */
+  #settle(): void {
+    if (this.#recorded.length > 0) this.#recorded = this.#recorded.filter(({ fate }) => !fate.submitted);
+    while (this.#waiting.length > 0) {
+      const at = this.#waiting.findIndex((page) => !this.#isCopied(page));
+      if (at < 0) return;
+      const [page] = this.#waiting.splice(at, 1);
+      this.#give(page!);
+    }
+  }
+
+  /** Copies that were recorded and not submitted are to be recorded again. */
+  returnCopies(): void {
+    const lost = this.#recorded.filter(({ fate }) => !fate.submitted);
+    const copies = [...lost.map(({ copy }) => copy), ...this.#copies];
+    this.#recorded = [];
+    this.#copies = [];
+    // A copy of what is to become a copy itself is one of the same page.
+    for (const { from, to } of copies) this.#copies.push({ from: this.#storedPage(from), to });
+    this.#copies = this.#copies.filter(({ to }) => this.#holders[to]! > 0);
+    this.#settle();
   }
 
   /** Whether there are any to be recorded. */
@@ -179,10 +223,13 @@ export class PageTables {
     return this.#copies.length > 0;
   }
 
-  /** Copies to be recorded before anything else; they count as recorded then. */
-  takeCopies(): readonly PageCopy[] {
+  /** Copies to be recorded before anything else, into an encoder of this fate; they count as recorded then. */
+  takeCopies(fate: Fate | undefined): readonly PageCopy[] {
     const copies = this.#copies;
     this.#copies = [];
+    // What is not known of counts as submitted.
+    if (fate) this.#recorded.push(...copies.map((copy) => ({ copy, fate })));
+    this.#settle();
     return copies;
   }
 }

@@ -7,9 +7,9 @@ import { failure } from '../support/failure.ts';
 
 const PAGE = 8;
 
-/** Grows a sequence of two from `held` to `wanted` tokens. */
+/** Grows one of up to three sequences from `held` to `wanted` tokens. */
 function grow(tables: PageTables, b: number, held: number, wanted: number): void {
-  const at = (x: number) => [0, 1].map((i) => (i === b ? x : 0));
+  const at = (x: number) => [0, 1, 2].map((i) => (i === b ? x : 0));
   tables.reserve(at(held), at(wanted));
 }
 
@@ -49,10 +49,10 @@ describe('pages', () => {
     expect(tables.pagesOf(1)[0]).toBe(first);
     expect(tables.pagesOf(1)[1]).not.toBe(last);
     expect(tables.storedPages(1)).toEqual([first, last]); // until the copy was recorded
-    expect(tables.takeCopies()).toEqual([{ from: last, to: tables.pagesOf(1)[1] }]);
+    expect(tables.takeCopies(undefined)).toEqual([{ from: last, to: tables.pagesOf(1)[1] }]);
     expect(tables.storedPages(1)).toEqual(tables.pagesOf(1));
     grow(tables, 0, 12, 13); // now its own
-    expect(tables.takeCopies()).toEqual([]);
+    expect(tables.takeCopies(undefined)).toEqual([]);
   });
 
   test('a fork of whole pages needs no copy', () => {
@@ -60,7 +60,7 @@ describe('pages', () => {
     grow(tables, 0, 0, 8);
     tables.fork(0, 1, 8);
     grow(tables, 1, 8, 9);
-    expect(tables.takeCopies()).toEqual([]);
+    expect(tables.takeCopies(undefined)).toEqual([]);
     tables.shorten(0, 0);
     expect(tables.free).toBe(1); // the first page is still held
   });
@@ -85,7 +85,7 @@ describe('pages', () => {
     expect(tables.storedPages(1)).toEqual([first]);
     expect(tables.storedPages(2)).toEqual([first]);
     tables.shorten(1, 0);
-    expect(tables.takeCopies()).toEqual([{ from: first, to: third }]);
+    expect(tables.takeCopies(undefined)).toEqual([{ from: first, to: third }]);
   });
 
   test('a copy whose sequence is gone before it was recorded is none', () => {
@@ -94,7 +94,78 @@ describe('pages', () => {
     tables.fork(0, 1, 4);
     grow(tables, 1, 4, 5);
     tables.shorten(1, 0);
-    expect(tables.takeCopies()).toEqual([]);
+    expect(tables.takeCopies(undefined)).toEqual([]);
+  });
+
+  describe('copies that were recorded into an encoder which is lost', () => {
+    /** The second of three sequences of four tokens is a fork of the first, and has recorded the copy of its page. */
+    function lost() {
+      const tables = new PageTables(3, 4, PAGE);
+      grow(tables, 0, 0, 4);
+      tables.fork(0, 1, 4);
+      grow(tables, 1, 4, 5);
+      const fate = { submitted: false };
+      const [copy] = tables.takeCopies(fate);
+      return { tables, fate, copy: copy! };
+    }
+
+    test('are not made again to a page that another sequence has since', () => {
+      const { tables, copy } = lost();
+      tables.shorten(1, 0);
+      grow(tables, 2, 0, 3);
+      expect(tables.pagesOf(2)).toEqual([copy.to]);
+      tables.returnCopies();
+      expect(tables.hasCopies).toBe(false);
+      expect(tables.storedPages(2)).toEqual([copy.to]);
+    });
+
+    test('are made again of a page that nobody holds, which no other sequence got in the meantime', () => {
+      const { tables, copy } = lost();
+      tables.shorten(0, 0);
+      expect(tables.free).toBe(3);
+      grow(tables, 2, 0, 2 * PAGE);
+      expect(tables.pagesOf(2)).not.toContain(copy.from);
+      tables.returnCopies();
+      expect(tables.takeCopies(undefined)).toEqual([copy]);
+      expect(tables.free).toBe(1);
+    });
+
+    test('are made again though they were lost before, of a page that nobody holds', () => {
+      const { tables, fate, copy } = lost();
+      tables.shorten(0, 0);
+      tables.returnCopies();
+      expect(tables.takeCopies(fate)).toEqual([copy]);
+      grow(tables, 2, 0, 2 * PAGE);
+      expect(tables.pagesOf(2)).not.toContain(copy.from);
+      tables.returnCopies();
+      expect(tables.takeCopies(undefined)).toEqual([copy]);
+    });
+
+    test('keep no page that there is no other for, nor any once they were submitted', () => {
+      for (const submitted of [false, true]) {
+        const { tables, fate, copy } = lost();
+        tables.shorten(0, 0);
+        fate.submitted = submitted;
+        grow(tables, 2, 0, submitted ? PAGE : 3 * PAGE);
+        expect(tables.pagesOf(2).at(-1)).toBe(copy.from);
+        tables.returnCopies();
+        expect(tables.hasCopies).toBe(false);
+      }
+    });
+
+    test('are of the first page, where one is of another’s copy that is gone', () => {
+      const { tables, fate, copy } = lost();
+      tables.fork(1, 2, 5);
+      grow(tables, 2, 5, 6);
+      const [second] = tables.takeCopies(fate);
+      expect(second).toEqual({ from: copy.to, to: tables.pagesOf(2)[0] });
+      tables.shorten(0, 0);
+      tables.shorten(1, 0);
+      tables.returnCopies();
+      expect(tables.storedPages(2)).toEqual([copy.from]);
+      expect(tables.takeCopies(undefined)).toEqual([{ from: copy.from, to: second!.to }]);
+      expect(tables.free).toBe(3);
+    });
   });
 
   test('a version changes when pages are not only more than before', () => {
@@ -132,7 +203,7 @@ test('no page is lost or held by two that may write to it, whatever happens', ()
           lens[a] = Math.min(lens[a]!, n);
           tables.shorten(a, lens[a]);
         }
-        tables.takeCopies();
+        tables.takeCopies(undefined);
         const held = new Set(lens.flatMap((_, i) => [...tables.pagesOf(i)]));
         expect(held.size + tables.free).toBe(12);
         for (const [i, kvLen] of lens.entries()) {

@@ -3,28 +3,25 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CALLS } from '../support/cacheCommands.ts';
 import { FAULTS, LOSS } from '../support/cacheFaults.ts';
-import { CacheModel, type Setup } from '../support/cacheModel.ts';
+import { CacheModel } from '../support/cacheModel.ts';
+import { FEW_SETUPS, kindOf, KINDS, SETUPS } from '../support/cacheSetup.ts';
+import { expectMemory, expectNothing } from '../support/cacheState.ts';
 import { LiveBuffers } from '../support/liveBuffers.ts';
 import { ownDevice } from '../support/ownDevice.ts';
 import { RealCache } from '../support/realCache.ts';
 
-const SETUPS = fc.constantFrom<Setup>(
-  { kType: 'f32', vType: 'f32', kernel: 'tiles', qLen: 1 },
-  { kType: 'f16', vType: 'int8', kernel: undefined, qLen: 1 },
-  { kType: 'int4', vType: 'bf16', kernel: 'plain', qLen: 3 },
-  { kType: 'int8', vType: 'f16', kernel: undefined, qLen: 1, pageSize: 8 },
-  { kType: 'bf16', vType: 'int4', kernel: 'tiles', qLen: 3, pageSize: 8 },
-);
-
-/** Adds the counts of one run to those of all. */
-function addCounts(all: Map<string, number>, { counts }: RealCache): void {
-  for (const [name, count] of counts) all.set(name, (all.get(name) ?? 0) + count);
+/** Adds the counts of one run to those of all, and to those of its kind of caches. */
+function addCounts(all: Map<string, number>, { counts, setup }: RealCache): void {
+  for (const [name, count] of counts) {
+    for (const each of [name, `${kindOf(setup)}: ${name}`]) all.set(each, (all.get(each) ?? 0) + count);
+  }
 }
 
 const both = (names: readonly string[]) => names.flatMap((name) => [`${name} done`, `${name} refused`]);
 
-// More of them, `GQA_COMMANDS=10000`, take minutes.
-const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 1000);
+// Ten thousand of them, `GQA_COMMANDS=10000`, take half a minute.
+const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 3000);
+const LIMIT_MS = Math.max(120_000, 30 * COMMANDS);
 
 test(
   'sequences come, go, fork, are saved and decoded, in any order with wrong calls, as the model says',
@@ -33,23 +30,34 @@ test(
     using device = await ownDevice(['subgroups']);
     using live = new LiveBuffers(device.gpu);
     const counts = new Map<string, number>();
-    const commands = fc.commands([...CALLS, ...CALLS, ...FAULTS], { maxCommands: 40, size: 'max' });
+    const commands = fc.commands([...CALLS, ...CALLS, ...CALLS, ...FAULTS], { maxCommands: 80, size: 'max' });
     await fc.assert(
       fc.asyncProperty(SETUPS, commands, async (setup, calls) => {
+        live.clear(); // after a run that failed
         const real = await RealCache.create(device, setup);
         real.live = live;
+        const model = new CacheModel(setup);
         try {
-          await fc.asyncModelRun(() => ({ model: new CacheModel(setup), real }), calls);
+          await fc.asyncModelRun(() => ({ model, real }), calls);
           await device.idle();
+          expectMemory(model, real);
         } finally {
           addCounts(counts, real);
           real.destroy();
+          await device.idle(); // the counters are read a last time
         }
-        await device.idle(); // the counters are read a last time
-        expect(live.bytes(/^[kv]_cache |^snapshot |^append status/)).toBe(0);
+        expectNothing(real);
       }),
-      { seed: 20261127, numRuns: COMMANDS / 20 },
+      {
+        seed: 20261127,
+        numRuns: Math.ceil(COMMANDS / 35),
+        // Of a failure the shortest run that was found by then.
+        interruptAfterTimeLimit: LIMIT_MS - 20_000,
+        markInterruptAsFailure: true,
+      },
     );
+    const calls = [...counts].reduce((sum, [name, count]) => sum + (name.includes(':') ? 0 : count), 0);
+    expect(calls).toBeGreaterThan(COMMANDS);
     // A sequence that does nothing passes too.
     const wanted = both([
       'append',
@@ -64,14 +72,20 @@ test(
       'restore',
       'load',
       'report',
-      'createDecoder',
+      'decode of an old plan',
+      'setPages',
       'abandon',
     ]);
-    const once = ['idle', 'destroy', 'createKvCache', 'recorded fork'].map((name) => `${name} done`);
-    const rare = [...wanted, ...once, 'wrong call refused'];
+    const once = ['idle', 'destroy', 'createKvCache', 'createDecoder', 'recorded fork', 'late abandon'].map(
+      (name) => `${name} done`,
+    );
+    const ofKinds = KINDS.flatMap((kind) =>
+      both(['step', 'decode', 'ragged append']).map((name) => `${kind}: ${name}`),
+    );
+    const rare = [...wanted, ...once, ...ofKinds, 'wrong call refused'];
     expect(rare.filter((name) => !counts.has(name))).toEqual([]);
   },
-  Math.max(60_000, 20 * COMMANDS),
+  LIMIT_MS,
 );
 
 test('a device that is lost in mid-decode: every call after that says so, in any order', async () => {
@@ -79,10 +93,10 @@ test('a device that is lost in mid-decode: every call after that says so, in any
   const commands = fc.tuple(
     fc.commands([...CALLS], { maxCommands: 6, size: 'max' }),
     fc.commands([LOSS], { maxCommands: 1, size: 'max' }),
-    fc.commands([...CALLS, ...FAULTS], { maxCommands: 25, size: 'max' }),
+    fc.commands([...CALLS, ...FAULTS], { maxCommands: 50, size: 'max' }),
   );
   await fc.assert(
-    fc.asyncProperty(SETUPS, commands, async (setup, parts) => {
+    fc.asyncProperty(FEW_SETUPS, commands, async (setup, parts) => {
       using device = await ownDevice(['subgroups']);
       const real = await RealCache.create(device, setup);
       const model = new CacheModel(setup);

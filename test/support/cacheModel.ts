@@ -1,111 +1,42 @@
-// cacheModel.ts: what must be true of a KV cache and its decoder, as plain arrays.
-import {
-  DestroyedError,
-  DeviceLostError,
-  ShapeError,
-  type DecodeKernel,
-  type GqaError,
-  type KvType,
-} from '../../src/index.ts';
+// cacheModel.ts: what must be true of a KV cache and its decoders, as plain arrays.
+import { DestroyedError, DeviceLostError, ShapeError } from '../../src/index.ts';
 import { normals } from '../../src/numbers/random.ts';
-import { storeProblem, type StoredProblem } from '../../src/reference/problem.ts';
+import type { AttentionProblem } from '../../src/reference/attentionProblem.ts';
+import { BATCH, Q_HEADS, type ErrorClass, type LayerSetup, type Setup } from './cacheSetup.ts';
+import { even, LayerModel, type Rows, type SequenceModel, type TokenRows } from './layerModel.ts';
+import { PageModel } from './pageModel.ts';
 
-export const LAYERS = 2;
-export const CACHE = { batch: 3, numKvHeads: 2, headDim: 64, capacity: 12 } as const;
-const HEADS = CACHE.batch * CACHE.numKvHeads;
-export const Q_HEADS = 4;
-
-/** What differs between the caches and decoders that sequences of calls run on. */
-export interface Setup {
-  readonly kType: KvType;
-  readonly vType: KvType;
-  /** Undefined: the decoder's own choice. */
-  readonly kernel: DecodeKernel | undefined;
-  readonly qLen: number;
-  /** Tokens of a page; left out, the cache has none. */
-  readonly pageSize?: number;
+/** A plan that was made, and all that decides whether it may be run still. */
+export interface PlanModel {
+  readonly layer: number;
+  readonly kvLens: readonly number[];
+  readonly qLens: readonly number[];
+  readonly versions: readonly number[] | undefined;
 }
 
-export type ErrorClass = new (...args: never[]) => GqaError;
-
-/** Random rows of new tokens: [B, Hkv, numTokens, D]. */
-export function newRows(seed: number, numTokens: number): Float32Array<ArrayBuffer> {
-  return normals(seed, HEADS * numTokens * CACHE.headDim);
+/** Random rows of new tokens of a layer. */
+export function newRows(
+  seed: number,
+  numTokens: number,
+  { numKvHeads, headDim, vHeadDim }: LayerSetup,
+): TokenRows {
+  const heads = BATCH * numKvHeads * numTokens;
+  return { numTokens, k: normals(seed, heads * headDim), v: normals(seed + 1, heads * vHeadDim) };
 }
 
-/** A sequence of a layer. */
-interface SequenceModel {
-  readonly k: Float32Array;
-  readonly v: Float32Array;
-  readonly kvLen: number;
+/** The features that a decoder of a layer has. */
+export function featuresOf({ ring }: LayerSetup): { window?: number; sinkTokens?: number } {
+  return ring ? { window: ring.window, ...(ring.sinkTokens > 0 && { sinkTokens: ring.sinkTokens }) } : {};
 }
-
-/** Elements of a sequence. */
-const SEQUENCE = CACHE.numKvHeads * CACHE.capacity * CACHE.headDim;
-
-/** The same number of tokens for each sequence. */
-export const evenCounts = (count: number): readonly number[] =>
-  Array.from({ length: CACHE.batch }, () => count);
-
-/** What a layer holds: the values [B, Hkv, C, D] before they are rounded, and the length of each sequence. */
-class LayerModel {
-  readonly k = newRows(1, CACHE.capacity).fill(1e3);
-  readonly v = newRows(1, CACHE.capacity).fill(1e3);
-  lens: number[] = Array.from({ length: CACHE.batch }, () => 0);
-  /** Appends and forks, with those that were abandoned and without. */
-  recorded = 0;
-  executed = 0;
-
-  /** Appends the first `counts[b]` of the rows [B, Hkv, numTokens, D]; all of them by default. */
-  append(k: Float32Array, v: Float32Array, numTokens: number, counts = evenCounts(numTokens)): void {
-    const [{ capacity, headDim, numKvHeads }, size] = [CACHE, numTokens * CACHE.headDim];
-    for (let head = 0; head < HEADS; head++) {
-      const b = Math.floor(head / numKvHeads);
-      const at = (head * capacity + this.lens[b]!) * headDim;
-      const end = head * size + counts[b]! * headDim;
-      this.k.set(k.subarray(head * size, end), at);
-      this.v.set(v.subarray(head * size, end), at);
-    }
-    this.lens = this.lens.map((kvLen, b) => kvLen + counts[b]!);
-    this.recorded++;
-    this.executed++;
-  }
-
-  /** `isCopied`: of pages nothing is copied. */
-  fork(from: number, to: number, isCopied: boolean): void {
-    if (isCopied && this.lens[from]! > 0) {
-      this.recorded++;
-      this.executed++;
-    }
-    this.put(to, this.take(from));
-  }
-
-  /** What a sequence holds, and more: all its slots. */
-  take(b: number): SequenceModel {
-    const [at, size] = [b * SEQUENCE, SEQUENCE];
-    return { k: this.k.slice(at, at + size), v: this.v.slice(at, at + size), kvLen: this.lens[b]! };
-  }
-
-  put(b: number, { k, v, kvLen }: SequenceModel): void {
-    this.k.set(k, b * SEQUENCE);
-    this.v.set(v, b * SEQUENCE);
-    this.lens[b] = kvLen;
-  }
-
-  load(k: Float32Array, v: Float32Array, kvLens: readonly number[]): void {
-    this.k.set(k);
-    this.v.set(v);
-    this.lens = [...kvLens];
-  }
-}
-
-const newLayers = () => Array.from({ length: LAYERS }, () => new LayerModel());
 
 /** What must be true of the real cache. */
 export class CacheModel {
-  layers = newLayers();
+  layers!: readonly LayerModel[];
+  pages: PageModel | undefined;
   /** The sequences of the last snapshot, of each layer. */
   saved: { readonly sequences: readonly number[]; readonly layers: readonly SequenceModel[][] } | undefined;
+  /** The plan that was made last, of the decoders that there are. */
+  plan: PlanModel | undefined;
   isLost = false;
   hasCache = true;
   hasDecoder = true;
@@ -114,6 +45,21 @@ export class CacheModel {
 
   constructor(setup: Setup) {
     this.setup = setup;
+    this.renew();
+  }
+
+  /** Another cache, of the same setup. */
+  renew(): void {
+    const { paged, capacity } = this.setup;
+    this.pages = paged && new PageModel({ batch: BATCH, capacity, ...paged }, paged.pageTables === 'caller');
+    this.layers = this.setup.layers.map((layer) => new LayerModel(layer, this.setup, this.pages));
+    this.hasCache = this.hasDecoder = true;
+    this.plan = undefined;
+  }
+
+  /** Whether the caller says which pages sequences have. */
+  get isCallers(): boolean {
+    return this.setup.paged?.pageTables === 'caller';
   }
 
   /** What every call of the cache throws now, if any does. */
@@ -122,31 +68,98 @@ export class CacheModel {
     return this.isLost ? DeviceLostError : undefined;
   }
 
-  /** What every call of the decoder throws now, if any does. */
+  /** What every call of the decoders throws now, if any does. */
   decoderError(): ErrorClass | undefined {
     return this.hasDecoder ? this.cacheError() : DestroyedError;
   }
 
-  roomError(layer: number, numTokens: number | readonly number[]): ErrorClass | undefined {
-    const counts = typeof numTokens === 'number' ? evenCounts(numTokens) : numTokens;
-    const fits = this.layers[layer]!.lens.every((kvLen, b) => kvLen + counts[b]! <= CACHE.capacity);
-    return fits ? undefined : ShapeError;
+  /** What refuses an append of rows of a layer of which so many are appended; pages are not looked at. */
+  roomError(layer: number, counts: readonly number[], rows = Math.max(...counts)): ErrorClass | undefined {
+    const { lens, setup } = this.layers[layer]!;
+    const { capacity } = this.setup;
+    const fits = lens.every((kvLen, b) => kvLen + counts[b]! <= capacity);
+    return fits && rows <= Math.min(capacity, setup.ring?.chunk ?? capacity) ? undefined : ShapeError;
+  }
+
+  /** The same, or the pages are taken. */
+  reserve(layer: number, counts: readonly number[], rows?: number): ErrorClass | undefined {
+    const error = this.roomError(layer, counts, rows);
+    if (error) return error;
+    const { lens } = this.layers[layer]!;
+    return this.pages?.reserve(
+      lens,
+      lens.map((kvLen, b) => kvLen + counts[b]!),
+    );
+  }
+
+  /** Makes a plan: what refuses that, or its pages are taken. */
+  planFor(layer: number, kvLens: readonly number[], qLens: readonly number[]): ErrorClass | undefined {
+    if (kvLens.some((kvLen) => kvLen > this.setup.capacity)) return ShapeError;
+    const error = this.pages?.reserve(this.shortest(), kvLens);
+    if (error) return error;
+    this.plan = { layer, kvLens, qLens, versions: this.pages && [...this.pages.versions] };
+    return undefined;
+  }
+
+  /** What refuses to run a plan now. */
+  runError({ layer, kvLens, qLens, versions }: PlanModel): ErrorClass | undefined {
+    const model = this.layers[layer]!;
+    const isRight = kvLens.every(
+      (kvLen, b) =>
+        kvLen <= model.lens[b]! &&
+        this.pages?.versions[b] === versions?.[b] &&
+        model.canAttend(b, kvLen, qLens[b]!),
+    );
+    return isRight ? undefined : ShapeError;
+  }
+
+  /** Tokens of each sequence in the layer that has the fewest, and in the one that has the most. */
+  shortest(): number[] {
+    return even(0).map((_, b) => Math.min(...this.layers.map(({ lens }) => lens[b]!)));
+  }
+
+  longest(): number[] {
+    return even(0).map((_, b) => Math.max(...this.layers.map(({ lens }) => lens[b]!)));
+  }
+
+  /** Cuts a sequence in all layers; what refuses that, or nothing when it is done. */
+  cut(sequences: readonly number[], kvLens: readonly number[]): ErrorClass | undefined {
+    const isRight = this.layers.every((layer) => sequences.every((b, i) => layer.canKeep(b, kvLens[i]!)));
+    if (!isRight || kvLens.some((kvLen) => kvLen < 0)) return ShapeError;
+    for (const [i, b] of sequences.entries()) {
+      for (const layer of this.layers) layer.cut(b, kvLens[i]!);
+      this.pages?.shorten(b, kvLens[i]!);
+    }
+    return undefined;
   }
 
   fork(from: number, to: number): void {
-    for (const layer of this.layers) layer.fork(from, to, this.setup.pageSize === undefined);
+    const longest = this.longest()[from]!;
+    for (const layer of this.layers) {
+      // Of pages nothing is copied.
+      if (!this.pages && layer.lens[from]! > 0) layer.done++;
+      layer.put(to, layer.take(from));
+    }
+    this.pages?.fork(from, to, longest);
   }
 
   save(sequences: readonly number[]): void {
-    this.saved = { sequences, layers: this.layers.map((layer) => sequences.map((b) => layer.take(b))) };
+    // A caller's sequences are nowhere to be put back.
+    const layers = this.layers.map((layer) => (this.isCallers ? [] : sequences.map((b) => layer.take(b))));
+    this.saved = { sequences, layers };
   }
 
-  /** Puts the saved sequences back, or the only one in the place of `target`. */
-  restore(target?: number): void {
+  /** Puts the saved sequences back, or the only one in the place of `target`: what refuses that, or nothing when it is done. */
+  restore(target?: number): ErrorClass | undefined {
     const { sequences, layers } = this.saved!;
+    const targets = target === undefined ? sequences : [target];
+    const longest = targets.map((_, i) => Math.max(...layers.map((saved) => saved[i]?.kvLen ?? 0)));
+    const error = this.pages?.replace(targets, longest);
+    if (error) return error;
     layers.forEach((saved, layer) => {
-      saved.forEach((each, i) => this.layers[layer]!.put(target ?? sequences[i]!, each));
+      saved.forEach((each, i) => this.layers[layer]!.put(targets[i]!, each));
     });
+    return undefined;
   }
 
   /** The lengths that a step attends to, its own tokens included. */
@@ -154,26 +167,48 @@ export class CacheModel {
     return this.layers[0]!.lens.map((kvLen) => kvLen + this.setup.qLen);
   }
 
-  /** Whether nothing is in the way of a step of all layers. */
+  /** Whether nothing refuses a step of all layers, in the middle of which it could not be taken back. */
   canStep(): boolean {
     if (this.decoderError()) return false;
-    const { qLen } = this.setup;
-    return this.layers.every(
-      ({ lens }, layer) =>
-        !this.roomError(layer, qLen) && this.stepLens().every((kvLen, b) => kvLen <= lens[b]! + qLen),
-    );
+    const trial = this.trial();
+    const counts = even(this.setup.qLen);
+    if (trial.planFor(0, this.stepLens(), counts)) return false;
+    return trial.layers.every((each, layer) => {
+      if (trial.reserve(layer, counts)) return false;
+      each.grow(counts);
+      return !trial.runError({ ...trial.plan!, layer });
+    });
   }
 
-  /** Another cache, of the same setup. */
-  renew(): void {
-    this.layers = newLayers();
-    this.hasCache = this.hasDecoder = true;
+  /** A model of the same lengths and pages, to try what would become of them. */
+  trial(): CacheModel {
+    const trial = new CacheModel(this.setup);
+    if (this.pages) trial.pages!.become(this.pages.clone());
+    trial.layers.forEach((layer, i) => {
+      layer.lens = [...this.layers[i]!.lens];
+      layer.written = [...this.layers[i]!.written];
+    });
+    return trial;
   }
 
   /** The attention over the first `kvLens` tokens of a layer. */
-  problem(layer: number, kvLens: readonly number[], q: Float32Array<ArrayBuffer>): StoredProblem {
-    const { kType, vType, qLen } = this.setup;
-    const { k, v } = this.layers[layer]!;
-    return storeProblem({ ...CACHE, numQHeads: Q_HEADS, qLen, kType, vType, kvLens, q, k, v });
+  problem({ layer, kvLens, qLens }: PlanModel, q: Rows): AttentionProblem {
+    const { qLen, capacity } = this.setup;
+    const model = this.layers[layer]!;
+    return {
+      ...model.setup,
+      batch: BATCH,
+      numQHeads: Q_HEADS,
+      qLen,
+      qLens,
+      causal: true,
+      capacity,
+      kvLens,
+      smScale: Math.fround(1 / Math.sqrt(model.setup.headDim)),
+      q,
+      k: model.values('k', kvLens),
+      v: model.values('v', kvLens),
+      features: featuresOf(model.setup),
+    };
   }
 }

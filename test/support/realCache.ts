@@ -1,38 +1,41 @@
-// realCache.ts: the cache and decoder that sequences of calls are made on, with all buffers they need.
-import { expect } from 'vitest';
+// realCache.ts: the cache and decoders that sequences of calls are made on, with all buffers they need.
 import {
   createDecoder,
   createKvCache,
   createStorage,
   type BoundAppend,
   type CacheSnapshot,
+  type DecodePlan,
   type DecodeStep,
   type Decoder,
   type GqaDevice,
   type KvCache,
 } from '../../src/index.ts';
 import { normals } from '../../src/numbers/random.ts';
-import { CACHE, LAYERS, Q_HEADS, type CacheModel, type ErrorClass, type Setup } from './cacheModel.ts';
+import { featuresOf, type PlanModel } from './cacheModel.ts';
+import { BATCH, bindingBytes, cacheOptions, Q_HEADS, type ErrorClass, type Setup } from './cacheSetup.ts';
 import { failure } from './failure.ts';
+import type { Rows, TokenRows } from './layerModel.ts';
 import type { LiveBuffers } from './liveBuffers.ts';
 
-/** Labels of what holds K and V. */
-const CACHE_BUFFERS = /^[kv]_cache /;
+type LayerBuffers = Readonly<Record<'q' | 'k' | 'v' | 'o' | 'lse', GPUBuffer>>;
 
-/** A cache and a decoder on it, bound to buffers of q, k and v, and to o and lse of each layer. */
+/** A cache and decoders of its layers, bound to buffers of q, k, v, o and lse of each layer. */
 export class RealCache {
   cache!: KvCache;
-  decoder!: Decoder;
+  /** Of each layer; layers of one shape have the same. */
+  decoders: readonly Decoder[] = [];
   /** The last snapshot. */
   saved: CacheSnapshot | undefined;
+  /** The plan that was made last. */
+  plan: DecodePlan | undefined;
   appends!: readonly BoundAppend[];
   steps!: readonly DecodeStep[];
-  readonly q: GPUBuffer;
-  readonly k: GPUBuffer;
-  readonly v: GPUBuffer;
-  readonly outputs: readonly { readonly o: GPUBuffer; readonly lse: GPUBuffer }[];
+  readonly layers: readonly LayerBuffers[];
   /** The buffers of the device, where they are watched. */
   live: LiveBuffers | undefined;
+  /** Caches and decoders that were made. */
+  readonly made = { caches: 0, decoders: 0 };
   /** How often each command was carried out, and how often refused. */
   readonly counts = new Map<string, number>();
 
@@ -42,71 +45,106 @@ export class RealCache {
   private constructor(device: GqaDevice, setup: Setup) {
     this.device = device;
     this.setup = setup;
-    const rows = CACHE.batch * Q_HEADS * setup.qLen;
-    const tokens = CACHE.batch * CACHE.numKvHeads * setup.qLen * CACHE.headDim * 4;
-    this.q = createStorage(device, 'q', rows * CACHE.headDim * 4);
-    this.k = createStorage(device, 'k', tokens);
-    this.v = createStorage(device, 'v', tokens);
-    this.outputs = Array.from({ length: LAYERS }, () => ({
-      o: createStorage(device, 'o', rows * CACHE.headDim * 4),
-      lse: createStorage(device, 'lse', rows * 4),
-    }));
+    const rows = BATCH * Q_HEADS * setup.qLen;
+    this.layers = setup.layers.map(({ numKvHeads, headDim, vHeadDim }) => {
+      const tokens = BATCH * numKvHeads * setup.qLen;
+      const floats = {
+        q: rows * headDim,
+        k: tokens * headDim,
+        v: tokens * vHeadDim,
+        o: rows * vHeadDim,
+        lse: rows,
+      };
+      const buffers = Object.entries(floats).map(([name, count]) => [
+        name,
+        createStorage(device, `test ${name}`, count * 4),
+      ]);
+      return Object.fromEntries(buffers) as LayerBuffers;
+    });
   }
 
   static async create(device: GqaDevice, setup: Setup): Promise<RealCache> {
     const real = new RealCache(device, setup);
     await real.createCache();
-    await real.createDecoder();
+    await real.createDecoders();
     return real;
   }
 
   async createCache(): Promise<void> {
-    const { kType, vType, qLen, pageSize } = this.setup;
-    const paged = pageSize === undefined ? {} : { pageSize };
-    this.cache = await createKvCache(this.device, { ...CACHE, ...paged, layers: LAYERS, kType, vType });
-    const { k, v } = this;
-    this.appends = await this.cache.bindAppends(this.outputs.map(() => ({ k, v, numTokens: qLen })));
+    this.cache = await createSmall(this.device, this.setup);
+    this.made.caches++;
+    const numTokens = this.setup.qLen;
+    this.appends = await this.cache.bindAppends(this.layers.map(({ k, v }) => ({ k, v, numTokens })));
   }
 
-  async createDecoder(): Promise<void> {
-    const { cache, q } = this;
-    const { kernel, qLen } = this.setup;
-    this.decoder = await createDecoder(this.device, {
-      cache,
-      numQHeads: Q_HEADS,
-      qLen,
-      ...(kernel && { kernel }),
-    });
-    this.steps = await this.decoder.bindLayers(this.outputs.map((buffers) => ({ q, ...buffers })));
+  async createDecoders(): Promise<void> {
+    const { cache } = this;
+    const { kernel, qLen, layers } = this.setup;
+    const byShape = new Map<string, Decoder>();
+    const decoders: Decoder[] = [];
+    const steps: DecodeStep[] = [];
+    for (const [layer, setup] of layers.entries()) {
+      const key = JSON.stringify(setup);
+      const own = { layer, qLen, features: featuresOf(setup), ...(kernel && { kernel }) };
+      const decoder =
+        byShape.get(key) ?? (await createDecoder(this.device, { cache, numQHeads: Q_HEADS, ...own }));
+      byShape.set(key, decoder);
+      decoders.push(decoder);
+      const { q, o, lse } = this.layers[layer]!;
+      steps.push(await decoder.bind({ layer, q, o, lse }));
+    }
+    this.made.decoders += byShape.size;
+    this.decoders = decoders;
+    this.steps = steps;
+    this.plan = undefined;
+  }
+
+  destroyDecoders(): void {
+    for (const decoder of this.decoders) decoder.destroy();
   }
 
   destroy(): void {
-    this.decoder.destroy();
+    this.destroyDecoders();
     this.cache.destroy();
-    const outputs = this.outputs.flatMap(({ o, lse }) => [o, lse]);
-    for (const buffer of [this.q, this.k, this.v, ...outputs]) buffer.destroy();
+    for (const buffer of this.buffers) buffer.destroy();
   }
 
-  /** Random queries, written to the buffer of the steps. */
-  newQueries(seed: number): Float32Array<ArrayBuffer> {
-    const q = normals(seed, this.q.size / 4);
-    this.device.gpu.queue.writeBuffer(this.q, 0, q);
-    return q;
+  /** Those of the test itself. */
+  get buffers(): readonly GPUBuffer[] {
+    return this.layers.flatMap((buffers) => Object.values(buffers));
   }
 
-  /** New tokens, written to the buffers of the bound appends. */
-  newTokens(k: Float32Array<ArrayBuffer>, v: Float32Array<ArrayBuffer>): void {
-    this.device.gpu.queue.writeBuffer(this.k, 0, k);
-    this.device.gpu.queue.writeBuffer(this.v, 0, v);
+  /** Random queries, written to the buffer of a layer's step, and nothing in that of its output. */
+  newQueries(layer: number, seed: number): Rows {
+    const { q, o, lse } = this.layers[layer]!;
+    const values = normals(seed, q.size / 4);
+    this.device.gpu.queue.writeBuffer(q, 0, values);
+    for (const out of [o, lse]) {
+      this.device.gpu.queue.writeBuffer(out, 0, new Float32Array(out.size / 4).fill(NaN));
+    }
+    return values;
+  }
+
+  /** New tokens, written to the buffers of a layer's bound append. */
+  newTokens(layer: number, rows: TokenRows): void {
+    const { k, v } = this.layers[layer]!;
+    this.device.gpu.queue.writeBuffer(k, 0, rows.k);
+    this.device.gpu.queue.writeBuffer(v, 0, rows.v);
+  }
+
+  /** A plan of the decoder of a layer, kept to be run again. */
+  newPlan({ layer, kvLens, qLens }: Omit<PlanModel, 'versions'>): DecodePlan {
+    this.plan = this.decoders[layer]!.plan({ kvLens, qLens });
+    return this.plan;
   }
 
   /** Appends to all layers and attends to these lengths, in one encoder. */
   step(kvLens: readonly number[]): void {
-    const plan = this.decoder.plan({ kvLens });
+    const plans = new Map(this.decoders.map((decoder) => [decoder, decoder.plan({ kvLens })]));
     const encoder = this.device.gpu.createCommandEncoder();
     for (const [layer, append] of this.appends.entries()) {
       append.record(encoder);
-      this.steps[layer]!.record(encoder, plan);
+      this.steps[layer]!.record(encoder, plans.get(this.decoders[layer]!)!);
     }
     this.device.gpu.queue.submit([encoder.finish()]);
   }
@@ -117,11 +155,16 @@ export class RealCache {
   }
 }
 
-/** Fails unless the cache's lengths are the model's, and its memory on the device is what it says. */
-export function expectLengths(model: CacheModel, { cache, live }: RealCache): void {
-  if (model.cacheError()) return;
-  if (live) expect(live.bytes(CACHE_BUFFERS)).toBe(cache.allocatedBytes);
-  expect(model.layers.map((_, layer) => cache.kvLens(layer))).toEqual(model.layers.map(({ lens }) => lens));
+/** A cache on a device that has no larger bindings than its setup says, as far as the cache knows. */
+async function createSmall(device: GqaDevice, setup: Setup): Promise<KvCache> {
+  const { facts } = device;
+  const has = (value: typeof facts) => Object.defineProperty(device, 'facts', { value });
+  has({ ...facts, maxBindingBytes: bindingBytes(setup) ?? facts.maxBindingBytes });
+  try {
+    return await createKvCache(device, cacheOptions(setup));
+  } finally {
+    has(facts);
+  }
 }
 
 /** One call: what it must throw now, or what it changes in the model. */
