@@ -155,10 +155,10 @@ fn weight_of(logit: f32, most: f32, cold: f32, key: u32) -> f32 {
   return select(0.0, exp((logit - most) * cold), key_of(logit) >= key);
 }
 
-// Whole numbers in the order of the numbers that they are made of.
+// Whole numbers in the order of the numbers that they are made of; both zeros have one.
 fn key_of(value: f32) -> u32 {
   let bits = bitcast<u32>(value);
-  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+  return select(bits | 0x80000000u, 0u - bits, bits >= 0x80000000u);
 }
 
 // From 0 to 1, by the seed, the row and the token's position (PCG: O'Neill 2014, as Jarzynski and Olano 2020 use it).
