@@ -47,7 +47,11 @@ test('one row to several places', () =>
 
 test('any rows', async () => {
   const shape = fc
-    .record({ rows: fc.integer({ min: 1, max: 40 }), places: fc.integer({ min: 1, max: 40 }), fours: fc.integer({ min: 1, max: 80 }) })
+    .record({
+      rows: fc.integer({ min: 1, max: 40 }),
+      places: fc.integer({ min: 1, max: 40 }),
+      fours: fc.integer({ min: 1, max: 80 }),
+    })
     .chain(({ rows, places, fours }) =>
       fc.record({
         width: fc.constant(4 * fours),
@@ -57,6 +61,8 @@ test('any rows', async () => {
         all: fc.array(fc.nat(rows - 1), { minLength: 40, maxLength: 40 }),
       }),
     );
-  const property = fc.asyncProperty(shape, ({ all, ...rest }) => check({ ...rest, from: all.slice(0, rest.to.length) }));
+  const property = fc.asyncProperty(shape, ({ all, ...rest }) =>
+    check({ ...rest, from: all.slice(0, rest.to.length) }),
+  );
   await fc.assert(property, { numRuns: 20, seed: 5, endOnFailure: true });
 });

@@ -50,13 +50,16 @@ async function check({ width, rows, adds, eps = 1e-5, magnitude = 1 }: Case): Pr
     const want = kept ? before[at]! : (truth[row]![i] ?? 0);
     // Adding rounds once more.
     const bound = kept || i >= width ? 0 : bounds[row]![i]! + (adds ? 2 ** -24 * Math.abs(want) * 1.001 : 0);
-    if (!(Math.abs(got - want) <= bound)) wrong.push(`[${row}, ${i}]: expected ${want} within ${bound}, got ${got}`);
+    if (!(Math.abs(got - want) <= bound))
+      wrong.push(`[${row}, ${i}]: expected ${want} within ${bound}, got ${got}`);
   }
   expect(wrong.slice(0, 5)).toEqual([]);
 }
 
 describe.each([false, true])('norm, added: %s', (adds) => {
-  test.each([1, 31, 32, 33, 63, 64, 65, 127, 256, 257, 1000])('%i elements', (width) => check({ width, rows: 3, adds }));
+  test.each([1, 31, 32, 33, 63, 64, 65, 127, 256, 257, 1000])('%i elements', (width) =>
+    check({ width, rows: 3, adds }),
+  );
   test('numbers large and small, an epsilon that counts', async () => {
     for (const magnitude of [1e-6, 1e-3, 1e6]) await check({ width: 65, rows: 2, adds, magnitude });
     await check({ width: 65, rows: 2, adds, eps: 3 });

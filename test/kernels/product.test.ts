@@ -87,10 +87,14 @@ test('any shape', async () => {
 describe('the twin', () => {
   // Abramowitz and Stegun, table 7.1, and torch's values of GELU and SiLU.
   test('erf and activations are those of tables', () => {
-    expect([0, 0.5, 1, 2, -1].map(erf)).toEqual([0, 0.5204998778, 0.8427007929, 0.995322265, -0.8427007929].map((x) => expect.closeTo(x, 9)));
+    expect([0, 0.5, 1, 2, -1].map(erf)).toEqual(
+      [0, 0.5204998778, 0.8427007929, 0.995322265, -0.8427007929].map((x) => expect.closeTo(x, 9)),
+    );
     expect(ACTIVATIONS.gelu_erf(1)).toBeCloseTo(0.8413447461, 9);
     expect(ACTIVATIONS.gelu_tanh(1)).toBeCloseTo(0.8411919906, 9);
     expect(ACTIVATIONS.silu(1)).toBeCloseTo(0.7310585786, 9);
-    expect([ACTIVATIONS.relu_squared(-3), ACTIVATIONS.relu_squared(3), ACTIVATIONS.relu(-3)]).toEqual([0, 9, 0]);
+    expect([ACTIVATIONS.relu_squared(-3), ACTIVATIONS.relu_squared(3), ACTIVATIONS.relu(-3)]).toEqual([
+      0, 9, 0,
+    ]);
   });
 });

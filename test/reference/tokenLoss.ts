@@ -8,6 +8,6 @@ export function tokenLoss(rows: readonly (readonly number[])[], targets: readonl
     if (!logits.every(Number.isFinite)) return NaN;
     const most = Math.max(...logits);
     const sum = logits.reduce((all, logit) => all + Math.exp(logit - most), 0);
-    return Math.log(sum) + most - logits[target]!;
+    return most - logits[target]! + Math.log(sum);
   });
 }

@@ -12,7 +12,8 @@ export function everyTwo<A extends Axes>(axes: A): CaseOf<A>[] {
   const names = Object.keys(axes);
   const sizes = names.map((name) => axes[name]!.length);
   const missing = new Set<string>();
-  const pair = (a: number, i: number, b: number, j: number) => (a < b ? `${a},${i},${b},${j}` : `${b},${j},${a},${i}`);
+  const pair = (a: number, i: number, b: number, j: number) =>
+    a < b ? `${a},${i},${b},${j}` : `${b},${j},${a},${i}`;
   for (const [a, size] of sizes.entries()) {
     for (let b = 0; b < a; b++) {
       for (let i = 0; i < size; i++) for (let j = 0; j < sizes[b]!; j++) missing.add(pair(a, i, b, j));
@@ -42,7 +43,9 @@ export function everyTwo<A extends Axes>(axes: A): CaseOf<A>[] {
     for (const [x, at] of chosen) {
       for (const [y, other] of chosen) if (x !== y) missing.delete(pair(x, at, y, other));
     }
-    cases.push(Object.fromEntries(names.map((name, axis) => [name, axes[name]![chosen.get(axis)!]])) as CaseOf<A>);
+    cases.push(
+      Object.fromEntries(names.map((name, axis) => [name, axes[name]![chosen.get(axis)!]])) as CaseOf<A>,
+    );
   }
   return cases;
 }

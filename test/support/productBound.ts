@@ -4,7 +4,18 @@
 // themselves. Results are carried through the operations of rounding.ts, in the order that product.wgsl has.
 import type { Activation } from '../../src/kernels/model/product.ts';
 import { ACTIVATIONS, type ProductProblem } from '../reference/product.ts';
-import { exactly, expOf, inverseRoot, minus, over, plus, sumOfProducts, tanhOf, times, type Rounded } from './rounding.ts';
+import {
+  exactly,
+  expOf,
+  inverseRoot,
+  minus,
+  over,
+  plus,
+  sumOfProducts,
+  tanhOf,
+  times,
+  type Rounded,
+} from './rounding.ts';
 
 /** [rows * outputs] numbers with their bounds. */
 export function boundedProduct(p: ProductProblem): Rounded[] {
@@ -12,7 +23,10 @@ export function boundedProduct(p: ProductProblem): Rounded[] {
     const { inputs, scale } = normedRow(p, row);
     return Array.from({ length: p.outputs }, (__, output) => {
       const [first, second] = p.weights.map((weight, matrix) => {
-        const scaled = times(sumOfProducts(inputs, (i) => exactly(weight(output, i))), scale);
+        const scaled = times(
+          sumOfProducts(inputs, (i) => exactly(weight(output, i))),
+          scale,
+        );
         return p.bias ? plus(scaled, exactly(p.bias(output, matrix))) : scaled;
       });
       const result = resultOf(p, first!);
@@ -80,7 +94,8 @@ const BOUNDED: Readonly<Record<Activation, (x: Rounded) => Rounded>> = {
 function approximateErf(a: Rounded): Rounded {
   const t = over(ONE, plus(ONE, times(constant(0.3275911), a)));
   let sum = constant(1.061405429);
-  for (const each of [-1.453152027, 1.421413741, -0.284496736, 0.254829592]) sum = plus(constant(each), times(t, sum));
+  for (const each of [-1.453152027, 1.421413741, -0.284496736, 0.254829592])
+    sum = plus(constant(each), times(t, sum));
   const falls = expOf(times(minus(exactly(0), a), a));
   return minus(ONE, times(times(t, sum), falls));
 }

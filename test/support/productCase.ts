@@ -9,7 +9,14 @@ import {
   type ProductForm,
 } from '../../src/kernels/model/product.ts';
 import { modelStepWords, setModelStep } from '../../src/kernels/model/modelStep.ts';
-import { paddedWidth, TILE, tileBytes, tilesOf, type MatrixSizes, type WeightType } from '../../src/kernels/model/weightsLib.ts';
+import {
+  paddedWidth,
+  TILE,
+  tileBytes,
+  tilesOf,
+  type MatrixSizes,
+  type WeightType,
+} from '../../src/kernels/model/weightsLib.ts';
 import { cutTiles } from '../../src/models/decoder/matrix.ts';
 import { codesOf, packTiles, plainColumns, type PackedTiles } from '../../src/models/decoder/packing.ts';
 import { normals } from '../../src/numbers/random.ts';
@@ -17,6 +24,7 @@ import { product, type ProductProblem } from '../reference/product.ts';
 import { storedWeight } from '../reference/storedWeights.ts';
 import { testDevice } from './device.ts';
 import { boundedProduct } from './productBound.ts';
+import type { Rounded } from './rounding.ts';
 import { runKernel, SENTINEL, type Words } from './runKernel.ts';
 
 /** A product to try. */
@@ -85,7 +93,13 @@ function packed(c: ProductCase, sizes: MatrixSizes): { first: number; tiles: num
 /** Rows [count, stride] of random numbers, zeros from `width` to `padded`, NaN behind that and from row `rows` on. */
 function poisonedRows(
   c: Pick<ProductCase, 'rows' | 'width'>,
-  { count, padded, stride, seed, magnitude }: { count: number; padded: number; stride: number; seed: number; magnitude: number },
+  {
+    count,
+    padded,
+    stride,
+    seed,
+    magnitude,
+  }: { count: number; padded: number; stride: number; seed: number; magnitude: number },
 ): Float32Array<ArrayBuffer> {
   const x = new Float32Array(count * stride).fill(NaN);
   for (let row = 0; row < c.rows; row++) {
@@ -180,9 +194,14 @@ interface Written {
   readonly columns: number;
 }
 
-function expectProduct(c: ProductCase, problem: ProductProblem, { before, after, ends, others, columns }: Written): void {
+function expectProduct(
+  c: ProductCase,
+  problem: ProductProblem,
+  { before, after, ends, others, columns }: Written,
+): void {
   const truth = product(problem);
   const bounds = boundedProduct(problem);
+  const largest = truth.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const wrong: string[] = [];
   const seen = { y: new Uint8Array(before.y.length), others: new Uint8Array(before.others.length) };
   for (let row = 0; row < c.rows; row++) {
@@ -199,8 +218,9 @@ function expectProduct(c: ProductCase, problem: ProductProblem, { before, after,
       // Adding rounds once more.
       const most = bound + (c.writes === 'added' ? 2 ** -24 * (Math.abs(want) + bound) : 0);
       const got = after[name]![at]!;
-      if (!(Math.abs(got - want) <= most)) wrong.push(`${name}[${row}, ${column}]: expected ${want} within ${most}, got ${got}`);
-      if (real) agree(truth[output]!, bounds[output]!);
+      if (!(Math.abs(got - want) <= most))
+        wrong.push(`${name}[${row}, ${column}]: expected ${want} within ${most}, got ${got}`);
+      if (real) agree(truth[output]!, bounds[output]!, largest);
     }
   }
   expect(wrong.slice(0, 5), JSON.stringify(c)).toEqual([]);
@@ -213,7 +233,7 @@ function expectProduct(c: ProductCase, problem: ProductProblem, { before, after,
 }
 
 /** The twin and what its bound was computed for are the same number; a bound that allows anything is none. */
-function agree(truth: number, { value, error }: { value: number; error: number }): void {
-  if (Math.abs(truth - value) <= 1e-12 * (1 + Math.abs(truth)) && error < 0.05 * (1 + Math.abs(truth))) return;
+function agree(truth: number, { value, error }: Rounded, largest: number): void {
+  if (Math.abs(truth - value) <= 1e-12 * (1 + Math.abs(truth)) && error < 0.01 * (1 + largest)) return;
   throw new Error(`product: ${truth} is ${value} within ${error}`);
 }

@@ -81,5 +81,7 @@ export function logOf(a: Rounded): Rounded {
 }
 
 export function tanhOf(a: Rounded): Rounded {
-  return { value: Math.tanh(a.value), error: a.error + 1e-5 };
+  const value = Math.tanh(a.value);
+  const carried = Math.max(Math.tanh(a.value + a.error) - value, value - Math.tanh(a.value - a.error));
+  return { value, error: carried + 1e-5 };
 }

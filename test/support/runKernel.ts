@@ -43,10 +43,14 @@ export async function runKernel(device: GqaDevice, run: KernelRun): Promise<Reco
   const made: { destroy(): void }[] = [];
   try {
     const buffers: Record<string, { buffer: GPUBuffer; offset: number; size: number } | StepRing> = {};
-    const uniforms = new Set(bindingsOf(run.kernel.source).flatMap((each) => (each.access === 'uniform' ? each.name : [])));
+    const uniforms = new Set(
+      bindingsOf(run.kernel.source).flatMap((each) => (each.access === 'uniform' ? each.name : [])),
+    );
     for (const [name, data] of Object.entries({ ...run.inputs, ...run.outputs })) {
       const words = guarded(data);
-      const buffer = uniforms.has(name) ? createUniform(device, name, words) : uploadStorage(device, name, words);
+      const buffer = uniforms.has(name)
+        ? createUniform(device, name, words)
+        : uploadStorage(device, name, words);
       made.push(buffer);
       buffers[name] = { buffer, offset: 0, size: buffer.size };
     }
