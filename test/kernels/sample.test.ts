@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { modelStepWords, setModelStep } from '../../src/kernels/model/modelStep.ts';
 import { sample as sampleKernel } from '../../src/kernels/model/tokens.ts';
 import { normals } from '../../src/numbers/random.ts';
-import { drawn, likeliest, type Draw } from '../reference/sample.ts';
+import { drawn, likeliest, randomShare, tokensAt, type Draw } from '../reference/sample.ts';
 import { criticalValue, expectFrequencies } from '../support/chiSquare.ts';
 import { testDevice } from '../support/device.ts';
 import { runKernel } from '../support/runKernel.ts';
@@ -220,6 +220,46 @@ describe('draws are as frequent as they are probable', () => {
     expect(() => expectFrequencies('x', [560, 440], [0.5, 0.5])).not.toThrow();
     expect(() => expectFrequencies('x', [570, 430], [0.5, 0.5])).toThrow('chi-square');
     expect(() => expectFrequencies('x', [500, 500, 1], [0.5, 0.5, 0])).toThrow('not possible');
+  });
+});
+
+describe('a share of the probability decides', () => {
+  test.each([5, 256, 257, 1000])('the very token, of %i', async (vocab) => {
+    const row = rowOf(vocab, vocab, 1);
+    const draw = { temperature: 0.75, topK: 0, topP: 0.9 };
+    const seed = 0xfedcba98;
+    const tokens = await tokensOf({ rows: repeated(row, 300), draw, seed });
+    const { probabilities } = drawn(row, draw);
+    let sure = 0;
+    for (const [i, token] of tokens.entries()) {
+      // Sums of f32 over tokens: no more than 1000 * 2^-24 of what all weigh.
+      const allowed = tokensAt(probabilities, randomShare(seed, i, i), 1e-4);
+      expect(allowed).toContain(token);
+      if (allowed.length === 1) sure++;
+    }
+    expect(sure).toBeGreaterThan(200);
+  });
+
+  // Positions at which a seed's shares are the least and the greatest there are.
+  const ENDS = { seed: 1, least: [3061682, 3279523], greatest: [21474454, 21834642] };
+
+  test.each([1, 2, 255, 256, 257, 1000])('the least and the greatest share, of %i tokens', async (vocab) => {
+    expect(ENDS.least.map((position) => randomShare(1, 0, position))).toEqual([0, 0]);
+    expect(ENDS.greatest.map((position) => randomShare(1, 0, position))).toEqual([
+      1 - 2 ** -24,
+      1 - 2 ** -24,
+    ]);
+    // The first and the last token with any weight, whichever weigh nothing before and behind them.
+    for (const [first, last] of [
+      [0, vocab - 1],
+      [vocab >> 2, vocab >> 1],
+    ] as const) {
+      const row = Array.from({ length: vocab }, (_, id) => (id >= first && id <= last ? 0 : -1e4));
+      for (const position of ENDS.least)
+        expect(await tokensOf({ rows: [row], draw: ALL, seed: 1, positions: [position] })).toEqual([first]);
+      for (const position of ENDS.greatest)
+        expect(await tokensOf({ rows: [row], draw: ALL, seed: 1, positions: [position] })).toEqual([last]);
+    }
   });
 });
 

@@ -41,3 +41,27 @@ export function drawn(logits: readonly number[], { temperature, topK, topP }: Dr
   const margin = topP >= 1 ? 1 : Math.min(...shares.map((share) => Math.abs(share - topP)));
   return { probabilities, margin };
 }
+
+/** The random share that decides a row's token: three rounds of PCG's hash of 32 bits, over seed, row and position; its upper 24 bits. */
+export function randomShare(seed: number, row: number, position: number): number {
+  return (pcg(pcg(pcg(seed) + row) + position) >>> 8) / 2 ** 24;
+}
+
+/** Jarzynski and Olano 2020, "Hash functions for GPU rendering", listing pcg. */
+function pcg(input: number): number {
+  const big = BigInt.asUintN(32, BigInt(input));
+  const state = BigInt.asUintN(32, big * 747796405n + 2891336453n);
+  const word = BigInt.asUintN(32, ((state >> ((state >> 28n) + 4n)) ^ state) * 277803737n);
+  return Number((word >> 22n) ^ word);
+}
+
+/** The tokens that a share of the probability may fall to, tokens in the order of their ids; `slack`: how far the sums of f32 may be. */
+export function tokensAt(probabilities: readonly number[], share: number, slack: number): number[] {
+  const found: number[] = [];
+  let before = 0;
+  for (const [id, probability] of probabilities.entries()) {
+    if (probability > 0 && share >= before - slack && share < before + probability + slack) found.push(id);
+    before += probability;
+  }
+  return found;
+}
