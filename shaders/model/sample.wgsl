@@ -66,7 +66,8 @@ fn main(
 }
 
 fn drawn(first: u32, row: u32, lane: u32, most: f32) -> u32 {
-  let cold = 1.0 / step.temperature;
+  // So cold that only the greatest are left; a smaller one has no finite inverse.
+  let cold = 1.0 / max(step.temperature, 1e-30);
   var threshold = 0u;
   if step.top_k > 0u && step.top_k < VOCAB {
     threshold = least_key(first, lane, most, cold, threshold, f32(step.top_k), true);

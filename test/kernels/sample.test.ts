@@ -86,7 +86,12 @@ describe.each(VOCABS)('sample of %i tokens', (vocab) => {
   test('the likeliest, and the same one of the one likeliest', async () => {
     const expected = rows.map(likeliest);
     expect(await tokensOf({ rows })).toEqual(expected);
-    for (const only of [{ topK: 1 }, { topP: 0 }, { topP: 1e-6 }, { temperature: 1e-4 }])
+    for (const only of [
+      { topK: 1 },
+      { topP: 0 },
+      { topP: 1e-6 },
+      ...[1e-4, 1e-38, 1e-40, 0].map((temperature) => ({ temperature })),
+    ])
       expect(await tokensOf({ rows, draw: { ...ALL, ...only } })).toEqual(expected);
   });
 
