@@ -110,21 +110,19 @@ describe('token_loss', () => {
   });
 
   test('any rows', async () => {
-    const vocabs = fc
-      .integer({ min: 1, max: 700 })
-      .chain((vocab) =>
-        fc
-          .array(
-            fc.record({
-              seed: fc.nat(),
-              spread: fc.constantFrom(0.1, 1, 30),
-              shift: fc.integer({ min: -1000, max: 1000 }),
-              target: fc.nat(vocab),
-            }),
-            { minLength: 1, maxLength: 6 },
-          )
-          .map((rows) => ({ vocab, rows })),
-      );
+    const vocabs = fc.integer({ min: 1, max: 700 }).chain((vocab) =>
+      fc
+        .array(
+          fc.record({
+            seed: fc.nat(),
+            spread: fc.constantFrom(0.1, 1, 30),
+            shift: fc.integer({ min: -1000, max: 1000 }),
+            target: fc.nat(vocab),
+          }),
+          { minLength: 1, maxLength: 6 },
+        )
+        .map((rows) => ({ vocab, rows })),
+    );
     const property = fc.asyncProperty(vocabs, ({ vocab, rows }) =>
       check(
         rows.map(({ seed, spread, shift }) => rowOf(seed, vocab, spread, shift)),
