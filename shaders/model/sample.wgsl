@@ -66,7 +66,8 @@ fn main(
 }
 
 fn drawn(first: u32, row: u32, lane: u32, most: f32) -> u32 {
-  let cold = 1.0 / step.temperature;
+  // So cold that only the greatest are left; a smaller one has no finite inverse.
+  let cold = 1.0 / max(step.temperature, 1e-30);
   var threshold = 0u;
   if step.top_k > 0u && step.top_k < VOCAB {
     threshold = least_key(first, lane, most, cold, threshold, f32(step.top_k), true);
@@ -155,10 +156,10 @@ fn weight_of(logit: f32, most: f32, cold: f32, key: u32) -> f32 {
   return select(0.0, exp((logit - most) * cold), key_of(logit) >= key);
 }
 
-// Whole numbers in the order of the numbers that they are made of.
+// Whole numbers in the order of the numbers that they are made of; both zeros have one.
 fn key_of(value: f32) -> u32 {
   let bits = bitcast<u32>(value);
-  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+  return select(bits | 0x80000000u, 0u - bits, bits >= 0x80000000u);
 }
 
 // From 0 to 1, by the seed, the row and the token's position (PCG: O'Neill 2014, as Jarzynski and Olano 2020 use it).

@@ -1,5 +1,5 @@
 // runKernel.ts: runs one kernel on given arrays and reads its outputs back, with guards around every buffer.
-import { createStorage, readBack } from '../../src/device/buffers.ts';
+import { createUniform, readBack, uploadStorage } from '../../src/device/buffers.ts';
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';
 import { beginPass, bindKernel, dispatch, endPass } from '../../src/device/record.ts';
 import { StepRing } from '../../src/device/ring.ts';
@@ -43,8 +43,14 @@ export async function runKernel(device: GqaDevice, run: KernelRun): Promise<Reco
   const made: { destroy(): void }[] = [];
   try {
     const buffers: Record<string, { buffer: GPUBuffer; offset: number; size: number } | StepRing> = {};
+    const uniforms = new Set(
+      bindingsOf(run.kernel.source).flatMap((each) => (each.access === 'uniform' ? each.name : [])),
+    );
     for (const [name, data] of Object.entries({ ...run.inputs, ...run.outputs })) {
-      const buffer = guarded(device, name, data);
+      const words = guarded(data);
+      const buffer = uniforms.has(name)
+        ? createUniform(device, name, words)
+        : uploadStorage(device, name, words);
       made.push(buffer);
       buffers[name] = { buffer, offset: 0, size: buffer.size };
     }
@@ -75,19 +81,17 @@ export async function runKernel(device: GqaDevice, run: KernelRun): Promise<Reco
 /** Inputs must be bindings that the kernel only reads, outputs those it writes. */
 function checkAccess({ kernel, inputs, outputs }: KernelRun): void {
   for (const { name, access } of bindingsOf(kernel.source)) {
-    const list = access === 'read' ? inputs : outputs;
+    const list = access === 'read_write' ? outputs : inputs;
     if (name !== 'step' && !(name in list))
       throw new Error(`${kernel.name}: ${access} binding ${name} is not given`);
   }
 }
 
-function guarded(device: GqaDevice, label: string, data: Words): GPUBuffer {
+function guarded(data: Words): Uint32Array<ArrayBuffer> {
   const dataBytes = Math.ceil(data.byteLength / 16) * 16;
   const bytes = new Uint32Array(dataBytes / 4 + GUARD_WORDS).fill(GUARD_WORD);
   new Uint8Array(bytes.buffer).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  const buffer = createStorage(device, label, bytes.byteLength);
-  device.gpu.queue.writeBuffer(buffer, 0, bytes);
-  return buffer;
+  return bytes;
 }
 
 function unguarded(where: string, bytes: ArrayBuffer, like: Words): Words {

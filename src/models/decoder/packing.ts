@@ -151,7 +151,10 @@ function writerOf(
   };
 }
 
-/** int8: -127 to 127 times a scale. int4: -8 to 7 times one whose largest element is -8 or 8, whichever loses less. */
+/**
+ * int8: -127 to 127 times a scale. int4: -8 to 7 times one of either sign, which makes the largest element -8: that one is kept, and one
+ * of the other sign that is nearly as large becomes 7.
+ */
 function quantiser(
   {
     type,
@@ -182,9 +185,11 @@ function quantiser(
   };
 }
 
+/** NaN where an element is not finite: all of its 32 read as NaN then, as they do in caches. */
 function scaleOf(type: 'int8' | 'int4', codes: Codes, first: number): number {
   let largest = 0;
   for (let e = first; e < first + SCALE_INPUTS; e++) {
+    if (!Number.isFinite(codes[e]!)) return NaN;
     if (Math.abs(codes[e]!) > Math.abs(largest)) largest = codes[e]!;
   }
   return Math.fround(type === 'int8' ? Math.abs(largest) / 127 : largest / -8);

@@ -1,0 +1,112 @@
+// product.test.ts: product against its twin: every type, norm, activation and way of writing, by pairs and at the borders of sizes.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { KV_TYPES } from '../../src/numbers/elements.ts';
+import { ACTIVATIONS, erf } from '../reference/product.ts';
+import { PRODUCT_RESULTS } from '../support/modelKernels.ts';
+import { everyTwo } from '../support/pairs.ts';
+import { checkProduct, CONTROL, type ProductCase } from '../support/productCase.ts';
+
+const SIZES = [1, 31, 32, 33, 63, 64, 65, 127];
+
+const AXES = {
+  type: KV_TYPES,
+  norm: [undefined, 'rms', 'layer'],
+  result: PRODUCT_RESULTS,
+  writes: ['set', 'added', 'two'],
+  bias: [false, true],
+  rowsOfGroup: [1, 2, 4, 8],
+  slices: [1, 2, 4, 8],
+  rows: [1, 3, 5, 9, 11],
+  width: SIZES,
+  outputs: SIZES,
+  tilesOfPart: [1, 2, 4],
+  spare: [0, 5],
+  scale: [1, 0.375],
+} as const;
+
+const CASES = everyTwo(AXES).map(({ result, ...rest }): ProductCase => ({ ...rest, ...result }));
+
+describe('product, every two of its sizes and forms together', () => {
+  test('they are few, and none of two together is missing', () => {
+    expect(CASES.length).toBeLessThan(200);
+    const all = everyTwo(AXES);
+    for (const [a, ofA] of Object.entries(AXES)) {
+      for (const [b, ofB] of Object.entries(AXES).filter(([name]) => name > a)) {
+        const together = new Set(
+          all.map((each) => {
+            const of = each as Record<string, unknown>;
+            return JSON.stringify([of[a], of[b]]);
+          }),
+        );
+        expect(together.size, `${a}, ${b}`).toBe(ofA.length * ofB.length);
+      }
+    }
+  });
+  test.each(KV_TYPES)(
+    '%s',
+    async (type) => {
+      for (const each of CASES.filter((one) => one.type === type)) await checkProduct(each);
+    },
+    300_000,
+  );
+});
+
+describe.each(KV_TYPES)('product of %s', (type) => {
+  test('as many inputs as models have, in few rows and in many', async () => {
+    const large = { ...CONTROL, type, width: 1000, outputs: 40, norm: 'rms' } as const;
+    await checkProduct({ ...large, rows: 1, rowsOfGroup: 1, slices: 8 });
+    const many = { ...large, rows: 9, rowsOfGroup: 8, results: 'silu', gated: true } as const;
+    await checkProduct({ ...many, slices: 4 });
+    // The most memory of a workgroup: 16 KiB.
+    await checkProduct({ ...many, slices: 8 });
+  });
+
+  test('numbers large and small', async () => {
+    for (const magnitude of [1e-4, 100])
+      await checkProduct({ ...CONTROL, type, norm: 'layer', bias: true, magnitude });
+  });
+});
+
+test('capped results come close to the cap, and activations to their ends', async () => {
+  for (const { results, gated } of PRODUCT_RESULTS) {
+    if (results !== 'relu_squared' && results !== 'sums')
+      await checkProduct({ ...CONTROL, results, gated, magnitude: 8, softcap: 2 });
+  }
+});
+
+test('any shape', async () => {
+  const size = fc.integer({ min: 1, max: 140 });
+  const shape = fc.record({
+    type: fc.constantFrom(...KV_TYPES),
+    norm: fc.constantFrom(...AXES.norm),
+    result: fc.constantFrom(...PRODUCT_RESULTS),
+    writes: fc.constantFrom(...AXES.writes),
+    bias: fc.boolean(),
+    rowsOfGroup: fc.constantFrom(...AXES.rowsOfGroup),
+    slices: fc.constantFrom(...AXES.slices),
+    rows: fc.integer({ min: 1, max: 19 }),
+    width: size,
+    outputs: size,
+    tilesOfPart: fc.integer({ min: 1, max: 5 }),
+    spare: fc.integer({ min: 0, max: 9 }),
+    seed: fc.nat(1000),
+  });
+  const property = fc.asyncProperty(shape, ({ result, ...rest }) => checkProduct({ ...rest, ...result }));
+  await fc.assert(property, { numRuns: 16, seed: 7, endOnFailure: true });
+});
+
+describe('the twin', () => {
+  // Abramowitz and Stegun, table 7.1, and torch's values of GELU and SiLU.
+  test('erf and activations are those of tables', () => {
+    expect([0, 0.5, 1, 2, -1].map(erf)).toEqual(
+      [0, 0.5204998778, 0.8427007929, 0.995322265, -0.8427007929].map((x) => expect.closeTo(x, 9)),
+    );
+    expect(ACTIVATIONS.gelu_erf(1)).toBeCloseTo(0.8413447461, 9);
+    expect(ACTIVATIONS.gelu_tanh(1)).toBeCloseTo(0.8411919906, 9);
+    expect(ACTIVATIONS.silu(1)).toBeCloseTo(0.7310585786, 9);
+    expect([ACTIVATIONS.relu_squared(-3), ACTIVATIONS.relu_squared(3), ACTIVATIONS.relu(-3)]).toEqual([
+      0, 9, 0,
+    ]);
+  });
+});
