@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   paddedWidth,
-  TILE,
   tilesOf,
   type MatrixSizes,
   type WeightType,
@@ -23,6 +22,9 @@ import { storedWeight } from '../reference/storedWeights.ts';
 /** Half a unit in the last place of f32, relative. */
 const HALF_UNIT = 2 ** -24;
 
+/** Outputs of a tile. */
+const TILE = 32;
+
 interface Packing {
   readonly type: WeightType;
   readonly width: number;
@@ -35,7 +37,7 @@ interface Packing {
 
 /** A source of random values, and the wanted value of each input of an output, as the type has it before scales. */
 function sourceOf({ type, width, outputs, matrices, values, transposed = false }: Packing) {
-  const sizes: MatrixSizes = { type, inputs: paddedWidth(width), outputs, matrices };
+  const sizes: MatrixSizes = { type, inputs: paddedWidth(width), outputs, matrices, tile: TILE };
   const codes = Array.from({ length: matrices }, (_, m) =>
     codesOf('F32', new Uint8Array((values ?? normals(m + 1, outputs * width)).buffer), type),
   );
@@ -176,7 +178,7 @@ describe('columns', () => {
   });
 
   test('outputs and inputs that are always zero', () => {
-    const sizes: MatrixSizes = { type: 'int4', inputs: 64, outputs: 3, matrices: 1 };
+    const sizes: MatrixSizes = { type: 'int4', inputs: 64, outputs: 3, matrices: 1, tile: TILE };
     const piece = { codes: Float32Array.of(1, 2, 3, 4), rowStride: 2, columnStride: 1 };
     const source: MatrixSource = {
       sizes,

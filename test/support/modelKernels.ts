@@ -26,7 +26,7 @@ const VARIANTS: readonly ProductVariant[] = [
     [true, false]
       .flatMap((software) => BATCHES.map((batch) => productVariants({ software }, batch)))
       .flatMap(({ one, chunk }) => [one, chunk])
-      .map((variant) => [`${variant.rows} ${variant.slices}`, variant]),
+      .map((variant) => [`${variant.rows} ${variant.columns} ${variant.slices}`, variant]),
   ).values(),
 ];
 
@@ -42,7 +42,13 @@ const PRODUCTS = {
 /** Products, each in another form or size. */
 export function productKernels(): Kernel[] {
   return everyTwo(PRODUCTS).map(({ type, norm: kind, result, writes, bias, variant }) => {
-    const sizes = { type, inputs: 128, outputs: 100, matrices: result.gated ? 2 : 1 } as const;
+    const sizes = {
+      type,
+      inputs: 128,
+      outputs: 100,
+      matrices: result.gated ? 2 : 1,
+      tile: variant.alone ? 64 : 32,
+    } as const;
     const form: ProductForm = { ...(kind && { norm: kind }), bias, results: result.results, writes };
     const rows = {
       inputStride: 128,
@@ -56,7 +62,9 @@ export function productKernels(): Kernel[] {
 /** The kernels beside the products. */
 export function rowKernels(): Kernel[] {
   return [
-    ...KV_TYPES.flatMap((type) => [true, false].map((learned) => embed({ type, inputs: 128 }, learned))),
+    ...KV_TYPES.flatMap((type) =>
+      [true, false].map((learned) => embed({ type, inputs: 128, tile: 32 }, learned)),
+    ),
     ...[true, false].map((adds) => norm(128, adds)),
     gatherRows(128),
     ...[1, 1000].flatMap((vocab) => {

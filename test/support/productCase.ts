@@ -11,7 +11,6 @@ import {
 import { modelStepWords, setModelStep } from '../../src/kernels/model/modelStep.ts';
 import {
   paddedWidth,
-  TILE,
   tileBytes,
   tilesOf,
   type MatrixSizes,
@@ -39,6 +38,11 @@ export interface ProductCase {
   /** Rows of a group, and parts of the inputs. */
   readonly rowsOfGroup: number;
   readonly slices: number;
+  /** Outputs of a tile and of an invocation; default 32 and 1. */
+  readonly tile?: number;
+  readonly columns?: number;
+  /** Whether invocations take norms each for itself; default false. */
+  readonly alone?: boolean;
   readonly rows: number;
   readonly width: number;
   readonly outputs: number;
@@ -115,8 +119,8 @@ function poisonedRows(
 export async function checkProduct(c: ProductCase): Promise<void> {
   const matrices = c.gated ? 2 : 1;
   const inputs = paddedWidth(c.width);
-  const sizes: MatrixSizes = { type: c.type, inputs, outputs: c.outputs, matrices };
-  const columns = tilesOf(sizes) * TILE;
+  const sizes: MatrixSizes = { type: c.type, inputs, outputs: c.outputs, matrices, tile: c.tile ?? 32 };
+  const columns = tilesOf(sizes) * sizes.tile;
   const { seed = 1, spare = 0, magnitude = 1, scale = 1, softcap = 3 } = c;
   const inputStride = inputs + (c.norm ? 0 : 4 * spare);
   const readRows = Math.ceil(c.rows / c.rowsOfGroup) * c.rowsOfGroup;
@@ -141,13 +145,18 @@ export async function checkProduct(c: ProductCase): Promise<void> {
     results: c.results,
     writes: c.writes,
   };
-  const variant = { rows: c.rowsOfGroup, slices: c.slices };
+  const variant = {
+    rows: c.rowsOfGroup,
+    columns: c.columns ?? 1,
+    slices: c.slices,
+    alone: c.alone ?? false,
+  };
   const two = c.writes === 'two';
   const kernel = productKernel(sizes, form, variant, { inputStride, stride: ends, ...(two && { others }) });
   const step = new Uint32Array(modelStepWords(c.rows));
   setModelStep(step, new Uint32Array(c.rows), c.rows);
   for (const { first, tiles, part } of parts) {
-    const numbers = productNumbers({ first: first * TILE, width: c.width, eps: EPS, scale, softcap });
+    const numbers = productNumbers({ first: first * sizes.tile, width: c.width, eps: EPS, scale, softcap });
     const out = await runKernel(await testDevice(), {
       kernel,
       grid: productGrid(tiles, c.rows, variant),
@@ -165,7 +174,7 @@ export async function checkProduct(c: ProductCase): Promise<void> {
     Object.assign(after, out);
   }
 
-  const partOf = (output: number) => parts.findLast(({ first }) => first * TILE <= output)!;
+  const partOf = (output: number) => parts.findLast(({ first }) => first * sizes.tile <= output)!;
   const problem: ProductProblem = {
     ...c,
     gains,
@@ -177,7 +186,7 @@ export async function checkProduct(c: ProductCase): Promise<void> {
       const values = Float64Array.from({ length: c.outputs * c.width }, (__, at) => {
         const [output, i] = [Math.floor(at / c.width), at % c.width];
         const { first, part } = partOf(output);
-        return storedWeight({ ...sizes, ...part }, m, output - first * TILE, i).value;
+        return storedWeight({ ...sizes, ...part }, m, output - first * sizes.tile, i).value;
       });
       return (output: number, i: number) => values[output * c.width + i]!;
     }),

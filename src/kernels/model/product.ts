@@ -27,7 +27,7 @@ import { structLayout } from '../../device/structs.ts';
 import { link } from '../../device/wgsl.ts';
 import type { Grid, Kernel } from '../kernel.ts';
 import { MODEL_STEP } from './modelStep.ts';
-import { blocksOf, WEIGHTS_LIB, type MatrixSizes } from './weightsLib.ts';
+import { blocksOf, WEIGHTS_LIB, WORD_ELEMENTS, type MatrixSizes } from './weightsLib.ts';
 
 /** What a norm in front of a product does. `layer` subtracts the mean too. */
 export type NormKind = 'rms' | 'layer';
@@ -90,10 +90,12 @@ export interface ProductRows {
 export function product(
   sizes: MatrixSizes,
   form: ProductForm,
-  { rows, columns, slices, alone }: ProductVariant,
+  variant: ProductVariant,
   { inputStride, stride, others }: ProductRows,
 ): Kernel {
   const { matrices, type } = sizes;
+  const { rows, slices, alone } = variant;
+  const columns = columnsOf(sizes, variant);
   const libs = [
     MODEL_STEP,
     WEIGHTS_LIB[type],
@@ -118,6 +120,15 @@ export function product(
     ...(others !== undefined && { OTHERS: others }),
   };
   return { name: 'product', source: link({ kernel: source, libs, consts }) };
+}
+
+/** Products of four elements that a round of the loop has at most: it is written out, and compilers take minutes over more. */
+const MOST_PRODUCTS = 32;
+
+/** Outputs of an invocation: those of the variant, or as many as leave the loop short. */
+function columnsOf({ type, matrices }: MatrixSizes, { rows, columns }: ProductVariant): number {
+  const ofColumn = rows * matrices * (WORD_ELEMENTS[type] / 4);
+  return Math.max(1, Math.min(columns, MOST_PRODUCTS / ofColumn));
 }
 
 function resultLibs(results: ProductForm['results'], matrices: number): string[] {

@@ -19,8 +19,9 @@ export function productVariants(
 ): { readonly one: ProductVariant; readonly chunk: ProductVariant } {
   // A barrier costs a CPU more than it saves; a GPU needs the invocations.
   if (kind.software) {
-    const cpu = { columns: tileOf(kind) / CPU_LANES, slices: 1, alone: true };
-    return { one: { ...cpu, rows: rowsFor(batch, 4) }, chunk: { ...cpu, rows: 4 } };
+    const most = tileOf(kind) / CPU_LANES;
+    const cpu = (rows: number) => ({ rows, columns: rows > 1 ? most / 2 : most, slices: 1, alone: true });
+    return { one: cpu(rowsFor(batch, 4)), chunk: cpu(4) };
   }
   const rows = rowsFor(batch, 8);
   const gpu = { columns: 1, alone: false };
