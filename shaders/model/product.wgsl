@@ -15,6 +15,8 @@
 
 struct ProductNumbers {
   first: u32,   // output that the first tile begins with
+  blocks: u32,  // BLOCKS, and X4 without what is past a row: loops over numbers that compilers know are written out, which takes minutes
+  fours: u32,
   width: u32,   // elements of a row that a norm counts
   eps: f32,
   scale: f32,   // of the outputs
@@ -39,7 +41,7 @@ fn main(
   let output = lane % LANES;
   prepare(first, lane);
   var sums = array<Sum, SUMS>();
-  for (var block = slice_of(lane); block < BLOCKS; block += SLICES) {
+  for (var block = slice_of(lane); block < numbers.blocks; block += SLICES) {
     let tile = (group.x * BLOCKS + block) * MATRICES;
     var words = array<Word, WORDS>();
     for (var m = 0u; m < MATRICES; m++) { // unroll

@@ -156,7 +156,13 @@ export async function checkProduct(c: ProductCase): Promise<void> {
   const step = new Uint32Array(modelStepWords(c.rows));
   setModelStep(step, new Uint32Array(c.rows), c.rows);
   for (const { first, tiles, part } of parts) {
-    const numbers = productNumbers({ first: first * sizes.tile, width: c.width, eps: EPS, scale, softcap });
+    const numbers = productNumbers(sizes, {
+      first: first * sizes.tile,
+      width: c.width,
+      eps: EPS,
+      scale,
+      softcap,
+    });
     const out = await runKernel(await testDevice(), {
       kernel,
       grid: productGrid(tiles, c.rows, variant),

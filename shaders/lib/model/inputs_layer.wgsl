@@ -12,7 +12,7 @@ fn prepare(first: u32, lane: u32) {
   let share = share_of_row(lane);
   for (var r = 0u; r < ROWS; r++) { // unroll
     var sum = 0.0;
-    for (var i = share.x; i < X4; i += share.y) {
+    for (var i = share.x; i < numbers.fours; i += share.y) {
       sum += dot(x[(first + r) * X4 + i], vec4<f32>(1.0));
     }
     keep_sum(r, lane, sum);
@@ -24,7 +24,7 @@ fn prepare(first: u32, lane: u32) {
   release_sums();
   for (var r = 0u; r < ROWS; r++) { // unroll
     var sum = 0.0;
-    for (var i = share.x; i < X4; i += share.y) {
+    for (var i = share.x; i < numbers.fours; i += share.y) {
       // What is past the row's end is no part of it.
       let there = vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(numbers.width);
       let four = select(vec4<f32>(), x[(first + r) * X4 + i] - norm_means[r], there);

@@ -10,7 +10,7 @@ fn prepare(first: u32, lane: u32) {
   let share = share_of_row(lane);
   for (var r = 0u; r < ROWS; r++) { // unroll
     var sum = 0.0;
-    for (var i = share.x; i < X4; i += share.y) {
+    for (var i = share.x; i < numbers.fours; i += share.y) {
       let four = x[(first + r) * X4 + i];
       sum += dot(four, four);
     }

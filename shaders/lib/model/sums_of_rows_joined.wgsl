@@ -13,7 +13,8 @@ fn keep_sum(r: u32, lane: u32, sum: f32) {
 
 fn join_sums(lane: u32) {
   workgroupBarrier();
-  for (var half = WG_SIZE / 2u; half > 0u; half /= 2u) {
+  // A width that is no constant: compilers would write the loop out, and take seconds over its barriers.
+  for (var half = min(WG_SIZE / 2u, numbers.width * WG_SIZE); half > 0u; half /= 2u) {
     if lane < half {
       for (var r = 0u; r < ROWS; r++) { // unroll
         row_sums[r * WG_SIZE + lane] += row_sums[r * WG_SIZE + lane + half];

@@ -144,6 +144,8 @@ export function productGrid(tiles: number, rows: number, variant: ProductVariant
 
 const NUMBERS = structLayout(source, 'ProductNumbers', {
   first: 'u32',
+  blocks: 'u32',
+  fours: 'u32',
   width: 'u32',
   eps: 'f32',
   scale: 'f32',
@@ -163,10 +165,12 @@ export interface ProductNumbers {
 }
 
 /** The words of the `numbers` binding. */
-export function productNumbers(numbers: ProductNumbers): Uint32Array<ArrayBuffer> {
+export function productNumbers(sizes: MatrixSizes, numbers: ProductNumbers): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(NUMBERS.words);
   const floats = new Float32Array(words.buffer);
   words[NUMBERS.word.first] = numbers.first;
+  words[NUMBERS.word.blocks] = blocksOf(sizes);
+  words[NUMBERS.word.fours] = sizes.inputs / 4;
   words[NUMBERS.word.width] = numbers.width;
   floats[NUMBERS.word.eps] = numbers.eps;
   floats[NUMBERS.word.scale] = numbers.scale;

@@ -125,7 +125,7 @@ export async function bindProduct(
     const uniform = createUniform(
       device,
       'product',
-      productNumbers({ ...numbers, first: first * matrix.sizes.tile }),
+      productNumbers(matrix.sizes, { ...numbers, first: first * matrix.sizes.tile }),
     );
     keep(uniform);
     const own = { weights, numbers: { buffer: uniform, offset: 0, size: uniform.size } };
