@@ -26,5 +26,13 @@ export type { MemoryOptions, MemoryPlan } from './models/decoder/memoryPlan.ts';
 export { loadModel, Model } from './models/decoder/model.ts';
 export { ModelSource } from './models/decoder/modelSource.ts';
 export type { Perplexity, PerplexityOptions } from './models/decoder/perplexity.ts';
-export type { ModelSpec } from './models/decoder/spec.ts';
+export type {
+  AttentionSpec,
+  LayerSpec,
+  MlpSpec,
+  ModelSpec,
+  NormSpec,
+  ProjectionSpec,
+} from './models/decoder/spec.ts';
+export type { Activation, NormKind } from './kernels/model/product.ts';
 export type { WeightType } from './kernels/model/weightsLib.ts';

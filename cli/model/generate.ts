@@ -213,6 +213,7 @@ async function writeLogits(
 ): Promise<void> {
   const all = new Float32Array(prompt.length * spec.vocabSize);
   await context.logits([prompt], ({ position, logits }) => all.set(logits, position * spec.vocabSize));
+  context.truncate(0, 0);
   await writeSafetensors(path, [
     { name: 'logits', dtype: 'F32', shape: [prompt.length, spec.vocabSize], data: all },
     { name: 'tokens', dtype: 'I32', shape: [prompt.length], data: Int32Array.from(prompt) },

@@ -32,8 +32,10 @@ const COMMANDS = [
   'completion',
   'convert',
   'doctor',
+  'generate',
   'help',
   'kv',
+  'perplexity',
   'tune',
 ];
 const PATHS = ['a.json', "b's [x].json", 'model', 'my dir'];

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as library from '../../src/checkpoint.ts';
 import { CHECKPOINTS, writeCheckpoint } from '../support/checkpoints.ts';
@@ -55,6 +56,8 @@ const options = () => ({
   onProgress: nothing,
 });
 
+const TINY = fileURLToPath(new URL('../checkpoint/model/families/llama', import.meta.url));
+
 const LEFT_OUT = [
   'method',
   'grouping',
@@ -80,6 +83,15 @@ const FUNCTIONS: Calls = {
       '0.onProgress': [undefined, nothing],
       ...Object.fromEntries([0, 1, 2, 3].map((i) => [`0.map.${i}.transposed`, [undefined, true]])),
     },
+  },
+  openModel: {
+    call: async (path: string, heads: library.ConversionOptions) =>
+      (await library.openModel(path, heads)).close(),
+    args: () => [
+      TINY,
+      { kvHeads: 1, method: 'mean', grouping: 'neighbours', headMap: 'contiguous', renorm: true, seed: 1 },
+    ],
+    also: { 1: [undefined], '1.renorm': [true] },
   },
   writeSafetensors: {
     call: library.writeSafetensors,

@@ -36,7 +36,7 @@ test('every package that is bundled is there with its licence', () => {
   expect([...byName.keys()]).toEqual(expect.arrayContaining(['commander', 'jsonc-parser', 'ml-matrix']));
   for (const text of byName.values())
     expect(text).toMatch(
-      /Permission is hereby granted[\s\S]*Copyright|Copyright[\s\S]*Permission is hereby granted/,
+      /Permission is hereby granted[\s\S]*Copyright|Copyright[\s\S]*Permission is hereby granted|Apache License[\s\S]*Copyright/,
     );
 });
 

@@ -17,8 +17,11 @@ export const GROUPINGS: readonly Grouping[] = ['neighbours', 'similar'];
 
 /** What is asked of a conversion. */
 export interface ConversionOptions {
+  /** KV heads of the result. */
   readonly kvHeads: number;
+  /** How heads are merged: the first three are those of the GQA paper. */
   readonly method: Method;
+  /** Which heads are merged. */
   readonly grouping: Grouping;
   /** How the source's query heads find their KV heads. */
   readonly headMap: HeadMap;

@@ -30,6 +30,7 @@ interface Shard {
  * Opens a model from its files. Headers are read now, tensors one by one while the model is loaded. Throws ShapeError for what are
  * no files, CheckpointError for files that are missing, cut or contradict each other, and as `describeModel` for a model
  * that is not known.
+ * @param name what messages call it
  */
 export async function openModelFiles(files: ModelFiles, name = 'model'): Promise<ModelSource> {
   checkText('openModelFiles: name', name);

@@ -6,7 +6,7 @@ import { bindContext, type ContextModel } from './bindContext.ts';
 import { checkContext, checkTexts, type ContextOptions } from './contextArgs.ts';
 import { ContextCore } from './contextCore.ts';
 import { generate, type GenerateOptions } from './generate.ts';
-import { perplexity, type Perplexity, type PerplexityOptions } from './perplexity.ts';
+import { measureText, type Perplexity, type PerplexityOptions } from './perplexity.ts';
 
 /** The logits behind a token: where it is, and a number for each token of the vocabulary. */
 export interface LogitRow {
@@ -87,7 +87,7 @@ export class ModelContext {
 
   /** How well the model tells a text. Forgets what the sequences hold; as many windows as there are go through at once. */
   perplexity(tokens: readonly number[], options: PerplexityOptions = {}): Promise<Perplexity> {
-    return this.#alone('perplexity', () => perplexity(this.#core, tokens, options));
+    return this.#alone('perplexity', () => measureText(this.#core, tokens, options));
   }
 
   /** Makes sequence `to` a copy of `from`, whatever it held. */

@@ -49,7 +49,7 @@ export interface LoadedWeights {
 export interface WeightOptions {
   /** Element type of all matrices. Default: that of the checkpoint. */
   readonly weightType?: WeightType;
-  /** Told after each matrix of how many there are. */
+  /** Told after each matrix of how many there are. Default: nobody is told. */
   readonly onProgress?: (done: number, all: number) => void;
 }
 

@@ -3,7 +3,7 @@ import { checkInstance } from '../../device/options.ts';
 import type { ModelSpec, TensorReader } from './spec.ts';
 
 /** A model whose weights are yet to be read. `openModelFiles` and, in Node, `openModel` make one. */
-export class ModelSource implements TensorReader {
+export class ModelSource {
   /** Where it is, for messages. */
   readonly name: string;
   readonly spec: ModelSpec;

@@ -10,7 +10,7 @@ export interface PerplexityOptions {
   readonly window?: number;
   /** Tokens from a window to the next, 1 to the window: those that were in the window before are seen and not counted again. Default: the window. */
   readonly stride?: number;
-  /** Told of the share of the text that is done. */
+  /** Told of the share of the text that is done, to 1. Default: nobody is told. */
   readonly onProgress?: (share: number) => void;
 }
 
@@ -40,7 +40,7 @@ interface Window {
 }
 
 /** `ModelContext.perplexity`. Throws ShapeError for fewer than two tokens and for bad numbers. */
-export async function perplexity(
+export async function measureText(
   context: ContextCore,
   tokens: readonly number[],
   options: PerplexityOptions = {},

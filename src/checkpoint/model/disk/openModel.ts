@@ -9,7 +9,17 @@ import { updateConfig } from '../../convert/configUpdate.ts';
 import { openModelFolder, type ModelFolder } from '../../convert/disk/modelFolder.ts';
 import { ModelReader } from '../../convert/disk/modelReader.ts';
 import { createMapper } from '../../convert/mapper.ts';
-import { planConversion, type ConversionOptions } from '../../convert/plan.ts';
+import { GROUPINGS, METHODS, planConversion, type ConversionOptions } from '../../convert/plan.ts';
+import { HEAD_MAPS } from '../../heads/heads.ts';
+import {
+  checkBoolean,
+  checkOneOf,
+  checkOptions,
+  checkString,
+  checkWhole,
+  type Known,
+} from '../../../device/options.ts';
+import { SHAPE_LIMITS } from '../../../models/limits.ts';
 import { findAttention } from '../../find/findAttention.ts';
 import { mixTensor } from '../../heads/headMix.ts';
 import { describeModel, eosOf } from '../describeModel.ts';
@@ -18,14 +28,37 @@ import { describeModel, eosOf } from '../describeModel.ts';
  * Opens a folder with config.json and safetensors files. With `heads` its KV heads are merged or repeated while tensors are
  * read, as `convertFolder` does: same plan, same values, nothing written. Throws a CheckpointError or ShapeError for what is no
  * model that is known as a whole, and for heads that it cannot have.
+ * @param path of the folder
  */
 export async function openModel(path: string, heads?: ConversionOptions): Promise<ModelSource> {
+  checkString('openModel: path', path);
+  if (heads !== undefined) checkHeads(heads);
   const folder = await openModelFolder(path);
   const reader = new ModelReader(folder);
   const { spec, ...tensors } =
     heads === undefined ? asItIs(folder, reader) : converted(folder, reader, heads);
   const eos = await readEos(folder);
   return new ModelSource(path, eos === undefined ? spec : { ...spec, eos }, tensors, () => reader.close());
+}
+
+const HEADS = {
+  kvHeads: true,
+  method: true,
+  grouping: true,
+  headMap: true,
+  renorm: true,
+  seed: true,
+} satisfies Known<ConversionOptions>;
+
+function checkHeads(heads: ConversionOptions): void {
+  const where = 'openModel: heads';
+  checkOptions(where, heads, HEADS);
+  checkWhole(`${where}: kvHeads`, heads.kvHeads, 1, SHAPE_LIMITS.heads);
+  checkOneOf(`${where}: method`, heads.method, METHODS);
+  checkOneOf(`${where}: grouping`, heads.grouping, GROUPINGS);
+  checkOneOf(`${where}: headMap`, heads.headMap, HEAD_MAPS);
+  checkBoolean(`${where}: renorm`, heads.renorm);
+  checkWhole(`${where}: seed`, heads.seed, 0, 2 ** 32 - 1);
 }
 
 type Described = TensorReader & { readonly spec: ModelSpec };

@@ -1,0 +1,119 @@
+// openModel.node.test.ts: KV heads merged in memory are those that a conversion writes, and what is no whole model is refused.
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { convertFolder } from '../../../src/checkpoint/convert/disk/convertFolder.ts';
+import type { ConversionOptions, Method } from '../../../src/checkpoint/convert/plan.ts';
+import { SafetensorsFile } from '../../../src/checkpoint/format/file.ts';
+import { openModel } from '../../../src/checkpoint/model/disk/openModel.ts';
+import { GqaError } from '../../../src/index.ts';
+
+const ROOT = fileURLToPath(new URL('families', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'gqa-models-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const heads = (kvHeads: number, method: Method): ConversionOptions => ({
+  kvHeads,
+  method,
+  grouping: 'neighbours',
+  headMap: 'contiguous',
+  renorm: true,
+  seed: 7,
+});
+
+describe.each([
+  ['llama', 1, 'mean'],
+  ['llama', 1, 'pca'],
+  ['gpt2', 1, 'aligned'],
+  ['gpt_neox', 2, 'random'],
+  ['qwen2', 1, 'first'],
+] as const)('%s with %i KV heads by %s', (family, kvHeads, method) => {
+  test('is the model that gqa convert writes, tensor by tensor', async () => {
+    const model = join(ROOT, family);
+    const out = join(folder, `${family}-${kvHeads}-${method}`);
+    await convertFolder({ model, out, ...heads(kvHeads, method) });
+    const merged = await openModel(model, heads(kvHeads, method));
+    const written = await openModel(out);
+    const plain = (spec: object) => JSON.parse(JSON.stringify(spec)) as unknown;
+    expect(plain(merged.spec)).toEqual(plain(written.spec));
+    const file = await SafetensorsFile.open(join(out, 'model.safetensors'));
+    try {
+      for (const name of file.header.tensors.keys()) {
+        expect(merged.tensor(name)!.shape).toEqual(written.tensor(name)!.shape);
+        expect(Buffer.from(await merged.read(name)).equals(await file.read(name)), name).toBe(true);
+      }
+    } finally {
+      await file.close();
+      await merged.close();
+      await written.close();
+    }
+  });
+});
+
+describe('refused by name', () => {
+  /** A copy of a family's folder, changed. */
+  function changed(family: string, change: (path: string) => void): string {
+    const path = mkdtempSync(join(folder, `${family}-`));
+    cpSync(join(ROOT, family), path, { recursive: true });
+    change(path);
+    return path;
+  }
+  const config = (fields: object) => (path: string) => {
+    const file = join(path, 'config.json');
+    const before = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, JSON.stringify({ ...before, ...fields }));
+  };
+  const shard = (path: string) =>
+    join(
+      path,
+      readdirSync(path).find((name) => name.endsWith('.safetensors'))!,
+    );
+
+  test.each([
+    ['a shard that is missing', 'qwen3', (path: string) => rmSync(shard(path)), /is missing/],
+    ['a shard that was cut', 'qwen3', (path: string) => truncateSync(shard(path), 4000), /safetensors/],
+    ['mixture of experts', 'llama', config({ model_type: 'mixtral' }), /"mixtral" is not known as a whole/],
+    ['an encoder and decoder', 'llama', config({ model_type: 't5' }), /"t5" is not known as a whole/],
+    [
+      'a base that is a text',
+      'llama',
+      config({ rope_scaling: 'linear' }),
+      /rope_scaling: expected an object/,
+    ],
+    [
+      'dynamic scaling',
+      'llama',
+      config({ rope_scaling: { type: 'dynamic', factor: 2 } }),
+      /"dynamic" is not known/,
+    ],
+    [
+      'more KV heads than the tensors have',
+      'llama',
+      config({ num_key_value_heads: 4 }),
+      /k_proj.*expected \[40, 40\]/,
+    ],
+    ['cross-attention', 'gpt2', config({ add_cross_attention: true }), /cross/],
+    ['tensors of another model', 'qwen3', config({ model_type: 'phi3' }), /.+/],
+    ['quantised weights', 'llama', config({ quantization_config: { quant_method: 'awq' } }), /quantised/],
+  ])('%s', async (_, family, change, message) => {
+    const path = changed(family, change);
+    const error = await openModel(path).catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(GqaError);
+    expect((error as Error).message).toMatch(message);
+  });
+
+  test('KV heads that do not divide the query heads', async () => {
+    await expect(openModel(join(ROOT, 'llama'), heads(3, 'mean'))).rejects.toThrow(/3/);
+  });
+
+  test('generation_config.json says what ends a text', async () => {
+    const path = changed('llama', (to) =>
+      writeFileSync(join(to, 'generation_config.json'), '{"eos_token_id": [5, 6]}'),
+    );
+    const model = await openModel(path);
+    expect(model.spec.eos).toEqual([5, 6]);
+    await model.close();
+  });
+});

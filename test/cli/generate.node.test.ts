@@ -1,0 +1,133 @@
+// generate.node.test.ts: `gqa generate` and `gqa perplexity` on a tiny model: tokens, variants, files, and what they refuse.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, test } from 'vitest';
+import { SafetensorsFile } from '../../src/checkpoint/format/file.ts';
+import { gqaMain } from '../support/gqaMain.ts';
+
+const MODEL = fileURLToPath(new URL('../checkpoint/model/families/llama', import.meta.url));
+const { prompt, continuation, logits, nll_mean } = JSON.parse(
+  readFileSync(join(MODEL, 'golden.json'), 'utf8'),
+) as { prompt: number[]; continuation: number[]; logits: number[][]; nll_mean: number };
+const folder = mkdtempSync(join(tmpdir(), 'gqa-generate-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const ON = ['--adapter', 'swiftshader'];
+const TOKENS = ['--tokens', prompt.join(',')];
+
+test('gives the tokens that follow, as ids where there is no tokenizer, and writes the logits', async () => {
+  const file = join(folder, 'logits.safetensors');
+  const { out, err, code } = await gqaMain(
+    'generate',
+    MODEL,
+    ...ON,
+    ...TOKENS,
+    '-n',
+    '6',
+    '-ctk',
+    'f32',
+    '--no-stop',
+    '--logits',
+    file,
+  );
+  expect(code).toBeUndefined();
+  expect(out.trim()).toBe(continuation.slice(0, 6).join(','));
+  expect(err).toMatch(/memory {3}weights .*KV cache .*activations/);
+  expect(err).toMatch(/tokens\/s[\s\S]*\n\| +2 \| as it is[\s\S]*on "SwiftShader/);
+  const written = await SafetensorsFile.open(file);
+  const { shape, data } = await written.readFloat32('logits');
+  await written.close();
+  expect(shape).toEqual([prompt.length, logits[0]!.length]);
+  const worst = logits.flat().reduce((most, value, i) => Math.max(most, Math.abs(value - data[i]!)), 0);
+  expect(worst).toBeLessThan(3e-4);
+});
+
+test('as JSON, the model as it is beside one with fewer KV heads', async () => {
+  const { out } = await gqaMain(
+    'generate',
+    MODEL,
+    ...ON,
+    ...TOKENS,
+    '-n',
+    '4',
+    '--no-stop',
+    '-ctk',
+    'f32',
+    '--kv-heads',
+    '2,1',
+    '-o',
+    'json',
+  );
+  const { adapter, variants } = JSON.parse(out) as {
+    adapter: { name: string };
+    variants: { kvHeads: number; method: string | null; tokens: number[]; memory: { kvPerToken: number } }[];
+  };
+  expect(adapter.name).toContain('SwiftShader');
+  expect(variants.map(({ kvHeads, method }) => [kvHeads, method])).toEqual([
+    [2, null],
+    [1, 'mean'],
+  ]);
+  expect(variants[0]!.tokens).toEqual(continuation.slice(0, 4));
+  expect(variants[0]!.memory.kvPerToken).toBe(2 * variants[1]!.memory.kvPerToken);
+});
+
+test('perplexity of a list of tokens, and of the model with fewer KV heads', async () => {
+  const file = join(folder, 'ids.json');
+  writeFileSync(file, JSON.stringify(prompt));
+  const { out } = await gqaMain(
+    'perplexity',
+    MODEL,
+    ...ON,
+    '--tokens',
+    file,
+    '-ctk',
+    'f32',
+    '--kv-heads',
+    '2,1',
+    '-o',
+    'json',
+  );
+  const { variants } = JSON.parse(out) as { variants: { nll: number; perplexity: number; tokens: number }[] };
+  expect(Math.abs(variants[0]!.nll - nll_mean)).toBeLessThan(1e-4);
+  expect(variants[0]!.perplexity).toBeCloseTo(Math.exp(variants[0]!.nll), 9);
+  expect(variants.map(({ tokens }) => tokens)).toEqual([prompt.length - 1, prompt.length - 1]);
+  expect(variants[1]!.nll).not.toBeCloseTo(nll_mean, 2);
+});
+
+const bad = join(folder, 'bad.json');
+writeFileSync(bad, '{"ids": 1}');
+
+test.each([
+  ['neither prompt nor tokens', ['generate', MODEL], /expected --prompt or --tokens, got neither/],
+  [
+    'text without a tokenizer',
+    ['generate', MODEL, '--prompt', 'x'],
+    /tokenizer\.json: cannot be read.*give tokens/,
+  ],
+  ['a folder that is none', ['generate', join(folder, 'none'), '--tokens', '1'], /cannot be read/],
+  [
+    'a token that there is not',
+    ['generate', MODEL, ...ON, '--tokens', '1,97'],
+    /below the vocabulary's 97, got 97/,
+  ],
+  [
+    'too little room',
+    ['generate', MODEL, ...ON, ...TOKENS, '--capacity', '8'],
+    /at most 8 tokens|capacity of at least/,
+  ],
+  ['KV heads that do not divide', ['generate', MODEL, ...ON, ...TOKENS, '--kv-heads', '3'], /3/],
+  ['a share of nothing', ['generate', MODEL, ...TOKENS, '--top-p', '0'], /above 0/],
+  [
+    'logits of several',
+    ['generate', MODEL, ...TOKENS, '--kv-heads', '2,1', '--logits', join(folder, 'x')],
+    /one variant/,
+  ],
+  ['no text', ['perplexity', MODEL], /expected --text or --tokens, got neither/],
+  ['a list that is none', ['perplexity', MODEL, '--tokens', bad], /expected a JSON list of whole numbers/],
+])('%s is refused', async (_, args, message) => {
+  const { err, code } = await gqaMain(...args);
+  expect(code).toBe(1);
+  expect(err).toMatch(message);
+});
