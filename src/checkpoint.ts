@@ -21,3 +21,13 @@ export type { HeadMap } from './checkpoint/heads/heads.ts';
 export type { Positions } from './models/families/family.ts';
 export { openModel } from './checkpoint/model/disk/openModel.ts';
 export type { ConversionOptions } from './checkpoint/convert/plan.ts';
+export type { ModelSource } from './models/decoder/modelSource.ts';
+export type {
+  AttentionSpec,
+  LayerSpec,
+  MlpSpec,
+  ModelSpec,
+  NormSpec,
+  ProjectionSpec,
+} from './models/decoder/spec.ts';
+export type { Activation, NormKind } from './kernels/model/product.ts';
