@@ -58,14 +58,15 @@ fn main(
       }
     }
   }
+  settle(first, lane);
   conclude(first, numbers.first + group.x * TILE + output, lane, &sums);
 }
 
 // An output: of one matrix, or of the gate's and the other's.
-fn finish(row: u32, column: u32, r: u32, sum: f32, second: f32) {
+fn finish(row: u32, column: u32, sum: f32, second: f32) {
   if row >= step.rows {
     return;
   }
-  let scale = input_scale(r) * numbers.scale;
+  let scale = numbers.scale;
   write(row, column, activated(with_bias(sum * scale, column, 0u), with_bias(second * scale, column, 1u)));
 }

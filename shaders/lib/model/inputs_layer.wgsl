@@ -38,6 +38,9 @@ fn prepare(first: u32, lane: u32) {
   }
 }
 
+fn settle(first: u32, lane: u32) {
+}
+
 fn input(row: u32, i: u32, r: u32) -> vec4<f32> {
   return (x[row * X4 + i] - norm_means[r]) * gains[i];
 }

@@ -7,6 +7,10 @@
 var<private> norm_scales: array<f32, ROWS>;
 
 fn prepare(first: u32, lane: u32) {
+}
+
+// Behind the sums, which need no more than gains: their registers are free by then.
+fn settle(first: u32, lane: u32) {
   let share = share_of_row(lane);
   for (var r = 0u; r < ROWS; r++) { // unroll
     var sum = 0.0;

@@ -7,8 +7,10 @@ fn slice_of(lane: u32) -> u32 {
 }
 
 fn conclude(first: u32, column: u32, lane: u32, sums: ptr<function, array<Sum, SUMS>>) {
-  for (var s = 0u; s < SUMS; s++) { // unroll
-    partials[s * WG_SIZE + lane] = total((*sums)[s]);
+  for (var w = 0u; w < WORDS; w++) { // unroll
+    for (var r = 0u; r < ROWS; r++) { // unroll
+      partials[(w * ROWS + r) * WG_SIZE + lane] = total((*sums)[w * ROWS + r]) * input_scale(r);
+    }
   }
   workgroupBarrier();
   // The results of the workgroup, dealt out to its slices.
@@ -16,7 +18,7 @@ fn conclude(first: u32, column: u32, lane: u32, sums: ptr<function, array<Sum, S
     let c = i / ROWS;
     let r = i % ROWS;
     let second = (COLUMNS * MATRICES - COLUMNS + c) * ROWS + r;
-    finish(first + r, column + c * LANES, r, joined(i, lane), joined(second, lane));
+    finish(first + r, column + c * LANES, joined(i, lane), joined(second, lane));
   }
 }
 

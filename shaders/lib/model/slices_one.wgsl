@@ -8,7 +8,8 @@ fn conclude(first: u32, column: u32, lane: u32, sums: ptr<function, array<Sum, S
   for (var c = 0u; c < COLUMNS; c++) { // unroll
     for (var r = 0u; r < ROWS; r++) { // unroll
       let second = (COLUMNS * MATRICES - COLUMNS + c) * ROWS + r;
-      finish(first + r, column + c * LANES, r, total((*sums)[c * ROWS + r]), total((*sums)[second]));
+      let scale = input_scale(r);
+      finish(first + r, column + c * LANES, total((*sums)[c * ROWS + r]) * scale, total((*sums)[second]) * scale);
     }
   }
 }

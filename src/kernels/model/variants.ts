@@ -23,12 +23,9 @@ export function productVariants(
     const cpu = (rows: number) => ({ rows, columns: rows > 1 ? most / 2 : most, slices: 1, alone: true });
     return { one: cpu(rowsFor(batch, 4)), chunk: cpu(4) };
   }
-  const rows = rowsFor(batch, 8);
-  const gpu = { columns: 1, alone: false };
-  return {
-    one: { ...gpu, rows, slices: rows > 2 ? 4 : 8 },
-    chunk: { ...gpu, rows: 8, slices: 4 },
-  };
+  // Eight rows would not fit Intel's registers.
+  const gpu = (rows: number) => ({ rows, columns: 1, slices: rows > 2 ? 4 : 8, alone: false });
+  return { one: gpu(rowsFor(batch, 4)), chunk: gpu(4) };
 }
 
 /** Rows that share a reading of the weights, no more than there are. */
