@@ -26,8 +26,8 @@ Examples:
   gqa kv llama-3.1-8b -d 8192                     size of a KV cache; needs no GPU
   gqa attend in.safetensors --out o.safetensors   attention of your own tensors
   gqa convert ./llama --kv-heads 8 --out ./gqa8   a multi-head checkpoint to a grouped-query one
-  gqa generate ./llama --prompt "Once" --kv-heads 32,8,1   text, and tokens/s of each number of KV heads
-  gqa perplexity ./llama --text book.txt --kv-heads 8,1    what fewer KV heads do to the model
+  gqa generate ./smollm --prompt Once             text from a model folder
+  gqa perplexity ./smollm --text book.txt --kv-heads 8,1   what fewer KV heads do to a model
 
 Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 no usable adapter, 130 or 143 interrupted`;
 

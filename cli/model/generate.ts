@@ -67,9 +67,9 @@ const EXAMPLES = `
 Models: Llama, Mistral, Qwen 2 and 3, Gemma 1 to 3, Phi-3, SmolLM3, GPT-2, GPT-NeoX, nanochat; config.json and safetensors in a folder.
 
 Examples:
-  gqa generate ./model --prompt "Once upon a time" -n 200
-  gqa generate ./model --tokens 1,403,407 --temperature 0.8 --top-p 0.9 --seed 7
-  gqa generate ./model --prompt "The sea" --kv-heads 8,4,1 --method mean,pca`;
+  gqa generate ./smollm --prompt Once -n 200
+  gqa generate ./smollm --tokens 1,403,407 --temperature 0.8 --top-p 0.9 --seed 7
+  gqa generate ./smollm --prompt Once --kv-heads 8,4,1 --method mean,pca`;
 
 function share(text: string): number {
   const value = realNumber(text, 0, 1);

@@ -15,7 +15,7 @@ import { nameOf, specOf, variantsOf, withVariant, type Variant } from './variant
 interface PerplexityFlags extends ModelOptions {
   readonly text?: string;
   readonly tokens?: string;
-  readonly window: number;
+  readonly context: number;
   readonly stride?: number;
   readonly batch: number;
   readonly output: 'md' | 'json';
@@ -37,18 +37,21 @@ const OPTIONS: readonly Option[] = [
     paths: 'files',
   }),
   taking(new Option('--tokens <file>', 'the same as a JSON list of ids of tokens'), { paths: 'files' }),
-  countOption('--window <n>', 'tokens that the model sees at once').default(512),
-  countOption('--stride <n>', 'tokens from a window to the next (default: the window)'),
-  countOption('-b, --batch <n>', 'windows that go through the model together').default(1),
+  countOption('--context <n>', 'tokens that the model sees at once').default(512),
+  countOption(
+    '--stride <n>',
+    'tokens from the beginning of a context to that of the next (default: as many as a context has)',
+  ),
+  countOption('-b, --batch <n>', 'contexts that go through the model together').default(1),
   formatOption(),
 ];
 
 const EXAMPLES = `
-The first token of a window is seen and not counted; with a stride below the window nothing is counted twice.
+The first token of a context is seen and not counted; with a stride below its length nothing is counted twice.
 
 Examples:
-  gqa perplexity ./model --text book.txt --window 1024 --stride 512
-  gqa perplexity ./model --tokens ids.json --kv-heads 8,4,1 --method mean,pca`;
+  gqa perplexity ./smollm --text book.txt --context 1024 --stride 512
+  gqa perplexity ./smollm --tokens ids.json --kv-heads 8,4,1 --method mean,pca`;
 
 type Row = Variant & Perplexity & { readonly kvPerToken: number };
 
@@ -56,8 +59,8 @@ async function runPerplexity(command: Command, folder: string, flags: Perplexity
   const output = command.configureOutput();
   const spec = await specOf(folder);
   const tokens = await tokensOf(folder, flags);
-  const window = Math.min(flags.window, tokens.length);
-  const { batch, stride = flags.window } = flags;
+  const window = Math.min(flags.context, tokens.length);
+  const { batch, stride = flags.context } = flags;
   const options = { window, stride: Math.min(stride, window) };
   const variants = variantsOf(flags, spec.layers[0]!.attention.numKvHeads);
   const { found, device } = await openNode(flags, (line) => output.writeErr?.(`${line}\n`));
@@ -112,7 +115,7 @@ function perplexityTable(rows: readonly Row[], adapter: string): string {
     formatBytes(kvPerToken),
   ]);
   const { tokens, window, stride } = rows[0]!;
-  return `${markdownTable(COLUMNS, cells)}\n${tokens} tokens in windows of ${window}, ${stride} apart, on "${adapter}"`;
+  return `${markdownTable(COLUMNS, cells)}\n${tokens} tokens in contexts of ${window}, ${stride} apart, on "${adapter}"`;
 }
 
 async function tokensOf(folder: string, { text, tokens }: PerplexityFlags): Promise<number[]> {

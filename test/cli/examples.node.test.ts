@@ -36,6 +36,9 @@ const SMALL: Readonly<Record<string, readonly string[]>> = {
   // Two query heads: their shaders compile fastest.
   bench: ['-r', '1', '--heads', '2', '--head-dim', '64', '--kv-heads', '1', '-d', '64'],
   tune: ['--kv-heads', '32', '-d', '40'],
+  // The adapter that compiles fastest.
+  generate: ['--adapter', 'swiftshader', '-n', '4'],
+  perplexity: ['--adapter', 'swiftshader'],
 };
 /** Commands that search or check for minutes: Ctrl-C when they show this ends them after they have begun. */
 const CUT: Readonly<Record<string, string>> = { tune: 'slots', check: '2 of ' };

@@ -48,6 +48,10 @@ export async function writeExampleFiles(): Promise<void> {
   for (const name of ['llama', 'llama-2-7b']) await writeCheckpoint(name, model);
   await writeCheckpoint('big', model, { shards: 8 });
   await writeCheckpoint('model', underOtherNames(model));
+  await writeCheckpoint('smollm', wholeModel());
+  await writeFile('smollm/tokenizer.json', JSON.stringify(LETTERS));
+  await writeFile('book.txt', 'Once upon a time there was a small model that read a small book.');
+  await writeFile('ids.json', JSON.stringify([1, 403, 407, 3, 5, 8]));
 }
 
 function tensor(name: string, shape: readonly number[]): TensorData {
@@ -66,6 +70,51 @@ function manyHeads(): CheckpointSpec {
     }),
   };
 }
+
+/** A model that can be decoded: one layer of eight heads, and a vocabulary that the examples' tokens are in. */
+function wholeModel(): CheckpointSpec {
+  const at = 'model.layers.0';
+  const config = {
+    model_type: 'llama',
+    hidden_size: 64,
+    intermediate_size: 40,
+    num_attention_heads: 8,
+    num_hidden_layers: 1,
+    num_key_value_heads: 8,
+    vocab_size: 512,
+    tie_word_embeddings: true,
+    torch_dtype: 'float32',
+  };
+  return {
+    config,
+    tensors: [
+      ['model.embed_tokens.weight', [512, 64]],
+      [`${at}.input_layernorm.weight`, [64]],
+      ...['q', 'k', 'v', 'o'].map((name) => [`${at}.self_attn.${name}_proj.weight`, [64, 64]] as const),
+      [`${at}.post_attention_layernorm.weight`, [64]],
+      [`${at}.mlp.gate_proj.weight`, [40, 64]],
+      [`${at}.mlp.up_proj.weight`, [40, 64]],
+      [`${at}.mlp.down_proj.weight`, [64, 40]],
+      ['model.norm.weight', [64]],
+    ],
+  };
+}
+
+/** A tokenizer whose tokens are letters. */
+const LETTERS = {
+  version: '1.0',
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: null,
+  post_processor: null,
+  decoder: { type: 'Fuse' },
+  model: {
+    type: 'BPE',
+    unk_token: '?',
+    vocab: Object.fromEntries([...'?. abcdefghijklmnopqrstuvwxyzO'].map((letter, id) => [letter, id])),
+    merges: [],
+  },
+};
 
 function underOtherNames({ config, tensors }: CheckpointSpec): CheckpointSpec {
   const renamed = (name: string) =>
