@@ -111,7 +111,7 @@ const LETTERS = {
   model: {
     type: 'BPE',
     unk_token: '?',
-    vocab: Object.fromEntries([...'?. abcdefghijklmnopqrstuvwxyzO'].map((letter, id) => [letter, id])),
+    vocab: Object.fromEntries('?. abcdefghijklmnopqrstuvwxyzO'.split('').map((letter, id) => [letter, id])),
     merges: [],
   },
 };
