@@ -155,7 +155,7 @@ test.each(of(/^sce_/))('%s', (name) =>
     const { ignore_index: ignored, reduction } = attributes;
     const counted = targets.filter((target) => String(target) !== ignored).length;
     const { losses } = await runKernel(device, {
-      kernel: tokenLoss({ vocab, stride: vocab }),
+      kernel: tokenLoss({ vocab, stride: vocab }, 16),
       grid: [targets.length, 1, 1],
       inputs: {
         logits: x.data,

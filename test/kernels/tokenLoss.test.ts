@@ -23,7 +23,7 @@ async function lossesOf(
   const logits = new Float32Array(rows.length * stride).fill(NaN);
   for (const [row, list] of rows.entries()) logits.set(list, row * stride);
   const { losses } = await runKernel(device, {
-    kernel: tokenLossKernel({ vocab, stride }),
+    kernel: tokenLossKernel({ vocab, stride }, 256),
     grid: [rows.length, 1, 1],
     inputs: { logits, targets: Uint32Array.from(targets) },
     outputs: { losses: unwritten(rows.length + 1) },

@@ -69,7 +69,11 @@ export function rowKernels(): Kernel[] {
     gatherRows(128),
     ...[1, 1000].flatMap((vocab) => {
       const logits = { vocab, stride: Math.ceil(vocab / 32) * 32 };
-      return [sample(logits, 4, true), sample(logits, 4, false), tokenLoss(logits)];
+      return [16, 256].flatMap((count) => [
+        sample(logits, 4, true, count),
+        sample(logits, 4, false, count),
+        tokenLoss(logits, count),
+      ]);
     }),
   ];
 }

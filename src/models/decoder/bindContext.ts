@@ -5,7 +5,7 @@ import { bindKernel, type BoundKernel } from '../../device/record.ts';
 import { StepRing } from '../../device/ring.ts';
 import { modelStepWords } from '../../kernels/model/modelStep.ts';
 import { gatherRows } from '../../kernels/model/rows.ts';
-import { sample, tokenLoss } from '../../kernels/model/tokens.ts';
+import { rowInvocations, sample, tokenLoss } from '../../kernels/model/tokens.ts';
 import { productVariants } from '../../kernels/model/variants.ts';
 import { createActivations, type Activations } from './activations.ts';
 import { AttentionStack, type CacheSizes } from './attentionStack.ts';
@@ -80,6 +80,7 @@ export async function bindContext(
     const parts: PassParts = { device, spec, weights: model.weights, activations, step, keep };
     const variants = productVariants(device.facts, batch);
     const logits = { vocab: spec.vocabSize, stride: activations.strides.logits };
+    const invocations = rowInvocations(device.facts);
     const get = device.pipelines.get.bind(device.pipelines);
     const [one, chunks, headOfX, headOfLast, gather, greedy, draw, loss] = await Promise.all([
       Passes.create(parts, 'one', activations.ids, variants.one),
@@ -87,9 +88,9 @@ export async function bindContext(
       bindHead(parts, activations.x, variants.one),
       bindHead(parts, activations.last, variants.chunk),
       get(gatherRows(activations.strides.x)),
-      get(sample(logits, batch, true)),
-      get(sample(logits, batch, false)),
-      get(tokenLoss(logits)),
+      get(sample(logits, batch, true, invocations)),
+      get(sample(logits, batch, false, invocations)),
+      get(tokenLoss(logits, invocations)),
     ]);
     const bind = bindKernel.bind(undefined, device.gpu);
     const { x, last, ids, targets, losses } = activations;
