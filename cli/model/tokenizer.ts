@@ -71,8 +71,4 @@ export class GrowingText {
     const all = this.#text.decode(this.#tokens);
     return all.startsWith(this.#shown) ? all.slice(this.#shown.length) : '';
   }
-
-  get tokens(): readonly number[] {
-    return this.#tokens;
-  }
 }

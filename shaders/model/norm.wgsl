@@ -3,7 +3,7 @@
 // in   x       [rows, X4] f32 as vec4s, what is past a row's end zeros
 //      gains   [X4] f32 as vec4s
 //      numbers NormNumbers
-// i/o  y       [rows, X4] f32 as vec4s   lib write_*
+// i/o  y       [rows, X4] f32 as vec4s   lib write_four_*
 // grid (rows, 1, 1); a workgroup owns a row
 // consts X4 WG_SIZE ROWS (1)
 // out  see i/o

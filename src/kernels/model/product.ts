@@ -32,7 +32,7 @@ import { blocksOf, WEIGHTS_LIB, WORD_ELEMENTS, type MatrixSizes } from './weight
 /** What a norm in front of a product does. `layer` subtracts the mean too. */
 export type NormKind = 'rms' | 'layer';
 
-/** Names are those of transformers' ACT2FN. */
+/** What is done to sums: `gelu_erf` is exact, `gelu_tanh` its approximation, `relu_squared` max(x, 0)². */
 export type Activation = 'silu' | 'gelu_tanh' | 'gelu_erf' | 'relu' | 'relu_squared';
 
 /** What a product does besides. */

@@ -143,11 +143,6 @@ export class AttentionStack {
     this.#steps[kind][layer]!.record(pass, plans[this.#pairOf[layer]!]!);
   }
 
-  /** Dispatches of a layer in a pass. */
-  dispatches(layer: number, plans: Plans): number {
-    return 1 + plans[this.#pairOf[layer]!]!.dispatches.length;
-  }
-
   destroy(): void {
     for (const each of this.#owned) each.destroy();
   }

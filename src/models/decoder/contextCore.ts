@@ -112,8 +112,7 @@ export class ContextCore {
   }
 
   /**
-   * Chooses the next token of each sequence after `feed`, then `steps` more by the tokens chosen: [steps + 1] lists of [B].
-   * The cache holds all but the last of them.
+   * Chooses the next token of each sequence after `feed`, [B]. The cache does not hold it yet.
    */
   async chooseAfterFeed(sampling: Sampling): Promise<number[]> {
     const { headOfLast, results } = this.#bound;

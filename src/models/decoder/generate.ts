@@ -8,6 +8,7 @@ import {
   describe,
   type Known,
 } from '../../device/options.ts';
+import { DEFAULT_SEED } from '../../numbers/random.ts';
 import type { Sampling } from '../../kernels/model/modelStep.ts';
 import { MOST_SLOTS } from './bindContext.ts';
 import { checkTexts } from './contextArgs.ts';
@@ -103,7 +104,7 @@ function checkGenerate(
 ): Checked {
   context.assertUsable();
   checkOptions('generate', options, GENERATE_OPTIONS);
-  const { maxTokens, temperature = 0, topK = 0, topP = 1, seed = 42, stepsPerRead = 8 } = options;
+  const { maxTokens, temperature = 0, topK = 0, topP = 1, seed = DEFAULT_SEED, stepsPerRead = 8 } = options;
   const { stop = context.model.spec.eos } = options;
   checkTexts('generate', prompts, context.lengths, context);
   checkWhole('generate: maxTokens', maxTokens, 1, 2 ** 24);

@@ -105,7 +105,6 @@ export interface ProductBuffers {
 
 /** A product with its buffers bound. */
 export interface BoundProduct {
-  readonly dispatches: number;
   record(pass: GPUComputePassEncoder, rows: number, stepOffset: number): void;
 }
 
@@ -132,7 +131,6 @@ export async function bindProduct(
     return [bindKernel(device.gpu, kernel, { ...buffers, ...own, ...(scales && { scales }) }), tiles];
   });
   return {
-    dispatches: bound.length,
     record: (pass, count, stepOffset) => {
       for (const [each, tiles] of bound) {
         dispatch(pass, each, productGrid(tiles, count, variant), stepOffset);

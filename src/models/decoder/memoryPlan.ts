@@ -13,7 +13,8 @@ import { paddedHeadDim } from './headDims.ts';
 import { cutTiles, matrixBytes } from './matrix.ts';
 import { passSizes } from './passSizes.ts';
 import { checkSource, type ModelSource } from './modelSource.ts';
-import type { LayerSpec, ModelSpec, TensorReader } from './spec.ts';
+import { typeOfDtypes } from './packing.ts';
+import type { ModelSpec } from './spec.ts';
 
 /** Bytes on the device. Norms, biases and scratch memory of attention, which are small, are not among them. */
 export interface MemoryPlan {
@@ -45,7 +46,8 @@ export function planMemory(source: ModelSource, options: MemoryOptions, facts: D
   const { chunk, ...caches } = checkContext(ofContext, spec);
   const most = Math.min(facts.maxBindingBytes, facts.maxBufferBytes);
   let weights = 0;
-  const typeOf = (tensor: string) => weightType ?? ownType(source, tensor);
+  const typeOf = (projections: Projections) =>
+    weightType ?? typeOfDtypes(projections.map(({ tensor }) => source.tensor(tensor)?.dtype ?? ''));
   for (const [name, sizes] of matricesOf(spec, typeOf, tileOf(facts))) {
     cutTiles(name, sizes, most);
     weights += matrixBytes(sizes);
@@ -97,41 +99,32 @@ function isRoomFor(check: () => void): boolean {
   }
 }
 
-function ownType(tensors: Pick<TensorReader, 'tensor'>, name: string): WeightType {
-  const dtype = tensors.tensor(name)?.dtype;
-  return dtype === 'F16' ? 'f16' : dtype === 'BF16' ? 'bf16' : 'f32';
-}
+/** What a matrix is made of. */
+type Projections = readonly { readonly tensor: string }[];
 
 function* matricesOf(
   spec: ModelSpec,
-  typeOf: (tensor: string) => WeightType,
+  typeOf: (projections: Projections) => WeightType,
   tile: number,
 ): Generator<readonly [string, MatrixSizes]> {
   const { hiddenSize, vocabSize, embedding, head } = spec;
   const inputs = paddedWidth(hiddenSize);
-  const sizes = (tensor: string, width: number, outputs: number, matrices: 1 | 2 = 1): MatrixSizes => ({
-    type: typeOf(tensor),
+  const sizes = (from: Projections, width: number, outputs: number, matrices: 1 | 2 = 1): MatrixSizes => ({
+    type: typeOf(from),
     inputs: width,
     outputs,
     matrices,
     tile,
   });
-  yield [embedding.tensor, sizes(embedding.tensor, inputs, vocabSize)];
+  yield [embedding.tensor, sizes([embedding], inputs, vocabSize)];
   for (const { attention, mlp } of spec.layers) {
-    const { q, o, up, down, qkvOutputs } = placesOf(attention, mlp);
-    yield [q.tensor, sizes(q.tensor, inputs, qkvOutputs)];
-    yield [
-      o.tensor,
-      sizes(o.tensor, paddedWidth(attention.numQHeads * paddedHeadDim(attention.headDim)), hiddenSize),
-    ];
-    yield [up.tensor, sizes(up.tensor, inputs, up.outputs, mlp.gate ? 2 : 1)];
-    yield [down.tensor, sizes(down.tensor, paddedWidth(up.outputs), hiddenSize)];
+    const { q, k, v, o, numQHeads, numKvHeads, headDim } = attention;
+    const { gate, up, down } = mlp;
+    const dim = paddedHeadDim(headDim);
+    yield [q.tensor, sizes([q, k, v], inputs, (numQHeads + 2 * numKvHeads) * dim)];
+    yield [o.tensor, sizes([o], paddedWidth(numQHeads * dim), hiddenSize)];
+    yield [up.tensor, sizes(gate ? [gate, up] : [up], inputs, up.outputs, gate ? 2 : 1)];
+    yield [down.tensor, sizes([down], paddedWidth(up.outputs), hiddenSize)];
   }
-  if (head.projection) yield [head.projection.tensor, sizes(head.projection.tensor, inputs, vocabSize)];
-}
-
-function placesOf(attention: LayerSpec['attention'], mlp: LayerSpec['mlp']) {
-  const { q, o, numQHeads, numKvHeads, headDim } = attention;
-  const qkvOutputs = (numQHeads + 2 * numKvHeads) * paddedHeadDim(headDim);
-  return { q, o, up: mlp.up, down: mlp.down, qkvOutputs };
+  if (head.projection) yield [head.projection.tensor, sizes([head.projection], inputs, vocabSize)];
 }

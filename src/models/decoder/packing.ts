@@ -73,6 +73,13 @@ export function codesOf(dtype: string, bytes: Uint8Array, type: WeightType): Cod
   return out;
 }
 
+/** The type that holds values of all these dtypes as they are. */
+export function typeOfDtypes(dtypes: readonly string[]): WeightType {
+  const [first] = dtypes;
+  if (dtypes.some((dtype) => dtype !== first)) return 'f32';
+  return first === 'F16' ? 'f16' : first === 'BF16' ? 'bf16' : 'f32';
+}
+
 /** The values that codes stand for. */
 export function valuesOf(codes: Codes, type: WeightType): Float32Array {
   if (codes instanceof Float32Array) return codes;

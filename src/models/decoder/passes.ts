@@ -24,7 +24,6 @@ export interface PassParts {
 
 /** Something that is recorded for so many rows. */
 interface Recorded {
-  readonly dispatches: number;
   record(pass: GPUComputePassEncoder, rows: number, stepOffset: number): void;
 }
 
@@ -32,9 +31,6 @@ interface BoundLayer {
   readonly before: readonly Recorded[];
   readonly after: readonly Recorded[];
 }
-
-/** Kinds of work in a pass, for figures. */
-export type PassGroup = 'embed' | 'attention' | 'mlp' | 'head';
 
 /** A model's layers bound for passes. */
 export class Passes {
@@ -61,16 +57,6 @@ export class Passes {
       Promise.all(spec.layers.map((_, layer) => bindLayer(parts, layer, variant))),
     ]);
     return new Passes(embedding, layers, kind);
-  }
-
-  /** Dispatches of a pass. */
-  dispatches(attention: AttentionStack, plans: Plans): number {
-    const sum = (list: readonly Recorded[]) => list.reduce((count, each) => count + each.dispatches, 0);
-    return this.#layers.reduce(
-      (count, { before, after }, layer) =>
-        count + sum(before) + attention.dispatches(layer, plans) + sum(after),
-      sum(this.#embed),
-    );
   }
 
   /** Records a pass, hidden states in `activations.x` at its end. */
@@ -120,7 +106,6 @@ async function bindEmbedding(parts: PassParts, ids: BufferRange): Promise<Record
     });
   });
   const embeds: Recorded = {
-    dispatches: bound.length,
     record: (pass, rows, stepOffset) => {
       for (const each of bound) dispatch(pass, each, embedGrid(embedding.sizes, rows), stepOffset);
     },
@@ -210,7 +195,7 @@ async function bindNorm(parts: PassParts, { gains, eps }: LoadedNorm, adds: bool
   const kernel = await device.pipelines.get(norm(strides.x, adds));
   const numbers = uniformOf(parts, normNumbers(spec.hiddenSize, eps));
   const bound: BoundKernel = bindKernel(device.gpu, kernel, { x: added, gains, y: x, numbers });
-  return { dispatches: 1, record: (pass, rows) => dispatch(pass, bound, [rows, 1, 1]) };
+  return { record: (pass, rows) => dispatch(pass, bound, [rows, 1, 1]) };
 }
 
 /** The head, from rows of hidden states to logits. */

@@ -14,7 +14,7 @@ import { tileOf } from '../../kernels/model/variants.ts';
 import { paddedHeadDim } from './headDims.ts';
 import type { LoadedLayer, LoadedNorm, LoadedProduct, LoadedQkNorm, WeightOptions } from './loadedWeights.ts';
 import { upload, uploadMatrix, type Matrix } from './matrix.ts';
-import { codesOf, plainColumns, valuesOf, type MatrixSource, type Piece } from './packing.ts';
+import { codesOf, plainColumns, typeOfDtypes, valuesOf, type MatrixSource, type Piece } from './packing.ts';
 import { outputColumns, padded, placeIn, type PaddedProjection } from './projections.ts';
 import type { AttentionSpec, LayerSpec, ModelSpec, NormSpec, TensorReader } from './spec.ts';
 
@@ -170,7 +170,8 @@ export class WeightLoader {
     shift?: Float64Array,
   ): Promise<{ matrix: Matrix; shifted?: Float64Array }> {
     const outputs = matrices[0]!.reduce((sum, each) => sum + each.outputs, 0);
-    const type = this.#options.weightType ?? this.#ownType(matrices.flat());
+    const type =
+      this.#options.weightType ?? typeOfDtypes(matrices.flat().map((each) => this.#find(each.tensor).dtype));
     const sizes: MatrixSizes = {
       type,
       inputs: columns.length,
@@ -193,14 +194,6 @@ export class WeightLoader {
     }
     this.#options.onProgress?.(++this.#done, this.#all);
     return value;
-  }
-
-  /** The widest of the types that the tensors have. */
-  #ownType(projections: readonly { readonly tensor: string }[]): WeightType {
-    const types = projections.map(({ tensor }) => this.#find(tensor).dtype);
-    const [first] = types;
-    if (types.some((type) => type !== first)) return 'f32';
-    return ({ F16: 'f16', BF16: 'bf16' } as const)[first as 'F16' | 'BF16'] ?? 'f32';
   }
 
   #find(name: string): { readonly dtype: string; readonly shape: readonly number[] } {
@@ -271,7 +264,7 @@ export class WeightLoader {
         `model: tensor "${name}": expected [${expected.join(', ')}], got [${shape.join(', ')}]`,
       );
     }
-    const type = ({ F16: 'f16', BF16: 'bf16' } as const)[dtype as 'F16' | 'BF16'] ?? 'f32';
+    const type = typeOfDtypes([dtype]);
     return valuesOf(codesOf(dtype, await this.#reader.read(name), type), type);
   }
 }

@@ -1,5 +1,5 @@
 // context.test.ts: a model's texts from files that need no disk: what is read, generated, refused and freed.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   GqaError,
   LimitExceededError,
@@ -136,6 +136,26 @@ describe('texts', () => {
     const sum = [first!, second!, third!].flatMap((losses) => [...losses]).reduce((a, b) => a + b, 0);
     expect((await context.perplexity(text, { window: 10 })).nll).toBeCloseTo(sum / 27, 6);
   });
+});
+
+test('a step has at most seven dispatches a layer and three besides', async () => {
+  const encoder = device.gpu.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  const spy = vi.spyOn(Object.getPrototypeOf(pass) as GPUComputePassEncoder, 'dispatchWorkgroups');
+  pass.end();
+  try {
+    const dispatchesOf = async (maxTokens: number) => {
+      forget();
+      spy.mockClear();
+      await tokensOf(context.generate(PROMPTS, { maxTokens, stop: [] }));
+      return spy.mock.calls.length;
+    };
+    const step = (await dispatchesOf(9)) - (await dispatchesOf(8));
+    expect(step).toBeGreaterThanOrEqual(6 + 3);
+    expect(step).toBeLessThanOrEqual(7 + 3);
+  } finally {
+    spy.mockRestore();
+  }
 });
 
 describe('refused', () => {
