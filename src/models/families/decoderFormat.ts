@@ -11,6 +11,15 @@ export type MlpNames =
   | { readonly gate?: string; readonly up: string; readonly down: string }
   | { readonly gateUp: string; readonly down: string };
 
+/** Tensors that not all models of the same names have. */
+export interface OptionalTensors {
+  readonly qkvBias: boolean;
+  readonly oBias: boolean;
+  readonly mlpBias: boolean;
+  /** Weights of a norm over each head of q and k. */
+  readonly qkNorm: boolean;
+}
+
 /** A family's decoder-only models: all that whole models need and `CheckpointFormat` does not say. */
 export interface DecoderFormat {
   /** Types, as `tableName` gives them, that compute so. */
@@ -41,6 +50,8 @@ export interface DecoderFormat {
   readonly activation: { readonly fields: readonly string[]; readonly usual: string };
   /** Weights are [in, out]. */
   readonly transposed?: true;
+  /** What its models have of these. Default: biases where `attention_bias` and `mlp_bias` say so. */
+  readonly has?: OptionalTensors;
   /** The embedding is multiplied by the square root of the hidden size. */
   readonly scalesEmbedding?: true;
   /** Rotary pairs are turned the other way round. */

@@ -27,3 +27,8 @@ export function llamaDecoder(
 ): DecoderFormat {
   return { modelTypes, ...LLAMA_DECODER, ...others };
 }
+
+/** Biases everywhere, as GPT-2 and GPT-NeoX have them. */
+export const ALL_BIASES = { qkvBias: true, oBias: true, mlpBias: true, qkNorm: false } as const;
+/** A norm over each head of q and k, and no biases. */
+export const QK_NORM = { qkvBias: false, oBias: false, mlpBias: false, qkNorm: true } as const;

@@ -1,6 +1,6 @@
 // gemma.ts: Gemma, in Llama's format with norms that count from one; from Gemma 2 on most layers see a window.
 import type { Family } from './family.ts';
-import { LLAMA_DECODER, llamaDecoder } from './decoders.ts';
+import { LLAMA_DECODER, llamaDecoder, QK_NORM } from './decoders.ts';
 import { MODULE } from './family.ts';
 import { llamaFormat, ropeNumber } from './format.ts';
 
@@ -73,6 +73,7 @@ export const GEMMA: Family = {
     llamaDecoder(['gemma3'], {
       ...GEMMA_DECODER,
       norms: FOUR_NORMS,
+      has: QK_NORM,
       localRope: (config) => ({ base: ropeNumber(config, 'rope_local_base_freq') ?? 10_000 }),
       defaults: { query_pre_attn_scalar: 256, rope_theta: 1_000_000 },
     }),

@@ -1,4 +1,5 @@
 // gptNeox.ts: GPT-NeoX and Pythia.
+import { ALL_BIASES } from './decoders.ts';
 import { MODULE, type Family } from './family.ts';
 import {
   fused,
@@ -32,6 +33,7 @@ export const GPT_NEOX: Family = {
       tied: false,
       norm: { kind: 'layer', fields: ['layer_norm_eps'], usualEps: 1e-5 },
       activation: { fields: ['hidden_act'], usual: 'gelu' },
+      has: ALL_BIASES,
       parallel: (config) => config['use_parallel_residual'] !== false,
     },
   ],
