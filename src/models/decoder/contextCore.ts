@@ -8,6 +8,7 @@ import { submitted } from '../../device/scopes.ts';
 import { modelStepWords, setModelStep, type Sampling } from '../../kernels/model/modelStep.ts';
 import { gatherGrid } from '../../kernels/model/rows.ts';
 import { MOST_SLOTS, type BoundContext, type ContextModel } from './bindContext.ts';
+import { WHOLE_STEP, type StepPart } from './passes.ts';
 import { cutIntoPasses, type PassRows } from './chunks.ts';
 
 /** Caches and buffers for a model's texts. */
@@ -17,6 +18,8 @@ export class ContextCore {
   readonly capacity: number;
   readonly #bound: BoundContext;
   readonly #words: Uint32Array<ArrayBuffer>;
+  /** A token of each sequence. */
+  readonly #ones: readonly number[];
   #destroyed = false;
 
   constructor(model: ContextModel, batch: number, capacity: number, bound: BoundContext) {
@@ -24,6 +27,7 @@ export class ContextCore {
     this.batch = batch;
     this.capacity = capacity;
     this.#bound = bound;
+    this.#ones = Array.from({ length: batch }, () => 1);
     const { rows, logitRows } = bound.activations;
     this.#words = new Uint32Array(modelStepWords(Math.max(rows, 2 * logitRows)));
   }
@@ -130,23 +134,28 @@ export class ContextCore {
   async chooseNext(steps: number, sampling: Sampling): Promise<number[][]> {
     checkWhole('chooseNext: steps', steps, 1, MOST_SLOTS);
     this.assertUsable();
-    const { attention, one, headOfX, results } = this.#bound;
-    const counts = Array.from({ length: this.batch }, () => 1);
     await this.#submit((pass) => {
-      for (let slot = 0; slot < steps; slot++) {
-        const positions = this.lengths;
-        const offset = this.#place(positions, this.batch, { slot, sampling });
-        const plans = attention.plan(
-          'one',
-          positions.map((position) => position + 1),
-          counts,
-        );
-        one.record(pass, attention, plans, counts, this.batch, offset);
-        headOfX.record(pass, this.batch, offset);
-        dispatch(pass, this.#chooser(sampling), [this.batch, 1, 1], offset);
-      }
+      for (let slot = 0; slot < steps; slot++) this.recordNext(pass, slot, sampling);
     });
-    return this.#readTokens(results, steps);
+    return this.#readTokens(this.#bound.results, steps);
+  }
+
+  /** Records a step that takes the tokens chosen last and chooses the next ones, or no more than some parts of it, in order. */
+  recordNext(
+    pass: GPUComputePassEncoder,
+    slot: number,
+    sampling: Sampling,
+    parts: ReadonlySet<StepPart> = WHOLE_STEP,
+  ): void {
+    const { attention, one, headOfX } = this.#bound;
+    const positions = this.lengths;
+    const offset = this.#place(positions, this.batch, { slot, sampling });
+    const kvLens = positions.map((position) => position + 1);
+    const plans = attention.plan('one', kvLens, this.#ones);
+    one.record(pass, attention, plans, this.#ones, this.batch, offset, parts);
+    if (!parts.has('head')) return;
+    headOfX.record(pass, this.batch, offset);
+    dispatch(pass, this.#chooser(sampling), [this.batch, 1, 1], offset);
   }
 
   /** False once it or its model was destroyed, or its device lost. */

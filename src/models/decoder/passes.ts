@@ -28,9 +28,23 @@ interface Recorded {
 }
 
 interface BoundLayer {
-  readonly before: readonly Recorded[];
-  readonly after: readonly Recorded[];
+  readonly qkv: readonly Recorded[];
+  readonly o: readonly Recorded[];
+  readonly up: readonly Recorded[];
+  readonly down: readonly Recorded[];
+  /** Whether `up` takes what `o` has not been added to yet. */
+  readonly parallel: boolean;
 }
+
+/**
+ * Parts of a step: `embedding` with the norm behind it; `attention` appends to the caches and reads them; `projections` are those in
+ * front of it and behind; `head` with the choice of a token. Norms belong to the part that they stand next to.
+ */
+export const STEP_PARTS = ['embedding', 'projections', 'attention', 'mlp', 'head'] as const;
+export type StepPart = (typeof STEP_PARTS)[number];
+
+/** All of a step. */
+export const WHOLE_STEP: ReadonlySet<StepPart> = new Set(STEP_PARTS);
 
 /** A model's layers bound for passes. */
 export class Passes {
@@ -59,7 +73,7 @@ export class Passes {
     return new Passes(embedding, layers, kind);
   }
 
-  /** Records a pass, hidden states in `activations.x` at its end. */
+  /** Records a pass, hidden states in `activations.x` at its end, or no more than some parts of it. */
   record(
     pass: GPUComputePassEncoder,
     attention: AttentionStack,
@@ -67,23 +81,21 @@ export class Passes {
     counts: readonly number[],
     rows: number,
     stepOffset: number,
+    parts: ReadonlySet<StepPart> = WHOLE_STEP,
   ): void {
-    recordAll(this.#embed, pass, rows, stepOffset);
-    for (const [layer, { before, after }] of this.#layers.entries()) {
-      recordAll(before, pass, rows, stepOffset);
-      attention.record(pass, layer, this.#kind, plans, counts);
-      recordAll(after, pass, rows, stepOffset);
+    const record = (part: StepPart, list: readonly Recorded[]) => {
+      if (parts.has(part)) for (const each of list) each.record(pass, rows, stepOffset);
+    };
+    record('embedding', this.#embed);
+    for (const [layer, { qkv, o, up, down, parallel }] of this.#layers.entries()) {
+      record('projections', qkv);
+      if (parallel) record('mlp', up);
+      if (parts.has('attention')) attention.record(pass, layer, this.#kind, plans, counts);
+      record('projections', o);
+      if (!parallel) record('mlp', up);
+      record('mlp', down);
     }
   }
-}
-
-function recordAll(
-  list: readonly Recorded[],
-  pass: GPUComputePassEncoder,
-  rows: number,
-  stepOffset: number,
-): void {
-  for (const each of list) each.record(pass, rows, stepOffset);
 }
 
 async function bindEmbedding(parts: PassParts, ids: BufferRange): Promise<Recorded[]> {
@@ -152,10 +164,7 @@ async function bindLayer(parts: PassParts, layer: number, variant: ProductVarian
     toResidual(o, activations.o, strides.o, afterAttention),
     toResidual(down, hidden, strides.hidden, afterMlp),
   ]);
-  // Where both read the same hidden states, the gate is taken before attention is added to them.
-  return each.parallel
-    ? { before: [ofQkv, ofUp], after: [...ofO, ...ofDown] }
-    : { before: [ofQkv], after: [...ofO, ofUp, ...ofDown] };
+  return { qkv: [ofQkv], o: ofO, up: [ofUp], down: ofDown, parallel: each.parallel };
 }
 
 interface ProductPlace {
