@@ -61,7 +61,8 @@ export function csvReport(result: BenchResult): string {
   return [CSV_COLUMNS, ...lines].join('\n');
 }
 
-function csvField(value: string | number | undefined): string {
+/** A field of a line: quoted where it has to be, empty for what is not there. */
+export function csvField(value: string | number | undefined): string {
   const text = value === undefined ? '' : String(value);
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

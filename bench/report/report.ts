@@ -3,9 +3,10 @@ import { typesName } from '../../src/numbers/elements.ts';
 import { formatBytes, formatSignificant, markdownTable, type Column } from '../text/format.ts';
 import { isUntimed, isWrong } from '../run/rowResult.ts';
 import { halfWidth } from '../run/sampling.ts';
-import type { BenchContext, BenchResult, BenchRow, CeilingContext, TimerContext } from '../schema/schema.ts';
+import type { BenchContext, BenchResult, BenchRow, CeilingContext } from '../schema/schema.ts';
 import { costCells, costColumns, costNotes } from './costs.ts';
 import { farFromIdeal, missingBases, roughSpeedUps, speedUpCell, timePartsSentence } from './speedUp.ts';
+import { runLines } from './runLines.ts';
 import { ceilingShare, gbPerSecond } from '../schema/rates.ts';
 import { ENOUGH_SAMPLES, median } from '../schema/stats.ts';
 import { warmthNotes, warmthOf } from './warmth.ts';
@@ -97,23 +98,11 @@ export function worstCheck({ check, checkAfter }: BenchRow): number {
 /** The lines above the table: tool, device, runtime, timer, ceiling, seed, check. */
 export function headerLines(result: BenchResult): string[] {
   const { context, results } = result;
-  const { adapter, timer, ceiling, tool, runtime } = context;
-  const names = [adapter.vendor, adapter.architecture, adapter.device, adapter.description].filter(Boolean);
   const checked = results.filter((row) => row.check);
   const passed = checked.filter((row) => !isWrong(row)).length;
-  const f16 = context.features.includes('shader-f16') ? 'yes' : 'no';
-  const subgroups = context.features.includes('subgroups')
-    ? `${adapter.subgroupMinSize}–${adapter.subgroupMaxSize}`
-    : 'no';
-  const software = adapter.software ? ' · SOFTWARE' : '';
-  const label = context.label ? ` · label "${context.label}"` : '';
   const worst = Math.max(0, ...checked.map(worstCheck));
   return [
-    `${tool.name} ${tool.version}${tool.commit ? ` (${tool.commit})` : ''}`,
-    `device   ${names.join(' · ') || 'unnamed by the browser'}${software} · shader-f16 ${f16} · subgroups ${subgroups}${label}`,
-    `runtime  ${runtime.kind} ${runtime.version}${runtime.webgpu ? ` · ${runtime.webgpu}` : ''}`,
-    `timer    ${timerText(timer)}`,
-    `ceiling  ${formatSignificant(ceiling.readGBps, 3)} GB/s read, measured (${formatBytes(ceiling.bytes)}, best of ${ceiling.samplesNs.length})`,
+    ...runLines(context),
     `caches   ${cacheText(result)}`,
     `host     ${planText(context)}"record" is CPU time per layer and step`,
     ...stepLines(results),
@@ -128,16 +117,6 @@ export function headerLines(result: BenchResult): string[] {
 function before(checked: readonly BenchRow[]): string {
   const timed = checked.filter(({ time }) => time);
   return timed.length > 0 && timed.every(({ checkAfter }) => checkAfter) ? ', before and after' : '';
-}
-
-/** The clock of a run: how fine it is, and how it agrees with the other one. */
-function timerText({ source, stepNs, wallLateNs, wallRatio }: TimerContext): string {
-  if (source === 'wall') {
-    const late = wallLateNs === undefined ? '' : `, up to ${ms(wallLateNs)} ms late`;
-    return `wall clock, step ${formatSignificant(stepNs, 3)} ns${late}`;
-  }
-  const ratio = wallRatio === null ? 'not judged' : `= ${formatSignificant(wallRatio, 3)}`;
-  return `GPU timestamps, step ${stepNs} ns; wall clock / timer ${ratio}`;
 }
 
 function planText({ host: { plan64Ns } }: BenchContext): string {

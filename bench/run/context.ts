@@ -18,13 +18,16 @@ interface RunFindings {
   readonly partial?: PartialRun;
 }
 
-export function describeContext(
+/** What every kind of run measures beside its rows; `Measured` may be more. */
+type Measured = Pick<BenchContext, 'ceiling' | 'coldBytes' | 'lastLevelCacheBytes'>;
+
+export function describeContext<M extends Measured>(
   device: GqaDevice,
-  options: BenchOptions,
+  options: Pick<BenchOptions, 'context' | 'seed'>,
   timer: PassTimer,
-  measured: Pick<BenchContext, 'ceiling' | 'host' | 'coldBytes' | 'lastLevelCacheBytes'>,
+  measured: M,
   { subgroupProbes, warnings, partial }: RunFindings,
-): BenchContext {
+): Omit<BenchContext, 'host'> & M {
   const { version, commit, runtime, label, nonStandard, crossOriginIsolated } = options.context;
   return {
     date: new Date().toISOString(),

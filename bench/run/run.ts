@@ -11,6 +11,7 @@ import { RowGroup, type GroupContext } from './rowGroup.ts';
 import type { BenchOptions } from './options.ts';
 import { rowGroups } from './rows.ts';
 import type { BenchResult, BenchRow, CeilingContext, PartialRun, RowParams } from '../schema/schema.ts';
+import { ceilingShare } from '../schema/rates.ts';
 import { SCHEMA, SUITE } from '../schema/version.ts';
 import { PassTimer } from './timer.ts';
 import { runWarnings, tuningWarnings } from './warnings.ts';
@@ -134,7 +135,11 @@ class Run {
     const warnings = [
       ...fields.warnings,
       ...tuningWarnings(device, options),
-      ...runWarnings(timer, this.#ceiling, rows),
+      ...runWarnings(
+        timer,
+        rows,
+        rows.flatMap((row) => ceilingShare(this.#ceiling, row) ?? []),
+      ),
     ];
     const subgroupProbes = await subgroupReports(device);
     const findings = { ...fields, subgroupProbes, warnings };

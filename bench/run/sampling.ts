@@ -40,18 +40,26 @@ export interface Sampled {
   clockNs?: number;
 }
 
-/** A row on its way: its target and its samples. */
-export interface Running extends Sampled {
+/** What records a step into a pass. */
+export type Recorder = Pick<Target, 'record'>;
+
+/** What is timed on its way: its target and its samples. */
+export interface Timed extends Sampled {
+  readonly target: Recorder;
+  readonly stepsPerSample: number;
+  readonly wallNs: number[];
+  /** The clock that took the samples. */
+  source?: TimerSource;
+}
+
+/** A row on its way. */
+export interface Running extends Timed {
   readonly params: RowParams;
   readonly target: Target;
   readonly check: RowCheck | null;
   readonly tuned: boolean;
   readonly firstNs: number;
   readonly host: RowHost;
-  readonly stepsPerSample: number;
-  readonly wallNs: number[];
-  /** The clock that took the samples. */
-  source?: TimerSource;
 }
 
 const MAX_STEPS = 4096;
@@ -67,7 +75,7 @@ export function sampleSpan(
 }
 
 /** Grows the steps of a sample until it spans long enough; also warms up. */
-export function warmUp(device: GqaDevice, timer: PassTimer, target: Target): Promise<number> {
+export function warmUp(device: GqaDevice, timer: PassTimer, target: Recorder): Promise<number> {
   return growSteps(
     sampleSpan(device, timer),
     async (steps) => (await timer.time((pass) => recordSteps(target, pass, steps))).ns,
@@ -88,7 +96,7 @@ export async function growSteps(span: number, time: (steps: number) => Promise<n
 }
 
 /** Records so many steps of a target. */
-export function recordSteps(target: Target, pass: GPUComputePassEncoder, steps: number): void {
+export function recordSteps(target: Recorder, pass: GPUComputePassEncoder, steps: number): void {
   for (let i = 0; i < steps; i++) target.record(pass);
 }
 
@@ -140,7 +148,7 @@ export async function* sampleInterleaved<Row extends Sampled>(
 }
 
 /** Times one sample of a row and adds it. */
-export async function takeSample(timer: PassTimer, run: Running): Promise<void> {
+export async function takeSample(timer: PassTimer, run: Timed): Promise<void> {
   const { target, stepsPerSample, samplesNs, wallNs } = run;
   const sample = await timer.time((pass) => recordSteps(target, pass, stepsPerSample));
   // Timestamps that were given up meanwhile are not to be mixed with what the wall clock says.
@@ -152,7 +160,7 @@ export async function takeSample(timer: PassTimer, run: Running): Promise<void> 
 }
 
 /** Times so many steps of a target; ns per step. Throws GqaError when that is too short for the timer's clock to tell. */
-export async function timePerStep(timer: PassTimer, target: Target, steps: number): Promise<number> {
+export async function timePerStep(timer: PassTimer, target: Recorder, steps: number): Promise<number> {
   const { ns } = await timer.time((pass) => recordSteps(target, pass, steps));
   const fault = clockFault({
     stepsPerSample: steps,

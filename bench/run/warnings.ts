@@ -2,18 +2,20 @@
 import type { GqaDevice, Tuning } from '../../src/index.ts';
 import { tuningFaults } from '../../src/decode/tuningFaults.ts';
 import { formatSignificant } from '../text/format.ts';
-import { ceilingShare } from '../schema/rates.ts';
 import { spread } from './sampling.ts';
-import type { BenchRow, CeilingContext, Warning } from '../schema/schema.ts';
+import type { BenchRow, Warning } from '../schema/schema.ts';
 import type { PassTimer } from './timer.ts';
 
-/** What went on during the run that a reader of its times should know. */
-export function runWarnings(timer: Clocks, ceiling: CeilingContext, rows: readonly BenchRow[]): Warning[] {
+/** What of a row its warnings come from. */
+type Warned = Pick<BenchRow, 'time' | 'clockNs' | 'warnings'>;
+
+/** What went on during the run that a reader of its times should know; `shares` of the ceiling that rows that have one read at. */
+export function runWarnings(timer: Clocks, rows: readonly Warned[], shares: readonly number[]): Warning[] {
   return [
     ...hiddenWarnings(timer),
     ...timerWarnings(timer, rows),
     ...ratioWarnings(timer),
-    ...ceilingWarnings(ceiling, rows),
+    ...ceilingWarnings(rows.length, shares),
     ...noiseWarnings(rows),
   ];
 }
@@ -41,7 +43,7 @@ function hiddenWarnings({ hidden }: Clocks): Warning[] {
   return [{ code: 'hidden', text: `the tab was hidden during ${hidden} samples; they were taken again` }];
 }
 
-function timerWarnings(timer: Clocks, rows: readonly BenchRow[]): Warning[] {
+function timerWarnings(timer: Clocks, rows: readonly Warned[]): Warning[] {
   const warnings: Warning[] = [];
   if (timer.demoted) {
     const text =
@@ -91,16 +93,15 @@ function ratioWarnings({ source, demoted, wallRatio, wallLateNs }: Clocks): Warn
 /** A row may read a little faster than the ceiling by the noise of both. */
 const ABOVE = 1.05;
 
-function ceilingWarnings(ceiling: CeilingContext, rows: readonly BenchRow[]): Warning[] {
-  const shares = rows.flatMap((row) => ceilingShare(ceiling, row) ?? []);
+function ceilingWarnings(rows: number, shares: readonly number[]): Warning[] {
   const above = shares.filter((share) => share > ABOVE);
   if (above.length === 0) return [];
   const percent = Math.round(100 * Math.max(...above));
-  const text = `${above.length} of ${rows.length} rows read faster than the read ceiling (up to ${percent} %): it was measured too low, or a cache holds part of what they read`;
+  const text = `${above.length} of ${rows} rows read faster than the read ceiling (up to ${percent} %): it was measured too low, or a cache holds part of what they read`;
   return [{ code: 'above-ceiling', text }];
 }
 
-function noiseWarnings(rows: readonly BenchRow[]): Warning[] {
+function noiseWarnings(rows: readonly Warned[]): Warning[] {
   const noisy = rows.filter((row) => row.warnings.includes('noisy'));
   if (noisy.length === 0) return [];
   const worst = Math.max(...noisy.map(({ time, clockNs }) => spread(time!.samplesNs, clockNs) ?? 0));

@@ -4,6 +4,7 @@ import { GqaError } from '../../src/index.ts';
 import { isaResult, type IsaResult } from './isaSchema.ts';
 import { peerResult, type PeerResult } from './peerSchema.ts';
 import { benchResult, type BenchResult } from './schema.ts';
+import { wholeResult, type WholeResult } from './wholeSchema.ts';
 import { storedResult, type StoredResult } from './storedSchema.ts';
 
 /**
@@ -22,6 +23,11 @@ export function ofThisSuite(result: StoredResult, file: string): BenchResult {
 /** Reads a result of several engines, of the suite that this version measures. Throws GqaError. */
 export function parsePeerResult(text: string, file: string): PeerResult {
   return checked(peerResult, parseJson(text, file), file) as PeerResult;
+}
+
+/** Reads a result of whole models, of the suite that this version measures. Throws GqaError. */
+export function parseWholeResult(text: string, file: string): WholeResult {
+  return checked(wholeResult, parseJson(text, file), file) as WholeResult;
 }
 
 /** Reads what compilers say of the kernels. Throws GqaError. */

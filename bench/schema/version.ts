@@ -6,6 +6,9 @@ export const SCHEMA = 'gqa-bench/1';
 /** Bumped as SCHEMA is; a run of several engines has a result of its own kind. */
 export const PEER_SCHEMA = 'gqa-peers/1';
 
+/** Bumped as SCHEMA is; a step of a whole model has parts that one of attention has not. */
+export const WHOLE_SCHEMA = 'gqa-whole/1';
+
 /** Bumped as SCHEMA is; what compilers say of the kernels is no measurement. */
 export const ISA_SCHEMA = 'gqa-isa/1';
 

@@ -1,6 +1,8 @@
 // bench.ts: `gqa bench`, the main job: MHA, GQA and MQA side by side on this device, every row checked before it is timed.
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { csvReport } from '../../bench/report/csvReport.ts';
 import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
+import { markdownReport } from '../../bench/report/report.ts';
 import { parseFeatures } from '../../bench/run/variations.ts';
 import { BENCH_FEATURES, type BenchFeature } from '../../bench/schema/benchFeatures.ts';
 import { CACHE_STATES, spectrum } from '../../bench/run/rows.ts';
@@ -8,18 +10,20 @@ import { STANDARD_DEPTHS, STANDARD_RUN } from '../../bench/run/standardRun.ts';
 import { runBench } from '../../bench/run/run.ts';
 import type { BenchOptions } from '../../bench/run/options.ts';
 import { SAMPLING_MS } from '../../bench/run/sampling.ts';
-import type { RowParams } from '../../bench/schema/schema.ts';
-import { DECODE_KERNELS, type KernelChoice } from '../../src/decode/planContext.ts';
+import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
 import { PAGE_SIZES } from '../../src/cache/pagePool.ts';
 import { MAX_Q_LEN } from '../../src/kernels/shape.ts';
 import { ShapeError } from '../../src/device/errors.ts';
-import type { KvType } from '../../src/numbers/elements.ts';
 import { quietWait } from '../../src/node/quiet.ts';
 import type { NodeGpu } from '../../src/node/adapters.ts';
-import { putOut, type BenchFormat } from './benchOutput.ts';
+import type { BenchFlags } from './benchFlags.ts';
+import { putOut } from './benchOutput.ts';
+import { nonStandard } from './nonStandard.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
+import { methodOption, weightTypeOption } from '../model/modelOptions.ts';
+import { refuseOfWhole, runWholeBench, wholeOption } from './whole.ts';
 import { loadShape } from '../kv/loadShape.ts';
-import { adapterOptions, openNode, type AdapterOptions } from '../../src/node/command/openNode.ts';
+import { adapterOptions, openNode } from '../../src/node/command/openNode.ts';
 import {
   cacheTypeLists,
   DEFAULT_COMMAND,
@@ -29,38 +33,12 @@ import {
   MAX_COUNT,
   modelOption,
   seedOption,
-  type CacheTypes,
 } from '../../src/node/command/options.ts';
 import { checkOutputOption, outputPath } from '../../src/node/command/outputOption.ts';
 import { Progress } from '../../src/node/command/progress.ts';
 import { lastLevelCache, runtimeContext } from '../../src/node/runtimeContext.ts';
 import { readTuning, tuningPath } from '../../src/node/tuningFile.ts';
 import { tokenCount, wholeNumber, wholeNumbers } from '../../src/node/command/usage.ts';
-
-interface BenchFlags extends AdapterOptions, CacheTypes<readonly KvType[]> {
-  readonly model: string;
-  readonly heads?: number;
-  readonly kvHeads?: readonly number[];
-  readonly headDim?: number;
-  readonly depth?: readonly number[];
-  readonly capacity?: number;
-  readonly batch: readonly number[];
-  readonly requests?: readonly string[];
-  readonly prompt?: readonly number[];
-  readonly pageSize?: readonly number[];
-  readonly window?: readonly number[];
-  readonly features?: readonly (readonly BenchFeature[])[];
-  readonly cache: readonly RowParams['cache'][];
-  readonly kernel: readonly KernelChoice[];
-  readonly tuning: boolean;
-  readonly reps?: number;
-  readonly maxTime?: number;
-  readonly seed: number;
-  readonly check: boolean;
-  readonly label?: string;
-  readonly output: BenchFormat;
-  readonly exportJson?: string;
-}
 
 /** Adds the `bench` command. Results go to the program's `writeOut`, progress and warnings to stderr. */
 export function registerBench(program: Command): void {
@@ -70,7 +48,9 @@ export function registerBench(program: Command): void {
       'time MHA, GQA and MQA decode attention on this device, each row checked first (default command)',
     )
     .addHelpText('after', EXAMPLES)
-    .action((flags: BenchFlags) => run(bench, flags));
+    .action((flags: BenchFlags) =>
+      flags.whole === undefined ? run(bench, flags) : runWholeBench(bench, flags),
+    );
   for (const option of [...OPTIONS, ...adapterOptions()]) bench.addOption(option);
 }
 
@@ -78,6 +58,9 @@ const OPTIONS: readonly Option[] = [
   modelOption('shape of a preset (gqa kv --list), a config.json or a folder with one').default(
     STANDARD_RUN.model,
   ),
+  wholeOption(),
+  methodOption(),
+  weightTypeOption(),
   new Option('--heads <n>', "query heads, instead of the model's").argParser(count),
   new Option('--kv-heads <list>', "KV heads: 32,16,8,4,2,1; default: all, the model's, one").argParser(
     counts,
@@ -148,6 +131,8 @@ Examples:
   gqa bench --kernel auto,plain -ctk f16,int8,int4   race kernels and cache types
   gqa bench --page-size 0,16 --window 0,1024 --features none,softcap,alibi+bias   what each costs
   gqa bench -p 512,2048                              prompts
+  gqa bench --whole smollm2-135m --kv-heads 9,3,1     a whole model's step and its parts, random weights
+  gqa bench --whole ./smollm -d 64                   the same of a checkpoint, its heads merged in memory
   gqa bench -o json > run.json
 
 Ctrl-C ends a run early: rows that are finished are printed and exported, marked as partial; once more ends at once.
@@ -178,6 +163,7 @@ function features(text: string): BenchFeature[][] {
 }
 
 async function run(command: Command, flags: BenchFlags): Promise<void> {
+  refuseOfWhole(command);
   const shape = benchShape(flags);
   if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
   const progress = new Progress();
@@ -194,7 +180,7 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
     const options = benchOptions(flags, shape, depths, found);
     await interruptible('ending the run, finished rows are kept', (signal) => {
       progress.until(signal);
-      return putOut(runBench(device, { ...options, signal }), { command, flags, progress });
+      return putOut(runBench(device, { ...options, signal }), REPORTS, { command, flags, progress });
     });
   } finally {
     progress.end();
@@ -256,34 +242,4 @@ function tuningOf(): Pick<BenchOptions, 'tuning' | 'tuningSource'> {
   return { tuning: readTuning(), ...(path !== undefined && { tuningSource: path }) };
 }
 
-type Flag = string | number | boolean | readonly (string | number)[] | undefined;
-
-/** The flags that change what is measured and differ from the standard run, by long name, as text. */
-function nonStandard(flags: BenchFlags): Record<string, string> {
-  const given: Readonly<Record<string, readonly [Flag, Flag?]>> = {
-    model: [flags.model, STANDARD_RUN.model],
-    heads: [flags.heads],
-    'kv-heads': [flags.kvHeads],
-    'head-dim': [flags.headDim],
-    depth: [flags.depth],
-    capacity: [flags.capacity],
-    batch: [flags.batch, STANDARD_RUN.batches],
-    'cache-type-k': [flags.cacheTypeK, STANDARD_RUN.kTypes],
-    'cache-type-v': [flags.cacheTypeV],
-    requests: [flags.requests],
-    prompt: [flags.prompt],
-    'page-size': [flags.pageSize],
-    window: [flags.window],
-    features: [flags.features?.map((names) => names.join('+') || 'none')],
-    cache: [flags.cache, STANDARD_RUN.caches],
-    kernel: [flags.kernel, STANDARD_RUN.kernels],
-    reps: [flags.reps],
-    'max-time': [flags.maxTime],
-    seed: [flags.seed, STANDARD_RUN.seed],
-    check: [flags.check, STANDARD_RUN.check],
-  };
-  const changed = Object.entries(given).filter(
-    ([, [value, standard]]) => value !== undefined && String(value) !== String(standard),
-  );
-  return Object.fromEntries(changed.map(([name, [value]]) => [name, String(value)]));
-}
+const REPORTS = { md: markdownReport, csv: csvReport };

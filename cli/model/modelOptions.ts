@@ -21,12 +21,8 @@ export function modelOptions(): Option[] {
       '--kv-heads <list>',
       'KV heads of the variants to run side by side, merged in memory: 8,4,1',
     ).argParser((text: string) => wholeNumbers(text, 1, MAX_COUNT)),
-    listOption(
-      '--method <list>',
-      `how heads are merged, as gqa convert does: ${METHODS.join(',')}`,
-      METHODS,
-    ).default(['mean'], 'mean'),
-    new Option('--weight-type <type>', "stored type of weights; default: the checkpoint's").choices(KV_TYPES),
+    methodOption(),
+    weightTypeOption(),
     ...cacheTypeOptions(),
     new Option(
       '--chunk <n>',
@@ -34,6 +30,17 @@ export function modelOptions(): Option[] {
     ).argParser((text: string) => wholeNumber(text, 1, 4096)),
     ...adapterOptions(),
   ];
+}
+
+/** How KV heads of a checkpoint are merged. */
+export function methodOption(): Option {
+  const what = `how heads are merged, as gqa convert does: ${METHODS.join(',')}`;
+  return listOption('--method <list>', what, METHODS).default(['mean'], 'mean');
+}
+
+export function weightTypeOption(): Option {
+  const what = "stored type of weights; default: the checkpoint's";
+  return new Option('--weight-type <type>', what).choices(KV_TYPES);
 }
 
 /** A number of tokens, or of anything, of at least one. */

@@ -27,7 +27,10 @@ export interface RunningVariant extends Variant {
 }
 
 /** Those that the options ask for: each number of KV heads by each method, the model's own number once. */
-export function variantsOf({ kvHeads, method }: ModelOptions, own: number): Variant[] {
+export function variantsOf(
+  { kvHeads, method }: Pick<ModelOptions, 'kvHeads' | 'method'>,
+  own: number,
+): Variant[] {
   if (kvHeads === undefined) return [{ kvHeads: own }];
   return kvHeads.flatMap((count): Variant[] =>
     count >= own
@@ -87,7 +90,8 @@ export async function withVariant<T>(
   }
 }
 
-function headsOf(kvHeads: number, method: Method) {
+/** How `openModel` is to merge heads. */
+export function headsOf(kvHeads: number, method: Method) {
   const rest = { grouping: 'neighbours', headMap: 'contiguous', renorm: true, seed: DEFAULT_SEED } as const;
   return { kvHeads, method, ...rest };
 }

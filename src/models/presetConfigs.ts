@@ -61,7 +61,9 @@ const SIZES: ReadonlyMap<string, Sizes> = new Map(
 );
 
 /** Names of the presets that are known as whole models. */
-export const WHOLE_PRESETS: readonly string[] = PRESETS.map(({ name }) => name).filter((name) => SIZES.has(name));
+export const WHOLE_PRESETS: readonly string[] = PRESETS.map(({ name }) => name).filter((name) =>
+  SIZES.has(name),
+);
 
 /** The fields of config.json that say what a preset computes; undefined where no more than its attention is known. */
 export function configOf(name: string): Record<string, unknown> | undefined {

@@ -99,7 +99,9 @@ export class AttentionStack {
         }
         const rope = key === undefined ? undefined : ropes.get(key);
         appends.push(
-          await cache.bindAppend(appendArgs(layer, attention, rope, weights[layer]!, activations)),
+          await cache.bindAppend(
+            appendArgs(layer, attention, rope, weights[layer]!, activations, sizes.capacity),
+          ),
         );
       }
       const alike = groupsOf(spec);
@@ -109,7 +111,9 @@ export class AttentionStack {
       for (const { attention, layers } of alike) {
         const options = decoderOptions(cache, layers[0]!, attention, activations);
         const one = own(await createDecoder(device, { ...options, qLen: 1 }));
-        const chunk = own(await createDecoder(device, { ...options, qLen: activations.rows }));
+        const chunk = own(
+          await createDecoder(device, { ...options, qLen: mostNew(activations.rows, sizes.capacity) }),
+        );
         const args = layers.map((layer) => ({ layer, q: activations.q, o: activations.o }));
         const [ofOne, ofChunk] = await Promise.all([one.bindLayers(args), chunk.bindLayers(args)]);
         for (const [i, layer] of layers.entries()) {
@@ -156,12 +160,18 @@ function ropeOptions({ rope, headDim }: AttentionSpec, positions: number) {
   return { rotaryDim: headDim, ...rope, headDim: paddedHeadDim(headDim), positions };
 }
 
+/** New tokens of one sequence at most in a pass, which has so many rows for all. */
+function mostNew(rows: number, capacity: number): number {
+  return Math.min(rows, capacity);
+}
+
 function appendArgs(
   layer: number,
   attention: AttentionSpec,
   rope: Rope | undefined,
   { qkNorm }: LoadedLayer,
   { q, kv, rows, strides }: Activations,
+  capacity: number,
 ) {
   const head = paddedHeadDim(attention.headDim);
   const ofKv = { head, position: strides.kv };
@@ -172,7 +182,7 @@ function appendArgs(
     v: kv,
     kRows: { layout: ofKv },
     vRows: { layout: ofKv, offset: attention.numKvHeads * head },
-    numTokens: rows,
+    numTokens: mostNew(rows, capacity),
     ...(rope && { rope }),
     ...(qkNorm && { qkNorm }),
     ...(isTurned && {

@@ -1,6 +1,7 @@
 // warnings.test.ts: what a run says against its own figures, each verdict on its own clock, ceiling and rows.
 import { describe, expect, test } from 'vitest';
 import type { BenchRow, Warning } from '../../../bench/schema/schema.ts';
+import { ceilingShare } from '../../../bench/schema/rates.ts';
 import { runWarnings, tuningWarnings } from '../../../bench/run/warnings.ts';
 import { NO_TUNING, withEntry } from '../../../src/decode/tuning.ts';
 import { testDevice } from '../../support/device.ts';
@@ -21,7 +22,8 @@ const CLOCKS: Parameters<typeof runWarnings>[0] = {
 const good = row(8, 4096, steady(1e6));
 
 function warnings(clocks: Partial<typeof CLOCKS>, rows: readonly BenchRow[] = [good]): Warning[] {
-  return runWarnings({ ...CLOCKS, ...clocks }, ceiling, rows);
+  const shares = rows.flatMap((each) => ceilingShare(ceiling, each) ?? []);
+  return runWarnings({ ...CLOCKS, ...clocks }, rows, shares);
 }
 
 test('a run with nothing against it has none', () => {

@@ -22,7 +22,8 @@ describe('tensorsOf', () => {
     const expected = [...folder.tensors.values()]
       .map(({ name, shape }) => [name.replace(PREFIX, ''), shape] as const)
       .filter(([name]) => !BUFFER.test(name));
-    const sorted = (list: readonly (readonly unknown[])[]) => list.map((each) => JSON.stringify(each)).toSorted();
+    const sorted = (list: readonly (readonly unknown[])[]) =>
+      list.map((each) => JSON.stringify(each)).toSorted();
     expect(sorted(got)).toEqual(sorted(expected));
   });
 });

@@ -138,6 +138,22 @@ describe('texts', () => {
   });
 });
 
+test('many sequences may be of few tokens each: fewer than a pass takes', async () => {
+  const small = await model.createContext({ batch: 5, capacity: 4, kType: 'f32' });
+  try {
+    const prompts = Array.from({ length: 5 }, (_, b) => [1, 2, b]);
+    const steps = await tokensOf(small.generate(prompts, { maxTokens: 2, stop: [] }));
+    for (const b of [0, 1, 2]) {
+      forget();
+      const same = PROMPTS.map(() => prompts[b]!);
+      const expected = await tokensOf(context.generate(same, { maxTokens: 2, stop: [] }));
+      expect(steps.map((step) => step[b])).toEqual(expected.map((step) => step[b]));
+    }
+  } finally {
+    small.destroy();
+  }
+});
+
 test('a step has at most seven dispatches a layer and three besides', async () => {
   const encoder = device.gpu.createCommandEncoder();
   const pass = encoder.beginComputePass();

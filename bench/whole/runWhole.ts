@@ -1,0 +1,143 @@
+// runWhole.ts: a run of whole models: the variants loaded, and at each depth and batch timed interleaved.
+import type { GqaDevice } from '../../src/index.ts';
+import { subgroupReports } from '../../src/decode/probe.ts';
+import { loadModel } from '../../src/models/decoder/model.ts';
+import { measureCeiling } from '../run/ceiling.ts';
+import { coldBytesOf, rotatedBytesOf } from '../run/coldCaches.ts';
+import { describeContext } from '../run/context.ts';
+import { lossOr, partialFields, partialOf } from '../run/endedEarly.ts';
+import { PassTimer } from '../run/timer.ts';
+import { runWarnings } from '../run/warnings.ts';
+import { wholeShare } from '../schema/rates.ts';
+import type { CeilingContext, PartialRun } from '../schema/schema.ts';
+import { SUITE, WHOLE_SCHEMA } from '../schema/version.ts';
+import type { WholeResult, WholeRow } from '../schema/wholeSchema.ts';
+import { runGroup, type LoadedVariant, type WholeGroupContext } from './wholeGroup.ts';
+import { loadsOf, type WholeOptions, type WholeVariant } from './wholeOptions.ts';
+
+/** What a run reports while it goes on; `failed` before a result that an error has cut short. */
+export type WholeEvent =
+  | { readonly type: 'progress'; readonly text: string; readonly share: number }
+  | { readonly type: 'row'; readonly row: WholeRow }
+  | { readonly type: 'soFar'; readonly result: WholeResult }
+  | { readonly type: 'failed'; readonly error: unknown };
+
+/** Share of a run that goes by until its models are loaded. */
+const LOADED = 0.3;
+
+/**
+ * Runs it, yields progress and rows as they finish, and returns the whole result. An abort, a lost device or another error ends it
+ * with the rows that are finished, marked as partial; it rejects where there are none.
+ */
+export async function* runWhole(
+  device: GqaDevice,
+  options: WholeOptions,
+): AsyncGenerator<WholeEvent, WholeResult> {
+  const timer = new PassTimer(device, options);
+  const variants: LoadedVariant[] = [];
+  try {
+    yield { type: 'progress', text: 'measuring the read ceiling', share: 0 };
+    await timer.calibrate();
+    const { software } = device.facts;
+    const coldBytes = coldBytesOf(software, options.lastLevelCacheBytes);
+    const ceiling = await measureCeiling(device, timer, rotatedBytesOf(software, coldBytes), options.signal);
+    for (const [i, variant] of options.variants.entries()) {
+      options.signal?.throwIfAborted();
+      const text = `loading ${variant.kvHeads} KV heads`;
+      yield { type: 'progress', text, share: (LOADED * i) / options.variants.length };
+      variants.push(await loadVariant(device, options, variant));
+    }
+    const context = { device, timer, options, coldBytes };
+    return yield* new Run(context, ceiling).run(variants);
+  } finally {
+    for (const { model } of variants) model.destroy();
+    timer.destroy();
+  }
+}
+
+async function loadVariant(
+  device: GqaDevice,
+  { model, weightType }: WholeOptions,
+  variant: WholeVariant,
+): Promise<LoadedVariant> {
+  const source = await model.open(variant);
+  try {
+    const loaded = await loadModel(device, source, weightType === undefined ? {} : { weightType });
+    return { ...variant, model: loaded, check: null };
+  } finally {
+    await source.close();
+  }
+}
+
+/** The rows of a run, once its ceiling is known and its models are loaded. */
+class Run {
+  readonly #context: WholeGroupContext;
+  readonly #ceiling: CeilingContext;
+  readonly #rows: WholeRow[] = [];
+
+  constructor(context: WholeGroupContext, ceiling: CeilingContext) {
+    this.#context = context;
+    this.#ceiling = ceiling;
+  }
+
+  async *run(variants: readonly LoadedVariant[]): AsyncGenerator<WholeEvent, WholeResult> {
+    const { device, options } = this.#context;
+    const loads = loadsOf(options);
+    const total = loads.length * variants.length;
+    for (const [done, load] of loads.entries()) {
+      try {
+        options.signal?.throwIfAborted();
+        for await (const event of runGroup(this.#context, variants, load)) {
+          if (event.type === 'row') {
+            this.#rows.push(event.row);
+            yield event;
+            continue;
+          }
+          yield { ...event, share: LOADED + ((1 - LOADED) * (done + event.share)) / loads.length };
+        }
+      } catch (thrown) {
+        const aborted = options.signal?.aborted === true && thrown === options.signal.reason;
+        const error = aborted ? thrown : await lossOr(device, thrown);
+        if (this.#rows.length === 0) throw error;
+        if (!aborted) yield { type: 'failed', error };
+        return this.#result(partialOf(error, total));
+      }
+      const running = { code: 'running', reason: 'written while the run went on', rows: total };
+      if (done < loads.length - 1) yield { type: 'soFar', result: await this.#result(running) };
+    }
+    const { signal } = options;
+    return this.#result(signal?.aborted ? partialOf(signal.reason, total) : undefined);
+  }
+
+  async #result(partial?: PartialRun): Promise<WholeResult> {
+    const { device, timer, options, coldBytes } = this.#context;
+    const { lastLevelCacheBytes } = options;
+    const rows = [...this.#rows];
+    const fields = partialFields(partial, rows.length);
+    const measured = {
+      ceiling: this.#ceiling,
+      coldBytes,
+      ...(lastLevelCacheBytes !== undefined && { lastLevelCacheBytes }),
+    };
+    const warnings = [
+      ...fields.warnings,
+      ...runWarnings(
+        timer,
+        rows,
+        rows.flatMap((row) => wholeShare(this.#ceiling, row) ?? []),
+      ),
+    ];
+    const subgroupProbes = await subgroupReports(device);
+    const context = describeContext(device, options, timer, measured, {
+      ...fields,
+      subgroupProbes,
+      warnings,
+    });
+    return {
+      schema: WHOLE_SCHEMA,
+      suite: SUITE,
+      context: { ...context, randomWeights: options.model.isRandom },
+      results: rows,
+    };
+  }
+}

@@ -1,0 +1,48 @@
+// wholeOptions.ts: what a run of whole models may be told, and the rows that it comes to.
+import type { Method } from '../../src/checkpoint/convert/plan.ts';
+import type { KvType } from '../../src/index.ts';
+import type { ModelSource } from '../../src/models/decoder/modelSource.ts';
+import type { RunContext } from '../run/options.ts';
+import type { SamplingOptions } from '../run/sampling.ts';
+import type { TimerHooks } from '../run/timer.ts';
+
+/** A model as it is or with other KV heads; `method` says how they were merged or repeated. */
+export interface WholeVariant {
+  readonly kvHeads: number;
+  readonly method?: Method;
+}
+
+/** Where the variants of a model come from. */
+export interface WholeModel {
+  readonly name: string;
+  /** Whether weights are random. */
+  readonly isRandom: boolean;
+  open(variant: WholeVariant): Promise<ModelSource>;
+}
+
+/** What to run and for how long. */
+export interface WholeOptions extends SamplingOptions, TimerHooks {
+  readonly model: WholeModel;
+  readonly variants: readonly WholeVariant[];
+  readonly depths: readonly number[];
+  readonly batches: readonly number[];
+  readonly kType: KvType;
+  readonly vType: KvType;
+  /** Default: that of the checkpoint. */
+  readonly weightType?: KvType;
+  readonly check: boolean;
+  /** Size of the last-level cache, where the host knows it: of the CPU behind a software adapter. */
+  readonly lastLevelCacheBytes?: number;
+  readonly context: RunContext;
+}
+
+/** A batch at a depth: what is timed interleaved. */
+export interface WholeLoad {
+  readonly batch: number;
+  readonly depth: number;
+}
+
+/** All of a run, depths of a batch together. */
+export function loadsOf({ batches, depths }: Pick<WholeOptions, 'batches' | 'depths'>): WholeLoad[] {
+  return [...new Set(batches)].flatMap((batch) => [...new Set(depths)].map((depth) => ({ batch, depth })));
+}

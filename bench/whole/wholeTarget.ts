@@ -1,0 +1,126 @@
+// wholeTarget.ts: a model with a context at a depth, ready to have steps recorded again and again, whole or by parts.
+import { uploadStorage } from '../../src/index.ts';
+import { bindContext } from '../../src/models/decoder/bindContext.ts';
+import { checkContext } from '../../src/models/decoder/contextArgs.ts';
+import { ContextCore } from '../../src/models/decoder/contextCore.ts';
+import type { LoadedWeights } from '../../src/models/decoder/loadedWeights.ts';
+import type { Model } from '../../src/models/decoder/model.ts';
+import { STEP_PARTS, WHOLE_STEP, type StepPart } from '../../src/models/decoder/passes.ts';
+import { normals } from '../../src/numbers/random.ts';
+import type { WholeParams } from '../schema/wholeSchema.ts';
+import type { Recorder } from '../run/sampling.ts';
+
+const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0 } as const;
+
+/** Tokens that fill a cache at once. */
+const FILLED = 256;
+
+/** A step that can be recorded. The cache is as deep behind it as before. */
+export class WholeTarget {
+  readonly core: ContextCore;
+  readonly whole: Recorder;
+  readonly parts: Readonly<Record<StepPart, Recorder>>;
+  /** Bytes of weights and KV that each part reads in a step. */
+  readonly bytes: Readonly<Record<StepPart, number>>;
+  readonly kvBytes: number;
+  readonly #depth: number;
+
+  private constructor(core: ContextCore, depth: number) {
+    this.core = core;
+    this.#depth = depth;
+    this.whole = { record: (pass) => this.#record(pass, WHOLE_STEP) };
+    this.parts = eachPart((part) => {
+      const only = new Set([part]);
+      return { record: (pass: GPUComputePassEncoder) => this.#record(pass, only) };
+    });
+    this.kvBytes = kvBytesOf(core, depth);
+    this.bytes = { ...weightBytes(core.model.weights), attention: this.kvBytes };
+  }
+
+  /** Allocates a context and fills its cache with random numbers up to the depth. */
+  static async create(
+    model: Model,
+    { batch, depth, kType, vType }: Pick<WholeParams, 'batch' | 'depth' | 'kType' | 'vType'>,
+    seed: number,
+  ): Promise<WholeTarget> {
+    const options = checkContext({ batch, capacity: depth + 1, kType, vType }, model.spec);
+    const { chunk, ...caches } = options;
+    const core = new ContextCore(model, batch, depth + 1, await bindContext(model, caches, chunk));
+    try {
+      await fill(core, depth, seed);
+      return new WholeTarget(core, depth);
+    } catch (error) {
+      core.destroy();
+      throw error;
+    }
+  }
+
+  /** Dispatches of a step, or of a part of it. */
+  dispatches(recorder: Recorder): number {
+    let count = 0;
+    const pass = this.core.model.device.gpu.createCommandEncoder({ label: 'counted' }).beginComputePass();
+    const dispatch = pass.dispatchWorkgroups.bind(pass);
+    pass.dispatchWorkgroups = (...grid) => {
+      count++;
+      return dispatch(...grid);
+    };
+    recorder.record(pass);
+    pass.end();
+    return count;
+  }
+
+  #record(pass: GPUComputePassEncoder, parts: ReadonlySet<StepPart>): void {
+    this.core.recordNext(pass, 0, GREEDY, parts);
+    if (parts.has('attention')) this.core.cache.truncate(this.#depth);
+  }
+
+  destroy(): void {
+    this.core.destroy();
+  }
+}
+
+/** Something for each part of a step. */
+export function eachPart<T>(of: (part: StepPart) => T): Record<StepPart, T> {
+  return Object.fromEntries(STEP_PARTS.map((part) => [part, of(part)])) as Record<StepPart, T>;
+}
+
+function weightBytes({ layers, head }: LoadedWeights): Record<StepPart, number> {
+  const sum = (of: (layer: LoadedWeights['layers'][number]) => number) =>
+    layers.reduce((total, layer) => total + of(layer), 0);
+  return {
+    // Of the embedding a step reads a row for each token.
+    embedding: 0,
+    projections: sum(({ qkv, o }) => qkv.matrix.bytes + o.matrix.bytes),
+    attention: 0,
+    mlp: sum(({ up, down }) => up.matrix.bytes + down.matrix.bytes),
+    head: head.matrix.bytes,
+  };
+}
+
+/** What a step reads of K and V, its own token included. */
+function kvBytesOf({ cache, batch, model }: ContextCore, depth: number): number {
+  return model.spec.layers.reduce((sum, { attention: { window = Infinity } }, layer) => {
+    return sum + batch * Math.min(depth + 1, window) * cache.layout.perLayer[layer]!.bytesPerToken;
+  }, 0);
+}
+
+async function fill({ cache, batch, model }: ContextCore, depth: number, seed: number): Promise<void> {
+  const { perLayer, layers } = cache.layout;
+  const width = ({ numKvHeads, headDim }: (typeof perLayer)[number]) => batch * numKvHeads * headDim;
+  const rows = uploadStorage(
+    model.device,
+    'random rows',
+    normals(seed, FILLED * Math.max(...perLayer.map(width))),
+  );
+  try {
+    for (let first = 0; first < depth; first += FILLED) {
+      const numTokens = Math.min(FILLED, depth - first);
+      for (let layer = 0; layer < layers; layer++) {
+        const range = { buffer: rows, offset: 0, size: numTokens * width(perLayer[layer]!) * 4 };
+        await cache.append({ layer, k: range, v: range, numTokens });
+      }
+    }
+  } finally {
+    rows.destroy();
+  }
+}

@@ -1,0 +1,115 @@
+// runWhole.test.ts: a small model's steps timed on the device, and runs that cannot be.
+import { describe, expect, test } from 'vitest';
+import { wholeCsv } from '../../../bench/report/wholeCsv.ts';
+import { wholeReport } from '../../../bench/report/wholeReport.ts';
+import { parseWholeResult } from '../../../bench/schema/readResult.ts';
+import type { WholeResult } from '../../../bench/schema/wholeSchema.ts';
+import { randomModel } from '../../../bench/whole/randomModel.ts';
+import { runWhole, type WholeEvent } from '../../../bench/whole/runWhole.ts';
+import type { WholeOptions } from '../../../bench/whole/wholeOptions.ts';
+import { STEP_PARTS } from '../../../src/models/decoder/passes.ts';
+import { testDevice } from '../../support/device.ts';
+
+const CONFIG = {
+  model_type: 'llama',
+  hidden_size: 64,
+  intermediate_size: 96,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  num_hidden_layers: 2,
+  vocab_size: 128,
+};
+
+const OPTIONS: WholeOptions = {
+  model: {
+    name: 'tiny',
+    isRandom: true,
+    open: ({ kvHeads }) => Promise.resolve(randomModel(CONFIG, kvHeads, 'tiny', 1)),
+  },
+  variants: [{ kvHeads: 4 }, { kvHeads: 1 }],
+  depths: [12, 300],
+  batches: [2],
+  kType: 'f16',
+  vType: 'f16',
+  seed: 5,
+  check: true,
+  reps: 2,
+  lastLevelCacheBytes: 2 ** 19,
+  context: { version: '0', runtime: { kind: 'test', version: '0' }, nonStandard: {} },
+};
+
+async function run(
+  options: Partial<WholeOptions> = {},
+): Promise<{ events: WholeEvent[]; result: WholeResult }> {
+  const events: WholeEvent[] = [];
+  const bench = runWhole(await testDevice(), { ...OPTIONS, ...options });
+  for (;;) {
+    const { done, value } = await bench.next();
+    if (done) return { events, result: value };
+    events.push(value);
+  }
+}
+
+describe('runWhole', () => {
+  test('times step and parts of every variant at every depth, bytes and dispatches counted by hand', async () => {
+    const { result, events } = await run();
+    expect(result.results.map(({ id }) => id)).toEqual([
+      'kv4_b2_d12',
+      'kv1_b2_d12',
+      'kv4_b2_d300',
+      'kv1_b2_d300',
+    ]);
+    expect(result.results.map(({ variant }) => variant)).toEqual(['mha', 'mqa', 'mha', 'mqa']);
+    expect(events.filter(({ type }) => type === 'row')).toHaveLength(4);
+    expect(events.filter(({ type }) => type === 'soFar')).toHaveLength(1);
+    for (const { params, bytes, parts, time, dispatches, error } of result.results) {
+      expect(error).toBeUndefined();
+      // Two layers, K and V, two sequences, the new token too, halves.
+      expect(bytes.kv).toBe(2 * 2 * 2 * (params.depth + 1) * params.kvHeads * 16 * 2);
+      const qkv = (4 + 2 * params.kvHeads) * 16;
+      const weights = { projections: 2 * (qkv + 64) * 64 * 2, mlp: 2 * 3 * 96 * 64 * 2, head: 128 * 64 * 2 };
+      // Outputs are filled up to whole tiles.
+      expect(parts!.head.bytes).toBe(weights.head);
+      expect(parts!.mlp.bytes).toBeGreaterThanOrEqual(weights.mlp);
+      expect(parts!.projections.bytes).toBeGreaterThanOrEqual(weights.projections);
+      expect(parts!.attention.bytes).toBe(bytes.kv);
+      expect(bytes.weights).toBe(parts!.head.bytes + parts!.mlp.bytes + parts!.projections.bytes);
+      expect(time!.samplesNs).toHaveLength(2);
+      expect(STEP_PARTS.reduce((sum, part) => sum + parts![part].dispatches, 0)).toBe(dispatches);
+      expect(dispatches).toBeLessThanOrEqual(2 * 7 + 3);
+      expect(parts!.mlp.dispatches).toBe(4);
+      for (const part of STEP_PARTS) expect(parts![part].time!.median).toBeGreaterThan(0);
+      expect(parts!.mlp.time!.median).toBeLessThan(time!.median);
+    }
+    expect(parseWholeResult(JSON.stringify(result), 'run.json')).toEqual(JSON.parse(JSON.stringify(result)));
+    const report = wholeReport(result);
+    expect(report).toContain('| mha     |        4 | decode @ d12 × 2  |');
+    expect(report).toContain('random weights');
+    const csv = wholeCsv(result).split('\n');
+    expect(csv).toHaveLength(5);
+    expect(new Set(csv.map((line) => line.split(',').length)).size).toBe(1);
+  });
+
+  test('a row beyond a limit has an error and no time, and the others have theirs', async () => {
+    const { result } = await run({ depths: [4, 2 ** 24], variants: [{ kvHeads: 1 }] });
+    expect(result.results[0]!.time).not.toBeNull();
+    expect(result.results[1]!.time).toBeNull();
+    expect(result.results[1]!.error).toContain('from 1 to 16777216, got 16777217');
+  });
+
+  test('an abort before the first samples rejects, one after them keeps what is there', async () => {
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(run({ signal })).rejects.toThrow('enough');
+    const controller = new AbortController();
+    const bench = runWhole(await testDevice(), { ...OPTIONS, signal: controller.signal });
+    for (;;) {
+      const { done, value } = await bench.next();
+      if (done) {
+        expect(value.results).toHaveLength(2);
+        expect(value.context.partial).toMatchObject({ rows: 4 });
+        break;
+      }
+      if (value.type === 'soFar') controller.abort(new Error('enough'));
+    }
+  });
+});
