@@ -56,7 +56,7 @@ const goTogether = (a: keyof ProblemFeatures, b: keyof ProblemFeatures) => !APAR
 const ALL = [
   featured('softcap', 'sinkTokens', 'sinkLogits', 'alibiSlopes', 'bias'),
   featured('softcap', 'sinkLogits', 'bias', 'treeMasks'),
-  featured('sinkTokens', 'relativeBias'),
+  featured('softcap', 'sinkTokens', 'relativeBias'),
 ];
 
 const PAIRS = NAMES.flatMap((a, i) =>
