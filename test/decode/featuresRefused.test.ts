@@ -32,7 +32,11 @@ test.each<readonly [string, object, string]>([
   ['trees in a window', { treeMask: true, window: 4 }, 'expected treeMask or window, got both'],
   ['a bias of two kinds', { bias: true, relativeBias: 4 }, 'expected bias or relativeBias, got both'],
   ['half a distance', { relativeBias: 0.5 }, 'features: relativeBias: expected a whole number'],
-  ['trees biased by distance', { treeMask: true, relativeBias: 0 }, 'expected treeMask or relativeBias, got both'],
+  [
+    'trees biased by distance',
+    { treeMask: true, relativeBias: 0 },
+    'expected treeMask or relativeBias, got both',
+  ],
   ['trees by distance', { treeMask: true, alibi: true }, 'expected treeMask or alibi, got both'],
 ])('%s', async (_, features, text) => {
   await expect(decoderOf(features)).rejects.toThrow(ShapeError);
@@ -81,7 +85,9 @@ test('a bias by distance that is missing, not wanted, or of another size', async
   await expect(decoder.bind({ q, o })).rejects.toThrow(
     'relativeBias: expected it, as the decoder has features: { relativeBias: 2 }',
   );
-  await expect(decoder.bind({ q, o, relativeBias })).rejects.toThrow('relativeBias: expected 80 bytes, got 64');
+  await expect(decoder.bind({ q, o, relativeBias })).rejects.toThrow(
+    'relativeBias: expected 80 bytes, got 64',
+  );
   using plain = await decoderOf({});
   await expect(plain.bind({ q, o, relativeBias })).rejects.toThrow(
     'relativeBias: expected a decoder that was created with features: { relativeBias: n }',

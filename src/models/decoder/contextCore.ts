@@ -1,14 +1,14 @@
 // contextCore.ts: what a context does: passes of a model over the texts of a number of sequences. Callers take turns.
 import type { KvCache } from '../../cache/kvCache.ts';
 import { copyOut, writeData, type BufferRange } from '../../device/buffers.ts';
-import { DestroyedError, NotFiniteError } from '../../device/errors.ts';
+import { DestroyedError, GqaError, NotFiniteError } from '../../device/errors.ts';
 import { checkWhole } from '../../device/options.ts';
 import { dispatch, type BoundKernel } from '../../device/record.ts';
 import { submitted } from '../../device/scopes.ts';
 import { modelStepWords, setModelStep, type Sampling } from '../../kernels/model/modelStep.ts';
 import { gatherGrid } from '../../kernels/model/rows.ts';
-import { MOST_SLOTS, type BoundContext, type ContextModel } from './bindContext.ts';
-import { cutIntoPasses, type PassRows } from './chunks.ts';
+import { MOST_SLOTS, mostNumbers, type BoundContext, type ContextModel } from './bindContext.ts';
+import { cutIntoPasses, wholeInPasses, type PassRows } from './chunks.ts';
 
 /** Caches and buffers for a model's texts. */
 export class ContextCore {
@@ -24,8 +24,7 @@ export class ContextCore {
     this.batch = batch;
     this.capacity = capacity;
     this.#bound = bound;
-    const { rows, logitRows } = bound.activations;
-    this.#words = new Uint32Array(modelStepWords(Math.max(rows, 2 * logitRows)));
+    this.#words = new Uint32Array(modelStepWords(mostNumbers(bound.activations)));
   }
 
   /** The cache of all layers. */
@@ -45,6 +44,43 @@ export class ContextCore {
   /** Rows of logits that are computed at once. */
   get logitRows(): number {
     return this.#bound.activations.logitRows;
+  }
+
+  /** The cache of the sources' K and V, of a model with an encoder. */
+  get sourceCache(): KvCache | undefined {
+    return this.#bound.attention.cross?.cache;
+  }
+
+  /** Takes a source for each sequence, [B] lists, and forgets what the sequences hold. */
+  async encode(sources: readonly (readonly number[])[]): Promise<void> {
+    const { encoder, activations } = this.#bound;
+    const cross = this.sourceCache!;
+    this.cache.truncate(0);
+    cross.truncate(0);
+    try {
+      for (const { rows, counts, ids, positions } of wholeInPasses(sources, activations.sourceRows)) {
+        await this.#submit((pass) => {
+          writeData(this.model.device, activations.promptIds, Uint32Array.from(ids));
+          encoder!.record(pass, counts, rows, this.#place(positions, rows));
+        });
+      }
+    } catch (error) {
+      if (this.isUsable) cross.truncate(0);
+      throw error;
+    }
+  }
+
+  /** Throws when a model with an encoder has no source yet. */
+  assertEncoded(where: string): void {
+    if (this.sourceCache?.kvLens().includes(0)) {
+      throw new GqaError('usage', `${where}: expected sources that were encoded before, by encode, got none`);
+    }
+  }
+
+  /** Makes sequence `to` a copy of `from`, its source too. */
+  async fork(from: number, to: number): Promise<void> {
+    await this.sourceCache?.fork(from, to);
+    await this.cache.fork(from, to);
   }
 
   /** Takes tokens of each sequence, [B] lists, and leaves the hidden state of each one's last behind. */
@@ -169,6 +205,7 @@ export class ContextCore {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    this.#bound.encoder?.destroy();
     this.#bound.attention.destroy();
     this.#bound.step.destroy();
     for (const buffer of this.#bound.buffers) buffer.destroy();

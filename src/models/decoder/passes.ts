@@ -6,11 +6,13 @@ import type { StepRing } from '../../device/ring.ts';
 import type { ProductForm, ProductVariant } from '../../kernels/model/product.ts';
 import { embed, embedGrid, embedNumbers, norm, normNumbers } from '../../kernels/model/rows.ts';
 import type { Activations } from './activations.ts';
-import type { AttentionStack, Plans, StepKind } from './attentionStack.ts';
+import type { Plans } from './attentionStack.ts';
+import type { StepKind } from './attentionSteps.ts';
+import { crossQueryStride } from './crossLayers.ts';
 import { paddedHeadDim } from './headDims.ts';
 import type { LoadedNorm, LoadedProduct, LoadedWeights } from './loadedWeights.ts';
 import { bindProduct, type BoundProduct } from './matrix.ts';
-import type { LayerSpec, ModelSpec } from './spec.ts';
+import type { CrossSpec, LayerSpec, ModelSpec } from './spec.ts';
 
 /** What passes are bound with. */
 export interface PassParts {
@@ -27,8 +29,22 @@ interface Recorded {
   record(pass: GPUComputePassEncoder, rows: number, stepOffset: number): void;
 }
 
+/** Attention of layers, as passes record it: a decoder's, or an encoder's, which has no cross-attention. */
+export interface LayerAttention {
+  record(
+    pass: GPUComputePassEncoder,
+    layer: number,
+    kind: StepKind,
+    plans: Plans,
+    counts: readonly number[],
+  ): void;
+  recordCross?(pass: GPUComputePassEncoder, layer: number, kind: StepKind, plans: Plans): void;
+}
+
 interface BoundLayer {
   readonly before: readonly Recorded[];
+  /** Between attention and cross-attention; undefined without the latter. */
+  readonly between: readonly Recorded[] | undefined;
   readonly after: readonly Recorded[];
 }
 
@@ -62,16 +78,20 @@ export class Passes {
   /** Records a pass, hidden states in `activations.x` at its end. */
   record(
     pass: GPUComputePassEncoder,
-    attention: AttentionStack,
+    attention: LayerAttention,
     plans: Plans,
     counts: readonly number[],
     rows: number,
     stepOffset: number,
   ): void {
     recordAll(this.#embed, pass, rows, stepOffset);
-    for (const [layer, { before, after }] of this.#layers.entries()) {
+    for (const [layer, { before, between, after }] of this.#layers.entries()) {
       recordAll(before, pass, rows, stepOffset);
       attention.record(pass, layer, this.#kind, plans, counts);
+      if (between) {
+        recordAll(between, pass, rows, stepOffset);
+        attention.recordCross!(pass, layer, this.#kind, plans);
+      }
       recordAll(after, pass, rows, stepOffset);
     }
   }
@@ -153,12 +173,32 @@ async function bindLayer(parts: PassParts, layer: number, variant: ProductVarian
     toResidual(down, hidden, strides.hidden, afterMlp),
   ]);
   // Where both read the same hidden states, the gate is taken before attention is added to them.
-  return each.parallel
-    ? { before: [ofQkv, ofUp], after: [...ofO, ...ofDown] }
-    : { before: [ofQkv], after: [...ofO, ofUp, ...ofDown] };
+  if (each.parallel) return { before: [ofQkv, ofUp], between: undefined, after: [...ofO, ...ofDown] };
+  const crossed = each.cross && (await bindCross(bind, parts, layer, each.cross));
+  const toMlp = [ofUp, ...ofDown];
+  return crossed
+    ? { before: [ofQkv], between: [...ofO, crossed.q], after: [crossed.o, ...toMlp] }
+    : { before: [ofQkv], between: undefined, after: [...ofO, ...toMlp] };
 }
 
-interface ProductPlace {
+/** The products in front of and behind cross-attention. */
+async function bindCross(
+  bind: (product: LoadedProduct, to: ProductPlace) => Promise<BoundProduct>,
+  { weights, activations }: PassParts,
+  layer: number,
+  { attention }: CrossSpec,
+): Promise<{ q: Recorded; o: Recorded }> {
+  const { x, q, o, strides } = activations;
+  const cross = weights.layers[layer]!.cross!;
+  const [ofQ, ofO] = await Promise.all([
+    bind(cross.q, { x, inputStride: strides.x, y: q, stride: crossQueryStride(attention), writes: 'set' }),
+    bind(cross.o, { x: o, inputStride: strides.o, y: x, stride: strides.x, writes: 'added' }),
+  ]);
+  return { q: ofQ, o: ofO };
+}
+
+/** Where a product reads and writes. */
+export interface ProductPlace {
   readonly x: BufferRange;
   readonly inputStride: number;
   readonly y: BufferRange;
@@ -170,7 +210,8 @@ interface ProductPlace {
   readonly layer?: LayerSpec;
 }
 
-function bindTo(
+/** Binds a product of a layer. */
+export function bindTo(
   { device, spec, step, keep }: PassParts,
   { matrix, gains, bias, norm: normed }: LoadedProduct,
   variant: ProductVariant,
@@ -206,7 +247,7 @@ export function bindHead(
 ): Promise<BoundProduct> {
   const { device, spec, weights, activations, step, keep } = parts;
   const { matrix, gains, bias, norm: normed } = weights.head;
-  const { softcap } = spec.head;
+  const { softcap, scale = 1 } = spec.head;
   const { strides, logits } = activations;
   return bindProduct(
     device,
@@ -219,7 +260,7 @@ export function bindHead(
     },
     variant,
     { inputStride: strides.x, stride: strides.logits },
-    { width: spec.hiddenSize, eps: normed?.eps ?? 0, scale: 1, softcap: softcap ?? 0 },
+    { width: spec.hiddenSize, eps: normed?.eps ?? 0, scale, softcap: softcap ?? 0 },
     { x: from, y: logits, step, ...(gains && { gains }), ...(bias && { bias }) },
     keep,
   );

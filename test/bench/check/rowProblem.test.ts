@@ -28,7 +28,10 @@ const PROBLEM = randomProblem({
 });
 
 const { bias: _, ...rest } = PROBLEM.features!;
-const BY_DISTANCE = { ...PROBLEM, features: { ...rest, relativeBias: { farthest: 3, values: normals(4, 6 * 7) } } };
+const BY_DISTANCE = {
+  ...PROBLEM,
+  features: { ...rest, relativeBias: { farthest: 3, values: normals(4, 6 * 7) } },
+};
 
 test.each([
   ['a bias for each row', PROBLEM],
