@@ -34,7 +34,7 @@ export class ModelContext {
   constructor(core: ContextCore) {
     this.batch = core.batch;
     this.capacity = core.capacity;
-    this.sourceCapacity = core.sourceCache?.layout.capacity ?? 0;
+    this.sourceCapacity = core.sources?.capacity ?? 0;
     this.#core = core;
   }
 
@@ -50,7 +50,7 @@ export class ModelContext {
 
   /** Tokens of each sequence's source, [B]: zeros before `encode` and without an encoder. */
   get sourceLengths(): number[] {
-    return this.#core.sourceCache?.kvLens() ?? this.lengths.map(() => 0);
+    return this.#core.sources?.lengths ?? this.lengths.map(() => 0);
   }
 
   /**
@@ -59,12 +59,15 @@ export class ModelContext {
    */
   async encode(sources: readonly (readonly number[])[]): Promise<void> {
     this.#core.assertUsable();
-    const { spec } = this.#core.model;
-    if (!spec.encoder) {
-      throw new GqaError('usage', `encode: expected a model with an encoder, got one of type ${spec.type}`);
+    const { sources: own, model, vocabSize } = this.#core;
+    if (!own) {
+      throw new GqaError(
+        'usage',
+        `encode: expected a model with an encoder, got one of type ${model.spec.type}`,
+      );
     }
-    checkSources(sources, this.batch, { capacity: this.sourceCapacity, vocabSize: spec.vocabSize });
-    await this.#alone('encode', () => this.#core.encode(sources));
+    checkSources(sources, this.batch, { capacity: own.capacity, vocabSize });
+    await this.#alone('encode', () => own.encode(sources));
   }
 
   /** Takes tokens of each sequence, [B] lists, which may be empty. */
@@ -139,7 +142,7 @@ export class ModelContext {
 
   #check(where: string, tokens: readonly (readonly number[])[]): void {
     this.#core.assertUsable();
-    this.#core.assertEncoded(where);
+    this.#core.sources?.assertRead(where);
     checkTexts(where, tokens, this.lengths, this.#core);
   }
 

@@ -1,20 +1,23 @@
 // contextCore.ts: what a context does: passes of a model over the texts of a number of sequences. Callers take turns.
 import type { KvCache } from '../../cache/kvCache.ts';
 import { copyOut, writeData, type BufferRange } from '../../device/buffers.ts';
-import { DestroyedError, GqaError, NotFiniteError } from '../../device/errors.ts';
+import { DestroyedError, NotFiniteError } from '../../device/errors.ts';
 import { checkWhole } from '../../device/options.ts';
 import { dispatch, type BoundKernel } from '../../device/record.ts';
 import { submitted } from '../../device/scopes.ts';
 import { modelStepWords, setModelStep, type Sampling } from '../../kernels/model/modelStep.ts';
 import { gatherGrid } from '../../kernels/model/rows.ts';
 import { MOST_SLOTS, mostNumbers, type BoundContext, type ContextModel } from './bindContext.ts';
-import { cutIntoPasses, wholeInPasses, type PassRows } from './chunks.ts';
+import { cutIntoPasses, type PassRows } from './chunks.ts';
+import { Sources } from './sources.ts';
 
 /** Caches and buffers for a model's texts. */
 export class ContextCore {
   readonly model: ContextModel;
   readonly batch: number;
   readonly capacity: number;
+  /** Undefined without an encoder. */
+  readonly sources: Sources | undefined;
   readonly #bound: BoundContext;
   readonly #words: Uint32Array<ArrayBuffer>;
   #destroyed = false;
@@ -24,6 +27,7 @@ export class ContextCore {
     this.batch = batch;
     this.capacity = capacity;
     this.#bound = bound;
+    this.sources = bound.encoder && new Sources(model.device, bound, bound.encoder);
     this.#words = new Uint32Array(modelStepWords(mostNumbers(bound.activations)));
   }
 
@@ -46,40 +50,9 @@ export class ContextCore {
     return this.#bound.activations.logitRows;
   }
 
-  /** The cache of the sources' K and V, of a model with an encoder. */
-  get sourceCache(): KvCache | undefined {
-    return this.#bound.attention.cross?.cache;
-  }
-
-  /** Takes a source for each sequence, [B] lists, and forgets what the sequences hold. */
-  async encode(sources: readonly (readonly number[])[]): Promise<void> {
-    const { encoder, activations } = this.#bound;
-    const cross = this.sourceCache!;
-    this.cache.truncate(0);
-    cross.truncate(0);
-    try {
-      for (const { rows, counts, ids, positions } of wholeInPasses(sources, activations.sourceRows)) {
-        await this.#submit((pass) => {
-          writeData(this.model.device, activations.promptIds, Uint32Array.from(ids));
-          encoder!.record(pass, counts, rows, this.#place(positions, rows));
-        });
-      }
-    } catch (error) {
-      if (this.isUsable) cross.truncate(0);
-      throw error;
-    }
-  }
-
-  /** Throws when a model with an encoder has no source yet. */
-  assertEncoded(where: string): void {
-    if (this.sourceCache?.kvLens().includes(0)) {
-      throw new GqaError('usage', `${where}: expected sources that were encoded before, by encode, got none`);
-    }
-  }
-
   /** Makes sequence `to` a copy of `from`, its source too. */
   async fork(from: number, to: number): Promise<void> {
-    await this.sourceCache?.fork(from, to);
+    await this.sources?.cache.fork(from, to);
     await this.cache.fork(from, to);
   }
 
