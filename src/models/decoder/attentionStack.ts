@@ -67,7 +67,9 @@ export class AttentionStack {
         }
         const rope = key === undefined ? undefined : ropes.get(key);
         appends.push(
-          await cache.bindAppend(appendArgs(layer, attention, rope, weights[layer]!, activations)),
+          await cache.bindAppend(
+            appendArgs(layer, attention, rope, weights[layer]!, activations, sizes.capacity),
+          ),
         );
       }
       const layers = spec.layers.map(({ attention }, layer) => ({
@@ -78,7 +80,7 @@ export class AttentionStack {
       const steps = own(
         await AttentionSteps.create(device, cache, layers, activations, {
           causal: true,
-          positions: { one: 1, chunk: activations.rows },
+          positions: { one: 1, chunk: Math.min(activations.rows, sizes.capacity) },
           qStride: ({ numQHeads, headDim }) => numQHeads * paddedHeadDim(headDim),
         }),
       );
@@ -134,6 +136,7 @@ function appendArgs(
   rope: Rope | undefined,
   { qkNorm }: LoadedLayer,
   activations: Activations,
+  capacity: number,
 ) {
   const { q, rows } = activations;
   const head = paddedHeadDim(attention.headDim);
@@ -141,7 +144,8 @@ function appendArgs(
   return {
     layer,
     ...kvRows(attention, activations),
-    numTokens: rows,
+    // Of one sequence; a pass has several.
+    numTokens: Math.min(rows, capacity),
     ...(rope && { rope }),
     ...(qkNorm && { qkNorm }),
     ...(isTurned && {
