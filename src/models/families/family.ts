@@ -12,7 +12,7 @@ export interface Family {
   readonly types: Readonly<Record<string, TypeRules>>;
   /** Formats of its checkpoints; none where conversion knows none. Several are told apart by tensor names and config. */
   readonly formats: readonly CheckpointFormat[];
-  /** Its decoder-only models as whole models; none where only their attention is known. */
+  /** Its models as whole ones, with an encoder or without; none where only their attention is known. */
   readonly decoders?: readonly DecoderFormat[];
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openDevice, type GqaDevice } from '../../../src/index.ts';
 import { nodeGpu } from '../../../src/node.ts';
 import { openModel } from '../../../src/checkpoint/model/disk/openModel.ts';
@@ -185,6 +185,28 @@ describe('a context of version 1.1', () => {
       for (const [key, row] of await logitsOf(context, [[], [token], []])) rows.set(key, row);
     expect(worst(rows, 1, golden)).toBeLessThan(BOUND);
     context.destroy();
+  });
+
+  test('has ten dispatches a layer of a step at most, and three besides', async () => {
+    const context = await model.createContext({ capacity: 30, kType: 'f32', chunk: 20 });
+    const encoder = device.gpu.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    const spy = vi.spyOn(Object.getPrototypeOf(pass) as GPUComputePassEncoder, 'dispatchWorkgroups');
+    pass.end();
+    try {
+      const dispatchesOf = async (maxTokens: number) => {
+        await context.encode([prompt]);
+        spy.mockClear();
+        await tokensOf(context, [[0]], maxTokens);
+        return spy.mock.calls.length;
+      };
+      const step = (await dispatchesOf(9)) - (await dispatchesOf(8));
+      expect(step).toBeGreaterThanOrEqual(2 * 9 + 3);
+      expect(step).toBeLessThanOrEqual(2 * 10 + 3);
+    } finally {
+      spy.mockRestore();
+      context.destroy();
+    }
   });
 
   test.each(KV_TYPES)('with a cache of %s is near what it is in f32', async (kType) => {
