@@ -179,7 +179,7 @@ export function featureConsts(shape: Featured) {
   const { softcap, alibi, bias, relativeBias } = shape.features;
   return {
     MASKED: (shape.causal && shape.qLen > 1) || hides(shape),
-    SHAPED: Boolean(softcap !== undefined || alibi || bias || relativeBias !== undefined),
+    SHAPED: Boolean(alibi || bias) || softcap !== undefined || relativeBias !== undefined,
     HIDES: hides(shape),
     SINK_TOKENS: windowIn(shape) === undefined ? 0 : (shape.features.sinkTokens ?? 0),
   };

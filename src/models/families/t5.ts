@@ -21,7 +21,9 @@ const positionBias = (folder: string): PartSpec => ({
   optional: true,
 });
 
-const isGated = (config: Fields) => String(config['feed_forward_proj'] ?? 'relu').startsWith('gated-');
+function isGated({ feed_forward_proj: projection }: Fields): boolean {
+  return typeof projection === 'string' && projection.startsWith('gated-');
+}
 
 function mlpNames(folder: string, gated: boolean): MlpNames {
   const down = `${folder}.wo.weight`;
