@@ -24,10 +24,13 @@ export type { ConversionOptions } from './checkpoint/convert/plan.ts';
 export type { ModelSource } from './models/decoder/modelSource.ts';
 export type {
   AttentionSpec,
+  CrossSpec,
+  EncoderSpec,
   LayerSpec,
   MlpSpec,
   ModelSpec,
   NormSpec,
   ProjectionSpec,
+  RelativeBiasSpec,
 } from './models/decoder/spec.ts';
 export type { Activation, NormKind } from './kernels/model/product.ts';

@@ -28,11 +28,14 @@ export { ModelSource } from './models/decoder/modelSource.ts';
 export type { Perplexity, PerplexityOptions } from './models/decoder/perplexity.ts';
 export type {
   AttentionSpec,
+  CrossSpec,
+  EncoderSpec,
   LayerSpec,
   MlpSpec,
   ModelSpec,
   NormSpec,
   ProjectionSpec,
+  RelativeBiasSpec,
 } from './models/decoder/spec.ts';
 export type { Activation, NormKind } from './kernels/model/product.ts';
 export type { WeightType } from './kernels/model/weightsLib.ts';

@@ -27,6 +27,7 @@ const NUMBERS = {
   sinkLogits: [-2, -0.7, 0.6, 1.9],
   alibiSlopes: [0.02, 0.09, 0.16, 0.23],
   bias: { shape: [batch, numQHeads, qLen, KEYS], values: biasValues() },
+  relativeBias: { farthest: 40, values: normals(6, numQHeads * 81) },
   // Siblings, then a chain.
   treeMasks: kvLens.map((_, b) => (b % 2 === 0 ? [0b1n, 0b10n] : [0b1n, 0b11n])),
 } satisfies ProblemFeatures;
@@ -44,15 +45,18 @@ const featured = (...names: (keyof typeof NUMBERS)[]): CheckCase => {
   return checkCase({ ...RAGGED, features: Object.fromEntries(all.map((name) => [name, NUMBERS[name]])) });
 };
 
-/** A tree's slots are not positions: no windows and no slopes. A window with its sink tokens is a feature of its own. */
-const goTogether = (a: keyof ProblemFeatures, b: keyof ProblemFeatures) =>
-  b === 'treeMasks'
-    ? !['window', 'sinkTokens', 'alibiSlopes'].includes(a)
-    : b !== 'sinkTokens' || a !== 'window';
+/** A tree's slots are not positions: no windows, slopes and distances. A window with its sink tokens is a feature of its own. */
+const APART: Partial<Record<keyof ProblemFeatures, readonly (keyof ProblemFeatures)[]>> = {
+  treeMasks: ['window', 'sinkTokens', 'alibiSlopes', 'relativeBias'],
+  sinkTokens: ['window'],
+  relativeBias: ['bias'],
+};
+const goTogether = (a: keyof ProblemFeatures, b: keyof ProblemFeatures) => !APART[b]?.includes(a);
 
 const ALL = [
   featured('softcap', 'sinkTokens', 'sinkLogits', 'alibiSlopes', 'bias'),
   featured('softcap', 'sinkLogits', 'bias', 'treeMasks'),
+  featured('softcap', 'sinkTokens', 'relativeBias'),
 ];
 
 const PAIRS = NAMES.flatMap((a, i) =>

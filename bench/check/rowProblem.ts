@@ -1,5 +1,6 @@
 // rowProblem.ts: single rows of a problem as problems of their own, where all of them would take float64 too long.
 import { storeProblem, type StoredProblem } from '../../src/reference/problem.ts';
+import type { ProblemRelativeBias } from '../../src/reference/problemFeatures.ts';
 
 /** Sequence, query head and position of a row. */
 export type RowAt = readonly [b: number, head: number, position: number];
@@ -44,7 +45,7 @@ export function rowProblem(problem: StoredProblem, [b, head, position]: RowAt): 
 }
 
 function rowFeatures({ features = {} }: StoredProblem, [b, head, position]: RowAt, kvLen: number) {
-  const { sinkLogits, alibiSlopes, bias, treeMasks: _, ...rest } = features;
+  const { sinkLogits, alibiSlopes, bias, relativeBias, treeMasks: _, ...rest } = features;
   const at = (axis: number, index: number) => (bias!.shape[axis] === 1 ? 0 : index);
   const [, heads, positions, keys] = bias?.shape ?? [1, 1, 1, 1];
   const start = bias && ((at(0, b) * heads + at(1, head)) * positions + at(2, position)) * keys;
@@ -52,8 +53,14 @@ function rowFeatures({ features = {} }: StoredProblem, [b, head, position]: RowA
     ...rest,
     ...(sinkLogits && { sinkLogits: [sinkLogits[head]!] }),
     ...(alibiSlopes && { alibiSlopes: [alibiSlopes[head]!] }),
+    ...(relativeBias && { relativeBias: biasOfHead(relativeBias, head) }),
     ...(bias && {
       bias: { shape: [1, 1, 1, kvLen] as const, values: bias.values.slice(start, start! + kvLen) },
     }),
   };
+}
+
+function biasOfHead({ farthest, values }: ProblemRelativeBias, head: number): ProblemRelativeBias {
+  const width = 2 * farthest + 1;
+  return { farthest, values: values.slice(head * width, (head + 1) * width) };
 }

@@ -81,7 +81,7 @@ export async function runProblem(
       }),
     );
     const { kvLens, qLens, smScale } = problem;
-    const { bias, treeMasks, sinkLogits, alibiSlopes } = problem.features ?? {};
+    const { bias, relativeBias, treeMasks, sinkLogits, alibiSlopes } = problem.features ?? {};
     const rows = { heads: numQHeads, qLen, qLens: qLens ?? kvLens.map(() => qLen) };
     const { context } = decoder;
     const q = keep(uploadStorage(device, 'q', placeRows(context.q, rows, problem.q)));
@@ -92,6 +92,9 @@ export async function runProblem(
       ...(alibiSlopes && { alibiSlopes }),
       ...(bias && {
         bias: { buffer: keep(uploadStorage(device, 'bias', bias.values)), shape: bias.shape },
+      }),
+      ...(relativeBias && {
+        relativeBias: keep(uploadStorage(device, 'relative bias', relativeBias.values)),
       }),
     };
     const step = await decoder.bind({ q, o, lse, ...layer });

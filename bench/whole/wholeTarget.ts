@@ -44,8 +44,7 @@ export class WholeTarget {
     seed: number,
   ): Promise<WholeTarget> {
     const options = checkContext({ batch, capacity: depth + 1, kType, vType }, model.spec);
-    const { chunk, ...caches } = options;
-    const core = new ContextCore(model, batch, depth + 1, await bindContext(model, caches, chunk));
+    const core = new ContextCore(model, batch, depth + 1, await bindContext(model, options));
     try {
       await fill(core, depth, seed);
       return new WholeTarget(core, depth);

@@ -3,6 +3,8 @@ import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
 import { formatBytes } from '../../bench/text/format.ts';
 import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { GqaError } from '../../src/device/errors.ts';
+import type { ModelContext } from '../../src/models/decoder/context.ts';
+import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
@@ -41,7 +43,10 @@ export function registerGenerate(program: Command): void {
 }
 
 const OPTIONS: readonly Option[] = [
-  new Option('--prompt <text>', "text to go on with, by the folder's tokenizer.json").conflicts('tokens'),
+  new Option(
+    '--prompt <text>',
+    "text to go on with, by the folder's tokenizer.json; an encoder-decoder model's source",
+  ).conflicts('tokens'),
   new Option('--tokens <list>', 'the same as ids of tokens: 1,403,407').argParser(tokenIds),
   countOption('-n, --max-tokens <n>', 'tokens to add at most').default(64),
   new Option('--temperature <x>', 'above 0 draws tokens by probability; 0 takes the likeliest')
@@ -58,13 +63,14 @@ const OPTIONS: readonly Option[] = [
   new Option('--no-stop', 'go on behind tokens that end a text'),
   new Option(
     '--logits <file>',
-    'also write the logits of every token of the prompt, [tokens, vocabulary]',
+    'also write the logits of every token of the prompt, [tokens, vocabulary]; with an encoder, of the text that was written',
   ).argParser(outputPath),
   formatOption(['md', 'json'], 'text as it comes, or everything as JSON at the end'),
 ];
 
 const EXAMPLES = `
-Models: Llama, Mistral, Qwen 2 and 3, Gemma 1 to 3, Phi-3, SmolLM3, GPT-2, GPT-NeoX, nanochat; config.json and safetensors in a folder.
+Models: Llama, Mistral, Qwen 2 and 3, Gemma 1 to 3, Phi-3, SmolLM3, GPT-2, GPT-NeoX, nanochat, T5; config.json and safetensors in a folder.
+The encoder of T5 reads the prompt, and its decoder writes from its start token on.
 
 Examples:
   gqa generate ./smollm --prompt Once -n 200
@@ -93,7 +99,7 @@ async function runGenerate(command: Command, folder: string, flags: GenerateFlag
     await interruptible('finished text is kept', async (signal) => {
       progress.until(signal);
       const done: GeneratedVariant[] = [];
-      const sizes = { batch: 1, capacity: flags.capacity ?? prompt.length + flags.maxTokens };
+      const sizes = sizesOf(spec, prompt, flags);
       for (const variant of variants) {
         if (signal.aborted) break;
         done.push(
@@ -122,6 +128,16 @@ async function runGenerate(command: Command, folder: string, flags: GenerateFlag
     progress.end();
     device.destroy();
   }
+}
+
+/** Room for the prompt and what follows; with an encoder the prompt is a source, and the text begins with one token. */
+function sizesOf(
+  { encoder }: ModelSpec,
+  { length }: readonly number[],
+  { capacity, maxTokens }: GenerateFlags,
+) {
+  if (!encoder) return { batch: 1, capacity: capacity ?? length + maxTokens };
+  return { batch: 1, capacity: capacity ?? 1 + maxTokens, sourceCapacity: length };
 }
 
 function memoryText({ memory: { weights, kv, activations } }: RunningVariant): string {
@@ -160,18 +176,22 @@ async function runOne(
 ): Promise<GeneratedVariant> {
   const { context, spec } = running;
   const { maxTokens, temperature, topK, topP, seed, stop } = flags;
-  if (flags.logits !== undefined) await writeLogits(flags.logits, running, prompt);
-  const nll = prompt.length > 1 ? meanOf((await context.losses([prompt]))[0]!) : undefined;
+  const { encoder } = spec;
+  const begin = encoder ? [encoder.startToken] : prompt;
+  const source = encoder && prompt;
+  if (flags.logits !== undefined && !encoder) await writeLogits(flags.logits, running, prompt);
+  const nll = !encoder && prompt.length > 1 ? meanOf((await context.losses([prompt]))[0]!) : undefined;
   // A driver compiles at a kernel's first dispatch, and not when it is asked to.
-  context.truncate(0, 0);
-  for await (const _ of context.generate([prompt.slice(0, 1)], { maxTokens: 2, stop: [], temperature }))
+  await restart(context, source);
+  for await (const _ of context.generate([begin.slice(0, 1)], { maxTokens: 2, stop: [], temperature }))
     continue;
   context.truncate(0, 0);
   const growing = text && new GrowingText(text);
   const tokens: number[] = [];
   const began = performance.now();
   let first = began;
-  const steps = context.generate([prompt], {
+  if (source) await context.encode([source]);
+  const steps = context.generate([begin], {
     maxTokens,
     temperature,
     topK,
@@ -187,6 +207,10 @@ async function runOne(
   }
   const ended = performance.now();
   if (growing) show(growing.end());
+  if (flags.logits !== undefined && encoder) {
+    context.truncate(0, 0);
+    await writeLogits(flags.logits, running, [...begin, ...tokens]);
+  }
   return {
     ...running,
     prompt,
@@ -199,23 +223,29 @@ async function runOne(
   };
 }
 
+/** An empty sequence, with its source where there is one. */
+async function restart(context: ModelContext, source: readonly number[] | undefined): Promise<void> {
+  context.truncate(0, 0);
+  if (source) await context.encode([source]);
+}
+
 function meanOf(values: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i]!;
   return sum / values.length;
 }
 
-/** Writes the logits of every token of the prompt. */
+/** Writes the logits of every token of a text. */
 async function writeLogits(
   path: string,
   { context, spec }: RunningVariant,
-  prompt: readonly number[],
+  text: readonly number[],
 ): Promise<void> {
-  const all = new Float32Array(prompt.length * spec.vocabSize);
-  await context.logits([prompt], ({ position, logits }) => all.set(logits, position * spec.vocabSize));
+  const all = new Float32Array(text.length * spec.vocabSize);
+  await context.logits([text], ({ position, logits }) => all.set(logits, position * spec.vocabSize));
   context.truncate(0, 0);
   await writeSafetensors(path, [
-    { name: 'logits', dtype: 'F32', shape: [prompt.length, spec.vocabSize], data: all },
-    { name: 'tokens', dtype: 'I32', shape: [prompt.length], data: Int32Array.from(prompt) },
+    { name: 'logits', dtype: 'F32', shape: [text.length, spec.vocabSize], data: all },
+    { name: 'tokens', dtype: 'I32', shape: [text.length], data: Int32Array.from(text) },
   ]);
 }

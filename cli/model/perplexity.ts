@@ -47,7 +47,7 @@ const OPTIONS: readonly Option[] = [
 ];
 
 const EXAMPLES = `
-The first token of a context is seen and not counted; with a stride below its length nothing is counted twice.
+Decoder-only models. The first token of a context is seen and not counted; with a stride below its length nothing is counted twice.
 
 Examples:
   gqa perplexity ./smollm --text book.txt --context 1024 --stride 512
@@ -58,6 +58,12 @@ type Row = Variant & Perplexity & { readonly kvPerToken: number };
 async function runPerplexity(command: Command, folder: string, flags: PerplexityFlags): Promise<void> {
   const output = command.configureOutput();
   const spec = await specOf(folder);
+  if (spec.encoder) {
+    throw new GqaError(
+      'input',
+      `${folder}: expected a decoder-only model, got one of type ${spec.type}: its decoder needs a source, which a text alone has not`,
+    );
+  }
   const tokens = await tokensOf(folder, flags);
   const window = Math.min(flags.context, tokens.length);
   const { batch, stride = flags.context } = flags;

@@ -273,7 +273,7 @@ export class Decoder {
   }
 
   #featureBuffers({ headNumbers, bias }: CheckedFeatures): StepBuffers['features'] {
-    if (!headNumbers) return {};
+    if (!headNumbers) return { ...(bias && { bias }) };
     const buffer = createUniform(this.device, 'head numbers', headNumbers);
     this.#uniforms.push(buffer);
     return { head_numbers: { buffer, offset: 0, size: buffer.size }, ...(bias && { bias }) };

@@ -26,18 +26,22 @@ export interface LayerFeatures {
   readonly alibiSlopes?: ArrayLike<number>;
   /** For `features.bias`. */
   readonly bias?: BiasArg;
+  /** For `features.relativeBias` n: f32 [Hq, 2 n + 1], by distance from n slots before the query's own to n behind it. */
+  readonly relativeBias?: BufferArg;
 }
 
 export const LAYER_FEATURES = {
   sinkLogits: true,
   alibiSlopes: true,
   bias: true,
+  relativeBias: true,
 } satisfies Known<LayerFeatures>;
 
 /** A layer's features, found to fit. */
 export interface CheckedFeatures {
   /** Contents of lib head_numbers' binding; absent where no feature needs it. */
   readonly headNumbers?: Uint32Array<ArrayBuffer>;
+  /** Of either kind. */
   readonly bias?: BufferRange;
   /** Keys that a bias has; Infinity without one. */
   readonly biasKeys: number;
@@ -53,12 +57,21 @@ export function checkLayerFeatures(
   checkWanted(where, 'sinkLogits', given.sinkLogits, 'sinkLogits', features);
   checkWanted(where, 'alibiSlopes', given.alibiSlopes, 'alibi', features);
   checkWanted(where, 'bias', given.bias, 'bias', features);
-  const { sinkLogits, alibiSlopes, bias } = given;
-  if (!sinkLogits && !alibiSlopes && !bias) return { biasKeys: Infinity };
+  checkWanted(where, 'relativeBias', given.relativeBias, 'relativeBias', features);
+  const { sinkLogits, alibiSlopes, bias, relativeBias } = given;
+  const relative = relativeBias !== undefined && {
+    bias: checkRange(
+      device,
+      `${where}: relativeBias`,
+      relativeBias,
+      numQHeads * (2 * features.relativeBias! + 1) * 4,
+    ),
+  };
+  if (!sinkLogits && !alibiSlopes && !bias) return { ...relative, biasKeys: Infinity };
   const words = new Uint32Array(4 + 4 * numQHeads);
   putNumbers(`${where}: sinkLogits`, sinkLogits, words, numQHeads, 0);
   putNumbers(`${where}: alibiSlopes`, alibiSlopes, words, numQHeads, 1);
-  if (!bias) return { headNumbers: words, biasKeys: Infinity };
+  if (!bias) return { ...relative, headNumbers: words, biasKeys: Infinity };
   checkBiasShape(`${where}: bias`, bias, [batch, numQHeads, qLen]);
   const [sequences, heads, positions, keys] = bias.shape;
   words[0] = sequences === 1 ? 0 : heads * positions * keys;
@@ -80,12 +93,13 @@ function checkWanted(
   feature: keyof FeatureOptions,
   features: FeatureOptions,
 ): void {
-  const wanted = Boolean(features[feature]);
+  const value = features[feature];
+  const wanted = value !== undefined && value !== false;
   if ((given !== undefined) === wanted) return;
   throw new ShapeError(
     wanted
-      ? `${where}: ${name}: expected it, as the decoder has features: { ${feature}: true }; got none`
-      : `${where}: ${name}: expected a decoder that was created with features: { ${feature}: true }`,
+      ? `${where}: ${name}: expected it, as the decoder has features: { ${feature}: ${value} }; got none`
+      : `${where}: ${name}: expected a decoder that was created with features: { ${feature}: ${feature === 'relativeBias' ? 'n' : 'true'} }`,
   );
 }
 

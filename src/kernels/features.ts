@@ -3,6 +3,7 @@ import alibiNone from '../../shaders/lib/features/alibi_none.wgsl?raw';
 import alibiSlopes from '../../shaders/lib/features/alibi_slopes.wgsl?raw';
 import biasAdded from '../../shaders/lib/features/bias_added.wgsl?raw';
 import biasNone from '../../shaders/lib/features/bias_none.wgsl?raw';
+import biasRelative from '../../shaders/lib/features/bias_relative.wgsl?raw';
 import headNumbers from '../../shaders/lib/features/head_numbers.wgsl?raw';
 import scores from '../../shaders/lib/features/scores.wgsl?raw';
 import sinksLogits from '../../shaders/lib/features/sinks_logits.wgsl?raw';
@@ -44,8 +45,13 @@ export interface FeatureOptions {
   /** A bias is added to each score; one of -3e38 or less, -Infinity too, hides the key. Default false. */
   readonly bias?: boolean;
   /**
+   * A number is added to each score by its head and the distance from the query's own slot to the key's: so many slots before and behind
+   * have numbers of their own, keys farther away have those of the farthest (T5). 0 to 65535; not beside `bias`. Default: none.
+   */
+  readonly relativeBias?: number;
+  /**
    * Plans say which of a step's own keys each of its positions sees, as speculative decoding with trees of tokens needs. Causal
-   * decoders only, without `window` and `alibi`. Default false.
+   * decoders only, without `window`, `alibi` and `relativeBias`. Default false.
    */
   readonly treeMask?: boolean;
 }
@@ -57,15 +63,19 @@ export const FEATURE_OPTIONS = {
   sinkLogits: true,
   alibi: true,
   bias: true,
+  relativeBias: true,
   treeMask: true,
 } satisfies Known<FeatureOptions>;
+
+/** Farthest distance that may have a number of its own. */
+const MAX_DISTANCE = 65535;
 
 const FLAGS = ['sinkLogits', 'alibi', 'bias', 'treeMask'] as const;
 
 /** Checked features: those that are wanted, and no others. Throws ShapeError for what is none or does not go together. */
 export function checkFeatures(where: string, options: FeatureOptions, causal: boolean): FeatureOptions {
   checkOptions(where, options, FEATURE_OPTIONS);
-  const { softcap, window, sinkTokens = 0 } = options;
+  const { softcap, window, sinkTokens = 0, relativeBias } = options;
   if (softcap !== undefined) checkSoftcap(`${where}: softcap`, softcap);
   if (window !== undefined) checkWhole(`${where}: window`, window, 1, 2 ** 32 - 1);
   checkWhole(`${where}: sinkTokens`, sinkTokens, 0, 2 ** 32 - 1);
@@ -73,14 +83,18 @@ export function checkFeatures(where: string, options: FeatureOptions, causal: bo
     throw new ShapeError(`${where}: sinkTokens: expected a window beside them, got none`);
   }
   for (const name of FLAGS) if (options[name] !== undefined) checkBoolean(`${where}: ${name}`, options[name]);
+  if (relativeBias !== undefined) {
+    checkWhole(`${where}: relativeBias`, relativeBias, 0, MAX_DISTANCE);
+    if (options.bias) throw new ShapeError(`${where}: expected bias or relativeBias, got both`);
+  }
   const flags = FLAGS.filter((name) => options[name]);
   for (const name of ['window', 'treeMask'] as const) {
     if (options[name] && !causal) {
       throw new ShapeError(`${where}: ${name}: expected a causal decoder, got causal: false`);
     }
   }
-  for (const name of ['window', 'alibi'] as const) {
-    if (options.treeMask && options[name]) {
+  for (const name of ['window', 'alibi', 'relativeBias'] as const) {
+    if (options.treeMask && options[name] !== undefined && options[name] !== false) {
       throw new ShapeError(
         `${where}: expected treeMask or ${name}, got both: a tree's slots are not positions`,
       );
@@ -90,6 +104,7 @@ export function checkFeatures(where: string, options: FeatureOptions, causal: bo
     ...(softcap !== undefined && { softcap: Math.fround(softcap) }),
     ...(window !== undefined && { window }),
     ...(sinkTokens > 0 && { sinkTokens }),
+    ...(relativeBias !== undefined && { relativeBias }),
     ...Object.fromEntries(flags.map((name) => [name, true])),
   };
 }
@@ -128,17 +143,22 @@ function windowIn({ qLen, allKeys = false, features: { window } }: Featured): nu
 
 /** The libs of a kernel that finishes scores: what happens to them, and who sees which key. */
 export function scoreLibs(shape: Featured): string[] {
-  const { softcap, alibi, bias, treeMask } = shape.features;
+  const { softcap, alibi, bias, relativeBias, treeMask } = shape.features;
   const window = windowIn(shape);
   return [
     scores,
     softcap === undefined ? softcapNone : `${softcapTanh}\nconst SOFTCAP = ${softcap}f;`,
     window === undefined ? windowNone : `${windowLeft}\nconst WINDOW = ${window}u;`,
     alibi ? alibiSlopes : alibiNone,
-    bias ? biasAdded : biasNone,
+    biasLib(bias, relativeBias),
     treeMask ? treeBits : treeNone,
     ...(alibi || bias ? [headNumbersLib(shape.numQHeads)] : []),
   ];
+}
+
+function biasLib(bias: boolean | undefined, farthest: number | undefined): string {
+  if (farthest !== undefined) return `${biasRelative}\nconst FARTHEST = ${farthest};`;
+  return bias ? biasAdded : biasNone;
 }
 
 /** The libs of a kernel that finishes rows: their sinks. */
@@ -156,10 +176,10 @@ export const NO_SINKS = sinksNone;
 
 /** Constants of lib scores. */
 export function featureConsts(shape: Featured) {
-  const { softcap, alibi, bias } = shape.features;
+  const { softcap, alibi, bias, relativeBias } = shape.features;
   return {
     MASKED: (shape.causal && shape.qLen > 1) || hides(shape),
-    SHAPED: Boolean(softcap !== undefined || alibi || bias),
+    SHAPED: Boolean(alibi || bias) || softcap !== undefined || relativeBias !== undefined,
     HIDES: hides(shape),
     SINK_TOKENS: windowIn(shape) === undefined ? 0 : (shape.features.sinkTokens ?? 0),
   };

@@ -10,6 +10,12 @@ export interface ProblemBias {
   readonly values: Float32Array<ArrayBuffer>;
 }
 
+/** A bias by head and distance: [Hq, 2 * farthest + 1], from `farthest` slots before a row's own to as many behind it. */
+export interface ProblemRelativeBias {
+  readonly farthest: number;
+  readonly values: Float32Array<ArrayBuffer>;
+}
+
 /** What is done to scores and sums beyond the scale; each as `FeatureOptions` says. Default: nothing. */
 export interface ProblemFeatures {
   readonly softcap?: number;
@@ -20,6 +26,7 @@ export interface ProblemFeatures {
   /** [Hq] */
   readonly alibiSlopes?: readonly number[];
   readonly bias?: ProblemBias;
+  readonly relativeBias?: ProblemRelativeBias;
   /** [B][Lq]: bit j says whether the position sees the step's j-th key. */
   readonly treeMasks?: readonly (readonly bigint[])[];
 }
@@ -31,12 +38,13 @@ const PROBLEM_FEATURES = {
   sinkLogits: true,
   alibiSlopes: true,
   bias: true,
+  relativeBias: true,
   treeMasks: true,
 } satisfies Known<ProblemFeatures>;
 
 /** What a decoder of the problem is created with. */
 export function featureOptionsOf(features: ProblemFeatures = {}): FeatureOptions {
-  const { softcap, window, sinkTokens, sinkLogits, alibiSlopes, bias, treeMasks } = features;
+  const { softcap, window, sinkTokens, sinkLogits, alibiSlopes, bias, relativeBias, treeMasks } = features;
   return {
     ...(softcap !== undefined && { softcap }),
     ...(window !== undefined && { window }),
@@ -44,6 +52,7 @@ export function featureOptionsOf(features: ProblemFeatures = {}): FeatureOptions
     ...(sinkLogits && { sinkLogits: true }),
     ...(alibiSlopes && { alibi: true }),
     ...(bias && { bias: true }),
+    ...(relativeBias && { relativeBias: relativeBias.farthest }),
     ...(treeMasks && { treeMask: true }),
   };
 }
@@ -66,13 +75,20 @@ export function checkProblemFeatures(where: string, sizes: Sizes): void {
   const at = `${where}: features`;
   checkOptions(at, features, PROBLEM_FEATURES);
   checkFeatures(at, featureOptionsOf(features), causal);
-  const { sinkLogits, alibiSlopes, bias, treeMasks } = features;
+  const { sinkLogits, alibiSlopes, bias, relativeBias, treeMasks } = features;
   for (const [name, numbers] of Object.entries({ sinkLogits, alibiSlopes })) {
     if (numbers === undefined) continue;
     checkLength(`${at}: ${name}`, numbers, numQHeads);
     numbers.forEach((x, head) => checkFinite(`${at}: ${name}[${head}]`, x));
   }
   if (bias) checkBias(`${at}: bias`, bias, [batch, numQHeads, qLen], Math.max(1, ...kvLens));
+  if (relativeBias) {
+    checkLength(
+      `${at}: relativeBias: values`,
+      relativeBias.values,
+      numQHeads * (2 * relativeBias.farthest + 1),
+    );
+  }
   if (!treeMasks) return;
   checkLength(`${at}: treeMasks`, treeMasks, batch);
   treeMasks.forEach((masks, b) => checkLength(`${at}: treeMasks[${b}]`, masks, qLens?.[b] ?? qLen));
@@ -118,9 +134,9 @@ export function featuresShow(
   return !bias || !(biasOf(bias, row, t) <= LSE_EMPTY);
 }
 
-/** The score after softcap, ALiBi and bias; `round` after every operation. */
+/** The score after softcap, ALiBi and a bias of either kind; `round` after every operation. */
 export function featuredScore(
-  { softcap, alibiSlopes, bias }: ProblemFeatures,
+  { softcap, alibiSlopes, bias, relativeBias }: ProblemFeatures,
   score: number,
   row: RowPlace,
   t: number,
@@ -130,7 +146,13 @@ export function featuredScore(
   const capped = cap === undefined ? score : round(cap * round(Math.tanh(round(score / cap))));
   const slope = alibiSlopes ? Math.fround(alibiSlopes[row.h]!) : 0;
   const sloped = slope === 0 ? capped : round(capped + round(slope * (t - row.own)));
+  if (relativeBias) return round(sloped + relativeBiasOf(relativeBias, row, t));
   return bias ? round(sloped + biasOf(bias, row, t)) : sloped;
+}
+
+function relativeBiasOf({ farthest, values }: ProblemRelativeBias, { h, own }: RowPlace, t: number): number {
+  const distance = Math.max(-farthest, Math.min(farthest, t - own));
+  return values[h * (2 * farthest + 1) + farthest + distance]!;
 }
 
 function biasOf({ shape, values }: ProblemBias, { b, h, i }: RowPlace, t: number): number {

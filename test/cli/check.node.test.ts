@@ -256,7 +256,7 @@ describe('checkDevice', () => {
     const { text, exitCode } = await checkDevice(opened(), { cases: TINY, run: right }, 'md');
     expect(exitCode).toBe(0);
     expect(text).toMatch(
-      /^gqa \S+ check on "Card" \(\w+ \S+, dawn \(webgpu \S+\)\), 2 of the grid's 175 cases, \d+\.\d s\n\n\| kernel/,
+      /^gqa \S+ check on "Card" \(\w+ \S+, dawn \(webgpu \S+\)\), 2 of the grid's 182 cases, \d+\.\d s\n\n\| kernel/,
     );
     expect(text).not.toContain('--full');
     expect(text).toContain('\nok: 6 runs of 2 cases, all within the bounds');

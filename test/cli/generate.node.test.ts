@@ -96,6 +96,50 @@ test('perplexity of a list of tokens, and of the model with fewer KV heads', asy
   expect(variants[1]!.nll).not.toBeCloseTo(nll_mean, 2);
 });
 
+const T5 = fileURLToPath(new URL('../checkpoint/model/families/t5_v10', import.meta.url));
+const t5 = JSON.parse(readFileSync(join(T5, 'golden.json'), 'utf8')) as {
+  prompt: number[];
+  decoder_input_ids: number[];
+  continuation: number[];
+  logits: number[][];
+};
+const T5_TOKENS = ['--tokens', t5.prompt.join(',')];
+
+test('an encoder reads the prompt, and the logits are those of what the decoder writes', async () => {
+  const file = join(folder, 't5.safetensors');
+  const args = [
+    T5,
+    ...ON,
+    ...T5_TOKENS,
+    '-n',
+    '19',
+    '-ctk',
+    'f32',
+    '--no-stop',
+    '--logits',
+    file,
+    '-o',
+    'json',
+  ];
+  const { out, code } = await gqaMain('generate', ...args);
+  expect(code).toBeUndefined();
+  const { variants } = JSON.parse(out) as {
+    variants: { tokens: number[]; promptTokens: number[]; memory: object }[];
+  };
+  expect(variants[0]).toMatchObject({
+    tokens: t5.continuation.slice(0, 19),
+    promptTokens: t5.prompt,
+    promptNatsPerToken: null,
+    memory: { kvPerSourceToken: 2 * 2 * 3 * 16 * 4 },
+  });
+  const written = await SafetensorsFile.open(file);
+  const { shape, data } = await written.readFloat32('logits');
+  await written.close();
+  expect(shape).toEqual([20, t5.logits[0]!.length]);
+  const worst = t5.logits.flat().reduce((most, value, i) => Math.max(most, Math.abs(value - data[i]!)), 0);
+  expect(worst).toBeLessThan(3e-4);
+});
+
 const bad = join(folder, 'bad.json');
 writeFileSync(bad, '{"ids": 1}');
 
@@ -123,6 +167,21 @@ test.each([
     'logits of several',
     ['generate', MODEL, ...TOKENS, '--kv-heads', '2,1', '--logits', join(folder, 'x')],
     /one variant/,
+  ],
+  [
+    'a target longer than there is room for',
+    ['generate', T5, ...ON, ...T5_TOKENS, '-n', '9', '--capacity', '8'],
+    /expected a capacity of at least 9/,
+  ],
+  [
+    'a token of a source that there is not',
+    ['generate', T5, ...ON, '--tokens', '1,90'],
+    /encode: sequence 0: token 1: expected a whole number below the vocabulary's 90, got 90/,
+  ],
+  [
+    'perplexity with an encoder',
+    ['perplexity', T5, '--tokens', join(folder, 'ids.json')],
+    /expected a decoder-only model, got one of type t5/,
   ],
   ['no text', ['perplexity', MODEL], /expected --text or --tokens, got neither/],
   ['a list that is none', ['perplexity', MODEL, '--tokens', bad], /expected a JSON list of whole numbers/],

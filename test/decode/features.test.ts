@@ -39,6 +39,9 @@ function biasOf(shape: readonly [number, number, number, number]) {
   return { shape, values };
 }
 
+/** A bias by distance that only some keys of the longest sequence have numbers of their own for. */
+const relativeBias = { farthest: 40, values: normals(6, HQ * 81) };
+
 /** Trees of three positions: siblings, a chain with a gap, and none that sees any new key. */
 const treeMasks = LENS.map(
   (_, b) =>
@@ -74,6 +77,7 @@ const CAPPED = { softcap: 1.5, sinkLogits };
 const ROWS_BIAS = { bias: biasOf([B, HQ, Q, KEYS]) };
 const SLOPES_BIAS = { ...ROWS_BIAS, alibiSlopes };
 const ALL_WINDOW = { ...CAPPED, ...ROWS_BIAS, window: WINDOW, sinkTokens: 3, alibiSlopes };
+const ALL_RELATIVE = { ...CAPPED, relativeBias, window: WINDOW, sinkTokens: 3, alibiSlopes };
 const ALL_TREES = { ...CAPPED, ...ROWS_BIAS, treeMasks };
 
 const CASES: readonly (readonly [string, ProblemFeatures, number])[] = [
@@ -84,6 +88,8 @@ const CASES: readonly (readonly [string, ProblemFeatures, number])[] = [
   ['a window and sink tokens', { window: 7, sinkTokens: 5 }, Q],
   ['all that go with windows', ALL_WINDOW, Q],
   ['all that go with trees', ALL_TREES, Q],
+  ['a bias by distance', { relativeBias }, 1],
+  ['a bias by distance with all that go with it', ALL_RELATIVE, Q],
 ];
 
 const fusedOnes = kernels.filter((kernel) => kernel !== 'plain');
@@ -117,6 +123,7 @@ describe.each(kernels)('features on %s', (kernel) => {
     ['trees', { treeMasks }],
     ['all that go with windows', ALL_WINDOW],
     ['all that go with trees', ALL_TREES],
+    ['a bias by distance with all that go with it', ALL_RELATIVE],
   ])('sequences of different positions: %s', async (_, features) => {
     await expectRight(problemOf(raggedTrees(features), Q, { qLens: RAGGED }), kernel);
   });
@@ -136,6 +143,16 @@ describe.each(kernels)('features on %s', (kernel) => {
       const features = { window: 70, sinkTokens };
       await expectRight(withoutKeysBefore(problemOf(features, 1), 70, sinkTokens), kernel);
     }
+  });
+
+  test('a bias by distance of keys before and behind a position, where all are seen', async () => {
+    const both = { causal: false, qLen: Q, qLens: RAGGED };
+    await expectRight(problemOf({ relativeBias }, Q, both), kernel);
+  });
+
+  test('a bias of one distance is that of the head', async () => {
+    const values = normals(7, HQ);
+    await expectRight(problemOf({ relativeBias: { farthest: 0, values } }, 1), kernel);
   });
 
   test('a bias that hides all keys leaves nothing, or the sinks', async () => {

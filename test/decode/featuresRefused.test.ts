@@ -30,6 +30,13 @@ test.each<readonly [string, object, string]>([
   ],
   ['half a sink token', { window: 4, sinkTokens: 0.5 }, 'features: sinkTokens: expected a whole number'],
   ['trees in a window', { treeMask: true, window: 4 }, 'expected treeMask or window, got both'],
+  ['a bias of two kinds', { bias: true, relativeBias: 4 }, 'expected bias or relativeBias, got both'],
+  ['half a distance', { relativeBias: 0.5 }, 'features: relativeBias: expected a whole number'],
+  [
+    'trees biased by distance',
+    { treeMask: true, relativeBias: 0 },
+    'expected treeMask or relativeBias, got both',
+  ],
   ['trees by distance', { treeMask: true, alibi: true }, 'expected treeMask or alibi, got both'],
 ])('%s', async (_, features, text) => {
   await expect(decoderOf(features)).rejects.toThrow(ShapeError);
@@ -70,6 +77,22 @@ test('a bias of other sizes, or with fewer keys than a step attends to', async (
     'sequence 1: expected a plan for at most the 7 keys of the bias, got 8',
   );
   buffer.destroy();
+});
+
+test('a bias by distance that is missing, not wanted, or of another size', async () => {
+  using decoder = await decoderOf({ relativeBias: 2 });
+  const relativeBias = createStorage(device, 'bias', 4 * 4 * 4);
+  await expect(decoder.bind({ q, o })).rejects.toThrow(
+    'relativeBias: expected it, as the decoder has features: { relativeBias: 2 }',
+  );
+  await expect(decoder.bind({ q, o, relativeBias })).rejects.toThrow(
+    'relativeBias: expected 80 bytes, got 64',
+  );
+  using plain = await decoderOf({});
+  await expect(plain.bind({ q, o, relativeBias })).rejects.toThrow(
+    'relativeBias: expected a decoder that was created with features: { relativeBias: n }',
+  );
+  relativeBias.destroy();
 });
 
 test('trees that see later keys, are missing, too few, or not wanted', async () => {

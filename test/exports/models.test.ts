@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { GqaDevice } from '../../src/index.ts';
 import * as library from '../../src/models.ts';
 import { testDevice } from '../support/device.ts';
-import { tinyModel } from '../support/tinyModel.ts';
+import { tinyModel, tinyT5 } from '../support/tinyModel.ts';
 import {
   EMPTY,
   functionsOf,
@@ -18,15 +18,21 @@ let device: GqaDevice;
 let source: library.ModelSource;
 let model: library.Model;
 let context: library.ModelContext;
+let t5: library.Model;
+let sources: library.ModelContext;
 
 beforeAll(async () => {
   device = await testDevice();
   source = await library.openModelFiles(tinyModel());
   model = await library.loadModel(device, source);
   context = await model.createContext({ batch: 2, capacity: 16, chunk: 8 });
+  t5 = await library.loadModel(device, await library.openModelFiles(tinyT5()));
+  sources = await t5.createContext({ batch: 2, capacity: 16, sourceCapacity: 8, chunk: 8 });
 }, 120_000);
 
 afterAll(() => {
+  sources.destroy();
+  t5.destroy();
   context.destroy();
   model.destroy();
 });
@@ -106,6 +112,10 @@ const METHODS: Calls = {
     args: () => [PROMPTS],
     also: { '0.0': [EMPTY_LIST], '0.1': [EMPTY_LIST] },
   },
+  'ModelContext.encode': {
+    call: (tokens: number[][]) => sources.encode(tokens),
+    args: () => [PROMPTS],
+  },
   'ModelContext.fork': { call: (from, to) => context.fork(from, to), args: () => [0, 1] },
   'ModelContext.generate': {
     call: (prompts: number[][], options: library.GenerateOptions) =>
@@ -159,7 +169,7 @@ testCalls(METHODS);
 
 /** They take nothing; getters among them. */
 const WITHOUT_ARGUMENTS =
-  /^(Model\.(weightBytes|assertUsable|destroy)|ModelContext\.(cache|lengths|destroy)|ModelSource\.(tensor|read|close))$/;
+  /^(Model\.(weightBytes|assertUsable|destroy)|ModelContext\.(cache|lengths|sourceLengths|destroy)|ModelSource\.(tensor|read|close))$/;
 
 test('all methods are here', () => {
   const methods = methodsOf(library).filter((name) => !WITHOUT_ARGUMENTS.test(name));

@@ -227,6 +227,7 @@ const FEATURE_PROBLEMS: readonly [GqaShape, CacheFormat][] = (
     { window: 100, sinkLogits: true },
     { softcap: 1e-30 },
     { alibi: true },
+    { window: 100, sinkTokens: 4, softcap: 50, relativeBias: 128 },
   ] as const
 ).map((features) => [shapeOf(64, { numQHeads: 4, qLen: 3, features }), F16]);
 

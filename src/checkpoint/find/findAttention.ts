@@ -7,14 +7,8 @@ import { fail, list, quote } from '../format/checkpointError.ts';
 import { textPath } from '../../models/configText.ts';
 import { objectAt, type Path } from './configHeads.ts';
 import { detect, inLayer, matchOf, shapeError, type ModelTensors } from './detect.ts';
-import {
-  isFused,
-  isOf,
-  type CheckpointFormat,
-  type ModuleSpec,
-  type PartSpec,
-  type Positions,
-} from '../../models/families/family.ts';
+import { isFused, isOf, type CheckpointFormat, type Positions } from '../../models/families/family.ts';
+import type { ModuleSpec, PartSpec } from '../../models/families/moduleSpec.ts';
 import { FORMATS, rulesOf, typeOf } from '../../models/families/index.ts';
 import { viewOf, type HeadCounts } from '../../models/families/headSlots.ts';
 import { refuseAdapters } from './adapters.ts';
@@ -126,7 +120,8 @@ function positionsOf(
   return { pairing: format.pairing, rotaryDims: Math.floor(headDim * format.rotaryShare(config)) };
 }
 
-function moduleOf(spec: ModuleSpec, layer: number, context: ModelTensors): AttentionModule {
+/** A module of a layer. A tensor that is missing, or of another shape, is a CheckpointError. */
+export function moduleOf(spec: ModuleSpec, layer: number, context: ModelTensors): AttentionModule {
   const named = (name: string) => context.prefix + inLayer(name, layer);
   const parts = spec.parts.flatMap((part) => {
     const name = named(part.name);

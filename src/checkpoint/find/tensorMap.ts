@@ -1,5 +1,6 @@
 // tensorMap.ts: the tensor names of a family that is not known, as callers give them, and the format they make.
-import type { CheckpointFormat, PartSpec } from '../../models/families/family.ts';
+import type { CheckpointFormat } from '../../models/families/family.ts';
+import type { PartSpec } from '../../models/families/moduleSpec.ts';
 import { IN_CONFIG, ROTARY } from '../../models/families/format.ts';
 
 /** What a tensor holds: heads of q, k or v, the output projection, or q, k and v fused (`grouped`: KV head by KV head). */

@@ -1,8 +1,8 @@
 // describeAttention.ts: a layer's attention: heads, window, scale, turns, and where its projections are.
-import type { AttentionSpec, ProjectionSpec } from '../../models/decoder/spec.ts';
+import type { AttentionSpec, ProjectionSpec, RelativeBiasSpec } from '../../models/decoder/spec.ts';
 import { ropeNumber } from '../../models/families/format.ts';
 import { slotsOf, type Role } from '../../models/families/headSlots.ts';
-import { fail } from '../format/checkpointError.ts';
+import { describe, fail, list, quote } from '../format/checkpointError.ts';
 import type { AttentionModule, Part } from '../heads/attentionModule.ts';
 import { hasRopePerKind, ropeOfConfig } from './rope.ts';
 import { epsOf, projection, type Source } from './source.ts';
@@ -12,7 +12,7 @@ export function attentionOf(source: Source, module: AttentionModule): AttentionS
   const { attention, config, layers, format, file } = source;
   const { numQHeads, numKvHeads, headDim } = attention;
   const { layer } = module;
-  const { window } = layers[layer]!;
+  const window = module.kind === 'self' && !source.isEncoder ? layers[layer]!.window : undefined;
   const softcap = ropeNumber(config, 'attn_logit_softcapping');
   const rope = (format.isRotary?.(file, layer) ?? true) ? ropeOf(source, window !== undefined) : undefined;
   const scale = attention.format.scale(config, headDim) * (format.layerScale?.(config, layer, headDim) ?? 1);
@@ -23,6 +23,7 @@ export function attentionOf(source: Source, module: AttentionModule): AttentionS
     scale,
     ...(window !== undefined && { window }),
     ...(softcap !== undefined && { softcap }),
+    ...(module.kind === 'self' && relativeBiasOf(source)),
     ...(rope && { rope }),
     turnsBack: format.turnsBack ?? false,
     ...qkNormOf(source, module),
@@ -39,6 +40,38 @@ function qkNormOf(source: Source, { norms }: AttentionModule): Pick<AttentionSpe
   for (const name of norms ? [norms.q, norms.k] : []) source.used.add(name);
   return {
     qkNorm: { ...norms, fromOne: norms !== undefined && format.norm.fromOne === true, eps: epsOf(source) },
+  };
+}
+
+/** The table of biases by distance: that of the first layer, which all share. */
+function relativeBiasOf(source: Source): { relativeBias?: RelativeBiasSpec } {
+  const { format, attention, config, where, isEncoder, used } = source;
+  if (!format.relativeBias) return {};
+  const first = attention.modules.find(({ kind }) => kind === 'self')!;
+  const table = first.parts.find(({ kind, order }) => kind === 'table' && order === 'q');
+  if (!table) return fail(`${where}: ${first.name}: no tensor has its biases by distance`);
+  const { name, shape } = table.tensor;
+  const buckets = shape[0]!;
+  const given = config['relative_attention_num_buckets'];
+  if (buckets < 4 || (given !== undefined && given !== buckets)) {
+    fail(
+      `${where}: tensor ${quote(name)}: expected a row for each of relative_attention_num_buckets (${describe(given)}), at least 4, got ${list(shape)}`,
+    );
+  }
+  const { maxDistance: fieldName, usual } = format.relativeBias;
+  const maxDistance = config[fieldName] ?? usual;
+  if (
+    !Number.isSafeInteger(maxDistance) ||
+    (maxDistance as number) <= buckets / 2 ||
+    (maxDistance as number) > 65535
+  ) {
+    fail(
+      `${where}/config.json: ${fieldName}: expected a whole number above half of the ${buckets} buckets, at most 65535, got ${describe(maxDistance)}`,
+    );
+  }
+  used.add(name);
+  return {
+    relativeBias: { tensor: name, buckets, maxDistance: maxDistance as number, bothWays: isEncoder },
   };
 }
 

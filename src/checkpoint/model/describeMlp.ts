@@ -32,7 +32,7 @@ export function mlpOf(source: Source, layer: number): MlpSpec {
     return { ...(gate !== undefined && { gate: plain(gate) }), up: plain(up) };
   })();
   const width = projections.up.outputs;
-  const given = config['intermediate_size'] ?? config['n_inner'];
+  const given = config['intermediate_size'] ?? config['n_inner'] ?? config['d_ff'];
   const { shape: tensorShape } = tensors.get(down) ?? missing(source, down);
   const expected = transposed ? [width, hiddenSize] : [hiddenSize, width];
   if (tensorShape.join() !== expected.join() || (typeof given === 'number' && given !== width)) {
@@ -55,6 +55,10 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   gelu_new: 'gelu_tanh',
   gelu_pytorch_tanh: 'gelu_tanh',
   gelu_fast: 'gelu_tanh',
+  // As T5 says it.
+  'gated-gelu': 'gelu_tanh',
+  'gated-silu': 'silu',
+  'gated-relu': 'relu',
   relu: 'relu',
   relu2: 'relu_squared',
 };

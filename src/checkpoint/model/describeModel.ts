@@ -2,21 +2,18 @@
 import { kvLayersFromConfig } from '../../models/config.ts';
 import { field, type ConfigFile, type Fields } from '../../models/configFields.ts';
 import { openConfig } from '../../models/configText.ts';
-import type { LayerSpec, ModelSpec, ProjectionSpec } from '../../models/decoder/spec.ts';
-import type { NormPlace } from '../../models/families/decoderFormat.ts';
+import type { ModelSpec, ProjectionSpec } from '../../models/decoder/spec.ts';
 import { ropeNumber } from '../../models/families/format.ts';
 import { DECODERS, decoderOf } from '../../models/families/index.ts';
 import { inLayer } from '../find/detect.ts';
 import { findAttention, type Attention } from '../find/findAttention.ts';
 import { describe, fail, list, quote } from '../format/checkpointError.ts';
 import type { TensorSpec } from '../format/safetensors.ts';
-import type { AttentionModule } from '../heads/attentionModule.ts';
-import { attentionOf } from './describeAttention.ts';
-import { mlpOf } from './describeMlp.ts';
+import { crossOf, encoderOf, layerOf } from './describeLayers.ts';
 import { bareNorm, missing, normOf, projection, use, type Source } from './source.ts';
 
 /**
- * Describes a decoder-only model. `tensors` are all tensors by name, `config` the parsed config.json, `where` the folder, for
+ * Describes a model. `tensors` are all tensors by name, `config` the parsed config.json, `where` the folder, for
  * messages. A model that is not known, a config that its tensors contradict, and a tensor that is missing or left over are each
  * a CheckpointError or ShapeError.
  */
@@ -39,6 +36,7 @@ export function describeModel(
     layers: kvLayersFromConfig(config, at),
     prefix: prefixOf(attention),
     where,
+    isEncoder: false,
     used: new Set(),
   };
   checkOnly(source);
@@ -74,8 +72,6 @@ function modelOf(source: Source): ModelSpec {
   const vocabSize = vocabOf(source);
   const named = (name: string) => prefix + name;
   const embedding = use(source, named(format.embedding), [vocabSize, hiddenSize]);
-  const softcap = ropeNumber(config, 'final_logit_softcapping');
-  const isTied = (field(source.file, 'tie_word_embeddings') ?? format.tied) === true;
   return {
     type: source.file.modelType,
     vocabSize,
@@ -86,12 +82,12 @@ function modelOf(source: Source): ModelSpec {
       ...(format.positions !== undefined && { positions: positionsOf(source, named(format.positions)) }),
       ...(format.norm.afterEmbedding && { norm: bareNorm(source) }),
     },
-    layers: attention.modules.map((module) => layerOf(source, module)),
+    ...(format.encoder && { encoder: encoderOf(source, format.encoder, vocabSize) }),
+    layers: attention.modules
+      .filter(({ kind }) => kind === 'self')
+      .map((module) => ({ ...layerOf(source, module), ...crossOf(source, module.layer) })),
     finalNorm: normOf(source, format.finalNorm === undefined ? undefined : named(format.finalNorm)),
-    head: {
-      ...(!isTied && { projection: headOf(source, vocabSize, hiddenSize) }),
-      ...(softcap !== undefined && { softcap }),
-    },
+    head: headOf(source, vocabSize, hiddenSize),
     eos: eosOf(config),
   };
 }
@@ -116,7 +112,23 @@ function positionsOf(source: Source, name: string): { tensor: string; count: num
   return { tensor: use(source, name, [count, source.attention.shape.hiddenSize]), count };
 }
 
-function headOf(source: Source, vocabSize: number, hiddenSize: number): ProjectionSpec {
+function headOf(source: Source, vocabSize: number, hiddenSize: number): ModelSpec['head'] {
+  const { format, config, file, tensors } = source;
+  const softcap = ropeNumber(config, 'final_logit_softcapping');
+  const scales = format.scalesTiedHead === undefined ? undefined : config[format.scalesTiedHead];
+  const isTied =
+    typeof scales === 'boolean'
+      ? !tensors.has(format.head)
+      : (field(file, 'tie_word_embeddings') ?? format.tied) === true;
+  const isScaled = format.scalesTiedHead !== undefined && (scales ?? isTied) === true;
+  return {
+    ...(!isTied && { projection: headProjection(source, vocabSize, hiddenSize) }),
+    ...(isScaled && { scale: 1 / Math.sqrt(hiddenSize) }),
+    ...(softcap !== undefined && { softcap }),
+  };
+}
+
+function headProjection(source: Source, vocabSize: number, hiddenSize: number): ProjectionSpec {
   const { format, prefix, tensors } = source;
   // Beside a model of other inputs the head stands where the text model does.
   const outer = prefix.replace(/(^|\.)[^.]+\.$/, '$1');
@@ -137,32 +149,18 @@ export function eosOf(config: Fields): number[] {
   return all.filter((id): id is number => Number.isSafeInteger(id));
 }
 
-function layerOf(source: Source, module: AttentionModule): LayerSpec {
-  const { format, config } = source;
-  const { layer } = module;
-  const norm = (place: NormPlace) => {
-    const name = format.norms[place];
-    return normOf(source, name === undefined ? undefined : source.prefix + inLayer(name, layer));
-  };
-  const { afterAttention, afterMlp } = format.norms;
-  return {
-    attentionNorm: norm('attention'),
-    attention: attentionOf(source, module),
-    ...(afterAttention !== undefined && { afterAttention: norm('afterAttention') }),
-    mlpNorm: norm('mlp'),
-    mlp: mlpOf(source, layer),
-    ...(afterMlp !== undefined && { afterMlp: norm('afterMlp') }),
-    parallel: format.parallel?.(config) ?? false,
-  };
-}
-
 /** Buffers that older versions of a family's code saved beside the weights. */
 const BUFFER = /(^|\.)(rotary_emb\.inv_freq|attn\.(bias|masked_bias)|attention\.(bias|masked_bias))$/;
 
 /** A tensor of the text model that nothing reads means that it computes something else. */
-function checkLeftOver({ tensors, used, prefix, where, format }: Source): void {
+function checkLeftOver({ tensors, used, prefix, where, format: { head, unread } }: Source): void {
   const left = [...tensors.keys()].filter(
-    (name) => name.startsWith(prefix) && !used.has(name) && !BUFFER.test(name) && !name.endsWith(format.head),
+    (name) =>
+      name.startsWith(prefix) &&
+      !used.has(name) &&
+      !BUFFER.test(name) &&
+      !name.endsWith(head) &&
+      unread?.test(name.slice(prefix.length)) !== true,
   );
   if (left.length === 0) return;
   const some = left.slice(0, 4).map(quote).join(', ');

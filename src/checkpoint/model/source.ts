@@ -20,6 +20,8 @@ export interface Source {
   /** In front of the names of layers. */
   readonly prefix: string;
   readonly where: string;
+  /** Whether this is the part of a model whose tokens see those behind them. */
+  readonly isEncoder: boolean;
   /** Names of tensors that the model uses. */
   readonly used: Set<string>;
 }

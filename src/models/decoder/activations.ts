@@ -1,8 +1,9 @@
 // activations.ts: the buffers that a model's layers hand their rows through.
 import type { BufferRange, CreateBuffer } from '../../device/buffers.ts';
 import { MAX_TILE, paddedWidth } from '../../kernels/model/weightsLib.ts';
+import { crossLayers, crossQueryStride } from './crossLayers.ts';
 import { paddedHeadDim } from './headDims.ts';
-import type { ModelSpec } from './spec.ts';
+import type { AttentionSpec, LayerSpec, ModelSpec } from './spec.ts';
 
 /** Rows of a buffer are as many as a product's workgroup may read. */
 const ROW_MULTIPLE = 8;
@@ -13,6 +14,8 @@ export interface PassSizes {
   readonly rows: number;
   /** Rows of logits at most. */
   readonly logitRows: number;
+  /** Tokens of a pass through the encoder at most; 0 without one. */
+  readonly sourceRows: number;
 }
 
 /** Elements from a row to the next, in each of the buffers. */
@@ -45,33 +48,45 @@ export interface Activations extends PassSizes {
 }
 
 /** Elements of a row in each buffer: the most of all layers. */
-export function stridesOf({ hiddenSize, vocabSize, layers }: ModelSpec): Strides {
-  const most = (of: (layer: ModelSpec['layers'][number]) => number) =>
-    layers.reduce((size, layer) => Math.max(size, of(layer)), 0);
-  const head = ({ attention }: ModelSpec['layers'][number]) => paddedHeadDim(attention.headDim);
+export function stridesOf(spec: ModelSpec): Strides {
+  const { hiddenSize, vocabSize } = spec;
+  const attention = attentionOf(spec);
+  const wide = ({ headDim }: AttentionSpec) => paddedHeadDim(headDim);
   return {
     x: paddedWidth(hiddenSize),
-    kv: most((layer) => {
-      // Behind k and v there is room for the rest of the last tile, which begins with queries or keys.
-      const { numQHeads, numKvHeads } = layer.attention;
-      const all = (numQHeads + 2 * numKvHeads) * head(layer);
-      return Math.ceil(all / MAX_TILE) * MAX_TILE - numQHeads * head(layer);
-    }),
-    o: most((layer) => paddedWidth(layer.attention.numQHeads * head(layer))),
-    hidden: most(({ mlp }) => paddedWidth(mlp.up.outputs)),
+    kv: Math.max(
+      ...attention.map((each) => {
+        // Behind k and v there is room for the rest of the last tile, which begins with queries or keys.
+        const all = (each.numQHeads + 2 * each.numKvHeads) * wide(each);
+        return Math.ceil(all / MAX_TILE) * MAX_TILE - each.numQHeads * wide(each);
+      }),
+      ...crossLayers(spec).map((each) => paddedWidth(2 * each.attention.numKvHeads * wide(each.attention))),
+    ),
+    o: Math.max(...attention.map((each) => paddedWidth(each.numQHeads * wide(each)))),
+    hidden: Math.max(...layersOf(spec).map(({ mlp }) => paddedWidth(mlp.up.outputs))),
     logits: Math.ceil(vocabSize / MAX_TILE) * MAX_TILE,
   };
 }
 
-/** Bytes of each buffer. */
+/** Layers of the encoder and of the decoder. */
+export function layersOf({ encoder, layers }: ModelSpec): readonly LayerSpec[] {
+  return encoder ? [...encoder.layers, ...layers] : layers;
+}
+
+function attentionOf(spec: ModelSpec): AttentionSpec[] {
+  return [...layersOf(spec), ...crossLayers(spec)].map(({ attention }) => attention);
+}
+
+/** Bytes of each buffer. Encoder and decoder take turns with them. */
 export function activationBytes(
   spec: ModelSpec,
-  { rows, logitRows }: PassSizes,
+  { rows: decoderRows, logitRows, sourceRows }: PassSizes,
 ): Record<Exclude<keyof Activations, 'strides' | keyof PassSizes>, number> {
   const strides = stridesOf(spec);
-  const q = spec.layers.reduce(
-    (size, { attention }) => Math.max(size, attention.numQHeads * paddedHeadDim(attention.headDim)),
-    0,
+  const rows = Math.max(decoderRows, sourceRows);
+  const q = Math.max(
+    ...layersOf(spec).map(({ attention }) => attention.numQHeads * paddedHeadDim(attention.headDim)),
+    ...crossLayers(spec).map(({ attention }) => crossQueryStride(attention)),
   );
   const of = (count: number, stride: number) => Math.ceil(count / ROW_MULTIPLE) * ROW_MULTIPLE * stride * 4;
   return {
@@ -97,4 +112,11 @@ export function createActivations(spec: ModelSpec, sizes: PassSizes, create: Cre
     Object.entries(bytes).map(([name, size]) => [name, { buffer: create(name, size), offset: 0, size }]),
   ) as Record<keyof typeof bytes, BufferRange>;
   return { ...sizes, strides: stridesOf(spec), ...ranges };
+}
+
+/** Where a product leaves new rows of K and V for an append: position by position, the heads of V behind those of K. */
+export function kvRows({ numKvHeads, headDim }: AttentionSpec, { kv, strides }: Activations) {
+  const head = paddedHeadDim(headDim);
+  const layout = { head, position: strides.kv };
+  return { k: kv, v: kv, kRows: { layout }, vRows: { layout, offset: numKvHeads * head } };
 }

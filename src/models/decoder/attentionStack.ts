@@ -2,74 +2,41 @@
 import type { BoundAppend } from '../../cache/boundAppend.ts';
 import { createKvCache } from '../../cache/createKvCache.ts';
 import type { KvCache } from '../../cache/kvCache.ts';
-import type { CacheOptions } from '../../cache/layout.ts';
 import { createRope, type Rope } from '../../cache/rope.ts';
-import { createDecoder, type Decoder } from '../../decode/decoder.ts';
-import type { DecodeStep } from '../../decode/decodeStep.ts';
 import type { DecodePlan } from '../../decode/plan.ts';
 import type { GqaDevice } from '../../device/gqaDevice.ts';
-import type { KvType } from '../../numbers/elements.ts';
-import type { Activations } from './activations.ts';
+import { kvRows, type Activations } from './activations.ts';
+import { AttentionSteps, type StepKind } from './attentionSteps.ts';
+import { cacheOptionsOf, type CacheSizes } from './cacheSizes.ts';
+import { CrossAttention } from './crossAttention.ts';
 import { paddedHeadDim } from './headDims.ts';
 import type { LoadedLayer } from './loadedWeights.ts';
 import type { AttentionSpec, ModelSpec } from './spec.ts';
 
-/** Sizes of caches. */
-export interface CacheSizes {
-  readonly batch: number;
-  readonly capacity: number;
-  readonly kType: KvType;
-  readonly vType: KvType;
-}
-
-/** The cache that a model's layers take, heads padded. */
-export function cacheOptionsOf({ layers }: ModelSpec, sizes: CacheSizes): CacheOptions {
-  const shapes = layers.map(({ attention }) => ({
-    numKvHeads: attention.numKvHeads,
-    headDim: paddedHeadDim(attention.headDim),
-  }));
-  return { ...sizes, ...shapes[0]!, layers: shapes };
-}
-
-/** Layers whose attention is computed alike. */
-interface Alike {
-  readonly attention: AttentionSpec;
-  readonly layers: number[];
-}
-
-/** Decoders of layers that are alike: of one position, and of chunks. */
-interface Pair {
-  readonly smScale: number;
-  readonly one: Decoder;
-  readonly chunk: Decoder;
-}
-
 /** Plans of a pass, of each kind of layers. */
-export type Plans = readonly DecodePlan[];
-
-/** Which of a pair's decoders. */
-export type StepKind = 'one' | 'chunk';
+export interface Plans {
+  readonly own: readonly DecodePlan[];
+  /** Of cross-attention, where there is any. */
+  readonly cross?: readonly DecodePlan[];
+}
 
 /** Attention of all layers. */
 export class AttentionStack {
   readonly cache: KvCache;
-  readonly #pairs: readonly Pair[];
-  readonly #pairOf: readonly number[];
+  readonly cross: CrossAttention | undefined;
   readonly #appends: readonly BoundAppend[];
-  readonly #steps: Readonly<Record<StepKind, readonly DecodeStep[]>>;
+  readonly #steps: AttentionSteps;
   readonly #owned: readonly { destroy(): void }[];
 
   private constructor(
     cache: KvCache,
-    pairs: readonly Pair[],
-    pairOf: readonly number[],
+    cross: CrossAttention | undefined,
     appends: readonly BoundAppend[],
-    steps: Readonly<Record<StepKind, readonly DecodeStep[]>>,
+    steps: AttentionSteps,
     owned: readonly { destroy(): void }[],
   ) {
     this.cache = cache;
-    this.#pairs = pairs;
-    this.#pairOf = pairOf;
+    this.cross = cross;
     this.#appends = appends;
     this.#steps = steps;
     this.#owned = owned;
@@ -82,6 +49,7 @@ export class AttentionStack {
     weights: readonly LoadedLayer[],
     activations: Activations,
     sizes: CacheSizes,
+    sourceCapacity: number,
   ): Promise<AttentionStack> {
     const owned: { destroy(): void }[] = [];
     const own = <T extends { destroy(): void }>(made: T): T => {
@@ -89,7 +57,7 @@ export class AttentionStack {
       return made;
     };
     try {
-      const cache = own(await createKvCache(device, cacheOptionsOf(spec, sizes)));
+      const cache = own(await createKvCache(device, cacheOptionsOf(spec.layers, sizes)));
       const ropes = new Map<string, Rope>();
       const appends: BoundAppend[] = [];
       for (const [layer, { attention }] of spec.layers.entries()) {
@@ -104,26 +72,22 @@ export class AttentionStack {
           ),
         );
       }
-      const alike = groupsOf(spec);
-      const pairs: Pair[] = [];
-      const pairOf: number[] = [];
-      const steps = { one: [] as DecodeStep[], chunk: [] as DecodeStep[] };
-      for (const { attention, layers } of alike) {
-        const options = decoderOptions(cache, layers[0]!, attention, activations);
-        const one = own(await createDecoder(device, { ...options, qLen: 1 }));
-        const chunk = own(
-          await createDecoder(device, { ...options, qLen: mostNew(activations.rows, sizes.capacity) }),
-        );
-        const args = layers.map((layer) => ({ layer, q: activations.q, o: activations.o }));
-        const [ofOne, ofChunk] = await Promise.all([one.bindLayers(args), chunk.bindLayers(args)]);
-        for (const [i, layer] of layers.entries()) {
-          pairOf[layer] = pairs.length;
-          steps.one[layer] = ofOne[i]!;
-          steps.chunk[layer] = ofChunk[i]!;
-        }
-        pairs.push({ smScale: attention.scale, one, chunk });
-      }
-      return new AttentionStack(cache, pairs, pairOf, appends, steps, owned);
+      const layers = spec.layers.map(({ attention }, layer) => ({
+        attention,
+        layer,
+        relativeBias: weights[layer]!.relativeBias,
+      }));
+      const steps = own(
+        await AttentionSteps.create(device, cache, layers, activations, {
+          causal: true,
+          positions: { one: 1, chunk: Math.min(activations.rows, sizes.capacity) },
+          qStride: ({ numQHeads, headDim }) => numQHeads * paddedHeadDim(headDim),
+        }),
+      );
+      const cross =
+        spec.encoder &&
+        own(await CrossAttention.create(device, spec, activations, { ...sizes, capacity: sourceCapacity }));
+      return new AttentionStack(cache, cross, appends, steps, owned);
     } catch (error) {
       for (const each of owned) each.destroy();
       throw error;
@@ -132,7 +96,8 @@ export class AttentionStack {
 
   /** Plans a pass: so many new tokens of each sequence, [B], over what it will hold with them. */
   plan(kind: StepKind, kvLens: readonly number[], qLens: readonly number[]): Plans {
-    return this.#pairs.map((pair) => pair[kind].plan({ kvLens, qLens, smScale: pair.smScale }));
+    const own = this.#steps.plan(kind, kvLens, qLens);
+    return this.cross ? { own, cross: this.cross.plan(kind, qLens) } : { own };
   }
 
   /** Records a layer's append and attention. */
@@ -140,11 +105,16 @@ export class AttentionStack {
     pass: GPUComputePassEncoder,
     layer: number,
     kind: StepKind,
-    plans: Plans,
+    { own }: Plans,
     counts: readonly number[],
   ): void {
     this.#appends[layer]!.record(pass, { numTokens: counts });
-    this.#steps[kind][layer]!.record(pass, plans[this.#pairOf[layer]!]!);
+    this.#steps.record(pass, layer, kind, own);
+  }
+
+  /** Records a layer's cross-attention. */
+  recordCross(pass: GPUComputePassEncoder, layer: number, kind: StepKind, { cross }: Plans): void {
+    this.cross!.record(pass, layer, kind, cross!);
   }
 
   destroy(): void {
@@ -160,29 +130,22 @@ function ropeOptions({ rope, headDim }: AttentionSpec, positions: number) {
   return { rotaryDim: headDim, ...rope, headDim: paddedHeadDim(headDim), positions };
 }
 
-/** New tokens of one sequence at most in a pass, which has so many rows for all. */
-function mostNew(rows: number, capacity: number): number {
-  return Math.min(rows, capacity);
-}
-
 function appendArgs(
   layer: number,
   attention: AttentionSpec,
   rope: Rope | undefined,
   { qkNorm }: LoadedLayer,
-  { q, kv, rows, strides }: Activations,
+  activations: Activations,
   capacity: number,
 ) {
+  const { q, rows } = activations;
   const head = paddedHeadDim(attention.headDim);
-  const ofKv = { head, position: strides.kv };
   const isTurned = rope !== undefined || qkNorm !== undefined;
   return {
     layer,
-    k: kv,
-    v: kv,
-    kRows: { layout: ofKv },
-    vRows: { layout: ofKv, offset: attention.numKvHeads * head },
-    numTokens: mostNew(rows, capacity),
+    ...kvRows(attention, activations),
+    // Of one sequence; a pass has several.
+    numTokens: Math.min(rows, capacity),
     ...(rope && { rope }),
     ...(qkNorm && { qkNorm }),
     ...(isTurned && {
@@ -191,33 +154,4 @@ function appendArgs(
       numQHeads: attention.numQHeads,
     }),
   };
-}
-
-function decoderOptions(
-  cache: KvCache,
-  layer: number,
-  { numQHeads, headDim, window, softcap }: AttentionSpec,
-  { strides }: Activations,
-) {
-  const head = paddedHeadDim(headDim);
-  return {
-    cache,
-    layer,
-    numQHeads,
-    features: { ...(window !== undefined && { window }), ...(softcap !== undefined && { softcap }) },
-    q: { layout: { head, position: numQHeads * head } },
-    o: { layout: { head, position: strides.o } },
-  };
-}
-
-function groupsOf({ layers }: ModelSpec): Alike[] {
-  const groups = new Map<string, Alike>();
-  for (const [layer, { attention }] of layers.entries()) {
-    const { numQHeads, numKvHeads, headDim, window, softcap, scale } = attention;
-    const key = JSON.stringify([numQHeads, numKvHeads, headDim, window, softcap, scale]);
-    const group = groups.get(key) ?? { attention, layers: [] };
-    group.layers.push(layer);
-    groups.set(key, group);
-  }
-  return [...groups.values()];
 }

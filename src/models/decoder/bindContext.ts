@@ -7,8 +7,10 @@ import { modelStepWords } from '../../kernels/model/modelStep.ts';
 import { gatherRows } from '../../kernels/model/rows.ts';
 import { rowInvocations, sample, tokenLoss } from '../../kernels/model/tokens.ts';
 import { productVariants } from '../../kernels/model/variants.ts';
-import { createActivations, type Activations } from './activations.ts';
-import { AttentionStack, type CacheSizes } from './attentionStack.ts';
+import { createActivations, type Activations, type PassSizes } from './activations.ts';
+import { AttentionStack } from './attentionStack.ts';
+import type { CheckedContext } from './contextArgs.ts';
+import { BoundEncoder } from './encoder.ts';
 import type { LoadedWeights } from './loadedWeights.ts';
 import type { BoundProduct } from './matrix.ts';
 import { bindHead, Passes, type PassParts } from './passes.ts';
@@ -31,6 +33,7 @@ export interface BoundContext {
   readonly activations: Activations;
   readonly attention: AttentionStack;
   readonly step: StepRing;
+  readonly encoder: BoundEncoder | undefined;
   /** Passes of a token for each sequence, and of chunks. */
   readonly one: Passes;
   readonly chunk: Passes;
@@ -45,15 +48,17 @@ export interface BoundContext {
   readonly buffers: readonly GPUBuffer[];
 }
 
+/** Numbers of rows that a pass places at most. */
+export function mostNumbers({ rows, logitRows, sourceRows }: PassSizes): number {
+  return Math.max(rows, 2 * logitRows, sourceRows);
+}
+
 /** Allocates and binds. All that was made is destroyed when something fails. */
-export async function bindContext(
-  model: ContextModel,
-  caches: CacheSizes,
-  chunk: number | undefined,
-): Promise<BoundContext> {
+export async function bindContext(model: ContextModel, options: CheckedContext): Promise<BoundContext> {
   const { device, spec } = model;
+  const { chunk: _, sourceCapacity, ...caches } = options;
   const { batch } = caches;
-  const sizes = passSizes(spec, { ...caches, chunk }, device.facts);
+  const sizes = passSizes(spec, options, device.facts);
   const buffers: GPUBuffer[] = [];
   const keep = (buffer: GPUBuffer) => buffers.push(buffer);
   const owned: { destroy(): void }[] = [];
@@ -69,16 +74,29 @@ export async function bindContext(
     });
     const { activations } = made;
     const results = { buffer: made.results, offset: 0, size: made.results.size };
-    const attention = await AttentionStack.create(device, spec, model.weights.layers, activations, caches);
-    owned.push(attention);
-    const step = new StepRing(
+    const attention = await AttentionStack.create(
       device,
-      'model step',
-      modelStepWords(Math.max(sizes.rows, 2 * sizes.logitRows)),
+      spec,
+      model.weights.layers,
+      activations,
+      caches,
+      sourceCapacity,
     );
+    owned.push(attention);
+    const step = new StepRing(device, 'model step', modelStepWords(mostNumbers(sizes)));
     owned.push(step);
     const parts: PassParts = { device, spec, weights: model.weights, activations, step, keep };
     const variants = productVariants(device.facts, batch);
+    const encoder =
+      spec.encoder &&
+      (await BoundEncoder.create(
+        parts,
+        spec.encoder,
+        attention.cross!,
+        { batch, sourceCapacity },
+        variants.chunk,
+      ));
+    if (encoder) owned.push(encoder);
     const logits = { vocab: spec.vocabSize, stride: activations.strides.logits };
     const invocations = rowInvocations(device.facts);
     const get = device.pipelines.get.bind(device.pipelines);
@@ -99,6 +117,7 @@ export async function bindContext(
       activations,
       attention,
       step,
+      encoder,
       one,
       chunk: chunks,
       headOfX,

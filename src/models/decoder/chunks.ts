@@ -47,3 +47,23 @@ export function* cutIntoPasses(
     yield { rows: ids.length, counts, ids, positions, sequences, lastRows, lastOf };
   }
 }
+
+/** Puts whole sources, [B] lists, into passes of at most so many rows. */
+export function* wholeInPasses(
+  sources: readonly (readonly number[])[],
+  most: number,
+): Generator<Pick<PassRows, 'rows' | 'counts' | 'ids' | 'positions'>> {
+  let next = 0;
+  while (next < sources.length) {
+    const counts = sources.map(() => 0);
+    const ids: number[] = [];
+    const positions: number[] = [];
+    do {
+      const source = sources[next]!;
+      counts[next++] = source.length;
+      ids.push(...source);
+      positions.push(...source.keys());
+    } while (next < sources.length && ids.length + sources[next]!.length <= most);
+    yield { rows: ids.length, counts, ids, positions };
+  }
+}

@@ -3,7 +3,7 @@ import type { KvCache } from '../../cache/kvCache.ts';
 import { GqaError } from '../../device/errors.ts';
 import { checkFunction, checkWhole } from '../../device/options.ts';
 import { bindContext, type ContextModel } from './bindContext.ts';
-import { checkContext, checkTexts, type ContextOptions } from './contextArgs.ts';
+import { checkContext, checkSources, checkTexts, type ContextOptions } from './contextArgs.ts';
 import { ContextCore } from './contextCore.ts';
 import { generate, type GenerateOptions } from './generate.ts';
 import { measureText, type Perplexity, type PerplexityOptions } from './perplexity.ts';
@@ -16,7 +16,8 @@ export interface LogitRow {
 }
 
 /**
- * A model's texts: B sequences side by side, each of which holds the tokens that it was given. Every call but `generate` throws
+ * A model's texts: B sequences side by side, each of which holds the tokens that it was given. Those of a model with an encoder are
+ * targets: they need sources (`encode`) and begin with `spec.encoder.startToken`. Every call but `generate` throws
  * ShapeError for tokens outside of the vocabulary, for more than there is room for, and for a list that is not one of B.
  * One call after the other: what is called while another runs throws a GqaError.
  */
@@ -24,6 +25,8 @@ export class ModelContext {
   readonly batch: number;
   /** Tokens that each sequence may come to. */
   readonly capacity: number;
+  /** Tokens that each source may have; 0 for a model without an encoder. */
+  readonly sourceCapacity: number;
   readonly #core: ContextCore;
   #running: string | undefined;
 
@@ -31,6 +34,7 @@ export class ModelContext {
   constructor(core: ContextCore) {
     this.batch = core.batch;
     this.capacity = core.capacity;
+    this.sourceCapacity = core.sources?.capacity ?? 0;
     this.#core = core;
   }
 
@@ -42,6 +46,28 @@ export class ModelContext {
   /** Tokens that each sequence holds, [B]. */
   get lengths(): number[] {
     return this.#core.lengths;
+  }
+
+  /** Tokens of each sequence's source, [B]: zeros before `encode` and without an encoder. */
+  get sourceLengths(): number[] {
+    return this.#core.sources?.lengths ?? this.lengths.map(() => 0);
+  }
+
+  /**
+   * Reads a source for each sequence, [B] lists of 1 to `sourceCapacity` tokens, in place of those before, and forgets what the sequences
+   * hold. Of encoder-decoder models only, which need it before all else: throws GqaError for others.
+   */
+  async encode(sources: readonly (readonly number[])[]): Promise<void> {
+    this.#core.assertUsable();
+    const { sources: own, model, vocabSize } = this.#core;
+    if (!own) {
+      throw new GqaError(
+        'usage',
+        `encode: expected a model with an encoder, got one of type ${model.spec.type}`,
+      );
+    }
+    checkSources(sources, this.batch, { capacity: own.capacity, vocabSize });
+    await this.#alone('encode', () => own.encode(sources));
   }
 
   /** Takes tokens of each sequence, [B] lists, which may be empty. */
@@ -85,14 +111,17 @@ export class ModelContext {
     }
   }
 
-  /** How well the model tells a text. Forgets what the sequences hold; as many windows as there are go through at once. */
+  /**
+   * How well the model tells a text. Throws GqaError for a model with an encoder, which tells no text without a source: `losses` are those of
+   * targets. Forgets what the sequences hold; as many windows as there are go through at once.
+   */
   perplexity(tokens: readonly number[], options: PerplexityOptions = {}): Promise<Perplexity> {
     return this.#alone('perplexity', () => measureText(this.#core, tokens, options));
   }
 
-  /** Makes sequence `to` a copy of `from`, whatever it held. */
+  /** Makes sequence `to` a copy of `from`, source included, whatever it held. */
   fork(from: number, to: number): Promise<void> {
-    return this.#alone('fork', () => this.#core.cache.fork(from, to));
+    return this.#alone('fork', () => this.#core.fork(from, to));
   }
 
   /** Forgets tokens from the end of a sequence: it holds the first `length` ones then. */
@@ -113,6 +142,7 @@ export class ModelContext {
 
   #check(where: string, tokens: readonly (readonly number[])[]): void {
     this.#core.assertUsable();
+    this.#core.sources?.assertRead(where);
     checkTexts(where, tokens, this.lengths, this.#core);
   }
 
@@ -141,7 +171,7 @@ export class ModelContext {
 
 /** Allocates and binds a context. Throws ShapeError for bad options, LimitExceededError and GpuError for want of room. */
 export async function createContext(model: ContextModel, options: ContextOptions): Promise<ModelContext> {
-  const { chunk, ...caches } = checkContext(options, model.spec);
-  const bound = await bindContext(model, caches, chunk);
-  return new ModelContext(new ContextCore(model, caches.batch, caches.capacity, bound));
+  const checked = checkContext(options, model.spec);
+  const bound = await bindContext(model, checked);
+  return new ModelContext(new ContextCore(model, checked.batch, checked.capacity, bound));
 }

@@ -3,7 +3,7 @@ import { ShapeError } from '../../device/errors.ts';
 import { checkOneOf, checkOptions, checkWhole, describe, type Known } from '../../device/options.ts';
 import { MAX_BATCH } from '../../kernels/shape.ts';
 import { KV_TYPES, type KvType } from '../../numbers/elements.ts';
-import type { CacheSizes } from './attentionStack.ts';
+import type { CacheSizes } from './cacheSizes.ts';
 import type { ModelSpec } from './spec.ts';
 
 /** What a context has room for. */
@@ -12,6 +12,8 @@ export interface ContextOptions {
   readonly batch?: number;
   /** Tokens that each may come to. */
   readonly capacity: number;
+  /** Tokens that each source of an encoder-decoder model may have, 1 to 16384; refused for others. Default: the capacity. */
+  readonly sourceCapacity?: number;
   /** Element type of K. Default f16. */
   readonly kType?: KvType;
   /** Element type of V. Default that of K. */
@@ -23,6 +25,7 @@ export interface ContextOptions {
 export const CONTEXT_OPTIONS = {
   batch: true,
   capacity: true,
+  sourceCapacity: true,
   kType: true,
   vType: true,
   chunk: true,
@@ -31,25 +34,42 @@ export const CONTEXT_OPTIONS = {
 /** Most tokens of a pass. */
 const MAX_CHUNK = 4096;
 
+/** Most tokens of a source: all of them go through the encoder at once. */
+const MAX_SOURCE = 16384;
+
+/** A context's options, nothing left out. */
+export interface CheckedContext extends CacheSizes {
+  /** 0 without an encoder. */
+  readonly sourceCapacity: number;
+  readonly chunk: number | undefined;
+}
+
 /** Fills in what was left out. Throws ShapeError naming the option, what it must be and what was given. */
 export function checkContext(
   options: ContextOptions,
-  { embedding }: ModelSpec,
-): CacheSizes & { readonly chunk: number | undefined } {
+  { embedding, encoder, type }: ModelSpec,
+): CheckedContext {
   checkOptions('context', options, CONTEXT_OPTIONS);
   const { batch = 1, capacity, kType = 'f16', vType = kType, chunk } = options;
+  const { sourceCapacity = encoder ? capacity : 0 } = options;
   checkWhole('context: batch', batch, 1, MAX_BATCH);
   checkWhole('context: capacity', capacity, 1, 2 ** 24);
   checkOneOf('context: kType', kType, KV_TYPES);
   checkOneOf('context: vType', vType, KV_TYPES);
   if (chunk !== undefined) checkWhole('context: chunk', chunk, 1, MAX_CHUNK);
+  if (encoder) checkWhole('context: sourceCapacity', sourceCapacity, 1, MAX_SOURCE);
+  else if (options.sourceCapacity !== undefined) {
+    throw new ShapeError(
+      `context: sourceCapacity: expected none, for a model of type ${type} has no encoder`,
+    );
+  }
   const learned = embedding.positions?.count;
   if (learned !== undefined && capacity > learned) {
     throw new ShapeError(
       `context: capacity: expected at most the ${learned} positions that the model has learned, got ${capacity}`,
     );
   }
-  return { batch, capacity, kType, vType, chunk };
+  return { batch, capacity, sourceCapacity, kType, vType, chunk };
 }
 
 /** Throws ShapeError unless these are a list of tokens for each sequence, for which there is room behind `lengths`. */
@@ -74,6 +94,23 @@ export function checkTexts(
       `${where}: sequence ${b}: expected at most ${room} tokens, which the capacity of ${capacity} leaves, got ${list.length}`,
     );
   }
+}
+
+/** Throws ShapeError unless these are a source for each sequence, none of them empty or too long. */
+export function checkSources(
+  sources: readonly (readonly number[])[],
+  batch: number,
+  sizes: { readonly capacity: number; readonly vocabSize: number },
+): void {
+  checkTexts(
+    'encode',
+    sources,
+    Array.from({ length: batch }, () => 0),
+    sizes,
+  );
+  const empty = sources.findIndex((source) => source.length === 0);
+  if (empty >= 0)
+    throw new ShapeError(`encode: sequence ${empty}: expected a source of at least one token, got none`);
 }
 
 /** Throws ShapeError unless a token is one of the vocabulary. */

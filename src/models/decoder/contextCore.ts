@@ -7,15 +7,18 @@ import { dispatch, type BoundKernel } from '../../device/record.ts';
 import { submitted } from '../../device/scopes.ts';
 import { modelStepWords, setModelStep, type Sampling } from '../../kernels/model/modelStep.ts';
 import { gatherGrid } from '../../kernels/model/rows.ts';
-import { MOST_SLOTS, type BoundContext, type ContextModel } from './bindContext.ts';
+import { MOST_SLOTS, mostNumbers, type BoundContext, type ContextModel } from './bindContext.ts';
 import { WHOLE_STEP, type StepPart } from './passes.ts';
 import { cutIntoPasses, type PassRows } from './chunks.ts';
+import { Sources } from './sources.ts';
 
 /** Caches and buffers for a model's texts. */
 export class ContextCore {
   readonly model: ContextModel;
   readonly batch: number;
   readonly capacity: number;
+  /** Undefined without an encoder. */
+  readonly sources: Sources | undefined;
   readonly #bound: BoundContext;
   readonly #words: Uint32Array<ArrayBuffer>;
   /** A token of each sequence. */
@@ -28,8 +31,8 @@ export class ContextCore {
     this.capacity = capacity;
     this.#bound = bound;
     this.#ones = Array.from({ length: batch }, () => 1);
-    const { rows, logitRows } = bound.activations;
-    this.#words = new Uint32Array(modelStepWords(Math.max(rows, 2 * logitRows)));
+    this.sources = bound.encoder && new Sources(model.device, bound, bound.encoder);
+    this.#words = new Uint32Array(modelStepWords(mostNumbers(bound.activations)));
   }
 
   /** The cache of all layers. */
@@ -49,6 +52,12 @@ export class ContextCore {
   /** Rows of logits that are computed at once. */
   get logitRows(): number {
     return this.#bound.activations.logitRows;
+  }
+
+  /** Makes sequence `to` a copy of `from`, its source too. */
+  async fork(from: number, to: number): Promise<void> {
+    await this.sources?.cache.fork(from, to);
+    await this.cache.fork(from, to);
   }
 
   /** Takes tokens of each sequence, [B] lists, and leaves the hidden state of each one's last behind. */
@@ -178,6 +187,7 @@ export class ContextCore {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    this.#bound.encoder?.destroy();
     this.#bound.attention.destroy();
     this.#bound.step.destroy();
     for (const buffer of this.#bound.buffers) buffer.destroy();

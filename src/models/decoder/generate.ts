@@ -103,6 +103,7 @@ function checkGenerate(
   options: GenerateOptions,
 ): Checked {
   context.assertUsable();
+  context.sources?.assertRead('generate');
   checkOptions('generate', options, GENERATE_OPTIONS);
   const { maxTokens, temperature = 0, topK = 0, topP = 1, seed = DEFAULT_SEED, stepsPerRead = 8 } = options;
   const { stop = context.model.spec.eos } = options;

@@ -17,6 +17,8 @@ export async function loadWeights(
   const table = await loader.table();
   const positions = embedding.positions && (await loader.positions(embedding.positions));
   const embeddingNorm = embedding.norm && (await loader.norm(embedding.norm));
+  const encoder: LoadedLayer[] = [];
+  for (const layer of spec.encoder?.layers ?? []) encoder.push(await loader.layer(layer));
   const layers: LoadedLayer[] = [];
   for (const layer of spec.layers) layers.push(await loader.layer(layer));
   const head = await loader.head(table);
@@ -24,6 +26,7 @@ export async function loadWeights(
     embedding: table,
     ...(positions && { positions }),
     ...(embeddingNorm && { embeddingNorm }),
+    encoder,
     layers,
     head,
     bytes: loader.bytes,

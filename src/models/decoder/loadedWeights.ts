@@ -26,9 +26,24 @@ export interface LoadedQkNorm {
   readonly eps: number;
 }
 
+/** Biases by distance, as `LayerFeatures.relativeBias` has them: f32 [Hq, 2 * farthest + 1]. */
+export interface LoadedRelativeBias {
+  readonly table: BufferRange;
+  readonly farthest: number;
+}
+
+/** Cross-attention: queries of the hidden states, K and V of the encoder's, behind its final norm. */
+export interface LoadedCross {
+  readonly q: LoadedProduct;
+  readonly kv: LoadedProduct;
+  readonly o: LoadedProduct;
+}
+
 export interface LoadedLayer {
   readonly qkv: LoadedProduct;
   readonly qkNorm?: LoadedQkNorm;
+  readonly relativeBias?: LoadedRelativeBias;
+  readonly cross?: LoadedCross;
   readonly o: LoadedProduct;
   readonly afterAttention?: LoadedNorm;
   readonly up: LoadedProduct;
@@ -40,6 +55,8 @@ export interface LoadedWeights {
   readonly embedding: Matrix;
   readonly positions?: BufferRange;
   readonly embeddingNorm?: LoadedNorm;
+  /** Layers of the encoder; none where there is none. */
+  readonly encoder: readonly LoadedLayer[];
   readonly layers: readonly LoadedLayer[];
   readonly head: LoadedProduct;
   readonly bytes: number;

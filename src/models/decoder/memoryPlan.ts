@@ -6,24 +6,30 @@ import { checkOneOf, checkOptions } from '../../device/options.ts';
 import { paddedWidth, type MatrixSizes, type WeightType } from '../../kernels/model/weightsLib.ts';
 import { tileOf } from '../../kernels/model/variants.ts';
 import { KV_TYPES } from '../../numbers/elements.ts';
-import { activationBytes } from './activations.ts';
-import { cacheOptionsOf, type CacheSizes } from './attentionStack.ts';
-import { checkContext, CONTEXT_OPTIONS, type ContextOptions } from './contextArgs.ts';
+import { activationBytes, layersOf } from './activations.ts';
+import { cacheOptionsOf, type CacheSizes } from './cacheSizes.ts';
+import { checkContext, CONTEXT_OPTIONS, type CheckedContext, type ContextOptions } from './contextArgs.ts';
+import { crossLayers } from './crossLayers.ts';
+import { encoderCacheOptions } from './encoderSizes.ts';
 import { paddedHeadDim } from './headDims.ts';
 import { cutTiles, matrixBytes } from './matrix.ts';
 import { passSizes } from './passSizes.ts';
 import { checkSource, type ModelSource } from './modelSource.ts';
 import { typeOfDtypes } from './packing.ts';
-import type { ModelSpec } from './spec.ts';
+import type { AttentionSpec, ModelSpec } from './spec.ts';
 
 /** Bytes on the device. Norms, biases and scratch memory of attention, which are small, are not among them. */
 export interface MemoryPlan {
   readonly weights: number;
+  /** Of the sequences and, with an encoder, of their sources. */
   readonly kv: number;
+  /** K and V of the encoder's layer that is being computed are among them. */
   readonly activations: number;
   readonly total: number;
   /** Bytes of K and V for each token of a sequence. */
   readonly kvPerToken: number;
+  /** The same for each token of a source; 0 without an encoder. */
+  readonly kvPerSourceToken: number;
 }
 
 /** A context, and how weights are to be stored. */
@@ -43,7 +49,7 @@ export function planMemory(source: ModelSource, options: MemoryOptions, facts: D
   const { weightType, ...ofContext } = options;
   if (weightType !== undefined) checkOneOf('planMemory: weightType', weightType, KV_TYPES);
   const { spec } = source;
-  const { chunk, ...caches } = checkContext(ofContext, spec);
+  const checked = checkContext(ofContext, spec);
   const most = Math.min(facts.maxBindingBytes, facts.maxBufferBytes);
   let weights = 0;
   const typeOf = (projections: Projections) =>
@@ -52,27 +58,56 @@ export function planMemory(source: ModelSource, options: MemoryOptions, facts: D
     cutTiles(name, sizes, most);
     weights += matrixBytes(sizes);
   }
-  const kv = kvBytes(spec, caches, facts);
-  const activations = Object.entries(activationBytes(spec, passSizes(spec, { ...caches, chunk }, facts)));
+  const { own, source: ofSource } = cachesOf(spec, checked, facts);
+  const kv = own.total + ofSource.total;
+  const activations = Object.entries(activationBytes(spec, passSizes(spec, checked, facts)));
   for (const [name, bytes] of activations) checkBufferBytes(facts, `model: ${name}`, bytes);
-  const ofActivations = activations.reduce((sum, [, bytes]) => sum + bytes, 0);
+  const ofActivations =
+    activations.reduce((sum, [, bytes]) => sum + bytes, 0) + encoderCacheBytes(spec, checked, facts);
   return {
     weights,
-    kv: kv.total,
+    kv,
     activations: ofActivations,
-    total: weights + kv.total + ofActivations,
-    kvPerToken: kv.perToken,
+    total: weights + kv + ofActivations,
+    kvPerToken: own.perToken,
+    kvPerSourceToken: ofSource.perToken,
   };
 }
 
-function kvBytes(
+interface CacheBytes {
+  readonly total: number;
+  readonly perToken: number;
+}
+
+function cachesOf(
   spec: ModelSpec,
+  { batch, capacity, kType, vType, sourceCapacity }: CheckedContext,
+  facts: DeviceFacts,
+): { own: CacheBytes; source: CacheBytes } {
+  const sizes = { batch, capacity, kType, vType };
+  return {
+    own: kvBytes(spec.layers, sizes, facts),
+    source: spec.encoder
+      ? kvBytes(crossLayers(spec), { ...sizes, capacity: sourceCapacity }, facts)
+      : { total: 0, perToken: 0 },
+  };
+}
+
+function encoderCacheBytes({ encoder }: ModelSpec, sizes: CheckedContext, facts: DeviceFacts): number {
+  if (!encoder) return 0;
+  const { perLayer, totalBytes } = cacheLayout(encoderCacheOptions(encoder, sizes));
+  checkBufferBytes(facts, "model: K of the encoder's layer", perLayer[0]!.kBytes);
+  return totalBytes;
+}
+
+function kvBytes(
+  layers: readonly { readonly attention: AttentionSpec }[],
   caches: CacheSizes,
   facts: DeviceFacts,
-): { total: number; perToken: number } {
-  const layout = cacheLayout(cacheOptionsOf(spec, caches));
+): CacheBytes {
+  const layout = cacheLayout(cacheOptionsOf(layers, caches));
   const fits = (sizes: CacheSizes) => {
-    for (const { kBytes, vBytes } of cacheLayout(cacheOptionsOf(spec, sizes)).perLayer) {
+    for (const { kBytes, vBytes } of cacheLayout(cacheOptionsOf(layers, sizes)).perLayer) {
       checkBufferBytes(facts, 'kv cache: K of one layer', kBytes);
       checkBufferBytes(facts, 'kv cache: V of one layer', vBytes);
     }
@@ -117,14 +152,27 @@ function* matricesOf(
     tile,
   });
   yield [embedding.tensor, sizes([embedding], inputs, vocabSize)];
-  for (const { attention, mlp } of spec.layers) {
-    const { q, k, v, o, numQHeads, numKvHeads, headDim } = attention;
+  for (const { attention, cross, mlp } of layersOf(spec)) {
     const { gate, up, down } = mlp;
-    const dim = paddedHeadDim(headDim);
-    yield [q.tensor, sizes([q, k, v], inputs, (numQHeads + 2 * numKvHeads) * dim)];
-    yield [o.tensor, sizes([o], paddedWidth(numQHeads * dim), hiddenSize)];
+    const { q, k, v } = attention;
+    const { q: qWidth, kv } = widthsOf(attention);
+    yield [q.tensor, sizes([q, k, v], inputs, qWidth + kv)];
+    yield [attention.o.tensor, sizes([attention.o], paddedWidth(qWidth), hiddenSize)];
+    if (cross) {
+      const { q: ofQ, k: ofK, v: ofV, o } = cross.attention;
+      const widths = widthsOf(cross.attention);
+      yield [ofQ.tensor, sizes([ofQ], inputs, widths.q)];
+      yield [ofK.tensor, sizes([ofK, ofV], inputs, widths.kv)];
+      yield [o.tensor, sizes([o], paddedWidth(widths.q), hiddenSize)];
+    }
     yield [up.tensor, sizes(gate ? [gate, up] : [up], inputs, up.outputs, gate ? 2 : 1)];
     yield [down.tensor, sizes([down], paddedWidth(up.outputs), hiddenSize)];
   }
   if (head.projection) yield [head.projection.tensor, sizes([head.projection], inputs, vocabSize)];
+}
+
+/** Outputs of the projections to queries, and to K and V together, heads padded. */
+function widthsOf({ numQHeads, numKvHeads, headDim }: AttentionSpec): { q: number; kv: number } {
+  const dim = paddedHeadDim(headDim);
+  return { q: numQHeads * dim, kv: 2 * numKvHeads * dim };
 }

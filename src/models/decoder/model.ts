@@ -1,4 +1,4 @@
-// model.ts: a decoder-only transformer whose weights are on a device.
+// model.ts: a transformer whose weights are on a device.
 import { DestroyedError } from '../../device/errors.ts';
 import { checkDevice, type GqaDevice } from '../../device/gqaDevice.ts';
 import { checkFunction, checkOneOf, checkOptions } from '../../device/options.ts';

@@ -16,13 +16,21 @@ export function passSizes(
   {
     batch,
     capacity,
+    sourceCapacity,
     chunk = CHUNK,
-  }: { readonly batch: number; readonly capacity: number; readonly chunk: number | undefined },
+  }: {
+    readonly batch: number;
+    readonly capacity: number;
+    readonly sourceCapacity: number;
+    readonly chunk: number | undefined;
+  },
   { maxBindingBytes }: Pick<DeviceFacts, 'maxBindingBytes'>,
 ): PassSizes {
   const rows = Math.max(batch, Math.min(chunk, batch * capacity));
   const fit = Math.floor(Math.min(LOGIT_BYTES, maxBindingBytes) / (stridesOf(spec).logits * 4));
   // Rows of a buffer come in eights.
   const logitRows = Math.max(batch, Math.min(rows, Math.max(8, Math.floor(fit / 8) * 8)));
-  return { rows, logitRows };
+  // A source goes through the encoder whole; several go together where a chunk has room for them.
+  const sourceRows = Math.max(sourceCapacity, Math.min(chunk, batch * sourceCapacity));
+  return { rows, logitRows, sourceRows };
 }

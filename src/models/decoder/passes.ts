@@ -6,11 +6,13 @@ import type { StepRing } from '../../device/ring.ts';
 import type { ProductForm, ProductVariant } from '../../kernels/model/product.ts';
 import { embed, embedGrid, embedNumbers, norm, normNumbers } from '../../kernels/model/rows.ts';
 import type { Activations } from './activations.ts';
-import type { AttentionStack, Plans, StepKind } from './attentionStack.ts';
+import type { Plans } from './attentionStack.ts';
+import type { StepKind } from './attentionSteps.ts';
+import { crossQueryStride } from './crossLayers.ts';
 import { paddedHeadDim } from './headDims.ts';
 import type { LoadedNorm, LoadedProduct, LoadedWeights } from './loadedWeights.ts';
 import { bindProduct, type BoundProduct } from './matrix.ts';
-import type { LayerSpec, ModelSpec } from './spec.ts';
+import type { CrossSpec, LayerSpec, ModelSpec } from './spec.ts';
 
 /** What passes are bound with. */
 export interface PassParts {
@@ -27,9 +29,23 @@ interface Recorded {
   record(pass: GPUComputePassEncoder, rows: number, stepOffset: number): void;
 }
 
+/** Attention of layers, as passes record it: a decoder's, or an encoder's, which has no cross-attention. */
+export interface LayerAttention {
+  record(
+    pass: GPUComputePassEncoder,
+    layer: number,
+    kind: StepKind,
+    plans: Plans,
+    counts: readonly number[],
+  ): void;
+  recordCross?(pass: GPUComputePassEncoder, layer: number, kind: StepKind, plans: Plans): void;
+}
+
 interface BoundLayer {
   readonly qkv: readonly Recorded[];
   readonly o: readonly Recorded[];
+  /** In front of cross-attention and behind; undefined without it. */
+  readonly cross: { readonly q: Recorded; readonly o: Recorded } | undefined;
   readonly up: readonly Recorded[];
   readonly down: readonly Recorded[];
   /** Whether `up` takes what `o` has not been added to yet. */
@@ -76,7 +92,7 @@ export class Passes {
   /** Records a pass, hidden states in `activations.x` at its end, or no more than some parts of it. */
   record(
     pass: GPUComputePassEncoder,
-    attention: AttentionStack,
+    attention: LayerAttention,
     plans: Plans,
     counts: readonly number[],
     rows: number,
@@ -86,12 +102,18 @@ export class Passes {
     const record = (part: StepPart, list: readonly Recorded[]) => {
       if (parts.has(part)) for (const each of list) each.record(pass, rows, stepOffset);
     };
+    const isAttended = parts.has('attention');
     record('embedding', this.#embed);
-    for (const [layer, { qkv, o, up, down, parallel }] of this.#layers.entries()) {
+    for (const [layer, { qkv, o, cross, up, down, parallel }] of this.#layers.entries()) {
       record('projections', qkv);
       if (parallel) record('mlp', up);
-      if (parts.has('attention')) attention.record(pass, layer, this.#kind, plans, counts);
+      if (isAttended) attention.record(pass, layer, this.#kind, plans, counts);
       record('projections', o);
+      if (cross) {
+        record('projections', [cross.q]);
+        if (isAttended) attention.recordCross!(pass, layer, this.#kind, plans);
+        record('projections', [cross.o]);
+      }
       if (!parallel) record('mlp', up);
       record('mlp', down);
     }
@@ -164,10 +186,28 @@ async function bindLayer(parts: PassParts, layer: number, variant: ProductVarian
     toResidual(o, activations.o, strides.o, afterAttention),
     toResidual(down, hidden, strides.hidden, afterMlp),
   ]);
-  return { qkv: [ofQkv], o: ofO, up: [ofUp], down: ofDown, parallel: each.parallel };
+  const cross = each.cross && (await bindCross(bind, parts, layer, each.cross));
+  return { qkv: [ofQkv], o: ofO, cross, up: [ofUp], down: ofDown, parallel: each.parallel };
 }
 
-interface ProductPlace {
+/** The products in front of and behind cross-attention. */
+async function bindCross(
+  bind: (product: LoadedProduct, to: ProductPlace) => Promise<BoundProduct>,
+  { weights, activations }: PassParts,
+  layer: number,
+  { attention }: CrossSpec,
+): Promise<{ q: Recorded; o: Recorded }> {
+  const { x, q, o, strides } = activations;
+  const cross = weights.layers[layer]!.cross!;
+  const [ofQ, ofO] = await Promise.all([
+    bind(cross.q, { x, inputStride: strides.x, y: q, stride: crossQueryStride(attention), writes: 'set' }),
+    bind(cross.o, { x: o, inputStride: strides.o, y: x, stride: strides.x, writes: 'added' }),
+  ]);
+  return { q: ofQ, o: ofO };
+}
+
+/** Where a product reads and writes. */
+export interface ProductPlace {
   readonly x: BufferRange;
   readonly inputStride: number;
   readonly y: BufferRange;
@@ -179,7 +219,8 @@ interface ProductPlace {
   readonly layer?: LayerSpec;
 }
 
-function bindTo(
+/** Binds a product of a layer. */
+export function bindTo(
   { device, spec, step, keep }: PassParts,
   { matrix, gains, bias, norm: normed }: LoadedProduct,
   variant: ProductVariant,
@@ -215,7 +256,7 @@ export function bindHead(
 ): Promise<BoundProduct> {
   const { device, spec, weights, activations, step, keep } = parts;
   const { matrix, gains, bias, norm: normed } = weights.head;
-  const { softcap } = spec.head;
+  const { softcap, scale = 1 } = spec.head;
   const { strides, logits } = activations;
   return bindProduct(
     device,
@@ -228,7 +269,7 @@ export function bindHead(
     },
     variant,
     { inputStride: strides.x, stride: strides.logits },
-    { width: spec.hiddenSize, eps: normed?.eps ?? 0, scale: 1, softcap: softcap ?? 0 },
+    { width: spec.hiddenSize, eps: normed?.eps ?? 0, scale, softcap: softcap ?? 0 },
     { x: from, y: logits, step, ...(gains && { gains }), ...(bias && { bias }) },
     keep,
   );

@@ -1,5 +1,5 @@
 // perplexity.ts: how well a model tells the tokens of a text.
-import { ShapeError } from '../../device/errors.ts';
+import { GqaError, ShapeError } from '../../device/errors.ts';
 import { checkFunction, checkOptions, checkWhole, describe, type Known } from '../../device/options.ts';
 import { checkToken } from './contextArgs.ts';
 import type { ContextCore } from './contextCore.ts';
@@ -45,6 +45,13 @@ export async function measureText(
   tokens: readonly number[],
   options: PerplexityOptions = {},
 ): Promise<Perplexity> {
+  const { encoder, type } = context.model.spec;
+  if (encoder) {
+    throw new GqaError(
+      'usage',
+      `perplexity: expected a decoder-only model, got one of type ${type}, whose decoder needs a source`,
+    );
+  }
   checkOptions('perplexity', options, PERPLEXITY_OPTIONS);
   const { window = context.capacity, onProgress } = options;
   const { stride = window } = options;

@@ -8,7 +8,7 @@ import type { AttentionSpec, ProjectionSpec } from './spec.ts';
 export type PaddedProjection = Pick<ProjectionSpec, 'tensor' | 'transposed' | 'bias' | 'outputs' | 'rowOf'>;
 
 /** A projection of heads, each padded, its halves swapped where it is turned the other way round: (b, a) turned is (a, b) turned back. */
-export function padded(
+function padded(
   projection: ProjectionSpec,
   heads: number,
   { headDim, turnsBack, rope }: AttentionSpec,
@@ -23,6 +23,16 @@ export function padded(
     return projection.rowOf(head * headDim + (turned && turnsBack ? swapped(d) : d));
   };
   return { ...projection, outputs: heads * width, rowOf };
+}
+
+/** The projections to the heads, each padded. */
+export function headParts(attention: AttentionSpec): Record<'q' | 'k' | 'v', PaddedProjection> {
+  const { q, k, v, numQHeads, numKvHeads } = attention;
+  return {
+    q: padded(q, numQHeads, attention, true),
+    k: padded(k, numKvHeads, attention, true),
+    v: padded(v, numKvHeads, attention, false),
+  };
 }
 
 /** The inputs of the output projection: heads, padded. */

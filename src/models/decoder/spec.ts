@@ -1,4 +1,4 @@
-// spec.ts: what a decoder-only transformer computes, layer by layer, and the tensors it computes with: plain data.
+// spec.ts: what a transformer computes, layer by layer, and the tensors it computes with: plain data. A decoder, or one behind an encoder.
 import type { Activation, NormKind } from '../../kernels/model/product.ts';
 import type { RopeFormat } from '../../numbers/rope.ts';
 
@@ -25,6 +25,17 @@ export interface ProjectionSpec {
   readonly rowOf: (output: number) => number;
 }
 
+/** Numbers that are added to scores by the distance from the query's position to the key's, as T5 learns them. */
+export interface RelativeBiasSpec {
+  /** [buckets, heads]; layers may share it. */
+  readonly tensor: string;
+  readonly buckets: number;
+  /** From here on all distances are in one bucket. */
+  readonly maxDistance: number;
+  /** Whether keys behind the query have half of the buckets. */
+  readonly bothWays: boolean;
+}
+
 /** A layer's attention. */
 export interface AttentionSpec {
   readonly numQHeads: number;
@@ -36,6 +47,7 @@ export interface AttentionSpec {
   readonly window?: number;
   /** Scores s become cap * tanh(s / cap). */
   readonly softcap?: number;
+  readonly relativeBias?: RelativeBiasSpec;
   /** How q and k are turned; not at all where there is none. `headDim` is that of the model. */
   readonly rope?: Omit<RopeFormat, 'headDim'>;
   /** Whether they are turned the other way round. */
@@ -62,10 +74,21 @@ export interface MlpSpec {
   readonly down: ProjectionSpec;
 }
 
-/** A layer: x + attention(norm(x)), then x + mlp(norm(x)); where it is parallel, both of the same x. */
+/** Attention to what an encoder made of the source: K and V are projections of that, the same for every position. */
+export interface CrossSpec {
+  /** In front of the queries. */
+  readonly norm: NormSpec;
+  readonly attention: AttentionSpec;
+}
+
+/**
+ * A layer: x + attention(norm(x)), with an encoder x + cross(norm(x)), then x + mlp(norm(x)); where it is parallel, attention and
+ * feed-forward network of the same x.
+ */
 export interface LayerSpec {
   readonly attentionNorm: NormSpec;
   readonly attention: AttentionSpec;
+  readonly cross?: CrossSpec;
   /** The norm of what attention adds. */
   readonly afterAttention?: NormSpec;
   readonly mlpNorm: NormSpec;
@@ -74,7 +97,15 @@ export interface LayerSpec {
   readonly parallel: boolean;
 }
 
-/** A model. */
+/** What reads the source of an encoder-decoder model: its tokens see each other, those behind them too. */
+export interface EncoderSpec {
+  readonly layers: readonly LayerSpec[];
+  readonly finalNorm: NormSpec;
+  /** The token that a target begins with. */
+  readonly startToken: number;
+}
+
+/** A model. Encoder and decoder have one embedding. */
 export interface ModelSpec {
   /** As `model_type` has it. */
   readonly type: string;
@@ -88,11 +119,15 @@ export interface ModelSpec {
     readonly positions?: { readonly tensor: string; readonly count: number };
     readonly norm?: NormSpec;
   };
+  readonly encoder?: EncoderSpec;
+  /** Those of the decoder. */
   readonly layers: readonly LayerSpec[];
   readonly finalNorm: NormSpec;
   readonly head: {
     /** Undefined where the embedding is the head too. */
     readonly projection?: ProjectionSpec;
+    /** What logits are multiplied by. Default 1. */
+    readonly scale?: number;
     /** Logits z become cap * tanh(z / cap). */
     readonly softcap?: number;
   };

@@ -1,30 +1,43 @@
 // weightLoader.ts: a model's matrices, norms and biases read from its tensors, packed and uploaded.
 import type { BufferRange } from '../../device/buffers.ts';
-import { GpuError, ShapeError } from '../../device/errors.ts';
+import { GpuError } from '../../device/errors.ts';
 import type { GqaDevice } from '../../device/gqaDevice.ts';
 import { scoped } from '../../device/scopes.ts';
-import {
-  paddedWidth,
-  MAX_TILE,
-  tilesOf,
-  type MatrixSizes,
-  type WeightType,
-} from '../../kernels/model/weightsLib.ts';
+import { paddedWidth, MAX_TILE, tilesOf, type MatrixSizes } from '../../kernels/model/weightsLib.ts';
 import { tileOf } from '../../kernels/model/variants.ts';
 import { paddedHeadDim } from './headDims.ts';
-import type { LoadedLayer, LoadedNorm, LoadedProduct, LoadedQkNorm, WeightOptions } from './loadedWeights.ts';
+import { CheckedTensors } from './checkedTensors.ts';
+import type {
+  LoadedCross,
+  LoadedLayer,
+  LoadedNorm,
+  LoadedProduct,
+  LoadedQkNorm,
+  LoadedRelativeBias,
+  WeightOptions,
+} from './loadedWeights.ts';
 import { upload, uploadMatrix, type Matrix } from './matrix.ts';
-import { codesOf, plainColumns, typeOfDtypes, valuesOf, type MatrixSource, type Piece } from './packing.ts';
-import { outputColumns, padded, placeIn, type PaddedProjection } from './projections.ts';
-import type { AttentionSpec, LayerSpec, ModelSpec, NormSpec, TensorReader } from './spec.ts';
+import { plainColumns, typeOfDtypes, type MatrixSource, type Piece } from './packing.ts';
+import { headParts, outputColumns, placeIn, type PaddedProjection } from './projections.ts';
+import { relativeBiasTable } from './relativeBias.ts';
+import type {
+  AttentionSpec,
+  CrossSpec,
+  LayerSpec,
+  ModelSpec,
+  NormSpec,
+  RelativeBiasSpec,
+  TensorReader,
+} from './spec.ts';
 
 /** Loads the parts of a model one after the other. */
 export class WeightLoader {
   readonly #device: GqaDevice;
   readonly #spec: ModelSpec;
-  readonly #reader: TensorReader;
+  readonly #tensors: CheckedTensors;
   readonly #options: WeightOptions;
   readonly #keep: (buffer: GPUBuffer) => void;
+  readonly #tables = new Map<string, LoadedRelativeBias>();
   #done = 0;
   bytes = 0;
 
@@ -37,7 +50,7 @@ export class WeightLoader {
   ) {
     this.#device = device;
     this.#spec = spec;
-    this.#reader = reader;
+    this.#tensors = new CheckedTensors(reader);
     this.#options = options;
     this.#keep = (buffer) => {
       this.bytes += buffer.size;
@@ -46,7 +59,9 @@ export class WeightLoader {
   }
 
   get #all(): number {
-    return 4 * this.#spec.layers.length + (this.#spec.head.projection ? 2 : 1);
+    const { encoder, layers, head } = this.#spec;
+    const perLayer = encoder ? 7 : 4;
+    return 4 * (encoder?.layers.length ?? 0) + perLayer * layers.length + (head.projection ? 2 : 1);
   }
 
   /** The embedding, a matrix of a row for each token. */
@@ -61,7 +76,7 @@ export class WeightLoader {
   async positions({ tensor, count }: { tensor: string; count: number }): Promise<BufferRange> {
     const { hiddenSize } = this.#spec;
     const width = paddedWidth(hiddenSize);
-    const values = await this.#values(tensor, [count, hiddenSize]);
+    const values = await this.#tensors.values(tensor, [count, hiddenSize]);
     const rows = new Float32Array(count * width);
     for (let row = 0; row < count; row++) {
       rows.set(values.subarray(row * hiddenSize, (row + 1) * hiddenSize), row * width);
@@ -74,14 +89,16 @@ export class WeightLoader {
   }
 
   async layer(layer: LayerSpec): Promise<LoadedLayer> {
-    const { attention, mlp, afterAttention, afterMlp } = layer;
+    const { attention, mlp, cross, afterAttention, afterMlp } = layer;
     const { hiddenSize } = this.#spec;
-    const { qkNorm } = attention;
+    const { qkNorm, relativeBias } = attention;
     const inputs = paddedWidth(hiddenSize);
     const gated = mlp.gate ? [[mlp.gate], [mlp.up]] : [[mlp.up]];
     return {
       qkv: await this.#qkv(layer),
       ...(qkNorm && { qkNorm: await this.#qkNorm(attention) }),
+      ...(relativeBias && { relativeBias: await this.#relativeBias(attention, relativeBias) }),
+      ...(cross && { cross: await this.#cross(cross) }),
       o: await this.#product(attention.o.tensor, [[attention.o]], outputColumns(attention)),
       ...(afterAttention && { afterAttention: await this.norm(afterAttention) }),
       up: await this.#product(mlp.up.tensor, gated, plainColumns(hiddenSize, inputs), layer.mlpNorm),
@@ -95,10 +112,9 @@ export class WeightLoader {
   }
 
   async head(table: Matrix): Promise<LoadedProduct> {
-    const { head, finalNorm, hiddenSize } = this.#spec;
-    const columns = plainColumns(hiddenSize, paddedWidth(hiddenSize));
+    const { head, finalNorm } = this.#spec;
     if (head.projection) {
-      return this.#product(head.projection.tensor, [[head.projection]], columns, finalNorm);
+      return this.#product(head.projection.tensor, [[head.projection]], this.#hiddenColumns, finalNorm);
     }
     const gains = await this.#gains(finalNorm);
     if (finalNorm.bias === undefined) return { matrix: table, gains, norm: finalNorm };
@@ -109,8 +125,8 @@ export class WeightLoader {
   /** What the final norm's bias comes to behind a head that is the embedding. */
   async #foldedHead(name: string): Promise<BufferRange> {
     const { embedding, hiddenSize, vocabSize } = this.#spec;
-    const shift = await this.#values(name, [hiddenSize]);
-    const table = await this.#values(embedding.tensor, [vocabSize, hiddenSize]);
+    const shift = await this.#tensors.values(name, [hiddenSize]);
+    const table = await this.#tensors.values(embedding.tensor, [vocabSize, hiddenSize]);
     const bias = new Float32Array(Math.ceil(vocabSize / MAX_TILE) * MAX_TILE);
     for (let token = 0; token < vocabSize; token++) {
       let sum = 0;
@@ -122,15 +138,35 @@ export class WeightLoader {
 
   /** q, k and v one behind the other, heads padded to what caches take. */
   async #qkv({ attention, attentionNorm }: LayerSpec): Promise<LoadedProduct> {
+    const { q, k, v } = headParts(attention);
+    return this.#product(q.tensor, [[q, k, v]], this.#hiddenColumns, attentionNorm);
+  }
+
+  /** Queries apart from k and v, which are of other hidden states. */
+  async #cross({ attention, norm }: CrossSpec): Promise<LoadedCross> {
+    const { q, k, v } = headParts(attention);
+    const columns = this.#hiddenColumns;
+    return {
+      q: await this.#product(q.tensor, [[q]], columns, norm),
+      kv: await this.#product(k.tensor, [[k, v]], columns, this.#spec.encoder!.finalNorm),
+      o: await this.#product(attention.o.tensor, [[attention.o]], outputColumns(attention)),
+    };
+  }
+
+  get #hiddenColumns(): Int32Array {
     const { hiddenSize } = this.#spec;
-    const columns = plainColumns(hiddenSize, paddedWidth(hiddenSize));
-    const { q, k, v, numQHeads, numKvHeads } = attention;
-    const parts = [
-      padded(q, numQHeads, attention, true),
-      padded(k, numKvHeads, attention, true),
-      padded(v, numKvHeads, attention, false),
-    ];
-    return this.#product(q.tensor, [parts], columns, attentionNorm);
+    return plainColumns(hiddenSize, paddedWidth(hiddenSize));
+  }
+
+  /** The table of a tensor, uploaded once for all layers that share it. */
+  async #relativeBias({ numQHeads }: AttentionSpec, bias: RelativeBiasSpec): Promise<LoadedRelativeBias> {
+    const known = this.#tables.get(bias.tensor);
+    if (known) return known;
+    const values = await this.#tensors.values(bias.tensor, [bias.buckets, numQHeads]);
+    const table = upload(this.#device, bias.tensor, relativeBiasTable(bias, values, numQHeads), this.#keep);
+    const made = { table, farthest: bias.maxDistance };
+    this.#tables.set(bias.tensor, made);
+    return made;
   }
 
   async #qkNorm({ qkNorm, headDim }: AttentionSpec): Promise<LoadedQkNorm> {
@@ -139,7 +175,7 @@ export class WeightLoader {
     // Zeros behind a row would count as elements: the sum of squares is the same, and what it is divided by not.
     const scale = Math.sqrt(headDim / width);
     const weights = async (name: string | undefined) => {
-      const values = name === undefined ? undefined : await this.#values(name, [headDim]);
+      const values = name === undefined ? undefined : await this.#tensors.values(name, [headDim]);
       return Float32Array.from({ length: width }, (_, d) =>
         d < headDim ? scale * ((values?.[d] ?? 1) + (fromOne ? 1 : 0)) : 0,
       );
@@ -171,7 +207,8 @@ export class WeightLoader {
   ): Promise<{ matrix: Matrix; shifted?: Float64Array }> {
     const outputs = matrices[0]!.reduce((sum, each) => sum + each.outputs, 0);
     const type =
-      this.#options.weightType ?? typeOfDtypes(matrices.flat().map((each) => this.#find(each.tensor).dtype));
+      this.#options.weightType ??
+      typeOfDtypes(matrices.flat().map((each) => this.#tensors.find(each.tensor).dtype));
     const sizes: MatrixSizes = {
       type,
       inputs: columns.length,
@@ -181,7 +218,7 @@ export class WeightLoader {
     };
     const pieces = new Map<string, Piece>();
     for (const { tensor, transposed } of matrices.flat()) {
-      if (!pieces.has(tensor)) pieces.set(tensor, await this.#piece(tensor, transposed, width, type));
+      if (!pieces.has(tensor)) pieces.set(tensor, await this.#tensors.piece(tensor, transposed, width, type));
     }
     const source: MatrixSource = { sizes, columns, place: placeIn(matrices, pieces) };
     const { value, error } = await scoped(this.#device, ['out-of-memory'], () =>
@@ -194,26 +231,6 @@ export class WeightLoader {
     }
     this.#options.onProgress?.(++this.#done, this.#all);
     return value;
-  }
-
-  #find(name: string): { readonly dtype: string; readonly shape: readonly number[] } {
-    const found = this.#reader.tensor(name);
-    if (!found) throw new ShapeError(`model: tensor "${name}" is missing`);
-    return found;
-  }
-
-  async #piece(tensor: string, transposed: boolean, width: number, type: WeightType): Promise<Piece> {
-    const { dtype, shape } = this.#find(tensor);
-    const [rows, columns] = transposed ? [shape[1], shape[0]] : shape;
-    if (shape.length !== 2 || columns !== width) {
-      throw new ShapeError(
-        `model: tensor "${tensor}": expected a matrix of ${width} inputs, got [${shape.join(', ')}]`,
-      );
-    }
-    const codes = codesOf(dtype, await this.#reader.read(tensor), type);
-    return transposed
-      ? { codes, rowStride: 1, columnStride: rows! }
-      : { codes, rowStride: width, columnStride: 1 };
   }
 
   /** Biases of all outputs, and what a norm's own bias comes to behind the product. */
@@ -230,7 +247,7 @@ export class WeightLoader {
       let first = 0;
       for (const part of parts) {
         if (part.bias !== undefined) {
-          const values = await this.#values(part.bias);
+          const values = await this.#tensors.values(part.bias);
           for (let i = 0; i < part.outputs; i++) {
             const row = part.rowOf(i);
             if (row >= 0) bias[(first + i) * sizes.matrices + m]! += values[row]!;
@@ -244,7 +261,7 @@ export class WeightLoader {
 
   async #gains({ weight, fromOne }: NormSpec): Promise<BufferRange> {
     const { hiddenSize } = this.#spec;
-    const values = weight === undefined ? undefined : await this.#values(weight, [hiddenSize]);
+    const values = weight === undefined ? undefined : await this.#tensors.values(weight, [hiddenSize]);
     const gains = new Float32Array(paddedWidth(hiddenSize));
     for (let i = 0; i < hiddenSize; i++) gains[i] = (values?.[i] ?? 1) + (fromOne ? 1 : 0);
     return upload(this.#device, weight ?? 'gains', gains, this.#keep);
@@ -252,19 +269,7 @@ export class WeightLoader {
 
   async #paddedVector(name: string, width: number, length: number): Promise<Float64Array> {
     const vector = new Float64Array(length);
-    vector.set(await this.#values(name, [width]));
+    vector.set(await this.#tensors.values(name, [width]));
     return vector;
-  }
-
-  /** A small tensor's values. Throws ShapeError for another shape. */
-  async #values(name: string, expected?: readonly number[]): Promise<Float32Array> {
-    const { dtype, shape } = this.#find(name);
-    if (expected && shape.join() !== expected.join()) {
-      throw new ShapeError(
-        `model: tensor "${name}": expected [${expected.join(', ')}], got [${shape.join(', ')}]`,
-      );
-    }
-    const type = typeOfDtypes([dtype]);
-    return valuesOf(codesOf(dtype, await this.#reader.read(name), type), type);
   }
 }

@@ -2,6 +2,7 @@
 import type { NormKind } from '../../kernels/model/product.ts';
 import type { RopeFormat } from '../../numbers/rope.ts';
 import type { ConfigFile, Fields } from '../configFields.ts';
+import type { ModuleSpec } from './moduleSpec.ts';
 
 /** Norms of a layer by where they stand: in front of attention and of the feed-forward network, and behind each. */
 export type NormPlace = 'attention' | 'afterAttention' | 'mlp' | 'afterMlp';
@@ -20,7 +21,22 @@ export interface OptionalTensors {
   readonly qkNorm: boolean;
 }
 
-/** A family's decoder-only models: all that whole models need and `CheckpointFormat` does not say. */
+/** What stands in front of a decoder that has an encoder, and between: names behind the same prefix. */
+export interface EncoderFormat {
+  /** Fields of the number of its layers: the first that is there. */
+  readonly layers: readonly string[];
+  /** Its self-attention. That of the decoder, and cross-attention, are those of `CheckpointFormat`. */
+  readonly attention: ModuleSpec;
+  readonly norms: Readonly<Record<'attention' | 'mlp', string>>;
+  readonly mlp: MlpNames;
+  readonly finalNorm: string;
+  /** The norm in front of the decoder's cross-attention. */
+  readonly crossNorm: string;
+  /** Fields of the token that targets begin with: the first that is there, or 0. */
+  readonly startToken: readonly string[];
+}
+
+/** A family's whole models, decoder-only or with an encoder: all that whole models need and `CheckpointFormat` does not say. */
 export interface DecoderFormat {
   /** Types, as `tableName` gives them, that compute so. */
   readonly modelTypes: readonly string[];
@@ -34,6 +50,16 @@ export interface DecoderFormat {
   readonly mlp: MlpNames;
   /** The head's name, which has no prefix. */
   readonly head: string;
+  /**
+   * Logits of a head that is the embedding are divided by the square root of the hidden size. Newer files say in this field whether, and
+   * not in `tie_word_embeddings`: their head is the embedding where they have no tensor for it.
+   */
+  readonly scalesTiedHead?: string;
+  readonly encoder?: EncoderFormat;
+  /** Fields of the buckets' farthest distance, where attention has a table of biases by distance, and what it is by default. */
+  readonly relativeBias?: { readonly maxDistance: string; readonly usual: number };
+  /** Tensors that nothing reads: copies, and what older versions saved. */
+  readonly unread?: RegExp;
   /** Whether the head is the embedding where the file does not say. */
   readonly tied: boolean;
   readonly norm: {

@@ -2,7 +2,8 @@
 import type { ConfigFile, Fields } from '../configFields.ts';
 import type { LayerRule } from '../layerRules.ts';
 import type { DecoderFormat } from './decoderFormat.ts';
-import type { HeadCounts, SlotOrder } from './headSlots.ts';
+import type { HeadCounts } from './headSlots.ts';
+import type { ModuleSpec } from './moduleSpec.ts';
 
 /** Models of one architecture: all that `gqa kv` and `gqa convert` know of them and not of others. */
 export interface Family {
@@ -11,7 +12,7 @@ export interface Family {
   readonly types: Readonly<Record<string, TypeRules>>;
   /** Formats of its checkpoints; none where conversion knows none. Several are told apart by tensor names and config. */
   readonly formats: readonly CheckpointFormat[];
-  /** Its decoder-only models as whole models; none where only their attention is known. */
+  /** Its models as whole ones, with an encoder or without; none where only their attention is known. */
   readonly decoders?: readonly DecoderFormat[];
 }
 
@@ -69,31 +70,6 @@ export type WindowRule = LayerRule & { readonly why: string };
 /** The name under which a type stands in `types`: a nested `text_config` calls "gemma3" "gemma3_text". */
 export function tableName(modelType: string): string {
   return modelType.replace(/_text(_model)?$/, '');
-}
-
-/** One tensor of an attention module that holds heads. `{layer}` in the name stands for the layer's number. */
-export interface PartSpec {
-  readonly name: string;
-  readonly order: SlotOrder;
-  /** Axis of the tensor that the heads lie along. */
-  readonly axis: 0 | 1;
-  /** What a head has along that axis: head_dim elements, or one (a table with a number for each head). */
-  readonly rows: 'headDim' | 'one';
-  /** The other axis: the hidden size, a size of its own, or none (a bias). */
-  readonly other: 'hidden' | 'any' | 'none';
-  readonly optional: boolean;
-}
-
-/** The attention modules of one kind, one in each layer. */
-export interface ModuleSpec {
-  readonly kind: 'self' | 'cross';
-  /** Everything whose name begins so belongs to the module, and must be known. */
-  readonly folder: string | undefined;
-  readonly parts: readonly PartSpec[];
-  /** Tensors of the folder that do not depend on the number of heads. */
-  readonly unchanged: readonly string[];
-  /** Weights of a norm over each head's query and key, [head_dim]. */
-  readonly norms: { readonly q: string; readonly k: string } | undefined;
 }
 
 /** How positions reach q and k. Rotary pairs are (i, i + rotaryDims / 2) if `half`, (2i, 2i + 1) if `interleaved`. */

@@ -1,7 +1,8 @@
 // format.ts: the usual parts of checkpoint formats: projections, Llama's names, how positions enter, what loaders read.
 import type { Fields } from '../configFields.ts';
-import { MODULE, type CheckpointFormat, type ModuleSpec, type PartSpec } from './family.ts';
+import { MODULE, type CheckpointFormat } from './family.ts';
 import type { HeadCounts, SlotOrder } from './headSlots.ts';
+import type { ModuleSpec, PartSpec } from './moduleSpec.ts';
 
 function weight(name: string, order: SlotOrder, axis: 0 | 1): PartSpec {
   return { name, order, axis, rows: 'headDim', other: 'hidden', optional: false };

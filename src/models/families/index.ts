@@ -97,7 +97,7 @@ export const FAMILIES: readonly Family[] = [
 /** The formats of checkpoints that conversion knows. */
 export const FORMATS: readonly CheckpointFormat[] = FAMILIES.flatMap(({ formats }) => formats);
 
-/** The decoder-only models that are known as a whole. */
+/** The models that are known as a whole. */
 export const DECODERS: readonly DecoderFormat[] = FAMILIES.flatMap(({ decoders = [] }) => decoders);
 
 /** That of a type, as `typeOf` gives it, and a config. */

@@ -1,7 +1,8 @@
 // nanochat.ts: nanochat, and its port to huggingface/transformers: q and k have norms without weights.
 import type { Fields } from '../configFields.ts';
 import { LLAMA_DECODER, llamaDecoder } from './decoders.ts';
-import { MODULE, type Family, type PartSpec } from './family.ts';
+import { MODULE, type Family } from './family.ts';
+import type { PartSpec } from './moduleSpec.ts';
 import { IN_CONFIG, LLAMA, LLAMA_PARTS, ROTARY, selfAttention, separate } from './format.ts';
 
 const LAYER = `transformer.h.${MODULE}.attn`;

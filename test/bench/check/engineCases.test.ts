@@ -36,9 +36,9 @@ test('features alone, by pairs and together; software adapters get all of them t
   const counts = [0, 1, 2, 3, 4, 6].map(
     (count) => sets(ENGINE_CASES).filter((size) => size === count).length,
   );
-  expect(counts).toEqual([9, 6, 14, 4, 1, 2]);
+  expect(counts).toEqual([9, 7, 18, 5, 2, 2]);
   const tried = ENGINE_SOFTWARE_CASES.flatMap(({ problem }) => Object.keys(problem.features ?? {}));
-  expect(new Set(tried).size).toBe(7);
+  expect(new Set(tried).size).toBe(8);
   expect(CHECK_CASES).toEqual(expect.arrayContaining([...ENGINE_CASES]));
   expect(SOFTWARE_CASES).toEqual(expect.arrayContaining([...ENGINE_SOFTWARE_CASES]));
 });

@@ -27,13 +27,22 @@ const PROBLEM = randomProblem({
   },
 });
 
-test('every row alone is what it is among the others', () => {
-  const { o, lse } = attention(PROBLEM);
+const { bias: _, ...rest } = PROBLEM.features!;
+const BY_DISTANCE = {
+  ...PROBLEM,
+  features: { ...rest, relativeBias: { farthest: 3, values: normals(4, 6 * 7) } },
+};
+
+test.each([
+  ['a bias for each row', PROBLEM],
+  ['a bias by distance', BY_DISTANCE],
+])('every row alone is what it is among the others: %s', (_name, problem) => {
+  const { o, lse } = attention(problem);
   for (let b = 0; b < 2; b++) {
     for (let head = 0; head < 6; head++) {
       for (let position = 0; position < 9; position++) {
         const at: RowAt = [b, head, position];
-        const alone = attention(rowProblem(PROBLEM, at));
+        const alone = attention(rowProblem(problem, at));
         const row = (b * 6 + head) * 9 + position;
         expect(Array.from(alone.o)).toEqual(Array.from(o.subarray(row * 8, (row + 1) * 8)));
         expect(alone.lse[0]).toBe(lse[row]);

@@ -78,6 +78,36 @@ test.each<[string, string, (config: Config) => Config]>([
       rope_parameters: { rope_type: 'default', rope_theta: 10000, partial_rotary_factor: 0.4 },
     }),
   ],
+  [
+    't5_v10',
+    'what newer versions write of a head that is the embedding',
+    (config) => ({ ...config, scale_decoder_outputs: true }),
+  ],
+  [
+    't5_v11',
+    'what newer versions write of a head of its own',
+    (config) => ({ ...config, tie_word_embeddings: true, scale_decoder_outputs: false }),
+  ],
+  [
+    't5_v10',
+    'what its class has by default',
+    (config) =>
+      without(
+        config,
+        'feed_forward_proj',
+        'dense_act_fn',
+        'is_gated_act',
+        'tie_word_embeddings',
+        'decoder_start_token_id',
+        'layer_norm_epsilon',
+        'num_decoder_layers',
+      ),
+  ],
+  [
+    't5_v11',
+    'no names of the activation beside its own',
+    (config) => without(config, 'dense_act_fn', 'is_gated_act'),
+  ],
   ['smollm3', 'an interval in place of a list', (config) => without(config, 'no_rope_layers')],
 ])('%s: %s', (family, _, change) => {
   expect(described(family, change)).toEqual(described(family));
@@ -102,6 +132,18 @@ test('what a file says is in the description', () => {
     ...without(config, 'final_logit_softcapping'),
     attn_logit_softcapping: null,
   })) as ModelSpec;
+  const t5 = described('t5_v10') as ModelSpec;
+  expect([t5.head.projection, t5.head.scale, t5.encoder!.startToken]).toEqual([undefined, 32 ** -0.5, 0]);
+  expect(
+    t5.layers.map(({ attention, cross }) => [
+      attention.scale,
+      attention.relativeBias!.bothWays,
+      cross!.attention.relativeBias,
+    ]),
+  ).toEqual([
+    [1, false, undefined],
+    [1, false, undefined],
+  ]);
   // Left out is the class's default, null is none.
   expect([gemma2.head.softcap, gemma2.layers[0]!.attention.softcap]).toEqual([30, undefined]);
   expect(gemma2.layers[0]!.attention.scale).toBeCloseTo(17 ** -0.5, 12);

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { convertFolder } from '../../../src/checkpoint/convert/disk/convertFolder.ts';
 import type { ConversionOptions, Method } from '../../../src/checkpoint/convert/plan.ts';
-import { SafetensorsFile } from '../../../src/checkpoint/format/file.ts';
+import { SafetensorsFile, writeSafetensors } from '../../../src/checkpoint/format/file.ts';
 import { openModel } from '../../../src/checkpoint/model/disk/openModel.ts';
 import { GqaError } from '../../../src/index.ts';
 
@@ -29,6 +29,8 @@ describe.each([
   ['gpt2', 1, 'aligned'],
   ['gpt_neox', 2, 'random'],
   ['qwen2', 1, 'first'],
+  ['t5_v10', 1, 'mean'],
+  ['t5_v11', 2, 'pca'],
 ] as const)('%s with %i KV heads by %s', (family, kvHeads, method) => {
   test('is the model that gqa convert writes, tensor by tensor', async () => {
     const model = join(ROOT, family);
@@ -75,7 +77,56 @@ describe('refused by name', () => {
     ['a shard that is missing', 'qwen3', (path: string) => rmSync(shard(path)), /is missing/],
     ['a shard that was cut', 'qwen3', (path: string) => truncateSync(shard(path), 4000), /safetensors/],
     ['mixture of experts', 'llama', config({ model_type: 'mixtral' }), /"mixtral" is not known as a whole/],
-    ['an encoder and decoder', 'llama', config({ model_type: 't5' }), /"t5" is not known as a whole/],
+    [
+      'another encoder and decoder',
+      't5_v11',
+      config({ model_type: 'mt5' }),
+      /"mt5" is not known as a whole.*t5/,
+    ],
+    ['T5 of the tensors of another', 'llama', config({ model_type: 't5' }), /.+/],
+    [
+      'fewer layers of an encoder',
+      't5_v11',
+      config({ num_layers: 2 }),
+      /none that a model of its type has: "encoder\.block\.2/,
+    ],
+    [
+      'more layers of an encoder',
+      't5_v10',
+      config({ num_layers: 3 }),
+      /"encoder\.block\.2.*is missing: layer 2 of 3/,
+    ],
+    [
+      'other buckets',
+      't5_v10',
+      config({ relative_attention_num_buckets: 32 }),
+      /relative_attention_num_buckets \(32\).*got \[10, 3\]/,
+    ],
+    [
+      'a distance within the buckets',
+      't5_v10',
+      config({ relative_attention_max_distance: 4 }),
+      /relative_attention_max_distance: expected a whole number above half of the 10/,
+    ],
+    [
+      'a gate that the tensors lack',
+      't5_v10',
+      config({ feed_forward_proj: 'gated-gelu' }),
+      /is_gated_act|wi_/,
+    ],
+    [
+      'a start token beyond the vocabulary',
+      't5_v10',
+      config({ decoder_start_token_id: 90 }),
+      /decoder_start_token_id: expected a token of the vocabulary of 90, got 90/,
+    ],
+    ['another feed-forward width', 't5_v10', config({ d_ff: 40 }), /wo.*40 wide/],
+    [
+      'an encoder that is switched off',
+      't5_v10',
+      config({ is_encoder_decoder: false }),
+      /is_encoder_decoder of false is not known/,
+    ],
     [
       'a base that is a text',
       'llama',
@@ -102,6 +153,26 @@ describe('refused by name', () => {
     const error = await openModel(path).catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(GqaError);
     expect((error as Error).message).toMatch(message);
+  });
+
+  test('T5 without a tensor of its encoder', async () => {
+    const path = changed('t5_v11', () => {});
+    const file = await SafetensorsFile.open(join(path, 'model.safetensors'));
+    const names = [...file.header.tensors.keys()];
+    const without = 'encoder.block.1.layer.0.SelfAttention.k.weight';
+    const kept = await Promise.all(
+      names
+        .filter((name) => name !== without)
+        .map(async (name) => {
+          const { shape, data } = await file.readFloat32(name);
+          return { name, dtype: 'F32', shape: [...shape], data } as const;
+        }),
+    );
+    await file.close();
+    await writeSafetensors(join(path, 'model.safetensors'), kept);
+    await expect(openModel(path)).rejects.toThrow(
+      `tensor "${without}" is missing: layer 1 of 3 must have it`,
+    );
   });
 
   test('KV heads that do not divide the query heads', async () => {

@@ -5,12 +5,8 @@ import { headFields } from '../../../src/checkpoint/find/configHeads.ts';
 import { findAttention } from '../../../src/checkpoint/find/findAttention.ts';
 import type { TensorSpec } from '../../../src/checkpoint/format/safetensors.ts';
 import { shapeFromConfig } from '../../../src/models/config.ts';
-import {
-  isOf,
-  tableName,
-  type CheckpointFormat,
-  type PartSpec,
-} from '../../../src/models/families/family.ts';
+import { isOf, tableName, type CheckpointFormat } from '../../../src/models/families/family.ts';
+import type { PartSpec } from '../../../src/models/families/moduleSpec.ts';
 import { FAMILIES, FORMATS, typeOf } from '../../../src/models/families/index.ts';
 import { slotsOf } from '../../../src/models/families/headSlots.ts';
 
