@@ -5,14 +5,20 @@ import type { GqaDevice } from '../../device/gqaDevice.ts';
 import { scoped } from '../../device/scopes.ts';
 import {
   paddedWidth,
-  MAX_TILE,
   tilesOf,
   type MatrixSizes,
   type WeightType,
 } from '../../kernels/model/weightsLib.ts';
 import { tileOf } from '../../kernels/model/variants.ts';
 import { paddedHeadDim } from './headDims.ts';
-import type { LoadedLayer, LoadedNorm, LoadedProduct, LoadedQkNorm, WeightOptions } from './loadedWeights.ts';
+import type {
+  LoadedLayer,
+  LoadedNorm,
+  LoadedProduct,
+  LoadedQkNorm,
+  LoadedTable,
+  WeightOptions,
+} from './loadedWeights.ts';
 import { upload, uploadMatrix, type Matrix } from './matrix.ts';
 import { codesOf, plainColumns, typeOfDtypes, valuesOf, type MatrixSource, type Piece } from './packing.ts';
 import { outputColumns, padded, placeIn, type PaddedProjection } from './projections.ts';
@@ -49,13 +55,23 @@ export class WeightLoader {
     return 4 * this.#spec.layers.length + (this.#spec.head.projection ? 2 : 1);
   }
 
-  /** The embedding, a matrix of a row for each token. */
-  async table(): Promise<Matrix> {
-    const { embedding, hiddenSize, vocabSize } = this.#spec;
+  /** The embedding, a matrix of a row for each token; where it is the head too, with what the final norm's bias comes to behind it. */
+  async table(): Promise<LoadedTable> {
+    const { embedding, hiddenSize, vocabSize, head, finalNorm } = this.#spec;
     const rowOf = (output: number) => output;
     const projection = { tensor: embedding.tensor, transposed: false, outputs: vocabSize, rowOf };
-    const { matrix } = await this.#matrix(projection.tensor, [[projection]], hiddenSize);
-    return matrix;
+    const columns = plainColumns(hiddenSize, paddedWidth(hiddenSize));
+    const name = head.projection ? undefined : finalNorm.bias;
+    const shift = name === undefined ? undefined : await this.#paddedVector(name, hiddenSize, columns.length);
+    const { matrix, shifted } = await this.#matrix(
+      projection.tensor,
+      [[projection]],
+      hiddenSize,
+      columns,
+      shift,
+    );
+    const bias = await this.#bias(`${name} behind the head`, matrix.sizes, [[projection]], shifted);
+    return { matrix, ...(bias && { bias }) };
   }
 
   async positions({ tensor, count }: { tensor: string; count: number }): Promise<BufferRange> {
@@ -94,30 +110,13 @@ export class WeightLoader {
     };
   }
 
-  async head(table: Matrix): Promise<LoadedProduct> {
+  async head(table: LoadedTable): Promise<LoadedProduct> {
     const { head, finalNorm, hiddenSize } = this.#spec;
     const columns = plainColumns(hiddenSize, paddedWidth(hiddenSize));
     if (head.projection) {
       return this.#product(head.projection.tensor, [[head.projection]], columns, finalNorm);
     }
-    const gains = await this.#gains(finalNorm);
-    if (finalNorm.bias === undefined) return { matrix: table, gains, norm: finalNorm };
-    const bias = await this.#foldedHead(finalNorm.bias);
-    return { matrix: table, gains, bias, norm: finalNorm };
-  }
-
-  /** What the final norm's bias comes to behind a head that is the embedding. */
-  async #foldedHead(name: string): Promise<BufferRange> {
-    const { embedding, hiddenSize, vocabSize } = this.#spec;
-    const shift = await this.#values(name, [hiddenSize]);
-    const table = await this.#values(embedding.tensor, [vocabSize, hiddenSize]);
-    const bias = new Float32Array(Math.ceil(vocabSize / MAX_TILE) * MAX_TILE);
-    for (let token = 0; token < vocabSize; token++) {
-      let sum = 0;
-      for (let i = 0; i < hiddenSize; i++) sum += table[token * hiddenSize + i]! * shift[i]!;
-      bias[token] = sum;
-    }
-    return upload(this.#device, `${name} behind the head`, bias, this.#keep);
+    return { ...table, gains: await this.#gains(finalNorm), norm: finalNorm };
   }
 
   /** q, k and v one behind the other, heads padded to what caches take. */
@@ -166,7 +165,7 @@ export class WeightLoader {
     label: string,
     matrices: readonly (readonly PaddedProjection[])[],
     width: number,
-    columns = plainColumns(width, paddedWidth(width)),
+    columns: Int32Array,
     shift?: Float64Array,
   ): Promise<{ matrix: Matrix; shifted?: Float64Array }> {
     const outputs = matrices[0]!.reduce((sum, each) => sum + each.outputs, 0);
