@@ -68,12 +68,35 @@ export class Passes {
     rows: number,
     stepOffset: number,
   ): void {
-    recordAll(this.#embed, pass, rows, stepOffset);
-    for (const [layer, { before, after }] of this.#layers.entries()) {
-      recordAll(before, pass, rows, stepOffset);
-      attention.record(pass, layer, this.#kind, plans, counts);
-      recordAll(after, pass, rows, stepOffset);
+    this.recordEmbedding(pass, rows, stepOffset);
+    for (const layer of this.#layers.keys()) {
+      this.recordLayer(layer, pass, attention, plans, counts, rows, stepOffset);
     }
+  }
+
+  get layers(): number {
+    return this.#layers.length;
+  }
+
+  /** Records the first part of a pass. */
+  recordEmbedding(pass: GPUComputePassEncoder, rows: number, stepOffset: number): void {
+    recordAll(this.#embed, pass, rows, stepOffset);
+  }
+
+  /** Records a layer of a pass; layers follow each other. */
+  recordLayer(
+    layer: number,
+    pass: GPUComputePassEncoder,
+    attention: AttentionStack,
+    plans: Plans,
+    counts: readonly number[],
+    rows: number,
+    stepOffset: number,
+  ): void {
+    const { before, after } = this.#layers[layer]!;
+    recordAll(before, pass, rows, stepOffset);
+    attention.record(pass, layer, this.#kind, plans, counts);
+    recordAll(after, pass, rows, stepOffset);
   }
 }
 
