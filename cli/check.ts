@@ -78,7 +78,7 @@ must be stored as on the host, to the bit, and counted where its type cannot hol
 With --model a whole model is checked instead: the hidden states behind every layer, keys and values, logits and greedy
 tokens, against the model in float64 from the same safetensors, weights rounded as they are stored on the device. The prompt
 goes in chunks, then token by token. Bound: twice the error of the same model in naive f32, plus 1e-6 of the largest expected
-value. Its K and V may be off by that and half a step of the cache's type; what attends to them is held against the stored ones.
+value. K and V must be what such values are stored as in a cache of its type; what attends to them sees the stored ones.
 
 Examples:
   gqa check --quick

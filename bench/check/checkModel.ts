@@ -2,7 +2,7 @@
 import type { WeightType } from '../../src/kernels/model/weightsLib.ts';
 import type { ModelContext } from '../../src/models/decoder/context.ts';
 import { NAIVE_F32 } from '../../src/models/reference/arithmetic.ts';
-import { halfStep, placesOfK, placesOfV, storedKv } from '../../src/models/reference/storedKv.ts';
+import { errorBehindStored, placesOfK, placesOfV } from '../../src/models/reference/storedKv.ts';
 import { twinOf, type LayerKv, type TwinRows, type TwinSource } from '../../src/models/reference/twin.ts';
 import type { KvType } from '../../src/numbers/elements.ts';
 import { largest, within, worstError } from '../../src/reference/verify.ts';
@@ -16,7 +16,7 @@ export interface RowsError {
   readonly pass: boolean;
 }
 
-/** The hidden states behind the embedding or behind a layer, from 0; of a layer also what its cache holds, beyond the rounding of its type. */
+/** The hidden states behind the embedding or behind a layer, from 0; of a layer also the K and V that its cache holds, as they were before they were rounded. */
 export interface LayerCheck extends RowsError {
   readonly layer: number | 'embedding';
   readonly k?: RowsError;
@@ -61,8 +61,8 @@ export interface ModelCheckArgs {
 
 /**
  * Bounds as for kernels: twice the worst error of a naive f32 implementation of the same model, and 1e-6 of the largest expected
- * value. Where the cache rounds, both see the K and V that the device has stored, which are checked themselves: an element may be
- * half a step of its type farther off than the bound of the unrounded one.
+ * value. Where the cache rounds, both see the K and V that the device has stored, which are checked themselves: each element must
+ * be what one within the bound is stored as.
  */
 export async function checkModel(args: ModelCheckArgs): Promise<ModelCheck> {
   const { source, context, prompt, maxTokens } = args;
@@ -92,24 +92,23 @@ async function compare(
   for await (const rows of exact) {
     const near = (await naive.next()).value as TwinRows;
     if (rows.step === 'logits') {
-      return { layers, logits: errorOf(trace.logits, rows.values, near.values), expected: rows.values };
+      const logits = errorOf(rows.values, near.values, () => worstError(trace.logits, rows.values).error);
+      return { layers, logits, expected: rows.values };
     }
     if (rows.step !== 'embedding' && rows.step !== 'layer') continue;
-    const error = errorOf(trace.hidden[layers.length]!, rows.values, near.values);
+    const got = trace.hidden[layers.length]!;
+    const error = errorOf(rows.values, near.values, () => worstError(got, rows.values).error);
     layers.push({ layer: rows.layer ?? 'embedding', ...error, ...kv.last });
     onProgress?.(layers.length / (trace.hidden.length + 1));
   }
   throw new Error('a twin without logits');
 }
 
-function errorOf(got: ArrayLike<number>, exact: Float64Array, naive: Float64Array): RowsError {
-  return judged(worstError(got, exact).error, exact, naive);
-}
-
-function judged(error: number, exact: Float64Array, naive: Float64Array): RowsError {
+function errorOf(exact: Float64Array, naive: Float64Array, error: (bound: number) => number): RowsError {
   const most = largest(exact);
   const bound = 2 * worstError(naive, exact).error + 1e-6 * most;
-  return { error, largest: most, bound, pass: within(error, bound) };
+  const worst = error(bound);
+  return { error: worst, largest: most, bound, pass: within(worst, bound) };
 }
 
 /** Checks of K and V, layer by layer: of the exact twin first, then of the naive one. */
@@ -138,7 +137,9 @@ class KvChecks {
     const of = (name: 'k' | 'v') => {
       const exact = this.#exact![name];
       const held = this.#trace.kv[layer]![name];
-      return judged(beyondRounding(this.#types[name], held, exact, places[name]), exact, kv[name]);
+      return errorOf(exact, kv[name], (bound) =>
+        errorBehindStored(this.#types[name], held, exact, places[name], bound),
+      );
     };
     this.last = { k: of('k'), v: of('v') };
     return this.#seen(layer, kv);
@@ -148,28 +149,6 @@ class KvChecks {
     const held = this.#trace.kv[layer]!;
     return { k: this.#types.k === 'f32' ? k : held.k, v: this.#types.v === 'f32' ? v : held.v };
   }
-}
-
-/** How far stored elements are from the exact ones, beyond what storing them may do: the worst. */
-function beyondRounding(
-  type: KvType,
-  held: Float64Array,
-  exact: Float64Array,
-  places: Int32Array,
-): number {
-  const rounded = storedKv(type, exact, places);
-  let worst = 0;
-  for (let at = 0; at < exact.length; at += places.length) {
-    const most = largest(exact.subarray(at, at + places.length));
-    for (let i = at; i < at + places.length; i++) {
-      const x = exact[i]!;
-      // What is past the range of a type is off by more than half a step.
-      const may = Math.max(halfStep(type, x, most), Math.abs(rounded[i]! - x));
-      const error = Math.abs(held[i]! - x) - may;
-      worst = Number.isNaN(error) ? Infinity : Math.max(worst, error);
-    }
-  }
-  return worst;
 }
 
 function divergenceOf(

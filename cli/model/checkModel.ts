@@ -34,7 +34,10 @@ const OWN: readonly Option[] = [
 
 /** Options of `gqa check` for models, those of the adapter among them. `others`: attributes of options that do not go with `--model`. */
 export function checkModelOptions(others: string[]): Option[] {
-  const model = new Option('-m, --model <name>', 'check a whole model: a folder with config.json and safetensors');
+  const model = new Option(
+    '-m, --model <name>',
+    'check a whole model: a folder with config.json and safetensors',
+  );
   return [taking(model, { paths: 'files' }).conflicts(others), ...OWN, ...modelOptions()];
 }
 

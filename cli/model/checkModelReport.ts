@@ -6,7 +6,7 @@ import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import type { NodeGpu } from '../../src/node/adapters.ts';
 import { runtimeContext } from '../../src/node/runtimeContext.ts';
 import { typesName } from '../../src/numbers/elements.ts';
-import type { CheckModelFlags } from './checkModel.ts';
+import type { ModelOptions } from './modelOptions.ts';
 import { nameOf, type Variant } from './variants.ts';
 
 /** A variant's check, and how long it took. */
@@ -16,7 +16,7 @@ export type CheckedVariant = Variant & ModelCheck & { readonly seconds: number }
 export interface ModelReport {
   readonly folder: string;
   readonly spec: ModelSpec;
-  readonly flags: CheckModelFlags;
+  readonly flags: Pick<ModelOptions, 'weightType' | 'cacheTypeK' | 'cacheTypeV'>;
   readonly found: NodeGpu;
   readonly variants: readonly CheckedVariant[];
 }
@@ -113,6 +113,10 @@ export function checkModelJson({ folder, spec, flags, found, variants }: ModelRe
     weightType,
     cacheTypeK,
     cacheTypeV,
-    variants: variants.map(({ method = null, divergence = null, ...each }) => ({ method, ...each, divergence })),
+    variants: variants.map(({ method = null, divergence = null, ...each }) => ({
+      method,
+      ...each,
+      divergence,
+    })),
   };
 }

@@ -3,12 +3,7 @@ import type { BufferRange } from '../../device/buffers.ts';
 import { GpuError, ShapeError } from '../../device/errors.ts';
 import type { GqaDevice } from '../../device/gqaDevice.ts';
 import { scoped } from '../../device/scopes.ts';
-import {
-  paddedWidth,
-  tilesOf,
-  type MatrixSizes,
-  type WeightType,
-} from '../../kernels/model/weightsLib.ts';
+import { paddedWidth, tilesOf, type MatrixSizes, type WeightType } from '../../kernels/model/weightsLib.ts';
 import { tileOf } from '../../kernels/model/variants.ts';
 import { paddedHeadDim } from './headDims.ts';
 import type {

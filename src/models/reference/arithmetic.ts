@@ -28,7 +28,8 @@ export const NAIVE_F32: Arithmetic = {
   round: Math.fround,
   dot: (weights, first, values, at, count) => {
     let sum = 0;
-    for (let i = 0; i < count; i++) sum = Math.fround(sum + Math.fround(weights[first + i]! * values[at + i]!));
+    for (let i = 0; i < count; i++)
+      sum = Math.fround(sum + Math.fround(weights[first + i]! * values[at + i]!));
     return sum;
   },
 };

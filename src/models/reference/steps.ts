@@ -39,9 +39,7 @@ export function normalised(
 ): Float64Array {
   const out = new Float64Array(rows.length);
   for (let at = 0; at < rows.length; at += width) {
-    let mean = 0;
-    for (let i = 0; kind === 'layer' && i < width; i++) mean = round(mean + rows[at + i]!);
-    mean = round(mean / width);
+    const mean = kind === 'layer' ? round(sumFrom(rows, at, width, round) / width) : 0;
     let squares = 0;
     for (let i = 0; i < width; i++) squares = round(squares + round(round(rows[at + i]! - mean) ** 2));
     const root = round(Math.sqrt(round(round(squares / width) + eps)));
@@ -52,6 +50,12 @@ export function normalised(
     }
   }
   return out;
+}
+
+function sumFrom(rows: Float64Array, first: number, count: number, round: Arithmetic['round']): number {
+  let sum = 0;
+  for (let i = first; i < first + count; i++) sum = round(sum + rows[i]!);
+  return sum;
 }
 
 /** Turns heads in place, [positions, heads, D]: each pair by its frequency times the position, the first of which is 0. */

@@ -1,5 +1,6 @@
 // storedKv.ts: K and V as a cache holds them: rounded to its element type, heads padded, each in the order of the cache's elements.
 import type { KvType, RowsLayout } from '../../numbers/elements.ts';
+import { largest, worstError } from '../../reference/verify.ts';
 import { decodeRows, encodeRows } from '../../numbers/storedRows.ts';
 import { paddedHeadDim } from '../decoder/headDims.ts';
 import type { AttentionSpec } from '../decoder/spec.ts';
@@ -25,7 +26,7 @@ export function storedKv(type: KvType, values: Float64Array, places: Int32Array)
   if (type === 'f32') return values;
   const rows = values.length / places.length;
   const layout = { type, headDim: paddedHeadDim(places.length), heads: 1, capacity: rows };
-  const padded = new Array<number>(rows * layout.headDim).fill(0);
+  const padded = Array.from({ length: rows * layout.headDim }, () => 0);
   for (let i = 0; i < values.length; i++) {
     padded[Math.floor(i / places.length) * layout.headDim + places[i % places.length]!] = values[i]!;
   }
@@ -57,11 +58,49 @@ function gathered(
   return out;
 }
 
-/** Half a step of an element type at an element, at most; `largest` is the magnitude of its row's largest. */
-export function halfStep(type: KvType, element: number, largest: number): number {
-  if (type === 'f32') return 0;
-  if (type === 'f16') return Math.max(Math.abs(element) * 2 ** -11, 2 ** -25);
-  if (type === 'bf16') return Math.abs(element) * 2 ** -8;
-  // Scales are bf16, up to one part in 128 above what they need be; int4's largest element may be 7 steps.
-  return (largest / (type === 'int8' ? 127 : 7) / 2) * (1 + 2 ** -7);
+/**
+ * How far unrounded rows, [T, Hkv, D], must have been from the exact ones to be stored as they are: the worst of all elements, at
+ * least. `may`: how far they may; within it, a scale may become the next one.
+ */
+export function errorBehindStored(
+  type: KvType,
+  held: Float64Array,
+  exact: Float64Array,
+  places: Int32Array,
+  may: number,
+): number {
+  if (type === 'f32') return worstError(held, exact).error;
+  const moved = MOVES.map((move) => storedKv(type, movedBy(exact, places.length, may, move), places));
+  let worst = 0;
+  for (const [i, x] of exact.entries()) {
+    // What is stored is no farther from the unrounded element than what the exact one would be stored as.
+    const own = moved.reduce((most, rows) => Math.max(most, Math.abs(rows[i]! - x)), 0);
+    const error = (Math.abs(held[i]! - x) - own) / 2;
+    worst = Number.isNaN(error) ? Infinity : Math.max(worst, error);
+  }
+  return worst;
+}
+
+/** Ways in which the ends of a row may be off, which are what scales depend on: those above zero, and those below. */
+const MOVES: readonly (readonly [above: number, below: number])[] = [
+  [1, 1],
+  [1, -1],
+  [-1, 1],
+  [-1, -1],
+];
+
+function movedBy(
+  exact: Float64Array,
+  headDim: number,
+  may: number,
+  [above, below]: readonly [number, number],
+): Float64Array {
+  const out = new Float64Array(exact.length);
+  for (let at = 0; at < exact.length; at += headDim) {
+    const most = largest(exact.subarray(at, at + headDim));
+    const share = most > 0 ? may / most : 0;
+    for (let i = at; i < at + headDim; i++)
+      out[i] = exact[i]! * (1 + share * (exact[i]! > 0 ? above : below));
+  }
+  return out;
 }

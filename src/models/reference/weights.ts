@@ -28,17 +28,25 @@ export class WeightReader {
     { tensor, transposed, outputs, rowOf }: Matrix,
     placeOf: (input: number) => number = (input) => input,
   ): Promise<Weights> {
-    const all = await this.vector(tensor);
+    const { codes, toFloats } = await this.#codes(tensor);
     const [rows, inputs] = this.#sizes(tensor, transposed);
+    // Rows are converted one by one: a tensor of halves has no copy of floats beside the matrix.
+    const columns = transposed ? toFloats(codes) : undefined;
     const values = new Float32Array(outputs * inputs);
     for (let output = 0; output < outputs; output++) {
       const row = rowOf(output);
       const at = output * inputs;
-      if (!transposed) values.set(all.subarray(row * inputs, (row + 1) * inputs), at);
-      else for (let i = 0; i < inputs; i++) values[at + i] = all[i * rows + row]!;
+      if (!columns) values.set(toFloats(codes.subarray(row * inputs, (row + 1) * inputs)), at);
+      else for (let i = 0; i < inputs; i++) values[at + i] = columns[i * rows + row]!;
       roundRow(values.subarray(at, at + inputs), this.#type, placeOf);
     }
     return { outputs, inputs, values };
+  }
+
+  /** A tensor's numbers, as the checkpoint has them. Throws ShapeError for one that is missing or of a type that no model has. */
+  async vector(name: string): Promise<Float32Array> {
+    const { codes, toFloats } = await this.#codes(name);
+    return toFloats(codes);
   }
 
   #sizes(tensor: string, transposed: boolean): [rows: number, inputs: number] {
@@ -46,16 +54,31 @@ export class WeightReader {
     return transposed ? [second, first] : [first, second];
   }
 
-  /** A tensor's numbers, as the checkpoint has them. Throws ShapeError for one that is missing or of a type that no model has. */
-  async vector(name: string): Promise<Float32Array> {
-    const dtype = this.#reader.tensor(name)?.dtype;
-    const bytes = Uint8Array.from(await this.#reader.read(name)).buffer;
-    if (dtype === 'F32') return new Float32Array(bytes);
-    if (dtype === 'F16') return f16Values(new Uint16Array(bytes));
-    if (dtype === 'BF16') return bf16Values(new Uint16Array(bytes));
-    throw new ShapeError(`tensor "${name}": expected F32, F16 or BF16, got ${dtype ?? 'none of that name'}`);
+  async #codes(name: string): Promise<Codes> {
+    const dtype = this.#reader.tensor(name)?.dtype ?? 'none of that name';
+    const toFloats = TO_FLOATS[dtype];
+    if (!toFloats) throw new ShapeError(`tensor "${name}": expected F32, F16 or BF16, got ${dtype}`);
+    const bytes = await this.#reader.read(name);
+    const { buffer, byteOffset } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+    const codes =
+      dtype === 'F32'
+        ? new Float32Array(buffer, byteOffset, bytes.byteLength / 4)
+        : new Uint16Array(buffer, byteOffset, bytes.byteLength / 2);
+    return { codes, toFloats };
   }
 }
+
+/** A tensor as it is stored, and how parts of it become numbers. */
+interface Codes {
+  readonly codes: Float32Array | Uint16Array;
+  readonly toFloats: (codes: Float32Array | Uint16Array) => Float32Array;
+}
+
+const TO_FLOATS: Readonly<Record<string, Codes['toFloats']>> = {
+  F32: (codes) => codes as Float32Array,
+  F16: f16Values,
+  BF16: bf16Values,
+};
 
 const HALVES: Partial<Record<WeightType, (x: number) => number>> = {
   f16: (x) => f16Value(f16Bits(x)),
@@ -63,11 +86,7 @@ const HALVES: Partial<Record<WeightType, (x: number) => number>> = {
 };
 
 /** Rounds an output's row in place. */
-function roundRow(
-  row: Float32Array,
-  type: WeightType | undefined,
-  placeOf: (input: number) => number,
-): void {
+function roundRow(row: Float32Array, type: WeightType | undefined, placeOf: (input: number) => number): void {
   if (type === undefined || type === 'f32') return;
   if (type !== 'int8' && type !== 'int4') {
     const round = HALVES[type]!;
@@ -87,7 +106,8 @@ function roundGroup(group: Float32Array, type: 'int8' | 'int4'): void {
   const largest = group.reduce((most, x) => (Math.abs(x) > Math.abs(most) ? x : most), 0);
   const [least, most] = type === 'int8' ? [-127, 127] : [-8, 7];
   const scale = Math.fround(type === 'int8' ? Math.abs(largest) / 127 : largest / -8);
-  for (let i = 0; i < group.length && scale !== 0; i++) {
+  if (scale === 0) return;
+  for (let i = 0; i < group.length; i++) {
     group[i] = Math.min(most, Math.max(least, Math.round(group[i]! / scale))) * scale;
   }
 }
