@@ -151,6 +151,7 @@ class KvChecks {
   }
 }
 
+/** The first that is a fault, or else the first tie. */
 function divergenceOf(
   { chosen }: ModelTrace,
   promptLength: number,
@@ -158,12 +159,13 @@ function divergenceOf(
   error: number,
 ): Divergence | undefined {
   const vocab = logits.length / (promptLength + Math.max(0, chosen.length - 1));
+  const all: Divergence[] = [];
   for (const [at, device] of chosen.entries()) {
     const row = logits.subarray((promptLength + at - 1) * vocab, (promptLength + at) * vocab);
     const twin = row.reduce((best, z, i) => (z > row[best]! ? i : best), 0);
     if (twin === device) continue;
     const gap = row[twin]! - row[device]!;
-    return { at, device, twin, gap, tie: gap <= 2 * error };
+    all.push({ at, device, twin, gap, tie: gap <= 2 * error });
   }
-  return undefined;
+  return all.find(({ tie }) => !tie) ?? all[0];
 }

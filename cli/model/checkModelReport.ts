@@ -98,7 +98,7 @@ function tokensText({ chosen, divergence }: ModelCheck): string {
   if (!divergence) return `greedy tokens: ${chosen.length} of ${chosen.length} as the twin chooses`;
   const { at, device, twin, gap, tie } = divergence;
   const kind = tie ? 'a tie, as near as the errors are' : 'more than the errors make up for';
-  return `greedy tokens: the ${plural(at, 'token')} before alike, then ${device} where the twin has ${twin}, by ${short(gap)} of its logits: ${kind}`;
+  return `greedy tokens: number ${at + 1} is ${device} where the twin has ${twin}, by ${short(gap)} of its logits: ${kind}`;
 }
 
 /** The same as data. */

@@ -152,9 +152,7 @@ describe('the report', () => {
     const divergence = { at: 1, device: 5, twin: 9, gap: 1e-6 };
     const tie = textOf({ pass: true, divergence: { ...divergence, tie: true } });
     expect(tie).toContain('ok: ');
-    expect(tie).toContain(
-      'the 1 token before alike, then 5 where the twin has 9, by 1.0e-6 of its logits: a tie',
-    );
+    expect(tie).toContain('number 2 is 5 where the twin has 9, by 1.0e-6 of its logits: a tie');
     const fault = textOf({ divergence: { ...divergence, gap: 1, tie: false } });
     expect(fault).toContain('FAILED: a token that is not the likeliest was chosen');
     expect(fault).toContain('by 1.0e+0 of its logits: more than the errors make up for');
