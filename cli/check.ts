@@ -20,23 +20,23 @@ import { ShapeError } from '../src/device/errors.ts';
 import { appendsText, checkText, groupChecks, passed } from './checkReport.ts';
 import { interruptible, InterruptedError } from '../src/node/command/interrupt.ts';
 import {
-  adapterOptions,
-  openNode,
-  type AdapterOptions,
-  type NodeDevice,
-} from '../src/node/command/openNode.ts';
+  checkModelOptions,
+  refuseModelOptions,
+  runModelCheck,
+  type CheckModelFlags,
+} from './model/checkModel.ts';
+import { openNode, type NodeDevice } from '../src/node/command/openNode.ts';
 import { formatOption, listOption } from '../src/node/command/options.ts';
 import { Progress } from '../src/node/command/progress.ts';
 import { runQuietly } from './runQuietly.ts';
 import { EXIT } from '../src/node/command/usage.ts';
 import { runtimeContext } from '../src/node/runtimeContext.ts';
 
-interface CheckFlags extends AdapterOptions {
+interface CheckFlags extends CheckModelFlags {
   readonly kernel: readonly DecodeKernel[];
   readonly quick?: true;
   readonly case?: string;
   readonly full?: true;
-  readonly output: 'md' | 'json';
 }
 
 /**
@@ -49,10 +49,12 @@ export function registerCheck(program: Command): void {
     .description('are the kernels right on this device? Each result is compared with a float64 reference')
     .addHelpText('after', HELP)
     .action((flags: CheckFlags) => run(check, flags));
-  for (const option of [...OPTIONS, ...adapterOptions()]) check.addOption(option);
+  const ofModel = checkModelOptions(KERNEL_OPTIONS.map((option) => option.attributeName()));
+  for (const option of [...KERNEL_OPTIONS, ...ofModel, formatOption()]) check.addOption(option);
 }
 
-const OPTIONS: readonly Option[] = [
+/** Options of the check of kernels, which a model's does not have. */
+const KERNEL_OPTIONS: readonly Option[] = [
   new Option('--quick', 'of each element type every fifth case of the grid'),
   new Option('--full', 'the whole grid on a software adapter too (takes many minutes)').conflicts('quick'),
   new Option('--case <text>', 'only cases whose name contains this, such as one that failed').conflicts(
@@ -62,7 +64,6 @@ const OPTIONS: readonly Option[] = [
     STANDARD_KERNELS,
     STANDARD_KERNELS.join(','),
   ),
-  formatOption(),
 ];
 
 const HELP = `
@@ -74,11 +75,20 @@ shader: it gets fewer combinations, and the report says how many.
 Bound: twice the error of a naive f32 implementation, plus 1e-6 of the largest expected value. What is appended to a cache
 must be stored as on the host, to the bit, and counted where its type cannot hold it (not with --case or --kernel).
 
+With --model a whole model is checked instead: the hidden states behind every layer, keys and values, logits and greedy
+tokens, against the model in float64 from the same safetensors, weights rounded as they are stored on the device. The prompt
+goes in chunks, then token by token. Bound: twice the error of the same model in naive f32, plus 1e-6 of the largest expected
+value. K and V must be what such values are stored as in a cache of its type; what attends to them sees the stored ones.
+
 Examples:
   gqa check --quick
-  gqa check --adapter swiftshader --kernel tiles -o json > check.json`;
+  gqa check --adapter swiftshader --kernel tiles -o json > check.json
+  gqa check --model ./smollm --tokens 1,403,407
+  gqa check --model ./smollm --prompt Once --weight-type int8 -ctk int4 --kv-heads 8,1`;
 
 async function run(command: Command, flags: CheckFlags): Promise<void> {
+  if (flags.model !== undefined) return runModelCheck(command, flags.model, flags);
+  refuseModelOptions(command, ['adapter', 'requireGpu']);
   const note = (line: string) => command.configureOutput().writeErr?.(`${line}\n`);
   const opened = await openNode(flags);
   const cases = casesFor(opened.device.facts.software, flags);

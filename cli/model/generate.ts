@@ -14,7 +14,7 @@ import { Progress } from '../../src/node/command/progress.ts';
 import { wholeNumber } from '../../src/node/command/usage.ts';
 import { generateJson, variantTable, type GeneratedVariant } from './generateReport.ts';
 import { countOption, modelOptions, realNumber, tokenIds, type ModelOptions } from './modelOptions.ts';
-import { GrowingText, openTokenizer, type TextTokens } from './tokenizer.ts';
+import { encodePrompt, GrowingText, openTokenizer, type TextTokens } from './tokenizer.ts';
 import { nameOf, specOf, variantsOf, withVariant, type RunningVariant } from './variants.ts';
 
 interface GenerateFlags extends ModelOptions {
@@ -161,9 +161,7 @@ async function promptOf(
     return { prompt: tokens, text };
   }
   const text = await openTokenizer(folder);
-  const encoded = text.encode(prompt!);
-  if (encoded.length === 0) throw new GqaError('input', `--prompt "${prompt}": it has no tokens`);
-  return { prompt: encoded, text };
+  return { prompt: encodePrompt(text, prompt!), text };
 }
 
 async function runOne(

@@ -5,7 +5,7 @@ import type { NodeGpu } from '../../src/node/adapters.ts';
 import type { RunningVariant } from './variants.ts';
 
 /** A variant's text and times. */
-export interface GeneratedVariant extends Omit<RunningVariant, 'context' | 'spec'> {
+export interface GeneratedVariant extends Omit<RunningVariant, 'context' | 'source' | 'spec'> {
   readonly prompt: readonly number[];
   readonly tokens: readonly number[];
   readonly text?: string;

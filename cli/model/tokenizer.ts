@@ -22,6 +22,13 @@ export async function openTokenizer(folder: string): Promise<TextTokens> {
   };
 }
 
+/** A prompt's tokens. Throws GqaError where it has none. */
+export function encodePrompt(text: TextTokens, prompt: string): number[] {
+  const tokens = text.encode(prompt);
+  if (tokens.length === 0) throw new GqaError('input', `--prompt "${prompt}": it has no tokens`);
+  return tokens;
+}
+
 /** A file as JSON; `fault` begins the message where it cannot be read, without one it may be missing. */
 async function readJson(path: string, fault: string | undefined): Promise<object> {
   try {

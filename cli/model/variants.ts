@@ -6,6 +6,7 @@ import type { ModelContext } from '../../src/models/decoder/context.ts';
 import type { ContextOptions } from '../../src/models/decoder/contextArgs.ts';
 import { planMemory, type MemoryPlan } from '../../src/models/decoder/memoryPlan.ts';
 import { loadModel } from '../../src/models/decoder/model.ts';
+import type { ModelSource } from '../../src/models/decoder/modelSource.ts';
 import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import type { Progress } from '../../src/node/command/progress.ts';
 import { DEFAULT_SEED } from '../../src/numbers/random.ts';
@@ -19,6 +20,8 @@ export interface Variant {
 
 /** A variant on a device. */
 export interface RunningVariant extends Variant {
+  /** Open as long as it runs. */
+  readonly source: ModelSource;
   readonly spec: ModelSpec;
   readonly context: ModelContext;
   readonly memory: MemoryPlan;
@@ -78,7 +81,7 @@ export async function withVariant<T>(
       try {
         progress.end();
         const loadMs = performance.now() - began;
-        return await use({ ...variant, spec: open.spec, context: made, memory, loadMs });
+        return await use({ ...variant, source: open, spec: open.spec, context: made, memory, loadMs });
       } finally {
         made.destroy();
       }

@@ -39,6 +39,7 @@ const SMALL: Readonly<Record<string, readonly string[]>> = {
   // The adapter that compiles fastest.
   generate: ['--adapter', 'swiftshader', '-n', '4'],
   perplexity: ['--adapter', 'swiftshader'],
+  'check --model': ['--adapter', 'swiftshader', '-n', '2'],
 };
 /** The example's model is a preset of hundreds of megabytes: another in its place. */
 const SMALL_WHOLE = [
@@ -89,7 +90,8 @@ test.each(gqaExamples)('%s', { timeout: 120_000 }, async (line) => {
     .split(' ')
     .slice(1)
     .map((word) => word.replace(/^'(.*)'$/, '$1')); // quoted from a shell's patterns
-  const [command = 'bench'] = words;
+  const [first = 'bench'] = words;
+  const command = first === 'check' && words.includes('--model') ? 'check --model' : first;
   const cut = CUT[command];
   if (cut) interruptAt(cut);
   const small = words.includes('--whole') ? SMALL_WHOLE : (SMALL[command] ?? []);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
-import { ACTIVATIONS, erf } from '../reference/product.ts';
+import { ACTIVATIONS, erf } from '../../src/models/reference/activations.ts';
 import { PRODUCT_RESULTS } from '../support/modelKernels.ts';
 import { everyTwo } from '../support/pairs.ts';
 import { checkProduct, CONTROL, type ProductCase } from '../support/productCase.ts';

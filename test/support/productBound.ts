@@ -3,7 +3,8 @@
 // A sum of K products is within about K * 2^-24 of the sum of their magnitudes; a norm in front makes inputs and scale rounded numbers
 // themselves. Results are carried through the operations of rounding.ts, in the order that product.wgsl has.
 import type { Activation } from '../../src/kernels/model/product.ts';
-import { ACTIVATIONS, type ProductProblem } from '../reference/product.ts';
+import { ACTIVATIONS } from '../../src/models/reference/activations.ts';
+import type { ProductProblem } from '../reference/product.ts';
 import {
   exactly,
   expOf,

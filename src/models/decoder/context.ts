@@ -2,10 +2,12 @@
 import type { KvCache } from '../../cache/kvCache.ts';
 import { GqaError } from '../../device/errors.ts';
 import { checkFunction, checkWhole } from '../../device/options.ts';
+import type { StepKind } from './attentionSteps.ts';
 import { bindContext, type ContextModel } from './bindContext.ts';
 import { checkContext, checkSources, checkTexts, type ContextOptions } from './contextArgs.ts';
 import { ContextCore } from './contextCore.ts';
 import { generate, type GenerateOptions } from './generate.ts';
+import type { TraceSeen } from './trace.ts';
 import { measureText, type Perplexity, type PerplexityOptions } from './perplexity.ts';
 
 /** The logits behind a token: where it is, and a number for each token of the vocabulary. */
@@ -117,6 +119,12 @@ export class ModelContext {
    */
   perplexity(tokens: readonly number[], options: PerplexityOptions = {}): Promise<Perplexity> {
     return this.#alone('perplexity', () => measureText(this.#core, tokens, options));
+  }
+
+  /** @internal Takes tokens of the only sequence, and tells of the hidden states behind each layer, for checks. */
+  async trace(tokens: readonly number[], kind: StepKind, seen: TraceSeen): Promise<void> {
+    this.#check('trace', [tokens]);
+    await this.#alone('trace', () => this.#core.trace(tokens, kind, seen));
   }
 
   /** Makes sequence `to` a copy of `from`, source included, whatever it held. */

@@ -7,10 +7,12 @@ import { dispatch, type BoundKernel } from '../../device/record.ts';
 import { submitted } from '../../device/scopes.ts';
 import { modelStepWords, setModelStep, type Sampling } from '../../kernels/model/modelStep.ts';
 import { gatherGrid } from '../../kernels/model/rows.ts';
+import type { StepKind } from './attentionSteps.ts';
 import { MOST_SLOTS, mostNumbers, type BoundContext, type ContextModel } from './bindContext.ts';
 import { WHOLE_STEP, type StepPart } from './passes.ts';
 import { cutIntoPasses, type PassRows } from './chunks.ts';
 import { Sources } from './sources.ts';
+import { readRows, tracePass, type Submit, type TraceSeen } from './trace.ts';
 
 /** Caches and buffers for a model's texts. */
 export class ContextCore {
@@ -75,20 +77,32 @@ export class ContextCore {
     tokens: readonly (readonly number[])[],
     each: (row: { sequence: number; position: number; logits: Float32Array }) => void,
   ): Promise<void> {
-    const { strides, logits } = this.#bound.activations;
     for (const rows of this.#passes(tokens)) {
       await this.#submit((pass) => this.#recordChunk(pass, rows));
       for (const slice of this.#slices(rows)) {
         await this.#submit((pass) => this.#recordLogits(pass, slice));
-        const size = slice.length * strides.logits * 4;
-        const values = new Float32Array(await copyOut(this.model.device, 'logits', { ...logits, size }));
-        for (const [i, row] of slice.entries()) {
-          const start = i * strides.logits;
-          each({
-            sequence: rows.sequences[row]!,
-            position: rows.positions[row]!,
-            logits: values.slice(start, start + this.model.spec.vocabSize),
+        for (const [i, logits] of (await this.#readLogits(slice.length)).entries()) {
+          const row = slice[i]!;
+          each({ sequence: rows.sequences[row]!, position: rows.positions[row]!, logits: logits.slice() });
+        }
+      }
+    }
+  }
+
+  /** Takes tokens of the only sequence by passes of a kind, and tells of all that they come to: see `tracePass`. */
+  async trace(tokens: readonly number[], kind: StepKind, { hidden, logits }: TraceSeen): Promise<void> {
+    const { device, spec } = this.model;
+    const submit: Submit = (record) => this.#submit(record);
+    for (const list of kind === 'one' ? tokens.map((token) => [token]) : [tokens]) {
+      for (const rows of this.#passes([list])) {
+        const offset = this.#place(rows.positions, rows.rows);
+        await tracePass(device, this.#bound, spec.hiddenSize, kind, rows, offset, submit, hidden);
+        for (const slice of this.#slices(rows)) {
+          await this.#submit((pass) => {
+            if (kind === 'one') this.#bound.headOfX.record(pass, 1, offset);
+            else this.#recordLogits(pass, slice);
           });
+          (await this.#readLogits(slice.length)).forEach(logits);
         }
       }
     }
@@ -193,10 +207,6 @@ export class ContextCore {
     for (const buffer of this.#bound.buffers) buffer.destroy();
   }
 
-  [Symbol.dispose](): void {
-    this.destroy();
-  }
-
   *#passes(tokens: readonly (readonly number[])[]): Generator<PassRows> {
     this.assertUsable();
     const { lengths } = this;
@@ -249,6 +259,12 @@ export class ContextCore {
     });
     if (count !== undefined) this.#words[0] = count;
     return this.#bound.step.place(this.#words, undefined, length);
+  }
+
+  /** Rows of logits that were computed last. */
+  #readLogits(count: number): Promise<Float32Array[]> {
+    const { strides, logits } = this.#bound.activations;
+    return readRows(this.model.device, logits, strides.logits, count, this.vocabSize);
   }
 
   #chooser({ temperature }: Sampling): BoundKernel {

@@ -23,7 +23,7 @@ export async function loadWeights(
   for (const layer of spec.layers) layers.push(await loader.layer(layer));
   const head = await loader.head(table);
   return {
-    embedding: table,
+    embedding: table.matrix,
     ...(positions && { positions }),
     ...(embeddingNorm && { embeddingNorm }),
     encoder,

@@ -13,6 +13,9 @@ export interface LoadedProduct {
   readonly norm?: NormSpec;
 }
 
+/** The embedding, with the bias that it has as the head. */
+export type LoadedTable = Pick<LoadedProduct, 'matrix' | 'bias'>;
+
 /** Gains of a norm behind a product. */
 export interface LoadedNorm {
   readonly gains: BufferRange;

@@ -99,24 +99,48 @@ export class Passes {
     stepOffset: number,
     parts: ReadonlySet<StepPart> = WHOLE_STEP,
   ): void {
+    if (parts.has('embedding')) this.recordEmbedding(pass, rows, stepOffset);
+    for (const layer of this.#layers.keys()) {
+      this.recordLayer(layer, pass, attention, plans, counts, rows, stepOffset, parts);
+    }
+  }
+
+  get layers(): number {
+    return this.#layers.length;
+  }
+
+  /** Records the first part of a pass. */
+  recordEmbedding(pass: GPUComputePassEncoder, rows: number, stepOffset: number): void {
+    for (const each of this.#embed) each.record(pass, rows, stepOffset);
+  }
+
+  /** Records a layer of a pass, or some parts of it; layers follow each other. */
+  recordLayer(
+    layer: number,
+    pass: GPUComputePassEncoder,
+    attention: LayerAttention,
+    plans: Plans,
+    counts: readonly number[],
+    rows: number,
+    stepOffset: number,
+    parts: ReadonlySet<StepPart> = WHOLE_STEP,
+  ): void {
     const record = (part: StepPart, list: readonly Recorded[]) => {
       if (parts.has(part)) for (const each of list) each.record(pass, rows, stepOffset);
     };
     const isAttended = parts.has('attention');
-    record('embedding', this.#embed);
-    for (const [layer, { qkv, o, cross, up, down, parallel }] of this.#layers.entries()) {
-      record('projections', qkv);
-      if (parallel) record('mlp', up);
-      if (isAttended) attention.record(pass, layer, this.#kind, plans, counts);
-      record('projections', o);
-      if (cross) {
-        record('projections', [cross.q]);
-        if (isAttended) attention.recordCross!(pass, layer, this.#kind, plans);
-        record('projections', [cross.o]);
-      }
-      if (!parallel) record('mlp', up);
-      record('mlp', down);
+    const { qkv, o, cross, up, down, parallel } = this.#layers[layer]!;
+    record('projections', qkv);
+    if (parallel) record('mlp', up);
+    if (isAttended) attention.record(pass, layer, this.#kind, plans, counts);
+    record('projections', o);
+    if (cross) {
+      record('projections', [cross.q]);
+      if (isAttended) attention.recordCross!(pass, layer, this.#kind, plans);
+      record('projections', [cross.o]);
     }
+    if (!parallel) record('mlp', up);
+    record('mlp', down);
   }
 }
 

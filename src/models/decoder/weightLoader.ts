@@ -3,7 +3,7 @@ import type { BufferRange } from '../../device/buffers.ts';
 import { GpuError } from '../../device/errors.ts';
 import type { GqaDevice } from '../../device/gqaDevice.ts';
 import { scoped } from '../../device/scopes.ts';
-import { paddedWidth, MAX_TILE, tilesOf, type MatrixSizes } from '../../kernels/model/weightsLib.ts';
+import { paddedWidth, tilesOf, type MatrixSizes } from '../../kernels/model/weightsLib.ts';
 import { tileOf } from '../../kernels/model/variants.ts';
 import { paddedHeadDim } from './headDims.ts';
 import { CheckedTensors } from './checkedTensors.ts';
@@ -14,6 +14,7 @@ import type {
   LoadedProduct,
   LoadedQkNorm,
   LoadedRelativeBias,
+  LoadedTable,
   WeightOptions,
 } from './loadedWeights.ts';
 import { upload, uploadMatrix, type Matrix } from './matrix.ts';
@@ -64,13 +65,23 @@ export class WeightLoader {
     return 4 * (encoder?.layers.length ?? 0) + perLayer * layers.length + (head.projection ? 2 : 1);
   }
 
-  /** The embedding, a matrix of a row for each token. */
-  async table(): Promise<Matrix> {
-    const { embedding, hiddenSize, vocabSize } = this.#spec;
+  /** The embedding, a matrix of a row for each token; where it is the head too, with what the final norm's bias comes to behind it. */
+  async table(): Promise<LoadedTable> {
+    const { embedding, hiddenSize, vocabSize, head, finalNorm } = this.#spec;
     const rowOf = (output: number) => output;
     const projection = { tensor: embedding.tensor, transposed: false, outputs: vocabSize, rowOf };
-    const { matrix } = await this.#matrix(projection.tensor, [[projection]], hiddenSize);
-    return matrix;
+    const columns = plainColumns(hiddenSize, paddedWidth(hiddenSize));
+    const name = head.projection ? undefined : finalNorm.bias;
+    const shift = name === undefined ? undefined : await this.#paddedVector(name, hiddenSize, columns.length);
+    const { matrix, shifted } = await this.#matrix(
+      projection.tensor,
+      [[projection]],
+      hiddenSize,
+      columns,
+      shift,
+    );
+    const bias = await this.#bias(`${name} behind the head`, matrix.sizes, [[projection]], shifted);
+    return { matrix, ...(bias && { bias }) };
   }
 
   async positions({ tensor, count }: { tensor: string; count: number }): Promise<BufferRange> {
@@ -111,29 +122,12 @@ export class WeightLoader {
     };
   }
 
-  async head(table: Matrix): Promise<LoadedProduct> {
+  async head(table: LoadedTable): Promise<LoadedProduct> {
     const { head, finalNorm } = this.#spec;
     if (head.projection) {
       return this.#product(head.projection.tensor, [[head.projection]], this.#hiddenColumns, finalNorm);
     }
-    const gains = await this.#gains(finalNorm);
-    if (finalNorm.bias === undefined) return { matrix: table, gains, norm: finalNorm };
-    const bias = await this.#foldedHead(finalNorm.bias);
-    return { matrix: table, gains, bias, norm: finalNorm };
-  }
-
-  /** What the final norm's bias comes to behind a head that is the embedding. */
-  async #foldedHead(name: string): Promise<BufferRange> {
-    const { embedding, hiddenSize, vocabSize } = this.#spec;
-    const shift = await this.#tensors.values(name, [hiddenSize]);
-    const table = await this.#tensors.values(embedding.tensor, [vocabSize, hiddenSize]);
-    const bias = new Float32Array(Math.ceil(vocabSize / MAX_TILE) * MAX_TILE);
-    for (let token = 0; token < vocabSize; token++) {
-      let sum = 0;
-      for (let i = 0; i < hiddenSize; i++) sum += table[token * hiddenSize + i]! * shift[i]!;
-      bias[token] = sum;
-    }
-    return upload(this.#device, `${name} behind the head`, bias, this.#keep);
+    return { ...table, gains: await this.#gains(finalNorm), norm: finalNorm };
   }
 
   /** q, k and v one behind the other, heads padded to what caches take. */
@@ -202,7 +196,7 @@ export class WeightLoader {
     label: string,
     matrices: readonly (readonly PaddedProjection[])[],
     width: number,
-    columns = plainColumns(width, paddedWidth(width)),
+    columns: Int32Array,
     shift?: Float64Array,
   ): Promise<{ matrix: Matrix; shifted?: Float64Array }> {
     const outputs = matrices[0]!.reduce((sum, each) => sum + each.outputs, 0);

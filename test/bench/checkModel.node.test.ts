@@ -1,0 +1,261 @@
+// checkModel.node.test.ts: whole models on a device against their twins: all families, element types and conversions pass, and no fault does.
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { checkModel, type ModelCheck } from '../../bench/check/checkModel.ts';
+import type { ConversionOptions } from '../../src/checkpoint/convert/plan.ts';
+import { openModel } from '../../src/checkpoint/model/disk/openModel.ts';
+import { KV_TYPES, openDevice, type GqaDevice, type KvType } from '../../src/index.ts';
+import type { AttentionSpec, LayerSpec, ModelSpec } from '../../src/models.ts';
+import { loadModel, openModelFiles } from '../../src/models.ts';
+import type { ContextOptions } from '../../src/models/decoder/contextArgs.ts';
+import { ModelSource } from '../../src/models/decoder/modelSource.ts';
+import { nodeGpu } from '../../src/node.ts';
+import { VARIED_VOCAB, variedModel, type Variety } from '../support/variedModel.ts';
+
+const ROOT = fileURLToPath(new URL('../checkpoint/model/families', import.meta.url));
+
+/** Of all kinds: two norms, learned positions, layers in parallel, heads turned the other way round. */
+const FAMILIES = ['gemma3', 'gpt2', 'gpt_neox', 'llama', 'nanochat'];
+
+let device: GqaDevice;
+
+beforeAll(async () => {
+  device = await openDevice((await nodeGpu({ adapter: 'swiftshader' })).gpu);
+});
+
+afterAll(() => device.destroy());
+
+interface Tried {
+  readonly weightType?: KvType;
+  readonly types?: Pick<ContextOptions, 'kType' | 'vType'>;
+  /** What the device is given instead of the model; default: the same. */
+  readonly faulty?: (spec: ModelSpec) => ModelSpec;
+  /** Tokens that are said to be chosen; default: those that are. */
+  readonly chosen?: readonly number[];
+}
+
+/** Twelve tokens, and five behind them. */
+async function check(
+  source: ModelSource,
+  { weightType, types, faulty, chosen }: Tried = {},
+): Promise<ModelCheck> {
+  const weights = weightType === undefined ? {} : { weightType };
+  const loaded = faulty ? new ModelSource('faulty', faulty(source.spec), source) : source;
+  const model = await loadModel(device, loaded, weights);
+  try {
+    const context = await model.createContext({ capacity: 20, chunk: 7, kType: 'f32', ...types });
+    if (chosen) {
+      vi.spyOn(context, 'generate').mockImplementation(async function* () {
+        for (const token of chosen) yield [token];
+      });
+    }
+    const prompt = Array.from({ length: 12 }, (_, i) => (7 * i + 3) % source.spec.vocabSize);
+    return await checkModel({ source, context, prompt, maxTokens: 5, ...weights });
+  } finally {
+    model.destroy();
+    await source.close();
+  }
+}
+
+const open = (family: string, heads?: ConversionOptions) => openModel(join(ROOT, family), heads);
+
+/** What is beyond its bound, in order. */
+function wrong({ layers, logits, divergence }: ModelCheck): string[] {
+  const failed = layers.flatMap(({ layer, pass, k, v }) => [
+    ...(k && !k.pass ? [`k ${layer}`] : []),
+    ...(v && !v.pass ? [`v ${layer}`] : []),
+    ...(pass ? [] : [String(layer)]),
+  ]);
+  return [...failed, ...(logits.pass ? [] : ['logits']), ...(divergence && !divergence.tie ? ['token'] : [])];
+}
+
+describe('a right model passes', () => {
+  // Every type of weights and of K and V, in turn.
+  test.each(
+    FAMILIES.map((family, i): [string, KvType | undefined, KvType, KvType] => [
+      family,
+      i === 0 ? undefined : KV_TYPES[i],
+      KV_TYPES[i % 5]!,
+      KV_TYPES[(2 * i) % 5]!,
+    ]),
+  )('%s with weights %s, K %s and V %s', { timeout: 60_000 }, async (family, weightType, kType, vType) => {
+    const result = await check(await open(family), {
+      ...(weightType !== undefined && { weightType }),
+      types: { kType, vType },
+    });
+    expect(wrong(result)).toEqual([]);
+    expect(result.pass).toBe(true);
+    expect(result.chosen).toHaveLength(5);
+    expect(result.layers.length).toBe((await open(family)).spec.layers.length + 1);
+    // f32 is off by something: nothing was compared with itself.
+    expect(result.logits.error).toBeGreaterThan(0);
+    expect(result.logits.bound).toBeLessThan(3e-4);
+  });
+
+  test.each(['mean', 'pca'] as const)('merged to one KV head by %s', { timeout: 60_000 }, async (method) => {
+    const rest = { grouping: 'neighbours', headMap: 'contiguous', renorm: true, seed: 1 } as const;
+    const source = await open('llama', { kvHeads: 1, method, ...rest });
+    expect(source.spec.layers[0]!.attention.numKvHeads).toBe(1);
+    expect(wrong(await check(source, { types: { kType: 'f16' } }))).toEqual([]);
+  });
+});
+
+const LLAMA3 = {
+  rope_type: 'llama3',
+  factor: 8,
+  low_freq_factor: 1,
+  high_freq_factor: 4,
+  original_max_position_embeddings: 16,
+};
+
+const VARIETIES: Readonly<Record<string, Variety & Tried>> = {
+  'F16 in three shards, untied, turns of Llama 3': {
+    config: { model_type: 'llama', rope_scaling: LLAMA3 },
+    heads: [4, 2, 10],
+    dtype: () => 'F16',
+    untied: true,
+    shards: 3,
+  },
+  'BF16 with a window and heads of 14': {
+    config: { model_type: 'mistral', sliding_window: 5 },
+    heads: [6, 2, 14],
+    dtype: () => 'BF16',
+    types: { kType: 'bf16' },
+  },
+  'biases of q, k and v, a window from the second layer on': {
+    config: { model_type: 'qwen2', use_sliding_window: true, sliding_window: 4, max_window_layers: 1 },
+    heads: [4, 4, 6],
+    biases: ['q', 'k', 'v'],
+    types: { kType: 'int8' },
+  },
+  'biases everywhere, YaRN, tensors of three types': {
+    config: {
+      model_type: 'llama',
+      attention_bias: true,
+      mlp_bias: true,
+      rope_scaling: { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 16 },
+    },
+    heads: [3, 1, 16],
+    dtype: (name) => (/q_proj|norm/.test(name) ? 'F32' : /k_proj|up_proj/.test(name) ? 'F16' : 'BF16'),
+    biases: ['q', 'k', 'v', 'o', 'gate', 'up', 'down'],
+    untied: true,
+  },
+  'norms of heads of 40, of which int4 has two scales': {
+    config: { model_type: 'qwen3', rope_scaling: { rope_type: 'linear', factor: 2 } },
+    heads: [4, 2, 40],
+    qkNorm: true,
+    weightType: 'int4',
+    types: { kType: 'int4' },
+  },
+};
+
+test.each(Object.entries(VARIETIES))(
+  '%s',
+  { timeout: 60_000 },
+  async (_, { weightType, types, ...variety }) => {
+    const source = await openModelFiles(variedModel(variety));
+    expect(source.spec.vocabSize).toBe(VARIED_VOCAB);
+    const result = await check(source, { ...(weightType && { weightType }), ...(types && { types }) });
+    expect(wrong(result)).toEqual([]);
+  },
+);
+
+test(
+  'heads that are turned the other way round, whose halves the cache swaps',
+  { timeout: 60_000 },
+  async () => {
+    const source = await openModelFiles(
+      variedModel({ config: { model_type: 'llama', rope_theta: 100 }, heads: [2, 1, 40] }),
+    );
+    const back = inAttention(() => ({ turnsBack: true }));
+    const backwards = new ModelSource('backwards', back(source.spec), source);
+    expect(wrong(await check(backwards, { types: { kType: 'int4' } }))).toEqual([]);
+  },
+);
+
+function inLayers(change: (layer: LayerSpec, i: number) => LayerSpec): (spec: ModelSpec) => ModelSpec {
+  return (spec) => ({ ...spec, layers: spec.layers.map(change) });
+}
+
+function inAttention(change: (attention: AttentionSpec) => Partial<AttentionSpec>, from = 0) {
+  return inLayers((layer, i) =>
+    i < from ? layer : { ...layer, attention: { ...layer.attention, ...change(layer.attention) } },
+  );
+}
+
+/** Faults by what they are, and what they show in first. Gemma 2 has four layers, a window on the even ones. */
+const FAULTS: Readonly<Record<string, readonly [first: string, (spec: ModelSpec) => ModelSpec]>> = {
+  'the epsilon of a norm in front of attention': [
+    'k 1',
+    inLayers((layer, i) =>
+      i === 1 ? { ...layer, attentionNorm: { ...layer.attentionNorm, eps: 1e-4 } } : layer,
+    ),
+  ],
+  'the epsilon of a norm behind attention': [
+    '2',
+    inLayers((layer, i) =>
+      i === 2 ? { ...layer, afterAttention: { ...layer.afterAttention!, eps: 1e-4 } } : layer,
+    ),
+  ],
+  'the base of turns': ['k 0', inAttention(({ rope }) => ({ rope: { ...rope!, base: 10100 } }))],
+  'which head is which': [
+    '1',
+    inAttention(
+      ({ q, headDim }) => ({ q: { ...q, rowOf: (output) => q.rowOf((output + headDim) % q.outputs) } }),
+      1,
+    ),
+  ],
+  'KV heads in another order': [
+    'k 0',
+    inAttention(({ k, headDim }) => ({
+      k: { ...k, rowOf: (output) => k.rowOf((output + headDim) % k.outputs) },
+    })),
+  ],
+  'the soft cap of scores': ['0', inAttention(({ softcap }) => ({ softcap: softcap! * 1.01 }))],
+  'the soft cap of logits': [
+    'logits',
+    (spec) => ({ ...spec, head: { ...spec.head, softcap: spec.head.softcap! * 1.001 } }),
+  ],
+  'the window': ['0', inAttention(({ window }) => (window === undefined ? {} : { window: window + 1 }))],
+  'the scale of scores': ['0', inAttention(({ scale }) => ({ scale: scale * 1.001 }))],
+  'the scale of the embedding': [
+    'embedding',
+    (spec) => ({ ...spec, embedding: { ...spec.embedding, scale: spec.embedding.scale * (1 + 1e-5) } }),
+  ],
+  'the activation': [
+    '3',
+    inLayers((layer, i) => (i === 3 ? { ...layer, mlp: { ...layer.mlp, activation: 'gelu_erf' } } : layer)),
+  ],
+  'weights that count from one': [
+    'logits',
+    (spec) => ({ ...spec, finalNorm: { ...spec.finalNorm, fromOne: false } }),
+  ],
+};
+
+describe('a fault does not pass', () => {
+  test.each(Object.entries(FAULTS))('%s', { timeout: 60_000 }, async (_, [first, faulty]) => {
+    const result = await check(await open('gemma2'), { faulty });
+    expect(result.pass).toBe(false);
+    expect(wrong(result)[0]).toBe(first);
+  });
+
+  test('a token that is not the likeliest', { timeout: 60_000 }, async () => {
+    const { chosen } = await check(await open('gemma2'));
+    const others = chosen.map((token, i) => (i === 2 ? token + 1 : token));
+    const result = await check(await open('gemma2'), { chosen: others });
+    expect(wrong(result)).toEqual(['token']);
+    expect(result.pass).toBe(false);
+    expect(result.divergence).toMatchObject({ at: 2, device: others[2], twin: chosen[2], tie: false });
+  });
+
+  test.each(['the base of turns', 'KV heads in another order'])(
+    'nor %s, behind a cache of int4',
+    { timeout: 60_000 },
+    async (name) => {
+      const [first, faulty] = FAULTS[name]!;
+      const result = await check(await open('gemma2'), { faulty, types: { kType: 'int4' } });
+      expect(wrong(result)[0]).toBe(first);
+    },
+  );
+});
