@@ -1,5 +1,8 @@
 // generate.ts: `gqa generate`, text from a model folder, token by token, as it is or with fewer KV heads.
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
+import { measureGeneration } from '../../bench/model/generation.ts';
+import { GrowingText, type TextTokens } from '../../bench/model/text.ts';
+import { nameOf, type RunningVariant } from '../../bench/model/variants.ts';
 import { formatBytes } from '../../bench/text/format.ts';
 import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { GqaError } from '../../src/device/errors.ts';
@@ -12,8 +15,8 @@ import { Progress } from '../../src/node/command/progress.ts';
 import { wholeNumber } from '../../src/node/command/usage.ts';
 import { generateJson, variantTable, type GeneratedVariant } from './generateReport.ts';
 import { countOption, modelOptions, realNumber, tokenIds, type ModelOptions } from './modelOptions.ts';
-import { GrowingText, openTokenizer, type TextTokens } from './tokenizer.ts';
-import { nameOf, specOf, variantsOf, withVariant, type RunningVariant } from './variants.ts';
+import { openTokenizer } from './tokenizer.ts';
+import { specOf, variantsOf, withFolderVariant } from './variants.ts';
 
 interface GenerateFlags extends ModelOptions {
   readonly prompt?: string;
@@ -97,7 +100,7 @@ async function runGenerate(command: Command, folder: string, flags: GenerateFlag
       for (const variant of variants) {
         if (signal.aborted) break;
         done.push(
-          await withVariant(device, folder, variant, flags, sizes, progress, async (running) => {
+          await withFolderVariant(device, folder, variant, flags, sizes, progress, async (running) => {
             note(`memory   ${memoryText(running)}`);
             if (variants.length > 1 && flags.output === 'md') output.writeOut?.(`## ${nameOf(variant)}\n`);
             return runOne(
@@ -158,51 +161,21 @@ async function runOne(
   show: (text: string) => void,
   text: TextTokens | undefined,
 ): Promise<GeneratedVariant> {
-  const { context, spec } = running;
   const { maxTokens, temperature, topK, topP, seed, stop } = flags;
   if (flags.logits !== undefined) await writeLogits(flags.logits, running, prompt);
-  const nll = prompt.length > 1 ? meanOf((await context.losses([prompt]))[0]!) : undefined;
-  // A driver compiles at a kernel's first dispatch, and not when it is asked to.
-  context.truncate(0, 0);
-  for await (const _ of context.generate([prompt.slice(0, 1)], { maxTokens: 2, stop: [], temperature }))
-    continue;
-  context.truncate(0, 0);
   const growing = text && new GrowingText(text);
-  const tokens: number[] = [];
-  const began = performance.now();
-  let first = began;
-  const steps = context.generate([prompt], {
-    maxTokens,
-    temperature,
-    topK,
-    topP,
-    seed,
-    ...(!stop && { stop: [] }),
+  const options = { maxTokens, temperature, topK, topP, seed, ...(!stop && { stop: [] }) };
+  const generation = await measureGeneration(running, prompt, options, {
+    signal,
+    onToken: (token, index) => show(growing ? growing.add(token) : `${index === 0 ? '' : ','}${token}`),
   });
-  for await (const [token] of steps) {
-    if (tokens.length === 0) first = performance.now();
-    tokens.push(token!);
-    show(growing ? growing.add(token!) : `${tokens.length === 1 ? '' : ','}${token!}`);
-    if (signal.aborted) break;
-  }
-  const ended = performance.now();
   if (growing) show(growing.end());
   return {
     ...running,
+    ...generation,
     prompt,
-    tokens,
-    ...(growing && { text: text.decode(tokens) }),
-    ...(nll !== undefined && { promptNll: nll }),
-    promptMs: first - began,
-    decodeMs: ended - first,
-    isEnded: stop && spec.eos.includes(tokens.at(-1)!),
+    ...(text && { text: text.decode(generation.tokens) }),
   };
-}
-
-function meanOf(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]!;
-  return sum / values.length;
 }
 
 /** Writes the logits of every token of the prompt. */
