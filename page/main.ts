@@ -9,6 +9,7 @@ import { describeBrowser, findGpu } from './browser.ts';
 import { showCards, showMeasuredTimer } from './cards.ts';
 import { byId } from './dom.ts';
 import { rememberLabel } from './label.ts';
+import { startModelPanel } from './model/panel.ts';
 import { outcomeNotices, startNotices } from './notices.ts';
 import { headPicture } from './picture.ts';
 import type { RunRequest, TuneRequest } from './protocol.ts';
@@ -33,6 +34,13 @@ const labelInput = byId('label', HTMLInputElement);
 const progressBar = byId('progress', HTMLProgressElement);
 
 let stop = new AbortController();
+/** Whether there is something to run, and an adapter to run it on. */
+let isReady = false;
+
+function allowRuns(allowed: boolean): void {
+  startButton.disabled = !(allowed && isReady);
+  tuneButton.disabled = !(allowed && isReady);
+}
 
 function setState(state: State, status: string): void {
   document.documentElement.dataset.state = state;
@@ -152,6 +160,14 @@ async function main(): Promise<void> {
   rememberLabel(labelInput);
   offerSharing(() => globalThis.gqaResult);
   const gpu = await findGpu();
+  startModelPanel({
+    blocked() {
+      if (gpu.kind === 'none') return 'No model can run here; see above.';
+      const isRunning = document.documentElement.dataset.state === 'running';
+      return isRunning ? 'The benchmark is running, which a model would disturb.' : undefined;
+    },
+    onBusy: (busy) => allowRuns(!busy),
+  });
   const adapter = gpu.kind === 'adapter' ? gpu.adapter : undefined;
   const settings = readSettings(location.search, adapter !== undefined && isSoftware(adapter.info));
   showCards(adapter);
@@ -161,8 +177,8 @@ async function main(): Promise<void> {
   const groups = rowGroups(settings.run);
   showRows({ groups, rows: [], ceiling: undefined });
   if (!adapter) return setState('error', 'Nothing can run; see above.');
-  startButton.disabled = false;
-  tuneButton.disabled = false;
+  isReady = true;
+  allowRuns(true);
   const start = () => void runOnce(settings, groups);
   startButton.addEventListener('click', start);
   tuneButton.addEventListener('click', () => void tuneOnce(settings));

@@ -7,8 +7,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { convertFolder } from '../../../src/checkpoint/convert/disk/convertFolder.ts';
 import type { ConversionOptions, Method } from '../../../src/checkpoint/convert/plan.ts';
 import { SafetensorsFile } from '../../../src/checkpoint/format/file.ts';
-import { openMergedFiles } from '../../../src/checkpoint/model/mergedFiles.ts';
-import type { ModelFiles } from '../../../src/checkpoint/model/fileParts.ts';
+import { readModelFiles, type ModelFiles } from '../../../src/checkpoint/model/fileParts.ts';
+import { mergedParts } from '../../../src/checkpoint/model/mergedParts.ts';
 import { openModel } from '../../../src/checkpoint/model/disk/openModel.ts';
 import { GqaError } from '../../../src/index.ts';
 
@@ -45,7 +45,7 @@ describe.each([
     const out = join(folder, `${family}-${kvHeads}-${method}`);
     await convertFolder({ model, out, ...heads(kvHeads, method) });
     const merged = await openModel(model, heads(kvHeads, method));
-    const ofFiles = await openMergedFiles(filesOf(model), heads(kvHeads, method));
+    const ofFiles = mergedParts(await readModelFiles(filesOf(model), 'model'), heads(kvHeads, method));
     const written = await openModel(out);
     const plain = (spec: object) => JSON.parse(JSON.stringify(spec)) as unknown;
     expect(plain(merged.spec)).toEqual(plain(written.spec));
@@ -56,7 +56,7 @@ describe.each([
         expect(merged.tensor(name)!.shape).toEqual(written.tensor(name)!.shape);
         const bytes = await file.read(name);
         expect(Buffer.from(await merged.read(name)).equals(bytes), name).toBe(true);
-        expect(Buffer.from(await ofFiles.read(name)).equals(bytes), name).toBe(true);
+        expect(Buffer.from(await ofFiles.reader.read(name)).equals(bytes), name).toBe(true);
       }
     } finally {
       await file.close();

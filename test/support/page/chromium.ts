@@ -37,6 +37,7 @@ function tabOf(page: Page): Tab {
     },
     click: (selector) => page.click(selector),
     fill: (selector, text) => page.fill(selector, text),
+    choose: (selector, paths) => page.setInputFiles(selector, paths),
     async reload() {
       await page.reload();
     },

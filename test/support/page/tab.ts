@@ -23,6 +23,8 @@ export interface Tab {
   click(selector: string): Promise<void>;
   /** Replaces the text of an input. */
   fill(selector: string, text: string): Promise<void>;
+  /** Chooses files, or where the input takes one a folder. */
+  choose(selector: string, paths: readonly string[]): Promise<void>;
   reload(): Promise<void>;
   resize(width: number, height: number): Promise<void>;
   /** The number of workers that run. */

@@ -1,0 +1,45 @@
+// modelRunner.ts: the page's side of work on a model: its worker, its events, how it ended.
+import { inWorker, type Ended } from '../inWorker.ts';
+import type { ModelFolder } from './files.ts';
+import type {
+  FromModelWorker,
+  GenerateEvent,
+  GenerateRequest,
+  ModelFacts,
+  ToModelWorker,
+} from './protocol.ts';
+
+/** How work on a model ended. */
+export type ModelOutcome =
+  | { readonly state: 'described'; readonly facts: ModelFacts }
+  | { readonly state: 'done' }
+  | Ended;
+
+/** Reads what a model is. */
+export function describeInWorker(folder: ModelFolder, signal: AbortSignal): Promise<ModelOutcome> {
+  return modelInWorker({ type: 'describe', folder }, signal, () => {});
+}
+
+/** Makes texts, and calls `draw` with every event. The worker does not wait for it: that would be in the times. */
+export function generateInWorker(
+  request: GenerateRequest,
+  signal: AbortSignal,
+  draw: (event: GenerateEvent) => void,
+): Promise<ModelOutcome> {
+  return modelInWorker({ type: 'generate', request }, signal, draw);
+}
+
+function modelInWorker(
+  job: object,
+  signal: AbortSignal,
+  draw: (event: GenerateEvent) => void,
+): Promise<ModelOutcome> {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+  return inWorker<FromModelWorker, ToModelWorker, ModelOutcome>(worker, job, signal, (message) => {
+    if (message.type === 'described') return { state: 'described', facts: message.facts };
+    if (message.type === 'done') return { state: 'done' };
+    if (message.type === 'failed') return { state: 'error', code: message.code, message: message.message };
+    draw(message);
+    return undefined;
+  });
+}
