@@ -9,11 +9,11 @@ export type Ended =
  * Sends a worker its job, and shows each of its messages to `take` until that returns an outcome. `take` may answer.
  * Aborting ends the worker at once, and with it its device and all GPU memory.
  */
-export function inWorker<M, A, O>(
+export function inWorker<O>(
   worker: Worker,
   job: object,
   signal: AbortSignal,
-  take: (message: M, answer: (message: A) => void) => O | undefined,
+  take: (message: unknown, answer: (message: unknown) => void) => O | undefined,
 ): Promise<O | Ended> {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin to name
   const say = (message: unknown) => worker.postMessage(message);
@@ -34,7 +34,7 @@ export function inWorker<M, A, O>(
     worker.addEventListener('error', (event) =>
       end({ state: 'error', code: 'unexpected', message: event.message }),
     );
-    worker.addEventListener('message', ({ data }: MessageEvent<M>) => {
+    worker.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
       if (ended.signal.aborted) return;
       try {
         const outcome = take(data, say);

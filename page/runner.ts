@@ -24,7 +24,8 @@ export function runInWorker(
   draw: (event: PageEvent) => void,
 ): Promise<Outcome> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-  return inWorker<FromWorker, ToWorker, Outcome>(worker, job, signal, (message, answer) => {
+  return inWorker<Outcome>(worker, job, signal, (data, answer) => {
+    const message = data as FromWorker;
     if (message.type === 'done') return { state: 'done', result: message.result };
     if (message.type === 'tuned') return { state: 'tuned', found: message.found };
     if (message.type === 'failed') {
@@ -32,7 +33,7 @@ export function runInWorker(
       return { state: 'error', ...failure };
     }
     draw(message);
-    afterPaint(() => answer({ type: 'next' }));
+    afterPaint(() => answer({ type: 'next' } satisfies ToWorker));
     return undefined;
   });
 }

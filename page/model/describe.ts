@@ -1,5 +1,6 @@
 // describe.ts: what a model is and what it would take on a device, before any weight is read.
 import { mergedParts } from '../../src/checkpoint/model/mergedParts.ts';
+import { specByteLength } from '../../src/checkpoint/format/safetensors.ts';
 import { readModelFiles } from '../../src/checkpoint/model/fileParts.ts';
 import { describedParts, type ModelParts } from '../../src/checkpoint/model/modelParts.ts';
 import { GqaError, LimitExceededError, messageOf } from '../../src/device/errors.ts';
@@ -62,10 +63,7 @@ export async function describeFolder(device: GqaDevice, folder: ModelFolder): Pr
     headDim,
     hiddenSize: spec.hiddenSize,
     vocabSize: spec.vocabSize,
-    fileBytes: Object.values(folder.files).reduce(
-      (sum, { name, size }) => sum + (name.endsWith('.safetensors') ? size : 0),
-      0,
-    ),
+    weightBytes: [...tensors.values()].reduce((sum, tensor) => sum + (specByteLength(tensor) ?? 0), 0),
     dtypes: [...new Set([...tensors.values()].map(({ dtype }) => dtype))].toSorted(),
     tokenizer: await tokenizerFacts(folder),
     variants,

@@ -26,7 +26,10 @@ export function modelFolderOf(placed: readonly PlacedFile[]): ModelFolder {
   if (folder === undefined) throw new GqaError('input', noConfig(placed));
   if (next !== undefined && depthOf(next) === depthOf(folder)) {
     const names = folders.filter((each) => depthOf(each) === depthOf(folder)).map(nameOf);
-    throw new GqaError('input', `Expected one model, got ${names.join(' and ')}. Drop the folder of one.`);
+    throw new GqaError(
+      'input',
+      `Expected one model, got ${names.toSorted().join(' and ')}. Drop the folder of one.`,
+    );
   }
   const inside = placed.filter(
     ({ path }) => path.startsWith(folder) && !path.slice(folder.length).includes('/'),

@@ -29,13 +29,19 @@ export function generateInWorker(
   return modelInWorker({ type: 'generate', request }, signal, draw);
 }
 
+/** The worker's first message, less what is added to every one. */
+type Job =
+  | Omit<Extract<ToModelWorker, { type: 'describe' }>, 'visible'>
+  | Omit<Extract<ToModelWorker, { type: 'generate' }>, 'visible'>;
+
 function modelInWorker(
-  job: object,
+  job: Job,
   signal: AbortSignal,
   draw: (event: GenerateEvent) => void,
 ): Promise<ModelOutcome> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-  return inWorker<FromModelWorker, ToModelWorker, ModelOutcome>(worker, job, signal, (message) => {
+  return inWorker<ModelOutcome>(worker, job, signal, (data) => {
+    const message = data as FromModelWorker;
     if (message.type === 'described') return { state: 'described', facts: message.facts };
     if (message.type === 'done') return { state: 'done' };
     if (message.type === 'failed') return { state: 'error', code: message.code, message: message.message };

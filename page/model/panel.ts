@@ -80,11 +80,14 @@ class ModelPanel {
 
   /** Reads what files are of. */
   async #take(placed: Promise<readonly PlacedFile[]>): Promise<void> {
-    const refused = this.#stop ? 'A model is at work.' : this.#host.blocked();
+    const isRunning = this.#root.dataset.model === 'running';
+    const refused = isRunning ? 'A model is running; stop it first.' : this.#host.blocked();
     if (refused !== undefined) return this.#refuse(refused);
     this.#forget();
     try {
       const folder = modelFolderOf(await placed);
+      // Of files that were dropped before these.
+      this.#stop?.abort();
       this.#set('reading', `Reading ${folder.name}.`);
       const outcome = await this.#busy((signal) => describeInWorker(folder, signal));
       if (outcome.state === 'described') this.#show({ folder, facts: outcome.facts });
@@ -145,8 +148,10 @@ class ModelPanel {
     try {
       return await work(stop.signal);
     } finally {
-      this.#stop = undefined;
-      this.#host.onBusy(false);
+      if (this.#stop === stop) {
+        this.#stop = undefined;
+        this.#host.onBusy(false);
+      }
     }
   }
 

@@ -14,8 +14,8 @@ export interface ModelFacts {
   readonly headDim: number;
   readonly hiddenSize: number;
   readonly vocabSize: number;
-  /** Bytes of its safetensors files, and the types of their elements. */
-  readonly fileBytes: number;
+  /** Bytes of its tensors, as they are stored, and the types of their elements. */
+  readonly weightBytes: number;
   readonly dtypes: readonly string[];
   /** Whether text can be given, or why not. */
   readonly tokenizer: 'usable' | 'none' | { readonly fault: string };

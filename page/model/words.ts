@@ -13,7 +13,7 @@ export function modelFacts(facts: ModelFacts): Fact[] {
     ['Layers', `${layers}, hidden size ${hiddenSize}`],
     ['Heads', `${numQHeads} query, ${numKvHeads} KV, of ${headDim}`],
     ['Vocabulary', vocabSize.toLocaleString('en')],
-    ['Files', `${short(facts.fileBytes)} of ${facts.dtypes.join(', ')}`],
+    ['Weights', `${short(facts.weightBytes)} of ${facts.dtypes.join(', ')}`],
     ['Text', tokenizerText(facts.tokenizer)],
     ['Adapter', adapterText(adapter)],
     ['Largest buffer', formatBytes(adapter.maxBindingBytes)],
@@ -82,5 +82,6 @@ export const METHOD = [
   'The variants run one after the other, each alone on the device: the same prompt, the same way to choose tokens.',
   'Fewer KV heads are merged from the checkpoint in memory, as gqa convert merges them by their mean; without training after that the text gets worse, and the prompt’s nats per token (lower is better) say by how much.',
   'Times are wall clock, after a warm-up. tokens/s and ms/token are of the tokens behind the first; the time up to the first is the prompt’s.',
+  'Each is of a single run: repeat it before a small difference is believed.',
   'Up to eight tokens are read from the device together, so text comes in small portions.',
 ].join(' ');

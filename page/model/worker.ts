@@ -1,10 +1,11 @@
 // worker.ts: runs models off the page's thread: reads their files, decodes, and tells of each token.
-import { GqaError } from '../../src/device/errors.ts';
+import { DeviceLostError, GqaError } from '../../src/device/errors.ts';
 import type { GqaDevice } from '../../src/index.ts';
 import { checkTexts } from '../../src/models/decoder/contextArgs.ts';
 import { measureGeneration, tokensPerSecond } from '../../bench/model/generation.ts';
 import { GrowingText, type TextTokens } from '../../bench/model/text.ts';
 import { withVariant, type OpenVariant, type RunningVariant } from '../../bench/model/variants.ts';
+import { lossOr } from '../../bench/run/endedEarly.ts';
 import { onDevice, postToPage } from '../onDevice.ts';
 import { TabGuard } from '../tabGuard.ts';
 import { describeFolder, faultText, openFolder, tokenizerOf } from './describe.ts';
@@ -48,9 +49,9 @@ async function generate(device: GqaDevice, request: GenerateRequest): Promise<Fr
     try {
       await generateOne({ device, open, prompt, text, options }, request, index);
     } catch (error) {
-      // Not of this variant alone.
-      device.assertUsable();
-      if (!(error instanceof GqaError)) throw error;
+      const cause = await lossOr(device, error);
+      // A lost device is no matter of this variant alone.
+      if (cause instanceof DeviceLostError || !(error instanceof GqaError)) throw cause;
       post({ type: 'refused', index, message: faultText(error) });
     }
   }

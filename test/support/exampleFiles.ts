@@ -108,7 +108,7 @@ function wholeModel(): CheckpointSpec {
 
 /** A letter for each token of the vocabulary: those that the examples' texts have first, then what Unicode has from U+0100 on. */
 const LETTERS = [
-  ...'?. abcdefghijklmnopqrstuvwxyzO',
+  ...'?. abcdefghijklmnopqrstuvwxyzO'.split(''),
   ...Array.from({ length: 512 }, (_, id) => String.fromCodePoint(0x100 + id)),
 ].slice(0, 512);
 

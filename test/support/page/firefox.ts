@@ -88,6 +88,7 @@ function tabOf(page: Page, downloads: string): Tab {
       const input = (await page.$(selector)) as ElementHandle<HTMLInputElement>;
       await input.uploadFile(...paths);
     },
+    drop: undefined,
     async reload() {
       await page.reload();
     },

@@ -1,5 +1,5 @@
 // modelFlows.ts: what people do with a model on the page, tested in whichever browser is given.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -127,8 +127,9 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
     const sharded = join(root, 'sharded');
     await writeWholeModel(sharded, 2);
     const other = join(root, 'config.json');
-    writeFileSync(other, JSON.stringify({ model_type: 'mamba9', hidden_size: 64 }));
+    writeFileSync(other, JSON.stringify({ model_type: 'mamba9' }));
     const weights = join(folder, 'model.safetensors');
+    copyFileSync(weights, join(root, 'model.safetensors'));
     for (const [paths, message] of [
       [filesOf(sharded, 'model-00002-of-00002.safetensors'), /which is missing \(1 of 2 shards are\)/],
       [
@@ -162,9 +163,38 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
     await expect.poll(() => shownTextOf(tab, '#model-notices')).toContain('model.safetensors');
   });
 
+  it('takes a folder that is dropped, and the model in it', async (context) => {
+    if (!tab.drop) return context.skip('this driver drops no folders');
+    await tab.drop(root);
+    await waitForModel(tab, 'error');
+    await expect.poll(() => shownTextOf(tab, '#model-notices')).toContain('"mamba9" is not known as a whole');
+    rmSync(join(root, 'config.json'));
+    await tab.drop(root);
+    await expect
+      .poll(() => shownTextOf(tab, '#model-notices'))
+      .toContain('Expected one model, got sharded and smollm. Drop the folder of one.');
+    await tab.drop(folder);
+    await waitForModel(tab, 'ready');
+    expect(await textOf(tab, '#model-name')).toBe('smollm');
+  });
+
   it('says nothing on the console', async () => {
     expect(tab.errors).toEqual([]);
     await tab.close();
+  });
+
+  it('says so when the device is lost while a text is made', async () => {
+    const lost = await open(IDLE, (text) => LOSE + text);
+    await lost.choose('#model-files', filesOf(folder));
+    await waitForModel(lost, 'ready');
+    if (!compared.includes(8)) await lost.click('#model-variants input[value="8"]');
+    await lost.click('#model-generate');
+    await waitForModel(lost, 'error');
+    expect(await shownTextOf(lost, '#model-notices')).toMatch(
+      /The GPU device was lost\.\s+device lost \(destroyed\)/,
+    );
+    expect(await textsOf(lost, '#model-columns [data-variant=stopped] h3')).toHaveLength(compared.length);
+    await lost.close();
   });
 
   it('what does not fit the adapter says which limit, and the rest can be run', async () => {
@@ -182,6 +212,21 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
     await small.close();
   });
 }
+
+/** In the page's scripts: the device is gone when the first token has come. */
+const LOSE = `{
+  const ask = GPUAdapter.prototype.requestDevice;
+  let device;
+  GPUAdapter.prototype.requestDevice = async function (...args) {
+    return (device = await ask.apply(this, args));
+  };
+  const post = globalThis.postMessage;
+  globalThis.postMessage = (message) => {
+    post.call(globalThis, message);
+    if (message.type === 'text') device.destroy();
+  };
+}
+`;
 
 /** In the page's scripts: devices have bindings of 100 KiB. */
 const SMALL_BUFFERS = `{
