@@ -16,6 +16,8 @@ const page: UserConfig = {
   plugins: [thirdPartyLicences()],
   server: { headers: isolation, fs: { allow: ['..'] } },
   preview: { headers: isolation },
+  // Modules, so that a worker can load a library when it is needed.
+  worker: { format: 'es' },
   build: { outDir: '../dist/page', emptyOutDir: true, target: 'es2023' },
 };
 

@@ -5,10 +5,11 @@ import { rowGroups } from '../bench/run/rows.ts';
 import type { BenchEvent } from '../bench/run/run.ts';
 import type { BenchResult, BenchRow, CeilingContext, RowParams } from '../bench/schema/schema.ts';
 import { workloadsAt } from '../bench/tune/tune.ts';
-import { describeBrowser, findGpu } from './browser.ts';
+import { describeBrowser, findGpu, type Gpu } from './browser.ts';
 import { showCards, showMeasuredTimer } from './cards.ts';
 import { byId } from './dom.ts';
 import { rememberLabel } from './label.ts';
+import { startModelPanel } from './model/panel.ts';
 import { outcomeNotices, startNotices } from './notices.ts';
 import { headPicture } from './picture.ts';
 import type { RunRequest, TuneRequest } from './protocol.ts';
@@ -33,6 +34,14 @@ const labelInput = byId('label', HTMLInputElement);
 const progressBar = byId('progress', HTMLProgressElement);
 
 let stop = new AbortController();
+/** Whether there is something to run, and an adapter to run it on. */
+let isReady = false;
+/** Whether a model uses the GPU. */
+let isModelBusy = false;
+
+function allowRuns(): void {
+  for (const button of [startButton, tuneButton]) button.disabled = !isReady || isModelBusy;
+}
 
 function setState(state: State, status: string): void {
   document.documentElement.dataset.state = state;
@@ -151,7 +160,20 @@ async function main(): Promise<void> {
   byId('picture').replaceChildren(...headPicture());
   rememberLabel(labelInput);
   offerSharing(() => globalThis.gqaResult);
-  const gpu = await findGpu();
+  let gpu: Gpu | undefined;
+  // At once: a file dropped on a page that does not take it replaces the page.
+  startModelPanel({
+    blocked() {
+      if (gpu?.kind === 'none') return 'No model can run here; see above.';
+      const isRunning = document.documentElement.dataset.state === 'running';
+      return isRunning ? 'The benchmark is running, which a model would disturb.' : undefined;
+    },
+    onBusy(busy) {
+      isModelBusy = busy;
+      allowRuns();
+    },
+  });
+  gpu = await findGpu();
   const adapter = gpu.kind === 'adapter' ? gpu.adapter : undefined;
   const settings = readSettings(location.search, adapter !== undefined && isSoftware(adapter.info));
   showCards(adapter);
@@ -161,8 +183,8 @@ async function main(): Promise<void> {
   const groups = rowGroups(settings.run);
   showRows({ groups, rows: [], ceiling: undefined });
   if (!adapter) return setState('error', 'Nothing can run; see above.');
-  startButton.disabled = false;
-  tuneButton.disabled = false;
+  isReady = true;
+  allowRuns();
   const start = () => void runOnce(settings, groups);
   startButton.addEventListener('click', start);
   tuneButton.addEventListener('click', () => void tuneOnce(settings));

@@ -33,7 +33,8 @@ export function outcomeNotices(outcome: Outcome): HTMLElement[] {
   return outcome.state === 'done' ? resultNotices(outcome.result) : [];
 }
 
-function notice(kind: string, title: string, ...rest: readonly Node[]): HTMLElement {
+/** A notice; a `bad` one is told at once. */
+export function notice(kind: string, title: string, ...rest: readonly Node[]): HTMLElement {
   return el(
     'div',
     { class: `notice ${kind}`, ...(kind === 'bad' && { role: 'alert' }) },

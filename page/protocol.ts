@@ -4,6 +4,7 @@ import type { BenchEvent } from '../bench/run/run.ts';
 import type { BenchOptions } from '../bench/run/options.ts';
 import type { BenchResult } from '../bench/schema/schema.ts';
 import type { Tuned } from '../bench/tune/tune.ts';
+import type { Failed } from './onDevice.ts';
 
 /** What a run reports to the page: not the result so far, whose rows it has, and errors as text. */
 export type PageEvent = Exclude<BenchEvent, { type: 'soFar' | 'failed' }>;
@@ -29,10 +30,7 @@ export type FromWorker =
   | PageEvent
   | { readonly type: 'done'; readonly result: BenchResult }
   | { readonly type: 'tuned'; readonly found: readonly Tuned[] }
-  | {
-      readonly type: 'failed';
-      readonly code: string;
-      readonly message: string;
+  | (Failed & {
       /** Of the rows that were finished, if any were. */
       readonly result?: BenchResult;
-    };
+    });

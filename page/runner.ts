@@ -1,19 +1,14 @@
-// runner.ts: the page's side of a run: starts the worker, tells it whether the tab is visible, ends it.
+// runner.ts: the page's side of a run of the benchmark: its worker, its events, how it ended.
 import type { BenchResult } from '../bench/schema/schema.ts';
 import type { Tuned } from '../bench/tune/tune.ts';
+import { inWorker, type Ended } from './inWorker.ts';
 import type { FromWorker, PageEvent, RunRequest, ToWorker, TuneRequest } from './protocol.ts';
 
 /** How a run or a tuning ended. */
 export type Outcome =
   | { readonly state: 'done'; readonly result: BenchResult }
   | { readonly state: 'tuned'; readonly found: readonly Tuned[] }
-  | { readonly state: 'stopped' }
-  | {
-      readonly state: 'error';
-      readonly code: string;
-      readonly message: string;
-      readonly result?: BenchResult;
-    };
+  | (Ended & { readonly result?: BenchResult });
 
 /** What to do: the worker's first message, less what the runner adds. */
 export type Job =
@@ -22,7 +17,6 @@ export type Job =
 
 /**
  * Runs in a worker of its own and calls `draw` with every event; the run goes on when what was drawn is on screen.
- * Aborting ends the worker at once, and with it its device and all GPU memory.
  */
 export function runInWorker(
   job: Job,
@@ -30,41 +24,17 @@ export function runInWorker(
   draw: (event: PageEvent) => void,
 ): Promise<Outcome> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker has no origin to name
-  const say = (message: ToWorker) => worker.postMessage(message);
-  const ended = new AbortController();
-  return new Promise<Outcome>((resolve) => {
-    const end = (outcome: Outcome) => {
-      worker.terminate();
-      ended.abort();
-      resolve(outcome);
-    };
-    const whileRunning = { signal: ended.signal };
-    signal.addEventListener('abort', () => end({ state: 'stopped' }), whileRunning);
-    document.addEventListener(
-      'visibilitychange',
-      () => say({ type: 'visible', visible: !document.hidden }),
-      whileRunning,
-    );
-    worker.addEventListener('error', (event) =>
-      end({ state: 'error', code: 'unexpected', message: event.message }),
-    );
-    worker.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
-      if (ended.signal.aborted) return;
-      if (data.type === 'done') return end({ state: 'done', result: data.result });
-      if (data.type === 'tuned') return end({ state: 'tuned', found: data.found });
-      if (data.type === 'failed') {
-        const { type: _, ...failure } = data;
-        return end({ state: 'error', ...failure });
-      }
-      try {
-        draw(data);
-      } catch (error) {
-        return end({ state: 'error', code: 'unexpected', message: String(error) });
-      }
-      afterPaint(() => say({ type: 'next' }));
-    });
-    say({ ...job, visible: !document.hidden });
+  return inWorker<Outcome>(worker, job, signal, (data, answer) => {
+    const message = data as FromWorker;
+    if (message.type === 'done') return { state: 'done', result: message.result };
+    if (message.type === 'tuned') return { state: 'tuned', found: message.found };
+    if (message.type === 'failed') {
+      const { type: _, ...failure } = message;
+      return { state: 'error', ...failure };
+    }
+    draw(message);
+    afterPaint(() => answer({ type: 'next' } satisfies ToWorker));
+    return undefined;
   });
 }
 

@@ -1,65 +1,21 @@
 // worker.ts: the run itself, off the page's thread: making and checking inputs takes seconds and would freeze the page.
-import { messageOf } from '../src/device/errors.ts';
-import { openDevice, type GqaDevice } from '../src/index.ts';
-import { codeOf, lossOr } from '../bench/run/endedEarly.ts';
+import type { GqaDevice } from '../src/index.ts';
 import { runBench, type BenchEvent } from '../bench/run/run.ts';
 import { tune, type Tuned } from '../bench/tune/tune.ts';
-import { fullDescriptor } from '../src/device/deviceRequest.ts';
+import { failure, onDevice, postToPage } from './onDevice.ts';
 import type { FromWorker, PageEvent, RunRequest, ToWorker, TuneRequest } from './protocol.ts';
-
-/** Is the tab visible, and was it hidden at any time since the last question? */
-class TabGuard {
-  #visible = true;
-  #interrupted = false;
-  #wake = () => {};
-
-  set visible(visible: boolean) {
-    this.#visible = visible;
-    if (visible) this.#wake();
-    else this.#interrupted = true;
-  }
-
-  async wait(): Promise<void> {
-    while (!this.#visible) await new Promise<void>((resolve) => (this.#wake = resolve));
-  }
-
-  interrupted(): boolean {
-    const interrupted = this.#interrupted;
-    this.#interrupted = !this.#visible;
-    return interrupted;
-  }
-}
+import { TabGuard } from './tabGuard.ts';
 
 const guard = new TabGuard();
+const post = (message: FromWorker) => postToPage(message);
 let next = () => {};
-
-function post(message: FromWorker): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's page has no origin to name
-  globalThis.postMessage(message);
-}
 
 globalThis.addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === 'next') return next();
   guard.visible = data.visible;
-  if (data.type === 'start') void work((device) => run(device, data.request));
-  if (data.type === 'tune') void work((device) => tuneAll(device, data.request));
+  if (data.type === 'start') void onDevice(post, (device) => run(device, data.request));
+  if (data.type === 'tune') void onDevice(post, (device) => tuneAll(device, data.request));
 });
-
-/** Opens a device, does one job on it, and says how it ended. */
-async function work(job: (device: GqaDevice) => Promise<FromWorker>): Promise<void> {
-  let device: GqaDevice | undefined;
-  try {
-    device = await openDevice(navigator.gpu, {
-      powerPreference: 'high-performance',
-      descriptor: fullDescriptor,
-    });
-    post(await job(device));
-  } catch (error) {
-    post(failure(await lossOr(device, error)));
-  } finally {
-    device?.destroy();
-  }
-}
 
 /** Says it and waits until the page has drawn it. */
 async function say(event: PageEvent): Promise<void> {
@@ -99,8 +55,4 @@ async function tuneAll(device: GqaDevice, { classes, seed }: TuneRequest): Promi
     }
   }
   return { type: 'tuned', found };
-}
-
-function failure(error: unknown): Extract<FromWorker, { type: 'failed' }> {
-  return { type: 'failed', code: codeOf(error), message: messageOf(error) };
 }

@@ -15,7 +15,7 @@ export type { KvLayer, KvLayers, LayerKind } from './models/kvLayers.ts';
 export { findPreset, isPreset, nearestPresets, PRESETS } from './models/presets.ts';
 export type { ModelShape } from './models/presets.ts';
 export { openModelFiles } from './checkpoint/model/modelFiles.ts';
-export type { ByteSource, ModelFiles } from './checkpoint/model/modelFiles.ts';
+export type { ByteSource, ModelFiles } from './checkpoint/model/fileParts.ts';
 export { ModelContext } from './models/decoder/context.ts';
 export type { LogitRow } from './models/decoder/context.ts';
 export type { ContextOptions } from './models/decoder/contextArgs.ts';

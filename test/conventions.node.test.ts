@@ -173,7 +173,12 @@ describe('layers', () => {
   });
 
   test('pages reach nothing of Node', () => {
-    for (const page of ['page/main.ts', 'page/worker.ts', 'bench/peers/page/main.ts']) {
+    for (const page of [
+      'page/main.ts',
+      'page/worker.ts',
+      'page/model/worker.ts',
+      'bench/peers/page/main.ts',
+    ]) {
       const reached = reachable(shipped, page);
       expect(reached.length).toBeGreaterThan(5);
       expect(reached.filter((path) => /^(node:|webgpu$|cli\/)/.test(path) || FOR_NODE.test(path))).toEqual(

@@ -1,4 +1,5 @@
 // runWhole.ts: a run of whole models: the variants loaded, and at each depth and batch timed interleaved.
+import type { Variant } from '../model/variants.ts';
 import type { GqaDevice } from '../../src/index.ts';
 import { subgroupReports } from '../../src/decode/probe.ts';
 import { loadModel } from '../../src/models/decoder/model.ts';
@@ -13,7 +14,7 @@ import type { CeilingContext, PartialRun } from '../schema/schema.ts';
 import { SUITE, WHOLE_SCHEMA } from '../schema/version.ts';
 import type { WholeResult, WholeRow } from '../schema/wholeSchema.ts';
 import { runGroup, type LoadedVariant, type WholeGroupContext } from './wholeGroup.ts';
-import { loadsOf, type WholeOptions, type WholeVariant } from './wholeOptions.ts';
+import { loadsOf, type WholeOptions } from './wholeOptions.ts';
 
 /** What a run reports while it goes on; `failed` before a result that an error has cut short. */
 export type WholeEvent =
@@ -58,7 +59,7 @@ export async function* runWhole(
 async function loadVariant(
   device: GqaDevice,
   { model, weightType }: WholeOptions,
-  variant: WholeVariant,
+  variant: Variant,
 ): Promise<LoadedVariant> {
   const source = await model.open(variant);
   try {

@@ -1,4 +1,5 @@
 // wholeGroup.ts: the variants of a model at one depth and batch: made ready, then step and parts timed interleaved.
+import type { Variant } from '../model/variants.ts';
 import type { GqaDevice } from '../../src/index.ts';
 import type { Model } from '../../src/models/decoder/model.ts';
 import { STEP_PARTS } from '../../src/models/decoder/passes.ts';
@@ -7,12 +8,12 @@ import { sampleInterleaved, takeSample, warmUp, type Recorder, type Timed } from
 import type { PassTimer } from '../run/timer.ts';
 import type { RowCheck } from '../schema/schema.ts';
 import type { WholeRow } from '../schema/wholeSchema.ts';
-import type { WholeLoad, WholeOptions, WholeVariant } from './wholeOptions.ts';
+import type { WholeLoad, WholeOptions } from './wholeOptions.ts';
 import { failedWhole, isOurs, paramsOf, timedWhole, type TimedParts } from './wholeRow.ts';
 import { eachPart, WholeTarget } from './wholeTarget.ts';
 
 /** A variant on the device. */
-export interface LoadedVariant extends WholeVariant {
+export interface LoadedVariant extends Variant {
   readonly model: Model;
   /** Of its logits; null where nobody asked. */
   readonly check: RowCheck | null;

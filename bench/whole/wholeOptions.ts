@@ -1,29 +1,23 @@
 // wholeOptions.ts: what a run of whole models may be told, and the rows that it comes to.
-import type { Method } from '../../src/checkpoint/convert/plan.ts';
 import type { KvType } from '../../src/index.ts';
 import type { ModelSource } from '../../src/models/decoder/modelSource.ts';
+import type { Variant } from '../model/variants.ts';
 import type { RunContext } from '../run/options.ts';
 import type { SamplingOptions } from '../run/sampling.ts';
 import type { TimerHooks } from '../run/timer.ts';
-
-/** A model as it is or with other KV heads; `method` says how they were merged or repeated. */
-export interface WholeVariant {
-  readonly kvHeads: number;
-  readonly method?: Method;
-}
 
 /** Where the variants of a model come from. */
 export interface WholeModel {
   readonly name: string;
   /** Whether weights are random. */
   readonly isRandom: boolean;
-  open(variant: WholeVariant): Promise<ModelSource>;
+  open(variant: Variant): Promise<ModelSource>;
 }
 
 /** What to run and for how long. */
 export interface WholeOptions extends SamplingOptions, TimerHooks {
   readonly model: WholeModel;
-  readonly variants: readonly WholeVariant[];
+  readonly variants: readonly Variant[];
   readonly depths: readonly number[];
   readonly batches: readonly number[];
   readonly kType: KvType;

@@ -1,4 +1,5 @@
 // wholeRow.ts: what a variant's samples, or the error that kept it from any, come to in the result.
+import type { Variant } from '../model/variants.ts';
 import { GqaError } from '../../src/index.ts';
 import { STEP_PARTS, type StepPart } from '../../src/models/decoder/passes.ts';
 import type { ModelSpec } from '../../src/models/decoder/spec.ts';
@@ -7,7 +8,7 @@ import { variantName } from '../run/rows.ts';
 import { clockFault, type Timed } from '../run/sampling.ts';
 import type { RowCheck, RowTime } from '../schema/schema.ts';
 import type { WholeParams, WholePart, WholeRow } from '../schema/wholeSchema.ts';
-import type { WholeLoad, WholeOptions, WholeVariant } from './wholeOptions.ts';
+import type { WholeLoad, WholeOptions } from './wholeOptions.ts';
 import { eachPart, type WholeTarget } from './wholeTarget.ts';
 
 type Sampling = Timed & { readonly firstNs: number };
@@ -24,7 +25,7 @@ export interface TimedParts {
 
 /** What a row measures. */
 export function paramsOf(
-  { kvHeads, method, model }: WholeVariant & { readonly model: { readonly spec: ModelSpec } },
+  { kvHeads, method, model }: Variant & { readonly model: { readonly spec: ModelSpec } },
   { batch, depth }: WholeLoad,
   { model: { name }, kType, vType, weightType }: WholeOptions,
 ): WholeParams {

@@ -1,4 +1,5 @@
 // whole.ts: `gqa bench --whole`: a token through a whole model, with the KV heads that it has and with others, and where its time goes.
+import { headsOf, type Variant } from '../../bench/model/variants.ts';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option, type Command } from 'commander';
@@ -8,7 +9,7 @@ import { spectrum } from '../../bench/run/rows.ts';
 import { STANDARD_DEPTHS } from '../../bench/run/standardRun.ts';
 import { randomModel } from '../../bench/whole/randomModel.ts';
 import { runWhole } from '../../bench/whole/runWhole.ts';
-import type { WholeModel, WholeOptions, WholeVariant } from '../../bench/whole/wholeOptions.ts';
+import type { WholeModel, WholeOptions } from '../../bench/whole/wholeOptions.ts';
 import { openModel } from '../../src/checkpoint/model/disk/openModel.ts';
 import { GqaError, ShapeError } from '../../src/device/errors.ts';
 import { readText } from '../../src/files/memory.ts';
@@ -22,7 +23,7 @@ import { checkOutputOption } from '../../src/node/command/outputOption.ts';
 import { Progress } from '../../src/node/command/progress.ts';
 import { quietWait } from '../../src/node/quiet.ts';
 import { lastLevelCache, runtimeContext } from '../../src/node/runtimeContext.ts';
-import { headsOf, variantsOf } from '../model/variants.ts';
+import { variantsOf } from '../model/variants.ts';
 import type { BenchFlags } from './benchFlags.ts';
 import { putOut } from './benchOutput.ts';
 
@@ -125,8 +126,7 @@ function wholeModel(name: string, seed: number): Named {
   if (!isFolder || !readdirSync(name).some((file) => file.endsWith('.safetensors')))
     return random(name, config, seed);
   const { numQHeads: heads, numKvHeads: kvHeads } = shapeFromConfig(config, path);
-  const open = ({ method, kvHeads: count }: WholeVariant) =>
-    openModel(name, method && headsOf(count, method));
+  const open = (variant: Variant) => openModel(name, headsOf(variant));
   return { model: { name, isRandom: false, open }, heads, kvHeads };
 }
 
@@ -143,16 +143,11 @@ function readConfig(path: string): unknown {
 
 function random(name: string, config: unknown, seed: number): Named {
   const { numQHeads: heads, numKvHeads: kvHeads } = shapeFromConfig(config, name);
-  const open = ({ kvHeads: count }: WholeVariant) => Promise.resolve(randomModel(config, count, name, seed));
+  const open = ({ kvHeads: count }: Variant) => Promise.resolve(randomModel(config, count, name, seed));
   return { model: { name, isRandom: true, open }, heads, kvHeads };
 }
 
-function wholeVariants(
-  flags: BenchFlags,
-  { isRandom }: WholeModel,
-  heads: number,
-  own: number,
-): WholeVariant[] {
+function wholeVariants(flags: BenchFlags, { isRandom }: WholeModel, heads: number, own: number): Variant[] {
   const kvHeads = flags.kvHeads ?? spectrum(heads, own);
   const bad = kvHeads.find((count) => heads % count !== 0);
   if (bad !== undefined)

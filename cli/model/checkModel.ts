@@ -1,6 +1,7 @@
 // checkModel.ts: `gqa check --model`: a whole model on this device against its twin in float64, as it is or with fewer KV heads.
 import { Option, type Command } from 'commander';
 import { checkModel } from '../../bench/check/checkModel.ts';
+import { nameOf } from '../../bench/model/variants.ts';
 import { GqaError } from '../../src/device/errors.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
@@ -12,7 +13,7 @@ import { DEFAULT_SEED, uniform } from '../../src/numbers/random.ts';
 import { checkModelJson, checkModelText, type CheckedVariant } from './checkModelReport.ts';
 import { countOption, modelOptions, tokenIds, type ModelOptions } from './modelOptions.ts';
 import { encodePrompt, openTokenizer } from './tokenizer.ts';
-import { nameOf, specOf, variantsOf, withVariant } from './variants.ts';
+import { specOf, variantsOf, withFolderVariant } from './variants.ts';
 
 /** What the options of a model's check parse to. */
 export interface CheckModelFlags extends ModelOptions {
@@ -70,7 +71,7 @@ export async function runModelCheck(command: Command, folder: string, flags: Che
     for (const variant of variants) {
       const began = performance.now();
       const sizes = { batch: 1, capacity: prompt.length + maxTokens };
-      const check = await withVariant(device, folder, variant, flags, sizes, progress, (running) =>
+      const check = await withFolderVariant(device, folder, variant, flags, sizes, progress, (running) =>
         checkModel({
           ...running,
           prompt,

@@ -7,7 +7,7 @@ import type { NodeGpu } from '../../src/node/adapters.ts';
 import { runtimeContext } from '../../src/node/runtimeContext.ts';
 import { typesName } from '../../src/numbers/elements.ts';
 import type { ModelOptions } from './modelOptions.ts';
-import { nameOf, type Variant } from './variants.ts';
+import { nameOf, type Variant } from '../../bench/model/variants.ts';
 
 /** A variant's check, and how long it took. */
 export type CheckedVariant = Variant & ModelCheck & { readonly seconds: number };

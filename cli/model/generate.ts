@@ -1,9 +1,11 @@
 // generate.ts: `gqa generate`, text from a model folder, token by token, as it is or with fewer KV heads.
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
+import { measureGeneration } from '../../bench/model/generation.ts';
+import { GrowingText, type TextTokens } from '../../bench/model/text.ts';
+import { nameOf, type RunningVariant } from '../../bench/model/variants.ts';
 import { formatBytes } from '../../bench/text/format.ts';
 import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { GqaError } from '../../src/device/errors.ts';
-import type { ModelContext } from '../../src/models/decoder/context.ts';
 import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
@@ -14,8 +16,8 @@ import { Progress } from '../../src/node/command/progress.ts';
 import { wholeNumber } from '../../src/node/command/usage.ts';
 import { generateJson, variantTable, type GeneratedVariant } from './generateReport.ts';
 import { countOption, modelOptions, realNumber, tokenIds, type ModelOptions } from './modelOptions.ts';
-import { encodePrompt, GrowingText, openTokenizer, type TextTokens } from './tokenizer.ts';
-import { nameOf, specOf, variantsOf, withVariant, type RunningVariant } from './variants.ts';
+import { encodePrompt, openTokenizer } from './tokenizer.ts';
+import { specOf, variantsOf, withFolderVariant } from './variants.ts';
 
 interface GenerateFlags extends ModelOptions {
   readonly prompt?: string;
@@ -103,7 +105,7 @@ async function runGenerate(command: Command, folder: string, flags: GenerateFlag
       for (const variant of variants) {
         if (signal.aborted) break;
         done.push(
-          await withVariant(device, folder, variant, flags, sizes, progress, async (running) => {
+          await withFolderVariant(device, folder, variant, flags, sizes, progress, async (running) => {
             note(`memory   ${memoryText(running)}`);
             if (variants.length > 1 && flags.output === 'md') output.writeOut?.(`## ${nameOf(variant)}\n`);
             return runOne(
@@ -172,65 +174,26 @@ async function runOne(
   show: (text: string) => void,
   text: TextTokens | undefined,
 ): Promise<GeneratedVariant> {
-  const { context, spec } = running;
   const { maxTokens, temperature, topK, topP, seed, stop } = flags;
-  const { encoder } = spec;
-  const begin = encoder ? [encoder.startToken] : prompt;
-  const source = encoder && prompt;
+  const { encoder } = running.spec;
   if (flags.logits !== undefined && !encoder) await writeLogits(flags.logits, running, prompt);
-  const nll = !encoder && prompt.length > 1 ? meanOf((await context.losses([prompt]))[0]!) : undefined;
-  // A driver compiles at a kernel's first dispatch, and not when it is asked to.
-  await restart(context, source);
-  for await (const _ of context.generate([begin.slice(0, 1)], { maxTokens: 2, stop: [], temperature }))
-    continue;
-  context.truncate(0, 0);
   const growing = text && new GrowingText(text);
-  const tokens: number[] = [];
-  const began = performance.now();
-  let first = began;
-  if (source) await context.encode([source]);
-  const steps = context.generate([begin], {
-    maxTokens,
-    temperature,
-    topK,
-    topP,
-    seed,
-    ...(!stop && { stop: [] }),
+  const options = { maxTokens, temperature, topK, topP, seed, ...(!stop && { stop: [] }) };
+  const generation = await measureGeneration(running, prompt, options, {
+    signal,
+    onToken: (token, index) => show(growing ? growing.add(token) : `${index === 0 ? '' : ','}${token}`),
   });
-  for await (const [token] of steps) {
-    if (tokens.length === 0) first = performance.now();
-    tokens.push(token!);
-    show(growing ? growing.add(token!) : `${tokens.length === 1 ? '' : ','}${token!}`);
-    if (signal.aborted) break;
-  }
-  const ended = performance.now();
   if (growing) show(growing.end());
   if (flags.logits !== undefined && encoder) {
-    context.truncate(0, 0);
-    await writeLogits(flags.logits, running, [...begin, ...tokens]);
+    running.context.truncate(0, 0);
+    await writeLogits(flags.logits, running, [encoder.startToken, ...generation.tokens]);
   }
   return {
     ...running,
+    ...generation,
     prompt,
-    tokens,
-    ...(growing && { text: text.decode(tokens) }),
-    ...(nll !== undefined && { promptNll: nll }),
-    promptMs: first - began,
-    decodeMs: ended - first,
-    isEnded: stop && spec.eos.includes(tokens.at(-1)!),
+    ...(text && { text: text.decode(generation.tokens) }),
   };
-}
-
-/** An empty sequence, with its source where there is one. */
-async function restart(context: ModelContext, source: readonly number[] | undefined): Promise<void> {
-  context.truncate(0, 0);
-  if (source) await context.encode([source]);
-}
-
-function meanOf(values: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i]!;
-  return sum / values.length;
 }
 
 /** Writes the logits of every token of a text. */

@@ -1,26 +1,14 @@
 // generateReport.ts: what `gqa generate` measured, as a table and as JSON. Pure.
+import { tokensPerSecond, type Generation } from '../../bench/model/generation.ts';
+import type { RunningVariant } from '../../bench/model/variants.ts';
 import { formatBytes, formatSignificant, markdownTable, type Column } from '../../bench/text/format.ts';
 import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import type { NodeGpu } from '../../src/node/adapters.ts';
-import type { RunningVariant } from './variants.ts';
 
 /** A variant's text and times. */
-export interface GeneratedVariant extends Omit<RunningVariant, 'context' | 'source' | 'spec'> {
+export interface GeneratedVariant extends Omit<RunningVariant, 'context' | 'source' | 'spec'>, Generation {
   readonly prompt: readonly number[];
-  readonly tokens: readonly number[];
   readonly text?: string;
-  /** Mean negative log-likelihood of the prompt's tokens but the first. */
-  readonly promptNll?: number;
-  /** Milliseconds from the prompt to the first token, and from there to the last. */
-  readonly promptMs: number;
-  readonly decodeMs: number;
-  /** Whether a token that ends a text came. */
-  readonly isEnded: boolean;
-}
-
-/** Tokens behind the first, per second; undefined for a single token. */
-function tokensPerSecond({ tokens, decodeMs }: GeneratedVariant): number | undefined {
-  return tokens.length > 1 ? (1000 * (tokens.length - 1)) / decodeMs : undefined;
 }
 
 const COLUMNS: readonly Column[] = [

@@ -1,6 +1,7 @@
 // perplexity.ts: `gqa perplexity`, how well a model tells a text, as it is or with fewer KV heads.
 import { readFile } from 'node:fs/promises';
 import { Argument, Option, type Command } from 'commander';
+import { nameOf, type Variant } from '../../bench/model/variants.ts';
 import { formatBytes, markdownTable, type Column } from '../../bench/text/format.ts';
 import { GqaError, messageOf } from '../../src/device/errors.ts';
 import type { Perplexity } from '../../src/models/decoder/perplexity.ts';
@@ -10,7 +11,7 @@ import { formatOption } from '../../src/node/command/options.ts';
 import { Progress } from '../../src/node/command/progress.ts';
 import { countOption, modelOptions, type ModelOptions } from './modelOptions.ts';
 import { openTokenizer } from './tokenizer.ts';
-import { nameOf, specOf, variantsOf, withVariant, type Variant } from './variants.ts';
+import { specOf, variantsOf, withFolderVariant } from './variants.ts';
 
 interface PerplexityFlags extends ModelOptions {
   readonly text?: string;
@@ -75,7 +76,7 @@ async function runPerplexity(command: Command, folder: string, flags: Perplexity
     const rows: Row[] = [];
     for (const variant of variants) {
       const sizes = { batch, capacity: window };
-      const { memory, ...result } = await withVariant(
+      const { memory, ...result } = await withFolderVariant(
         device,
         folder,
         variant,

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchChromium } from '../support/page/chromium.ts';
 import { oneRun, opener, otherRuns, SMALL, TINY } from '../support/page/flows.ts';
+import { modelRuns } from '../support/page/modelFlows.ts';
 import { servePage, type PageServer } from '../support/page/server.ts';
 import {
   isEnabled,
@@ -34,6 +35,8 @@ afterAll(async () => {
 describe('one run', () => oneRun(open, () => browser.kind));
 
 describe('other runs', () => otherRuns(open));
+
+describe('a model', () => modelRuns(open, [8, 1]));
 
 describe('tuning', () => {
   it('says what it found, remembers it, and runs with it from then on', async () => {

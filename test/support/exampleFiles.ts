@@ -1,5 +1,6 @@
 // exampleFiles.ts: the files that the examples of help texts and of the README name, small.
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
 import { result, row, steady } from './benchResult.ts';
 import {
@@ -48,10 +49,15 @@ export async function writeExampleFiles(): Promise<void> {
   for (const name of ['llama', 'llama-2-7b']) await writeCheckpoint(name, model);
   await writeCheckpoint('big', model, { shards: 8 });
   await writeCheckpoint('model', underOtherNames(model));
-  await writeCheckpoint('smollm', wholeModel());
-  await writeFile('smollm/tokenizer.json', JSON.stringify(LETTERS));
+  await writeWholeModel('smollm');
   await writeFile('book.txt', 'Once upon a time there was a small model that read a small book.');
   await writeFile('ids.json', JSON.stringify([1, 403, 407, 3, 5, 8]));
+}
+
+/** Writes a model that can be decoded, with a tokenizer; `shards` are the files of its weights. */
+export async function writeWholeModel(folder: string, shards = 1): Promise<void> {
+  await writeCheckpoint(folder, wholeModel(), { shards });
+  await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(TOKENIZER));
 }
 
 function tensor(name: string, shape: readonly number[]): TensorData {
@@ -100,8 +106,14 @@ function wholeModel(): CheckpointSpec {
   };
 }
 
+/** A letter for each token of the vocabulary: those that the examples' texts have first, then what Unicode has from U+0100 on. */
+const LETTERS = [
+  ...'?. abcdefghijklmnopqrstuvwxyzO'.split(''),
+  ...Array.from({ length: 512 }, (_, id) => String.fromCodePoint(0x100 + id)),
+].slice(0, 512);
+
 /** A tokenizer whose tokens are letters. */
-const LETTERS = {
+const TOKENIZER = {
   version: '1.0',
   added_tokens: [],
   normalizer: null,
@@ -111,7 +123,7 @@ const LETTERS = {
   model: {
     type: 'BPE',
     unk_token: '?',
-    vocab: Object.fromEntries('?. abcdefghijklmnopqrstuvwxyzO'.split('').map((letter, id) => [letter, id])),
+    vocab: Object.fromEntries(LETTERS.map((letter, id) => [letter, id])),
     merges: [],
   },
 };

@@ -96,6 +96,14 @@ export class FloatView {
   }
 }
 
+/** All elements of a floating-point tensor as float64; another dtype is a CheckpointError. */
+export function allFloats(dtype: string, bytes: Uint8Array, where: string): Float64Array {
+  const view = new FloatView(floatDtype(dtype, where), bytes);
+  const values = new Float64Array(view.length);
+  view.read(0, values);
+  return values;
+}
+
 // Below: one function for each element type, so that each loop sees arrays of one kind alone.
 
 // Four elements a turn: the loop itself would take as long as the sum.

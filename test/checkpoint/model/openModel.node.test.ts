@@ -7,6 +7,8 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { convertFolder } from '../../../src/checkpoint/convert/disk/convertFolder.ts';
 import type { ConversionOptions, Method } from '../../../src/checkpoint/convert/plan.ts';
 import { SafetensorsFile, writeSafetensors } from '../../../src/checkpoint/format/file.ts';
+import { readModelFiles, type ModelFiles } from '../../../src/checkpoint/model/fileParts.ts';
+import { mergedParts } from '../../../src/checkpoint/model/mergedParts.ts';
 import { openModel } from '../../../src/checkpoint/model/disk/openModel.ts';
 import { GqaError } from '../../../src/index.ts';
 
@@ -23,6 +25,14 @@ const heads = (kvHeads: number, method: Method): ConversionOptions => ({
   seed: 7,
 });
 
+/** The files of a folder, as a browser has them. */
+function filesOf(path: string): ModelFiles {
+  const names = readdirSync(path).filter((name) =>
+    /^(config\.json|.*safetensors(\.index\.json)?)$/.test(name),
+  );
+  return Object.fromEntries(names.map((name) => [name, new Blob([readFileSync(join(path, name))])]));
+}
+
 describe.each([
   ['llama', 1, 'mean'],
   ['llama', 1, 'pca'],
@@ -32,19 +42,23 @@ describe.each([
   ['t5_v10', 1, 'mean'],
   ['t5_v11', 2, 'pca'],
 ] as const)('%s with %i KV heads by %s', (family, kvHeads, method) => {
-  test('is the model that gqa convert writes, tensor by tensor', async () => {
+  test('is the model that gqa convert writes, tensor by tensor, from a folder and from its files', async () => {
     const model = join(ROOT, family);
     const out = join(folder, `${family}-${kvHeads}-${method}`);
     await convertFolder({ model, out, ...heads(kvHeads, method) });
     const merged = await openModel(model, heads(kvHeads, method));
+    const ofFiles = mergedParts(await readModelFiles(filesOf(model), 'model'), heads(kvHeads, method));
     const written = await openModel(out);
     const plain = (spec: object) => JSON.parse(JSON.stringify(spec)) as unknown;
     expect(plain(merged.spec)).toEqual(plain(written.spec));
+    expect(plain(ofFiles.spec)).toEqual(plain(written.spec));
     const file = await SafetensorsFile.open(join(out, 'model.safetensors'));
     try {
       for (const name of file.header.tensors.keys()) {
         expect(merged.tensor(name)!.shape).toEqual(written.tensor(name)!.shape);
-        expect(Buffer.from(await merged.read(name)).equals(await file.read(name)), name).toBe(true);
+        const bytes = await file.read(name);
+        expect(Buffer.from(await merged.read(name)).equals(bytes), name).toBe(true);
+        expect(Buffer.from(await ofFiles.reader.read(name)).equals(bytes), name).toBe(true);
       }
     } finally {
       await file.close();

@@ -257,10 +257,46 @@ describe('files', () => {
     return { ...rest, 'model.safetensors': blob!.slice(0, blob!.size - bytes) };
   };
   const config = (fields: Record<string, unknown>) => () => Promise.resolve(tinyModel(fields));
+  /** A file in place of the weights. */
+  const instead = (name: string, text = ''): Promise<ModelFiles> =>
+    Promise.resolve({ ...without('model.safetensors'), [name]: new Blob([text]) });
+  const POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n';
+  const sharded = (): Promise<ModelFiles> => {
+    const map = { x: 'a.safetensors', y: 'b.safetensors' };
+    const index = new Blob([JSON.stringify({ weight_map: map })]);
+    const { 'model.safetensors': weights, ...rest } = tinyModel();
+    return Promise.resolve({ ...rest, 'model.safetensors.index.json': index, 'a.safetensors': weights! });
+  };
+
+  test('may have another name, and generation_config.json says what ends a text', async () => {
+    const { 'model.safetensors': weights, ...rest } = tinyModel({ eos_token_id: 3 });
+    const named = { ...rest, 'tiny.safetensors': weights! };
+    expect((await openModelFiles(named)).spec.eos).toEqual([3]);
+    const generation = new Blob(['{"eos_token_id": [5, 6]}']);
+    const { spec } = await openModelFiles({ ...named, 'generation_config.json': generation });
+    expect(spec.eos).toEqual([5, 6]);
+  });
 
   test.each([
     ['no config.json', () => Promise.resolve(without('config.json')), /expected a file config\.json/],
-    ['no weights', () => Promise.resolve(without('model.safetensors')), /expected a file model\.safetensors/],
+    [
+      'no weights',
+      () => Promise.resolve(without('model.safetensors')),
+      /expected model\.safetensors, .*got none/,
+    ],
+    ['weights of another form', () => instead('pytorch_model.bin'), /got none, but "pytorch_model\.bin"/],
+    [
+      'two sets of weights',
+      () => Promise.resolve({ ...tinyModel(), 'other.safetensors': new Blob() }),
+      /two sets of weights/,
+    ],
+    [
+      'a shard that is missing',
+      () => sharded(),
+      /index\.json: names "b\.safetensors", which is missing \(1 of 2/,
+    ],
+    ['a pointer of Git LFS', () => instead('model.safetensors', POINTER), /is a pointer of Git LFS/],
+    ['an adapter beside it', () => instead('adapter_config.json'), /has an adapter/],
     ['cut weights', () => cut(4), /model\.safetensors/],
     [
       'a type that is not known',

@@ -37,6 +37,8 @@ function tabOf(page: Page): Tab {
     },
     click: (selector) => page.click(selector),
     fill: (selector, text) => page.fill(selector, text),
+    choose: (selector, paths) => page.setInputFiles(selector, paths),
+    drop: (path) => drop(page, path),
     async reload() {
       await page.reload();
     },
@@ -48,4 +50,14 @@ function tabOf(page: Page): Tab {
     },
     close: () => page.context().close(),
   };
+}
+
+/** Playwright has no drag of files from outside; Chromium's own protocol has. */
+async function drop(page: Page, path: string): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+    await session.send('Input.dispatchDragEvent', { type, x: 100, y: 100, data });
+  }
+  await session.detach();
 }

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { launch, type Page } from 'puppeteer-core';
+import { launch, type ElementHandle, type Page } from 'puppeteer-core';
 import { vi } from 'vitest';
 import { FIREFOX_PREFS, findFirefox } from '../../../src/node/firefox.ts';
 import { messageOf } from '../../../src/device/errors.ts';
@@ -84,6 +84,11 @@ function tabOf(page: Page, downloads: string): Tab {
     },
     click: (selector) => page.click(selector),
     fill: (selector, text) => page.locator(selector).fill(text),
+    async choose(selector, paths) {
+      const input = (await page.$(selector)) as ElementHandle<HTMLInputElement>;
+      await input.uploadFile(...paths);
+    },
+    drop: undefined,
     async reload() {
       await page.reload();
     },

@@ -23,6 +23,10 @@ export interface Tab {
   click(selector: string): Promise<void>;
   /** Replaces the text of an input. */
   fill(selector: string, text: string): Promise<void>;
+  /** Chooses files, or where the input takes one a folder. */
+  choose(selector: string, paths: readonly string[]): Promise<void>;
+  /** Drops a file or folder on the page, as a person would; undefined where the driver cannot. */
+  readonly drop: ((path: string) => Promise<void>) | undefined;
   reload(): Promise<void>;
   resize(width: number, height: number): Promise<void>;
   /** The number of workers that run. */

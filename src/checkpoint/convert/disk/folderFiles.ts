@@ -3,6 +3,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../../device/errors.ts';
 import { fail } from '../../format/checkpointError.ts';
+import { MAX_POINTER_BYTES, refusePointer } from '../../format/weightFiles.ts';
 
 /** A file of a model. */
 export interface OtherFile {
@@ -33,15 +34,10 @@ export async function listFiles(
   return out;
 }
 
-/** A pointer is shorter than this, by its specification. */
-const MAX_POINTER_BYTES = 1024;
-const POINTER = 'version https://git-lfs.github.com/spec/';
-
-/** Throws for a file that is only Git LFS's pointer to one: a clone without it leaves those. */
+/** Throws for a file that is only Git LFS's pointer to one. */
 export async function refusePointers(files: readonly OtherFile[], folder: string): Promise<void> {
   for (const { name } of files.filter(({ bytes }) => bytes < MAX_POINTER_BYTES)) {
     const path = join(folder, name);
-    if (!(await readFile(path)).toString('latin1').startsWith(POINTER)) continue;
-    fail(`${path}: is a pointer of Git LFS, not the file itself; fetch it with \`git lfs pull\``);
+    refusePointer(await readFile(path), path);
   }
 }

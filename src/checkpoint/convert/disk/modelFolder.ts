@@ -7,7 +7,8 @@ import { fail, quote } from '../../format/checkpointError.ts';
 import { SafetensorsFile } from '../../format/file.ts';
 import type { SafetensorsHeader, TensorInfo } from '../../format/safetensors.ts';
 import { listFiles, refusePointers, type OtherFile } from './folderFiles.ts';
-import { checkIndex, INDEX, readIndex, SINGLE } from '../../format/shardIndex.ts';
+import { checkIndex, INDEX, readIndex } from '../../format/shardIndex.ts';
+import { isUsed, weightFiles, WEIGHTS } from '../../format/weightFiles.ts';
 import { ADAPTER_CONFIG, refuseAdapter } from '../../find/adapters.ts';
 
 /** A safetensors file of a model. Closed; `header` is what was in it when the folder was opened. */
@@ -38,16 +39,15 @@ export interface ModelFolder {
   readonly leftOut: readonly string[];
 }
 
-/** Weights, and what describes them: the number of heads in a params.json is that of the weights that Meta's code reads. */
-const WEIGHTS =
-  /\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|onnx|onnx[._]data(_\d+)?|ot|tflite|npz|pdparams|nemo|llamafile|litertlm|task|data-\d+-of-\d+)$|\.index(\.\w+)?\.json$|(^|\/)params\.json$/;
-
 /** Opens a folder with config.json and one or several safetensors files, and checks all headers against each other. */
 export async function openModelFolder(path: string): Promise<ModelFolder> {
   const found = await stat(path).catch((cause: unknown) => noFolder(path, cause));
   if (!found.isDirectory()) fail(`${path}: expected a folder with config.json and safetensors files`);
   const files = await listFiles(path);
-  await refusePointers(files.filter(isUsed), path);
+  await refusePointers(
+    files.filter(({ name }) => isUsed(name)),
+    path,
+  );
   const names = files.map(({ name }) => name);
   if (names.includes(ADAPTER_CONFIG)) refuseAdapter(ADAPTER_CONFIG, path);
   const configText = await readText(join(path, 'config.json'));
@@ -55,8 +55,7 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   const index = names.includes(INDEX)
     ? readIndex(await readText(join(path, INDEX)), join(path, INDEX))
     : undefined;
-  const weights = index ? [...new Set(index.files.values())].toSorted() : [singleFile(names, path)];
-  checkOneSet(names, weights, index ? INDEX : weights[0]!, path);
+  const weights = weightFiles(names, index, path);
   const shards: Shard[] = [];
   for (const name of weights) shards.push(await openShard(path, name));
   const { tensors, shardOf } = collect(shards);
@@ -85,35 +84,6 @@ function noFolder(path: string, cause: unknown): never {
   return fail(`${path}: cannot be read: ${messageOf(cause)}${hint}`, { cause });
 }
 
-/** Safetensors files that are not the model's own weights: Mistral's own form of them, and heads that guess ahead. */
-const BESIDE = /^(consolidated[^/]*|medusa_lm_head)\.safetensors$/;
-
-/** False for a file that is neither read nor copied. */
-function isUsed({ name }: OtherFile): boolean {
-  return !WEIGHTS.test(name) || name === INDEX || (isTopSafetensors(name) && !BESIDE.test(name));
-}
-
-function isTopSafetensors(name: string): boolean {
-  return /^[^/]+\.safetensors$/.test(name);
-}
-
-/** Throws unless every weight file is one of a single set, and there. `says` is what names the set. */
-function checkOneSet(names: readonly string[], weights: readonly string[], says: string, path: string): void {
-  const missing = weights.filter((name) => !names.includes(name));
-  if (missing.length > 0) {
-    fail(
-      `${join(path, says)}: names ${quote(missing[0]!)}, which is missing (${missing.length} of ${weights.length} shards are)`,
-    );
-  }
-  const extra = names.filter(
-    (name) => isTopSafetensors(name) && !weights.includes(name) && !BESIDE.test(name),
-  );
-  if (extra.length === 0) return;
-  fail(
-    `${path}: two sets of weights, ${quote(says)} and ${quote(extra[0]!)}, which is not of the first; remove the one that is not the model's`,
-  );
-}
-
 /** A text file as it is: a byte order mark stays, and bytes that are not UTF-8 would not come out as they went in. */
 async function readText(path: string): Promise<string> {
   const bytes = await readFile(path).catch((cause: unknown) =>
@@ -124,19 +94,6 @@ async function readText(path: string): Promise<string> {
   } catch (cause) {
     return fail(`${path}: expected UTF-8: ${messageOf(cause)}`, { cause });
   }
-}
-
-function singleFile(files: readonly string[], path: string): string {
-  if (files.includes(SINGLE)) return SINGLE;
-  const found = files.filter(isTopSafetensors);
-  if (found.length === 1) return found[0]!;
-  const what = found.length === 0 ? noneBut(files) : found.map(quote).join(', ');
-  return fail(`${path}: expected ${SINGLE}, ${INDEX} or a single safetensors file, got ${what}`);
-}
-
-function noneBut(files: readonly string[]): string {
-  const other = files.find((name) => WEIGHTS.test(name) && !name.endsWith('.json'));
-  return other === undefined ? 'none' : `none, but ${quote(other)}; save the model as safetensors first`;
 }
 
 async function openShard(folder: string, name: string): Promise<Shard> {

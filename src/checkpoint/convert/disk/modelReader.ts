@@ -1,6 +1,6 @@
 // modelReader.ts: tensors of a model by name, from whichever shard they are in.
 import { CheckpointError, quote } from '../../format/checkpointError.ts';
-import { FloatView, floatDtype } from '../../format/dtypes.ts';
+import { allFloats } from '../../format/dtypes.ts';
 import type { SafetensorsFile } from '../../format/file.ts';
 import type { ModelFolder, Shard } from './modelFolder.ts';
 import { reopenShard } from './fileStates.ts';
@@ -26,10 +26,7 @@ export class ModelReader {
   /** The values of a small floating-point tensor. */
   async readFloats(name: string): Promise<Float64Array> {
     const { dtype } = this.#model.tensors.get(name)!;
-    const view = new FloatView(floatDtype(dtype, `tensor ${quote(name)}`), await this.read(name));
-    const values = new Float64Array(view.length);
-    view.read(0, values);
-    return values;
+    return allFloats(dtype, await this.read(name), `tensor ${quote(name)}`);
   }
 
   async close(): Promise<void> {

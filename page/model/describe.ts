@@ -1,0 +1,121 @@
+// describe.ts: what a model is and what it would take on a device, before any weight is read.
+import { mergedParts } from '../../src/checkpoint/model/mergedParts.ts';
+import { specByteLength } from '../../src/checkpoint/format/safetensors.ts';
+import { readModelFiles } from '../../src/checkpoint/model/fileParts.ts';
+import { describedParts, type ModelParts } from '../../src/checkpoint/model/modelParts.ts';
+import { GqaError, LimitExceededError, messageOf } from '../../src/device/errors.ts';
+import type { GqaDevice } from '../../src/index.ts';
+import { planMemory } from '../../src/models/decoder/memoryPlan.ts';
+import { ModelSource } from '../../src/models/decoder/modelSource.ts';
+import { makeTokenizer, type TextTokens } from '../../bench/model/text.ts';
+import { headsOf, type OpenVariant, type Variant } from '../../bench/model/variants.ts';
+import { formatBytes } from '../../bench/text/format.ts';
+import type { ModelFolder } from './files.ts';
+import type { AdapterFacts, ModelFacts, VariantFacts } from './protocol.ts';
+
+/** Opens variants of a folder; its headers are read once. */
+export async function openFolder({ name, files }: ModelFolder): Promise<ModelParts & { open: OpenVariant }> {
+  const parts = await readModelFiles(files, name);
+  const open: OpenVariant = (heads) => {
+    const { spec, reader } = heads ? mergedParts(parts, heads) : describedParts(parts);
+    return Promise.resolve(new ModelSource(name, spec, reader));
+  };
+  return { ...parts, open };
+}
+
+const TOKENIZER = 'tokenizer.json';
+
+/** The folder's tokenizer; undefined where it has none. Throws GqaError where it cannot be used. */
+export async function tokenizerOf({ name, files }: ModelFolder): Promise<TextTokens | undefined> {
+  const json = files[TOKENIZER];
+  if (!json) return undefined;
+  const config = files['tokenizer_config.json'];
+  const path = `${name}/${TOKENIZER}`;
+  return makeTokenizer(await jsonOf(json, path), config ? await jsonOf(config, config.name) : {}, path);
+}
+
+async function jsonOf(file: File, path: string): Promise<object> {
+  try {
+    return JSON.parse(await file.text()) as object;
+  } catch (cause) {
+    throw new GqaError('input', `${path}: cannot be read: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** Tokens that memory is planned for, where the model has learned no fewer positions. */
+const PLANNED_TOKENS = 1024;
+
+/** Describes a model. Throws as `openModelFiles`. */
+export async function describeFolder(device: GqaDevice, folder: ModelFolder): Promise<ModelFacts> {
+  const { tensors, open } = await openFolder(folder);
+  const { spec } = await open(undefined);
+  const { numQHeads, numKvHeads, headDim } = spec.layers[0]!.attention;
+  const plannedTokens = Math.min(PLANNED_TOKENS, spec.embedding.positions?.count ?? PLANNED_TOKENS);
+  const variants: VariantFacts[] = [];
+  for (const variant of variantsOf(numKvHeads)) {
+    variants.push(await planVariant(device, open, variant, plannedTokens));
+  }
+  return {
+    type: spec.type,
+    layers: spec.layers.length,
+    numQHeads,
+    numKvHeads,
+    headDim,
+    hiddenSize: spec.hiddenSize,
+    vocabSize: spec.vocabSize,
+    weightBytes: [...tensors.values()].reduce((sum, tensor) => sum + (specByteLength(tensor) ?? 0), 0),
+    dtypes: [...new Set([...tensors.values()].map(({ dtype }) => dtype))].toSorted(),
+    tokenizer: await tokenizerFacts(folder),
+    variants,
+    plannedTokens,
+    adapter: adapterFacts(device),
+  };
+}
+
+/** The model's own number of KV heads and its divisors, from the greatest down. */
+export function variantsOf(own: number): Variant[] {
+  const fewer = Array.from({ length: own - 1 }, (_, i) => own - 1 - i).filter((count) => own % count === 0);
+  return [{ kvHeads: own }, ...fewer.map((kvHeads): Variant => ({ kvHeads, method: 'mean' }))];
+}
+
+async function planVariant(
+  device: GqaDevice,
+  open: OpenVariant,
+  variant: Variant,
+  capacity: number,
+): Promise<VariantFacts> {
+  try {
+    return { variant, memory: planMemory(await open(headsOf(variant)), { capacity }, device.facts) };
+  } catch (error) {
+    if (!(error instanceof GqaError)) throw error;
+    return { variant, fault: faultText(error) };
+  }
+}
+
+async function tokenizerFacts(folder: ModelFolder): Promise<ModelFacts['tokenizer']> {
+  try {
+    return (await tokenizerOf(folder)) ? 'usable' : 'none';
+  } catch (error) {
+    if (!(error instanceof GqaError)) throw error;
+    return { fault: error.message };
+  }
+}
+
+/** An error's message, bytes in their units. */
+export function faultText(error: GqaError): string {
+  if (!(error instanceof LimitExceededError) || !error.limit.endsWith('Size')) return error.message;
+  const { limit, needed, available } = error;
+  return error.message.replace(
+    `${limit} needed ${needed}, available ${available}`,
+    `needs ${formatBytes(needed)} in one buffer, this adapter allows ${formatBytes(available)} (${limit})`,
+  );
+}
+
+function adapterFacts({ gpu: { adapterInfo: info }, facts }: GqaDevice): AdapterFacts {
+  const names = [info.vendor, info.architecture, info.device, info.description];
+  return {
+    name: names.filter((name) => name !== '').join(' ') || 'unnamed by the browser',
+    software: facts.software,
+    maxBindingBytes: Math.min(facts.maxBindingBytes, facts.maxBufferBytes),
+  };
+}
