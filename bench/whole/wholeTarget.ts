@@ -1,5 +1,5 @@
 // wholeTarget.ts: a model with a context at a depth, ready to have steps recorded again and again, whole or by parts.
-import { uploadStorage } from '../../src/index.ts';
+import { uploadStorage, type KvCache } from '../../src/index.ts';
 import { bindContext } from '../../src/models/decoder/bindContext.ts';
 import { checkContext } from '../../src/models/decoder/contextArgs.ts';
 import { ContextCore } from '../../src/models/decoder/contextCore.ts';
@@ -37,7 +37,7 @@ export class WholeTarget {
     this.bytes = { ...weightBytes(core.model.weights), attention: this.kvBytes };
   }
 
-  /** Allocates a context and fills its cache with random numbers up to the depth. */
+  /** Allocates a context and fills its cache with random numbers up to the depth; with an encoder, also that of its sources. */
   static async create(
     model: Model,
     { batch, depth, kType, vType }: Pick<WholeParams, 'batch' | 'depth' | 'kType' | 'vType'>,
@@ -46,7 +46,8 @@ export class WholeTarget {
     const options = checkContext({ batch, capacity: depth + 1, kType, vType }, model.spec);
     const core = new ContextCore(model, batch, depth + 1, await bindContext(model, options));
     try {
-      await fill(core, depth, seed);
+      await fill(core.cache, depth, seed);
+      if (core.sources) await fill(core.sources.cache, depth, seed);
       return new WholeTarget(core, depth);
     } catch (error) {
       core.destroy();
@@ -89,28 +90,32 @@ function weightBytes({ layers, head }: LoadedWeights): Record<StepPart, number> 
   return {
     // Of the embedding a step reads a row for each token.
     embedding: 0,
-    projections: sum(({ qkv, o }) => qkv.matrix.bytes + o.matrix.bytes),
+    projections: sum(({ qkv, o, cross }) => {
+      // K and V of a source were computed when it was read.
+      const ofCross = cross ? cross.q.matrix.bytes + cross.o.matrix.bytes : 0;
+      return qkv.matrix.bytes + o.matrix.bytes + ofCross;
+    }),
     attention: 0,
     mlp: sum(({ up, down }) => up.matrix.bytes + down.matrix.bytes),
     head: head.matrix.bytes,
   };
 }
 
-/** What a step reads of K and V, its own token included. */
-function kvBytesOf({ cache, batch, model }: ContextCore, depth: number): number {
+/** What a step reads of K and V, its own token included, and of a source as long as the depth. */
+function kvBytesOf({ cache, sources, batch, model }: ContextCore, depth: number): number {
   return model.spec.layers.reduce((sum, { attention: { window = Infinity } }, layer) => {
-    return sum + batch * Math.min(depth + 1, window) * cache.layout.perLayer[layer]!.bytesPerToken;
+    const own = Math.min(depth + 1, window) * cache.layout.perLayer[layer]!.bytesPerToken;
+    const ofSource = sources ? depth * sources.cache.layout.perLayer[layer]!.bytesPerToken : 0;
+    return sum + batch * (own + ofSource);
   }, 0);
 }
 
-async function fill({ cache, batch, model }: ContextCore, depth: number, seed: number): Promise<void> {
-  const { perLayer, layers } = cache.layout;
+/** Appends random rows to all layers of a cache. */
+async function fill(cache: KvCache, depth: number, seed: number): Promise<void> {
+  const { perLayer, layers, batch } = cache.layout;
   const width = ({ numKvHeads, headDim }: (typeof perLayer)[number]) => batch * numKvHeads * headDim;
-  const rows = uploadStorage(
-    model.device,
-    'random rows',
-    normals(seed, FILLED * Math.max(...perLayer.map(width))),
-  );
+  const values = normals(seed, FILLED * Math.max(...perLayer.map(width)));
+  const rows = uploadStorage(cache.device, 'random rows', values);
   try {
     for (let first = 0; first < depth; first += FILLED) {
       const numTokens = Math.min(FILLED, depth - first);

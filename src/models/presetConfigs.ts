@@ -54,6 +54,10 @@ const ROWS: readonly Row[] = [
   ['phi-4', 'phi3', 17_920, 100_352],
   ['pythia-160m', 'gpt_neox', 3_072, 50_304],
   ['gpt-2', 'gpt2', 3_072, 50_257, 'tied'],
+  ['t5-v1.1-large', 't5', 2_816, 32_128],
+  ['t5-v1.1-xxl', 't5', 10_240, 32_128],
+  ['t5-xxl-gqa-8', 't5', 10_240, 32_128],
+  ['t5-xxl-mqa', 't5', 10_240, 32_128],
 ];
 
 const SIZES: ReadonlyMap<string, Sizes> = new Map(
@@ -74,16 +78,18 @@ export function configOf(name: string): Record<string, unknown> | undefined {
 
 function shapeFields({ layers, hiddenSize, numQHeads, numKvHeads, headDim }: ModelShape, sizes: Sizes) {
   const { type, width, vocab, tied } = sizes;
-  return {
-    model_type: type,
-    vocab_size: vocab,
-    tie_word_embeddings: tied,
-    intermediate_size: width,
-    ...(type === 'gpt2'
-      ? { n_layer: layers, n_embd: hiddenSize, n_head: numQHeads }
-      : { num_hidden_layers: layers, hidden_size: hiddenSize, num_attention_heads: numQHeads }),
-    ...(type !== 'gpt2' && type !== 'gpt_neox' && { num_key_value_heads: numKvHeads, head_dim: headDim }),
-  };
+  const common = { model_type: type, vocab_size: vocab, tie_word_embeddings: tied };
+  const grouped = { num_key_value_heads: numKvHeads };
+  if (type === 't5') {
+    const stacks = { num_layers: layers, num_decoder_layers: layers, feed_forward_proj: 'gated-gelu' };
+    const heads = { num_heads: numQHeads, d_kv: headDim, ...(numKvHeads !== numQHeads && grouped) };
+    return { ...common, ...stacks, ...heads, d_model: hiddenSize, d_ff: width, is_encoder_decoder: true };
+  }
+  if (type === 'gpt2')
+    return { ...common, n_inner: width, n_layer: layers, n_embd: hiddenSize, n_head: numQHeads };
+  const of = { num_hidden_layers: layers, hidden_size: hiddenSize, num_attention_heads: numQHeads };
+  const own = type === 'gpt_neox' ? {} : { ...grouped, head_dim: headDim };
+  return { ...common, ...of, ...own, intermediate_size: width };
 }
 
 /** How windows are said to be where all layers have them, or some by the family's own rule. */

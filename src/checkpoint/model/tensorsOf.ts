@@ -2,9 +2,14 @@
 import { shapeFromConfig } from '../../models/config.ts';
 import { field, wholeOf, type ConfigFile } from '../../models/configFields.ts';
 import { openConfig } from '../../models/configText.ts';
-import type { DecoderFormat, OptionalTensors } from '../../models/families/decoderFormat.ts';
+import type {
+  DecoderFormat,
+  EncoderFormat,
+  MlpNames,
+  OptionalTensors,
+} from '../../models/families/decoderFormat.ts';
 import { isOf, type CheckpointFormat } from '../../models/families/family.ts';
-import type { PartSpec } from '../../models/families/moduleSpec.ts';
+import type { ModuleSpec, PartSpec } from '../../models/families/moduleSpec.ts';
 import { llamaFormat } from '../../models/families/format.ts';
 import { slotsOf } from '../../models/families/headSlots.ts';
 import { decoderOf, FORMATS } from '../../models/families/index.ts';
@@ -26,7 +31,7 @@ interface Known {
 }
 
 /**
- * Names and shapes of the tensors of a decoder-only model, names without the prefix that checkpoints put in front. Throws a
+ * Names and shapes of the tensors of a model that is known as a whole, names without the prefix that checkpoints put in front. Throws a
  * CheckpointError for a type that is not known as a whole, ShapeError for sizes that are missing or wrong.
  */
 export function tensorsOf(config: unknown, dtype: string, where: string): Map<string, TensorSpec> {
@@ -40,7 +45,12 @@ export function tensorsOf(config: unknown, dtype: string, where: string): Map<st
   const known = { file, shape, format, attention, has: extrasOf(format, file), where: at };
   const all = [...outsideLayers(known)];
   for (let layer = 0; layer < shape.layers; layer++) {
-    for (const [name, sizes] of inEachLayer(known)) all.push([inLayer(name, layer), sizes]);
+    for (const [name, sizes] of inEachLayer(known, layer)) all.push([inLayer(name, layer), sizes]);
+  }
+  const { encoder } = format;
+  for (let layer = 0; encoder && layer < sizeOf(known, encoder.layers); layer++) {
+    for (const [name, sizes] of inEachOfEncoder(known, encoder, layer))
+      all.push([inLayer(name, layer), sizes]);
   }
   return new Map(all.map(([name, sizes]) => [name, { name, dtype, shape: sizes }]));
 }
@@ -76,25 +86,47 @@ function* outsideLayers(known: Known): Generator<Named> {
   if (!isTied) yield [format.head, [vocab, shape.hiddenSize]];
 }
 
-function* inEachLayer(known: Known): Generator<Named> {
-  const { format, attention, shape, has } = known;
+function* inEachLayer(known: Known, layer: number): Generator<Named> {
+  const { format, attention } = known;
   for (const name of Object.values(format.norms)) yield* norm(known, name);
-  for (const { parts, norms } of attention.modules) {
-    for (const part of parts) if (!part.optional) yield* head(known, part);
-    if (has.qkNorm && norms) {
-      yield [norms.q, [shape.headDim]];
-      yield [norms.k, [shape.headDim]];
-    }
+  yield* norm(known, format.encoder?.crossNorm);
+  for (const module of attention.modules) yield* heads(known, module, layer);
+  yield* mlp(known, format.mlp);
+}
+
+function* inEachOfEncoder(known: Known, encoder: EncoderFormat, layer: number): Generator<Named> {
+  if (layer === 0) yield* norm(known, encoder.finalNorm);
+  for (const name of Object.values(encoder.norms)) yield* norm(known, name);
+  // Conversion leaves an encoder's heads as they are.
+  const { shape } = known;
+  const own = { ...known, shape: { ...shape, numKvHeads: shape.numQHeads } };
+  yield* heads(own, encoder.attention, layer);
+  yield* mlp(known, encoder.mlp);
+}
+
+/** The tensors of a module of attention; a table of biases by distance is in the first layer alone. */
+function* heads(known: Known, { parts, norms }: ModuleSpec, layer: number): Generator<Named> {
+  const { format, shape, has } = known;
+  for (const part of parts) {
+    if (!part.optional) yield* head(known, part);
+    else if (format.relativeBias && part.rows === 'one' && layer === 0)
+      yield [part.name, [sizeOf(known, ['relative_attention_num_buckets'], 32), shape.numQHeads]];
   }
-  const width = sizeOf(known, ['intermediate_size', 'n_inner'], 4 * shape.hiddenSize);
-  const { mlp } = format;
-  if ('gateUp' in mlp) yield* matrix(known, mlp.gateUp, 2 * width, shape.hiddenSize);
+  if (!has.qkNorm || !norms) return;
+  yield [norms.q, [shape.headDim]];
+  yield [norms.k, [shape.headDim]];
+}
+
+function* mlp(known: Known, names: MlpNames): Generator<Named> {
+  const { hiddenSize } = known.shape;
+  const width = sizeOf(known, ['intermediate_size', 'n_inner', 'd_ff'], 4 * hiddenSize);
+  if ('gateUp' in names) yield* matrix(known, names.gateUp, 2 * width, hiddenSize);
   else {
-    for (const name of [mlp.gate, mlp.up]) {
-      if (name !== undefined) yield* matrix(known, name, width, shape.hiddenSize);
+    for (const name of [names.gate, names.up]) {
+      if (name !== undefined) yield* matrix(known, name, width, hiddenSize);
     }
   }
-  yield* matrix(known, mlp.down, shape.hiddenSize, width);
+  yield* matrix(known, names.down, hiddenSize, width);
 }
 
 function* matrix({ format, has }: Known, name: string, outputs: number, inputs: number): Generator<Named> {

@@ -1,4 +1,5 @@
 // twin.ts: a whole model in plain loops over the tensors of its checkpoint, in float64 or as a naive f32 implementation.
+import { ShapeError } from '../../device/errors.ts';
 import type { WeightType } from '../../kernels/model/weightsLib.ts';
 import type { KvType } from '../../numbers/elements.ts';
 import { paddedHeadDim } from '../decoder/headDims.ts';
@@ -57,6 +58,11 @@ export async function* twinOf(
   tokens: readonly number[],
   options: TwinOptions = {},
 ): AsyncGenerator<TwinRows, void, undefined> {
+  if (source.spec.encoder) {
+    throw new ShapeError(
+      `twin: expected a decoder-only model, got one with an encoder (${source.spec.type})`,
+    );
+  }
   const twin = new Twin(source, options);
   const { hiddenSize: width, vocabSize, layers } = source.spec;
   let x = await twin.embedding(tokens);

@@ -90,6 +90,35 @@ describe('runWhole', () => {
     expect(new Set(csv.map((line) => line.split(',').length)).size).toBe(1);
   });
 
+  test('a model with an encoder reads sources as deep as its text', async () => {
+    const t5 = {
+      ...{
+        model_type: 't5',
+        d_model: 64,
+        d_kv: 16,
+        d_ff: 96,
+        num_heads: 4,
+        num_layers: 2,
+        num_decoder_layers: 2,
+      },
+      ...{
+        vocab_size: 128,
+        feed_forward_proj: 'gated-gelu',
+        tie_word_embeddings: false,
+        is_encoder_decoder: true,
+      },
+    };
+    const open = ({ kvHeads }: { kvHeads: number }) => Promise.resolve(randomModel(t5, kvHeads, 't5', 1));
+    const model = { name: 't5', isRandom: true, open };
+    const { result } = await run({ model, depths: [12], variants: [{ kvHeads: 4 }, { kvHeads: 1 }] });
+    for (const { params, bytes, error, time, dispatches } of result.results) {
+      expect(error).toBeUndefined();
+      expect(time).not.toBeNull();
+      expect(bytes.kv).toBe(2 * 2 * 2 * (2 * params.depth + 1) * params.kvHeads * 16 * 2);
+      expect(dispatches).toBeLessThanOrEqual(2 * 10 + 3);
+    }
+  });
+
   test('a row beyond a limit has an error and no time, and the others have theirs', async () => {
     const { result } = await run({ depths: [4, 2 ** 24], variants: [{ kvHeads: 1 }] });
     expect(result.results[0]!.time).not.toBeNull();
