@@ -57,7 +57,7 @@ function headerLines({ context, results }: WholeResult): string[] {
     ...(row ? [`model    ${modelText(row.params, context.randomWeights)}`] : []),
     `order    rows of one depth interleaved sample by sample, shuffled, step and parts alike · seed ${context.seed}`,
     checked.length > 0
-      ? `check    logits of ${checked.filter(({ pass }) => pass).length}/${checked.length} rows within bound of the float64 reference`
+      ? `check    ${checked.filter(({ pass }) => pass).length}/${checked.length} rows within bound of the float64 reference, by the states and logits of a few tokens`
       : 'check    off: nothing here is known to be right',
   ];
 }

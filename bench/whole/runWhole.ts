@@ -1,5 +1,5 @@
 // runWhole.ts: a run of whole models: the variants loaded, and at each depth and batch timed interleaved.
-import type { Variant } from '../model/variants.ts';
+import { nameOf, type Variant } from '../model/variants.ts';
 import type { GqaDevice } from '../../src/index.ts';
 import { subgroupReports } from '../../src/decode/probe.ts';
 import { loadModel } from '../../src/models/decoder/model.ts';
@@ -13,6 +13,7 @@ import { wholeShare } from '../schema/rates.ts';
 import type { CeilingContext, PartialRun } from '../schema/schema.ts';
 import { SUITE, WHOLE_SCHEMA } from '../schema/version.ts';
 import type { WholeResult, WholeRow } from '../schema/wholeSchema.ts';
+import { checkVariant } from './checkVariant.ts';
 import { runGroup, type LoadedVariant, type WholeGroupContext } from './wholeGroup.ts';
 import { loadsOf, type WholeOptions } from './wholeOptions.ts';
 
@@ -44,7 +45,7 @@ export async function* runWhole(
     const ceiling = await measureCeiling(device, timer, rotatedBytesOf(software, coldBytes), options.signal);
     for (const [i, variant] of options.variants.entries()) {
       options.signal?.throwIfAborted();
-      const text = `loading ${variant.kvHeads} KV heads`;
+      const text = `loading ${nameOf(variant)}${options.check ? ', and checking it' : ''}`;
       yield { type: 'progress', text, share: (LOADED * i) / options.variants.length };
       variants.push(await loadVariant(device, options, variant));
     }
@@ -58,13 +59,19 @@ export async function* runWhole(
 
 async function loadVariant(
   device: GqaDevice,
-  { model, weightType }: WholeOptions,
+  options: WholeOptions,
   variant: Variant,
 ): Promise<LoadedVariant> {
+  const { model, weightType, check } = options;
   const source = await model.open(variant);
   try {
     const loaded = await loadModel(device, source, weightType === undefined ? {} : { weightType });
-    return { ...variant, model: loaded, check: null };
+    try {
+      return { ...variant, model: loaded, check: check ? await checkVariant(loaded, source, options) : null };
+    } catch (error) {
+      loaded.destroy();
+      throw error;
+    }
   } finally {
     await source.close();
   }

@@ -9,7 +9,7 @@ import type { PassTimer } from '../run/timer.ts';
 import type { RowCheck } from '../schema/schema.ts';
 import type { WholeRow } from '../schema/wholeSchema.ts';
 import type { WholeLoad, WholeOptions } from './wholeOptions.ts';
-import { failedWhole, isOurs, paramsOf, timedWhole, type TimedParts } from './wholeRow.ts';
+import { failedWhole, isOurs, paramsOf, timedWhole, wrongWhole, type TimedParts } from './wholeRow.ts';
 import { eachPart, WholeTarget } from './wholeTarget.ts';
 
 /** A variant on the device. */
@@ -50,6 +50,10 @@ export async function* runGroup(
       yield { type: 'progress', text: `preparing ${where}`, share: (READY * i) / variants.length };
       options.signal?.throwIfAborted();
       const params = paramsOf(variant, load, options);
+      if (variant.check?.pass === false) {
+        failed.set(variant, wrongWhole(params, variant.check));
+        continue;
+      }
       try {
         const target = await WholeTarget.create(variant.model, params, options.seed);
         running.set(

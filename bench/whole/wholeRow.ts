@@ -3,6 +3,7 @@ import type { Variant } from '../model/variants.ts';
 import { GqaError } from '../../src/index.ts';
 import { STEP_PARTS, type StepPart } from '../../src/models/decoder/passes.ts';
 import type { ModelSpec } from '../../src/models/decoder/spec.ts';
+import { wrongText } from '../check/rowCheck.ts';
 import { noiseOf, rowTime } from '../run/rowResult.ts';
 import { variantName } from '../run/rows.ts';
 import { clockFault, type Timed } from '../run/sampling.ts';
@@ -58,9 +59,17 @@ function baseOf(params: WholeParams) {
 }
 
 /** A row without a time. */
-export function failedWhole(params: WholeParams, error: string, check: RowCheck | null = null): WholeRow {
-  const none = { bytes: { weights: 0, kv: 0 }, dispatches: 0, cold: false };
-  return { ...baseOf(params), ...none, check, time: null, error, warnings: [] };
+export function failedWhole(params: WholeParams, error: string): WholeRow {
+  const none = { bytes: { weights: 0, kv: 0 }, dispatches: 0, cold: false, check: null };
+  return { ...baseOf(params), ...none, time: null, error, warnings: [] };
+}
+
+/** A row whose model was wrong before it was timed. */
+export function wrongWhole(params: WholeParams, check: RowCheck): WholeRow {
+  return {
+    ...failedWhole(params, `wrong result: ${wrongText(check)} (gqa check --model says where)`),
+    check,
+  };
 }
 
 /** A row with its samples; without a time where the clock could not tell one. */

@@ -8,6 +8,7 @@ import { randomModel } from '../../../bench/whole/randomModel.ts';
 import { runWhole, type WholeEvent } from '../../../bench/whole/runWhole.ts';
 import type { WholeOptions } from '../../../bench/whole/wholeOptions.ts';
 import { STEP_PARTS } from '../../../src/models/decoder/passes.ts';
+import { ModelSource } from '../../../src/models/decoder/modelSource.ts';
 import { testDevice } from '../../support/device.ts';
 
 const CONFIG = {
@@ -62,8 +63,10 @@ describe('runWhole', () => {
     expect(result.results.map(({ variant }) => variant)).toEqual(['mha', 'mqa', 'mha', 'mqa']);
     expect(events.filter(({ type }) => type === 'row')).toHaveLength(4);
     expect(events.filter(({ type }) => type === 'soFar')).toHaveLength(1);
-    for (const { params, bytes, parts, time, dispatches, error } of result.results) {
+    for (const { params, bytes, parts, time, dispatches, error, check } of result.results) {
       expect(error).toBeUndefined();
+      expect(check).toMatchObject({ ref: 'cpu-f64', pass: true });
+      expect(check!.maxAbsErr).toBeLessThanOrEqual(check!.bound);
       // Two layers, K and V, two sequences, the new token too, halves.
       expect(bytes.kv).toBe(2 * 2 * 2 * (params.depth + 1) * params.kvHeads * 16 * 2);
       const qkv = (4 + 2 * params.kvHeads) * 16;
@@ -88,6 +91,33 @@ describe('runWhole', () => {
     const csv = wholeCsv(result).split('\n');
     expect(csv).toHaveLength(5);
     expect(new Set(csv.map((line) => line.split(',').length)).size).toBe(1);
+  });
+
+  test('a model that is wrong on the device has no time', async () => {
+    const source = randomModel(CONFIG, 1, 'tiny', 1);
+    // Its head is scaled on the device, and not for the twin.
+    const isLoaded = { yes: false };
+    const wrong = {
+      tensor: (name: string) => source.tensor(name),
+      read: async (name: string) => {
+        const bytes = await source.read(name);
+        if (name === 'lm_head.weight' && !isLoaded.yes) {
+          isLoaded.yes = true;
+          bytes[1] = 0x40;
+        }
+        return bytes;
+      },
+    };
+    const open = () => Promise.resolve(new ModelSource('wrong', source.spec, wrong));
+    const { result } = await run({
+      model: { name: 'wrong', isRandom: true, open },
+      depths: [4],
+      variants: [{ kvHeads: 1 }],
+    });
+    expect(result.results[0]!.time).toBeNull();
+    expect(result.results[0]!.error).toContain('wrong result: error');
+    expect(result.results[0]!.check!.pass).toBe(false);
+    expect(wholeReport(result)).toContain('WRONG |');
   });
 
   test('a model with an encoder reads sources as deep as its text', async () => {
