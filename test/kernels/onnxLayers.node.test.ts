@@ -1,9 +1,5 @@
 // onnxLayers.node.test.ts: ONNX's own operator tests of norms, activations and losses, by the kernels that models run.
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { SafetensorsFile } from '../../src/checkpoint/format/file.ts';
 import { modelStepWords, setModelStep } from '../../src/kernels/model/modelStep.ts';
 import { product, productGrid, productNumbers, type ProductForm } from '../../src/kernels/model/product.ts';
 import { norm, normNumbers } from '../../src/kernels/model/rows.ts';
@@ -11,32 +7,10 @@ import { tokenLoss } from '../../src/kernels/model/tokens.ts';
 import { paddedWidth, type MatrixSizes } from '../../src/kernels/model/weightsLib.ts';
 import { packTiles, plainColumns } from '../../src/models/decoder/packing.ts';
 import { testDevice } from '../support/device.ts';
+import { expectClose, onnxCases, withCase } from '../support/onnxCases.ts';
 import { runKernel, unwritten } from '../support/runKernel.ts';
 
-const ROOT = fileURLToPath(new URL('onnx', import.meta.url));
 const device = await testDevice();
-
-interface OnnxCase {
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly floats: (name: string) => Promise<{ shape: readonly number[]; data: Float32Array<ArrayBuffer> }>;
-  readonly whole: (name: string) => Promise<number[]>;
-}
-
-async function withCase(name: string, use: (each: OnnxCase) => Promise<void>): Promise<void> {
-  const file = await SafetensorsFile.open(join(ROOT, name));
-  try {
-    await use({
-      attributes: file.header.metadata,
-      floats: (tensor) => file.readFloat32(tensor),
-      whole: async (tensor) => {
-        const bytes = await file.read(tensor);
-        return Array.from(new BigInt64Array(bytes.slice().buffer), Number);
-      },
-    });
-  } finally {
-    await file.close();
-  }
-}
 
 /** Rows [rows, width] with zeros behind each up to the padding. */
 function padded(data: Float32Array, width: number): Float32Array<ArrayBuffer> {
@@ -85,25 +59,13 @@ async function byProduct(
   return Float32Array.from(data, (_, at) => (y as Float32Array)[Math.floor(at / width) * 32 + (at % width)]!);
 }
 
-/** Within ONNX's own tolerance: 1e-3 of the value and 1e-7; here a hundredth of it. */
-function expectClose(got: ArrayLike<number>, want: ArrayLike<number>): void {
-  expect(got).toHaveLength(want.length);
-  for (let i = 0; i < want.length; i++) {
-    expect(Math.abs(got[i]! - want[i]!), `element ${i}`).toBeLessThanOrEqual(
-      1e-5 * Math.abs(want[i]!) + 1e-6,
-    );
-  }
-}
-
-const NAMES = readdirSync(ROOT).filter((name) => name.endsWith('.safetensors'));
-const of = (op: RegExp) => NAMES.filter((name) => op.test(name));
-
 test('all cases are of a kind that is tried', () => {
-  expect(NAMES).toHaveLength(17);
-  expect(of(/^(gelu|swish|rms_|layer_|sce_)/)).toHaveLength(17);
+  expect(onnxCases()).toHaveLength(28);
+  expect(onnxCases(/^(gelu|swish|rms_|layer_|sce_)/)).toHaveLength(17);
+  expect(onnxCases(/^(rotary_|tensorscatter)/), 'in onnxCache').toHaveLength(11);
 });
 
-test.each(of(/^(gelu|swish)/))('%s', (name) =>
+test.each(onnxCases(/^(gelu|swish)/))('%s', (name) =>
   withCase(name, async ({ attributes, floats }) => {
     const x = await floats('input_0');
     const gelu = attributes['approximate'] === 'tanh' ? 'gelu_tanh' : 'gelu_erf';
@@ -115,7 +77,7 @@ test.each(of(/^(gelu|swish)/))('%s', (name) =>
 
 const epsOf = ({ epsilon = '1e-5' }: Readonly<Record<string, string>>) => Math.fround(Number(epsilon));
 
-test.each(of(/^rms_/))('%s, in front of a product and by itself', (name) =>
+test.each(onnxCases(/^rms_/))('%s, in front of a product and by itself', (name) =>
   withCase(name, async ({ attributes, floats }) => {
     const [x, gains, want] = [await floats('input_0'), await floats('input_1'), await floats('output_0')];
     const width = gains.shape[0]!;
@@ -138,7 +100,7 @@ test.each(of(/^rms_/))('%s, in front of a product and by itself', (name) =>
   }),
 );
 
-test.each(of(/^layer_/))('%s', (name) =>
+test.each(onnxCases(/^layer_/))('%s', (name) =>
   withCase(name, async ({ attributes, floats }) => {
     const [x, gains, bias] = [await floats('input_0'), await floats('input_1'), await floats('input_2')];
     const width = gains.shape[0]!;
@@ -147,7 +109,7 @@ test.each(of(/^layer_/))('%s', (name) =>
   }),
 );
 
-test.each(of(/^sce_/))('%s', (name) =>
+test.each(onnxCases(/^sce_/))('%s', (name) =>
   withCase(name, async ({ attributes, floats, whole }) => {
     const x = await floats('input_0');
     const vocab = x.shape[1]!;
