@@ -2,7 +2,7 @@
 import { nameOf, type Variant } from '../model/variants.ts';
 import type { GqaDevice } from '../../src/index.ts';
 import { subgroupReports } from '../../src/decode/probe.ts';
-import { loadModel } from '../../src/models/decoder/model.ts';
+import { loadModel, loadVariant, type Model } from '../../src/models/decoder/model.ts';
 import { measureCeiling } from '../run/ceiling.ts';
 import { coldBytesOf, rotatedBytesOf } from '../run/coldCaches.ts';
 import { describeContext } from '../run/context.ts';
@@ -47,25 +47,30 @@ export async function* runWhole(
       options.signal?.throwIfAborted();
       const text = `loading ${nameOf(variant)}${options.check ? ', and checking it' : ''}`;
       yield { type: 'progress', text, share: (LOADED * i) / options.variants.length };
-      variants.push(await loadVariant(device, options, variant));
+      variants.push(await readVariant(device, options, variant, variants[0]?.model));
     }
     const context = { device, timer, options, coldBytes };
     return yield* new Run(context, ceiling).run(variants);
   } finally {
-    for (const { model } of variants) model.destroy();
+    for (const { model } of variants.toReversed()) model.destroy();
     timer.destroy();
   }
 }
 
-async function loadVariant(
+/** Loads a variant and checks it. All but its attention is that of `first`: several fit where two whole models would not. */
+async function readVariant(
   device: GqaDevice,
   options: WholeOptions,
   variant: Variant,
+  first: Model | undefined,
 ): Promise<LoadedVariant> {
   const { model, weightType, check } = options;
   const source = await model.open(variant);
   try {
-    const loaded = await loadModel(device, source, weightType === undefined ? {} : { weightType });
+    const ofWeights = weightType === undefined ? {} : { weightType };
+    const loaded = first
+      ? await loadVariant(first, source, ofWeights)
+      : await loadModel(device, source, ofWeights);
     try {
       return { ...variant, model: loaded, check: check ? await checkVariant(loaded, source, options) : null };
     } catch (error) {

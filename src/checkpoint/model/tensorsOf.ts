@@ -48,8 +48,9 @@ export function tensorsOf(config: unknown, dtype: string, where: string): Map<st
     for (const [name, sizes] of inEachLayer(known, layer)) all.push([inLayer(name, layer), sizes]);
   }
   const { encoder } = format;
-  for (let layer = 0; encoder && layer < sizeOf(known, encoder.layers); layer++) {
-    for (const [name, sizes] of inEachOfEncoder(known, encoder, layer))
+  const encoderLayers = encoder ? sizeOf(known, encoder.layers) : 0;
+  for (let layer = 0; layer < encoderLayers; layer++) {
+    for (const [name, sizes] of inEachOfEncoder(known, encoder!, layer))
       all.push([inLayer(name, layer), sizes]);
   }
   return new Map(all.map(([name, sizes]) => [name, { name, dtype, shape: sizes }]));

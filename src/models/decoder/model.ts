@@ -71,10 +71,34 @@ export async function loadModel(
   const { weightType, onProgress } = options;
   if (weightType !== undefined) checkOneOf('loadModel: weightType', weightType, KV_TYPES);
   if (onProgress !== undefined) checkFunction('loadModel: onProgress', onProgress);
+  return load(device, source, options);
+}
+
+/**
+ * @internal Loads another variant of a model, which differs in its attention alone: MLPs, embedding, head and encoder are the other's, which has
+ * to outlive it.
+ */
+export function loadVariant(beside: Model, source: ModelSource, options: WeightOptions): Promise<Model> {
+  return load(beside.device, source, options, beside.weights);
+}
+
+async function load(
+  device: GqaDevice,
+  source: ModelSource,
+  options: WeightOptions,
+  shared?: LoadedWeights,
+): Promise<Model> {
   const { spec } = source;
   const buffers: GPUBuffer[] = [];
   try {
-    const weights = await loadWeights(device, spec, source, options, (buffer) => buffers.push(buffer));
+    const weights = await loadWeights(
+      device,
+      spec,
+      source,
+      options,
+      (buffer) => buffers.push(buffer),
+      shared,
+    );
     return new Model(device, spec, weights, buffers);
   } catch (error) {
     for (const buffer of buffers) buffer.destroy();

@@ -99,7 +99,8 @@ export class WeightLoader {
     return { gains: await this.#gains(norm), eps: norm.eps };
   }
 
-  async layer(layer: LayerSpec): Promise<LoadedLayer> {
+  /** `shared`: a layer of the same MLP. */
+  async layer(layer: LayerSpec, shared?: LoadedLayer): Promise<LoadedLayer> {
     const { attention, mlp, cross, afterAttention, afterMlp } = layer;
     const { hiddenSize } = this.#spec;
     const { qkNorm, relativeBias } = attention;
@@ -112,12 +113,16 @@ export class WeightLoader {
       ...(cross && { cross: await this.#cross(cross) }),
       o: await this.#product(attention.o.tensor, [[attention.o]], outputColumns(attention)),
       ...(afterAttention && { afterAttention: await this.norm(afterAttention) }),
-      up: await this.#product(mlp.up.tensor, gated, plainColumns(hiddenSize, inputs), layer.mlpNorm),
-      down: await this.#product(
-        mlp.down.tensor,
-        [[mlp.down]],
-        plainColumns(mlp.up.outputs, paddedWidth(mlp.up.outputs)),
-      ),
+      up:
+        shared?.up ??
+        (await this.#product(mlp.up.tensor, gated, plainColumns(hiddenSize, inputs), layer.mlpNorm)),
+      down:
+        shared?.down ??
+        (await this.#product(
+          mlp.down.tensor,
+          [[mlp.down]],
+          plainColumns(mlp.up.outputs, paddedWidth(mlp.up.outputs)),
+        )),
       ...(afterMlp && { afterMlp: await this.norm(afterMlp) }),
     };
   }

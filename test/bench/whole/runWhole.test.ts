@@ -122,21 +122,17 @@ describe('runWhole', () => {
 
   test('a model with an encoder reads sources as deep as its text', async () => {
     const t5 = {
-      ...{
-        model_type: 't5',
-        d_model: 64,
-        d_kv: 16,
-        d_ff: 96,
-        num_heads: 4,
-        num_layers: 2,
-        num_decoder_layers: 2,
-      },
-      ...{
-        vocab_size: 128,
-        feed_forward_proj: 'gated-gelu',
-        tie_word_embeddings: false,
-        is_encoder_decoder: true,
-      },
+      model_type: 't5',
+      d_model: 64,
+      d_kv: 16,
+      d_ff: 96,
+      num_heads: 4,
+      num_layers: 2,
+      num_decoder_layers: 2,
+      vocab_size: 128,
+      feed_forward_proj: 'gated-gelu',
+      tie_word_embeddings: false,
+      is_encoder_decoder: true,
     };
     const open = ({ kvHeads }: { kvHeads: number }) => Promise.resolve(randomModel(t5, kvHeads, 't5', 1));
     const model = { name: 't5', isRandom: true, open };
