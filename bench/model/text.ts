@@ -29,11 +29,15 @@ function attempt<T>(path: string, make: () => T): T {
   }
 }
 
-/** Text as it grows: what is certain of it, for a character may take several tokens. */
+/**
+ * Text as it grows: what is certain of it, for a character may take several tokens. Only the last tokens are decoded again, for a
+ * decoder may write a token otherwise at the beginning of a text. (vLLM: detokenize_incrementally.)
+ */
 export class GrowingText {
-  readonly #tokens: number[] = [];
   readonly #text: TextTokens;
-  #shown = '';
+  /** The tokens given out last, and those behind them. */
+  #tokens: number[] = [];
+  #given = 0;
 
   constructor(text: TextTokens) {
     this.#text = text;
@@ -44,15 +48,21 @@ export class GrowingText {
     this.#tokens.push(token);
     const all = this.#text.decode(this.#tokens);
     // Half of a character decodes to a replacement character, which the next token may change.
-    if (all.endsWith('\ufffd') || !all.startsWith(this.#shown)) return '';
-    const more = all.slice(this.#shown.length);
-    this.#shown = all;
+    if (all.endsWith('\ufffd')) return '';
+    const more = this.#behindGiven(all);
+    if (more === '') return '';
+    this.#tokens = this.#tokens.slice(this.#given);
+    this.#given = this.#tokens.length;
     return more;
   }
 
   /** What is left at the end. */
   end(): string {
-    const all = this.#text.decode(this.#tokens);
-    return all.startsWith(this.#shown) ? all.slice(this.#shown.length) : '';
+    return this.#behindGiven(this.#text.decode(this.#tokens));
+  }
+
+  /** Counted and not compared: a decoder that tidies up changes what it has given out, and the rest must not be lost for that. */
+  #behindGiven(all: string): string {
+    return all.slice(this.#text.decode(this.#tokens.slice(0, this.#given)).length);
   }
 }

@@ -21,3 +21,28 @@ test('half of one is shown at the end', () => {
   for (const token of BYTES.subarray(0, 2)) growing.add(token);
   expect(growing.end()).toBe('\ufffd');
 });
+
+/** A tokenizer of words that puts a space in front of each but the first of a text, and draws a full stop to the word before. */
+const words = {
+  list: ['', 'Once', 'upon', '.', 'a', 'time'],
+  longest: 0,
+  encode: () => [],
+  decode(tokens: readonly number[]): string {
+    this.longest = Math.max(this.longest, tokens.length);
+    const kept = tokens.filter((token) => token > 0).map((token) => this.list[token]!);
+    return kept.join(' ').replaceAll(' .', '.');
+  },
+};
+
+test('a decoder that tidies up, and tokens that are not shown, lose nothing behind them', () => {
+  const growing = new GrowingText(words);
+  const tokens = [1, 2, 3, 0, 4, 5, 3];
+  expect(tokens.map((token) => growing.add(token)).join('') + growing.end()).toBe('Once upon. a time.');
+});
+
+test('no more than the last tokens are decoded again', () => {
+  const growing = new GrowingText(words);
+  words.longest = 0;
+  for (let i = 0; i < 100; i++) growing.add(4);
+  expect(words.longest).toBeLessThanOrEqual(3);
+});
