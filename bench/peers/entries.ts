@@ -5,18 +5,18 @@ import type { Host } from './host.ts';
 import { firstLineOf } from './peerRow.ts';
 
 /** A contestant with the host of its place, or why it cannot take part at all. */
-export type Entry = Contestant & ({ readonly host: Host } | { readonly error: string });
+export type Entry<H extends Host> = Contestant & ({ readonly host: H } | { readonly error: string });
 
 /** Opened engines, and the places with the device that all WebGPU engines of a place share. */
-export interface Opened {
-  readonly entries: readonly Entry[];
+export interface Opened<H extends Host> {
+  readonly entries: readonly Entry<H>[];
   readonly places: readonly PeerPlace[];
 }
 
 /** Opens every engine once; one that fails, or is on another adapter than the rest of its place, becomes an error. */
-export async function openEntries(entries: readonly Entry[]): Promise<Opened> {
+export async function openEntries<H extends Host>(entries: readonly Entry<H>[]): Promise<Opened<H>> {
   const places = new Map<Host, PeerPlace>();
-  const opened: Entry[] = [];
+  const opened: Entry<H>[] = [];
   for (const entry of entries) {
     if ('error' in entry) {
       opened.push(entry);

@@ -11,9 +11,13 @@ export interface Host {
   readonly runtime: BenchContext['runtime'];
   /** Opens an engine, once, and says on which device it computes; null is the CPU. Throws where it cannot. */
   open(engine: EngineName): Promise<Pick<PeerPlace, 'adapter' | 'features'> | null>;
-  /** Binds an open engine to data. `inputs` of one shape are the same object for every contestant. */
-  bind(engine: EngineName, inputs: PeerInputs, copies: number): Promise<PeerTarget>;
   /** How fast the place's device reads memory, where the host can measure it. */
   ceiling?(): Promise<CeilingContext>;
   close(): Promise<void>;
+}
+
+/** Its engines compute attention. */
+export interface AttentionHost extends Host {
+  /** Binds an open engine to data. `inputs` of one shape are the same object for every contestant. */
+  bind(engine: EngineName, inputs: PeerInputs, copies: number): Promise<PeerTarget>;
 }

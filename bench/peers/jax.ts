@@ -49,7 +49,7 @@ async function bind(device: GPUDevice, inputs: PeerInputs, copies: number): Prom
       // Operations are lazy: an output that is dropped unread is never computed. Asking for its buffer submits them.
       start: async (copy) => void (await run(copy).gpuBuffer()),
       finish: () => device.queue.onSubmittedWorkDone(),
-      output: (copy) => run(copy).astype('float32').data(),
+      output: (copy) => run(copy).astype('float32').data() as Promise<Float32Array>,
       release,
     };
   } catch (error) {

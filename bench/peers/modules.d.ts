@@ -1,19 +1,24 @@
 // modules.d.ts: of the peers' types as much as is used here: types are checked where the peers are not installed.
 
 declare module '@jax-js/jax' {
+  export type DType = 'float32' | 'float16';
+
   /** Every operation consumes its operands; `ref` is one more reference to the same array. */
   export interface Array {
     readonly ref: Array;
+    readonly dtype: DType;
     reshape(shape: readonly number[]): Array;
-    astype(type: 'float32' | 'float16'): Array;
+    astype(type: DType): Array;
     blockUntilReady(): Promise<Array>;
     gpuBuffer(): Promise<GPUBuffer>;
-    data(): Promise<Float32Array<ArrayBuffer>>;
+    data(): Promise<Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>;
     dispose(): void;
   }
 
   export interface Jitted<F> {
-    (...args: F extends (...args: infer A) => unknown ? A : never): Array;
+    (
+      ...args: F extends (...args: infer A) => unknown ? A : never
+    ): F extends (...args: never[]) => infer R ? R : never;
     dispose(): void;
   }
 
@@ -21,14 +26,38 @@ declare module '@jax-js/jax' {
   export function defaultDevice(device: 'webgpu'): void;
   export function getWebGPUDevice(): GPUDevice;
   export function jit<F>(f: F): Jitted<F>;
-  export const numpy: { array(values: Float32Array): Array };
+  export const tree: {
+    ref<Tree>(tree: Tree): Tree;
+    dispose(tree: unknown): void;
+  };
+  type Operand = Array | number;
+  type Pair = (a: Operand, b: Operand) => Array;
+  export const numpy: {
+    array(values: Float32Array | Int32Array): Array;
+    zeros(shape: readonly number[], options: { readonly dtype: DType }): Array;
+    arange(stop: number): Array;
+    take(a: Array, indices: Array, axis: number): Array;
+    split(a: Array, parts: number, axis: number): Array[];
+    concatenate(arrays: readonly Array[], axis?: number): Array;
+    where(condition: Array, a: Array, b: Array): Array;
+    argmax(a: Array): Array;
+    mean(a: Array): Array;
+    sqrt(a: Array): Array;
+    square(a: Array): Array;
+  } & Readonly<Record<'add' | 'subtract' | 'multiply' | 'divide' | 'equal' | 'lessEqual' | 'matvec', Pair>>;
   export const nn: {
-    dotProductAttention(q: Array, k: Array, v: Array, options: { readonly isCausal: boolean }): Array;
+    silu(a: Array): Array;
+    dotProductAttention(
+      q: Array,
+      k: Array,
+      v: Array,
+      options: { readonly isCausal?: boolean; readonly mask?: Array },
+    ): Array;
   };
 }
 
 declare module 'onnxruntime-common' {
-  export type TensorData = Float32Array | Uint16Array | Int32Array;
+  export type TensorData = Float32Array | Uint16Array | Int32Array | BigInt64Array;
 
   export interface Tensor {
     readonly data: TensorData;
@@ -45,7 +74,7 @@ declare module 'onnxruntime-common' {
   export interface InferenceSession {
     run(
       feeds: Readonly<Record<string, Tensor>>,
-      fetches: Readonly<Record<string, Tensor>>,
+      fetches: Readonly<Record<string, Tensor | null>>,
     ): Promise<Readonly<Record<string, Tensor>>>;
     release(): Promise<void>;
   }

@@ -12,12 +12,15 @@ import { PassTimer } from '../run/timer.ts';
 import { actAsBrowser } from './asBrowser.ts';
 import type { EngineName } from './contestants.ts';
 import type { Engine } from './engine.ts';
-import type { Host } from './host.ts';
+import type { AttentionHost } from './host.ts';
 import { localTarget } from './peerTarget.ts';
 import { openWebgpuEngine } from './webgpuEngines.ts';
 
 /** All WebGPU engines get this GPU object, and so the same adapter. */
-export async function openNodeHost({ gpu }: NodeGpu, runtime: BenchContext['runtime']): Promise<Host> {
+export async function openNodeHost(
+  { gpu }: NodeGpu,
+  runtime: BenchContext['runtime'],
+): Promise<AttentionHost> {
   await actAsBrowser(gpu);
   const engines = new Map<EngineName, Engine>();
   return {
@@ -51,7 +54,7 @@ async function openEngine(name: EngineName, gpu: GPU): Promise<Engine> {
  * Node 20 optimises onnxruntime-web's module as a whole, in the turn of the event loop after its first use, for up to a
  * minute of one core; Node 24 and Chromium do not. Nothing may be timed before that is over.
  */
-function nextTurn(): Promise<void> {
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1));
 }
 

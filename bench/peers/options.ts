@@ -9,6 +9,10 @@ import type { PeerShape, PeerType } from './inputs.ts';
 
 /** The parsed options. */
 export interface PeerFlags {
+  /** Whole models, not attention alone. */
+  readonly whole?: true;
+  /** A tiny model. */
+  readonly quick?: true;
   readonly heads: number;
   readonly headDim: number;
   readonly kvHeads: readonly number[];
@@ -37,6 +41,24 @@ const STANDARD = {
   seed: STANDARD_RUN.seed,
 } as const;
 
+/** Of `--whole`: a Llama of 60 million parameters. */
+const STANDARD_WHOLE = {
+  ...STANDARD,
+  heads: 8,
+  headDim: 64,
+  kvHeads: [8, 4, 1],
+  depth: [256],
+  types: ['f16'],
+} as const;
+
+/** Of `--whole --quick`. */
+const QUICK_WHOLE = { ...STANDARD_WHOLE, heads: 4, kvHeads: [4, 2, 1], depth: [32], maxTime: 3 } as const;
+
+function standardOf({ whole, quick }: Pick<PeerFlags, 'whole' | 'quick'>) {
+  if (!whole) return STANDARD;
+  return quick ? QUICK_WHOLE : STANDARD_WHOLE;
+}
+
 /** The element types that every contestant has, with or without shader-f16. */
 const TYPES: readonly PeerType[] = ['f32', 'f16'];
 
@@ -52,39 +74,60 @@ export function parseFlags(argv: readonly string[]): PeerFlags {
     .addHelpText('after', EXAMPLES)
     .exitOverride();
   for (const option of OPTIONS) program.addOption(option);
-  return program.parse(argv, { from: 'user' }).opts<PeerFlags>();
+  const given = program.parse(argv, { from: 'user' }).opts<Pick<PeerFlags, 'whole' | 'quick' | 'output'>>();
+  const { depth: _depth, ...standard } = standardOf(given);
+  const flags: PeerFlags = { ...standard, ...given };
+  const fault = faultOf(flags);
+  if (fault !== undefined) program.error(`error: ${fault}`);
+  return flags;
+}
+
+/** What options say together that cannot be. */
+function faultOf({ whole, quick, prompt, contestants }: PeerFlags): string | undefined {
+  if (quick && !whole) return '--quick is for --whole';
+  if (whole && prompt) return '--whole has decode steps alone, no --prompt';
+  if (whole && contestants.every((word) => word.startsWith('plain')))
+    return '--whole: plain steps are attention alone';
+  return undefined;
 }
 
 const OPTIONS: readonly Option[] = [
-  new Option('--heads <n>', 'query heads').argParser(count).default(STANDARD.heads),
-  new Option('--head-dim <n>', 'head dim').argParser(count).default(STANDARD.headDim),
-  new Option('--kv-heads <list>', 'KV heads').argParser(counts).default(STANDARD.kvHeads, '32,8,4,1'),
-  new Option('-d, --depth <list>', 'tokens in the cache (default: 1024,4096)').argParser(counts),
+  new Option('--whole', 'tokens through a Llama of 60 million random weights, not attention alone'),
+  new Option('--quick', 'with --whole: a tiny one'),
+  new Option('--heads <n>', `query heads ${defaults('heads')}`).argParser(count),
+  new Option('--head-dim <n>', `head dim ${defaults('headDim')}`).argParser(count),
+  new Option('--kv-heads <list>', `KV heads ${defaults('kvHeads')}`).argParser(counts),
+  new Option('-d, --depth <list>', `tokens in the cache ${defaults('depth')}`).argParser(counts),
   new Option(
     '-p, --prompt <list>',
     'prompts of so many tokens; decode steps too where -d is given',
   ).argParser(counts),
-  new Option('--types <list>', 'element types of K and V')
-    .argParser((text) => choiceList(text, TYPES))
-    .default(STANDARD.types, 'f32,f16'),
-  new Option('--contestants <list>', 'engines, places (node, chromium) or both: ours,ort-web@node')
-    .argParser((text) => choiceList(text, CONTESTANT_WORDS))
-    .default(STANDARD.contestants, 'all'),
+  new Option('--types <list>', `element types of K and V, and of weights ${defaults('types')}`).argParser(
+    (text) => choiceList(text, TYPES),
+  ),
+  new Option(
+    '--contestants <list>',
+    'engines, places (node, chromium) or both: ours,ort-web@node (default: all)',
+  ).argParser((text) => choiceList(text, CONTESTANT_WORDS)),
   new Option('--adapter <name>', "part of an adapter's name, or swiftshader; for the contestants in Node"),
   new Option('--require-gpu', 'refuse software adapters in Node'),
   new Option('-r, --reps <n>', 'samples per row; default: until settled').argParser(count),
-  new Option('--max-time <s>', 'most seconds of sampling per shape')
-    .argParser(count)
-    .default(STANDARD.maxTime),
-  new Option('--seed <n>', 'of the random input')
-    .argParser((text) => wholeNumber(text, 0, 2 ** 31))
-    .default(STANDARD.seed),
+  new Option('--max-time <s>', `most seconds of sampling per shape ${defaults('maxTime')}`).argParser(count),
+  new Option('--seed <n>', `of the random input (default: ${STANDARD.seed})`).argParser((text) =>
+    wholeNumber(text, 0, 2 ** 31),
+  ),
   new Option('--label <text>', 'your name for this machine, kept in the result'),
   new Option('-o, --output <format>', 'what goes to stdout').choices(['md', 'json']).default('md'),
   new Option('--export-json <file>', 'also write the whole result, samples included, to a file').argParser(
     outputPath,
   ),
 ];
+
+/** What an option is where it is not given, and with --whole and --quick. */
+function defaults(name: keyof typeof STANDARD): string {
+  const [first, whole, quick] = [STANDARD, STANDARD_WHOLE, QUICK_WHOLE].map((each) => String(each[name]));
+  return `(default: ${first}; --whole: ${whole}; --quick: ${quick})`;
+}
 
 const EXAMPLES = `
 Contestants: ${CONTESTANT_WORDS.filter((word) => word.includes('@')).join(', ')}
@@ -94,12 +137,14 @@ Examples:
   npm run bench:peers -- --contestants node --types f16 -d 16384
   npm run bench:peers -- --contestants ours,ort-web --kv-heads 8 --export-json run.json
   npm run bench:peers -- -p 512,2048 --kv-heads 8                prompts
+  npm run bench:peers -- --whole                                 whole models, f16
+  npm run bench:peers -- --whole --quick --types f32             a tiny one
   npm run bench:peers -- --no-install                          with the peers that are there`;
 
 /** The shapes of a run, those with the same type and length together. Throws ShapeError. */
 export function shapesOf(flags: PeerFlags): PeerShape[] {
   const { heads, headDim, kvHeads, types, prompt = [] } = flags;
-  const { depth = flags.prompt ? [] : STANDARD.depth } = flags;
+  const { depth = flags.prompt ? [] : standardOf(flags).depth } = flags;
   for (const kv of kvHeads) {
     if (heads % kv !== 0)
       throw new ShapeError(`bench:peers: heads (${heads}) must be a multiple of kv-heads (${kv})`);
@@ -125,11 +170,12 @@ const MEASURING = [
 
 /** The flags that change what is measured and differ from the standard run, by long name, as text. */
 export function nonStandard(flags: PeerFlags): Record<string, string> {
-  const standard: Partial<Record<(typeof MEASURING)[number], unknown>> = STANDARD;
+  const standard: Partial<Record<(typeof MEASURING)[number], unknown>> = standardOf(flags);
   const changed = MEASURING.filter(
     (name) => flags[name] !== undefined && String(flags[name]) !== String(standard[name]),
   );
   const entries = changed.map((name) => [longName(name), String(flags[name])]);
+  if (flags.quick) entries.push(['quick', 'true']);
   if (flags.reps !== undefined) entries.push(['reps', String(flags.reps)]);
   return Object.fromEntries(entries) as Record<string, string>;
 }

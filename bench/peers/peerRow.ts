@@ -3,24 +3,25 @@ import { messageOf } from '../../src/device/errors.ts';
 import { shapeName } from '../run/rows.ts';
 import type { PeerRow } from '../schema/peerSchema.ts';
 import type { Contestant } from './contestants.ts';
-import { kvBytes, peerParams, type PeerShape } from './inputs.ts';
+import { peerParams, type PeerShape } from './inputs.ts';
 import type { PeerTarget } from './peerTarget.ts';
-import type { PeerWorkload } from './peerWorkload.ts';
+
+/** What a row says of what it measures. */
+export type Compared = Pick<PeerRow, 'id' | 'params' | 'bytes' | 'copies' | 'workingSetBytes' | 'cold'>;
 
 /** A contestant's row on a shape, with what is known of it in `more`; without that nothing was run. */
 export function peerRow(
   { engine, place }: Contestant,
-  workload: PeerWorkload,
+  { id, params, bytes, copies, workingSetBytes, cold }: Compared,
   more: Partial<PeerRow>,
 ): PeerRow {
-  const { shape, copies, workingSetBytes, cold } = workload;
   return {
-    id: shapeId(shape),
+    id,
     place,
     engine,
-    params: peerParams(shape),
+    params,
     step: '',
-    bytes: { kvRead: kvBytes(shape) },
+    bytes,
     copies,
     workingSetBytes,
     cold,
@@ -34,8 +35,8 @@ export function peerRow(
 /** The row of a contestant whose output was wrong before or after timing: its error, and no time. */
 export function wrongRow(
   contestant: Contestant,
-  workload: PeerWorkload,
-  target: PeerTarget,
+  workload: Compared,
+  target: Pick<PeerTarget, 'step'>,
   check: NonNullable<PeerRow['check']>,
 ): PeerRow {
   const { maxAbsErr, bound } = check.after ?? check.before;

@@ -2,17 +2,27 @@
 import type { RowCheck } from '../schema/schema.ts';
 import { arithmeticOf, type Contestant } from './contestants.ts';
 import { checkOutput, expectPeers, type PeerExpected } from './expected.ts';
-import { kvBytes, makeInputs, type PeerInputs, type PeerShape } from './inputs.ts';
+import type { AttentionHost } from './host.ts';
+import { kvBytes, makeInputs, peerParams, type PeerShape, type PeerType } from './inputs.ts';
+import { shapeId, type Compared } from './peerRow.ts';
 import type { PeerTarget } from './peerTarget.ts';
 
-/** One shape of the run, the same for every contestant. */
-export interface PeerWorkload {
-  readonly shape: PeerShape;
-  readonly inputs: PeerInputs;
-  readonly expected: PeerExpected;
-  readonly copies: number;
-  readonly workingSetBytes: number;
-  readonly cold: boolean;
+/** What contestants on hosts of a kind are compared by, the same for every one: a step on one shape. */
+export interface PeerWorkload<H> extends Compared {
+  /** Makes an open engine ready to run. */
+  bind(host: H, contestant: Contestant): Promise<BoundTarget>;
+}
+
+/** A contestant that can be timed and checked. */
+export interface BoundTarget extends Pick<PeerTarget, 'step' | 'time' | 'release'> {
+  /** Holds it against float64. Throws Error for what a number cannot say. */
+  check(): Promise<RowCheck>;
+}
+
+/** A workload that is made when its turn comes: its data and reference take memory and seconds. */
+export interface PeerLoad<H> {
+  readonly id: string;
+  make(): PeerWorkload<H> | Promise<PeerWorkload<H>>;
 }
 
 /** How large the rotated copies should be together, and how large they may be; per contestant. */
@@ -30,31 +40,44 @@ export function copiesFor(bytes: number, { coldBytes, mostBytes }: Rotation): nu
   return Math.max(1, Math.min(MAX_COPIES, wanted, Math.floor(mostBytes / bytes)));
 }
 
-/** Makes the data and the reference: seconds for long caches. */
-export function makeWorkload(shape: PeerShape, seed: number, rotation: Rotation): PeerWorkload {
+/** A shape's attention. */
+export function attentionLoad(
+  shape: PeerShape,
+  { seed, ...rotation }: Rotation & { readonly seed: number },
+): PeerLoad<AttentionHost> {
+  return { id: shapeId(shape), make: () => makeWorkload(shape, seed, rotation) };
+}
+
+function makeWorkload(shape: PeerShape, seed: number, rotation: Rotation): PeerWorkload<AttentionHost> {
   const inputs = makeInputs(shape, seed);
+  const expected = expectPeers(inputs);
   const bytes = kvBytes(shape);
   const copies = copiesFor(bytes, rotation);
   return {
-    shape,
-    inputs,
-    expected: expectPeers(inputs),
+    id: shapeId(shape),
+    params: peerParams(shape),
+    bytes: { kvRead: bytes },
     copies,
     workingSetBytes: copies * bytes,
     cold: copies * bytes >= rotation.coldBytes,
+    async bind(host, { engine }) {
+      const target = await host.bind(engine, inputs, copies);
+      const arithmetic = arithmeticOf(engine, shape.type);
+      return { ...target, check: () => checkTarget(target, expected, arithmetic, copies) };
+    },
   };
 }
 
 /** Holds the outputs of the first and of the last copy against float64; the worse of the two. */
-export async function checkTarget(
-  { engine }: Contestant,
+async function checkTarget(
   target: PeerTarget,
-  workload: PeerWorkload,
+  expected: PeerExpected,
+  arithmetic: PeerType,
+  copies: number,
 ): Promise<RowCheck> {
-  const arithmetic = arithmeticOf(engine, workload.shape.type);
   const checks: RowCheck[] = [];
-  for (const copy of new Set([0, workload.copies - 1])) {
-    checks.push(checkOutput(workload.expected, arithmetic, await target.output(copy)));
+  for (const copy of new Set([0, copies - 1])) {
+    checks.push(checkOutput(expected, arithmetic, await target.output(copy)));
   }
   return checks.reduce((a, b) => (b.maxAbsErr > a.maxAbsErr ? b : a));
 }

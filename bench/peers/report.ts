@@ -19,21 +19,40 @@ const COLUMNS: readonly Column[] = [
 export function peerReport(result: PeerResult): string {
   // Two blanks at a line's end keep it a line of its own where Markdown is shown.
   const lines = (texts: readonly string[]) => texts.join('  \n');
-  return [lines(peerHeader(result)), peerTable(result.results), lines(peerNotes(result))].join('\n\n');
+  const table = isWhole(result) ? wholeTable(result.results) : peerTable(result.results);
+  return [lines(peerHeader(result)), table, lines(peerNotes(result))].join('\n\n');
+}
+
+function isWhole({ results }: PeerResult): boolean {
+  return results.some(({ params }) => params.model);
 }
 
 /** The lines above the table: tool, packages, each place with its device, how it was timed. */
-export function peerHeader({ context }: PeerResult): string[] {
+export function peerHeader(result: PeerResult): string[] {
+  const { context } = result;
   const { tool, places, packages, label, seed, timer } = context;
   const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
   return [
     `${tool.name} ${tool.version}${tool.commit ? ` (${tool.commit})` : ''}${label ? ` · label "${label}"` : ''}`,
     `peers    ${versions.join(' · ') || 'none installed'}`,
     ...places.map(placeLine),
-    `timer    ${TIMERS[timer]}`,
+    `timer    ${isWhole(result) ? WHOLE_TIMER : TIMERS[timer]}`,
     `order    contestants of one shape interleaved sample by sample, shuffled · seed ${seed}`,
-    `caches   K and V rotated over copies of ${formatBytes(context.coldBytes)} and more, unless a row says "warm"`,
+    isWhole(result)
+      ? modelLine(result)
+      : `caches   K and V rotated over copies of ${formatBytes(context.coldBytes)} and more, unless a row says "warm"`,
   ];
+}
+
+const WHOLE_TIMER =
+  'wall clock per token: greedy tokens one by one, each chosen by the engine, up to 64 of them in a row';
+
+/** The model that all rows share but for KV heads and type. */
+function modelLine({ results }: PeerResult): string {
+  const { heads, headDim, model } = results.find(({ params }) => params.model)!.params;
+  const { layers, mlp, vocab } = model!;
+  const sizes = `${layers} layers of ${heads} query heads of ${headDim}, MLP ${mlp}, vocabulary ${vocab}`;
+  return `model    a Llama of random f16 weights: ${sizes}`;
 }
 
 const TIMERS: Readonly<Record<PeerResult['context']['timer'], string>> = {
@@ -72,6 +91,41 @@ function cells(rows: readonly PeerRow[], row: PeerRow, first: boolean): string[]
   ];
 }
 
+const WHOLE_COLUMNS: readonly Column[] = [
+  { title: 'Hkv', align: 'right' },
+  { title: 'type', align: 'left' },
+  { title: 'tokens', align: 'right' },
+  { title: 'place', align: 'left' },
+  { title: 'contestant', align: 'left' },
+  { title: 'tokens/s', align: 'right' },
+  { title: 'ms/token (median)', align: 'right' },
+  { title: 'of ours', align: 'right' },
+  { title: 'GB/s', align: 'right' },
+  { title: 'worst logit error', align: 'right' },
+];
+
+/** The table of a run of whole models; GB/s are those of weights and KV. */
+export function wholeTable(rows: readonly PeerRow[]): string {
+  return markdownTable(
+    WHOLE_COLUMNS,
+    rows.map((row, i) => {
+      const { kvHeads, type, depth } = row.params;
+      const first = i === 0 || rows[i - 1]!.id !== row.id;
+      const { kvRead, weights = 0 } = row.bytes;
+      return [
+        ...(first ? [String(kvHeads), type, String(depth)] : ['', '', '']),
+        row.place,
+        row.engine,
+        row.time ? formatSignificant(1e9 / row.time.median, 3) : '',
+        timeCell(row),
+        ratioCell(rows, row),
+        row.time ? formatSignificant((kvRead + weights) / row.time.median, 3) : '',
+        errorCell(row),
+      ];
+    }),
+  );
+}
+
 function timeCell({ time, check }: PeerRow): string {
   if (!time) return check && !(check.after ?? check.before).pass ? 'WRONG' : 'not run';
   const half = halfWidth(time.samplesNs);
@@ -104,7 +158,8 @@ function errorCell({ check }: PeerRow): string {
 }
 
 /** The lines below the table: failures, each once with its shapes; warnings; what each contestant's step is. */
-export function peerNotes({ context, results }: PeerResult): string[] {
+export function peerNotes(result: PeerResult): string[] {
+  const { context, results } = result;
   return [
     ...grouped(results, (row) => row.error).map(
       ([error, rows]) =>
@@ -115,7 +170,9 @@ export function peerNotes({ context, results }: PeerResult): string[] {
       ([step, rows]) => `step     ${nameOf(rows[0]!)}: ${step}`,
     ),
     'note     ± is half the 95 % interval of the median, which fewer than six samples do not have. "of ours": time over that of this project\'s default kernel in the same place and round, the median of all rounds; 2× took twice as long.',
-    "note     errors are the worst absolute ones before and after timing, bounded by twice that of a simple implementation in the type the engine computes in, and that type's rounding.",
+    isWhole(result)
+      ? 'note     errors are the worst absolute ones of logits before and after timing, bounded by twice that of a simple implementation in the type the engine computes in; greedy tokens are held against float64 too.'
+      : "note     errors are the worst absolute ones before and after timing, bounded by twice that of a simple implementation in the type the engine computes in, and that type's rounding.",
   ];
 }
 

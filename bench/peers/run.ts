@@ -1,19 +1,13 @@
-// run.ts: a comparison: per shape bind, check, warm up, sample all contestants interleaved, check again.
+// run.ts: a comparison: per load bind, check, warm up, sample all contestants interleaved, check again.
 import { noiseOf, rowTime } from '../run/rowResult.ts';
 import { growSteps, sampleInterleaved, type Sampled, type SamplingOptions } from '../run/sampling.ts';
 import type { PeerRow } from '../schema/peerSchema.ts';
 import type { RowCheck, RowTime } from '../schema/schema.ts';
-import { contestantName } from './contestants.ts';
+import { contestantName, type Contestant } from './contestants.ts';
 import type { Entry } from './entries.ts';
-import type { PeerShape } from './inputs.ts';
-import type { PeerTarget } from './peerTarget.ts';
-import { firstLineOf, peerRow, shapeId, wrongRow } from './peerRow.ts';
-import { checkTarget, makeWorkload, type Rotation, type PeerWorkload } from './peerWorkload.ts';
-
-/** What to compare and for how long; `maxTimeMs` is for the samples of a shape. */
-export interface PeerOptions extends SamplingOptions, Rotation {
-  readonly shapes: readonly PeerShape[];
-}
+import type { Host } from './host.ts';
+import { firstLineOf, peerRow, wrongRow, type Compared } from './peerRow.ts';
+import type { BoundTarget, PeerLoad, PeerWorkload } from './peerWorkload.ts';
 
 /** What a run reports while it goes on. */
 export type PeerEvent =
@@ -25,41 +19,45 @@ export type PeerEvent =
     }
   | { readonly type: 'row'; readonly row: PeerRow };
 
-/** Compares shape by shape. An engine that fails, or whose output is wrong, gets a row that says so; the others go on. */
-export async function* comparePeers(
-  entries: readonly Entry[],
-  options: PeerOptions,
+/**
+ * Compares load by load; `maxTimeMs` is for the samples of one. An engine that fails, or whose output is wrong, gets a row that says
+ * so; the others go on.
+ */
+export async function* comparePeers<H extends Host>(
+  entries: readonly Entry<H>[],
+  loads: readonly PeerLoad<H>[],
+  options: SamplingOptions,
 ): AsyncGenerator<PeerEvent, void> {
-  for (const [done, shape] of options.shapes.entries()) {
+  for (const [done, load] of loads.entries()) {
     options.signal?.throwIfAborted();
-    for await (const event of compareShape(entries, shape, options))
-      yield event.type === 'progress' ? { ...event, share: done / options.shapes.length } : event;
+    for await (const event of compareLoad(entries, load, options))
+      yield event.type === 'progress' ? { ...event, share: done / loads.length } : event;
   }
 }
 
 /** As of the run, but for the share. */
-type ShapeEvent =
+type LoadEvent =
   | Exclude<PeerEvent, { type: 'progress' }>
   | Omit<Extract<PeerEvent, { type: 'progress' }>, 'share'>;
 
-/** A contestant on its way through a shape. */
+/** A contestant on its way through a load. */
 interface Running extends Sampled {
-  readonly entry: Entry;
-  readonly target: PeerTarget;
+  readonly entry: Contestant;
+  readonly target: BoundTarget;
   readonly before: RowCheck;
   readonly firstNs: number;
   readonly stepsPerSample: number;
 }
 
-async function* compareShape(
-  entries: readonly Entry[],
-  shape: PeerShape,
-  options: PeerOptions,
-): AsyncGenerator<ShapeEvent, void> {
-  const progress = (text: string): ShapeEvent => ({ type: 'progress', text: `${shapeId(shape)}: ${text}` });
+async function* compareLoad<H extends Host>(
+  entries: readonly Entry<H>[],
+  load: PeerLoad<H>,
+  options: SamplingOptions,
+): AsyncGenerator<LoadEvent, void> {
+  const progress = (text: string): LoadEvent => ({ type: 'progress', text: `${load.id}: ${text}` });
   yield progress('inputs and reference');
-  const workload = makeWorkload(shape, options.seed, options);
-  const finished = new Map<Entry, PeerRow>();
+  const workload = await load.make();
+  const finished = new Map<Contestant, PeerRow>();
   const running: Running[] = [];
   try {
     for (const entry of entries) {
@@ -83,13 +81,16 @@ async function* compareShape(
 const SAMPLE_NS = 1e8;
 
 /** Binds, runs cold, checks and warms up; what cannot run or is wrong ends here, with a row. */
-async function prepare(entry: Entry, workload: PeerWorkload): Promise<Running | PeerRow> {
+async function prepare<H extends Host>(
+  entry: Entry<H>,
+  workload: PeerWorkload<H>,
+): Promise<Running | PeerRow> {
   if ('error' in entry) return peerRow(entry, workload, { error: entry.error });
-  let target: PeerTarget | undefined;
+  let target: BoundTarget | undefined;
   try {
-    const bound = (target = await entry.host.bind(entry.engine, workload.inputs, workload.copies));
+    const bound = (target = await workload.bind(entry.host, entry));
     const firstNs = await bound.time(1);
-    const before = await checkTarget(entry, bound, workload);
+    const before = await bound.check();
     if (before.pass) {
       const stepsPerSample = await growSteps(SAMPLE_NS, (steps) => bound.time(steps));
       return { entry, target, before, firstNs, stepsPerSample, samplesNs: [] };
@@ -103,7 +104,7 @@ async function prepare(entry: Entry, workload: PeerWorkload): Promise<Running | 
 }
 
 /** Takes a sample; a contestant that fails leaves the run with an error. */
-function sampler(running: Running[], workload: PeerWorkload, finished: Map<Entry, PeerRow>) {
+function sampler(running: Running[], workload: Compared, finished: Map<Contestant, PeerRow>) {
   return async (run: Running): Promise<void> => {
     const { entry, target, before, stepsPerSample, samplesNs } = run;
     try {
@@ -118,11 +119,11 @@ function sampler(running: Running[], workload: PeerWorkload, finished: Map<Entry
 }
 
 /** The second check, and the row. */
-async function finish(run: Running, workload: PeerWorkload, stop: RowTime['stop']): Promise<PeerRow> {
+async function finish(run: Running, workload: Compared, stop: RowTime['stop']): Promise<PeerRow> {
   const { entry, target, before, samplesNs } = run;
   const { step } = target;
   try {
-    const after = await checkTarget(entry, target, workload);
+    const after = await target.check();
     const check = { before, after };
     if (!after.pass) return wrongRow(entry, workload, target, check);
     const time = rowTime({ ...run, wallNs: samplesNs }, stop);

@@ -40,13 +40,15 @@ const peerContext = object({
 });
 export type PeerContext = Read<typeof peerContext>;
 
-/** What a row of several engines measures: one decode step, one query position per sequence, or a prompt. */
+/** What a row of several engines measures: one decode step of attention, one query position per sequence, a prompt, or a whole model's step. */
 const peerParams = object({
   ...sizeFields,
   /** Element type of K and V. */
   type: text,
   /** Tokens of a prompt, where a step is one: all of them. */
   prompt: maybe(positive),
+  /** The rest of a Llama's sizes, where a step is a token through a whole model. */
+  model: maybe(object({ layers: positive, mlp: positive, vocab: positive })),
 });
 export type PeerParams = Read<typeof peerParams>;
 
@@ -58,7 +60,7 @@ const peerRow = object({
   params: peerParams,
   /** What runs in a step: op or kernels, layout of the cache, threads. */
   step: text,
-  bytes: object({ kvRead: number }),
+  bytes: object({ kvRead: number, weights: maybe(number) }),
   copies: number,
   workingSetBytes: number,
   cold: flag,

@@ -1,5 +1,5 @@
 // fakeHost.ts: a host of invented engines that answer with the float64 reference, right or spoilt.
-import type { Host } from '../../../bench/peers/host.ts';
+import type { AttentionHost } from '../../../bench/peers/host.ts';
 import { expectPeers } from '../../../bench/peers/expected.ts';
 import type { PeerTarget } from '../../../bench/peers/peerTarget.ts';
 import type { PeerPlace } from '../../../bench/schema/peerSchema.ts';
@@ -27,7 +27,7 @@ export function onAdapter(description: string): Pick<PeerPlace, 'adapter' | 'fea
 }
 
 /** A host whose engines are the given ones, by name. */
-export function fakeHost(fakes: Readonly<Record<string, Fake>>): Host {
+export function fakeHost(fakes: Readonly<Record<string, Fake>>): AttentionHost {
   return {
     place: 'node',
     runtime: { kind: 'test', version: '0' },

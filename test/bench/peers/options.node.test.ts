@@ -7,6 +7,7 @@ import {
   selectContestants,
 } from '../../../bench/peers/contestants.ts';
 import { nonStandard, parseFlags, shapesOf } from '../../../bench/peers/options.ts';
+import { llamaSizes } from '../../../bench/peers/whole/llama.ts';
 import { shapeId } from '../../../bench/peers/peerRow.ts';
 
 afterEach(() => {
@@ -22,6 +23,29 @@ test('the standard run', () => {
   );
   expect(nonStandard(flags)).toEqual({});
   expect(selectContestants(flags.contestants)).toEqual(CONTESTANTS);
+});
+
+test('the standard run of whole models, a quick one, and the sizes of their models', () => {
+  const flags = parseFlags(['--whole']);
+  expect(shapesOf(flags).map((shape) => shapeId(shape))).toEqual(
+    [8, 4, 1].map((kv) => `h8_kv${kv}_d64_t256_f16`),
+  );
+  expect(nonStandard(flags)).toEqual({});
+  expect(llamaSizes(shapesOf(flags)[1]!, false)).toEqual({
+    layers: 8,
+    heads: 8,
+    kvHeads: 4,
+    headDim: 64,
+    mlp: 1536,
+    vocab: 32_000,
+    type: 'f16',
+  });
+  const quick = parseFlags(['--whole', '--quick', '--types', 'f32']);
+  expect(shapesOf(quick).map((shape) => shapeId(shape))).toEqual(
+    [4, 2, 1].map((kv) => `h4_kv${kv}_d64_t32_f32`),
+  );
+  expect(nonStandard(quick)).toEqual({ types: 'f32', quick: 'true' });
+  expect(llamaSizes(shapesOf(quick)[0]!, true)).toMatchObject({ layers: 2, heads: 4, vocab: 1000 });
 });
 
 test('everybody is there once', () => {
@@ -98,6 +122,9 @@ describe('refusals', () => {
     [['--depth', '0'], 'expected a whole number from 1'],
     [['--output', 'csv'], 'csv'],
     [['--depths', '3'], "unknown option '--depths'"],
+    [['--quick'], '--quick is for --whole'],
+    [['--whole', '-p', '8'], '--whole has decode steps alone'],
+    [['--whole', '--contestants', 'plain'], 'plain steps are attention alone'],
   ])('%j', (argv, message) => {
     let err = '';
     vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));

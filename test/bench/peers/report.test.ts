@@ -1,6 +1,13 @@
 // report.test.ts: an invented comparison with round numbers, and its table and notes worked by hand.
 import { expect, test } from 'vitest';
-import { peerHeader, peerNotes, peerReport, peerTable, ratioToOurs } from '../../../bench/peers/report.ts';
+import {
+  peerHeader,
+  peerNotes,
+  peerReport,
+  peerTable,
+  ratioToOurs,
+  wholeTable,
+} from '../../../bench/peers/report.ts';
 import type { PeerResult, PeerRow } from '../../../bench/schema/peerSchema.ts';
 import { PEER_SCHEMA, SUITE } from '../../../bench/schema/version.ts';
 import { onAdapter } from './fakeHost.ts';
@@ -99,6 +106,30 @@ test('the table names a shape once and has time, ratio, rate, worst error and wh
     ['', 'chromium', 'ort-web', '20.0 ± 0.20', '2.50×', '1.60', '3.0e-7', '128 MiB'],
     ['', 'chromium', 'jax-js', 'not run', '', '', '', ''],
   ]);
+});
+
+test('whole models have a table of tokens: rate, time, GB/s of weights and KV, logit error; and a line for the model', () => {
+  const model = { layers: 2, mlp: 512, vocab: 1000 };
+  const results = [ROWS[0]!, ROWS[2]!, absent].map((each) => {
+    const bytes = { kvRead: 1e6, weights: 39e6 };
+    return { ...each, params: { ...each.params, model }, bytes };
+  });
+  const [head, , ...lines] = wholeTable(results).split('\n');
+  expect(head).toMatch(/Hkv .*tokens\/s .*ms\/token .*worst logit error/);
+  const cells = lines.map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+  expect(cells).toEqual([
+    ['8', 'f32', '4096', 'node', 'ours', '250', '4.00 ± 0.20', '1.00×', '10.0', '3.0e-7'],
+    ['', '', '', 'node', 'ort-web', '31.3', '32.0 ± 0.20', '8.00×', '1.25', '3.0e-7'],
+    ['', '', '', 'chromium', 'jax-js', '', 'not run', '', '', ''],
+  ]);
+  const text = peerReport({ ...RESULT, results });
+  expect(text).toContain('2 layers of 32 query heads of 128, MLP 512, vocabulary 1000');
+  expect(text).toContain(wholeTable(results));
 });
 
 test('a ratio is the median of those of the rounds, not the ratio of the medians', () => {

@@ -2,12 +2,16 @@
 import { expect, test } from 'vitest';
 import type { Contestant, EngineName } from '../../../bench/peers/contestants.ts';
 import { openEntries, type Entry } from '../../../bench/peers/entries.ts';
+import type { AttentionHost } from '../../../bench/peers/host.ts';
+import { attentionLoad } from '../../../bench/peers/peerWorkload.ts';
 import { comparePeers } from '../../../bench/peers/run.ts';
 import type { PeerRow } from '../../../bench/schema/peerSchema.ts';
 import { fakeHost, onAdapter, type Fake } from './fakeHost.ts';
 
 const SHAPE = { heads: 2, kvHeads: 1, headDim: 64, depth: 9, type: 'f32' } as const;
-const OPTIONS = { shapes: [SHAPE], seed: 1, reps: 3, maxTimeMs: 1000, coldBytes: 20_000, mostBytes: 1e9 };
+const OPTIONS = { seed: 1, reps: 3, maxTimeMs: 1000 };
+const ROTATION = { seed: 1, coldBytes: 20_000, mostBytes: 1e9 };
+const LOAD = attentionLoad(SHAPE, ROTATION);
 
 async function compare(fakes: Readonly<Partial<Record<EngineName, Fake>>>): Promise<Map<string, PeerRow>> {
   const host = fakeHost(fakes);
@@ -15,7 +19,7 @@ async function compare(fakes: Readonly<Partial<Record<EngineName, Fake>>>): Prom
     (engine) => ({ engine: engine as EngineName, place: 'node', host }) as const,
   );
   const rows = new Map<string, PeerRow>();
-  for await (const event of comparePeers(entries, OPTIONS)) {
+  for await (const event of comparePeers(entries, [LOAD], OPTIONS)) {
     if (event.type === 'row') rows.set(event.row.engine, event.row);
   }
   return rows;
@@ -82,10 +86,11 @@ test('an abort ends it after the round under way, with the rows of its shape', a
   const host = fakeHost({
     ours: { onSample: (samples) => samples === 2 && stop.abort(new Error('enough')) },
   });
-  const options = { ...OPTIONS, shapes: [SHAPE, { ...SHAPE, depth: 10 }], signal: stop.signal };
+  const loads = [LOAD, attentionLoad({ ...SHAPE, depth: 10 }, ROTATION)];
+  const options = { ...OPTIONS, signal: stop.signal };
   const rows: PeerRow[] = [];
   const compared = async () => {
-    for await (const event of comparePeers([{ engine: 'ours', place: 'node', host }], options))
+    for await (const event of comparePeers([{ engine: 'ours', place: 'node', host }], loads, options))
       if (event.type === 'row') rows.push(event.row);
   };
   await expect(compared()).rejects.toThrow('enough');
@@ -94,9 +99,9 @@ test('an abort ends it after the round under way, with the rows of its shape', a
 });
 
 test('an engine that is not there has its error in every row', async () => {
-  const entries: Entry[] = [{ engine: 'jax-js', place: 'node', error: 'not installed' }];
+  const entries: Entry<AttentionHost>[] = [{ engine: 'jax-js', place: 'node', error: 'not installed' }];
   const rows: PeerRow[] = [];
-  for await (const event of comparePeers(entries, { ...OPTIONS, shapes: [SHAPE, SHAPE] })) {
+  for await (const event of comparePeers(entries, [LOAD, LOAD], OPTIONS)) {
     if (event.type === 'row') rows.push(event.row);
   }
   expect(rows).toHaveLength(2);
