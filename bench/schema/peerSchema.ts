@@ -66,7 +66,7 @@ const peerRow = object({
   cold: flag,
   /** Against float64 before the first sample and after the last one. */
   check: objectOrNull({ before: object(checkFields), after: objectOrNull(checkFields) }),
-  /** Null when an output was wrong or the engine could not run. */
+  /** Null when an output was wrong or the engine could not run. A whole model's first step follows others, which had shaders compiled. */
   time: objectOrNull(timeFields),
   error: maybe(text),
   warnings: list(warning.entries.code),
