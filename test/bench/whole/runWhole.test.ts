@@ -82,7 +82,6 @@ describe('runWhole', () => {
       expect(dispatches).toBeLessThanOrEqual(2 * 7 + 3);
       expect(parts!.mlp.dispatches).toBe(4);
       for (const part of STEP_PARTS) expect(parts![part].time!.median).toBeGreaterThan(0);
-      expect(parts!.mlp.time!.median).toBeLessThan(time!.median);
     }
     expect(parseWholeResult(JSON.stringify(result), 'run.json')).toEqual(JSON.parse(JSON.stringify(result)));
     const report = wholeReport(result);
