@@ -16,7 +16,11 @@ export async function makeTokenizer(json: object, config: object, path: string):
   const tokenizer = attempt(path, () => new Tokenizer(json, config));
   return {
     encode: (text) => attempt(path, () => tokenizer.encode(text).ids),
-    decode: (tokens) => attempt(path, () => tokenizer.decode([...tokens], { skip_special_tokens: true })),
+    decode: (tokens) =>
+      // The library refuses to decode none.
+      tokens.length === 0
+        ? ''
+        : attempt(path, () => tokenizer.decode([...tokens], { skip_special_tokens: true })),
   };
 }
 

@@ -1,6 +1,6 @@
 // text.test.ts: text that grows token by token is never taken back, whatever a character is made of.
 import { expect, test } from 'vitest';
-import { GrowingText } from '../../../bench/model/text.ts';
+import { GrowingText, makeTokenizer } from '../../../bench/model/text.ts';
 
 const BYTES = new TextEncoder().encode('a€b');
 
@@ -45,4 +45,24 @@ test('no more than the last tokens are decoded again', () => {
   words.longest = 0;
   for (let i = 0; i < 100; i++) growing.add(4);
   expect(words.longest).toBeLessThanOrEqual(3);
+});
+
+test('a tokenizer of the library: nothing is the text of no tokens', async () => {
+  const model = { type: 'BPE', vocab: { a: 0, b: 1 }, merges: [] };
+  const tokenizer = await makeTokenizer(
+    {
+      version: '1.0',
+      added_tokens: [],
+      normalizer: null,
+      pre_tokenizer: null,
+      post_processor: null,
+      model,
+      decoder: { type: 'Fuse' },
+    },
+    {},
+    't.json',
+  );
+  expect(tokenizer.decode([])).toBe('');
+  const growing = new GrowingText(tokenizer);
+  expect([1, 0].map((token) => growing.add(token)).join('') + growing.end()).toBe('ba');
 });
