@@ -1,5 +1,5 @@
 // crossing.ts: from which depth on attention takes longer than the weights, by the depths that were measured.
-import type { StepPart } from '../../src/models/decoder/passes.ts';
+import type { StepPart } from '../../src/models/decoder/stepParts.ts';
 import type { WholeRow } from '../schema/wholeSchema.ts';
 
 /** What reads weights. */

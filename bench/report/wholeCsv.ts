@@ -1,5 +1,5 @@
 // wholeCsv.ts: a run of whole models as CSV, a line per row.
-import { STEP_PARTS } from '../../src/models/decoder/passes.ts';
+import { STEP_PARTS } from '../../src/models/decoder/stepParts.ts';
 import { wholeShare } from '../schema/rates.ts';
 import type { CeilingContext } from '../schema/schema.ts';
 import { medianInterval } from '../schema/stats.ts';

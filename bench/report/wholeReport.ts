@@ -1,5 +1,5 @@
 // wholeReport.ts: a run of whole models as people read it: the header, two tables, the notes.
-import type { StepPart } from '../../src/models/decoder/passes.ts';
+import type { StepPart } from '../../src/models/decoder/stepParts.ts';
 import { typesName } from '../../src/numbers/elements.ts';
 import { halfWidth } from '../run/sampling.ts';
 import { partShare, wholeShare } from '../schema/rates.ts';

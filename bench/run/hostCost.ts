@@ -3,7 +3,7 @@ import { cacheLayout, checkShape, type GqaDevice } from '../../src/index.ts';
 import { planDecode } from '../../src/decode/plan.ts';
 import { planContext } from '../../src/decode/planContext.ts';
 import { uniform } from '../../src/numbers/random.ts';
-import { LEAST_CLOCKS } from './sampling.ts';
+import { LEAST_CLOCKS, type Recorder } from './sampling.ts';
 import { median } from '../schema/stats.ts';
 import type { Target } from './target.ts';
 import { smallestStep, type HostClock } from './wallClock.ts';
@@ -35,10 +35,10 @@ export function planCost(target: Target): number | null {
 }
 
 /**
- * Time to record a row's step for one layer into an open pass, which is then thrown away unsubmitted: validation by the
- * WebGPU implementation included.
+ * Time to record a step into an open pass, which is then thrown away unsubmitted: validation by the WebGPU implementation
+ * included.
  */
-export function recordCost({ gpu }: GqaDevice, target: Target): number | null {
+export function recordCost({ gpu }: GqaDevice, target: Recorder): number | null {
   const encoder = gpu.createCommandEncoder({ label: 'host cost' });
   const pass = encoder.beginComputePass({ label: 'host cost' });
   const ns = perCall(() => target.record(pass));

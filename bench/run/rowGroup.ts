@@ -1,11 +1,11 @@
 // rowGroup.ts: the rows that are timed interleaved: each made ready and checked, sampled in turn, and checked again.
-import { GqaError, type GqaDevice } from '../../src/index.ts';
+import type { GqaDevice } from '../../src/index.ts';
 import { tunedFor } from '../../src/decode/tuning.ts';
 import { variantName as sizesName } from '../../src/kernels/fused.ts';
 import { createWorkload, type Workload, type Rotation } from './workload.ts';
 import { planCost, recordCost } from './hostCost.ts';
 import { shapeOf } from '../../src/reference/problem.ts';
-import { failedRow, timedRow, wrongRow } from './rowResult.ts';
+import { failedRow, isRowFault, timedRow, wrongRow } from './rowResult.ts';
 import { loadName, variantName } from './rows.ts';
 import type { BenchOptions } from './options.ts';
 import { sampleInterleaved, takeSample, warmUp, type Running, sampleSpan } from './sampling.ts';
@@ -89,7 +89,7 @@ export class RowGroup {
     try {
       made = await this.#target(params);
     } catch (error) {
-      if (error instanceof GqaError && error.code !== 'device-lost') return failedRow(params, error.message);
+      if (isRowFault(error)) return failedRow(params, error.message);
       throw error;
     }
     const { target, tuned } = made;

@@ -1,4 +1,5 @@
 // rowResult.ts: what a row's samples, or the error that kept it from any, come to in the result.
+import { GqaError } from '../../src/index.ts';
 import { wrongText } from '../check/rowCheck.ts';
 import { rowId, testName, variantName } from './rows.ts';
 import { clockFault, spread, type Running } from './sampling.ts';
@@ -10,6 +11,11 @@ const NOISY = 0.05;
 
 function rowBase(params: RowParams) {
   return { id: rowId(params), test: testName(params), variant: variantName(params), params };
+}
+
+/** Whether an error says why a row cannot be: too little memory, say. A lost device ends the run. */
+export function isRowFault(error: unknown): error is GqaError {
+  return error instanceof GqaError && error.code !== 'device-lost';
 }
 
 /** A row without a time. */

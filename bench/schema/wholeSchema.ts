@@ -1,7 +1,7 @@
 // wholeSchema.ts: the result of decoding whole models, a step and its parts: its types and their check.
 import * as v from 'valibot';
 import type { KvType } from '../../src/index.ts';
-import { STEP_PARTS } from '../../src/models/decoder/passes.ts';
+import { STEP_PARTS } from '../../src/models/decoder/stepParts.ts';
 import {
   flag,
   list,

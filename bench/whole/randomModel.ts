@@ -15,7 +15,7 @@ const STRIDE = 7919;
  * of norms about 1, biases small. Throws as `tensorsOf` and `describeModel` do.
  */
 export function randomModel(config: unknown, kvHeads: number, name: string, seed: number): ModelSource {
-  // Attention with one KV head for each query head, where a type knows no other, is of the same cost with fewer.
+  // A type without a field for KV heads takes the one that conversion adds to its config.
   const own = { ...openConfig(config, `${name}/config.json`).own, num_key_value_heads: kvHeads };
   const tensors = tensorsOf(own, 'F16', name);
   const spec = describeModel(tensors, own, name);

@@ -2,15 +2,16 @@
 import type { Variant } from '../model/variants.ts';
 import type { GqaDevice } from '../../src/index.ts';
 import type { Model } from '../../src/models/decoder/model.ts';
-import { STEP_PARTS } from '../../src/models/decoder/passes.ts';
-import { perCall } from '../run/hostCost.ts';
+import { STEP_PARTS } from '../../src/models/decoder/stepParts.ts';
+import { recordCost } from '../run/hostCost.ts';
+import { isRowFault } from '../run/rowResult.ts';
 import { sampleInterleaved, takeSample, warmUp, type Recorder, type Timed } from '../run/sampling.ts';
 import type { PassTimer } from '../run/timer.ts';
 import type { RowCheck } from '../schema/schema.ts';
 import type { WholeRow } from '../schema/wholeSchema.ts';
 import type { WholeLoad, WholeOptions } from './wholeOptions.ts';
-import { failedWhole, isOurs, paramsOf, timedWhole, wrongWhole, type TimedParts } from './wholeRow.ts';
-import { eachPart, WholeTarget } from './wholeTarget.ts';
+import { failedWhole, paramsOf, timedWhole, wrongWhole, type TimedParts } from './wholeRow.ts';
+import { WholeTarget } from './wholeTarget.ts';
 
 /** A variant on the device. */
 export interface LoadedVariant extends Variant {
@@ -64,7 +65,7 @@ export async function* runGroup(
           }),
         );
       } catch (error) {
-        if (!isOurs(error)) throw error;
+        if (!isRowFault(error)) throw error;
         failed.set(variant, failedWhole(params, error.message));
       }
     }
@@ -103,17 +104,7 @@ async function prepare(
     return { target: recorder, firstNs, stepsPerSample, samplesNs: [], wallNs: [] };
   };
   const whole = await timed(target.whole);
-  const parts = eachPart((part) => target.parts[part]);
   const ofParts = {} as { -readonly [K in keyof TimedParts['parts']]: TimedParts['parts'][K] };
-  for (const part of STEP_PARTS) ofParts[part] = await timed(parts[part]);
+  for (const part of STEP_PARTS) ofParts[part] = await timed(target.parts[part]);
   return { params, target, check, whole, parts: ofParts, recordNs: recordCost(device, target.whole) };
-}
-
-/** CPU time of preparing and recording a step into a pass that is thrown away unsubmitted. */
-function recordCost({ gpu }: GqaDevice, recorder: Recorder): number | null {
-  const encoder = gpu.createCommandEncoder({ label: 'host cost' });
-  const pass = encoder.beginComputePass({ label: 'host cost' });
-  const ns = perCall(() => recorder.record(pass));
-  pass.end();
-  return ns;
 }

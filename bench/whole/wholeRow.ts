@@ -1,7 +1,6 @@
 // wholeRow.ts: what a variant's samples, or the error that kept it from any, come to in the result.
 import type { Variant } from '../model/variants.ts';
-import { GqaError } from '../../src/index.ts';
-import { STEP_PARTS, type StepPart } from '../../src/models/decoder/passes.ts';
+import { STEP_PARTS, type StepPart } from '../../src/models/decoder/stepParts.ts';
 import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import { wrongText } from '../check/rowCheck.ts';
 import { noiseOf, rowTime } from '../run/rowResult.ts';
@@ -45,11 +44,6 @@ export function paramsOf(
     vType,
     ...(weightType !== undefined && { weightType }),
   };
-}
-
-/** Whether an error says why a row cannot be: too little memory, say. A lost device is another matter. */
-export function isOurs(error: unknown): error is GqaError {
-  return error instanceof GqaError && error.code !== 'device-lost';
 }
 
 function baseOf(params: WholeParams) {

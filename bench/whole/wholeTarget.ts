@@ -5,7 +5,7 @@ import { checkContext } from '../../src/models/decoder/contextArgs.ts';
 import { ContextCore } from '../../src/models/decoder/contextCore.ts';
 import type { LoadedWeights } from '../../src/models/decoder/loadedWeights.ts';
 import type { Model } from '../../src/models/decoder/model.ts';
-import { STEP_PARTS, WHOLE_STEP, type StepPart } from '../../src/models/decoder/passes.ts';
+import { STEP_PARTS, WHOLE_STEP, type StepPart } from '../../src/models/decoder/stepParts.ts';
 import { normals } from '../../src/numbers/random.ts';
 import type { WholeParams } from '../schema/wholeSchema.ts';
 import type { Recorder } from '../run/sampling.ts';

@@ -1,7 +1,6 @@
 // whole.ts: `gqa bench --whole`: a token through a whole model, with the KV heads that it has and with others, and where its time goes.
 import { headsOf, type Variant } from '../../bench/model/variants.ts';
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, statSync } from 'node:fs';
 import { Option, type Command } from 'commander';
 import { wholeCsv } from '../../bench/report/wholeCsv.ts';
 import { wholeReport } from '../../bench/report/wholeReport.ts';
@@ -12,9 +11,7 @@ import { runWhole } from '../../bench/whole/runWhole.ts';
 import type { WholeModel, WholeOptions } from '../../bench/whole/wholeOptions.ts';
 import { openModel } from '../../src/checkpoint/model/disk/openModel.ts';
 import { GqaError, ShapeError } from '../../src/device/errors.ts';
-import { readText } from '../../src/files/memory.ts';
 import { shapeFromConfig } from '../../src/models/config.ts';
-import { parseConfigJson } from '../../src/models/configJson.ts';
 import { configOf, WHOLE_PRESETS } from '../../src/models/presetConfigs.ts';
 import { findPreset, isPreset } from '../../src/models/presets.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
@@ -23,6 +20,7 @@ import { checkOutputOption } from '../../src/node/command/outputOption.ts';
 import { Progress } from '../../src/node/command/progress.ts';
 import { quietWait } from '../../src/node/quiet.ts';
 import { lastLevelCache, runtimeContext } from '../../src/node/runtimeContext.ts';
+import { readModelConfig } from '../kv/loadShape.ts';
 import { variantsOf } from '../model/variants.ts';
 import type { BenchFlags } from './benchFlags.ts';
 import { putOut } from './benchOutput.ts';
@@ -117,28 +115,16 @@ function wholeModel(name: string, seed: number): Named {
       `--whole: no more than the attention of ${preset} is known: expected a folder, a config.json, or one of ${WHOLE_PRESETS.join(', ')}`,
     );
   }
-  if (!existsSync(name)) {
-    throw new GqaError('unknown-model', `--whole: no preset, file or folder is called "${name}"`);
-  }
-  const isFolder = statSync(name).isDirectory();
-  const path = isFolder ? join(name, 'config.json') : name;
-  const config = readConfig(path);
-  if (!isFolder || !readdirSync(name).some((file) => file.endsWith('.safetensors')))
-    return random(name, config, seed);
+  const { config, path } = readModelConfig(name);
+  if (!isCheckpoint(name)) return random(name, config, seed);
   const { numQHeads: heads, numKvHeads: kvHeads } = shapeFromConfig(config, path);
   const open = (variant: Variant) => openModel(name, headsOf(variant));
   return { model: { name, isRandom: false, open }, heads, kvHeads };
 }
 
-function readConfig(path: string): unknown {
-  try {
-    return parseConfigJson(readText(path), path);
-  } catch (cause) {
-    if (cause instanceof GqaError) throw cause;
-    throw new GqaError('config', `${path}: expected a readable JSON file: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
+/** Whether it is a folder with weights. */
+function isCheckpoint(name: string): boolean {
+  return statSync(name).isDirectory() && readdirSync(name).some((file) => file.endsWith('.safetensors'));
 }
 
 function random(name: string, config: unknown, seed: number): Named {

@@ -13,6 +13,12 @@ export function loadShape(model: string): ConfigShape {
     const preset = findPreset(model);
     return { ...preset, notes: [presetNote(preset), `shape from ${preset.source}`] };
   }
+  const { config, path } = readModelConfig(model);
+  return shapeFromConfig(config, path);
+}
+
+/** The config.json that a path or a folder stands for, parsed, and its path. Else a GqaError. */
+export function readModelConfig(model: string): { config: unknown; path: string } {
   if (!existsSync(model)) {
     const nearest = nearestPresets(model).join(', ');
     throw new GqaError(
@@ -21,7 +27,7 @@ export function loadShape(model: string): ConfigShape {
     );
   }
   const path = statSync(model).isDirectory() ? join(model, 'config.json') : model;
-  return shapeFromConfig(readConfig(path), path);
+  return { config: readConfig(path), path };
 }
 
 function readConfig(path: string): unknown {

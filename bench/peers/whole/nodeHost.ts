@@ -2,35 +2,26 @@
 import type { NodeGpu } from '../../../src/node/adapters.ts';
 import { collectGarbage } from '../../../src/node/collect.ts';
 import type { BenchContext } from '../../schema/schema.ts';
-import { actAsBrowser } from '../asBrowser.ts';
 import type { EngineName } from '../contestants.ts';
-import { nextTurn } from '../nodeHost.ts';
+import { nodeEngines } from '../nodeEngines.ts';
 import { loadTarget, openPageEngine } from './engines.ts';
 import type { WholeEngine } from './wholeEngine.ts';
 import type { WholeHost } from './wholeHost.ts';
 
-/** All WebGPU engines get this GPU object, and so the same adapter. */
+/** Whose WebGPU engines all get this GPU object, and so the same adapter. */
 export async function openWholeNodeHost(
   { gpu }: NodeGpu,
   runtime: BenchContext['runtime'],
 ): Promise<WholeHost> {
-  await actAsBrowser(gpu);
-  const engines = new Map<EngineName, WholeEngine>();
+  const engines = await nodeEngines(gpu, openEngine);
   return {
     place: 'node',
     runtime,
-    async open(name) {
-      const engine = await openEngine(name, gpu);
-      engines.set(name, engine);
-      await nextTurn();
-      return engine.on;
-    },
+    open: (name) => engines.open(name),
+    close: () => engines.close(),
     async load(name, sizes, seed, depth) {
-      const target = await loadTarget(engines.get(name)!, sizes, seed, depth);
+      const target = await loadTarget(engines.get(name), sizes, seed, depth);
       return { ...target, release: () => target.release().then(collectGarbage) };
-    },
-    async close() {
-      for (const engine of engines.values()) await engine.close();
     },
   };
 }

@@ -120,7 +120,9 @@ function* heads(known: Known, { parts, norms }: ModuleSpec, layer: number): Gene
 
 function* mlp(known: Known, names: MlpNames): Generator<Named> {
   const { hiddenSize } = known.shape;
-  const width = sizeOf(known, ['intermediate_size', 'n_inner', 'd_ff'], 4 * hiddenSize);
+  const { usualMlpFactor: factor } = known.format;
+  const usual = factor && factor * hiddenSize;
+  const width = sizeOf(known, ['intermediate_size', 'n_inner', 'd_ff'], usual);
   if ('gateUp' in names) yield* matrix(known, names.gateUp, 2 * width, hiddenSize);
   else {
     for (const name of [names.gate, names.up]) {

@@ -9,7 +9,7 @@ import { modelStepWords, setModelStep, type Sampling } from '../../kernels/model
 import { gatherGrid } from '../../kernels/model/rows.ts';
 import type { StepKind } from './attentionSteps.ts';
 import { MOST_SLOTS, mostNumbers, type BoundContext, type ContextModel } from './bindContext.ts';
-import { WHOLE_STEP, type StepPart } from './passes.ts';
+import { WHOLE_STEP, type StepPart } from './stepParts.ts';
 import { cutIntoPasses, type PassRows } from './chunks.ts';
 import { Sources } from './sources.ts';
 import { readRows, tracePass, type Submit, type TraceSeen } from './trace.ts';
@@ -175,7 +175,7 @@ export class ContextCore {
     const offset = this.#place(positions, this.batch, { slot, sampling });
     const kvLens = positions.map((position) => position + 1);
     const plans = attention.plan('one', kvLens, this.#ones);
-    one.record(pass, attention, plans, this.#ones, this.batch, offset, parts);
+    one.record(pass, { attention, plans, counts: this.#ones, rows: this.batch, stepOffset: offset }, parts);
     if (!parts.has('head')) return;
     headOfX.record(pass, this.batch, offset);
     dispatch(pass, this.#chooser(sampling), [this.batch, 1, 1], offset);
@@ -227,8 +227,8 @@ export class ContextCore {
     const lengths = this.lengths;
     const kvLens = lengths.map((length, b) => length + rows.counts[b]!);
     const plans = attention.plan('chunk', kvLens, rows.counts);
-    const offset = this.#place(rows.positions, rows.rows);
-    chunk.record(pass, attention, plans, rows.counts, rows.rows, offset);
+    const stepOffset = this.#place(rows.positions, rows.rows);
+    chunk.record(pass, { attention, plans, counts: rows.counts, rows: rows.rows, stepOffset });
   }
 
   #recordGather(pass: GPUComputePassEncoder, from: readonly number[], to: readonly number[]): void {

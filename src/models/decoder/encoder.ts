@@ -123,7 +123,8 @@ export class BoundEncoder {
 
   /** Records whole sources, their tokens in `activations.promptIds`: so many of each sequence, [B], whose sources were forgotten. */
   record(pass: GPUComputePassEncoder, counts: readonly number[], rows: number, stepOffset: number): void {
-    this.#passes.record(pass, this.#attention, this.#attention.plan(counts), counts, rows, stepOffset);
+    const attention = this.#attention;
+    this.#passes.record(pass, { attention, plans: attention.plan(counts), counts, rows, stepOffset });
     for (const [layer, product] of this.#kv.entries()) {
       product.record(pass, rows, stepOffset);
       this.#cross.recordAppend(pass, layer, counts);

@@ -13,6 +13,7 @@ import { paddedHeadDim } from './headDims.ts';
 import type { LoadedNorm, LoadedProduct, LoadedWeights } from './loadedWeights.ts';
 import { bindProduct, type BoundProduct } from './matrix.ts';
 import type { CrossSpec, LayerSpec, ModelSpec } from './spec.ts';
+import { WHOLE_STEP, type StepPart } from './stepParts.ts';
 
 /** What passes are bound with. */
 export interface PassParts {
@@ -45,22 +46,22 @@ interface BoundLayer {
   readonly qkv: readonly Recorded[];
   readonly o: readonly Recorded[];
   /** In front of cross-attention and behind; undefined without it. */
-  readonly cross: { readonly q: Recorded; readonly o: Recorded } | undefined;
+  readonly cross: { readonly q: readonly Recorded[]; readonly o: readonly Recorded[] } | undefined;
   readonly up: readonly Recorded[];
   readonly down: readonly Recorded[];
   /** Whether `up` takes what `o` has not been added to yet. */
   readonly parallel: boolean;
 }
 
-/**
- * Parts of a step: `embedding` with the norm behind it; `attention` appends to the caches and reads them; `projections` are those in
- * front of it and behind; `head` with the choice of a token. Norms belong to the part that they stand next to.
- */
-export const STEP_PARTS = ['embedding', 'projections', 'attention', 'mlp', 'head'] as const;
-export type StepPart = (typeof STEP_PARTS)[number];
-
-/** All of a step. */
-export const WHOLE_STEP: ReadonlySet<StepPart> = new Set(STEP_PARTS);
+/** What a pass is recorded with: attention and its plans, new tokens of each sequence, [B], and where its numbers are. */
+export interface PassArgs {
+  readonly attention: LayerAttention;
+  readonly plans: Plans;
+  readonly counts: readonly number[];
+  /** Of all sequences together. */
+  readonly rows: number;
+  readonly stepOffset: number;
+}
 
 /** A model's layers bound for passes. */
 export class Passes {
@@ -90,19 +91,9 @@ export class Passes {
   }
 
   /** Records a pass, hidden states in `activations.x` at its end, or no more than some parts of it. */
-  record(
-    pass: GPUComputePassEncoder,
-    attention: LayerAttention,
-    plans: Plans,
-    counts: readonly number[],
-    rows: number,
-    stepOffset: number,
-    parts: ReadonlySet<StepPart> = WHOLE_STEP,
-  ): void {
-    if (parts.has('embedding')) this.recordEmbedding(pass, rows, stepOffset);
-    for (const layer of this.#layers.keys()) {
-      this.recordLayer(layer, pass, attention, plans, counts, rows, stepOffset, parts);
-    }
+  record(pass: GPUComputePassEncoder, args: PassArgs, parts: ReadonlySet<StepPart> = WHOLE_STEP): void {
+    if (parts.has('embedding')) this.recordEmbedding(pass, args);
+    for (let layer = 0; layer < this.layers; layer++) this.recordLayer(pass, layer, args, parts);
   }
 
   get layers(): number {
@@ -110,38 +101,43 @@ export class Passes {
   }
 
   /** Records the first part of a pass. */
-  recordEmbedding(pass: GPUComputePassEncoder, rows: number, stepOffset: number): void {
-    for (const each of this.#embed) each.record(pass, rows, stepOffset);
+  recordEmbedding(pass: GPUComputePassEncoder, args: PassArgs): void {
+    recordAll(pass, this.#embed, args);
   }
 
   /** Records a layer of a pass, or some parts of it; layers follow each other. */
   recordLayer(
-    layer: number,
     pass: GPUComputePassEncoder,
-    attention: LayerAttention,
-    plans: Plans,
-    counts: readonly number[],
-    rows: number,
-    stepOffset: number,
+    layer: number,
+    args: PassArgs,
     parts: ReadonlySet<StepPart> = WHOLE_STEP,
   ): void {
-    const record = (part: StepPart, list: readonly Recorded[]) => {
-      if (parts.has(part)) for (const each of list) each.record(pass, rows, stepOffset);
-    };
-    const isAttended = parts.has('attention');
+    const { attention, plans, counts } = args;
     const { qkv, o, cross, up, down, parallel } = this.#layers[layer]!;
-    record('projections', qkv);
-    if (parallel) record('mlp', up);
+    const isProjected = parts.has('projections');
+    const isAttended = parts.has('attention');
+    const hasMlp = parts.has('mlp');
+    if (isProjected) recordAll(pass, qkv, args);
+    if (hasMlp && parallel) recordAll(pass, up, args);
     if (isAttended) attention.record(pass, layer, this.#kind, plans, counts);
-    record('projections', o);
+    if (isProjected) recordAll(pass, o, args);
     if (cross) {
-      record('projections', [cross.q]);
+      if (isProjected) recordAll(pass, cross.q, args);
       if (isAttended) attention.recordCross!(pass, layer, this.#kind, plans);
-      record('projections', [cross.o]);
+      if (isProjected) recordAll(pass, cross.o, args);
     }
-    if (!parallel) record('mlp', up);
-    record('mlp', down);
+    if (!hasMlp) return;
+    if (!parallel) recordAll(pass, up, args);
+    recordAll(pass, down, args);
   }
+}
+
+function recordAll(
+  pass: GPUComputePassEncoder,
+  list: readonly Recorded[],
+  { rows, stepOffset }: PassArgs,
+): void {
+  for (const each of list) each.record(pass, rows, stepOffset);
 }
 
 async function bindEmbedding(parts: PassParts, ids: BufferRange): Promise<Recorded[]> {
@@ -220,14 +216,14 @@ async function bindCross(
   { weights, activations }: PassParts,
   layer: number,
   { attention }: CrossSpec,
-): Promise<{ q: Recorded; o: Recorded }> {
+): Promise<NonNullable<BoundLayer['cross']>> {
   const { x, q, o, strides } = activations;
   const cross = weights.layers[layer]!.cross!;
   const [ofQ, ofO] = await Promise.all([
     bind(cross.q, { x, inputStride: strides.x, y: q, stride: crossQueryStride(attention), writes: 'set' }),
     bind(cross.o, { x: o, inputStride: strides.o, y: x, stride: strides.x, writes: 'added' }),
   ]);
-  return { q: ofQ, o: ofO };
+  return { q: [ofQ], o: [ofO] };
 }
 
 /** Where a product reads and writes. */

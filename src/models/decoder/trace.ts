@@ -31,10 +31,11 @@ export async function tracePass(
   const { x, strides } = activations;
   writeData(device, kind === 'one' ? activations.ids : activations.promptIds, Uint32Array.from(ids));
   const plans = attention.plan(kind, [positions.at(-1)! + 1], counts);
+  const args = { attention, plans, counts, rows, stepOffset: offset };
   for (let part = 0; part <= passes.layers; part++) {
     await submit((pass) => {
-      if (part === 0) passes.recordEmbedding(pass, rows, offset);
-      else passes.recordLayer(part - 1, pass, attention, plans, counts, rows, offset);
+      if (part === 0) passes.recordEmbedding(pass, args);
+      else passes.recordLayer(pass, part - 1, args);
     });
     for (const row of await readRows(device, x, strides.x, rows, width)) hidden(part, row);
   }

@@ -48,6 +48,8 @@ export interface DecoderFormat {
   readonly finalNorm?: string;
   readonly norms: Readonly<Partial<Record<NormPlace, string>>>;
   readonly mlp: MlpNames;
+  /** Width of the feed-forward network over the hidden size, where the file may leave it out. */
+  readonly usualMlpFactor?: number;
   /** The head's name, which has no prefix. */
   readonly head: string;
   /**

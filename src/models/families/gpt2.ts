@@ -22,6 +22,7 @@ export const GPT2: Family = {
       finalNorm: 'ln_f.weight',
       norms: { attention: `h.${MODULE}.ln_1.weight`, mlp: `h.${MODULE}.ln_2.weight` },
       mlp: { up: `h.${MODULE}.mlp.c_fc.weight`, down: `h.${MODULE}.mlp.c_proj.weight` },
+      usualMlpFactor: 4,
       head: 'lm_head.weight',
       tied: true,
       norm: { kind: 'layer', fields: ['layer_norm_epsilon'], usualEps: 1e-5 },

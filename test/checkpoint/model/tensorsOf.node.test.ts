@@ -30,6 +30,24 @@ describe('tensorsOf', () => {
   });
 });
 
+describe('a config that leaves a size out', () => {
+  const llama = { model_type: 'llama', hidden_size: 16, num_attention_heads: 2, num_hidden_layers: 1 };
+
+  it('is refused by the name of the field', () => {
+    expect(() => tensorsOf({ ...llama, vocab_size: 8 }, 'F16', 'm')).toThrow(
+      'expected intermediate_size or n_inner or d_ff, got none',
+    );
+    expect(() => tensorsOf({ ...llama, intermediate_size: 8 }, 'F16', 'm')).toThrow(
+      'expected vocab_size, got none',
+    );
+  });
+
+  it('has what the class has where that is known: four times the hidden size in GPT-2', () => {
+    const gpt2 = { model_type: 'gpt2', n_embd: 16, n_head: 2, n_layer: 1, n_positions: 4, vocab_size: 8 };
+    expect(tensorsOf(gpt2, 'F16', 'm').get('h.0.mlp.c_fc.weight')!.shape).toEqual([16, 64]);
+  });
+});
+
 describe('configOf', () => {
   it.each(PRESETS.map(({ name }) => name))('%s: its shape is the preset, and it is a model', (name) => {
     const preset = PRESETS.find((each) => each.name === name)!;
