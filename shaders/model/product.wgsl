@@ -11,7 +11,7 @@
 // grid (tiles, rows / ROWS rounded up, 1); a workgroup owns TILE outputs of ROWS rows
 // consts X4 Y BLOCKS MATRICES TILE COLUMNS SLICES ROWS, WORDS (MATRICES * COLUMNS), SUMS (ROWS * WORDS)
 // out  see i/o
-// libs one of weights_*, one of inputs_*, one of sums_four and sums_one, one of slices_*, one of bias_*, one of results_* with one of act_*, one of write_*, model_step
+// libs one of weights_*, one of inputs_*, one of reads_*, one of sums_four and sums_one, one of slices_*, one of bias_*, one of results_* with one of act_*, one of write_*, model_step
 
 struct ProductNumbers {
   first: u32,   // output that the first tile begins with
@@ -35,14 +35,17 @@ const WG_SIZE = LANES * SLICES;
 @compute @workgroup_size(WG_SIZE)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
+  me: Invocation,
 ) {
+  let lane = me.lane;
+  let share = share_number(me);
   let first = group.y * ROWS;
   let output = lane % LANES;
-  prepare(first, lane);
+  prepare(first, share);
   var sums = array<Sum, SUMS>();
   for (var block = slice_of(lane); block < numbers.blocks; block += SLICES) {
     let tile = (group.x * BLOCKS + block) * MATRICES;
+    take(first, block, share);
     var words = array<Word, WORDS>();
     for (var m = 0u; m < MATRICES; m++) { // unroll
       for (var c = 0u; c < COLUMNS; c++) { // unroll
@@ -51,14 +54,14 @@ fn main(
     }
     for (var i = 0u; i < WORD_FOURS; i++) { // unroll
       for (var r = 0u; r < ROWS; r++) { // unroll
-        let four = input(first + r, block * WORD_FOURS + i, r);
+        let four = taken(first + r, block, i, r);
         for (var w = 0u; w < WORDS; w++) { // unroll
           sums[w * ROWS + r] = added(sums[w * ROWS + r], unpacked(words[w], i), four);
         }
       }
     }
   }
-  settle(first, lane);
+  settle(first, share);
   conclude(first, numbers.first + group.x * TILE + output, lane, &sums);
 }
 

@@ -16,10 +16,17 @@ const GROUPS = (
     [4, 4, 32, 1],
     [8, 4, 32, 1],
     [2, 2, 64, 2],
-    [1, 1, 64, 8],
-    [4, 1, 64, 4],
+    [1, 1, 32, 4, true],
+    [2, 1, 32, 2, true],
+    [4, 1, 32, 4, true],
   ] as const
-).map(([rowsOfGroup, slices, tile, columns]) => ({ rowsOfGroup, slices, tile, columns }));
+).map(([rowsOfGroup, slices, tile, columns, together = false]) => ({
+  rowsOfGroup,
+  slices,
+  tile,
+  columns,
+  together,
+}));
 
 /** Each of the ways to make results of sums; every activation goes through all of its range below. */
 const SOME_RESULTS = PRODUCT_RESULTS.filter(
@@ -34,7 +41,6 @@ const AXES = {
   writes: ['set', 'added', 'two'],
   bias: [false, true],
   group: GROUPS,
-  alone: [false, true],
   rows: [1, 3, 5, 9, 11],
   width: SIZES,
   outputs: SIZES,
@@ -81,7 +87,7 @@ describe.each(KV_TYPES)('product of %s', (type) => {
     const many = { ...large, rows: 9, rowsOfGroup: 8, results: 'silu', gated: true } as const;
     // The most memory of a workgroup that a device gets: 12 KiB.
     await checkProduct({ ...many, slices: 4 });
-    await checkProduct({ ...large, rows: 5, rowsOfGroup: 4, slices: 1, tile: 64, columns: 8, alone: true });
+    await checkProduct({ ...large, rows: 5, rowsOfGroup: 4, columns: 4, together: true });
   });
 
   test('numbers large and small', async () => {
@@ -106,7 +112,6 @@ test('any shape', async () => {
     writes: fc.constantFrom(...AXES.writes),
     bias: fc.boolean(),
     group: fc.constantFrom(...GROUPS),
-    alone: fc.boolean(),
     rows: fc.integer({ min: 1, max: 19 }),
     width: size,
     outputs: size,

@@ -273,7 +273,8 @@ export const KERNEL_GROUPS: readonly KernelGroup[] = [
   ),
   ...groupsInAll('rings', RING_PROBLEMS),
   group('copies from another segment', 'nothing', () => [forkRows({ across: true })]),
-  group('products of models', 'nothing', productKernels),
+  group('products of models', 'nothing', () => productKernels(false)),
+  group('products of models whose subgroups read together', 'subgroups', () => productKernels(true)),
   group('kernels of models beside products', 'nothing', rowKernels),
   group('subgroup_probe', 'subgroups', () =>
     [4, 64, 256].flatMap((wgSize) => [2, 4].map((lanes) => subgroupProbe({ wgSize, lanes }))),

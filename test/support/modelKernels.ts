@@ -3,12 +3,13 @@ import type { Kernel } from '../../src/kernels/kernel.ts';
 import {
   ACTIVATION_NAMES,
   product,
+  SUBGROUP_SIZES,
   type ProductForm,
   type ProductVariant,
 } from '../../src/kernels/model/product.ts';
 import { embed, gatherRows, norm } from '../../src/kernels/model/rows.ts';
 import { sample, tokenLoss } from '../../src/kernels/model/tokens.ts';
-import { productVariants } from '../../src/kernels/model/variants.ts';
+import { productVariants, tileOf } from '../../src/kernels/model/variants.ts';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { everyTwo } from './pairs.ts';
 
@@ -20,13 +21,26 @@ export const PRODUCT_RESULTS = [
 
 const BATCHES = [1, 2, 3, 4, 5, 8, 100];
 
-/** Sizes that any device and any batch has. */
-const VARIANTS: readonly ProductVariant[] = [
+/** What kinds of devices are, as far as products go. */
+const KINDS = [
+  { software: false, subgroups: true, subgroupMinSize: 32, subgroupMaxSize: 32 },
+  ...SUBGROUP_SIZES.map((size) => ({
+    software: true,
+    subgroups: true,
+    subgroupMinSize: size,
+    subgroupMaxSize: size,
+  })),
+];
+
+/** Sizes that any device and any batch has, with the tile of each. */
+const VARIANTS: readonly { readonly tile: number; readonly variant: ProductVariant }[] = [
   ...new Map(
-    [true, false]
-      .flatMap((software) => BATCHES.map((batch) => productVariants({ software }, batch)))
-      .flatMap(({ one, chunk }) => [one, chunk])
-      .map((variant) => [`${variant.rows} ${variant.columns} ${variant.slices}`, variant]),
+    KINDS.flatMap((kind) =>
+      BATCHES.flatMap((batch) => {
+        const { one, chunk } = productVariants(kind, batch);
+        return [one, chunk].map((variant) => ({ tile: tileOf(kind), variant }));
+      }),
+    ).map((each) => [JSON.stringify(each), each]),
   ).values(),
 ];
 
@@ -36,27 +50,29 @@ const PRODUCTS = {
   result: PRODUCT_RESULTS,
   writes: ['set', 'added', 'two'],
   bias: [false, true],
-  variant: VARIANTS,
 } as const;
 
-/** Products, each in another form or size. */
-export function productKernels(): Kernel[] {
-  return everyTwo(PRODUCTS).map(({ type, norm: kind, result, writes, bias, variant }) => {
-    const sizes = {
-      type,
-      inputs: 128,
-      outputs: 100,
-      matrices: result.gated ? 2 : 1,
-      tile: variant.alone ? 64 : 32,
-    } as const;
-    const form: ProductForm = { ...(kind && { norm: kind }), bias, results: result.results, writes };
-    const rows = {
-      inputStride: 128,
-      stride: writes === 'two' ? 40 : 128,
-      ...(writes === 'two' && { others: 88 }),
-    };
-    return product(sizes, form, variant, rows);
-  });
+/** Products, each in another form or size: those that need subgroups, or those that do not. */
+export function productKernels(subgroups: boolean): Kernel[] {
+  const sizedOnes = VARIANTS.filter(({ variant }) => (variant.subgroup !== undefined) === subgroups);
+  return everyTwo({ ...PRODUCTS, sized: sizedOnes }).map(
+    ({ type, norm: kind, result, writes, bias, sized }) => {
+      const sizes = {
+        type,
+        inputs: 128,
+        outputs: 100,
+        matrices: result.gated ? 2 : 1,
+        tile: sized.tile,
+      } as const;
+      const form: ProductForm = { ...(kind && { norm: kind }), bias, results: result.results, writes };
+      const rows = {
+        inputStride: 128,
+        stride: writes === 'two' ? 40 : 128,
+        ...(writes === 'two' && { others: 88 }),
+      };
+      return product(sizes, form, sized.variant, rows);
+    },
+  );
 }
 
 /** The kernels beside the products. */

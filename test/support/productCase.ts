@@ -7,8 +7,11 @@ import {
   type Activation,
   type NormKind,
   type ProductForm,
+  type ProductVariant,
 } from '../../src/kernels/model/product.ts';
+import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { modelStepWords, setModelStep } from '../../src/kernels/model/modelStep.ts';
+import { productVariants } from '../../src/kernels/model/variants.ts';
 import {
   paddedWidth,
   tileBytes,
@@ -38,11 +41,11 @@ export interface ProductCase {
   /** Rows of a group, and parts of the inputs. */
   readonly rowsOfGroup: number;
   readonly slices: number;
-  /** Outputs of a tile and of an invocation; default 32 and 1. */
+  /** Outputs of a tile (where subgroups do not say how many) and of an invocation; default 32 and 1. */
   readonly tile?: number;
   readonly columns?: number;
-  /** Whether invocations take norms each for itself; default false. */
-  readonly alone?: boolean;
+  /** Whether subgroups read inputs together, on a device where they do; default false. */
+  readonly together?: boolean;
   readonly rows: number;
   readonly width: number;
   readonly outputs: number;
@@ -115,11 +118,20 @@ function poisonedRows(
   return x;
 }
 
+function variantOf(c: ProductCase, facts: DeviceFacts): ProductVariant {
+  const { subgroup } = productVariants(facts, 1).one;
+  const sizes = { rows: c.rowsOfGroup, columns: c.columns ?? 1 };
+  return c.together && subgroup ? { ...sizes, slices: 1, subgroup } : { ...sizes, slices: c.slices };
+}
+
 /** Runs it, part by part, and holds all of its outputs against float64. */
 export async function checkProduct(c: ProductCase): Promise<void> {
+  const device = await testDevice();
   const matrices = c.gated ? 2 : 1;
   const inputs = paddedWidth(c.width);
-  const sizes: MatrixSizes = { type: c.type, inputs, outputs: c.outputs, matrices, tile: c.tile ?? 32 };
+  const variant = variantOf(c, device.facts);
+  const tile = variant.subgroup ? variant.subgroup * variant.columns : (c.tile ?? 32);
+  const sizes: MatrixSizes = { type: c.type, inputs, outputs: c.outputs, matrices, tile };
   const columns = tilesOf(sizes) * sizes.tile;
   const { seed = 1, spare = 0, magnitude = 1, scale = 1, softcap = 3 } = c;
   const inputStride = inputs + (c.norm ? 0 : 4 * spare);
@@ -145,12 +157,6 @@ export async function checkProduct(c: ProductCase): Promise<void> {
     results: c.results,
     writes: c.writes,
   };
-  const variant = {
-    rows: c.rowsOfGroup,
-    columns: c.columns ?? 1,
-    slices: c.slices,
-    alone: c.alone ?? false,
-  };
   const two = c.writes === 'two';
   const kernel = productKernel(sizes, form, variant, { inputStride, stride: ends, ...(two && { others }) });
   const step = new Uint32Array(modelStepWords(c.rows));
@@ -163,7 +169,7 @@ export async function checkProduct(c: ProductCase): Promise<void> {
       scale,
       softcap,
     });
-    const out = await runKernel(await testDevice(), {
+    const out = await runKernel(device, {
       kernel,
       grid: productGrid(tiles, c.rows, variant),
       inputs: {

@@ -45,6 +45,11 @@ fn input(row: u32, i: u32, r: u32) -> vec4<f32> {
   return (x[row * X4 + i] - norm_means[r]) * gains[i];
 }
 
+// Element 4i + c.
+fn input_element(row: u32, i: u32, c: u32, r: u32) -> f32 {
+  return (x[row * X4 + i][c] - norm_means[r]) * gains[i][c];
+}
+
 fn input_scale(r: u32) -> f32 {
   return norm_scales[r];
 }

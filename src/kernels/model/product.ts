@@ -9,6 +9,8 @@ import biasNone from '../../../shaders/lib/model/bias_none.wgsl?raw';
 import inputsLayer from '../../../shaders/lib/model/inputs_layer.wgsl?raw';
 import inputsPlain from '../../../shaders/lib/model/inputs_plain.wgsl?raw';
 import inputsRms from '../../../shaders/lib/model/inputs_rms.wgsl?raw';
+import readsBroadcast from '../../../shaders/lib/model/reads_broadcast.wgsl?raw';
+import readsEach from '../../../shaders/lib/model/reads_each.wgsl?raw';
 import resultsActivated from '../../../shaders/lib/model/results_activated.wgsl?raw';
 import resultsCapped from '../../../shaders/lib/model/results_capped.wgsl?raw';
 import resultsGated from '../../../shaders/lib/model/results_gated.wgsl?raw';
@@ -17,8 +19,9 @@ import slicesMany from '../../../shaders/lib/model/slices_many.wgsl?raw';
 import slicesOne from '../../../shaders/lib/model/slices_one.wgsl?raw';
 import sumsFour from '../../../shaders/lib/model/sums_four.wgsl?raw';
 import sumsOne from '../../../shaders/lib/model/sums_one.wgsl?raw';
-import rowsAlone from '../../../shaders/lib/model/sums_of_rows_alone.wgsl?raw';
+import subgroupSized from '../../../shaders/lib/model/subgroup_sized.wgsl?raw';
 import rowsJoined from '../../../shaders/lib/model/sums_of_rows_joined.wgsl?raw';
+import rowsSubgroup from '../../../shaders/lib/model/sums_of_rows_subgroup.wgsl?raw';
 import writeAdded from '../../../shaders/lib/model/write_added.wgsl?raw';
 import writeSet from '../../../shaders/lib/model/write_set.wgsl?raw';
 import writeTwo from '../../../shaders/lib/model/write_two.wgsl?raw';
@@ -27,7 +30,7 @@ import { structLayout } from '../../device/structs.ts';
 import { link } from '../../device/wgsl.ts';
 import type { Grid, Kernel } from '../kernel.ts';
 import { MODEL_STEP } from './modelStep.ts';
-import { blocksOf, WEIGHTS_LIB, WORD_ELEMENTS, type MatrixSizes } from './weightsLib.ts';
+import { blocksOf, WEIGHTS_LIB, WORD_ELEMENTS, type MatrixSizes, type WeightType } from './weightsLib.ts';
 
 /** What a norm in front of a product does. `layer` subtracts the mean too. */
 export type NormKind = 'rms' | 'layer';
@@ -52,11 +55,18 @@ export interface ProductVariant {
   readonly rows: number;
   /** Outputs of an invocation, a power of two. */
   readonly columns: number;
-  /** Parts of the inputs that invocations of one workgroup take: a power of two. */
+  /** Parts of the inputs that invocations of one workgroup take: a power of two; 1 with subgroups. */
   readonly slices: number;
-  /** Whether each invocation takes norms for itself, without a barrier. */
-  readonly alone: boolean;
+  /**
+   * Size of subgroups whose invocations read inputs, and take norms, together. Default: each invocation reads all inputs, and norms are
+   * taken by workgroups.
+   */
+  readonly subgroup?: SubgroupSize;
 }
+
+/** Sizes of subgroups that `reads_broadcast` knows. */
+export const SUBGROUP_SIZES = [4, 8] as const;
+export type SubgroupSize = (typeof SUBGROUP_SIZES)[number];
 
 const ACTIVATIONS: Readonly<Record<Activation, string>> = {
   silu: actSilu,
@@ -94,12 +104,12 @@ export function product(
   { inputStride, stride, others }: ProductRows,
 ): Kernel {
   const { matrices, type } = sizes;
-  const { rows, slices, alone } = variant;
-  const columns = columnsOf(sizes, variant);
+  const { rows, columns, slices, subgroup } = variant;
   const libs = [
     MODEL_STEP,
     WEIGHTS_LIB[type],
-    ...(form.norm ? [NORMS[form.norm], alone ? rowsAlone : rowsJoined] : [inputsPlain]),
+    ...(form.norm ? [NORMS[form.norm], subgroup ? rowsSubgroup : rowsJoined] : [inputsPlain]),
+    ...(subgroup ? [readsBroadcast, subgroupSized] : [readsEach]),
     rows * columns * matrices >= MANY_SUMS ? sumsOne : sumsFour,
     slices === 1 ? slicesOne : slicesMany,
     form.bias ? biasAdded : biasNone,
@@ -118,17 +128,16 @@ export function product(
     WORDS: columns * matrices,
     SUMS: rows * columns * matrices,
     ...(others !== undefined && { OTHERS: others }),
+    ...(subgroup && heldConsts(subgroup, type, rows)),
   };
-  return { name: 'product', source: link({ kernel: source, libs, consts }) };
+  const enables = subgroup ? ['subgroups'] : [];
+  return { name: 'product', source: link({ kernel: source, libs, consts, enables }) };
 }
 
-/** Products of four elements that a round of the loop has at most: it is written out, and compilers take minutes over more. */
-const MOST_PRODUCTS = 32;
-
-/** Outputs of an invocation: those of the variant, or as many as leave the loop short. */
-function columnsOf({ type, matrices }: MatrixSizes, { rows, columns }: ProductVariant): number {
-  const ofColumn = rows * matrices * (WORD_ELEMENTS[type] / 4);
-  return Math.max(1, Math.min(columns, MOST_PRODUCTS / ofColumn));
+/** What an invocation of a subgroup reads for the others. */
+function heldConsts(subgroup: number, type: WeightType, rows: number): Record<string, number> {
+  const held = Math.max(1, WORD_ELEMENTS[type] / subgroup);
+  return { SUBGROUP: subgroup, HELD: held, ALL_HELD: held * rows };
 }
 
 function resultLibs(results: ProductForm['results'], matrices: number): string[] {

@@ -1,15 +1,25 @@
 // variants.ts: sizes of products by what a device is.
 import type { DeviceFacts } from '../../device/deviceFacts.ts';
-import type { ProductVariant } from './product.ts';
+import { SUBGROUP_SIZES, type ProductVariant } from './product.ts';
 
-type Kind = Pick<DeviceFacts, 'software'>;
+type Kind = Pick<DeviceFacts, 'software' | 'subgroups' | 'subgroupMinSize' | 'subgroupMaxSize'>;
 
-/** Invocations that a software adapter runs as one: what all of them read alike is read once. */
-const CPU_LANES = 8;
+/** Outputs of an invocation on a CPU: they share a reading of the inputs. */
+const CPU_COLUMNS = 4;
 
-/** Outputs of a tile. On a CPU an invocation has several, which share a reading of the inputs; a GPU wants workgroups. */
-export function tileOf({ software }: Kind): number {
-  return software ? 64 : 32;
+/**
+ * Subgroups of a software adapter, whose size is then known. What all of their invocations read alike it reads for each of them, which
+ * costs as much as the weights: there they read it together (bench/NOTES.md).
+ */
+function cpuSubgroup({ software, subgroups, subgroupMinSize, subgroupMaxSize }: Kind) {
+  if (!software || !subgroups || subgroupMinSize !== subgroupMaxSize) return undefined;
+  return SUBGROUP_SIZES.find((size) => size === subgroupMinSize);
+}
+
+/** Outputs of a tile: a CPU's are those of one subgroup, which reads a tile from end to end; a GPU wants workgroups. */
+export function tileOf(kind: Kind): number {
+  const subgroup = cpuSubgroup(kind);
+  return subgroup ? subgroup * CPU_COLUMNS : 32;
 }
 
 /** Products of a token for each sequence, and of chunks of tokens. */
@@ -17,15 +27,13 @@ export function productVariants(
   kind: Kind,
   batch: number,
 ): { readonly one: ProductVariant; readonly chunk: ProductVariant } {
-  // A barrier costs a CPU more than it saves; a GPU needs the invocations.
-  if (kind.software) {
-    const most = tileOf(kind) / CPU_LANES;
-    const cpu = (rows: number) => ({ rows, columns: rows > 1 ? most / 2 : most, slices: 1, alone: true });
-    return { one: cpu(rowsFor(batch, 4)), chunk: cpu(4) };
-  }
+  const subgroup = cpuSubgroup(kind);
+  const ofRows = (rows: number): ProductVariant =>
+    subgroup
+      ? { rows, columns: CPU_COLUMNS, slices: 1, subgroup }
+      : { rows, columns: 1, slices: rows > 2 ? 4 : 8 };
   // Eight rows would not fit Intel's registers.
-  const gpu = (rows: number) => ({ rows, columns: 1, slices: rows > 2 ? 4 : 8, alone: false });
-  return { one: gpu(rowsFor(batch, 4)), chunk: gpu(4) };
+  return { one: ofRows(rowsFor(batch, 4)), chunk: ofRows(4) };
 }
 
 /** Rows that share a reading of the weights, no more than there are. */

@@ -10,7 +10,7 @@ import type { KvType } from '../../numbers/elements.ts';
 export type WeightType = KvType;
 
 /** Outputs of a tile at most: rows of results have room for the rest of one. */
-export const MAX_TILE = 64;
+export const MAX_TILE = 32;
 
 /** Inputs are padded with zeros to a multiple of this, which all types divide. */
 export const INPUT_MULTIPLE = 64;

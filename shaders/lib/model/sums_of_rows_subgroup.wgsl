@@ -1,10 +1,12 @@
-// lib sums_of_rows_alone: sums over rows, by every invocation for itself: on a CPU, where a barrier costs more, and all read the same.
+// lib sums_of_rows_subgroup: sums over rows, each invocation of a subgroup with a share of the elements.
+// libs subgroup_sized
+// consts SUBGROUP
 
 var<private> row_sums: array<f32, ROWS>;
 
 // First vec4 of an invocation's share, and from each to the next.
 fn share_of_row(lane: u32) -> vec2<u32> {
-  return vec2<u32>(0u, 1u);
+  return vec2<u32>(lane, SUBGROUP);
 }
 
 fn keep_sum(r: u32, lane: u32, sum: f32) {
@@ -12,6 +14,9 @@ fn keep_sum(r: u32, lane: u32, sum: f32) {
 }
 
 fn join_sums(lane: u32) {
+  for (var r = 0u; r < ROWS; r++) { // unroll
+    row_sums[r] = sum_of_subgroup(row_sums[r]);
+  }
 }
 
 fn sum_of_row(r: u32) -> f32 {
