@@ -79,7 +79,14 @@ function ropeOf(source: Source, isLocal: boolean): AttentionSpec['rope'] {
   const { attention, config, format, where } = source;
   const { pairing = 'half', rotaryShare, usualTheta } = attention.format;
   if (pairing === 'none') return undefined;
-  const rotaryDim = Math.floor(attention.headDim * rotaryShare(config));
+  const share = rotaryShare(config);
+  const given = ropeNumber(config, 'partial_rotary_factor', 'rotary_pct');
+  if (given !== undefined && given !== share) {
+    fail(
+      `${where}/config.json: partial_rotary_factor of ${given} is not known for a model of type ${quote(source.file.modelType)}: expected ${share}, or none`,
+    );
+  }
+  const rotaryDim = Math.floor(attention.headDim * share);
   const local = isLocal && !hasRopePerKind(config) ? format.localRope?.(config) : undefined;
   const usual =
     typeof format.defaults?.['rope_theta'] === 'number' ? format.defaults['rope_theta'] : usualTheta;

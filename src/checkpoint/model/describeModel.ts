@@ -9,6 +9,7 @@ import { inLayer } from '../find/detect.ts';
 import { findAttention, type Attention } from '../find/findAttention.ts';
 import { describe, fail, list, quote } from '../format/checkpointError.ts';
 import type { TensorSpec } from '../format/safetensors.ts';
+import { checkValues } from './configValues.ts';
 import { crossOf, encoderOf, layerOf } from './describeLayers.ts';
 import { bareNorm, missing, normOf, projection, use, type Source } from './source.ts';
 
@@ -26,6 +27,7 @@ export function describeModel(
   const file = openConfig(config, at);
   const format = decoderOf(file.type, file.own);
   if (!format) return refuseType(file, where);
+  checkValues(file.own, at);
   const attention = findAttention(tensors, config, where);
   const source: Source = {
     tensors,

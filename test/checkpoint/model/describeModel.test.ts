@@ -148,3 +148,42 @@ test('what a file says is in the description', () => {
   expect([gemma2.head.softcap, gemma2.layers[0]!.attention.softcap]).toEqual([30, undefined]);
   expect(gemma2.layers[0]!.attention.scale).toBeCloseTo(17 ** -0.5, 12);
 });
+
+// A loader that passes over such a value computes with the default of the model's class, and says nothing.
+test.each<[string, Config, RegExp]>([
+  [
+    'llama',
+    { rope_theta: '500000' },
+    /^llama\/config.json: rope_theta: expected a number above 0, got "500000"$/,
+  ],
+  ['llama', { rope_theta: 0 }, /rope_theta: expected a number above 0, got 0/],
+  ['llama', { rms_norm_eps: '1e-5' }, /rms_norm_eps: expected a number from 0 on, got "1e-5"/],
+  ['llama', { rms_norm_eps: -1 }, /rms_norm_eps: expected a number from 0 on, got -1/],
+  ['llama', { tie_word_embeddings: 'false' }, /tie_word_embeddings: expected true or false, got "false"/],
+  ['llama', { attention_bias: 0 }, /attention_bias: expected true or false, got 0/],
+  [
+    'llama',
+    { rope_scaling: { rope_type: 'linear', factor: -2 } },
+    /^llama\/config.json: rope_scaling: factor: expected a number above 0, got -2$/,
+  ],
+  [
+    'gemma3',
+    { rope_parameters: { full_attention: { rope_theta: [1] }, sliding_attention: {} } },
+    /rope_parameters: full_attention: rope_theta: expected a number above 0, got a list of 1/,
+  ],
+  ['gemma2', { attn_logit_softcapping: 0 }, /attn_logit_softcapping: expected a number above 0, got 0/],
+  ['gpt_neox', { rotary_pct: '0.25' }, /rotary_pct: expected a number above 0, got "0.25"/],
+  [
+    'llama',
+    { partial_rotary_factor: 0.5 },
+    /partial_rotary_factor of 0.5 is not known for a model of type "llama": expected 1/,
+  ],
+])('%s with %o is refused', (family, fields, message) => {
+  expect(() => described(family, (config) => ({ ...config, ...fields }))).toThrow(message);
+});
+
+test('a share of rotary positions that says what a family does anyway is none', () => {
+  expect(described('llama', (config) => ({ ...config, partial_rotary_factor: 1 }))).toEqual(
+    described('llama'),
+  );
+});
