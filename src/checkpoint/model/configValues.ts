@@ -43,7 +43,7 @@ const FLAGS = new Set([
 export function checkValues(config: Fields, where: string): void {
   for (const [name, value] of Object.entries(config)) {
     if (value === undefined || value === null) continue;
-    if (/^rope_/.test(name) && isRecord(value)) checkNested(value, `${where}: ${name}`);
+    if (name.startsWith('rope_') && isRecord(value)) checkNested(value, `${where}: ${name}`);
     const expected = expectedOf(name, value);
     if (expected) fail(`${where}: ${name}: expected ${expected}, got ${show(value)}`);
   }
