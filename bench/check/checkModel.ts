@@ -1,12 +1,14 @@
 // checkModel.ts: is a whole model right on this device? Its states, keys and values, logits and tokens against the twin in float64.
 import type { WeightType } from '../../src/kernels/model/weightsLib.ts';
 import type { ModelContext } from '../../src/models/decoder/context.ts';
+import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import { NAIVE_F32 } from '../../src/models/reference/arithmetic.ts';
 import { errorBehindStored, placesOfK, placesOfV } from '../../src/models/reference/storedKv.ts';
-import { twinOf, type LayerKv, type TwinRows, type TwinSource } from '../../src/models/reference/twin.ts';
-import type { KvType } from '../../src/numbers/elements.ts';
+import { attentionAt } from '../../src/models/reference/modelParts.ts';
+import { twinOf, type Stack, type TwinRows } from '../../src/models/reference/twin.ts';
+import type { KvPlace, LayerKv, TwinSource } from '../../src/models/reference/twinOptions.ts';
 import { largest, within, worstError } from '../../src/reference/verify.ts';
-import { traceModel, type ModelTrace } from './modelTrace.ts';
+import { traceModel, type HeldKv, type ModelTrace } from './modelTrace.ts';
 
 /** The worst error of some rows, the largest magnitude that was expected, and what the error may be. */
 export interface RowsError {
@@ -16,11 +18,17 @@ export interface RowsError {
   readonly pass: boolean;
 }
 
-/** The hidden states behind the embedding or behind a layer, from 0; of a layer also the K and V that its cache holds, as they were before they were rounded. */
-export interface LayerCheck extends RowsError {
+/** Checks of K and V, in the order of what they depend on: a layer's own, and those that it has of the source. */
+export const KV_CHECKS = ['k', 'v', 'crossK', 'crossV'] as const;
+export type KvCheck = (typeof KV_CHECKS)[number];
+
+/** Of K and V that a layer's caches hold, as they were before they were rounded. */
+export type KvErrors = { readonly [K in KvCheck]?: RowsError };
+
+/** The hidden states behind the embedding or behind a layer of a stack, from 0. */
+export interface LayerCheck extends RowsError, KvErrors {
+  readonly stack: Stack;
   readonly layer: number | 'embedding';
-  readonly k?: RowsError;
-  readonly v?: RowsError;
 }
 
 /** A token that the device chose and the twin, behind the same tokens, would not have. */
@@ -38,7 +46,7 @@ export interface Divergence {
 /** What came of a check. */
 export interface ModelCheck {
   readonly pass: boolean;
-  /** Tokens that went through: the prompt's, and what was chosen behind them. */
+  /** Tokens that went through: the prompt's, which are an encoder's source, and what was chosen behind them or behind the start token. */
   readonly prompt: readonly number[];
   readonly chosen: readonly number[];
   readonly layers: readonly LayerCheck[];
@@ -68,8 +76,8 @@ export async function checkModel(args: ModelCheckArgs): Promise<ModelCheck> {
   const { source, context, prompt, maxTokens } = args;
   const trace = await traceModel(context, source.spec, prompt, maxTokens);
   const { layers, logits, expected } = await compare(args, trace);
-  const divergence = divergenceOf(trace, prompt.length, expected, logits.error);
-  const ofLayers = layers.every(({ pass, k, v }) => pass && (k?.pass ?? true) && (v?.pass ?? true));
+  const divergence = divergenceOf(trace, expected, logits.error);
+  const ofLayers = layers.every((each) => each.pass && KV_CHECKS.every((name) => each[name]?.pass ?? true));
   return {
     pass: ofLayers && logits.pass && (divergence?.tie ?? true),
     prompt,
@@ -81,11 +89,12 @@ export async function checkModel(args: ModelCheckArgs): Promise<ModelCheck> {
 }
 
 async function compare(
-  { source, context, weightType, onProgress }: ModelCheckArgs,
+  { source, weightType, onProgress }: ModelCheckArgs,
   trace: ModelTrace,
 ): Promise<{ layers: LayerCheck[]; logits: RowsError; expected: Float64Array }> {
-  const kv = new KvChecks(source, context, trace);
-  const options = weightType === undefined ? {} : { weightType };
+  const kv = new KvChecks(source, trace);
+  const options = { source: trace.source, ...(weightType !== undefined && { weightType }) };
+  const states = [...trace.hidden.encoder, ...trace.hidden.decoder];
   const exact = twinOf(source, trace.tokens, { ...options, kept: kv.exact });
   const naive = twinOf(source, trace.tokens, { ...options, arithmetic: NAIVE_F32, kept: kv.naive });
   const layers: LayerCheck[] = [];
@@ -96,10 +105,10 @@ async function compare(
       return { layers, logits, expected: rows.values };
     }
     if (rows.step !== 'embedding' && rows.step !== 'layer') continue;
-    const got = trace.hidden[layers.length]!;
+    const got = states[layers.length]!;
     const error = errorOf(rows.values, near.values, () => worstError(got, rows.values).error);
-    layers.push({ layer: rows.layer ?? 'embedding', ...error, ...kv.last });
-    onProgress?.(layers.length / (trace.hidden.length + 1));
+    layers.push({ stack: rows.stack, layer: rows.layer ?? 'embedding', ...error, ...kv.take() });
+    onProgress?.(layers.length / (states.length + 1));
   }
   throw new Error('a twin without logits');
 }
@@ -113,55 +122,64 @@ function errorOf(exact: Float64Array, naive: Float64Array, error: (bound: number
 
 /** Checks of K and V, layer by layer: of the exact twin first, then of the naive one. */
 class KvChecks {
-  /** Of the layer that was checked last; before the first, none. */
-  last: Pick<LayerCheck, 'k' | 'v'> = {};
   readonly #trace: ModelTrace;
-  readonly #source: TwinSource;
-  readonly #types: { readonly k: KvType; readonly v: KvType };
+  readonly #spec: ModelSpec;
   #exact: LayerKv | undefined;
+  #errors: KvErrors = {};
 
-  constructor(source: TwinSource, { cache }: ModelContext, trace: ModelTrace) {
-    this.#source = source;
+  constructor({ spec }: TwinSource, trace: ModelTrace) {
+    this.#spec = spec;
     this.#trace = trace;
-    this.#types = { k: cache.layout.kType, v: cache.layout.vType };
   }
 
-  readonly exact = (layer: number, kv: LayerKv): LayerKv => {
+  /** Those since it was asked last. */
+  take(): KvErrors {
+    const errors = this.#errors;
+    this.#errors = {};
+    return errors;
+  }
+
+  readonly exact = (place: KvPlace, kv: LayerKv): LayerKv => {
     this.#exact = kv;
-    return this.#seen(layer, kv);
+    return this.#seen(place, kv);
   };
 
-  readonly naive = (layer: number, kv: LayerKv): LayerKv => {
-    const { attention } = this.#source.spec.layers[layer]!;
+  readonly naive = (place: KvPlace, kv: LayerKv): LayerKv => {
+    const attention = attentionAt(this.#spec, place);
     const places = { k: placesOfK(attention), v: placesOfV(attention) };
+    const held = this.#held(place);
     const of = (name: 'k' | 'v') => {
       const exact = this.#exact![name];
-      const held = this.#trace.kv[layer]![name];
       return errorOf(exact, kv[name], (bound) =>
-        errorBehindStored(this.#types[name], held, exact, places[name], bound),
+        errorBehindStored(held.types[name], held[name], exact, places[name], bound),
       );
     };
-    this.last = { k: of('k'), v: of('v') };
-    return this.#seen(layer, kv);
+    const errors = place.of === 'cross' ? { crossK: of('k'), crossV: of('v') } : { k: of('k'), v: of('v') };
+    this.#errors = { ...this.#errors, ...errors };
+    return this.#seen(place, kv);
   };
 
-  #seen(layer: number, { k, v }: LayerKv): LayerKv {
-    const held = this.#trace.kv[layer]!;
-    return { k: this.#types.k === 'f32' ? k : held.k, v: this.#types.v === 'f32' ? v : held.v };
+  #held({ of, layer }: KvPlace): HeldKv {
+    return this.#trace.kv[of][layer]!;
+  }
+
+  #seen(place: KvPlace, { k, v }: LayerKv): LayerKv {
+    const { types, ...held } = this.#held(place);
+    return { k: types.k === 'f32' ? k : held.k, v: types.v === 'f32' ? v : held.v };
   }
 }
 
 /** The first that is a fault, or else the first tie. */
 function divergenceOf(
-  { chosen }: ModelTrace,
-  promptLength: number,
+  { tokens, chosen }: ModelTrace,
   logits: Float64Array,
   error: number,
 ): Divergence | undefined {
-  const vocab = logits.length / (promptLength + Math.max(0, chosen.length - 1));
+  const vocab = logits.length / tokens.length;
+  const begin = tokens.length - Math.max(0, chosen.length - 1);
   const all: Divergence[] = [];
   for (const [at, device] of chosen.entries()) {
-    const row = logits.subarray((promptLength + at - 1) * vocab, (promptLength + at) * vocab);
+    const row = logits.subarray((begin + at - 1) * vocab, (begin + at) * vocab);
     const twin = row.reduce((best, z, i) => (z > row[best]! ? i : best), 0);
     if (twin === device) continue;
     const gap = row[twin]! - row[device]!;

@@ -77,6 +77,12 @@ export function headsOf({ kvHeads, method }: Variant): ConversionOptions | undef
   return { kvHeads, method, ...rest };
 }
 
+/** Room for a prompt of so many tokens and those behind it; with an encoder the prompt is the source, and the text begins with one token. */
+export function sizesFor({ encoder }: ModelSpec, promptTokens: number, maxTokens: number) {
+  if (!encoder) return { batch: 1, capacity: promptTokens + maxTokens };
+  return { batch: 1, capacity: 1 + maxTokens, sourceCapacity: promptTokens };
+}
+
 /** A variant in words: "8 KV heads (mean)". */
 export function nameOf({ kvHeads, method }: Variant): string {
   const heads = plural(kvHeads, 'KV head');

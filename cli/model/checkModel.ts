@@ -1,7 +1,7 @@
 // checkModel.ts: `gqa check --model`: a whole model on this device against its twin in float64, as it is or with fewer KV heads.
 import { Option, type Command } from 'commander';
 import { checkModel } from '../../bench/check/checkModel.ts';
-import { nameOf } from '../../bench/model/variants.ts';
+import { nameOf, sizesFor } from '../../bench/model/variants.ts';
 import { GqaError } from '../../src/device/errors.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
@@ -26,7 +26,10 @@ export interface CheckModelFlags extends ModelOptions {
 
 /** Options that only a model's check has. */
 const OWN: readonly Option[] = [
-  new Option('--prompt <text>', "the model's prompt, by the folder's tokenizer.json").conflicts('tokens'),
+  new Option(
+    '--prompt <text>',
+    "the model's prompt, by the folder's tokenizer.json; an encoder-decoder model's source",
+  ).conflicts('tokens'),
   new Option('--tokens <list>', 'the same as ids of tokens: 1,403,407; default: 16 random ones').argParser(
     tokenIds,
   ),
@@ -55,12 +58,6 @@ export function refuseModelOptions(command: Command, common: readonly string[]):
 export async function runModelCheck(command: Command, folder: string, flags: CheckModelFlags): Promise<void> {
   const output = command.configureOutput();
   const spec = await specOf(folder);
-  if (spec.encoder) {
-    throw new GqaError(
-      'input',
-      `${folder}: expected a decoder-only model, got one with an encoder (${spec.type}), which has no twin yet`,
-    );
-  }
   const prompt = await promptOf(folder, spec, flags);
   const variants = variantsOf(flags, spec.layers[0]!.attention.numKvHeads);
   const { found, device } = await openNode(flags, (line) => output.writeErr?.(`${line}\n`));
@@ -70,7 +67,7 @@ export async function runModelCheck(command: Command, folder: string, flags: Che
     const checked: CheckedVariant[] = [];
     for (const variant of variants) {
       const began = performance.now();
-      const sizes = { batch: 1, capacity: prompt.length + maxTokens };
+      const sizes = sizesFor(spec, prompt.length, maxTokens);
       const check = await withFolderVariant(device, folder, variant, flags, sizes, progress, (running) =>
         checkModel({
           ...running,

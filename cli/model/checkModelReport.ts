@@ -1,6 +1,12 @@
 // checkModelReport.ts: what a check of a whole model came to, as text and as JSON. Pure.
 import { version } from '../../package.json';
-import type { LayerCheck, ModelCheck, RowsError } from '../../bench/check/checkModel.ts';
+import {
+  KV_CHECKS,
+  type KvCheck,
+  type LayerCheck,
+  type ModelCheck,
+  type RowsError,
+} from '../../bench/check/checkModel.ts';
 import { markdownTable, plural, type Column } from '../../bench/text/format.ts';
 import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import type { NodeGpu } from '../../src/node/adapters.ts';
@@ -27,9 +33,15 @@ const COLUMNS: readonly Column[] = [
   { title: 'of largest', align: 'right' },
   { title: 'bound', align: 'right' },
   { title: 'of bound', align: 'right' },
-  { title: 'its K', align: 'right' },
-  { title: 'its V', align: 'right' },
 ];
+
+/** Checks of K and V in words. */
+const KV_NAMES = { k: 'K', v: 'V', crossK: 'cross K', crossV: 'cross V' } as const;
+
+/** Those that a model has. */
+function kvChecksOf({ encoder }: ModelSpec): readonly KvCheck[] {
+  return KV_CHECKS.filter((name) => encoder || name === 'k' || name === 'v');
+}
 
 /** What was checked, then a table and a verdict for each variant. */
 export function checkModelText({ folder, spec, flags, found, variants }: ModelReport): string {
@@ -39,27 +51,39 @@ export function checkModelText({ folder, spec, flags, found, variants }: ModelRe
   const cache = typesName({ kType: cacheTypeK, vType: cacheTypeV });
   return [
     `gqa ${version} check of ${folder} on "${found.adapterName}" (${runtime.kind} ${runtime.version}, ${runtime.webgpu})`,
-    `${spec.type}, ${plural(spec.layers.length, 'layer')}; weights ${weightType}, KV cache ${cache}; ${plural(prompt.length, 'token')} of a prompt, ${plural(chosen.length, 'greedy token')} behind it`,
-    ...variants.flatMap((each) => variantLines(each, variants.length > 1)),
+    `${spec.type}, ${layersText(spec)}; weights ${weightType}, KV cache ${cache}; ${plural(prompt.length, 'token')} of a ${spec.encoder ? 'source' : 'prompt'}, ${plural(chosen.length, 'greedy token')} behind ${spec.encoder ? 'the start token' : 'it'}`,
+    ...variants.flatMap((each) => variantLines(each, spec, variants.length > 1)),
   ].join('\n');
 }
 
-function variantLines(variant: CheckedVariant, isOneOfMany: boolean): string[] {
+function layersText({ encoder, layers }: ModelSpec): string {
+  if (!encoder) return plural(layers.length, 'layer');
+  return `${plural(encoder.layers.length, 'layer')} of the encoder and ${layers.length} of the decoder`;
+}
+
+function variantLines(variant: CheckedVariant, spec: ModelSpec, isOneOfMany: boolean): string[] {
   const { layers, logits } = variant;
-  const rows = [...layers.map(layerCells), ['logits', ...errorCells(logits), '', '']];
+  const ofKv = kvChecksOf(spec);
+  const columns = ofKv.map((name): Column => ({ title: `its ${KV_NAMES[name]}`, align: 'right' }));
+  const rows = [
+    ...layers.map((each) => layerCells(each, spec)),
+    ['logits', ...errorCells(logits), ...ofKv.map(() => '')],
+  ];
   return [
     '',
     ...(isOneOfMany ? [`## ${nameOf(variant)}`, ''] : []),
-    markdownTable(COLUMNS, rows),
+    markdownTable([...COLUMNS, ...columns], rows),
     '',
-    `${verdictOf(variant)} (${variant.seconds.toFixed(1)} s)`,
+    `${verdictOf(variant, spec)} (${variant.seconds.toFixed(1)} s)`,
     tokensText(variant),
   ];
 }
 
-function layerCells(check: LayerCheck): string[] {
-  const of = (kv: RowsError | undefined) => (kv ? shareText(kv) : '');
-  return [nameOfLayer(check), ...errorCells(check), of(check.k), of(check.v)];
+function layerCells(check: LayerCheck, spec: ModelSpec): string[] {
+  const ofKv = kvChecksOf(spec)
+    .map((name) => check[name])
+    .map((kv) => (kv ? shareText(kv) : ''));
+  return [nameOfLayer(check, spec), ...errorCells(check), ...ofKv];
 }
 
 function errorCells(rows: RowsError): string[] {
@@ -76,17 +100,19 @@ function short(value: number): string {
   return Number.isFinite(value) ? value.toExponential(1) : 'no number';
 }
 
-function nameOfLayer({ layer }: LayerCheck): string {
-  return layer === 'embedding' ? layer : `layer ${layer}`;
+/** With an encoder both stacks have their names. */
+function nameOfLayer({ stack, layer }: LayerCheck, { encoder }: ModelSpec): string {
+  const name = layer === 'embedding' ? layer : `layer ${layer}`;
+  return encoder ? `${stack} ${name}` : name;
 }
 
-function verdictOf({ pass, layers, logits }: ModelCheck): string {
+function verdictOf({ pass, layers, logits }: ModelCheck, spec: ModelSpec): string {
   if (pass) return 'ok: all within the bounds';
-  const wrong = layers.flatMap((each) => [
-    ...(each.k?.pass === false ? [`K of ${nameOfLayer(each)}`] : []),
-    ...(each.v?.pass === false ? [`V of ${nameOfLayer(each)}`] : []),
-    ...(each.pass ? [] : [nameOfLayer(each)]),
-  ]);
+  const wrong = layers.flatMap((each) => {
+    const name = nameOfLayer(each, spec);
+    const ofKv = KV_CHECKS.filter((kv) => each[kv]?.pass === false);
+    return [...ofKv.map((kv) => `${KV_NAMES[kv]} of ${name}`), ...(each.pass ? [] : [name])];
+  });
   if (!logits.pass) wrong.push('logits');
   if (wrong.length === 0) return 'FAILED: a token that is not the likeliest was chosen';
   const rest = wrong.length - 1;
@@ -109,7 +135,12 @@ export function checkModelJson({ folder, spec, flags, found, variants }: ModelRe
     runtime: runtimeContext(found).runtime,
     adapter: found.adapterName,
     software: found.software,
-    model: { folder, type: spec.type, layers: spec.layers.length },
+    model: {
+      folder,
+      type: spec.type,
+      ...(spec.encoder && { encoderLayers: spec.encoder.layers.length }),
+      layers: spec.layers.length,
+    },
     weightType,
     cacheTypeK,
     cacheTypeV,

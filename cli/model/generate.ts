@@ -2,11 +2,10 @@
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { measureGeneration } from '../../bench/model/generation.ts';
 import { GrowingText, type TextTokens } from '../../bench/model/text.ts';
-import { nameOf, type RunningVariant } from '../../bench/model/variants.ts';
+import { nameOf, sizesFor, type RunningVariant } from '../../bench/model/variants.ts';
 import { formatBytes } from '../../bench/text/format.ts';
 import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { GqaError } from '../../src/device/errors.ts';
-import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
@@ -101,7 +100,11 @@ async function runGenerate(command: Command, folder: string, flags: GenerateFlag
     await interruptible('finished text is kept', async (signal) => {
       progress.until(signal);
       const done: GeneratedVariant[] = [];
-      const sizes = sizesOf(spec, prompt, flags);
+      const { maxTokens, capacity } = flags;
+      const sizes = {
+        ...sizesFor(spec, prompt.length, maxTokens),
+        ...(capacity !== undefined && { capacity }),
+      };
       for (const variant of variants) {
         if (signal.aborted) break;
         done.push(
@@ -130,16 +133,6 @@ async function runGenerate(command: Command, folder: string, flags: GenerateFlag
     progress.end();
     device.destroy();
   }
-}
-
-/** Room for the prompt and what follows; with an encoder the prompt is a source, and the text begins with one token. */
-function sizesOf(
-  { encoder }: ModelSpec,
-  { length }: readonly number[],
-  { capacity, maxTokens }: GenerateFlags,
-) {
-  if (!encoder) return { batch: 1, capacity: capacity ?? length + maxTokens };
-  return { batch: 1, capacity: capacity ?? 1 + maxTokens, sourceCapacity: length };
 }
 
 function memoryText({ memory: { weights, kv, activations } }: RunningVariant): string {

@@ -1,16 +1,15 @@
 // checkModel.node.test.ts: whole models on a device against their twins: all families, element types and conversions pass, and no fault does.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { checkModel, type ModelCheck } from '../../bench/check/checkModel.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ConversionOptions } from '../../src/checkpoint/convert/plan.ts';
 import { openModel } from '../../src/checkpoint/model/disk/openModel.ts';
 import { KV_TYPES, openDevice, type GqaDevice, type KvType } from '../../src/index.ts';
 import type { AttentionSpec, LayerSpec, ModelSpec } from '../../src/models.ts';
-import { loadModel, openModelFiles } from '../../src/models.ts';
-import type { ContextOptions } from '../../src/models/decoder/contextArgs.ts';
+import { openModelFiles } from '../../src/models.ts';
 import { ModelSource } from '../../src/models/decoder/modelSource.ts';
 import { nodeGpu } from '../../src/node.ts';
+import { checked, wrong, type Tried } from '../support/checkedModel.ts';
 import { VARIED_VOCAB, variedModel, type Variety } from '../support/variedModel.ts';
 
 const ROOT = fileURLToPath(new URL('../checkpoint/model/families', import.meta.url));
@@ -26,49 +25,9 @@ beforeAll(async () => {
 
 afterAll(() => device.destroy());
 
-interface Tried {
-  readonly weightType?: KvType;
-  readonly types?: Pick<ContextOptions, 'kType' | 'vType'>;
-  /** What the device is given instead of the model; default: the same. */
-  readonly faulty?: (spec: ModelSpec) => ModelSpec;
-  /** Tokens that are said to be chosen; default: those that are. */
-  readonly chosen?: readonly number[];
-}
-
-/** Twelve tokens, and five behind them. */
-async function check(
-  source: ModelSource,
-  { weightType, types, faulty, chosen }: Tried = {},
-): Promise<ModelCheck> {
-  const weights = weightType === undefined ? {} : { weightType };
-  const loaded = faulty ? new ModelSource('faulty', faulty(source.spec), source) : source;
-  const model = await loadModel(device, loaded, weights);
-  try {
-    const context = await model.createContext({ capacity: 20, chunk: 7, kType: 'f32', ...types });
-    if (chosen) {
-      vi.spyOn(context, 'generate').mockImplementation(async function* () {
-        for (const token of chosen) yield [token];
-      });
-    }
-    const prompt = Array.from({ length: 12 }, (_, i) => (7 * i + 3) % source.spec.vocabSize);
-    return await checkModel({ source, context, prompt, maxTokens: 5, ...weights });
-  } finally {
-    model.destroy();
-    await source.close();
-  }
-}
+const check = (source: ModelSource, tried?: Tried) => checked(device, source, tried);
 
 const open = (family: string, heads?: ConversionOptions) => openModel(join(ROOT, family), heads);
-
-/** What is beyond its bound, in order. */
-function wrong({ layers, logits, divergence }: ModelCheck): string[] {
-  const failed = layers.flatMap(({ layer, pass, k, v }) => [
-    ...(k && !k.pass ? [`k ${layer}`] : []),
-    ...(v && !v.pass ? [`v ${layer}`] : []),
-    ...(pass ? [] : [String(layer)]),
-  ]);
-  return [...failed, ...(logits.pass ? [] : ['logits']), ...(divergence && !divergence.tie ? ['token'] : [])];
-}
 
 describe('a right model passes', () => {
   // Every type of weights and of K and V, in turn.

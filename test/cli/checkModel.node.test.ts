@@ -1,18 +1,30 @@
 // checkModel.node.test.ts: `gqa check --model`: what it prints, what it exits with, and what it refuses.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { ModelCheck, RowsError } from '../../bench/check/checkModel.ts';
 import { checkModelText } from '../../cli/model/checkModelReport.ts';
-import type { ModelSpec } from '../../src/models.ts';
+import type { ModelFiles, ModelSpec } from '../../src/models.ts';
 import { gqaMain } from '../support/gqaMain.ts';
-import { tinyModel } from '../support/tinyModel.ts';
+import { tinyModel, tinyT5 } from '../support/tinyModel.ts';
 
 const MODEL = fileURLToPath(new URL('../checkpoint/model/families/llama', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'gqa-check-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+const T5 = fileURLToPath(new URL('../checkpoint/model/families/t5_v11', import.meta.url));
+
+/** Writes a model's files into a folder of their own. */
+async function written(name: string, files: ModelFiles): Promise<string> {
+  const path = join(folder, name);
+  mkdirSync(path);
+  for (const [file, blob] of Object.entries(files as Record<string, Blob>)) {
+    writeFileSync(join(path, file), new Uint8Array(await blob.arrayBuffer()));
+  }
+  return path;
+}
 
 const ON = ['--adapter', 'swiftshader'];
 
@@ -59,17 +71,53 @@ describe('gqa check --model', () => {
     async () => {
       const files = tinyModel({}, (name, values) => {
         if (name.endsWith('down_proj.weight')) values[5] = NaN;
-      }) as Record<string, Blob>;
-      for (const [name, blob] of Object.entries(files)) {
-        writeFileSync(join(folder, name), new Uint8Array(await blob.arrayBuffer()));
-      }
-      const { out, code } = await gqaMain('check', '--model', folder, ...ON, '-n', '2');
+      });
+      const { out, code } = await gqaMain(
+        'check',
+        '--model',
+        await written('llama', files),
+        ...ON,
+        '-n',
+        '2',
+      );
       expect(code).toBe(1);
       expect(out).toMatch(/\| embedding .* 0 %[\s\S]*\| layer 0 +\| +no number /);
       expect(out).toMatch(/\nFAILED: layer 0 is beyond its bound, and 1 more behind it/);
       expect(out).toMatch(/\nno greedy tokens: a logit is not finite\n$/);
     },
   );
+
+  test('has rows of the encoder and of the decoder', { timeout: 60_000 }, async () => {
+    const { out, code } = await gqaMain('check', '--model', T5, ...ON, '-n', '3', '--tokens', '5,6,7,1');
+    expect(code).toBe(0);
+    expect(out).toContain('t5, 3 layers of the encoder and 2 of the decoder; weights as');
+    expect(out).toContain('4 tokens of a source, 3 greedy tokens behind the start token\n');
+    expect(out).toMatch(/\| of bound \| its K \| its V \| its cross K \| its cross V \|\n/);
+    expect(out).toMatch(/\n\| encoder embedding .* 0 % \|( +\|){4}\n\| encoder layer 0 /);
+    expect(out).toMatch(/\n\| encoder layer 2 .*( +\d+ % \|){3}( +\|){2}\n\| decoder embedding /);
+    expect(out).toMatch(/\n\| decoder layer 1 .*( +\d+ % \|){5}\n\| logits /);
+    expect(out).toMatch(/\nok: all within the bounds .*\ngreedy tokens: 3 of 3 as the twin chooses\n$/);
+  });
+
+  test('says which stack a fault is in', { timeout: 60_000 }, async () => {
+    const files = tinyT5((name, values) => {
+      if (name === 'encoder.block.0.layer.1.DenseReluDense.wo.weight') values[5] = NaN;
+    });
+    const model = await written('t5', files);
+    const { out, code } = await gqaMain('check', '--model', model, ...ON, '-n', '2', '-o', 'json');
+    expect(code).toBe(1);
+    const report = JSON.parse(out) as { model: object; variants: ModelCheck[] };
+    expect(report.model).toMatchObject({ type: 't5', encoderLayers: 1, layers: 1 });
+    const [check] = report.variants;
+    expect(check!.layers.map(({ stack, layer, pass }) => `${stack} ${layer} ${pass}`)).toEqual([
+      'encoder embedding true',
+      'encoder 0 false',
+      'decoder embedding true',
+      'decoder 0 false',
+    ]);
+    expect(check!.layers[3]).toMatchObject({ k: { pass: true }, crossK: { pass: false } });
+    expect(check!.chosen).toEqual([]);
+  });
 
   test.each([
     ['--quick', ['--model', MODEL, '--quick']],
@@ -111,10 +159,11 @@ describe('gqa check --model', () => {
 
 describe('the report', () => {
   const rows = (error: number): RowsError => ({ error, largest: 4, bound: 1e-5, pass: error <= 1e-5 });
-  const textOf = (check: Partial<ModelCheck>) =>
+  const LLAMA = { type: 'llama', layers: [{}] } as unknown as ModelSpec;
+  const textOf = (check: Partial<ModelCheck>, spec = LLAMA) =>
     checkModelText({
       folder: './m',
-      spec: { type: 'llama', layers: [{}] } as unknown as ModelSpec,
+      spec,
       flags: { cacheTypeK: 'f32' },
       found: {
         gpu: {} as GPU,
@@ -131,7 +180,7 @@ describe('the report', () => {
           pass: false,
           prompt: [1],
           chosen: [4, 5],
-          layers: [{ layer: 'embedding', ...rows(0) }],
+          layers: [{ stack: 'decoder', layer: 'embedding', ...rows(0) }],
           logits: rows(1e-6),
           ...check,
         },
@@ -140,12 +189,25 @@ describe('the report', () => {
 
   test('names the first that is beyond its bound', () => {
     const layers: ModelCheck['layers'] = [
-      { layer: 'embedding', ...rows(0) },
-      { layer: 0, ...rows(2e-3), k: rows(1e-5), v: rows(1.1e-5) },
+      { stack: 'decoder', layer: 'embedding', ...rows(0) },
+      { stack: 'decoder', layer: 0, ...rows(2e-3), k: rows(1e-5), v: rows(1.1e-5) },
     ];
     const text = textOf({ layers, logits: rows(1) });
     expect(text).toContain('FAILED: V of layer 0 is beyond its bound, and 2 more behind it');
+    expect(text).not.toContain('cross');
     expect(text).toMatch(/\| layer 0 +\| +2\.0e-3 \| +5\.0e-4 \| 1\.0e-5 \| +20000 % \| 100 % \| 110 % \|/);
+  });
+
+  test('names the stack where there are two', () => {
+    const layers: ModelCheck['layers'] = [
+      { stack: 'encoder', layer: 'embedding', ...rows(0) },
+      { stack: 'decoder', layer: 0, ...rows(0), k: rows(0), v: rows(0), crossK: rows(0), crossV: rows(1) },
+    ];
+    const spec = { type: 't5', layers: [{}], encoder: { layers: [{}] } } as unknown as ModelSpec;
+    const text = textOf({ layers }, spec);
+    expect(text).toContain('t5, 1 layer of the encoder and 1 of the decoder;');
+    expect(text).toMatch(/\n\| encoder embedding /);
+    expect(text).toMatch(/\nFAILED: cross V of decoder layer 0 is beyond its bound \(/);
   });
 
   test('tells a tie from a fault', () => {

@@ -169,7 +169,7 @@ testCalls(METHODS);
 
 /** They take nothing, getters among them, or are internal. */
 const WITHOUT_ARGUMENTS =
-  /^(Model\.(weightBytes|assertUsable|destroy)|ModelContext\.(cache|lengths|sourceLengths|trace|destroy)|ModelSource\.(tensor|read|close))$/;
+  /^(Model\.(weightBytes|assertUsable|destroy)|ModelContext\.(cache|lengths|sourceLengths|sourceCache|trace|traceSource|destroy)|ModelSource\.(tensor|read|close))$/;
 
 test('all methods are here', () => {
   const methods = methodsOf(library).filter((name) => !WITHOUT_ARGUMENTS.test(name));

@@ -60,8 +60,8 @@ const T5_LAYERS = [
   ['decoder.block.0.layer.2', 'DenseReluDense'],
 ] as const;
 
-/** The files of a T5 of one layer on each side. */
-export function tinyT5(): ModelFiles {
+/** The files of a T5 of one layer on each side; `value` changes what is in them. */
+export function tinyT5(value: (name: string, values: Float32Array) => void = () => {}): ModelFiles {
   const tensors = T5_LAYERS.flatMap(([layer, part]): (readonly [string, readonly number[]])[] => [
     [`${layer}.layer_norm.weight`, [16]],
     ...(part === 'DenseReluDense'
@@ -79,13 +79,13 @@ export function tinyT5(): ModelFiles {
     ['encoder.final_layer_norm.weight', [16]],
     ['decoder.final_layer_norm.weight', [16]],
   ] as const;
-  return filesOf(T5_CONFIG, [...tensors, ...others]);
+  return filesOf(T5_CONFIG, [...tensors, ...others], value);
 }
 
 function filesOf(
   config: object,
   tensors: typeof TENSORS,
-  value: (name: string, values: Float32Array) => void = () => {},
+  value: (name: string, values: Float32Array) => void,
 ): ModelFiles {
   const specs = tensors.map(([name, shape]) => ({ name, dtype: 'F32', shape }));
   const data = tensors.map(([name, shape], i) => {

@@ -1,6 +1,7 @@
 // expected.ts: what the model's logits and greedy tokens are, and how far off a contestant may be.
 import { NAIVE_F32, type Arithmetic } from '../../../src/models/reference/arithmetic.ts';
-import { twinOf, type TwinOptions, type TwinSource } from '../../../src/models/reference/twin.ts';
+import { twinOf } from '../../../src/models/reference/twin.ts';
+import type { TwinOptions, TwinSource } from '../../../src/models/reference/twinOptions.ts';
 import { f16Bits, f16Value } from '../../../src/numbers/halves.ts';
 import { largest, within, worstError } from '../../../src/reference/verify.ts';
 import type { RowCheck } from '../../schema/schema.ts';

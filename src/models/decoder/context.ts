@@ -7,7 +7,8 @@ import { bindContext, type ContextModel } from './bindContext.ts';
 import { checkContext, checkSources, checkTexts, type ContextOptions } from './contextArgs.ts';
 import { ContextCore } from './contextCore.ts';
 import { generate, type GenerateOptions } from './generate.ts';
-import type { TraceSeen } from './trace.ts';
+import type { Sources } from './sources.ts';
+import type { SourceSeen, TraceSeen } from './trace.ts';
 import { measureText, type Perplexity, type PerplexityOptions } from './perplexity.ts';
 
 /** The logits behind a token: where it is, and a number for each token of the vocabulary. */
@@ -60,15 +61,7 @@ export class ModelContext {
    * hold. Of encoder-decoder models only, which need it before all else: throws GqaError for others.
    */
   async encode(sources: readonly (readonly number[])[]): Promise<void> {
-    this.#core.assertUsable();
-    const { sources: own, model, vocabSize } = this.#core;
-    if (!own) {
-      throw new GqaError(
-        'usage',
-        `encode: expected a model with an encoder, got one of type ${model.spec.type}`,
-      );
-    }
-    checkSources(sources, this.batch, { capacity: own.capacity, vocabSize });
+    const own = this.#checkedSources(sources);
     await this.#alone('encode', () => own.encode(sources));
   }
 
@@ -127,6 +120,18 @@ export class ModelContext {
     await this.#alone('trace', () => this.#core.trace(tokens, kind, seen));
   }
 
+  /** @internal Reads the only sequence's source as `encode` does, and tells of the encoder's hidden states, for checks. */
+  async traceSource(source: readonly number[], seen: SourceSeen): Promise<void> {
+    const own = this.#checkedSources([source]);
+    const { hiddenSize } = this.#core.model.spec;
+    await this.#alone('traceSource', () => own.trace(source, hiddenSize, seen));
+  }
+
+  /** @internal The cache of all layers' attention to the sources, for checks; undefined without an encoder. */
+  get sourceCache(): KvCache | undefined {
+    return this.#core.sources?.cache;
+  }
+
   /** Makes sequence `to` a copy of `from`, source included, whatever it held. */
   fork(from: number, to: number): Promise<void> {
     return this.#alone('fork', () => this.#core.fork(from, to));
@@ -146,6 +151,19 @@ export class ModelContext {
 
   [Symbol.dispose](): void {
     this.destroy();
+  }
+
+  #checkedSources(sources: readonly (readonly number[])[]): Sources {
+    this.#core.assertUsable();
+    const { sources: own, model, vocabSize } = this.#core;
+    if (!own) {
+      throw new GqaError(
+        'usage',
+        `encode: expected a model with an encoder, got one of type ${model.spec.type}`,
+      );
+    }
+    checkSources(sources, this.batch, { capacity: own.capacity, vocabSize });
+    return own;
   }
 
   #check(where: string, tokens: readonly (readonly number[])[]): void {

@@ -10,17 +10,17 @@ import type { CrossAttention } from './crossAttention.ts';
 import { encoderCacheOptions, type EncoderSizes } from './encoderSizes.ts';
 import { paddedHeadDim } from './headDims.ts';
 import type { BoundProduct } from './matrix.ts';
-import { bindTo, Passes, type PassParts } from './passes.ts';
+import { bindTo, Passes, type PassArgs, type PassParts } from './passes.ts';
 import type { EncoderSpec } from './spec.ts';
 
 /** Attention of an encoder's layers, which have one cache in turns. */
 class EncoderAttention {
-  readonly #cache: KvCache;
+  readonly cache: KvCache;
   readonly #append: BoundAppend;
   readonly #steps: AttentionSteps;
 
   private constructor(cache: KvCache, append: BoundAppend, steps: AttentionSteps) {
-    this.#cache = cache;
+    this.cache = cache;
     this.#append = append;
     this.#steps = steps;
   }
@@ -62,21 +62,21 @@ class EncoderAttention {
     { own }: Plans,
     counts: readonly number[],
   ): void {
-    for (let b = 0; b < counts.length; b++) this.#cache.reset(b);
+    for (let b = 0; b < counts.length; b++) this.cache.reset(b);
     this.#append.record(pass, { numTokens: counts });
     this.#steps.record(pass, layer, kind, own);
   }
 
   destroy(): void {
     this.#steps.destroy();
-    this.#cache.destroy();
+    this.cache.destroy();
   }
 }
 
 /** An encoder, and the projections that the decoder's layers take of what comes out of it. */
 export class BoundEncoder {
+  readonly passes: Passes;
   readonly #attention: EncoderAttention;
-  readonly #passes: Passes;
   readonly #kv: readonly BoundProduct[];
   readonly #cross: CrossAttention;
 
@@ -86,8 +86,8 @@ export class BoundEncoder {
     kv: readonly BoundProduct[],
     cross: CrossAttention,
   ) {
+    this.passes = passes;
     this.#attention = attention;
-    this.#passes = passes;
     this.#kv = kv;
     this.#cross = cross;
   }
@@ -121,10 +121,25 @@ export class BoundEncoder {
     }
   }
 
-  /** Records whole sources, their tokens in `activations.promptIds`: so many of each sequence, [B], whose sources were forgotten. */
-  record(pass: GPUComputePassEncoder, counts: readonly number[], rows: number, stepOffset: number): void {
+  /** K and V of the layer that was computed last. */
+  get cache(): KvCache {
+    return this.#attention.cache;
+  }
+
+  /** A pass over whole sources: so many tokens of each sequence, [B], whose sources were forgotten. */
+  argsOf(counts: readonly number[], rows: number, stepOffset: number): PassArgs {
     const attention = this.#attention;
-    this.#passes.record(pass, { attention, plans: attention.plan(counts), counts, rows, stepOffset });
+    return { attention, plans: attention.plan(counts), counts, rows, stepOffset };
+  }
+
+  /** Records a pass over sources whose tokens are in `activations.promptIds`. */
+  record(pass: GPUComputePassEncoder, args: PassArgs): void {
+    this.passes.record(pass, args);
+    this.recordKv(pass, args);
+  }
+
+  /** Records the end of a pass: K and V of what came out of the layers, for the decoder's. */
+  recordKv(pass: GPUComputePassEncoder, { counts, rows, stepOffset }: PassArgs): void {
     for (const [layer, product] of this.#kv.entries()) {
       product.record(pass, rows, stepOffset);
       this.#cross.recordAppend(pass, layer, counts);

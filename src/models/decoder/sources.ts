@@ -8,6 +8,8 @@ import { modelStepWords, setModelStep } from '../../kernels/model/modelStep.ts';
 import type { BoundContext } from './bindContext.ts';
 import { wholeInPasses } from './chunks.ts';
 import type { BoundEncoder } from './encoder.ts';
+import type { PassArgs } from './passes.ts';
+import { traceParts, type SourceSeen, type Submit } from './trace.ts';
 
 /** Sources of a context with an encoder. */
 export class Sources {
@@ -44,20 +46,49 @@ export class Sources {
 
   /** Reads one for each sequence, [B] lists, in place of those before, and forgets what the sequences hold. */
   async encode(sources: readonly (readonly number[])[]): Promise<void> {
+    await this.#readAll(sources, (place) => this.#submit((pass) => this.#encoder.record(pass, place())));
+  }
+
+  /** Reads the only sequence's source part by part, and tells of all that the encoder comes to. */
+  async trace(source: readonly number[], width: number, { hidden, kv }: SourceSeen): Promise<void> {
+    const { passes, cache } = this.#encoder;
+    const submit: Submit = (record) => this.#submit(record);
+    await this.#readAll([source], async (place) => {
+      const args = place();
+      const traced = { passes, args, activations: this.#bound.activations, width, submit };
+      await traceParts(this.#device, traced, async (part, rows) => {
+        for (const row of rows) hidden(part, row);
+        if (part > 0) await kv(part - 1, cache);
+      });
+      await submit((pass) => this.#encoder.recordKv(pass, args));
+    });
+  }
+
+  /** Has each pass over sources read; `place` puts its tokens and numbers where it finds them. */
+  async #readAll(
+    sources: readonly (readonly number[])[],
+    read: (place: () => PassArgs) => Promise<void>,
+  ): Promise<void> {
     const { activations, attention, step } = this.#bound;
     this.#isRead = false;
     attention.cache.truncate(0);
     this.cache.truncate(0);
     const words = new Uint32Array(modelStepWords(activations.sourceRows));
     for (const { rows, counts, ids, positions } of wholeInPasses(sources, activations.sourceRows)) {
-      await submitted(this.#device, 'encoder', (encoder) => {
-        const pass = encoder.beginComputePass({ label: 'encoder' });
+      await read(() => {
         writeData(this.#device, activations.promptIds, Uint32Array.from(ids));
         const length = setModelStep(words, positions, rows);
-        this.#encoder.record(pass, counts, rows, step.place(words, undefined, length));
-        pass.end();
+        return this.#encoder.argsOf(counts, rows, step.place(words, undefined, length));
       });
     }
     this.#isRead = true;
+  }
+
+  #submit(record: (pass: GPUComputePassEncoder) => void): Promise<void> {
+    return submitted(this.#device, 'encoder', (encoder) => {
+      const pass = encoder.beginComputePass({ label: 'encoder' });
+      record(pass);
+      pass.end();
+    });
   }
 }

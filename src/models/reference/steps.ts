@@ -82,33 +82,46 @@ export function turn(
   }
 }
 
-/** Causal attention of q [T, Hq, D] over k and v [T, Hkv, D]: [T, Hq, D]. */
+/** What is added to a query head's score of a key that lies `way` tokens behind the query's own, or before it where that is below 0. */
+export type ScoreBias = (head: number, way: number) => number;
+
+/** Which keys a query sees: no later ones where it is causal. */
+export interface Sees {
+  readonly causal: boolean;
+  readonly bias?: ScoreBias | undefined;
+}
+
+/** Attention of q [T, Hq, D] over k and v [S, Hkv, D]: [T, Hq, D]. S is T where it is causal. */
 export function attend(
   q: Float64Array,
   k: Float64Array,
   v: Float64Array,
   spec: AttentionSpec,
+  { causal, bias }: Sees,
   { round }: Arithmetic,
 ): Float64Array {
   const { numQHeads, numKvHeads, headDim, window = Infinity, softcap, scale } = spec;
   const out = new Float64Array(q.length);
   const group = numQHeads / numKvHeads;
+  const keys = k.length / (numKvHeads * headDim);
   for (let row = 0; row < q.length / headDim; row++) {
     const [own, head] = [Math.floor(row / numQHeads), row % numQHeads];
     const first = Math.max(0, own - window + 1);
+    const last = causal ? own : keys - 1;
     const placeOf = (t: number) => (t * numKvHeads + Math.floor(head / group)) * headDim;
     const scores: number[] = [];
-    for (let t = first; t <= own; t++) {
+    for (let t = first; t <= last; t++) {
       let dot = 0;
       for (let d = 0; d < headDim; d++) dot = round(dot + round(q[row * headDim + d]! * k[placeOf(t) + d]!));
-      scores.push(capped(round(dot * scale), softcap, round));
+      const score = capped(round(dot * scale), softcap, round);
+      scores.push(bias ? round(score + bias(head, t - own)) : score);
     }
     const most = scores.reduce((a, b) => Math.max(a, b), -Infinity);
     const weights = scores.map((score) => round(Math.exp(round(score - most))));
     const sum = weights.reduce((all, weight) => round(all + weight), 0);
     for (let d = 0; d < headDim; d++) {
       let o = 0;
-      for (let t = first; t <= own; t++) o = round(o + round(weights[t - first]! * v[placeOf(t) + d]!));
+      for (let t = first; t <= last; t++) o = round(o + round(weights[t - first]! * v[placeOf(t) + d]!));
       out[row * headDim + d] = round(o / sum);
     }
   }

@@ -137,8 +137,9 @@ describe('runWhole', () => {
     const model = { name: 't5', isRandom: true, open };
     const { result } = await run({ model, variants: [{ kvHeads: 1 }] });
     for (const row of result.results) {
-      const { params, bytes, dispatches } = row;
+      const { params, bytes, dispatches, check } = row;
       expectRan(row);
+      expect(check).toMatchObject({ ref: 'cpu-f64', pass: true });
       expect(bytes.kv).toBe(2 * 2 * 2 * (2 * params.depth + 1) * params.kvHeads * 16 * 2);
       expect(dispatches).toBeLessThanOrEqual(2 * 10 + 3);
     }
