@@ -94,6 +94,12 @@ const OPTIONS: readonly Option[] = [
     wholeNumbers(text, 0, MAX_COUNT),
   ),
   new Option(
+    '--shared-prefix <list>',
+    'tokens that all sequences of a batch have in common: a cascade beside the plain step; 0 for none',
+  )
+    .argParser((text) => wholeNumbers(text, 0, MAX_COUNT))
+    .conflicts(['prompt', 'window', 'features']),
+  new Option(
     '--features <list>',
     `none and some of ${BENCH_FEATURES.join(',')}, or several joined by +`,
   ).argParser(features),
@@ -130,6 +136,7 @@ Examples:
   gqa bench --heads 32 --kv-heads 32,16,8,4,2,1 --head-dim 128 -d 8192
   gqa bench --kernel auto,plain -ctk f16,int8,int4   race kernels and cache types
   gqa bench --page-size 0,16 --window 0,1024 --features none,softcap,alibi+bias   what each costs
+  gqa bench -b 8 --shared-prefix 0,1024 -d 2048      a prefix in common: the plain step and a cascade
   gqa bench -p 512,2048                              prompts
   gqa bench --whole smollm2-135m --kv-heads 9,3,1     a whole model's step and its parts, random weights
   gqa bench --whole ./smollm -d 64                   the same of a checkpoint, its heads merged in memory
@@ -219,6 +226,7 @@ function benchOptions(
     ...(flags.prompt && { prompts: flags.prompt }),
     ...(flags.pageSize && { pageSizes: flags.pageSize }),
     ...(flags.window && { windows: flags.window }),
+    ...(flags.sharedPrefix && { sharedPrefixes: flags.sharedPrefix }),
     ...(flags.features && { features: flags.features }),
     caches: flags.cache,
     kernels: [...new Set(flags.kernel)],
