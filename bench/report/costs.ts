@@ -1,14 +1,15 @@
-// costs.ts: what pages, windows and features cost: rows beside the one of the standard step, and prompts by tokens per second.
+// costs.ts: what pages, windows, features and cascades cost: rows beside the one of the standard step, and prompts by tokens per second.
 import { isVaried } from '../run/variations.ts';
 import type { BenchRow } from '../schema/schema.ts';
 import { ENOUGH_SAMPLES, ratioInterval } from '../schema/stats.ts';
 import { formatSignificant, type Column } from '../text/format.ts';
 
-/** The row that is the same but for pages, window and features, of which it has none. */
+/** The row that is the same but for pages, window, features and a shared prefix, of which it has none; of a cascade the plain step. */
 export function standardOf(rows: readonly BenchRow[], row: BenchRow): BenchRow | undefined {
-  const { pageSize: _pageSize, window: _window, features: _features, ...params } = row.params;
-  const key = JSON.stringify(params);
-  return rows.find((other) => !isVaried(other.params) && JSON.stringify(other.params) === key);
+  const { cascade, ...plain } = row.params;
+  const { pageSize: _page, window: _window, features: _features, sharedPrefix: _prefix, ...standard } = plain;
+  const key = JSON.stringify(cascade ? plain : standard);
+  return rows.find((other) => JSON.stringify(other.params) === key);
 }
 
 /** A row's time over that of the standard step, and the 95 % interval of that; undefined without both times. */
@@ -67,7 +68,7 @@ export function costNotes(rows: readonly BenchRow[]): string[] {
   return [
     ...(titles.includes('vs standard')
       ? [
-          `vs standard: a row's time over that of the step without pages, window and features, and the 95 % interval of that ratio from ${ENOUGH_SAMPLES} samples on.`,
+          `vs standard: a row's time over that of the step without pages, window and features (a cascade's over that of the plain step on the same contents), and the 95 % interval of that ratio from ${ENOUGH_SAMPLES} samples on.`,
         ]
       : []),
     ...(titles.includes('tokens/s')

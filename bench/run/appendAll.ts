@@ -8,12 +8,37 @@ const CHUNK = 4096;
 
 /** The rows are those that the cache's types hold exactly, so that it stores what the problem does. */
 export async function appendAll(cache: KvCache, problem: StoredProblem): Promise<void> {
-  const { kvLens, headDim, vHeadDim } = problem;
-  const longest = Math.max(...kvLens);
-  for (let first = 0; first < longest; first += CHUNK) {
-    const numTokens = Math.min(CHUNK, longest - first);
-    const counts = kvLens.map((kvLen) => Math.max(0, Math.min(numTokens, kvLen - first)));
-    const from = counts.map(() => first);
+  const { kvLens } = problem;
+  const none = kvLens.map(() => 0);
+  await appendUpTo(cache, problem, none, kvLens);
+}
+
+/** Fills sequences that share their first `prefix` tokens: those of the first one, forked by all others. */
+export async function appendShared(cache: KvCache, problem: StoredProblem, prefix: number): Promise<void> {
+  const { kvLens } = problem;
+  const none = kvLens.map(() => 0);
+  await appendUpTo(cache, problem, none, none.with(0, prefix));
+  for (let b = 1; b < kvLens.length; b++) await cache.fork(0, b);
+  await appendUpTo(
+    cache,
+    problem,
+    none.map(() => prefix),
+    kvLens,
+  );
+}
+
+async function appendUpTo(
+  cache: KvCache,
+  problem: StoredProblem,
+  starts: readonly number[],
+  ends: readonly number[],
+): Promise<void> {
+  const { headDim, vHeadDim } = problem;
+  const longest = Math.max(...ends.map((end, b) => end - starts[b]!));
+  for (let done = 0; done < longest; done += CHUNK) {
+    const numTokens = Math.min(CHUNK, longest - done);
+    const from = starts.map((start) => start + done);
+    const counts = ends.map((end, b) => Math.max(0, Math.min(numTokens, end - from[b]!)));
     const rowsOf = (name: string, values: Float32Array, dim: number) =>
       uploadStorage(cache.device, name, tokenRows({ ...problem, values, dim }, from, counts));
     const rows = { k: rowsOf('k', problem.k, headDim), v: rowsOf('v', problem.v, vHeadDim) };

@@ -112,7 +112,8 @@ export class RowGroup {
   }
 
   async #target(params: RowParams): Promise<{ target: Target; tuned: boolean }> {
-    const { kernel, ...shape } = params;
+    // A cascade and the plain step are on the same data.
+    const { kernel, cascade, ...shape } = params;
     const key = JSON.stringify(shape);
     let workload = this.#workloads.get(key);
     if (!workload) {
@@ -120,7 +121,12 @@ export class RowGroup {
       this.#workloads.set(key, workload);
     }
     const tuned = kernel === 'auto' ? this.#tunedFor(workload) : undefined;
-    const target = await createTarget(this.#device, workload, { kernel, ...(tuned && { tuned }) });
+    const target = await createTarget(
+      this.#device,
+      workload,
+      { kernel, ...(tuned && { tuned }) },
+      cascade ? { cascade: params.sharedPrefix! } : {},
+    );
     // Its decoder passes over what the device's subgroups turn out not to run.
     return { target, tuned: tuned !== undefined && target.sizes === sizesName(tuned.variant) };
   }

@@ -82,6 +82,7 @@ function rowsAt(options: RowOptions, load: Load): RowParams[] {
     const shape = { batch: load.batch, numQHeads: heads, numKvHeads: kvHeads, headDim };
     checkShape({ ...shape, qLen: load.prompt ?? 1 });
     for (const variation of variationsOf(options)) {
+      checkSharing(options.heads, load, variation);
       for (const kernel of options.kernels) {
         for (const cache of options.caches) {
           const types = { kType, vType };
@@ -105,6 +106,31 @@ function rowsAt(options: RowOptions, load: Load): RowParams[] {
     for (const kvHeads of options.kvHeads) add(kvHeads, kType, vType);
   }
   return rows;
+}
+
+/** States are bound in halves of a buffer, which begin at a multiple of so many rows' sums. */
+const STATE_ROWS = 64;
+
+/** Throws ShapeError for sequences that cannot share such a prefix. */
+function checkSharing(
+  heads: number,
+  { batch, depth, requests, prompt }: Load,
+  { sharedPrefix }: Variation,
+): void {
+  if (sharedPrefix === undefined) return;
+  const where = 'bench: shared prefix';
+  if (prompt !== undefined) throw new ShapeError(`${where}: expected decode steps, got a prompt`);
+  if (batch < 2) throw new ShapeError(`${where}: expected a batch of 2 sequences or more, got ${batch}`);
+  if ((batch * heads) % STATE_ROWS !== 0) {
+    throw new ShapeError(
+      `${where}: expected batch * heads to be a multiple of ${STATE_ROWS}, got ${batch} * ${heads}`,
+    );
+  }
+  const shortest = requests === undefined ? depth : Math.min(...parseRequests(requests));
+  if (sharedPrefix < shortest) return;
+  throw new ShapeError(
+    `${where}: expected fewer tokens than the ${shortest} of a sequence, got ${sharedPrefix}`,
+  );
 }
 
 /**

@@ -5,14 +5,18 @@ import { normals } from '../../src/numbers/random.ts';
 import { BENCH_FEATURES, type BenchFeature } from '../schema/benchFeatures.ts';
 import type { RowParams } from '../schema/schema.ts';
 
-export type Variation = Pick<RowParams, 'pageSize' | 'window' | 'features'>;
+export type Variation = Pick<RowParams, 'pageSize' | 'window' | 'features' | 'sharedPrefix' | 'cascade'>;
 
 /** Lists that multiply out; 0 and an empty list of features are the standard step. */
 export interface VariationOptions {
   readonly pageSizes?: readonly number[];
   readonly windows?: readonly number[];
   readonly features?: readonly (readonly BenchFeature[])[];
+  /** Each but 0 is two rows: the plain step and the cascade on the same contents. They need pages, by default of 16 tokens. */
+  readonly sharedPrefixes?: readonly number[];
 }
+
+const SHARED_PAGE = 16;
 
 /** Reads `none,softcap,alibi+bias`: variants of features, those of one joined by +. Throws ShapeError. */
 export function parseFeatures(text: string): BenchFeature[][] {
@@ -28,13 +32,14 @@ export function parseFeatures(text: string): BenchFeature[][] {
   });
 }
 
-/** All combinations, the standard step first. */
+/** All combinations, the standard step first. Throws ShapeError for a shared prefix without pages, or with windows or features. */
 export function variationsOf({
+  sharedPrefixes = [0],
   pageSizes = [0],
   windows = [0],
   features = [[]],
 }: VariationOptions): Variation[] {
-  return pageSizes.flatMap((pageSize) =>
+  const plain = pageSizes.flatMap((pageSize) =>
     windows.flatMap((window) =>
       features.map((names) => ({
         ...(pageSize > 0 && { pageSize }),
@@ -43,27 +48,47 @@ export function variationsOf({
       })),
     ),
   );
+  return sharedPrefixes.flatMap((prefix) =>
+    prefix === 0 ? plain : plain.flatMap((each) => sharing(each, prefix)),
+  );
+}
+
+/** The plain step and the cascade. */
+function sharing({ pageSize = SHARED_PAGE, window, features }: Variation, sharedPrefix: number): Variation[] {
+  if (window !== undefined || features !== undefined) {
+    throw new ShapeError('bench: shared prefix: expected neither a window nor features beside it');
+  }
+  return [
+    { pageSize, sharedPrefix },
+    { pageSize, sharedPrefix, cascade: true },
+  ];
 }
 
 /** Whether a row is of another step than the standard one. */
-export function isVaried({ pageSize, window, features }: Variation): boolean {
-  return pageSize !== undefined || window !== undefined || features !== undefined;
+export function isVaried({ pageSize, window, features, sharedPrefix }: Variation): boolean {
+  return (
+    sharedPrefix !== undefined || pageSize !== undefined || window !== undefined || features !== undefined
+  );
 }
 
 /** As part of a row's id: `_page16_w1024_softcap`. */
-export function variationId({ pageSize, window, features }: Variation): string {
+export function variationId({ pageSize, window, features, sharedPrefix, cascade }: Variation): string {
   return [
     pageSize === undefined ? '' : `_page${pageSize}`,
     window === undefined ? '' : `_w${window}`,
+    sharedPrefix === undefined ? '' : `_prefix${sharedPrefix}`,
+    cascade ? '_cascade' : '',
     ...(features ?? []).map((name) => `_${name}`),
   ].join('');
 }
 
 /** In words: `, pages of 16, window 1024, softcap`. */
-export function variationText({ pageSize, window, features }: Variation): string {
+export function variationText({ pageSize, window, features, sharedPrefix, cascade }: Variation): string {
   return [
     pageSize === undefined ? '' : `, pages of ${pageSize}`,
     window === undefined ? '' : `, window ${window}`,
+    sharedPrefix === undefined ? '' : `, shared prefix ${sharedPrefix}`,
+    cascade ? ', cascade' : '',
     ...(features ?? []).map((name) => `, ${name}`),
   ].join('');
 }

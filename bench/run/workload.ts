@@ -10,9 +10,9 @@ import {
   type KvCache,
   type LayerFeatures,
 } from '../../src/index.ts';
-import { randomProblem, type StoredProblem } from '../../src/reference/problem.ts';
+import { randomProblem, storeProblem, type StoredProblem } from '../../src/reference/problem.ts';
 import { cacheOptionsOf } from '../check/runProblem.ts';
-import { appendAll } from './appendAll.ts';
+import { appendAll, appendShared } from './appendAll.ts';
 import { expectRows, type ExpectedRows } from './prefillCheck.ts';
 import { kvLensOf } from './requests.ts';
 import { featureNumbers } from './variations.ts';
@@ -33,6 +33,8 @@ export interface Workload {
   readonly lse: GPUBuffer;
   /** What a layer's step is bound with, for its features. */
   readonly layerFeatures: LayerFeatures;
+  /** Bytes of a copy that a step reads at all, where sequences share some of them. */
+  readonly distinctBytes?: number;
   /** The float64 result, computed once when it is first asked for; of a prompt that of some rows. */
   expected(): Expected | ExpectedRows;
   destroy(): void;
@@ -69,10 +71,11 @@ export async function createWorkload(
   try {
     const copies = Math.min(mostCopies, copiesOf(device, params, rotatedBytes));
     const problem = problemOf(params, seed);
-    const { pageSize } = params;
+    const { pageSize, sharedPrefix } = params;
     const places = pageSize === undefined ? {} : { pageSize };
     const cache = keep(await createKvCache(device, { ...cacheOptionsOf(problem, places), layers: copies }));
-    if (pageSize !== undefined) await appendAll(cache, problem);
+    if (sharedPrefix !== undefined) await appendShared(cache, problem, sharedPrefix);
+    else if (pageSize !== undefined) await appendAll(cache, problem);
     else {
       for (let layer = 0; layer < copies; layer++) {
         cache.load({ layer, k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
@@ -95,6 +98,7 @@ export async function createWorkload(
       o: keep(createStorage(device, 'o', problem.q.byteLength)),
       lse: keep(createStorage(device, 'lse', (problem.q.length / params.headDim) * 4)),
       layerFeatures,
+      ...(sharedPrefix !== undefined && { distinctBytes: kvBytesRead(cache.layout, distinctLens(params)) }),
       expected: () => (expected ??= params.prompt === undefined ? expect64(problem) : expectRows(problem)),
       destroy,
     };
@@ -117,15 +121,21 @@ function copiesOf(device: GqaDevice, params: WorkloadParams, rotatedBytes: numbe
   if (params.cache === 'hot' || prompt !== undefined) return 1;
   const read = kvBytesRead(
     layout,
-    kvLensOf(params).map((kvLen) => Math.min(kvLen, window)),
+    distinctLens(params).map((kvLen) => Math.min(kvLen, window)),
   );
   return Math.max(1, Math.ceil(rotatedBytes / Math.max(1, read)));
 }
 
+/** Tokens of each sequence that no sequence before it has too. */
+function distinctLens(params: WorkloadParams): number[] {
+  const { sharedPrefix = 0 } = params;
+  return kvLensOf(params).map((kvLen, b) => (b === 0 ? kvLen : kvLen - sharedPrefix));
+}
+
 function problemOf(params: WorkloadParams, seed: number): StoredProblem {
-  const { batch, heads, kvHeads, headDim, capacity, kType, vType, prompt } = params;
+  const { batch, heads, kvHeads, headDim, capacity, kType, vType, prompt, sharedPrefix } = params;
   const features = featureNumbers(params, seed);
-  return randomProblem({
+  const problem = randomProblem({
     batch,
     numQHeads: heads,
     numKvHeads: kvHeads,
@@ -138,4 +148,19 @@ function problemOf(params: WorkloadParams, seed: number): StoredProblem {
     ...(prompt !== undefined && { qLen: prompt }),
     ...(Object.keys(features).length > 0 && { features }),
   });
+  return sharedPrefix === undefined ? problem : withSharedPrefix(problem, sharedPrefix);
+}
+
+/** The same with the first sequence's first tokens in all. */
+function withSharedPrefix(problem: StoredProblem, prefix: number): StoredProblem {
+  const { batch, numKvHeads, capacity, headDim } = problem;
+  const shared = (values: Float32Array<ArrayBuffer>) => {
+    const all = values.slice();
+    for (let head = numKvHeads; head < batch * numKvHeads; head++) {
+      const from = (head % numKvHeads) * capacity * headDim;
+      all.copyWithin(head * capacity * headDim, from, from + prefix * headDim);
+    }
+    return all;
+  };
+  return storeProblem({ ...problem, k: shared(problem.k), v: shared(problem.v) });
 }

@@ -154,6 +154,10 @@ export const paramFields = {
   /** Tokens of a page; absent without pages. */
   pageSize: maybe(positive),
   window: maybe(positive),
+  /** First tokens that all sequences have in common, in the same pages. */
+  sharedPrefix: maybe(positive),
+  /** Whether those are attended to once for all sequences, and merged with what each has besides. */
+  cascade: maybe(flag),
   /** Of `gqa attend`'s names. */
   features: maybe(list(word<BenchFeature>())),
   /** Whether copies of the caches are read in turn, so that none is found in the last-level cache. */

@@ -148,7 +148,12 @@ async function prepare(
   length: number,
   tuning: Tuning | undefined,
 ): Promise<Prepared> {
-  const target = await createTarget(device, workload, { ...(tuning && { tuning }) }, lensAt(load, length));
+  const target = await createTarget(
+    device,
+    workload,
+    { ...(tuning && { tuning }) },
+    { kvLens: lensAt(load, length) },
+  );
   try {
     const check = await target.check();
     if (!check.pass) {

@@ -94,6 +94,12 @@ const OPTIONS: readonly Option[] = [
     wholeNumbers(text, 0, MAX_COUNT),
   ),
   new Option(
+    '--shared-prefix <list>',
+    'tokens that all sequences of a batch have in common: a cascade beside the plain step; 0 for none',
+  )
+    .argParser((text) => wholeNumbers(text, 0, MAX_COUNT))
+    .conflicts(['prompt', 'window', 'features']),
+  new Option(
     '--features <list>',
     `none and some of ${BENCH_FEATURES.join(',')}, or several joined by +`,
   ).argParser(features),
@@ -219,6 +225,7 @@ function benchOptions(
     ...(flags.prompt && { prompts: flags.prompt }),
     ...(flags.pageSize && { pageSizes: flags.pageSize }),
     ...(flags.window && { windows: flags.window }),
+    ...(flags.sharedPrefix && { sharedPrefixes: flags.sharedPrefix }),
     ...(flags.features && { features: flags.features }),
     caches: flags.cache,
     kernels: [...new Set(flags.kernel)],

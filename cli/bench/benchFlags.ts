@@ -23,6 +23,7 @@ export interface BenchFlags extends AdapterOptions, CacheTypes<readonly KvType[]
   readonly prompt?: readonly number[];
   readonly pageSize?: readonly number[];
   readonly window?: readonly number[];
+  readonly sharedPrefix?: readonly number[];
   readonly features?: readonly (readonly BenchFeature[])[];
   readonly cache: readonly RowParams['cache'][];
   readonly kernel: readonly KernelChoice[];

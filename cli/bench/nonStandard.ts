@@ -20,6 +20,7 @@ export function nonStandard(flags: BenchFlags): Record<string, string> {
     prompt: [flags.prompt],
     'page-size': [flags.pageSize],
     window: [flags.window],
+    'shared-prefix': [flags.sharedPrefix],
     features: [flags.features?.map((names) => names.join('+') || 'none')],
     cache: [flags.cache, STANDARD_RUN.caches],
     kernel: [flags.kernel, STANDARD_RUN.kernels],

@@ -35,6 +35,7 @@ const OF_ATTENTION = [
   'prompt',
   'pageSize',
   'window',
+  'sharedPrefix',
   'features',
   'cache',
   'kernel',

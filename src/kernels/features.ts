@@ -136,6 +136,11 @@ export function hides(shape: Featured): boolean {
   return windowIn(shape) !== undefined || Boolean(bias || treeMask);
 }
 
+/** Whether what is added to a score depends on how far its key is from the row's own. */
+export function addsByDistance({ features: { alibi, relativeBias } }: Featured): boolean {
+  return Boolean(alibi) || relativeBias !== undefined;
+}
+
 /** The window, where the kernel has to look after it. */
 function windowIn({ qLen, allKeys = false, features: { window } }: Featured): number | undefined {
   return qLen > 1 || allKeys ? window : undefined;

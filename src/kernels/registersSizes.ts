@@ -4,7 +4,7 @@ import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { checkOneOf } from '../device/options.ts';
 import { ELEMENT_FORMATS, type KvType } from '../numbers/elements.ts';
 import { registersWorkgroupBytes, type RegistersVariant } from './decodeRegisters.ts';
-import { hides } from './features.ts';
+import { addsByDistance, hides } from './features.ts';
 import { laneWords } from './laneWords.ts';
 import type { CacheFormat } from './lib.ts';
 import { profileOf } from './profile.ts';
@@ -61,6 +61,16 @@ const SHORT_ROW = 64;
 const SHORT_NUMBERS = 8;
 
 /**
+ * Of each key of a round whose place features look at: that place, what they add by it, where its scale lies. Found by compiling for
+ * Intel: masked rounds have room for them where there are no scales.
+ */
+function placedNumbers(shape: GqaShape, masked: boolean, scaled: boolean, late: boolean): number {
+  if (!hides(shape) && !addsByDistance(shape)) return 0;
+  if (masked) return scaled ? 3 : 0;
+  return late ? 3 : 2;
+}
+
+/**
  * 32-bit numbers of an invocation that are live at the widest point of the loop: o, q or what is read of it at a time, the
  * words of a round's keys, the scores. `loadsVWithK` as in the profile: such compilers also read q in one go.
  */
@@ -79,11 +89,20 @@ export function liveNumbers(
   const ahead = k.vec4s / k.words > 2 ? 6 : 4;
   const unpacked = cache.kType === 'f32' ? 0 : ahead * tokens;
   const query = late ? 4 + unpacked : teamRows * 4 * k.vec4s + 4;
-  const masked = (shape.causal && shape.qLen > 1) || hides(shape) ? MASKED_NUMBERS : 0;
+  const masked = (shape.causal && shape.qLen > 1) || hides(shape);
+  const scaled = ELEMENT_FORMATS[cache.kType].scale !== 'none';
+  const placed = loadsVWithK ? 0 : placedNumbers(shape, masked, scaled, late);
   // Sums without zeros, and scales, where all of it is done early.
-  const quantised = loadsVWithK && ELEMENT_FORMATS[cache.kType].scale !== 'none' ? 2 * teamRows * k.vec4s : 0;
+  const quantised = loadsVWithK && scaled ? 2 * teamRows * k.vec4s : 0;
   const short = widthOf(shape) < SHORT_ROW ? SHORT_NUMBERS : 0;
-  return teamRows * 4 * v.vec4s + query + tokens * loads + teamRows * tokens + masked + quantised + short;
+  return (
+    teamRows * 4 * v.vec4s +
+    query +
+    tokens * (loads + teamRows + placed) +
+    (masked ? MASKED_NUMBERS : 0) +
+    quantised +
+    short
+  );
 }
 
 // Instructions, counted from what compilers made of the kernel for AMD and Intel, to compare variants by; none is exact.

@@ -8,7 +8,8 @@ import type { IsaRow } from '../../bench/schema/isaSchema.ts';
 import { readIsaResults } from '../../scripts/resultFiles.ts';
 import { checkShape } from '../../src/kernels/shape.ts';
 import { profileOf } from '../../src/kernels/profile.ts';
-import { liveNumbers } from '../../src/kernels/registersSizes.ts';
+import type { FeatureOptions, KvType } from '../../src/index.ts';
+import { liveNumbers, type RegisterSizes } from '../../src/kernels/registersSizes.ts';
 import { GPU_FACTS } from '../support/deviceFacts.ts';
 
 const VENDORS = { radeon: 'amd', intel: 'intel', nouveau: 'nvidia', freedreno: 'qualcomm' } as const;
@@ -50,6 +51,25 @@ describe('what fits by the estimate', () => {
 
   test('does not spill', () => {
     expect(estimated.filter(({ row }) => spilled(row)).map(({ name }) => name)).toEqual([]);
+  });
+
+  // Seen in Mesa's compilers for Tiger Lake and Lunar Lake, which spilled one to four numbers of each; without the feature none.
+  test.each<[KvType, number, FeatureOptions, RegisterSizes]>([
+    ['f16', 1, { alibi: true }, { lanes: 16, tokens: 2, teamRows: 2, q: 'workgroup' }],
+    ['f16', 1, { relativeBias: 128 }, { lanes: 16, tokens: 4, teamRows: 1, q: 'registers' }],
+    ['f32', 1, { alibi: true }, { lanes: 16, tokens: 2, teamRows: 2, q: 'workgroup' }],
+    ['int8', 1, { alibi: true }, { lanes: 16, tokens: 2, teamRows: 2, q: 'workgroup' }],
+    ['int8', 4, { window: 1024 }, { lanes: 16, tokens: 4, teamRows: 1, q: 'registers' }],
+    ['int4', 8, { window: 1024 }, { lanes: 16, tokens: 4, teamRows: 1, q: 'registers' }],
+    ['int4', 1, { treeMask: true }, { lanes: 16, tokens: 4, teamRows: 1, q: 'registers' }],
+  ])('is exceeded on Intel by what spilled: %s, %i positions, %o', (type, qLen, features, sizes) => {
+    const { loadsVWithK, liveNumbers: budget } = profileOf({ ...GPU_FACTS, vendor: 'intel' }).registers;
+    const live = (used: FeatureOptions) => {
+      const shape = { numQHeads: 32, numKvHeads: 8, headDim: 128, qLen, features: used };
+      return liveNumbers(checkShape(shape), { kType: type, vType: type }, sizes, loadsVWithK);
+    };
+    expect(live(features)).toBeGreaterThan(budget);
+    expect(live({})).toBeLessThanOrEqual(budget);
   });
 
   test('takes the registers that it was estimated for: NVIDIA 34 and 1.15 of each number', () => {

@@ -23,6 +23,20 @@ test('a cost is against the row that is the same but for pages, window and featu
   expect(costOf(rows, other)).toBeUndefined(); // no row of one KV head without a window
 });
 
+test('a cascade is against the plain step on the same contents, and that against the standard one', () => {
+  const shared = varied(row(8, 4096, ten(900)), { pageSize: 16, sharedPrefix: 1024 });
+  const cascade = varied(row(8, 4096, ten(450)), { pageSize: 16, sharedPrefix: 1024, cascade: true });
+  const rows = [standard, shared, cascade];
+  expect(standardOf(rows, cascade)).toBe(shared);
+  expect(costOf(rows, cascade)).toEqual({ ratio: 0.5, interval: [0.5, 0.5] });
+  expect(standardOf(rows, shared)).toBe(standard);
+  const [head, , , line] = csvReport(result(rows))
+    .split('\n')
+    .map((text) => text.split(','));
+  expect(line![head!.indexOf('sharedPrefix')]).toBe('1024');
+  expect(line![head!.indexOf('cascade')]).toBe('yes');
+});
+
 test('the columns are there where rows call for them', () => {
   expect(resultTable(result([standard]))).not.toContain('vs standard');
   const table = resultTable(result([standard, paged]));

@@ -4,7 +4,7 @@ import { copiesPerKernel } from '../../../bench/run/coldCaches.ts';
 import { isWrong } from '../../../bench/run/rowResult.ts';
 import { runBench, type BenchEvent } from '../../../bench/run/run.ts';
 import type { BenchOptions } from '../../../bench/run/options.ts';
-import type { BenchResult } from '../../../bench/schema/schema.ts';
+import type { BenchResult, BenchRow } from '../../../bench/schema/schema.ts';
 import { parseResult } from '../../../bench/schema/readResult.ts';
 import { PassTimer } from '../../../bench/run/timer.ts';
 import { checkShape, GqaError, type GqaDevice } from '../../../src/index.ts';
@@ -46,6 +46,29 @@ async function run(options: BenchOptions): Promise<{ events: BenchEvent[]; resul
 }
 
 describe('runBench', () => {
+  test('a prefix that sequences share: the plain step and the cascade agree with float64, over fewer bytes', async () => {
+    const shared = { ...OPTIONS, heads: 32, kvHeads: [8], batches: [2], kTypes: ['int8'] as const };
+    const { result } = await run({
+      ...shared,
+      vTypes: ['f16'],
+      sharedPrefixes: [0, 75],
+      lastLevelCacheBytes: 2 ** 17,
+    });
+    expect(result.results.map(({ check, checkAfter }) => [check?.pass, checkAfter?.pass])).toEqual(
+      Array.from({ length: 3 }, () => [true, true]),
+    );
+    const [standard, plain, cascade] = result.results as [BenchRow, BenchRow, BenchRow];
+    expect(plain.bytes.kvRead).toBe(standard.bytes.kvRead);
+    // 96 keys, and the 21 that the second sequence has besides 75 of them, in place of twice 96.
+    expect(cascade.bytes.kvRead).toBe((plain.bytes.kvRead * (96 + 21)) / (2 * 96));
+    expect(cascade.workingSetBytes).toBe(plain.workingSetBytes);
+    expect(cascade.dispatches!.at(-1)).toBe('merge');
+    expect(parseResult(JSON.stringify(result), 'run.json').results[2]!.params).toMatchObject({
+      sharedPrefix: 75,
+      cascade: true,
+    });
+  });
+
   test('checks and times every row, in order, with bytes counted by hand', async () => {
     const { events, result } = await run(OPTIONS);
     expect(result.schema).toBe('gqa-bench/1');

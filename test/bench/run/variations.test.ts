@@ -57,6 +57,31 @@ describe('variations of a row', () => {
     },
   );
 
+  test('a shared prefix is two rows, the plain step and the cascade, in pages', () => {
+    const base = { ...OPTIONS, heads: 32, kvHeads: [8], batches: [2] };
+    const [group] = rowGroups({ ...base, sharedPrefixes: [0, 64] });
+    expect(group!.map(rowId)).toEqual([
+      'h32_kv8_d64_b2_t128_f16',
+      'h32_kv8_d64_b2_t128_f16_page16_prefix64',
+      'h32_kv8_d64_b2_t128_f16_page16_prefix64_cascade',
+    ]);
+    expect(testName(group![2]!)).toBe('attn @ d128, pages of 16, shared prefix 64, cascade');
+  });
+
+  test.each<[Partial<RowOptions>, string]>([
+    [{ batches: [1] }, 'expected a batch of 2 sequences or more, got 1'],
+    [{ heads: 8 }, 'expected batch * heads to be a multiple of 64, got 2 * 8'],
+    [{ sharedPrefixes: [128] }, 'expected fewer tokens than the 128 of a sequence, got 128'],
+    [{ requests: ['1q1s512_1q1s64'] }, 'expected fewer tokens than the 64 of a sequence, got 64'],
+    [{ prompts: [256] }, 'expected decode steps, got a prompt'],
+    [{ windows: [32] }, 'expected neither a window nor features beside it'],
+    [{ features: [['softcap']] }, 'expected neither a window nor features beside it'],
+  ])('a shared prefix is refused with %o', (more, message) => {
+    const base = { ...OPTIONS, heads: 32, batches: [2], sharedPrefixes: [64], ...more };
+    expect(() => rowGroups(base)).toThrow(ShapeError);
+    expect(() => rowGroups(base)).toThrow(`bench: shared prefix: ${message}`);
+  });
+
   test('have numbers for as many heads, positions and keys', () => {
     const row = {
       heads: 8,
