@@ -85,7 +85,7 @@ async function compare(
   trace: ModelTrace,
 ): Promise<{ layers: LayerCheck[]; logits: RowsError; expected: Float64Array }> {
   const kv = new KvChecks(source, context, trace);
-  const options = weightType === undefined ? {} : { weightType };
+  const options = { capacity: context.capacity, ...(weightType !== undefined && { weightType }) };
   const exact = twinOf(source, trace.tokens, { ...options, kept: kv.exact });
   const naive = twinOf(source, trace.tokens, { ...options, arithmetic: NAIVE_F32, kept: kv.naive });
   const layers: LayerCheck[] = [];

@@ -31,6 +31,8 @@ export interface TwinOptions {
   /** Stored types of K and V. Default f32, and that of K. */
   readonly kType?: KvType;
   readonly vType?: KvType;
+  /** Tokens that the text may come to: LongRoPE's frequencies depend on that. Default: as many as there are. */
+  readonly capacity?: number;
   /** Default float64. */
   readonly arithmetic?: Arithmetic;
   /** What attention sees of a layer's K and V. Default: what a cache of these types holds of them. */
@@ -63,7 +65,7 @@ export async function* twinOf(
       `twin: expected a decoder-only model, got one with an encoder (${source.spec.type})`,
     );
   }
-  const twin = new Twin(source, options);
+  const twin = new Twin(source, { capacity: tokens.length, ...options });
   const { hiddenSize: width, vocabSize, layers } = source.spec;
   let x = await twin.embedding(tokens);
   yield { step: 'embedding', width, values: x };
@@ -86,12 +88,14 @@ class Twin {
   readonly arithmetic: Arithmetic;
   readonly #spec: ModelSpec;
   readonly #weights: WeightReader;
+  readonly #capacity: number;
   readonly #kept: NonNullable<TwinOptions['kept']>;
 
-  constructor(source: TwinSource, options: TwinOptions) {
+  constructor(source: TwinSource, options: TwinOptions & { readonly capacity: number }) {
     const { weightType, kType = 'f32', vType = kType, arithmetic = FLOAT64, kept } = options;
     this.arithmetic = arithmetic;
     this.#spec = source.spec;
+    this.#capacity = options.capacity;
     this.#weights = new WeightReader(source, weightType);
     this.#kept =
       kept ??
@@ -135,7 +139,7 @@ class Twin {
     const v = await this.#project(attention.v, normed);
     const turned = async (heads: Float64Array, count: number, of: 'q' | 'k') => {
       const rows = await this.#qkNorm(attention, heads, of);
-      turn(rows, count, attention, this.arithmetic);
+      turn(rows, count, attention, this.arithmetic, this.#capacity);
       return rows;
     };
     const queries = await turned(q, numQHeads, 'q');
