@@ -11,7 +11,7 @@ import {
 import { compareJson, compareMarkdown, compareWarnings } from '../bench/report/compareReport.ts';
 import { taking } from '../src/node/command/completionValues.ts';
 import { formatOption } from '../src/node/command/options.ts';
-import { readResultFile } from '../bench/schema/readResultFile.ts';
+import { readComparableFile } from '../bench/schema/readResultFile.ts';
 import { EXIT } from '../src/node/command/usage.ts';
 
 interface CompareFlags {
@@ -61,6 +61,8 @@ samples: the same files give the same numbers), and one of four verdicts:
   inconclusive   else, or with fewer than 6 samples in either file, or when the row did not settle in either
 A regression is a row that is slower, or that had a time in A and has none in B; an inconclusive row is none, and how many
 there are is said. Results of different suites get no verdicts: their times are not of the same thing.
+Results of gqa bench --whole are compared with their like: a row's name is its model's folder or preset, its KV heads and method,
+depth or prompt, and batch. Results of the two kinds are not compared with each other.
 Parameters are compared as values, whether stated or by default, in whatever order.
 
 Examples:
@@ -84,7 +86,7 @@ function run(
   others: readonly string[],
   { margin, failOn, output }: CompareFlags,
 ): void {
-  const [a, ...sides] = [fileA, ...others].map((name): Side => ({ name, result: readResultFile(name) }));
+  const [a, ...sides] = [fileA, ...others].map((name): Side => ({ name, result: readComparableFile(name) }));
   const comparisons = sides.map((b) => compareResults(a!, b, margin));
   const broken = comparisons.map((comparison) => (failOn ? failures(comparison, failOn) : []));
   command.configureOutput().writeOut?.(`${textOf(comparisons, output)}\n`);

@@ -2,6 +2,7 @@
 import { GqaError, KV_TYPES } from '../src/index.ts';
 import { DECODE_KERNELS } from '../src/decode/planContext.ts';
 import { CACHE_STATES, rowGroups, spectrum, type RowOptions } from '../bench/run/rows.ts';
+import { checkModelParam, MODEL_PARAMS } from './model/settings.ts';
 import { STANDARD_DEPTHS, STANDARD_RUN } from '../bench/run/standardRun.ts';
 
 /** What is measured, and how; all of a run that does not depend on the host. */
@@ -74,7 +75,9 @@ export function readSettings(query: string, software: boolean): PageSettings {
       if (params.getAll(name).length > 1) throw bad('is given more than once');
       if (name === 'run') autostart = flag(params.get(name)!);
       else if (read && Object.hasOwn(READERS, name)) read(changed, params.get(name)!);
-      else throw bad(`is not known; known are ${[...Object.keys(READERS), 'run'].join(', ')}`);
+      else if (MODEL_PARAMS.includes(name)) checkModelParam(name, params.get(name)!);
+      else
+        throw bad(`is not known; known are ${[...Object.keys(READERS), 'run', ...MODEL_PARAMS].join(', ')}`);
     }, `${name} `);
   }
   const run = complete(standard, changed);

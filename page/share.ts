@@ -25,23 +25,37 @@ export function showSharing(result: BenchResult | undefined): void {
 }
 
 async function copy(text: string): Promise<void> {
+  if (await copyText(text)) {
+    byId('shared').textContent = 'Copied.';
+    return;
+  }
+  // The text stands on the page, selected, ready to be copied by hand.
+  byId('report', HTMLDetailsElement).open = true;
+  getSelection()?.selectAllChildren(byId('report-text'));
+  byId('shared').textContent =
+    'This browser did not allow it; the report is selected below, copy it from there.';
+}
+
+/** Puts text on the clipboard; false in a browser that allows none. */
+export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
-    byId('shared').textContent = 'Copied.';
+    return true;
   } catch {
-    // A browser that allows no clipboard: the text stands on the page, selected, ready to be copied by hand.
-    byId('report', HTMLDetailsElement).open = true;
-    getSelection()?.selectAllChildren(byId('report-text'));
-    byId('shared').textContent =
-      'This browser did not allow it; the report is selected below, copy it from there.';
+    return false;
   }
 }
 
 function download(result: BenchResult): void {
-  const url = URL.createObjectURL(new Blob([JSON.stringify(result, null, 2)], { type: 'application/json' }));
-  const name = `gqa-bench-${result.context.date.replaceAll(/[^0-9]/g, '').slice(0, 14)}.json`;
+  byId('shared').textContent = `Saved as ${saveJson('gqa-bench', result.context.date, result)}.`;
+}
+
+/** Saves a value as a file; its name has the date in it, and is given back. */
+export function saveJson(what: string, date: string, value: unknown): string {
+  const url = URL.createObjectURL(new Blob([JSON.stringify(value, null, 2)], { type: 'application/json' }));
+  const name = `${what}-${date.replaceAll(/[^0-9]/g, '').slice(0, 14)}.json`;
   el('a', { href: url, download: name }).click();
   // The browser reads the blob after the click has returned.
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  byId('shared').textContent = `Saved as ${name}.`;
+  return name;
 }

@@ -89,11 +89,15 @@ export async function checkModel(args: ModelCheckArgs): Promise<ModelCheck> {
 }
 
 async function compare(
-  { source, weightType, onProgress }: ModelCheckArgs,
+  { source, context, weightType, onProgress }: ModelCheckArgs,
   trace: ModelTrace,
 ): Promise<{ layers: LayerCheck[]; logits: RowsError; expected: Float64Array }> {
   const kv = new KvChecks(source, trace);
-  const options = { source: trace.source, ...(weightType !== undefined && { weightType }) };
+  const options = {
+    source: trace.source,
+    capacity: context.capacity,
+    ...(weightType !== undefined && { weightType }),
+  };
   const states = [...trace.hidden.encoder, ...trace.hidden.decoder];
   const exact = twinOf(source, trace.tokens, { ...options, kept: kv.exact });
   const naive = twinOf(source, trace.tokens, { ...options, arithmetic: NAIVE_F32, kept: kv.naive });

@@ -1,9 +1,9 @@
 // compare.ts: two results row by row: how much faster or slower, whether that can be told, and what else was different.
 import { GqaError } from '../../src/index.ts';
+import { checkKinds, rowKey, type ComparedResult, type ResultRow } from './compareKinds.ts';
 import { contextFacts, rowFacts, type Facts } from './compareFacts.ts';
 import { isUntimed, isWrong } from '../run/rowResult.ts';
 import { ENOUGH_SAMPLES, median, ratioInterval, type Interval } from '../schema/stats.ts';
-import type { StoredResult, StoredRow } from '../schema/storedSchema.ts';
 
 /** What can be said of a change from A to B. */
 export type Verdict = 'faster' | 'slower' | 'equivalent' | 'inconclusive';
@@ -11,14 +11,14 @@ export type Verdict = 'faster' | 'slower' | 'equivalent' | 'inconclusive';
 /** A result and what it is called. */
 export interface Side {
   readonly name: string;
-  readonly result: StoredResult;
+  readonly result: ComparedResult;
 }
 
 /** A row that both results have. Without a change where one of the two has no time. */
 export interface ComparedRow {
   readonly id: string;
-  readonly a: StoredRow;
-  readonly b: StoredRow;
+  readonly a: ResultRow;
+  readonly b: ResultRow;
   readonly change?: Change;
 }
 
@@ -39,19 +39,20 @@ export interface Comparison extends Facts {
   /** A change whose whole interval lies within this much of none, either way, is none. */
   readonly margin: number;
   readonly rows: readonly ComparedRow[];
-  readonly onlyInA: readonly StoredRow[];
-  readonly onlyInB: readonly StoredRow[];
+  readonly onlyInA: readonly ResultRow[];
+  readonly onlyInB: readonly ResultRow[];
   readonly sameSuite: boolean;
   /** Whether both adapters are named and have the same name. Browsers mask names, and masked ones tell nothing. */
   readonly sameDevice: boolean;
 }
 
-/** Joins two results by row id. Throws GqaError when a result has a row twice. */
+/** Joins two results by their rows' keys. Throws GqaError when a result has a row twice, and for two kinds of results. */
 export function compareResults(a: Side, b: Side, margin: number): Comparison {
-  const [rowsA, rowsB] = [rowsById(a), rowsById(b)];
+  checkKinds(a, b);
+  const [rowsA, rowsB] = [rowsByKey(a), rowsByKey(b)];
   const sameSuite = a.result.suite === b.result.suite;
   const rows = a.result.results.flatMap((rowA): ComparedRow[] => {
-    const rowB = rowsB.get(rowA.id);
+    const rowB = rowsB.get(rowKey(rowA));
     return rowB ? [compareRow(rowA, rowB, sameSuite ? margin : undefined)] : [];
   });
   const [context, ofRows] = [contextFacts(a.result, b.result), rowFacts(rows)];
@@ -60,8 +61,8 @@ export function compareResults(a: Side, b: Side, margin: number): Comparison {
     b,
     margin,
     rows,
-    onlyInA: a.result.results.filter(({ id }) => !rowsB.has(id)),
-    onlyInB: b.result.results.filter(({ id }) => !rowsA.has(id)),
+    onlyInA: a.result.results.filter((row) => !rowsB.has(rowKey(row))),
+    onlyInB: b.result.results.filter((row) => !rowsA.has(rowKey(row))),
     sameSuite,
     sameDevice: deviceName(a) !== undefined && deviceName(a) === deviceName(b),
     differs: [...context.differs, ...ofRows.differs],
@@ -69,12 +70,12 @@ export function compareResults(a: Side, b: Side, margin: number): Comparison {
   };
 }
 
-function rowsById({ name, result }: Side): ReadonlyMap<string, StoredRow> {
-  const rows = new Map<string, StoredRow>();
+function rowsByKey({ name, result }: Side): ReadonlyMap<string, ResultRow> {
+  const rows = new Map<string, ResultRow>();
   for (const row of result.results) {
-    if (rows.has(row.id))
-      throw new GqaError('result', `${name}: expected each row once, got ${row.id} twice`);
-    rows.set(row.id, row);
+    const key = rowKey(row);
+    if (rows.has(key)) throw new GqaError('result', `${name}: expected each row once, got ${row.id} twice`);
+    rows.set(key, row);
   }
   return rows;
 }
@@ -84,13 +85,13 @@ function deviceName({ result }: Side): string | undefined {
   return device === '' ? undefined : JSON.stringify([vendor, architecture, device, result.context.label]);
 }
 
-function compareRow(a: StoredRow, b: StoredRow, margin: number | undefined): ComparedRow {
+function compareRow(a: ResultRow, b: ResultRow, margin: number | undefined): ComparedRow {
   const row = { id: a.id, a, b };
   if (stateOf(a) !== 'timed' || stateOf(b) !== 'timed') return row;
   return { ...row, change: changeOf(a, b, margin) };
 }
 
-function changeOf(a: StoredRow, b: StoredRow, margin: number | undefined): Change {
+function changeOf(a: ResultRow, b: ResultRow, margin: number | undefined): Change {
   const [samplesA, samplesB] = [a.time!.samplesNs, b.time!.samplesNs];
   const ratios = ratioInterval(samplesA, samplesB);
   const off = clockShare(a) + clockShare(b);
@@ -104,12 +105,12 @@ function changeOf(a: StoredRow, b: StoredRow, margin: number | undefined): Chang
 }
 
 /** What a row's clock may be off, which equal samples do not show, as a share of its time. */
-function clockShare({ time, clockNs = 0 }: StoredRow): number {
+function clockShare({ time, clockNs = 0 }: ResultRow): number {
   return clockNs / median(time!.samplesNs);
 }
 
 /** What the interval cannot know: times too few to have one, and times that drifted while they were taken. */
-function whyInconclusive(a: StoredRow, b: StoredRow): string | undefined {
+function whyInconclusive(a: ResultRow, b: ResultRow): string | undefined {
   const few = [a, b].some(({ time }) => time!.samplesNs.length < ENOUGH_SAMPLES);
   if (few) return `fewer than ${ENOUGH_SAMPLES} samples`;
   const [inA, inB] = [a, b].map(({ warnings }) => warnings.includes('noisy'));
@@ -130,7 +131,7 @@ export function verdictOf([low, high]: readonly [number, number], margin: number
 /** What came of a row: a time; a wrong result; no time that its clock could tell; or nothing, because it could not run. */
 export type RowState = 'timed' | 'wrong' | 'no time' | 'not run';
 
-export function stateOf(row: StoredRow): RowState {
+export function stateOf(row: ResultRow): RowState {
   if (isWrong(row)) return 'wrong';
   if (row.time) return 'timed';
   return isUntimed(row) ? 'no time' : 'not run';

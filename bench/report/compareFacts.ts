@@ -2,7 +2,9 @@
 import { differentSettings } from './compareSettings.ts';
 import { formatBytes, formatSignificant } from '../text/format.ts';
 import { warmthOf } from './warmth.ts';
-import type { StoredContext, StoredResult, StoredRow } from '../schema/storedSchema.ts';
+import type { StoredContext, StoredRow } from '../schema/storedSchema.ts';
+import type { WholeRow } from '../schema/wholeSchema.ts';
+import { isWholeRow, type ComparedResult, type ResultRow } from './compareKinds.ts';
 
 /** A condition that differs: its name, and what it was in A and in B. */
 export interface Difference {
@@ -48,7 +50,7 @@ function join(...names: string[]): string | undefined {
 const CEILING_NOISE = 0.05;
 
 /** The conditions of two runs. What neither tells is left out. */
-export function contextFacts(a: StoredResult, b: StoredResult): Facts {
+export function contextFacts(a: ComparedResult, b: ComparedResult): Facts {
   const facts: Facts[] = [fact('suite', a.suite, b.suite)];
   for (const [name, valueOf] of Object.entries(CONDITIONS)) {
     facts.push(fact(name, valueOf(a.context), valueOf(b.context)));
@@ -75,7 +77,7 @@ function ceilingFact({ ceiling: a }: StoredContext, { ceiling: b }: StoredContex
   return { differs: [{ name: 'ceiling', a: text(a.readGBps), b: text(b.readGBps) }], same: [] };
 }
 
-function parameterFacts(a: StoredResult, b: StoredResult): Facts {
+function parameterFacts(a: ComparedResult, b: ComparedResult): Facts {
   const differs = differentSettings(a, b);
   return { differs, same: differs.length === 0 ? ['parameters'] : [] };
 }
@@ -86,18 +88,32 @@ function fact(name: string, a: string | undefined, b: string | undefined): Facts
   return { differs: [{ name, a: a ?? NOT_TOLD, b: b ?? NOT_TOLD }], same: [] };
 }
 
-const PROPERTIES: Values<StoredRow> = {
+type ValueOf<Row> = (row: Row) => string | undefined;
+
+const ofAttention = (valueOf: ValueOf<StoredRow>): ValueOf<ResultRow> => {
+  return (row) => (isWholeRow(row) ? undefined : valueOf(row));
+};
+
+const ofWhole = (valueOf: ValueOf<WholeRow>): ValueOf<ResultRow> => {
+  return (row) => (isWholeRow(row) ? valueOf(row) : undefined);
+};
+
+const PROPERTIES: Values<ResultRow> = {
   model: ({ params }) => params.model,
-  kernel: ({ kernel, params }) => kernel ?? params.kernel,
-  sizes: ({ sizes }) => sizes,
-  tuning: ({ tuned }) => (tuned === undefined ? undefined : tuned ? 'tuned' : 'not tuned'),
-  splits: ({ splits, splitLen }) => `${splits} of ${splitLen}`,
-  'KV read': ({ bytes }) => formatBytes(bytes.kvRead),
-  caches: warmthOf,
+  kernel: ofAttention(({ kernel, params }) => kernel ?? params.kernel),
+  sizes: ofAttention(({ sizes }) => sizes),
+  tuning: ofAttention(({ tuned }) => (tuned === undefined ? undefined : tuned ? 'tuned' : 'not tuned')),
+  splits: ofAttention(({ splits, splitLen }) => `${splits} of ${splitLen}`),
+  'KV read': ofAttention(({ bytes }) => formatBytes(bytes.kvRead)),
+  caches: ofAttention(warmthOf),
+  layers: ofWhole(({ params }) => String(params.layers)),
+  weights: ofWhole(({ bytes }) => formatBytes(bytes.weights)),
+  KV: ofWhole(({ bytes }) => formatBytes(bytes.kv)),
+  dispatches: ofWhole(({ dispatches }) => String(dispatches)),
 };
 
 /** What rows of the same name have in common and what not; only rows that both ran say anything. */
-export function rowFacts(pairs: readonly { readonly a: StoredRow; readonly b: StoredRow }[]): Facts {
+export function rowFacts(pairs: readonly { readonly a: ResultRow; readonly b: ResultRow }[]): Facts {
   const ran = pairs.filter(({ a, b }) => a.time && b.time);
   // A shape by hand has no model's name, and rows of the same name have the same shape.
   const named = ran.filter(({ a, b }) => ![a, b].some(({ params }) => params.model === 'custom'));
@@ -110,8 +126,8 @@ export function rowFacts(pairs: readonly { readonly a: StoredRow; readonly b: St
 
 function propertyFact(
   name: string,
-  valueOf: (row: StoredRow) => string | undefined,
-  pairs: readonly { readonly a: StoredRow; readonly b: StoredRow }[],
+  valueOf: ValueOf<ResultRow>,
+  pairs: readonly { readonly a: ResultRow; readonly b: ResultRow }[],
 ): Facts {
   const facts = pairs.map(({ a, b }) => fact(name, valueOf(a), valueOf(b)));
   const differs = facts.flatMap((each) => each.differs);

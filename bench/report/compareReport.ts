@@ -1,11 +1,9 @@
 // compareReport.ts: a comparison as people read it, a Markdown table and the conditions below it; and as JSON.
 import { stateOf, type Change, type ComparedRow, type Comparison, type Side } from './compare.ts';
+import { isWholeResult, noShareText, shareOf, type ResultRow } from './compareKinds.ts';
 import type { Difference } from './compareFacts.ts';
 import { formatSignificant, markdownTable, type Column } from '../text/format.ts';
-import { ceilingShare } from '../schema/rates.ts';
 import { median } from '../schema/stats.ts';
-import { warmthOf } from './warmth.ts';
-import type { StoredRow } from '../schema/storedSchema.ts';
 
 /** Everything a person reads: the two runs, the table, what differs and what does not, rows of one run only. */
 export function compareMarkdown(comparison: Comparison): string {
@@ -36,11 +34,12 @@ function sideLine(letter: string, { name, result }: Side): string {
 
 function table(comparison: Comparison): string {
   const [a, b] = columnNames(comparison);
+  const { name: unit } = unitOf(comparison);
   const columns: Column[] = [
     { title: 'row', align: 'left' },
     { title: 'variant', align: 'left' },
-    { title: `${a} µs`, align: 'right' },
-    { title: `${b} µs`, align: 'right' },
+    { title: `${a} ${unit}`, align: 'right' },
+    { title: `${b} ${unit}`, align: 'right' },
     { title: 'change [95 % interval]', align: 'right' },
     { title: 'verdict', align: 'left' },
   ];
@@ -64,8 +63,8 @@ function cells(comparison: Comparison, { id, a, b, change }: ComparedRow): strin
   const own = [
     id,
     a.variant,
-    timeCell(a),
-    timeCell(b),
+    timeCell(comparison, a),
+    timeCell(comparison, b),
     change ? changeCell(change) : '',
     change ? verdictCell(change) : outcomeCell(a, b),
   ];
@@ -78,13 +77,18 @@ function verdictCell({ verdict, why }: Change): string {
   return why === undefined ? verdict : `${verdict}: ${why}`;
 }
 
-function timeCell(row: StoredRow): string {
-  const state = stateOf(row);
-  if (state !== 'timed') return state === 'wrong' ? 'WRONG' : state;
-  return formatSignificant(median(row.time!.samplesNs) / 1000, 4);
+/** Times of attention are in microseconds, of whole models in milliseconds. */
+function unitOf({ a }: Comparison): { name: string; ns: number } {
+  return isWholeResult(a.result) ? { name: 'ms', ns: 1e6 } : { name: 'µs', ns: 1000 };
 }
 
-function outcomeCell(a: StoredRow, b: StoredRow): string {
+function timeCell(comparison: Comparison, row: ResultRow): string {
+  const state = stateOf(row);
+  if (state !== 'timed') return state === 'wrong' ? 'WRONG' : state;
+  return formatSignificant(median(row.time!.samplesNs) / unitOf(comparison).ns, 4);
+}
+
+function outcomeCell(a: ResultRow, b: ResultRow): string {
   const [stateA, stateB] = [stateOf(a), stateOf(b)];
   if (stateA === stateB) return `${stateA} in both`;
   return [
@@ -105,10 +109,10 @@ function percent(share: number): string {
   return text.startsWith('-') && Number(text) !== 0 ? text : `+${text.replace('-', '')}`;
 }
 
-function shareCell({ result }: Side, row: StoredRow): string {
+function shareCell({ result }: Side, row: ResultRow): string {
   if (stateOf(row) !== 'timed') return '';
-  const share = ceilingShare(result.context.ceiling, row);
-  return share === undefined ? warmthOf(row) : `${formatSignificant(100 * share, 2)} %`;
+  const share = shareOf(result.context.ceiling, row);
+  return share === undefined ? noShareText(row) : `${formatSignificant(100 * share, 2)} %`;
 }
 
 function factLines({ differs, same, rows }: Comparison): string[] {
@@ -126,7 +130,7 @@ function differenceText({ name, a, b, rows, ways }: Difference, ran: number): st
 
 function noteLines(comparison: Comparison): string[] {
   const { onlyInA, onlyInB, rows } = comparison;
-  const ids = (list: readonly StoredRow[]) => list.map(({ id }) => id).join(', ');
+  const ids = (list: readonly ResultRow[]) => list.map(({ id }) => id).join(', ');
   return [
     ...(onlyInA.length > 0 ? [`only A   ${ids(onlyInA)}`] : []),
     ...(onlyInB.length > 0 ? [`only B   ${ids(onlyInB)}`] : []),
@@ -149,7 +153,7 @@ function runWarnings({ a, b }: Comparison): string[] {
   ];
 }
 
-function errorLine(letter: string, { id, error }: StoredRow): string[] {
+function errorLine(letter: string, { id, error }: ResultRow): string[] {
   return error ? [`error    ${letter}: ${id}: ${error}`] : [];
 }
 
@@ -203,12 +207,12 @@ function sideJson({ name, result: { suite, context } }: Side) {
   return { file: name, suite, date, tool, runtime, adapter, ...(label && { label }), warnings };
 }
 
-function rowJson({ result }: Side, row: StoredRow) {
+function rowJson({ result }: Side, row: ResultRow) {
   const state = stateOf(row);
   const warnings = row.warnings.length > 0 && { warnings: row.warnings };
   if (state !== 'timed') return { state, ...(row.error && { error: row.error }), ...warnings };
   const { samplesNs } = row.time!;
-  const share = ceilingShare(result.context.ceiling, row);
+  const share = shareOf(result.context.ceiling, row);
   return {
     state,
     medianNs: median(samplesNs),

@@ -1,6 +1,6 @@
 // wholeCsv.ts: a run of whole models as CSV, a line per row.
 import { STEP_PARTS } from '../../src/models/decoder/stepParts.ts';
-import { wholeShare } from '../schema/rates.ts';
+import { wholeShare, wholeTokensPerSecond } from '../schema/rates.ts';
 import type { CeilingContext } from '../schema/schema.ts';
 import { medianInterval } from '../schema/stats.ts';
 import type { WholeResult, WholeRow } from '../schema/wholeSchema.ts';
@@ -11,7 +11,7 @@ type Field = readonly [name: string, of: (row: WholeRow, ceiling: CeilingContext
 
 const param = (name: keyof WholeRow['params']): Field => [name, ({ params }) => params[name]];
 
-/** Times in nanoseconds per step, bytes whole. */
+/** Times in nanoseconds per step, or of prompts, bytes whole. */
 const FIELDS: readonly Field[] = [
   ['id', ({ id }) => id],
   ['variant', ({ variant }) => variant],
@@ -23,12 +23,13 @@ const FIELDS: readonly Field[] = [
   param('method'),
   param('batch'),
   param('depth'),
+  param('prompt'),
   param('kType'),
   param('vType'),
   param('weightType'),
   ['weightBytes', ({ bytes }) => bytes.weights],
   ['kvBytes', ({ bytes }) => bytes.kv],
-  ['tokensPerSecond', ({ time, params }) => time && (params.batch * 1e9) / time.median],
+  ['tokensPerSecond', wholeTokensPerSecond],
   ['medianNs', ({ time }) => time?.median],
   ['ciLowNs', ({ time }) => time && medianInterval(time.samplesNs)?.[0]],
   ['ciHighNs', ({ time }) => time && medianInterval(time.samplesNs)?.[1]],

@@ -2,8 +2,8 @@
 import type { StepPart } from '../../src/models/decoder/stepParts.ts';
 import { typesName } from '../../src/numbers/elements.ts';
 import { halfWidth } from '../run/sampling.ts';
-import { partShare, wholeShare } from '../schema/rates.ts';
-import type { WholeParams, WholePart, WholeResult, WholeRow } from '../schema/wholeSchema.ts';
+import { partShare, wholeShare, wholeTokensPerSecond } from '../schema/rates.ts';
+import type { WholeContext, WholeParams, WholePart, WholeResult, WholeRow } from '../schema/wholeSchema.ts';
 import { formatBytes, formatSignificant, markdownTable, plural, type Column } from '../text/format.ts';
 import { crossings } from './crossing.ts';
 import { runLines } from './runLines.ts';
@@ -30,6 +30,16 @@ const TIME_COLUMNS: readonly Column[] = [
   right('vs mha'),
 ];
 
+const PROMPT_COLUMNS: readonly Column[] = [
+  ...NAMES,
+  right('tokens/s'),
+  right('ms'),
+  right('KV left'),
+  right('dispatches'),
+  right('host µs'),
+  right('vs mha'),
+];
+
 const READ_COLUMNS: readonly Column[] = [
   ...NAMES,
   right('weights'),
@@ -44,9 +54,18 @@ const READ_COLUMNS: readonly Column[] = [
 export function wholeReport(result: WholeResult): string {
   // Two blanks at a line's end keep it a line of its own where Markdown is shown.
   const lines = (texts: readonly string[]) => texts.join('  \n');
-  return [lines(headerLines(result)), timeTable(result), readTable(result), lines(noteLines(result))].join(
-    '\n\n',
-  );
+  const prompts = result.results.filter(isPrompt);
+  const steps = result.results.filter((row) => !isPrompt(row));
+  return [
+    lines(headerLines(result)),
+    ...(steps.length > 0 ? [timeTable(steps), readTable(result.context, steps)] : []),
+    ...(prompts.length > 0 ? [promptTable(prompts)] : []),
+    lines(noteLines(result)),
+  ].join('\n\n');
+}
+
+function isPrompt({ params }: WholeRow): boolean {
+  return params.prompt !== undefined;
 }
 
 function headerLines({ context, results }: WholeResult): string[] {
@@ -68,25 +87,53 @@ function modelText(params: WholeParams, isRandom: boolean): string {
   return `${model} · ${plural(layers, 'layer')}, ${heads} query heads of ${headDim} · ${weights} · KV ${typesName(params)}`;
 }
 
-function nameCells({ variant, params: { kvHeads, method, depth, batch } }: WholeRow): string[] {
+function nameCells({ variant, params: { kvHeads, method, depth, prompt, batch } }: WholeRow): string[] {
   const merged = method === undefined ? '' : ` (${method})`;
-  return [variant, `${kvHeads}${merged}`, `decode @ d${depth}${batch > 1 ? ` × ${batch}` : ''}`];
+  const test = prompt === undefined ? `decode @ d${depth}` : `prefill @ p${prompt}`;
+  return [variant, `${kvHeads}${merged}`, `${test}${batch > 1 ? ` × ${batch}` : ''}`];
 }
 
 /** Times: the step's, and its parts'. */
-export function timeTable({ results }: WholeResult): string {
-  const rows = results.map((row) => {
-    const { time, params, parts } = row;
-    if (!time) return [...nameCells(row), row.check?.pass === false ? 'WRONG' : 'not run'];
-    return [
+export function timeTable(steps: readonly WholeRow[]): string {
+  return markdownTable(
+    TIME_COLUMNS,
+    steps.map((row) => [
       ...nameCells(row),
-      formatSignificant((params.batch * 1e9) / time.median, 3),
-      withNoise(row),
-      ...PARTS.map(([part]) => partCell(parts![part])),
-      speedUp(results, row),
-    ];
-  });
-  return markdownTable(TIME_COLUMNS, rows);
+      ...timeCells(
+        row,
+        ...PARTS.map(([part]) => (row.parts ? partCell(row.parts[part]) : '')),
+        speedUp(steps, row),
+      ),
+    ]),
+  );
+}
+
+/** Prompts: their times, and what they leave behind. */
+export function promptTable(prompts: readonly WholeRow[]): string {
+  return markdownTable(
+    PROMPT_COLUMNS,
+    prompts.map((row) => [
+      ...nameCells(row),
+      ...timeCells(
+        row,
+        formatBytes(row.bytes.kv),
+        String(row.dispatches),
+        hostCell(row),
+        speedUp(prompts, row),
+      ),
+    ]),
+  );
+}
+
+/** Tokens per second, the time, and what else is said of a row that has one. */
+function timeCells(row: WholeRow, ...others: string[]): string[] {
+  const rate = wholeTokensPerSecond(row);
+  if (rate === undefined) return [row.check?.pass === false ? 'WRONG' : 'not run'];
+  return [formatSignificant(rate, 3), withNoise(row), ...others];
+}
+
+function hostCell({ recordNs }: WholeRow): string {
+  return recordNs === null || recordNs === undefined ? '' : formatSignificant(recordNs / 1000, 3);
 }
 
 function withNoise({ time, clockNs }: WholeRow): string {
@@ -111,11 +158,10 @@ function speedUp(rows: readonly WholeRow[], { params, time, variant }: WholeRow)
 }
 
 /** What is read, at which share of the ceiling, and what a step costs the host. */
-export function readTable({ context, results }: WholeResult): string {
-  const { ceiling, coldBytes } = context;
+export function readTable({ ceiling, coldBytes }: WholeContext, steps: readonly WholeRow[]): string {
   const percent = (share: number | undefined) =>
     share === undefined ? '' : `${formatSignificant(100 * share, 2)} %`;
-  const timed = results.filter(({ time }) => time);
+  const timed = steps.filter(({ time }) => time);
   const rows = timed.map((row) => [
     ...nameCells(row),
     formatBytes(row.bytes.weights),
@@ -123,7 +169,7 @@ export function readTable({ context, results }: WholeResult): string {
     percent(wholeShare(ceiling, row)),
     ...PARTS.slice(0, -1).map(([part]) => percent(partShare(ceiling, row.parts![part], coldBytes))),
     String(row.dispatches),
-    row.recordNs === null || row.recordNs === undefined ? '' : formatSignificant(row.recordNs / 1000, 3),
+    hostCell(row),
   ]);
   return markdownTable(READ_COLUMNS, rows);
 }
@@ -133,8 +179,17 @@ function noteLines({ context, results }: WholeResult): string[] {
     ...results.flatMap(({ id, error }) => (error ? [`error    ${id}: ${error}`] : [])),
     ...context.warnings.map(({ text }) => `warning  ${text}`),
     ...crossings(results).map((text) => `note     ${text}`),
-    `note     a part's time is that of its dispatches of all layers behind each other, alone: parts need not add up to the step.`,
-    `note     a share of the ceiling is shown for what reads more than ${formatBytes(context.coldBytes)}; less may come from a cache.`,
+    ...(results.some((row) => !isPrompt(row))
+      ? [
+          `note     a part's time is that of its dispatches of all layers behind each other, alone: parts need not add up to the step.`,
+          `note     a share of the ceiling is shown for what reads more than ${formatBytes(context.coldBytes)}; less may come from a cache.`,
+        ]
+      : []),
+    ...(results.some(isPrompt)
+      ? [
+          'note     prefill: prompts of all sequences into empty caches, pass by pass, and the choice of the next tokens.',
+        ]
+      : []),
   ];
 }
 

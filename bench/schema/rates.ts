@@ -19,7 +19,15 @@ export function wholeShare(ceiling: CeilingContext, { bytes, time, cold }: Whole
   return time && cold ? (bytes.weights + bytes.kv) / time.median / ceiling.readGBps : undefined;
 }
 
-/** The same of a part, which is repeated alone and has to be cold by itself. */
+/** Tokens that all sequences of a row of whole models take per second: of a step one each, of prompts all of them. */
+export function wholeTokensPerSecond({
+  params: { batch, prompt = 1 },
+  time,
+}: Pick<WholeRow, 'params' | 'time'>): number | undefined {
+  return time ? (batch * prompt * 1e9) / time.median : undefined;
+}
+
+/** Share of the ceiling of a part of a step, which is repeated alone and has to be cold by itself. */
 export function partShare(
   ceiling: CeilingContext,
   { bytes, time }: WholePart,

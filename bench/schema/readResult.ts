@@ -1,9 +1,11 @@
 // readResult.ts: a result out of the text of a file, once it is what its schema says.
 import * as v from 'valibot';
 import { GqaError } from '../../src/index.ts';
+import { isRecord } from '../../src/device/options.ts';
 import { isaResult, type IsaResult } from './isaSchema.ts';
 import { peerResult, type PeerResult } from './peerSchema.ts';
 import { benchResult, type BenchResult } from './schema.ts';
+import { WHOLE_SCHEMA } from './version.ts';
 import { wholeResult, type WholeResult } from './wholeSchema.ts';
 import { storedResult, type StoredResult } from './storedSchema.ts';
 
@@ -13,6 +15,13 @@ import { storedResult, type StoredResult } from './storedSchema.ts';
  */
 export function parseResult(text: string, file: string): StoredResult {
   return checked(storedResult, parseJson(text, file), file) as StoredResult;
+}
+
+/** Reads either kind of result that `gqa compare` takes, told by its schema. Throws as `parseResult`. */
+export function parseComparable(text: string, file: string): StoredResult | WholeResult {
+  const value = parseJson(text, file);
+  const isWhole = isRecord(value) && value['schema'] === WHOLE_SCHEMA;
+  return checked(isWhole ? wholeResult : storedResult, value, file) as StoredResult | WholeResult;
 }
 
 /** The result, if it is of the suite that this version measures. Throws GqaError. */

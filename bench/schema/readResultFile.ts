@@ -1,16 +1,24 @@
 // readResultFile.ts: a benchmark's result from a file that a person names.
-import { parseResult } from './readResult.ts';
+import { parseComparable, parseResult } from './readResult.ts';
+import type { WholeResult } from './wholeSchema.ts';
 import type { StoredResult } from './storedSchema.ts';
 import { GqaError } from '../../src/device/errors.ts';
 import { readText } from '../../src/files/memory.ts';
 
 /** Reads a result that `gqa bench` or the page wrote. Throws GqaError, naming the file. */
 export function readResultFile(file: string): StoredResult {
-  let text: string;
+  return parseResult(textOf(file), file);
+}
+
+/** The same, or one of `gqa bench --whole`. */
+export function readComparableFile(file: string): StoredResult | WholeResult {
+  return parseComparable(textOf(file), file);
+}
+
+function textOf(file: string): string {
   try {
-    text = readText(file);
+    return readText(file);
   } catch (cause) {
     throw new GqaError('result', `${file}: expected a readable file: ${(cause as Error).message}`, { cause });
   }
-  return parseResult(text, file);
 }

@@ -27,7 +27,7 @@ const wholeContext = object({
 });
 export type WholeContext = Read<typeof wholeContext>;
 
-/** What a row measures: a step that takes a token of each sequence and chooses the next. */
+/** What a row measures: a step that takes a token of each sequence and chooses the next, or prompts. */
 const wholeParams = object({
   model: text,
   layers: positive,
@@ -39,6 +39,8 @@ const wholeParams = object({
   batch: positive,
   /** Tokens that each sequence holds before the step. */
   depth: positive,
+  /** Tokens of each sequence's prompt, where a row is prompts up to the choice of the next tokens: `depth` is then as many. */
+  prompt: maybe(positive),
   kType: word<KvType>(),
   vType: word<KvType>(),
   /** Element type of the weights; absent where it is the checkpoint's. */
@@ -58,21 +60,22 @@ const part = object({
 export type WholePart = Read<typeof part>;
 
 const wholeRow = object({
-  /** As in `kv8_pca_b1_d1024`. */
+  /** As in `kv8_pca_b1_d1024`, or of prompts `kv8_pca_b1_pp512`. */
   id: text,
   /** mha, gqa or mqa. */
   variant: text,
   params: wholeParams,
-  /** Read by a step: weights, and K and V of all sequences. */
+  /** Read by a step: weights, and K and V of all sequences. Of prompts weights by each of their passes, and K and V that they leave. */
   bytes: object({ weights: number, kv: number }),
-  /** Of a step. */
+  /** Of a step, or of all passes of prompts. */
   dispatches: number,
-  /** Whether what a step reads exceeds `coldBytes`. */
+  /** Whether what a step reads exceeds `coldBytes`; false of prompts, whose time is arithmetic. */
   cold: flag,
   /** Logits against float64, before the first sample. */
   check: objectOrNull(checkFields),
   time: objectOrNull(timeFields),
   clockNs: maybe(number),
+  /** Of a step alone. */
   parts: maybe(
     object(
       Object.fromEntries(STEP_PARTS.map((name) => [name, part])) as Record<

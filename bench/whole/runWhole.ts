@@ -1,7 +1,9 @@
 // runWhole.ts: a run of whole models: the variants loaded, and at each depth and batch timed interleaved.
 import { nameOf, type Variant } from '../model/variants.ts';
-import type { GqaDevice } from '../../src/index.ts';
+import { GpuError, LimitExceededError, type GqaDevice, type GqaError } from '../../src/index.ts';
 import { subgroupReports } from '../../src/decode/probe.ts';
+import { planMemory } from '../../src/models/decoder/memoryPlan.ts';
+import type { ModelSource } from '../../src/models/decoder/modelSource.ts';
 import { loadModel, loadVariant, type Model } from '../../src/models/decoder/model.ts';
 import { measureCeiling } from '../run/ceiling.ts';
 import { coldBytesOf, rotatedBytesOf } from '../run/coldCaches.ts';
@@ -13,8 +15,9 @@ import { wholeShare } from '../schema/rates.ts';
 import type { CeilingContext, PartialRun } from '../schema/schema.ts';
 import { SUITE, WHOLE_SCHEMA } from '../schema/version.ts';
 import type { WholeResult, WholeRow } from '../schema/wholeSchema.ts';
+import { formatBytes } from '../text/format.ts';
 import { checkVariant } from './checkVariant.ts';
-import { runGroup, type LoadedVariant, type WholeGroupContext } from './wholeGroup.ts';
+import { runGroup, type LoadedVariant, type UnloadedVariant, type WholeGroupContext } from './wholeGroup.ts';
 import { loadsOf, type WholeOptions } from './wholeOptions.ts';
 
 /** What a run reports while it goes on; `failed` before a result that an error has cut short. */
@@ -36,7 +39,7 @@ export async function* runWhole(
   options: WholeOptions,
 ): AsyncGenerator<WholeEvent, WholeResult> {
   const timer = new PassTimer(device, options);
-  const variants: LoadedVariant[] = [];
+  const variants: (LoadedVariant | UnloadedVariant)[] = [];
   try {
     yield { type: 'progress', text: 'measuring the read ceiling', share: 0 };
     await timer.calibrate();
@@ -47,39 +50,70 @@ export async function* runWhole(
       options.signal?.throwIfAborted();
       const text = `loading ${nameOf(variant)}${options.check ? ', and checking it' : ''}`;
       yield { type: 'progress', text, share: (LOADED * i) / options.variants.length };
-      variants.push(await readVariant(device, options, variant, variants[0]?.model));
+      variants.push(await readVariant(device, options, variant, loadedOf(variants)[0]?.model));
     }
     const context = { device, timer, options, coldBytes };
     return yield* new Run(context, ceiling).run(variants);
   } finally {
-    for (const { model } of variants.toReversed()) model.destroy();
+    for (const { model } of loadedOf(variants).toReversed()) model.destroy();
     timer.destroy();
   }
 }
 
-/** Loads a variant and checks it. All but its attention is that of `first`: several fit where two whole models would not. */
+function loadedOf(variants: readonly (LoadedVariant | UnloadedVariant)[]): LoadedVariant[] {
+  return variants.filter((variant) => 'model' in variant);
+}
+
+/**
+ * Loads a variant and checks it, or says what the device has no room for. All but its attention is that of `first`: several fit where
+ * two whole models would not.
+ */
 async function readVariant(
   device: GqaDevice,
   options: WholeOptions,
   variant: Variant,
   first: Model | undefined,
-): Promise<LoadedVariant> {
+): Promise<LoadedVariant | UnloadedVariant> {
   const { model, weightType, check } = options;
   const source = await model.open(variant);
   try {
+    const { spec } = source;
     const ofWeights = weightType === undefined ? {} : { weightType };
     const loaded = first
       ? await loadVariant(first, source, ofWeights)
       : await loadModel(device, source, ofWeights);
     try {
-      return { ...variant, model: loaded, check: check ? await checkVariant(loaded, source, options) : null };
+      const checked = check ? await checkVariant(loaded, source, options) : null;
+      return { ...variant, spec, model: loaded, check: checked };
     } catch (error) {
       loaded.destroy();
       throw error;
     }
+  } catch (error) {
+    if (!isRoomFault(error)) throw error;
+    // WebGPU gives the memory of what was loaded back with the next submit.
+    device.gpu.queue.submit([]);
+    return { ...variant, spec: source.spec, fault: roomText(error, source, options, device) };
   } finally {
     await source.close();
   }
+}
+
+/** What there was no room for: a limit and what it would have to be, or a buffer, and then what the weights take in all. */
+function roomText(
+  error: GqaError,
+  source: ModelSource,
+  { weightType }: WholeOptions,
+  { facts }: GqaDevice,
+): string {
+  if (error instanceof LimitExceededError) return error.message;
+  const { weights } = planMemory(source, { capacity: 1, ...(weightType && { weightType }) }, facts);
+  return `${error.message}; the weights of this variant take ${formatBytes(weights)}`;
+}
+
+/** Whether the device had no room. What else keeps a model from being loaded, a missing tensor say, ends the run. */
+function isRoomFault(error: unknown): error is GqaError {
+  return error instanceof LimitExceededError || error instanceof GpuError;
 }
 
 /** The rows of a run, once its ceiling is known and its models are loaded. */
@@ -93,7 +127,9 @@ class Run {
     this.#ceiling = ceiling;
   }
 
-  async *run(variants: readonly LoadedVariant[]): AsyncGenerator<WholeEvent, WholeResult> {
+  async *run(
+    variants: readonly (LoadedVariant | UnloadedVariant)[],
+  ): AsyncGenerator<WholeEvent, WholeResult> {
     const { device, options } = this.#context;
     const loads = loadsOf(options);
     const total = loads.length * variants.length;

@@ -2,22 +2,31 @@
 import type { Variant } from '../model/variants.ts';
 import type { GqaDevice } from '../../src/index.ts';
 import type { Model } from '../../src/models/decoder/model.ts';
+import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import { STEP_PARTS } from '../../src/models/decoder/stepParts.ts';
 import { recordCost } from '../run/hostCost.ts';
 import { isRowFault } from '../run/rowResult.ts';
-import { sampleInterleaved, takeSample, warmUp, type Recorder, type Timed } from '../run/sampling.ts';
+import { sampleInterleaved, takeSample, warmUp, type Recorder } from '../run/sampling.ts';
 import type { PassTimer } from '../run/timer.ts';
 import type { RowCheck } from '../schema/schema.ts';
-import type { WholeRow } from '../schema/wholeSchema.ts';
+import type { WholeParams, WholeRow } from '../schema/wholeSchema.ts';
 import type { WholeLoad, WholeOptions } from './wholeOptions.ts';
-import { failedWhole, paramsOf, timedWhole, wrongWhole, type TimedParts } from './wholeRow.ts';
+import { PromptTarget } from './promptTarget.ts';
+import { failedWhole, paramsOf, timedWhole, wrongWhole, type TimedParts, type TimedRow } from './wholeRow.ts';
 import { WholeTarget } from './wholeTarget.ts';
 
 /** A variant on the device. */
 export interface LoadedVariant extends Variant {
+  readonly spec: ModelSpec;
   readonly model: Model;
   /** Of its logits; null where nobody asked. */
   readonly check: RowCheck | null;
+}
+
+/** A variant that the device has no room for, and why. */
+export interface UnloadedVariant extends Variant {
+  readonly spec: ModelSpec;
+  readonly fault: string;
 }
 
 /** What all groups of a run share. */
@@ -39,37 +48,37 @@ const READY = 0.4;
 /** Yields a row for each variant when all are finished. An abort before the first round of samples rejects with its reason. */
 export async function* runGroup(
   context: WholeGroupContext,
-  variants: readonly LoadedVariant[],
+  variants: readonly (LoadedVariant | UnloadedVariant)[],
   load: WholeLoad,
 ): AsyncGenerator<WholeGroupEvent> {
   const { timer, options } = context;
-  const running = new Map<LoadedVariant, TimedParts>();
-  const failed = new Map<LoadedVariant, WholeRow>();
-  const where = `depth ${load.depth}, batch ${load.batch}`;
+  const running = new Map<Variant, TimedRow>();
+  const failed = new Map<Variant, WholeRow>();
+  const where = `${load.prompt === undefined ? 'depth' : 'prompts of'} ${load.depth}, batch ${load.batch}`;
   try {
     for (const [i, variant] of variants.entries()) {
       yield { type: 'progress', text: `preparing ${where}`, share: (READY * i) / variants.length };
       options.signal?.throwIfAborted();
       const params = paramsOf(variant, load, options);
+      if ('fault' in variant) {
+        failed.set(variant, failedWhole(params, variant.fault));
+        continue;
+      }
       if (variant.check?.pass === false) {
         failed.set(variant, wrongWhole(params, variant.check));
         continue;
       }
       try {
-        const target = await WholeTarget.create(variant.model, params, options.seed);
-        running.set(
-          variant,
-          await prepare(context, variant, params, target).catch((error: unknown) => {
-            target.destroy();
-            throw error;
-          }),
-        );
+        running.set(variant, await openRow(context, variant, params));
       } catch (error) {
         if (!isRowFault(error)) throw error;
         failed.set(variant, failedWhole(params, error.message));
       }
     }
-    const all = [...running.values()].flatMap(({ whole, parts }) => [whole, ...Object.values(parts)]);
+    const all = [...running.values()].flatMap(({ whole, parts }) => [
+      whole,
+      ...Object.values(parts?.samplings ?? {}),
+    ]);
     const sampling = sampleInterleaved(all, (each) => takeSample(timer, each), options);
     let step = await sampling.next();
     for (; !step.done; step = await sampling.next()) {
@@ -90,21 +99,41 @@ export async function* runGroup(
   }
 }
 
+/** Allocates what a row needs, and warms it up. */
+async function openRow(
+  context: WholeGroupContext,
+  { model, check }: LoadedVariant,
+  params: WholeParams,
+): Promise<TimedRow> {
+  const { seed } = context.options;
+  const { prompt } = params;
+  const target =
+    prompt === undefined
+      ? await WholeTarget.create(model, params, seed)
+      : await PromptTarget.create(model, params, prompt, seed);
+  try {
+    return { params, target, check, ...(await prepare(context, target)) };
+  } catch (error) {
+    target.destroy();
+    throw error;
+  }
+}
+
 async function prepare(
   { device, timer }: WholeGroupContext,
-  { check }: LoadedVariant,
-  params: TimedParts['params'],
-  target: WholeTarget,
-): Promise<TimedParts> {
+  target: TimedRow['target'],
+): Promise<Pick<TimedRow, 'whole' | 'parts' | 'recordNs'>> {
   // Or the upload of its caches would be in the first time.
   await device.gpu.queue.onSubmittedWorkDone();
-  const timed = async (recorder: Recorder): Promise<Timed & { firstNs: number }> => {
+  const timed = async (recorder: Recorder): Promise<TimedRow['whole']> => {
     const { wallNs: firstNs } = await timer.time((pass) => recorder.record(pass));
     const stepsPerSample = await warmUp(device, timer, recorder);
     return { target: recorder, firstNs, stepsPerSample, samplesNs: [], wallNs: [] };
   };
   const whole = await timed(target.whole);
-  const ofParts = {} as { -readonly [K in keyof TimedParts['parts']]: TimedParts['parts'][K] };
-  for (const part of STEP_PARTS) ofParts[part] = await timed(target.parts[part]);
-  return { params, target, check, whole, parts: ofParts, recordNs: recordCost(device, target.whole) };
+  const recordNs = recordCost(device, target.whole);
+  if (target instanceof PromptTarget) return { whole, recordNs };
+  const samplings = {} as { -readonly [K in keyof TimedParts['samplings']]: TimedParts['samplings'][K] };
+  for (const part of STEP_PARTS) samplings[part] = await timed(target.parts[part]);
+  return { whole, parts: { target, samplings }, recordNs };
 }

@@ -20,6 +20,8 @@ export interface WholeOptions extends SamplingOptions, TimerHooks {
   readonly variants: readonly Variant[];
   readonly depths: readonly number[];
   readonly batches: readonly number[];
+  /** Tokens of prompts, beside the depths of steps. */
+  readonly prompts?: readonly number[];
   readonly kType: KvType;
   readonly vType: KvType;
   /** Default: that of the checkpoint. */
@@ -30,13 +32,22 @@ export interface WholeOptions extends SamplingOptions, TimerHooks {
   readonly context: RunContext;
 }
 
-/** A batch at a depth: what is timed interleaved. */
+/** A batch at a depth, or of prompts: what is timed interleaved. */
 export interface WholeLoad {
   readonly batch: number;
+  /** Of prompts their tokens. */
   readonly depth: number;
+  readonly prompt?: number;
 }
 
-/** All of a run, depths of a batch together. */
-export function loadsOf({ batches, depths }: Pick<WholeOptions, 'batches' | 'depths'>): WholeLoad[] {
-  return [...new Set(batches)].flatMap((batch) => [...new Set(depths)].map((depth) => ({ batch, depth })));
+/** All of a run, depths and prompts of a batch together. */
+export function loadsOf({
+  batches,
+  depths,
+  prompts = [],
+}: Pick<WholeOptions, 'batches' | 'depths' | 'prompts'>): WholeLoad[] {
+  return [...new Set(batches)].flatMap((batch) => [
+    ...[...new Set(depths)].map((depth) => ({ batch, depth })),
+    ...[...new Set(prompts)].map((prompt) => ({ batch, depth: prompt, prompt })),
+  ]);
 }

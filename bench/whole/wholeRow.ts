@@ -1,35 +1,43 @@
 // wholeRow.ts: what a variant's samples, or the error that kept it from any, come to in the result.
 import type { Variant } from '../model/variants.ts';
-import { STEP_PARTS, type StepPart } from '../../src/models/decoder/stepParts.ts';
+import type { StepPart } from '../../src/models/decoder/stepParts.ts';
 import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import { wrongText } from '../check/rowCheck.ts';
 import { noiseOf, rowTime } from '../run/rowResult.ts';
 import { variantName } from '../run/rows.ts';
-import { clockFault, type Timed } from '../run/sampling.ts';
+import { countDispatches } from '../run/countDispatches.ts';
+import { clockFault, type Recorder, type Timed } from '../run/sampling.ts';
 import type { RowCheck, RowTime } from '../schema/schema.ts';
 import type { WholeParams, WholePart, WholeRow } from '../schema/wholeSchema.ts';
 import type { WholeLoad, WholeOptions } from './wholeOptions.ts';
+import type { PromptTarget } from './promptTarget.ts';
 import { eachPart, type WholeTarget } from './wholeTarget.ts';
 
 type Sampling = Timed & { readonly firstNs: number };
 
-/** A variant on its way: its step and the parts of it, with their samples. */
-export interface TimedParts {
+/** A step on its way, with its parts, or prompts: what is timed, and the samples. */
+export interface TimedRow {
   readonly params: WholeParams;
-  readonly target: WholeTarget;
+  readonly target: WholeTarget | PromptTarget;
   readonly check: RowCheck | null;
   readonly whole: Sampling;
-  readonly parts: Readonly<Record<StepPart, Sampling>>;
+  readonly parts?: TimedParts;
   readonly recordNs: number | null;
+}
+
+/** The parts of a step. */
+export interface TimedParts {
+  readonly target: WholeTarget;
+  readonly samplings: Readonly<Record<StepPart, Sampling>>;
 }
 
 /** What a row measures. */
 export function paramsOf(
-  { kvHeads, method, model }: Variant & { readonly model: { readonly spec: ModelSpec } },
-  { batch, depth }: WholeLoad,
+  { kvHeads, method, spec }: Variant & { readonly spec: ModelSpec },
+  { batch, depth, prompt }: WholeLoad,
   { model: { name }, kType, vType, weightType }: WholeOptions,
 ): WholeParams {
-  const { layers } = model.spec;
+  const { layers } = spec;
   const { numQHeads, headDim } = layers[0]!.attention;
   return {
     model: name,
@@ -40,6 +48,7 @@ export function paramsOf(
     ...(method !== undefined && { method }),
     batch,
     depth,
+    ...(prompt !== undefined && { prompt }),
     kType,
     vType,
     ...(weightType !== undefined && { weightType }),
@@ -47,9 +56,10 @@ export function paramsOf(
 }
 
 function baseOf(params: WholeParams) {
-  const { kvHeads, method, batch, depth } = params;
+  const { kvHeads, method, batch, depth, prompt } = params;
   const merged = method === undefined ? '' : `_${method}`;
-  return { id: `kv${kvHeads}${merged}_b${batch}_d${depth}`, variant: variantName(params), params };
+  const tokens = prompt === undefined ? `d${depth}` : `pp${prompt}`;
+  return { id: `kv${kvHeads}${merged}_b${batch}_${tokens}`, variant: variantName(params), params };
 }
 
 /** A row without a time. */
@@ -67,22 +77,25 @@ export function wrongWhole(params: WholeParams, check: RowCheck): WholeRow {
 }
 
 /** A row with its samples; without a time where the clock could not tell one. */
-export function timedWhole(timed: TimedParts, stop: RowTime['stop'], coldBytes: number): WholeRow {
+export function timedWhole(timed: TimedRow, stop: RowTime['stop'], coldBytes: number): WholeRow {
   const { params, target, check, whole, parts, recordNs } = timed;
   const fault = clockFault(whole);
-  const weights = STEP_PARTS.reduce((sum, part) => sum + target.bytes[part], 0) - target.kvBytes;
+  const { weightBytes: weights, kvBytes: kv, core } = target;
+  const dispatches = (recorder: Recorder) => countDispatches(core.model.device, recorder);
   return {
     ...baseOf(params),
-    bytes: { weights, kv: target.kvBytes },
-    dispatches: target.dispatches(target.whole),
-    cold: weights + target.kvBytes >= coldBytes,
+    bytes: { weights, kv },
+    dispatches: dispatches(target.whole),
+    cold: parts !== undefined && weights + kv >= coldBytes,
     check,
     ...timeOf(whole, stop),
-    parts: eachPart((part): WholePart => ({
-      bytes: target.bytes[part],
-      dispatches: target.dispatches(target.parts[part]),
-      ...timeOf(parts[part], stop),
-    })),
+    ...(parts && {
+      parts: eachPart((part): WholePart => ({
+        bytes: parts.target.bytes[part],
+        dispatches: dispatches(parts.target.parts[part]),
+        ...timeOf(parts.samplings[part], stop),
+      })),
+    }),
     recordNs,
     ...(fault !== undefined && { error: fault }),
     warnings: fault === undefined ? noiseOf(whole.samplesNs, whole.clockNs) : ['below-clock'],

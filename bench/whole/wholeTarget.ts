@@ -1,6 +1,7 @@
 // wholeTarget.ts: a model with a context at a depth, ready to have steps recorded again and again, whole or by parts.
 import { uploadStorage, type KvCache } from '../../src/index.ts';
 import { bindContext } from '../../src/models/decoder/bindContext.ts';
+import type { CacheSizes } from '../../src/models/decoder/cacheSizes.ts';
 import { checkContext } from '../../src/models/decoder/contextArgs.ts';
 import { ContextCore } from '../../src/models/decoder/contextCore.ts';
 import type { LoadedWeights } from '../../src/models/decoder/loadedWeights.ts';
@@ -10,7 +11,7 @@ import { normals } from '../../src/numbers/random.ts';
 import type { WholeParams } from '../schema/wholeSchema.ts';
 import type { Recorder } from '../run/sampling.ts';
 
-const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0 } as const;
+export const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0 } as const;
 
 /** Tokens that fill a cache at once. */
 const FILLED = 256;
@@ -23,6 +24,7 @@ export class WholeTarget {
   /** Bytes of weights and KV that each part reads in a step. */
   readonly bytes: Readonly<Record<StepPart, number>>;
   readonly kvBytes: number;
+  readonly weightBytes: number;
   readonly #depth: number;
 
   private constructor(core: ContextCore, depth: number) {
@@ -35,6 +37,7 @@ export class WholeTarget {
     });
     this.kvBytes = kvBytesOf(core, depth);
     this.bytes = { ...weightBytes(core.model.weights), attention: this.kvBytes };
+    this.weightBytes = STEP_PARTS.reduce((sum, part) => sum + this.bytes[part], 0) - this.kvBytes;
   }
 
   /** Allocates a context and fills its cache with random numbers up to the depth; with an encoder, also that of its sources. */
@@ -43,8 +46,7 @@ export class WholeTarget {
     { batch, depth, kType, vType }: Pick<WholeParams, 'batch' | 'depth' | 'kType' | 'vType'>,
     seed: number,
   ): Promise<WholeTarget> {
-    const options = checkContext({ batch, capacity: depth + 1, kType, vType }, model.spec);
-    const core = new ContextCore(model, batch, depth + 1, await bindContext(model, options));
+    const core = await openCore(model, { batch, capacity: depth + 1, kType, vType });
     try {
       await fill(core.cache, depth, seed);
       if (core.sources) await fill(core.sources.cache, depth, seed);
@@ -53,20 +55,6 @@ export class WholeTarget {
       core.destroy();
       throw error;
     }
-  }
-
-  /** Dispatches of a step, or of a part of it. */
-  dispatches(recorder: Recorder): number {
-    let count = 0;
-    const pass = this.core.model.device.gpu.createCommandEncoder({ label: 'counted' }).beginComputePass();
-    const dispatch = pass.dispatchWorkgroups.bind(pass);
-    pass.dispatchWorkgroups = (...grid) => {
-      count++;
-      return dispatch(...grid);
-    };
-    recorder.record(pass);
-    pass.end();
-    return count;
   }
 
   #record(pass: GPUComputePassEncoder, parts: ReadonlySet<StepPart>): void {
@@ -79,12 +67,19 @@ export class WholeTarget {
   }
 }
 
+/** Allocates a model's caches and buffers. */
+export async function openCore(model: Model, sizes: CacheSizes): Promise<ContextCore> {
+  const bound = await bindContext(model, checkContext(sizes, model.spec));
+  return new ContextCore(model, sizes.batch, sizes.capacity, bound);
+}
+
 /** Something for each part of a step. */
 export function eachPart<T>(of: (part: StepPart) => T): Record<StepPart, T> {
   return Object.fromEntries(STEP_PARTS.map((part) => [part, of(part)])) as Record<StepPart, T>;
 }
 
-function weightBytes({ layers, head }: LoadedWeights): Record<StepPart, number> {
+/** Bytes of weights that each part of a step, or of a pass, reads. */
+export function weightBytes({ layers, head }: LoadedWeights): Record<StepPart, number> {
   const sum = (of: (layer: LoadedWeights['layers'][number]) => number) =>
     layers.reduce((total, layer) => total + of(layer), 0);
   return {

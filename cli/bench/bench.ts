@@ -139,6 +139,7 @@ Examples:
   gqa bench -p 512,2048                              prompts
   gqa bench --whole smollm2-135m --kv-heads 9,3,1     a whole model's step and its parts, random weights
   gqa bench --whole ./smollm -d 64                   the same of a checkpoint, its heads merged in memory
+  gqa bench --whole ./smollm -p 64                   prompts through it
   gqa bench -o json > run.json
 
 Ctrl-C ends a run early: rows that are finished are printed and exported, marked as partial; once more ends at once.

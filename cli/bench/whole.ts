@@ -32,7 +32,6 @@ const OF_ATTENTION = [
   'headDim',
   'capacity',
   'requests',
-  'prompt',
   'pageSize',
   'window',
   'sharedPrefix',
@@ -67,11 +66,12 @@ export async function runWholeBench(command: Command, flags: BenchFlags): Promis
   const progress = new Progress();
   const { found, device } = await openNode(flags, (line) => progress.line(line));
   try {
-    const depths = flags.depth ?? STANDARD_DEPTHS[device.facts.software ? 'software' : 'gpu'];
+    const standard = flags.prompt ? [] : STANDARD_DEPTHS[device.facts.software ? 'software' : 'gpu'];
     const options: WholeOptions = {
       model,
       variants,
-      depths,
+      depths: flags.depth ?? standard,
+      ...(flags.prompt && { prompts: flags.prompt }),
       batches: flags.batch,
       kType: single('-ctk', flags.cacheTypeK),
       vType: single('-ctv', flags.cacheTypeV ?? flags.cacheTypeK),

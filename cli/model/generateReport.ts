@@ -1,42 +1,7 @@
-// generateReport.ts: what `gqa generate` measured, as a table and as JSON. Pure.
-import { tokensPerSecond, type Generation } from '../../bench/model/generation.ts';
-import type { RunningVariant } from '../../bench/model/variants.ts';
-import { formatBytes, formatSignificant, markdownTable, type Column } from '../../bench/text/format.ts';
+// generateReport.ts: what `gqa generate` measured, as JSON. Pure.
+import { generatedJson, type GeneratedVariant } from '../../bench/model/generated.ts';
 import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import type { NodeGpu } from '../../src/node/adapters.ts';
-
-/** A variant's text and times. */
-export interface GeneratedVariant extends Omit<RunningVariant, 'context' | 'source' | 'spec'>, Generation {
-  readonly prompt: readonly number[];
-  readonly text?: string;
-}
-
-const COLUMNS: readonly Column[] = [
-  { title: 'KV heads', align: 'right' },
-  { title: 'method', align: 'left' },
-  { title: 'tokens/s', align: 'right' },
-  { title: 'ms/token', align: 'right' },
-  { title: 'prompt tokens/s', align: 'right' },
-  { title: 'KV bytes/token', align: 'right' },
-  { title: 'nats/token of the prompt', align: 'right' },
-];
-
-/** A row for each variant, and the adapter. */
-export function variantTable(variants: readonly GeneratedVariant[], adapter: string): string {
-  const rows = variants.map((each) => {
-    const rate = tokensPerSecond(each);
-    return [
-      String(each.kvHeads),
-      each.method ?? 'as it is',
-      rate === undefined ? '-' : formatSignificant(rate),
-      rate === undefined ? '-' : formatSignificant(1000 / rate),
-      formatSignificant((1000 * each.prompt.length) / each.promptMs),
-      formatBytes(each.memory.kvPerToken),
-      each.promptNll === undefined ? '-' : each.promptNll.toFixed(4),
-    ];
-  });
-  return `${markdownTable(COLUMNS, rows)}\non "${adapter}"`;
-}
 
 /** All of it. */
 export function generateJson(
@@ -49,31 +14,6 @@ export function generateJson(
   return {
     model: { folder, type, vocabSize, hiddenSize, layers: layers.length },
     adapter: { name: adapterName, origin },
-    variants: variants.map((each) => {
-      const {
-        kvHeads,
-        method,
-        memory,
-        loadMs,
-        prompt,
-        tokens,
-        text,
-        promptNll,
-        promptMs,
-        decodeMs,
-        isEnded,
-      } = each;
-      return {
-        kvHeads,
-        method: method ?? null,
-        memory,
-        promptTokens: prompt,
-        tokens,
-        ...(text !== undefined && { text }),
-        ended: isEnded ? 'stop' : 'length',
-        promptNatsPerToken: promptNll ?? null,
-        times: { loadMs, promptMs, decodeMs, tokensPerSecond: tokensPerSecond(each) ?? null },
-      };
-    }),
+    variants: variants.map(generatedJson),
   };
 }

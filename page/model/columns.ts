@@ -1,6 +1,7 @@
 // columns.ts: the texts side by side, a column for each variant, as they come.
 import { byId, el } from '../dom.ts';
 import type { Figures, GenerateEvent, GenerateRequest } from './protocol.ts';
+import type { PageVariant } from './result.ts';
 import { endText, figureFacts, headsText, originText } from './words.ts';
 
 interface Column {
@@ -14,6 +15,7 @@ interface Column {
 /** The columns of one run. */
 export class Columns {
   readonly #columns: readonly Column[];
+  readonly #finished: PageVariant[] = [];
 
   /** Puts them on the page, empty. */
   constructor({ prompt, variants }: Pick<GenerateRequest, 'prompt' | 'variants'>) {
@@ -36,8 +38,15 @@ export class Columns {
     const column = this.#columns[event.index]!;
     if (event.type === 'progress') showProgress(column, event.text, event.share);
     else if (event.type === 'text') addText(column, event.text);
-    else if (event.type === 'finished') finish(column, event.text, event.figures);
-    else end(column, 'refused', event.message);
+    else if (event.type === 'finished') {
+      this.#finished.push(event.generated);
+      finish(column, event.text, event.figures);
+    } else end(column, 'refused', event.message);
+  }
+
+  /** Texts that came to their end. */
+  get finished(): readonly PageVariant[] {
+    return this.#finished;
   }
 
   /** Says of those that are not finished that they will not be. */

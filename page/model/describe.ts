@@ -4,14 +4,14 @@ import { specByteLength } from '../../src/checkpoint/format/safetensors.ts';
 import { readModelFiles } from '../../src/checkpoint/model/fileParts.ts';
 import { describedParts, type ModelParts } from '../../src/checkpoint/model/modelParts.ts';
 import { GqaError, LimitExceededError, messageOf } from '../../src/device/errors.ts';
-import type { GqaDevice } from '../../src/index.ts';
+import { KV_TYPES, type GqaDevice, type KvType } from '../../src/index.ts';
 import { planMemory } from '../../src/models/decoder/memoryPlan.ts';
 import { ModelSource } from '../../src/models/decoder/modelSource.ts';
 import { makeTokenizer, type TextTokens } from '../../bench/model/text.ts';
 import { headsOf, type OpenVariant, type Variant } from '../../bench/model/variants.ts';
 import { formatBytes } from '../../bench/text/format.ts';
 import type { ModelFolder } from './files.ts';
-import type { AdapterFacts, ModelFacts, VariantFacts } from './protocol.ts';
+import type { AdapterFacts, ModelFacts, VariantFacts, VariantPlan } from './protocol.ts';
 
 /** Opens variants of a folder; its headers are read once. */
 export async function openFolder({ name, files }: ModelFolder): Promise<ModelParts & { open: OpenVariant }> {
@@ -53,7 +53,7 @@ export async function describeFolder(device: GqaDevice, folder: ModelFolder): Pr
   const plannedTokens = Math.min(PLANNED_TOKENS, spec.embedding.positions?.count ?? PLANNED_TOKENS);
   const variants: VariantFacts[] = [];
   for (const variant of variantsOf(numKvHeads)) {
-    variants.push(await planVariant(device, open, variant, plannedTokens));
+    variants.push({ variant, plans: await plansOf(device, open, variant, plannedTokens) });
   }
   return {
     type: spec.type,
@@ -78,18 +78,23 @@ export function variantsOf(own: number): Variant[] {
   return [{ kvHeads: own }, ...fewer.map((kvHeads): Variant => ({ kvHeads, method: 'mean' }))];
 }
 
-async function planVariant(
-  device: GqaDevice,
+/** With each type of cache. How heads are merged changes no size. */
+async function plansOf(
+  { facts }: GqaDevice,
   open: OpenVariant,
   variant: Variant,
   capacity: number,
-): Promise<VariantFacts> {
-  try {
-    return { variant, memory: planMemory(await open(headsOf(variant)), { capacity }, device.facts) };
-  } catch (error) {
-    if (!(error instanceof GqaError)) throw error;
-    return { variant, fault: faultText(error) };
-  }
+): Promise<VariantFacts['plans']> {
+  const planned = async (kType: KvType): Promise<VariantPlan> => {
+    try {
+      return { memory: planMemory(await open(headsOf(variant)), { capacity, kType }, facts) };
+    } catch (error) {
+      if (!(error instanceof GqaError)) throw error;
+      return { fault: faultText(error) };
+    }
+  };
+  const plans = KV_TYPES.map(async (kType) => [kType, await planned(kType)] as const);
+  return Object.fromEntries(await Promise.all(plans)) as Record<KvType, VariantPlan>;
 }
 
 async function tokenizerFacts(folder: ModelFolder): Promise<ModelFacts['tokenizer']> {

@@ -1,19 +1,38 @@
-// form.ts: the form of a model: which variants, which prompt, how tokens are chosen.
+// form.ts: the form of a model: which variants and cache, which prompt, how tokens are chosen.
 import type { Variant } from '../../bench/model/variants.ts';
 import { byId, el } from '../dom.ts';
-import type { GenerateRequest, ModelFacts, VariantFacts } from './protocol.ts';
+import { METHODS, type Method } from '../../src/checkpoint/convert/plan.ts';
+import { KV_TYPES, type KvType } from '../../src/index.ts';
+import type { GenerateRequest, ModelFacts, VariantPlan } from './protocol.ts';
+import type { ModelSettings } from './settings.ts';
 import { headsText, memoryText, originText } from './words.ts';
 import { formatBytes } from '../../bench/text/format.ts';
 
 const prompt = () => byId('model-prompt', HTMLTextAreaElement);
 const ids = () => byId('model-ids', HTMLInputElement);
 
+const method = () => byId('model-merge', HTMLSelectElement);
+const cacheType = () => byId('model-cache-type', HTMLSelectElement);
+
+/** Fills in what may be chosen whatever the model is. */
+export function showChoices(settings: ModelSettings): void {
+  const options = (names: readonly string[]) => names.map((name) => el('option', {}, name));
+  method().replaceChildren(...options(METHODS));
+  cacheType().replaceChildren(...options(KV_TYPES));
+  method().value = settings.method;
+  cacheType().value = settings.cacheType;
+}
+
+/** What is chosen of that. */
+export function readChoices(): ModelSettings {
+  return { method: method().value as Method, cacheType: cacheType().value as KvType };
+}
+
 /** Fills the form for a model: its variants, and text or ids as it takes them. */
-export function showForm({ variants, plannedTokens, tokenizer }: ModelFacts): void {
+export function showForm(facts: ModelFacts): void {
+  const { variants, plannedTokens, tokenizer } = facts;
   byId('model-planned').textContent = `Memory for ${plannedTokens.toLocaleString('en')} tokens`;
-  byId('model-variants').replaceChildren(
-    ...variants.map((facts) => variantRow(facts, isPreset(facts, variants))),
-  );
+  showVariants(facts, (variant) => variant === variants[0]!.variant || variant.kvHeads === 1);
   const takesText = tokenizer === 'usable';
   for (const [input, isOn] of [
     [prompt(), takesText],
@@ -24,15 +43,30 @@ export function showForm({ variants, plannedTokens, tokenizer }: ModelFacts): vo
   }
 }
 
-/** The model's own number of KV heads and one, where they can be had. */
-function isPreset({ variant, fault }: VariantFacts, all: readonly VariantFacts[]): boolean {
-  return fault === undefined && (variant === all[0]!.variant || variant.kvHeads === 1);
+/** Shows variants as they are with the method and cache chosen; those are ticked that `isTicked` and can be had. */
+function showVariants({ variants }: ModelFacts, isTicked: (variant: Variant) => boolean): void {
+  const settings = readChoices();
+  byId('model-variants').replaceChildren(
+    ...variants.map(({ variant, plans }) =>
+      variantRow(withMethod(variant, settings), plans[settings.cacheType], isTicked(variant)),
+    ),
+  );
 }
 
-function variantRow(facts: VariantFacts, checked: boolean): HTMLElement {
-  const { variant, memory, fault } = facts;
+/** The same with another method or cache, ticks as they were. */
+export function updateVariants(facts: ModelFacts): void {
+  const ticked = chosen(facts).map(({ kvHeads }) => kvHeads);
+  showVariants(facts, ({ kvHeads }) => ticked.includes(kvHeads));
+}
+
+function withMethod(variant: Variant, settings: ModelSettings): Variant {
+  return variant.method === undefined ? variant : { ...variant, method: settings.method };
+}
+
+function variantRow(variant: Variant, plan: VariantPlan, isTicked: boolean): HTMLElement {
+  const { memory, fault } = plan;
   const box = el('input', { type: 'checkbox', name: 'kv-heads', value: `${variant.kvHeads}` });
-  box.checked = checked;
+  box.checked = isTicked && fault === undefined;
   box.disabled = fault !== undefined;
   const name = el('label', {}, box, el('span', {}, headsText(variant), el('small', {}, originText(variant))));
   const perToken = memory ? formatBytes(memory.kvPerToken) : '–';
@@ -41,14 +75,15 @@ function variantRow(facts: VariantFacts, checked: boolean): HTMLElement {
     fault === undefined ? {} : { class: 'refused' },
     el('th', { scope: 'row' }, name),
     el('td', {}, perToken),
-    el('td', {}, memoryText(facts)),
+    el('td', {}, memoryText(plan)),
   );
 }
 
 /** The variants that are ticked. */
 function chosen({ variants }: ModelFacts): Variant[] {
   const boxes = byId('model-variants').querySelectorAll('input');
-  return variants.flatMap(({ variant }, i) => (boxes[i]!.checked ? [variant] : []));
+  const settings = readChoices();
+  return variants.flatMap(({ variant }, i) => (boxes[i]!.checked ? [withMethod(variant, settings)] : []));
 }
 
 /** Why the form cannot be sent, shown at the variants by the browser. */
@@ -69,6 +104,7 @@ export function readForm(facts: ModelFacts): Omit<GenerateRequest, 'folder'> {
       topP: number('model-top-p'),
       seed: number('model-seed'),
     },
+    cacheType: readChoices().cacheType,
     variants: chosen(facts),
   };
 }

@@ -1,12 +1,17 @@
 // panel.ts: the part of the page that runs a model: takes its files, shows what it is, and makes texts side by side.
 import { messageOf } from '../../src/device/errors.ts';
 import { byId, el } from '../dom.ts';
+import { version } from '../../package.json';
+import { describeBrowser } from '../browser.ts';
 import { notice } from '../notices.ts';
+import { copyText, saveJson } from '../share.ts';
 import { Columns } from './columns.ts';
 import { chosenFiles, droppedFiles, modelFolderOf, type ModelFolder, type PlacedFile } from './files.ts';
-import { checkVariants, readForm, showForm } from './form.ts';
+import { checkVariants, readChoices, readForm, showChoices, showForm, updateVariants } from './form.ts';
 import { describeInWorker, generateInWorker, type ModelOutcome } from './modelRunner.ts';
 import type { ModelFacts } from './protocol.ts';
+import { resultJson, resultMarkdown, type ModelResult } from './result.ts';
+import { readModelSettings, withModelSettings } from './settings.ts';
 import { doneText, METHOD, modelFacts } from './words.ts';
 
 /** A model that was read. */
@@ -38,6 +43,7 @@ class ModelPanel {
   readonly #stopButton = byId('model-stop', HTMLButtonElement);
   #opened: Opened | undefined;
   #stop: AbortController | undefined;
+  #result: ModelResult | undefined;
 
   constructor(host: PanelHost) {
     this.#host = host;
@@ -45,6 +51,11 @@ class ModelPanel {
 
   listen(): void {
     byId('model-method').textContent = METHOD;
+    showChoices(readModelSettings(location.search));
+    for (const id of ['model-merge', 'model-cache-type'])
+      byId(id).addEventListener('change', () => this.#choose());
+    byId('model-copy').addEventListener('click', () => void this.#copy());
+    byId('model-download').addEventListener('click', () => this.#save());
     for (const id of ['model-folder', 'model-files']) {
       const input = byId(id, HTMLInputElement);
       input.addEventListener('change', () => {
@@ -68,6 +79,33 @@ class ModelPanel {
     });
     this.#forget();
     this.#set('empty', '');
+  }
+
+  /** Takes the method and the type of cache that were chosen; the address has them from then on. */
+  #choose(): void {
+    const { pathname, search, hash } = location;
+    history.replaceState(null, '', `${pathname}${withModelSettings(search, readChoices())}${hash}`);
+    if (!this.#opened) return;
+    updateVariants(this.#opened.facts);
+    checkVariants(this.#opened.facts);
+  }
+
+  async #copy(): Promise<void> {
+    const isCopied = this.#result !== undefined && (await copyText(resultMarkdown(this.#result)));
+    byId('model-shared').textContent = isCopied ? 'Copied.' : 'This browser did not allow it.';
+  }
+
+  #save(): void {
+    if (!this.#result) return;
+    const name = saveJson('gqa-generate', this.#result.date, resultJson(this.#result));
+    byId('model-shared').textContent = `Saved as ${name}.`;
+  }
+
+  /** What can be taken away: the finished texts of a run. */
+  #offer(result: ModelResult | undefined): void {
+    this.#result = result && result.variants.length > 0 ? result : undefined;
+    byId('model-share').hidden = this.#result === undefined;
+    byId('model-shared').textContent = '';
   }
 
   #set(state: State, status: string): void {
@@ -99,6 +137,7 @@ class ModelPanel {
 
   #forget(): void {
     this.#opened = undefined;
+    this.#offer(undefined);
     byId('model-notices').replaceChildren();
     byId('model-columns').replaceChildren();
     byId('model-opened').hidden = true;
@@ -127,6 +166,7 @@ class ModelPanel {
     const { folder, facts } = this.#opened;
     const request = { folder, ...readForm(facts) };
     const columns = new Columns(request);
+    this.#offer(undefined);
     byId('model-notices').replaceChildren();
     this.#set('running', 'Running.');
     // Focus would be lost with the button that was clicked.
@@ -137,6 +177,14 @@ class ModelPanel {
       generateInWorker(request, signal, (event) => columns.draw(event)),
     );
     columns.stop();
+    this.#offer({
+      date: new Date().toISOString(),
+      version,
+      runtime: describeBrowser(navigator.userAgent),
+      facts,
+      request,
+      variants: columns.finished,
+    });
     this.#end(outcome);
     this.#generate.focus({ preventScroll: true });
   }

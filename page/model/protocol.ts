@@ -2,6 +2,8 @@
 import type { GenerateOptions } from '../../src/models/decoder/generate.ts';
 import type { MemoryPlan } from '../../src/models/decoder/memoryPlan.ts';
 import type { Variant } from '../../bench/model/variants.ts';
+import type { KvType } from '../../src/index.ts';
+import type { PageVariant } from './result.ts';
 import type { Failed } from '../onDevice.ts';
 import type { ModelFolder } from './files.ts';
 
@@ -26,9 +28,14 @@ export interface ModelFacts {
   readonly adapter: AdapterFacts;
 }
 
-/** A variant's memory on this adapter, or why it cannot be run. */
+/** A variant, and what it would take with each type of cache. */
 export interface VariantFacts {
   readonly variant: Variant;
+  readonly plans: Readonly<Record<KvType, VariantPlan>>;
+}
+
+/** A variant's memory on this adapter, or why it cannot be run. */
+export interface VariantPlan {
   readonly memory?: MemoryPlan;
   readonly fault?: string;
 }
@@ -45,6 +52,8 @@ export interface GenerateRequest {
   readonly folder: ModelFolder;
   readonly prompt: string | readonly number[];
   readonly options: GenerateOptions;
+  /** Element type of K and V. */
+  readonly cacheType: KvType;
   readonly variants: readonly Variant[];
 }
 
@@ -78,6 +87,8 @@ export type GenerateEvent =
       readonly index: number;
       readonly text: string;
       readonly figures: Figures;
+      /** All of it, to take away. */
+      readonly generated: PageVariant;
     }
   /** The variant cannot be run here; others go on. */
   | { readonly type: 'refused'; readonly index: number; readonly message: string };

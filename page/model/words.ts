@@ -1,7 +1,7 @@
 // words.ts: what the page says of a model and of its texts. No DOM.
 import type { Variant } from '../../bench/model/variants.ts';
 import { formatBytes, formatSignificant, plural } from '../../bench/text/format.ts';
-import type { AdapterFacts, Figures, ModelFacts, VariantFacts } from './protocol.ts';
+import type { AdapterFacts, Figures, ModelFacts, VariantPlan } from './protocol.ts';
 
 type Fact = readonly [name: string, value: string];
 
@@ -20,7 +20,8 @@ export function modelFacts(facts: ModelFacts): Fact[] {
   ];
 }
 
-function adapterText({ name, software }: AdapterFacts): string {
+/** An adapter's name, and that it is none. */
+export function adapterText({ name, software }: AdapterFacts): string {
   return software ? `${name} (software: a CPU)` : name;
 }
 
@@ -45,8 +46,8 @@ export function originText({ method }: Variant): string {
   return method === undefined ? 'as it is' : `merged (${method})`;
 }
 
-/** A variant's memory in words. */
-export function memoryText({ memory, fault }: VariantFacts): string {
+/** A variant's memory in words, or why it cannot be had. */
+export function memoryText({ memory, fault }: VariantPlan): string {
   if (!memory) return fault ?? '';
   const { weights, kv, activations, total } = memory;
   return `${short(total)}: weights ${short(weights)}, cache ${short(kv)}, activations ${short(activations)}`;
@@ -80,7 +81,7 @@ export function endText({ tokens, isEnded, wasHidden }: Figures): string {
 /** How the texts are made and timed. */
 export const METHOD = [
   'The variants run one after the other, each alone on the device: the same prompt, the same way to choose tokens.',
-  'Fewer KV heads are merged from the checkpoint in memory, as gqa convert merges them by their mean; without training after that the text gets worse, and the prompt’s nats per token (lower is better) say by how much.',
+  'Fewer KV heads are merged from the checkpoint in memory, as gqa convert merges them by the method chosen; without training after that the text gets worse, and the prompt’s nats per token (lower is better) say by how much.',
   'Times are wall clock, after a warm-up. tokens/s and ms/token are of the tokens behind the first; the time up to the first is the prompt’s.',
   'Each is of a single run: repeat it before a small difference is believed.',
   'Up to eight tokens are read from the device together, so text comes in small portions.',

@@ -33,11 +33,12 @@ interface Task {
   readonly prompt: readonly number[];
   readonly text: TextTokens | undefined;
   readonly options: GenerateRequest['options'];
+  readonly cacheType: GenerateRequest['cacheType'];
 }
 
 /** One variant after the other, each alone on the device: two would share its time. */
 async function generate(device: GqaDevice, request: GenerateRequest): Promise<FromModelWorker> {
-  const { folder, options, variants } = request;
+  const { folder, options, cacheType, variants } = request;
   const text = typeof request.prompt === 'string' ? await tokenizerOf(folder) : undefined;
   const prompt = typeof request.prompt === 'string' ? text!.encode(request.prompt) : request.prompt;
   if (prompt.length === 0) throw new GqaError('input', 'The prompt has no tokens.');
@@ -47,7 +48,7 @@ async function generate(device: GqaDevice, request: GenerateRequest): Promise<Fr
   checkTexts('prompt', [prompt], [0], { capacity: prompt.length, vocabSize });
   for (const index of variants.keys()) {
     try {
-      await generateOne({ device, open, prompt, text, options }, request, index);
+      await generateOne({ device, open, prompt, text, options, cacheType }, request, index);
     } catch (error) {
       const cause = await lossOr(device, error);
       // A lost device is no matter of this variant alone.
@@ -59,9 +60,9 @@ async function generate(device: GqaDevice, request: GenerateRequest): Promise<Fr
 }
 
 function generateOne(task: Task, { variants }: GenerateRequest, index: number): Promise<void> {
-  const { device, open, prompt, options } = task;
+  const { device, open, prompt, options, cacheType } = task;
   return withVariant(device, open, variants[index]!, {
-    options: { capacity: prompt.length + options.maxTokens },
+    options: { capacity: prompt.length + options.maxTokens, kType: cacheType },
     onProgress: (text, share) =>
       post({ type: 'progress', index, text, ...(share !== undefined && { share }) }),
     use: (running) => runOne(task, running, index),
@@ -81,11 +82,14 @@ async function runOne(
       post({ type: 'text', index, text: growing ? growing.add(token) : `${i === 0 ? '' : ', '}${token}` }),
   });
   const { tokens, promptMs, promptNll, isEnded } = generation;
+  const whole = text ? text.decode(tokens) : tokens.join(', ');
+  const wasHidden = guard.interrupted();
+  const { kvHeads, method, memory, loadMs } = running;
   const rate = tokensPerSecond(generation);
   post({
     type: 'finished',
     index,
-    text: text ? text.decode(tokens) : tokens.join(', '),
+    text: whole,
     figures: {
       promptTokens: prompt.length,
       promptMs,
@@ -94,7 +98,17 @@ async function runOne(
       ...(rate !== undefined && { tokensPerSecond: rate }),
       kvPerToken: running.memory.kvPerToken,
       isEnded,
-      wasHidden: guard.interrupted(),
+      wasHidden,
+    },
+    generated: {
+      kvHeads,
+      ...(method !== undefined && { method }),
+      memory,
+      loadMs,
+      prompt,
+      ...(text && { text: whole }),
+      ...generation,
+      wasHidden,
     },
   });
 }

@@ -17,7 +17,10 @@ import {
 
 /** How rows are turned, and how far. */
 export interface RopeOptions extends RopeFormat {
-  /** Positions from 0 that there are turns for: the capacity of the largest cache it is for, 1 to 2^24. */
+  /**
+   * Positions from 0 that there are turns for: the capacity of the largest cache it is for, 1 to 2^24. LongRoPE turns by its short factors up to
+   * the original context, and by its long ones beyond: keys that are in a cache cannot be turned again, so the number decides that a text may come to.
+   */
   readonly positions: number;
 }
 
@@ -39,7 +42,7 @@ export async function createRope(device: GqaDevice, options: RopeOptions): Promi
   const bytes = ropeTableBytes(format.rotaryDim, positions);
   return allocated(device, `rope: ${bytes} bytes`, (create) => {
     const buffer = create('turns', bytes);
-    writeData(device, { buffer, offset: 0 }, ropeTable(ropeFrequencies(format), positions));
+    writeData(device, { buffer, offset: 0 }, ropeTable(ropeFrequencies(format, positions), positions));
     return new Rope(device, { ...format, positions }, buffer);
   });
 }

@@ -39,6 +39,19 @@ export type RopeScaling =
       readonly truncate?: boolean;
       /** What rotated elements are multiplied by. Default 0.1 ln(factor) + 1. */
       readonly attentionFactor?: number;
+    }
+  | {
+      /** Phi-3's and Phi-4-mini's. */
+      readonly type: 'longrope';
+      /** What each pair's frequency is divided by where there are at most `originalContext` positions: [rotaryDim / 2], above 0. */
+      readonly shortFactor: readonly number[];
+      /** The same where there are more. */
+      readonly longFactor: readonly number[];
+      /** How many times the original context the model takes. */
+      readonly factor: number;
+      readonly originalContext: number;
+      /** What rotated elements are multiplied by, by either list. Default sqrt(1 + ln(factor) / ln(originalContext)), of a factor up to 1: 1. */
+      readonly attentionFactor?: number;
     };
 
 /** How rows are turned. */
@@ -68,15 +81,17 @@ export const ROPE_FORMAT = {
 export interface RopeFrequencies {
   /** Radians of each pair for each position: [rotaryDim / 2]. */
   readonly frequencies: Float64Array;
-  /** What rotated elements are multiplied by: 1, but for YaRN. */
+  /** What rotated elements are multiplied by: 1, but for YaRN and LongRoPE. */
   readonly attentionFactor: number;
 }
 
 /**
  * The frequencies of a row's pairs in float64. Throws ShapeError naming the field, what it must be and what was given; the
  * head dim is not looked at but for `rotaryDim`.
+ * @param positions how many there may be, which LongRoPE's frequencies depend on: those of all keys in a cache have to be the same, so its
+ * capacity decides and not the length that a text has come to. Default: no more than the original context.
  */
-export function ropeFrequencies(format: RopeFormat): RopeFrequencies {
+export function ropeFrequencies(format: RopeFormat, positions = 0): RopeFrequencies {
   const { rotaryDim, base, scaling } = checkRopeFormat('rope', format);
   const plain = Float64Array.from({ length: rotaryDim / 2 }, (_, i) => base ** ((-2 * i) / rotaryDim));
   if (!scaling) return { frequencies: plain, attentionFactor: 1 };
@@ -86,11 +101,12 @@ export function ropeFrequencies(format: RopeFormat): RopeFrequencies {
   if (scaling.type === 'llama3') {
     return { frequencies: plain.map((frequency) => llama3(frequency, scaling)), attentionFactor: 1 };
   }
-  return yarn(plain, base, scaling);
+  return scaling.type === 'yarn' ? yarn(plain, base, scaling) : longRope(plain, scaling, positions);
 }
 
 type Llama3 = Extract<RopeScaling, { type: 'llama3' }>;
 type Yarn = Extract<RopeScaling, { type: 'yarn' }>;
+type LongRope = Extract<RopeScaling, { type: 'longrope' }>;
 
 /** Keeps frequencies with many turns over the original context, divides those with few, and goes from one to the other in between. */
 function llama3(
@@ -119,6 +135,17 @@ function yarn(plain: Float64Array, base: number, scaling: Yarn): RopeFrequencies
     return (1 - divided) * frequency + (divided * frequency) / factor;
   });
   return { frequencies, attentionFactor };
+}
+
+/** Divides each frequency by a factor of its own. */
+function longRope(plain: Float64Array, scaling: LongRope, positions: number): RopeFrequencies {
+  const { shortFactor, longFactor, factor, originalContext } = scaling;
+  const usual = factor > 1 ? Math.sqrt(1 + Math.log(factor) / Math.log(originalContext)) : 1;
+  const factors = positions > originalContext ? longFactor : shortFactor;
+  return {
+    frequencies: plain.map((frequency, i) => frequency / factors[i]!),
+    attentionFactor: scaling.attentionFactor ?? usual,
+  };
 }
 
 function clamp01(x: number): number {
@@ -175,7 +202,7 @@ export function checkRopeFormat(where: string, format: RopeFormat): CheckedRope 
   }
   checkOneOf(`${where}: style`, style, ROPE_STYLES);
   checkAbove(`${where}: base`, base, 1);
-  if (scaling !== undefined) checkScaling(`${where}: scaling`, scaling);
+  if (scaling !== undefined) checkScaling(`${where}: scaling`, scaling, rotaryDim / 2);
   return { headDim, rotaryDim, style, base, ...(scaling ? { scaling } : {}) };
 }
 
@@ -191,13 +218,21 @@ const SCALING_FIELDS = {
     truncate: true,
     attentionFactor: true,
   },
+  longrope: {
+    type: true,
+    factor: true,
+    originalContext: true,
+    shortFactor: true,
+    longFactor: true,
+    attentionFactor: true,
+  },
 } satisfies { [T in RopeScaling['type']]: Known<Extract<RopeScaling, { type: T }>> };
 
-function checkScaling(where: string, scaling: RopeScaling): void {
+function checkScaling(where: string, scaling: RopeScaling, pairs: number): void {
   if (!isObject(scaling)) {
     throw new ShapeError(`${where}: expected an object with a type, got ${describe(scaling)}`);
   }
-  checkOneOf(`${where}: type`, scaling.type, ['linear', 'llama3', 'yarn'] as const);
+  checkOneOf(`${where}: type`, scaling.type, ['linear', 'llama3', 'yarn', 'longrope'] as const);
   checkOptions(where, scaling, SCALING_FIELDS[scaling.type]);
   checkAbove(`${where}: factor`, scaling.factor, 0);
   if (scaling.type === 'linear') return;
@@ -205,6 +240,12 @@ function checkScaling(where: string, scaling: RopeScaling): void {
   if (scaling.type === 'llama3') {
     checkAbove(`${where}: lowFreqFactor`, scaling.lowFreqFactor, 0);
     checkAbove(`${where}: highFreqFactor`, scaling.highFreqFactor, scaling.lowFreqFactor);
+  } else if (scaling.type === 'longrope') {
+    const { originalContext, shortFactor, longFactor, attentionFactor = 1 } = scaling;
+    checkAbove(`${where}: originalContext`, originalContext, 1);
+    checkFactors(`${where}: shortFactor`, shortFactor, pairs);
+    checkFactors(`${where}: longFactor`, longFactor, pairs);
+    checkAbove(`${where}: attentionFactor`, attentionFactor, 0);
   } else {
     const { betaFast = 32, betaSlow = 1, truncate = true, attentionFactor = 1 } = scaling;
     checkBoolean(`${where}: truncate`, truncate);
@@ -212,6 +253,16 @@ function checkScaling(where: string, scaling: RopeScaling): void {
     checkAbove(`${where}: betaFast`, betaFast, betaSlow);
     checkAbove(`${where}: attentionFactor`, attentionFactor, 0);
   }
+}
+
+/** Throws ShapeError unless these are numbers above 0, one for each pair. */
+export function checkFactors(where: string, factors: unknown, pairs: number): asserts factors is number[] {
+  const count = Array.isArray(factors) ? factors.length : undefined;
+  if (count !== pairs) {
+    const got = count === undefined ? describe(factors) : `${count}`;
+    throw new ShapeError(`${where}: expected ${pairs} numbers, one for each pair that is turned, got ${got}`);
+  }
+  (factors as unknown[]).forEach((factor, i) => checkAbove(`${where}: pair ${i}`, factor as number, 0));
 }
 
 function checkAbove(where: string, value: number, bound: number): void {

@@ -68,6 +68,12 @@ const LLAMA3 = {
   original_max_position_embeddings: 16,
 };
 
+/** Contexts here have room for 20 tokens. */
+function longRope(originalContext: number) {
+  const rope_scaling = { type: 'longrope', short_factor: [1, 1.1, 1.3, 2], long_factor: [2, 5, 9, 30] };
+  return { rope_scaling, max_position_embeddings: 640, original_max_position_embeddings: originalContext };
+}
+
 const VARIETIES: Readonly<Record<string, Variety & Tried>> = {
   'F16 in three shards, untied, turns of Llama 3': {
     config: { model_type: 'llama', rope_scaling: LLAMA3 },
@@ -99,6 +105,15 @@ const VARIETIES: Readonly<Record<string, Variety & Tried>> = {
     dtype: (name) => (/q_proj|norm/.test(name) ? 'F32' : /k_proj|up_proj/.test(name) ? 'F16' : 'BF16'),
     biases: ['q', 'k', 'v', 'o', 'gate', 'up', 'down'],
     untied: true,
+  },
+  'the short factors of LongRoPE, with room for no more than the original context': {
+    config: { model_type: 'llama', ...longRope(20) },
+    heads: [4, 2, 8],
+  },
+  'the long factors, with room for more': {
+    config: { model_type: 'llama', ...longRope(19) },
+    heads: [4, 2, 8],
+    types: { kType: 'f16' },
   },
   'norms of heads of 40, of which int4 has two scales': {
     config: { model_type: 'qwen3', rope_scaling: { rope_type: 'linear', factor: 2 } },
@@ -191,6 +206,24 @@ const FAULTS: Readonly<Record<string, readonly [first: string, (spec: ModelSpec)
     (spec) => ({ ...spec, finalNorm: { ...spec.finalNorm, fromOne: false } }),
   ],
 };
+
+test('a model that turns by the long factors of LongRoPE where the short ones are meant is wrong', async () => {
+  const source = await openModelFiles(
+    variedModel({ config: { model_type: 'llama', ...longRope(20) }, heads: [4, 2, 8] }),
+  );
+  const faulty = (spec: ModelSpec): ModelSpec => ({
+    ...spec,
+    layers: spec.layers.map((layer) => {
+      const { scaling } = layer.attention.rope!;
+      const rope = {
+        ...layer.attention.rope,
+        scaling: { ...scaling, originalContext: 19 } as typeof scaling & object,
+      };
+      return { ...layer, attention: { ...layer.attention, rope } };
+    }),
+  });
+  expect((await check(source, { faulty })).pass).toBe(false);
+});
 
 describe('a fault does not pass', () => {
   test.each(Object.entries(FAULTS))('%s', { timeout: 60_000 }, async (_, [first, faulty]) => {

@@ -87,13 +87,24 @@ describe('random weights', () => {
   });
 });
 
+test('prompts are rows of their own, in place of the standard depths', async () => {
+  const args = ['-p', '6', '-r', '2', '--kv-heads', '8,2'];
+  const { out, code } = await whole('./smollm', ...args, '--export-json', 'prompts.json');
+  expect(code).toBeUndefined();
+  const rows = out.split('\n').filter((line) => line.includes('prefill @ p6'));
+  expect(rows.map((line) => line.split('|')[2]!.trim())).toEqual(['8', '2 (mean)']);
+  expect(out).not.toContain('decode @');
+  const { results } = JSON.parse(readFileSync('prompts.json', 'utf8')) as WholeResult;
+  expect(results.map(({ id }) => id)).toEqual(['kv8_b1_pp6', 'kv2_mean_b1_pp6']);
+});
+
 describe('refusals', () => {
   test.each([
     [['mixtral-8x7b'], 'no more than the attention of mixtral-8x7b is known'],
     [['nowhere'], 'no preset, file or folder is called "nowhere"'],
     [['book.txt'], 'book.txt'],
     [['./smollm', '--heads', '8'], "cannot be used with option '--heads"],
-    [['./smollm', '-p', '8'], "cannot be used with option '-p"],
+    [['./smollm', '--requests', '2q1s4k'], "cannot be used with option '--requests"],
     [['./smollm', '--kv-heads', '3'], 'heads (8) must be a multiple of kv-heads (3)'],
     [['./smollm', '-ctk', 'f16,f32'], 'expected one type with --whole'],
   ])('%j', async (args, text) => {

@@ -7,6 +7,7 @@ import type { BenchResult } from '../../bench/schema/schema.ts';
 import { SUITE } from '../../bench/schema/version.ts';
 import { noisy, result, row, steady, WRONG } from '../support/benchResult.ts';
 import { gqaMain } from '../support/gqaMain.ts';
+import { wholeResultOf, wholeRow } from '../support/wholeResult.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'gqa-compare-'));
 
@@ -32,6 +33,9 @@ const wrong = file('wrong.json', result([mha, row(8, 1024, [1], WRONG)]));
 const other = file('other.json', result([row(1, 1024, steady(100))]));
 const old = file('old.json', { ...result([mha]), suite: '1' });
 
+const whole = file('whole.json', wholeResultOf([wholeRow(steady(2e6))]));
+const slowWhole = file('slow-whole.json', wholeResultOf([wholeRow(steady(3e6))]));
+
 /** The page's result: no commit, no package, a masked adapter. */
 const page: BenchResult = (() => {
   const of = result([mha], { runtime: { kind: 'chrome', version: '147.0' }, crossOriginIsolated: true });
@@ -50,6 +54,17 @@ describe('a comparison', () => {
     expect(out).toContain('differs  nothing that the files tell');
     expect(out).toMatch(/[^\n]\n$/);
     expect([err, code]).toEqual(['', undefined]);
+  });
+
+  test('of whole models is read too, and held to --fail-on; with attention beside it, it is refused', async () => {
+    const { out, code } = await compare(whole, slowWhole, '--fail-on', 'regression');
+    expect(out).toMatch(/kv8_b1_d64 .* \+50\.0 % .* slower/);
+    expect(code).toBe(1);
+    const mixed = await compare(whole, base);
+    expect(mixed.err).toMatch(
+      /expected results of one kind, got .*whole.json of whole models .* and .*base.json/,
+    );
+    expect([mixed.out, mixed.code]).toEqual(['', 1]);
   });
 
   test('is the same every time', async () => {

@@ -93,6 +93,40 @@ describe('frequencies', () => {
   });
 });
 
+describe('LongRoPE', () => {
+  const scaling = {
+    type: 'longrope',
+    shortFactor: [1, 1.25, 2, 4],
+    longFactor: [1.5, 3, 8, 32],
+    factor: 32,
+    originalContext: 4096,
+  } as const;
+  const of = (positions?: number, more: object = {}) =>
+    ropeFrequencies({ headDim: 8, scaling: { ...scaling, ...more } }, positions);
+
+  // 1 / (factor * 10000^(2i / 8)), worked apart from this code.
+  const SHORT = [1, 0.08, 0.005, 0.00025];
+  const LONG = [0.6666666666666666, 0.03333333333333333, 0.00125, 0.00003125];
+
+  test.each([
+    [undefined, SHORT],
+    [1, SHORT],
+    [4096, SHORT],
+    [4097, LONG],
+    [131072, LONG],
+  ])('with room for %s positions', (positions, wanted) => {
+    expectClose(Array.from(of(positions).frequencies), wanted);
+  });
+
+  test('multiplies by a factor of the contexts, whichever list is used', () => {
+    // sqrt(1 + ln(32) / ln(4096)), Phi-3's.
+    expect(of(1).attentionFactor).toBeCloseTo(1.1902380714238083, 14);
+    expect(of(5000).attentionFactor).toBeCloseTo(1.1902380714238083, 14);
+    expect(of(1, { factor: 1 }).attentionFactor).toBe(1);
+    expect(of(1, { attentionFactor: 1.5 }).attentionFactor).toBe(1.5);
+  });
+});
+
 describe('a table', () => {
   const POSITIONS = 2 ** 20 + 100;
 
@@ -126,6 +160,14 @@ describe('a table', () => {
 
 const LLAMA3 = { type: 'llama3', factor: 8, lowFreqFactor: 1, highFreqFactor: 4, originalContext: 8192 };
 const YARN = { type: 'yarn', factor: 4, originalContext: 4096 };
+const ONES = Array.from({ length: 32 }, () => 1);
+const LONGROPE = {
+  type: 'longrope',
+  factor: 4,
+  originalContext: 4096,
+  shortFactor: ONES,
+  longFactor: ONES,
+};
 
 test.each<[string, object]>([
   ['rope: rotaryDim: expected an even number from 2 to the head dim of 64, got 66', { rotaryDim: 66 }],
@@ -136,7 +178,7 @@ test.each<[string, object]>([
   ['rope: base: expected a finite number, got NaN', { base: NaN }],
   ['rope: scaling: expected an object with a type, got "yarn"', { scaling: 'yarn' }],
   [
-    'rope: scaling: type must be one of linear, llama3, yarn, got "dynamic"',
+    'rope: scaling: type must be one of linear, llama3, yarn, longrope, got "dynamic"',
     { scaling: { type: 'dynamic' } },
   ],
   ['rope: scaling: factor: expected a finite number, got undefined', { scaling: { type: 'linear' } }],
@@ -155,6 +197,22 @@ test.each<[string, object]>([
   [
     'rope: scaling: attentionFactor: expected more than 0, got -1',
     { scaling: { ...YARN, attentionFactor: -1 } },
+  ],
+  [
+    'rope: scaling: longFactor: expected 32 numbers, one for each pair that is turned, got 2',
+    { scaling: { ...LONGROPE, longFactor: [1, 2] } },
+  ],
+  [
+    'rope: scaling: shortFactor: expected 32 numbers, one for each pair that is turned, got undefined',
+    { scaling: { ...LONGROPE, shortFactor: undefined } },
+  ],
+  [
+    'rope: scaling: shortFactor: pair 31: expected more than 0, got 0',
+    { scaling: { ...LONGROPE, shortFactor: [...ONES.slice(1), 0] } },
+  ],
+  [
+    'rope: scaling: originalContext: expected more than 1, got 1',
+    { scaling: { ...LONGROPE, originalContext: 1 } },
   ],
   ['rope: there is no option theta', { theta: 1 }],
 ])('%s', (message, more) => {

@@ -91,7 +91,7 @@ function ropeOf(source: Source, isLocal: boolean): AttentionSpec['rope'] {
   const usual =
     typeof format.defaults?.['rope_theta'] === 'number' ? format.defaults['rope_theta'] : usualTheta;
   const kind = isLocal ? 'sliding_attention' : 'full_attention';
-  const turns = local ?? ropeOfConfig(config, kind, usual, `${where}/config.json`);
+  const turns = local ?? ropeOfConfig(config, kind, usual, rotaryDim / 2, `${where}/config.json`);
   return { rotaryDim, style: pairing, ...turns };
 }
 

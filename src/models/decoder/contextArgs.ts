@@ -10,7 +10,10 @@ import type { ModelSpec } from './spec.ts';
 export interface ContextOptions {
   /** Sequences. Default 1. */
   readonly batch?: number;
-  /** Tokens that each may come to. */
+  /**
+   * Tokens that each may come to. A model with LongRoPE (Phi-3, 128k) turns by its long factors where this is more than its original context, and by
+   * its short ones otherwise: whether texts are short or long is settled before the first token, as in llama.cpp and vLLM.
+   */
   readonly capacity: number;
   /** Tokens that each source of an encoder-decoder model may have, 1 to 16384; refused for others. Default: the capacity. */
   readonly sourceCapacity?: number;

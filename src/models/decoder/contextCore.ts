@@ -56,6 +56,11 @@ export class ContextCore {
     return this.#bound.activations.logitRows;
   }
 
+  /** Tokens of a pass at most, over all sequences. */
+  get passRows(): number {
+    return this.#bound.activations.rows;
+  }
+
   /** Makes sequence `to` a copy of `from`, its source too. */
   async fork(from: number, to: number): Promise<void> {
     await this.sources?.cache.fork(from, to);
@@ -142,15 +147,8 @@ export class ContextCore {
    * Chooses the next token of each sequence after `feed`, [B]. The cache does not hold it yet.
    */
   async chooseAfterFeed(sampling: Sampling): Promise<number[]> {
-    const { headOfLast, results } = this.#bound;
-    const all = Array.from({ length: this.batch }, (_, b) => b);
-    const positions = this.lengths.map((length) => length - 1);
-    await this.#submit((pass) => {
-      const offset = this.#place(positions, all.length, { slot: 0, sampling });
-      headOfLast.record(pass, all.length, offset);
-      dispatch(pass, this.#chooser(sampling), [all.length, 1, 1], offset);
-    });
-    return this.#readTokens(results, 1).then(([first]) => first!);
+    await this.#submit((pass) => this.#recordChoice(pass, sampling));
+    return this.#readTokens(this.#bound.results, 1).then(([first]) => first!);
   }
 
   /** Takes the tokens chosen last and chooses the next ones, so many times: [steps] lists of [B]. Nothing is read in between. */
@@ -179,6 +177,18 @@ export class ContextCore {
     if (!parts.has('head')) return;
     headOfX.record(pass, this.batch, offset);
     dispatch(pass, this.#chooser(sampling), [this.batch, 1, 1], offset);
+  }
+
+  /**
+   * Records what `feed` does with a prompt and then `chooseAfterFeed`, for one submit. The ids are written before any pass runs: rows of the same
+   * number have to hold the same token in every pass.
+   */
+  recordPrompt(pass: GPUComputePassEncoder, passes: readonly PassRows[], sampling: Sampling): void {
+    for (const rows of passes) {
+      this.#recordChunk(pass, rows);
+      this.#recordGather(pass, rows.lastRows, rows.lastOf);
+    }
+    this.#recordChoice(pass, sampling);
   }
 
   /** False once it or its model was destroyed, or its device lost. */
@@ -229,6 +239,14 @@ export class ContextCore {
     const plans = attention.plan('chunk', kvLens, rows.counts);
     const stepOffset = this.#place(rows.positions, rows.rows);
     chunk.record(pass, { attention, plans, counts: rows.counts, rows: rows.rows, stepOffset });
+  }
+
+  /** The choice of each sequence's next token, by its last hidden state. */
+  #recordChoice(pass: GPUComputePassEncoder, sampling: Sampling): void {
+    const positions = this.lengths.map((length) => length - 1);
+    const offset = this.#place(positions, this.batch, { slot: 0, sampling });
+    this.#bound.headOfLast.record(pass, this.batch, offset);
+    dispatch(pass, this.#chooser(sampling), [this.batch, 1, 1], offset);
   }
 
   #recordGather(pass: GPUComputePassEncoder, from: readonly number[], to: readonly number[]): void {

@@ -22,12 +22,14 @@ export class ModelParts {
   readonly arithmetic: Arithmetic;
   readonly #spec: ModelSpec;
   readonly #weights: WeightReader;
+  readonly #capacity: number;
   readonly #kept: NonNullable<TwinOptions['kept']>;
 
-  constructor(source: TwinSource, options: TwinOptions) {
+  constructor(source: TwinSource, options: TwinOptions & Required<Pick<TwinOptions, 'capacity'>>) {
     const { weightType, kType = 'f32', vType = kType, arithmetic = FLOAT64, kept } = options;
     this.arithmetic = arithmetic;
     this.#spec = source.spec;
+    this.#capacity = options.capacity;
     this.#weights = new WeightReader(source, weightType);
     this.#kept =
       kept ??
@@ -97,7 +99,7 @@ export class ModelParts {
     const v = await this.#project(attention.v, others);
     const turned = async (heads: Float64Array, count: number, of: 'q' | 'k') => {
       const normed = await this.#qkNorm(attention, heads, of);
-      turn(normed, count, attention, this.arithmetic);
+      turn(normed, count, attention, this.arithmetic, this.#capacity);
       return normed;
     };
     const queries = await turned(q, numQHeads, 'q');

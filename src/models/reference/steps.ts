@@ -58,15 +58,19 @@ function sumFrom(rows: Float64Array, first: number, count: number, round: Arithm
   return sum;
 }
 
-/** Turns heads in place, [positions, heads, D]: each pair by its frequency times the position, the first of which is 0. */
+/**
+ * Turns heads in place, [positions, heads, D]: each pair by its frequency times the position, the first of which is 0. `capacity`: positions
+ * that there may be.
+ */
 export function turn(
   values: Float64Array,
   heads: number,
   { headDim, rope, turnsBack }: AttentionSpec,
   { round }: Arithmetic,
+  capacity: number,
 ): void {
   if (!rope) return;
-  const { frequencies, attentionFactor } = ropeFrequencies({ ...rope, headDim });
+  const { frequencies, attentionFactor } = ropeFrequencies({ ...rope, headDim }, capacity);
   const pairs = frequencies.length;
   for (let at = 0; at < values.length; at += headDim) {
     const position = Math.floor(at / headDim / heads);

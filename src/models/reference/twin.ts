@@ -31,7 +31,7 @@ export async function* twinOf(
   const { encoder, layers, finalNorm, vocabSize } = source.spec;
   const read = options.source ?? [];
   checkSource(source.spec, read);
-  const parts = new ModelParts(source, options);
+  const parts = new ModelParts(source, { capacity: tokens.length, ...options });
   const encoded = encoder && (yield* stackOf(parts, { stack: 'encoder', ...encoder }, read));
   const normed = yield* stackOf(parts, { stack: 'decoder', layers, finalNorm }, tokens, encoded);
   yield { stack: 'decoder', step: 'logits', width: vocabSize, values: await parts.head(normed) };

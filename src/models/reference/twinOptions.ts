@@ -25,6 +25,8 @@ export interface TwinOptions {
   /** Stored types of K and V. Default f32, and that of K. An encoder's own are f32. */
   readonly kType?: KvType;
   readonly vType?: KvType;
+  /** Tokens that the text may come to: LongRoPE's frequencies depend on that. Default: as many as there are. */
+  readonly capacity?: number;
   /** Default float64. */
   readonly arithmetic?: Arithmetic;
   /** What attention sees of K and V. Default: what a cache of these types holds of them. */

@@ -1,5 +1,5 @@
 // runWhole.node.test.ts: a small model's steps timed on the device, and runs that cannot be.
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { wholeCsv } from '../../../bench/report/wholeCsv.ts';
 import { wholeReport } from '../../../bench/report/wholeReport.ts';
 import { parseWholeResult } from '../../../bench/schema/readResult.ts';
@@ -142,6 +142,79 @@ describe('runWhole', () => {
       expect(check).toMatchObject({ ref: 'cpu-f64', pass: true });
       expect(bytes.kv).toBe(2 * 2 * 2 * (2 * params.depth + 1) * params.kvHeads * 16 * 2);
       expect(dispatches).toBeLessThanOrEqual(2 * 10 + 3);
+    }
+  });
+
+  test('prompts take all of their passes, and share no ceiling', async () => {
+    const { result, events } = await run({
+      depths: [],
+      prompts: [70],
+      variants: [{ kvHeads: 4 }, { kvHeads: 1 }],
+    });
+    expect(result.results.map(({ id }) => id)).toEqual(['kv4_b2_pp70', 'kv1_b2_pp70']);
+    expect(events.filter(({ type }) => type === 'row')).toHaveLength(2);
+    for (const row of result.results) {
+      const { params, bytes, time, dispatches, cold, parts } = row;
+      expectRan(row);
+      expect(params).toMatchObject({ depth: 70, prompt: 70, batch: 2 });
+      expect({ cold, parts }).toEqual({ cold: false, parts: undefined });
+      // Two layers, K and V, two sequences, halves.
+      expect(bytes.kv).toBe(2 * 2 * 2 * 70 * params.kvHeads * 16 * 2);
+      // 140 rows are a pass of 128 and one of 12; the head's weights are read once.
+      const mlp = 2 * 3 * 96 * 64 * 2;
+      const projections = 2 * ((4 + 2 * params.kvHeads) * 16 + 64) * 64 * 2;
+      expect(bytes.weights).toBeGreaterThanOrEqual(2 * (mlp + projections) + 128 * 64 * 2);
+      expect(bytes.weights).toBeLessThan(3 * (mlp + projections));
+      expect(dispatches).toBeGreaterThan(2 * 2 * 6);
+      if (time) expect(time.samplesNs).toHaveLength(2);
+    }
+    expect(parseWholeResult(JSON.stringify(result), 'run.json')).toEqual(JSON.parse(JSON.stringify(result)));
+    const report = wholeReport(result);
+    expect(report).toContain('| mha     |        4 | prefill @ p70 × 2 |');
+    expect(report).not.toContain('ceiling is shown');
+    const [header, first] = wholeCsv(result)
+      .split('\n')
+      .map((line) => line.split(','));
+    expect(first![header!.indexOf('prompt')]).toBe('70');
+    const median = result.results[0]!.time?.median;
+    if (median) expect(first![header!.indexOf('tokensPerSecond')]).toBe(String((2 * 70 * 1e9) / median));
+  });
+
+  test('a variant that the device has no room for is a row that says so, and the others go on', async () => {
+    const device = await testDevice();
+    const { gpu } = device;
+    const create = gpu.createBuffer.bind(gpu);
+    // The first model's weights find no memory, as on an adapter that has too little.
+    const taken = vi
+      .spyOn(gpu, 'createBuffer')
+      .mockImplementation((descriptor) =>
+        create(
+          /q_proj/.test(descriptor.label ?? '') && isFirst.yes
+            ? { ...descriptor, size: 2 ** 50 }
+            : descriptor,
+        ),
+      );
+    const isFirst = { yes: true };
+    const { model } = OPTIONS;
+    const open = (variant: { kvHeads: number }) => {
+      isFirst.yes = variant.kvHeads === 4;
+      return model.open(variant);
+    };
+    try {
+      const { result } = await run({ depths: [4, 8], model: { ...model, open } });
+      const [mha, mqa] = [
+        result.results.filter(({ variant }) => variant === 'mha'),
+        result.results.filter(({ variant }) => variant === 'mqa'),
+      ];
+      for (const row of mha) {
+        expect(row.time).toBeNull();
+        expect(row.error).toMatch(/exceeds the max buffer size.*; the weights of this variant take \d/s);
+      }
+      mqa.forEach(expectRan);
+      expect([mha.length, mqa.length]).toEqual([2, 2]);
+      expect(wholeReport(result)).toContain('error    kv4_b2_d4: ');
+    } finally {
+      taken.mockRestore();
     }
   });
 

@@ -318,7 +318,7 @@ describe('files', () => {
       /"lm_head.weight" is missing, and tie_word_embeddings/,
     ],
     ['another activation', config({ hidden_act: 'mish' }), /hidden_act of "mish" is not known/],
-    ['RoPE of another kind', config({ rope_scaling: { rope_type: 'longrope' } }), /"longrope" is not known/],
+    ['RoPE of another kind', config({ rope_scaling: { rope_type: 'ntk' } }), /"ntk" is not known/],
   ])('%s is refused by name', async (_, files, message) => {
     const error = await openModelFiles(await files()).catch((cause: unknown) => cause);
     expect(error).toBeInstanceOf(GqaError);

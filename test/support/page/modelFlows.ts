@@ -86,6 +86,56 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
     expect(await textOf(tab, '#model-status')).toMatch(/^Done, on .*\(software: a CPU\)\.$/);
   });
 
+  it('offers what came of it as Markdown and as JSON', async () => {
+    await tab.click('#model-copy');
+    await expect.poll(() => textOf(tab, '#model-shared')).toBe('Copied.');
+    await tab.click('#model-download');
+    await expect.poll(() => textOf(tab, '#model-shared')).toMatch(/^Saved as gqa-generate-\d{14}\.json\.$/);
+  });
+
+  it('plans with the method and cache that are chosen, which the address keeps', async () => {
+    const choose = (id: string, value: string) =>
+      tab.evaluate(
+        ([of, to]) => {
+          const select = document.querySelector<HTMLSelectElement>(of!)!;
+          select.value = to!;
+          select.dispatchEvent(new Event('change'));
+        },
+        [id, value],
+      );
+    await choose('#model-merge', 'pca');
+    await choose('#model-cache-type', 'f32');
+    const rows = await cellsOf(tab, '#model-variants tr');
+    expect(rows.map(([heads, perToken]) => [heads, perToken])).toEqual([
+      ['8 KV headsas it is', '512 B'],
+      ['4 KV headsmerged (pca)', '256 B'],
+      ['2 KV headsmerged (pca)', '128 B'],
+      ['1 KV headmerged (pca)', '64 B'],
+    ]);
+    expect(await tickedOf(tab)).toEqual(compared.map(String));
+    expect(await tab.evaluate(() => location.search)).toBe(`${IDLE}&model-method=pca&model-cache-type=f32`);
+    const given = [
+      '--prompt',
+      'Once',
+      '--kv-heads',
+      '1',
+      '--method',
+      'pca',
+      '-ctk',
+      'f32',
+      ...CHOICES.flat(),
+    ];
+    const { out } = await gqaMain('generate', folder, '--adapter', 'swiftshader', '-o', 'json', ...given);
+    const { variants } = JSON.parse(out) as { variants: { text: string }[] };
+    await tab.click('#model-generate');
+    await tab.waitFor('#model[data-model=running]', 10_000);
+    await waitForModel(tab, 'done');
+    expect((await textsOf(tab, '#model-columns .text')).at(-1)).toBe(`Once${variants[0]!.text}`);
+    await choose('#model-merge', 'mean');
+    await choose('#model-cache-type', 'f16');
+    expect(await tab.evaluate(() => location.search)).toBe(IDLE);
+  });
+
   it('stops at once, keeps what was written, and frees the device', async () => {
     await tab.fill('#model-max-tokens', '20000');
     await tab.click('#model-generate');
