@@ -18,7 +18,7 @@
 // out  the state of each row                  lib work
 // grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM V_DIM GROUP_SIZE NUM_KV_HEADS CAUSAL MASKED ROW_BLOCK ONE_BLOCK, and those of src/kernels/decodeRegisters.ts
-// libs step numbers scores work one of rows_* subgroup, one of query_*, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
+// libs step numbers scores work registers_rows registers_round registers_merge subgroup, one of rows_*, one of query_*, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
 
 @group(0) @binding(1) var<storage, read> k_cache: array<KWord>;
 @group(0) @binding(2) var<storage, read> v_cache: array<VWord>;
@@ -52,6 +52,7 @@ alias QueryZeros = array<array<f32, K_LANE_WORDS>, TEAM_ROWS>;
 alias Keys = array<array<KWord, K_LANE_WORDS>, TOKENS>;
 alias Values = array<array<VWord, V_LANE_WORDS>, TOKENS>;
 alias Places = array<u32, TOKENS>; // index of the invocation's first word of each of a round's keys
+alias HeldRows = array<u32, HELD_TOKENS>; // of the keys whose scores the invocation finishes: where they lie, or how far from where they are listed
 alias Scores = array<f32, VALUES>; // [row][key] until they are reduced, then [held row][held key]
 alias RowNumbers = array<f32, TEAM_ROWS>;
 
@@ -66,7 +67,7 @@ struct Lane {
   held_key: u32,  // from the team's first key of a round to the first whose score it finishes
 }
 
-// Where a round begins; the next one begins ROUND keys further. No word is read past `Constants.last`: teams that run out of keys
+// Where a round begins; the next one begins ROUND keys further. Where rows are SHIFTED, only `held` counts. No word is read past `Constants.last`: teams that run out of keys
 // read the item's last one again, with a weight of 0.
 struct Cursor {
   k: u32,    // the invocation's first word of the team's first key, lib rows_*
@@ -113,19 +114,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, me: Invocation) {
   }
   var next = cursor_of(work, at, work.begin + at.run);
   let constants = constants_of(work, at);
+  var shifts = HeldRows();
+  for (var h = 0u; h < HELD_TOKENS; h++) { // unroll
+    shifts[h] = kv_shift(work.kv_head, held_key(next.held, h, constants));
+  }
   let open = open_rounds(work);
   // A literal bound: Dawn guards loops without one against running forever, which takes three registers.
   for (var round = 0u; round < MANY_ROUNDS; round++) {
     if round >= open {
       break;
     }
-    attend(me, work, at, queries, zeros, constants, false, &next, &state);
+    attend(me, work, at, queries, zeros, constants, false, &next, &shifts, &state);
   }
   if MASKED {
     // The same for all of a workgroup, as the subgroup operations of its loop want it.
     let zero = work.end >> 31u;
     let work_again = work_of(group ^ vec3<u32>(zero));
-    attend_masked(invocation_plus(me, zero), work_again, queries, zeros, &next, &state);
+    attend_masked(invocation_plus(me, zero), work_again, queries, zeros, &next, &shifts, &state);
   }
   sum_held(me, &state);
   // An invocation's place anew, from what the compiler cannot know to be 0: kept through the loop, it would take registers.
@@ -142,6 +147,7 @@ fn attend_masked(
   queries: Queries,
   zeros: QueryZeros,
   next: ptr<function, Cursor>,
+  shifts: ptr<function, HeldRows>,
   state: ptr<function, State>,
 ) {
   let at = lane_of_work(work, me);
@@ -155,7 +161,7 @@ fn attend_masked(
     if round >= rounds {
       break;
     }
-    attend(me, work, at, queries, zeros, constants, true, next, state);
+    attend(me, work, at, queries, zeros, constants, true, next, shifts, state);
   }
 }
 
@@ -269,17 +275,19 @@ fn attend(
   constants: Constants,
   masked: bool,
   next: ptr<function, Cursor>,
+  shifts: ptr<function, HeldRows>,
   state: ptr<function, State>,
 ) {
   var k_places = Places();
   var v_places = Places();
   var keys = Keys();
   var values = Values();
+  let rows = held_rows(work, (*next).held, constants, *shifts);
   for (var t = 0u; t < TOKENS; t++) { // unroll
-    k_places[t] = kv_word(work.kv_head, min((*next).k + t * RUNS * K_ROW_WORDS, constants.last.k), K_ROW_WORDS);
+    k_places[t] = place_of(me, at, rows, t, K_ROW_WORDS, min((*next).k + t * RUNS * K_ROW_WORDS, constants.last.k));
     v_places[t] = k_places[t];
     if K_ROW_WORDS != V_ROW_WORDS {
-      v_places[t] = kv_word(work.kv_head, min((*next).v + t * RUNS * V_ROW_WORDS, constants.last.v), V_ROW_WORDS);
+      v_places[t] = place_of(me, at, rows, t, V_ROW_WORDS, min((*next).v + t * RUNS * V_ROW_WORDS, constants.last.v));
     }
   }
   for (var w = 0u; w < K_LANE_WORDS; w++) { // unroll
@@ -295,12 +303,14 @@ fn attend(
   var scores = Scores();
   score(at, k_places, queries, zeros, constants, &keys, &scores);
   reduce(me, at.lane, &scores);
-  let factors = weigh(me, work, at, (*next).held, constants, masked, &scores, state);
+  let factors = weigh(me, work, at, (*next).held, rows, constants, masked, &scores, state);
   rescale(factors, state);
   mix(me, at, v_places, constants, scores, masked, &values, state);
   (*next).k += ROUND * K_ROW_WORDS;
   (*next).v += ROUND * V_ROW_WORDS;
   (*next).held += ROUND;
+  // Here least is live.
+  next_shifts(work, at, (*next).held, constants, shifts);
 }
 
 // The invocation's w-th words of a round's keys; lanes past a row's end repeat its last.

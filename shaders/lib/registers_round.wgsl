@@ -2,7 +2,7 @@
 //
 // Called in a round, on the kernel's own types; the steps are in its header.
 // consts those of decode_registers
-// libs   numbers scores rows_contiguous subgroup, elements_* and scales_* as k_* and v_*
+// libs   numbers scores registers_rows subgroup, elements_* and scales_* as k_* and v_*
 
 fn score(
   at: Lane,
@@ -92,16 +92,12 @@ fn weigh(
   work: Work,
   at: Lane,
   first: u32,
+  scale_rows: HeldRows,
   constants: Constants,
   masked: bool,
   scores: ptr<function, Scores>,
   state: ptr<function, State>,
 ) -> RowNumbers {
-  // Once for all rows, and for K and V: in a cache of pages each is a load.
-  var scale_rows = array<u32, HELD_TOKENS>();
-  for (var t = 0u; t < HELD_TOKENS; t++) { // unroll
-    scale_rows[t] = kv_scale_at(work.kv_head, min(first + t * RUNS, constants.last.held));
-  }
   var shrink = array<f32, HELD_ROWS>();
   for (var h = 0u; h < HELD_ROWS; h++) { // unroll
     let row = query_row(work, at.row + at.held_row + h);
@@ -149,6 +145,11 @@ fn row_owner(r: u32) -> u32 {
   return reversed(r / HELD_ROWS, ROW_LANES);
 }
 
+// The first invocation of a quad that holds the team's t-th key.
+fn key_owner(t: u32) -> u32 {
+  return ROW_LANES * reversed(t / HELD_TOKENS, TOKEN_LANES);
+}
+
 // Adds the round's weighted values, without V's zero.
 fn mix(
   me: Invocation,
@@ -162,10 +163,9 @@ fn mix(
 ) {
   var weights = Scores();
   for (var t = 0u; t < TOKENS; t++) { // unroll
-    let lane = ROW_LANES * reversed(t / HELD_TOKENS, TOKEN_LANES);
     for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
       let own = held[(r % HELD_ROWS) * HELD_TOKENS + t % HELD_TOKENS];
-      weights[r * TOKENS + t] = quad_value(me, own, row_owner(r) + lane);
+      weights[r * TOKENS + t] = quad_value(me, own, row_owner(r) + key_owner(t));
     }
   }
   for (var w = 0u; w < V_LANE_WORDS; w++) { // unroll

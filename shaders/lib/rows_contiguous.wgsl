@@ -18,16 +18,18 @@ fn kv_cursor(kv_head: u32, token: u32, row_words: u32) -> u32 {
   return (kv_head * step.capacity + token) * row_words;
 }
 
-// Index of the word that a cursor stands on.
-fn kv_word(kv_head: u32, cursor: u32, row_words: u32) -> u32 {
-  return cursor;
-}
-
 // The same for scales, of which a row has one.
 fn kv_scale_cursor(kv_head: u32, token: u32) -> u32 {
   return kv_scale_row(kv_head, token);
 }
 
-fn kv_scale_at(kv_head: u32, cursor: u32) -> u32 {
-  return cursor;
+// Whether rows lie elsewhere than their cursors say: lib registers_rows then adds their shifts to cursors of scales.
+const SHIFTED = false;
+
+fn kv_shift(kv_head: u32, cursor: u32) -> u32 {
+  return 0u;
+}
+
+fn kv_moves(cursor: u32, passed: u32) -> bool {
+  return false;
 }

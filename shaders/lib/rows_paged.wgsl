@@ -11,13 +11,9 @@ fn listed_slot(kv_head: u32, token: u32) -> u32 {
   return first_page(kv_head / NUM_KV_HEADS) * PAGE_SIZE + token;
 }
 
-// Index of the row of elements of such a place.
-fn paged_row(kv_head: u32, slot: u32) -> u32 {
-  return (page_at(slot / PAGE_SIZE) * NUM_KV_HEADS + kv_head % NUM_KV_HEADS) * PAGE_SIZE + slot % PAGE_SIZE;
-}
-
 fn kv_row(kv_head: u32, token: u32) -> u32 {
-  return paged_row(kv_head, listed_slot(kv_head, token));
+  let slot = listed_slot(kv_head, token);
+  return slot + kv_shift(kv_head, slot);
 }
 
 fn kv_scale_row(kv_head: u32, token: u32) -> u32 {
@@ -28,18 +24,19 @@ fn kv_cursor(kv_head: u32, token: u32, row_words: u32) -> u32 {
   return listed_slot(kv_head, token) * row_words;
 }
 
-fn kv_word(kv_head: u32, cursor: u32, row_words: u32) -> u32 {
-  return paged_row(kv_head, cursor / row_words) * row_words + cursor % row_words;
-}
-
 fn kv_scale_cursor(kv_head: u32, token: u32) -> u32 {
   return listed_slot(kv_head, token);
 }
 
-fn kv_token(kv_head: u32, cursor: u32) -> u32 {
-  return cursor - listed_slot(kv_head, 0u);
+const SHIFTED = true;
+
+// Rows from a place in the list to where that token's row and scale lie, modulo 2^32: the same for all of a page.
+fn kv_shift(kv_head: u32, slot: u32) -> u32 {
+  let page = slot / PAGE_SIZE;
+  return (page_at(page) * NUM_KV_HEADS + kv_head % NUM_KV_HEADS - page) * PAGE_SIZE;
 }
 
-fn kv_scale_at(kv_head: u32, cursor: u32) -> u32 {
-  return paged_row(kv_head, cursor);
+// Whether a place may have another shift than the one `passed` before: a page has begun since.
+fn kv_moves(slot: u32, passed: u32) -> bool {
+  return slot % PAGE_SIZE < passed;
 }

@@ -24,14 +24,18 @@ fn kv_cursor(kv_head: u32, token: u32, row_words: u32) -> u32 {
   return token * row_words;
 }
 
-fn kv_word(kv_head: u32, cursor: u32, row_words: u32) -> u32 {
-  return kv_row(kv_head, cursor / row_words) * row_words + cursor % row_words;
-}
-
 fn kv_scale_cursor(kv_head: u32, token: u32) -> u32 {
   return token;
 }
 
-fn kv_scale_at(kv_head: u32, cursor: u32) -> u32 {
-  return kv_row(kv_head, cursor);
+const SHIFTED = true;
+
+// Rows from a scale's cursor to where the token's row and scale lie, modulo 2^32.
+fn kv_shift(kv_head: u32, cursor: u32) -> u32 {
+  return kv_row(kv_head, cursor) - cursor;
+}
+
+// Whether a token may have another shift than the one `passed` before: a lap has begun since.
+fn kv_moves(cursor: u32, passed: u32) -> bool {
+  return (cursor - RING_SINKS) % RING_LENGTH < passed;
 }

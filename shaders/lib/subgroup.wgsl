@@ -52,3 +52,17 @@ fn quad_value(me: Invocation, x: f32, source: u32) -> f32 {
   }
   return quadBroadcast(x, 3u);
 }
+
+// The same of an index.
+fn quad_index(me: Invocation, x: u32, source: u32) -> u32 {
+  if source == 0u {
+    return quadBroadcast(x, 0u);
+  }
+  if source == 1u {
+    return quadBroadcast(x, 1u);
+  }
+  if source == 2u {
+    return quadBroadcast(x, 2u);
+  }
+  return quadBroadcast(x, 3u);
+}

@@ -1,6 +1,7 @@
 // decodeRegisters.ts: the fused kernel that keeps everything in registers (shaders/attention/decode_registers.wgsl).
 import source from '../../shaders/attention/decode_registers.wgsl?raw';
 import merge from '../../shaders/lib/registers_merge.wgsl?raw';
+import keyRows from '../../shaders/lib/registers_rows.wgsl?raw';
 import round from '../../shaders/lib/registers_round.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import type { KvType } from '../numbers/elements.ts';
@@ -63,7 +64,7 @@ export function registersLibs(
   const elements = (name: 'k' | 'v', type: KvType, dim: number) =>
     elementsLib(name, type, laneWords(type, dim, lanes).bytes, gpu ? 'converted' : 'bits');
   const rescale = RESCALE[gpu ? 'always' : 'seldom'];
-  const own = [round, merge, rescale];
+  const own = [keyRows, round, merge, rescale];
   const stored = [elements('k', cache.kType, headDim), elements('v', cache.vType, vHeadDim)];
   return [...own, ...fusedLibs(shape, cache, rows), ...stored];
 }
@@ -99,6 +100,8 @@ export function registersConsts(shape: GqaShape, cache: CacheFormat, variant: Re
     V_LANE_WORDS: v.words,
     V_LANE_VEC4S: v.vec4s,
     Q_SHARED: shared,
+    // A branch is cheaper than a look-up on a CPU; on a GPU it would part the loads of a round.
+    SHIFTS_KEPT: variant.code === 'cpu',
     // q that is read from workgroup memory serves all keys at once; else few unpacked keys are live at a time.
     TOKEN_GROUP: shared ? tokens : 1,
     TOKEN_GROUPS: shared ? 1 : tokens,

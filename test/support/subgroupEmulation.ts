@@ -59,7 +59,7 @@ struct Invocation {
   @builtin(local_invocation_index) index: u32,
 }
 
-var<workgroup> exchanged: array<f32, WG_SIZE>; // [invocation]
+var<workgroup> exchanged: array<u32, WG_SIZE>; // [invocation]
 
 // Place, subgroup size, and places in all.
 fn place_of(me: Invocation) -> vec3<u32> {
@@ -82,10 +82,14 @@ fn lane_of(me: Invocation) -> u32 {
 
 fn exchange(me: Invocation, x: f32, mask: u32) -> f32 {
   let at = place_of(me);
-  return read_from(me, x, (at.x % at.y) ^ mask);
+  return bitcast<f32>(read_from(me, bitcast<u32>(x), (at.x % at.y) ^ mask));
 }
 
 fn quad_value(me: Invocation, x: f32, source: u32) -> f32 {
+  return bitcast<f32>(quad_index(me, bitcast<u32>(x), source));
+}
+
+fn quad_index(me: Invocation, x: u32, source: u32) -> u32 {
   let at = place_of(me);
   return read_from(me, x, at.x % at.y / 4u * 4u + source);
 }
@@ -94,17 +98,17 @@ fn invocation_plus(me: Invocation, zero: u32) -> Invocation {
   return Invocation(me.index ^ zero);
 }
 
-// x of another invocation of the subgroup; NaN where there is none.
-fn read_from(me: Invocation, x: f32, lane: u32) -> f32 {
+// x of another invocation of the subgroup; the bits of NaN where there is none.
+fn read_from(me: Invocation, x: u32, lane: u32) -> u32 {
   exchanged[me.index] = x;
   workgroupBarrier(); // all are there
   let at = place_of(me);
   let other = min(at.x - at.x % at.y + lane, at.z - 1u);
   let holder = step.table[arrayLength(&step.table) - WG_SIZE - at.z + other].x;
   let there = lane < at.y && holder < WG_SIZE;
-  let bits = select(0x7fc00000u, bitcast<u32>(exchanged[min(holder, WG_SIZE - 1u)]), there);
+  let bits = select(0x7fc00000u, exchanged[min(holder, WG_SIZE - 1u)], there);
   workgroupBarrier(); // before the next exchange
-  return bitcast<f32>(bits);
+  return bits;
 }
 `;
 
