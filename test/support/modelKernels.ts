@@ -1,16 +1,19 @@
 // modelKernels.ts: the kernels of whole models, in as few variants as have every two of a product's forms and sizes together.
 import type { Kernel } from '../../src/kernels/kernel.ts';
+import { gemm } from '../../src/kernels/model/gemm.ts';
 import {
   ACTIVATION_NAMES,
   product,
   type ProductForm,
+  type ProductRows,
   type ProductVariant,
 } from '../../src/kernels/model/product.ts';
 import { embed, gatherRows, norm } from '../../src/kernels/model/rows.ts';
 import { sample, tokenLoss } from '../../src/kernels/model/tokens.ts';
 import { productVariants } from '../../src/kernels/model/variants.ts';
+import type { MatrixSizes } from '../../src/kernels/model/weightsLib.ts';
 import { KV_TYPES } from '../../src/numbers/elements.ts';
-import { everyTwo } from './pairs.ts';
+import { everyTwo, type CaseOf } from './pairs.ts';
 
 /** What a product may make of the sums of one matrix, or of two. */
 export const PRODUCT_RESULTS = [
@@ -41,22 +44,36 @@ const PRODUCTS = {
 
 /** Products, each in another form or size. */
 export function productKernels(): Kernel[] {
-  return everyTwo(PRODUCTS).map(({ type, norm: kind, result, writes, bias, variant }) => {
-    const sizes = {
-      type,
-      inputs: 128,
-      outputs: 100,
-      matrices: result.gated ? 2 : 1,
-      tile: variant.alone ? 64 : 32,
-    } as const;
-    const form: ProductForm = { ...(kind && { norm: kind }), bias, results: result.results, writes };
-    const rows = {
+  return everyTwo(PRODUCTS).map(({ variant, ...each }) => {
+    const { sizes, form, rows } = productOf(each, variant.alone ? 64 : 32);
+    return product(sizes, form, variant, rows);
+  });
+}
+
+const { variant: _, ...FORMS } = PRODUCTS;
+
+/** Products of many rows, each in another form. */
+export function gemmKernels(): Kernel[] {
+  const variant = productVariants({ software: false }, 1).chunk.gemm!;
+  return everyTwo(FORMS).map((each) => {
+    const { sizes, form, rows } = productOf(each, 32);
+    return gemm(sizes, form, variant, rows);
+  });
+}
+
+function productOf(
+  { type, norm: kind, result, writes, bias }: CaseOf<typeof FORMS>,
+  tile: number,
+): { sizes: MatrixSizes; form: ProductForm; rows: ProductRows } {
+  return {
+    sizes: { type, inputs: 128, outputs: 100, matrices: result.gated ? 2 : 1, tile },
+    form: { ...(kind && { norm: kind }), bias, results: result.results, writes },
+    rows: {
       inputStride: 128,
       stride: writes === 'two' ? 40 : 128,
       ...(writes === 'two' && { others: 88 }),
-    };
-    return product(sizes, form, variant, rows);
-  });
+    },
+  };
 }
 
 /** The kernels beside the products. */
