@@ -11,17 +11,8 @@
 // grid (tiles, rows / ROWS rounded up, 1); a workgroup owns TILE outputs of ROWS rows
 // consts X4 Y BLOCKS MATRICES TILE COLUMNS SLICES ROWS, WORDS (MATRICES * COLUMNS), SUMS (ROWS * WORDS)
 // out  see i/o
-// libs one of weights_*, one of inputs_*, one of reads_*, one of sums_four and sums_one, one of slices_*, one of bias_*, one of results_* with one of act_*, one of write_*, model_step
-
-struct ProductNumbers {
-  first: u32,   // output that the first tile begins with
-  blocks: u32,  // BLOCKS, and X4 without what is past a row: loops over numbers that compilers know are written out, which takes minutes
-  fours: u32,
-  width: u32,   // elements of a row that a norm counts
-  eps: f32,
-  scale: f32,   // of the outputs
-  softcap: f32, // lib results_capped
-}
+// libs one of weights_*, one of inputs_*, one of reads_*, one of sums_four and sums_one, one of slices_*, one of bias_*, one of results_* with one of act_*, one of write_*,
+//      product_results, model_step
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4<u32>>;
@@ -63,13 +54,4 @@ fn main(
   }
   settle(first, share);
   conclude(first, numbers.first + group.x * TILE + output, lane, &sums);
-}
-
-// An output: of one matrix, or of the gate's and the other's.
-fn finish(row: u32, column: u32, sum: f32, second: f32) {
-  if row >= step.rows {
-    return;
-  }
-  let scale = numbers.scale;
-  write(row, column, activated(with_bias(sum * scale, column, 0u), with_bias(second * scale, column, 1u)));
 }

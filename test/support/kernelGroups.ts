@@ -23,7 +23,7 @@ import { subgroupProbe } from '../../src/kernels/probe/subgroupProbe.ts';
 import { GPU_FACTS, GPUS, SOFTWARE_FACTS, SUBGROUP_SIZES, withSubgroups } from './deviceFacts.ts';
 import type { RowFormats } from '../../src/kernels/rowFormats.ts';
 import { F32_ROWS } from './rowFormats.ts';
-import { productKernels, rowKernels } from './modelKernels.ts';
+import { gemmKernels, productKernels, rowKernels } from './modelKernels.ts';
 import { chosenRegisters, everyTwoSizes, pairedRegisters } from './registersSizes.ts';
 import { HEAD_DIMS } from './shapes.ts';
 
@@ -275,6 +275,7 @@ export const KERNEL_GROUPS: readonly KernelGroup[] = [
   group('copies from another segment', 'nothing', () => [forkRows({ across: true })]),
   group('products of models', 'nothing', () => productKernels(false)),
   group('products of models whose subgroups read together', 'subgroups', () => productKernels(true)),
+  group('products of models, of many rows', 'nothing', gemmKernels),
   group('kernels of models beside products', 'nothing', rowKernels),
   group('subgroup_probe', 'subgroups', () =>
     [4, 64, 256].flatMap((wgSize) => [2, 4].map((lanes) => subgroupProbe({ wgSize, lanes }))),

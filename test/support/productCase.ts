@@ -10,6 +10,7 @@ import {
   type ProductVariant,
 } from '../../src/kernels/model/product.ts';
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
+import { gemm, gemmGrid, type GemmVariant } from '../../src/kernels/model/gemm.ts';
 import { modelStepWords, setModelStep } from '../../src/kernels/model/modelStep.ts';
 import { productVariants } from '../../src/kernels/model/variants.ts';
 import {
@@ -46,6 +47,8 @@ export interface ProductCase {
   readonly columns?: number;
   /** Whether subgroups read inputs together, on a device where they do; default false. */
   readonly together?: boolean;
+  /** Multiplies by gemm in such tiles, not by product. */
+  readonly gemm?: Omit<GemmVariant, 'fromRows'>;
   readonly rows: number;
   readonly width: number;
   readonly outputs: number;
@@ -135,7 +138,9 @@ export async function checkProduct(c: ProductCase): Promise<void> {
   const columns = tilesOf(sizes) * sizes.tile;
   const { seed = 1, spare = 0, magnitude = 1, scale = 1, softcap = 3 } = c;
   const inputStride = inputs + (c.norm ? 0 : 4 * spare);
-  const readRows = Math.ceil(c.rows / c.rowsOfGroup) * c.rowsOfGroup;
+  const many = c.gemm && { fromRows: 1, ...c.gemm };
+  const together = many?.rows ?? c.rowsOfGroup;
+  const readRows = Math.ceil(c.rows / together) * together;
   const x = poisonedRows(c, { count: readRows, padded: inputs, stride: inputStride, seed, magnitude });
   const gains = new Float32Array(inputs);
   gains.set(normals(seed + 2, c.width).map((value) => 1 + value / 4));
@@ -158,7 +163,8 @@ export async function checkProduct(c: ProductCase): Promise<void> {
     writes: c.writes,
   };
   const two = c.writes === 'two';
-  const kernel = productKernel(sizes, form, variant, { inputStride, stride: ends, ...(two && { others }) });
+  const strides = { inputStride, stride: ends, ...(two && { others }) };
+  const kernel = many ? gemm(sizes, form, many, strides) : productKernel(sizes, form, variant, strides);
   const step = new Uint32Array(modelStepWords(c.rows));
   setModelStep(step, new Uint32Array(c.rows), c.rows);
   for (const { first, tiles, part } of parts) {
@@ -171,7 +177,7 @@ export async function checkProduct(c: ProductCase): Promise<void> {
     });
     const out = await runKernel(device, {
       kernel,
-      grid: productGrid(tiles, c.rows, variant),
+      grid: many ? gemmGrid(sizes, form, many, { tiles, rows: c.rows }) : productGrid(tiles, c.rows, variant),
       inputs: {
         x,
         weights: part.weights,

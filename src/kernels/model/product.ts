@@ -9,6 +9,7 @@ import biasNone from '../../../shaders/lib/model/bias_none.wgsl?raw';
 import inputsLayer from '../../../shaders/lib/model/inputs_layer.wgsl?raw';
 import inputsPlain from '../../../shaders/lib/model/inputs_plain.wgsl?raw';
 import inputsRms from '../../../shaders/lib/model/inputs_rms.wgsl?raw';
+import productResults from '../../../shaders/lib/model/product_results.wgsl?raw';
 import readsBroadcast from '../../../shaders/lib/model/reads_broadcast.wgsl?raw';
 import readsEach from '../../../shaders/lib/model/reads_each.wgsl?raw';
 import resultsActivated from '../../../shaders/lib/model/results_activated.wgsl?raw';
@@ -30,7 +31,14 @@ import { structLayout } from '../../device/structs.ts';
 import { link } from '../../device/wgsl.ts';
 import type { Grid, Kernel } from '../kernel.ts';
 import { MODEL_STEP } from './modelStep.ts';
-import { blocksOf, WEIGHTS_LIB, WORD_ELEMENTS, type MatrixSizes, type WeightType } from './weightsLib.ts';
+import {
+  blocksOf,
+  STEP_FOURS,
+  WEIGHTS_LIB,
+  WORD_ELEMENTS,
+  type MatrixSizes,
+  type WeightType,
+} from './weightsLib.ts';
 
 /** What a norm in front of a product does. `layer` subtracts the mean too. */
 export type NormKind = 'rms' | 'layer';
@@ -96,6 +104,19 @@ export interface ProductRows {
   readonly others?: number;
 }
 
+/** What rows times a matrix are linked with, whichever kernel multiplies; `sumsOfRows`: the lib that takes sums over rows for norms. */
+export function formLibs({ type, matrices }: MatrixSizes, form: ProductForm, sumsOfRows: string): string[] {
+  return [
+    MODEL_STEP,
+    WEIGHTS_LIB[type],
+    ...(form.norm ? [NORMS[form.norm], sumsOfRows] : [inputsPlain]),
+    productResults,
+    form.bias ? biasAdded : biasNone,
+    ...resultLibs(form.results, matrices),
+    WRITES[form.writes],
+  ];
+}
+
 /** The linked kernel. */
 export function product(
   sizes: MatrixSizes,
@@ -106,15 +127,10 @@ export function product(
   const { matrices, type } = sizes;
   const { rows, columns, slices, subgroup } = variant;
   const libs = [
-    MODEL_STEP,
-    WEIGHTS_LIB[type],
-    ...(form.norm ? [NORMS[form.norm], subgroup ? rowsSubgroup : rowsJoined] : [inputsPlain]),
+    ...formLibs(sizes, form, subgroup ? rowsSubgroup : rowsJoined),
     ...(subgroup ? [readsBroadcast, subgroupSized] : [readsEach]),
     rows * columns * matrices >= MANY_SUMS ? sumsOne : sumsFour,
     slices === 1 ? slicesOne : slicesMany,
-    form.bias ? biasAdded : biasNone,
-    ...resultLibs(form.results, matrices),
-    WRITES[form.writes],
   ];
   const consts = {
     X4: inputStride / 4,
@@ -151,10 +167,11 @@ export function productGrid(tiles: number, rows: number, variant: ProductVariant
   return [tiles, Math.ceil(rows / variant.rows), 1];
 }
 
-const NUMBERS = structLayout(source, 'ProductNumbers', {
+const NUMBERS = structLayout(productResults, 'ProductNumbers', {
   first: 'u32',
   blocks: 'u32',
   fours: 'u32',
+  step: 'u32',
   width: 'u32',
   eps: 'f32',
   scale: 'f32',
@@ -180,6 +197,7 @@ export function productNumbers(sizes: MatrixSizes, numbers: ProductNumbers): Uin
   words[NUMBERS.word.first] = numbers.first;
   words[NUMBERS.word.blocks] = blocksOf(sizes);
   words[NUMBERS.word.fours] = sizes.inputs / 4;
+  words[NUMBERS.word.step] = STEP_FOURS;
   words[NUMBERS.word.width] = numbers.width;
   floats[NUMBERS.word.eps] = numbers.eps;
   floats[NUMBERS.word.scale] = numbers.scale;

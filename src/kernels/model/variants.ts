@@ -1,5 +1,6 @@
 // variants.ts: sizes of products by what a device is.
 import type { DeviceFacts } from '../../device/deviceFacts.ts';
+import type { GemmVariant } from './gemm.ts';
 import { SUBGROUP_SIZES, type ProductVariant } from './product.ts';
 
 type Kind = Pick<DeviceFacts, 'software' | 'subgroups' | 'subgroupMinSize' | 'subgroupMaxSize'>;
@@ -22,18 +23,33 @@ export function tileOf(kind: Kind): number {
   return subgroup ? subgroup * CPU_COLUMNS : 32;
 }
 
+/** How passes of chunks are multiplied: few rows by products, and many, where a device gains by it, by tiles of both. */
+export interface ChunkVariant extends ProductVariant {
+  readonly gemm?: GemmVariant;
+}
+
+/**
+ * On GPUs 32 rows by 32 outputs a workgroup, 4 by 4 an invocation, or half the columns where Intel's registers have more to hold. Up to 8 rows
+ * products read the weights no more than twice, and most rows of a gemm would be idle: reasoned, not measured, for want of a GPU.
+ * Software adapters keep products: on lavapipe gemm took 1.5 times as long at 64 rows (bench/NOTES.md).
+ */
+const GPU_GEMM: GemmVariant = { fromRows: 9, rows: 4, columns: 4, rowLanes: 8 };
+
 /** Products of a token for each sequence, and of chunks of tokens. */
 export function productVariants(
   kind: Kind,
   batch: number,
-): { readonly one: ProductVariant; readonly chunk: ProductVariant } {
+): { readonly one: ProductVariant; readonly chunk: ChunkVariant } {
   const subgroup = cpuSubgroup(kind);
   const ofRows = (rows: number): ProductVariant =>
     subgroup
       ? { rows, columns: CPU_COLUMNS, slices: 1, subgroup }
       : { rows, columns: 1, slices: rows > 2 ? 4 : 8 };
   // Eight rows would not fit Intel's registers.
-  return { one: ofRows(rowsFor(batch, 4)), chunk: ofRows(4) };
+  return {
+    one: ofRows(rowsFor(batch, 4)),
+    chunk: { ...ofRows(4), ...(!kind.software && { gemm: GPU_GEMM }) },
+  };
 }
 
 /** Rows that share a reading of the weights, no more than there are. */

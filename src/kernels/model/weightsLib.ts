@@ -27,6 +27,9 @@ export const WORD_ELEMENTS: Readonly<Record<WeightType, number>> = {
   int4: 32,
 };
 
+/** Vec4s of inputs that a gemm stages at once: as many as the longest word has. */
+export const STEP_FOURS = 8;
+
 export const WEIGHTS_LIB: Readonly<Record<WeightType, string>> = {
   f32: weightsF32,
   f16: weightsF16,

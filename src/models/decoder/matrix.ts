@@ -2,17 +2,18 @@
 import { createStorage, createUniform, writeData, type BufferRange } from '../../device/buffers.ts';
 import { LimitExceededError } from '../../device/errors.ts';
 import type { GqaDevice } from '../../device/gqaDevice.ts';
-import { bindKernel, dispatch, type BoundKernel } from '../../device/record.ts';
+import { bindKernel, dispatch } from '../../device/record.ts';
 import type { StepRing } from '../../device/ring.ts';
+import { gemm, gemmGrid } from '../../kernels/model/gemm.ts';
 import {
   product,
   productGrid,
   productNumbers,
   type ProductForm,
   type ProductNumbers,
-  type ProductVariant,
   type ProductRows,
 } from '../../kernels/model/product.ts';
+import type { ChunkVariant } from '../../kernels/model/variants.ts';
 import { tileBytes, tilesOf, type MatrixSizes } from '../../kernels/model/weightsLib.ts';
 import { packTiles, type MatrixSource } from './packing.ts';
 
@@ -108,32 +109,49 @@ export interface BoundProduct {
   record(pass: GPUComputePassEncoder, rows: number, stepOffset: number): void;
 }
 
-/** Compiles and binds a product. */
+/** Compiles and binds a product, for few rows and, where the variant has a kernel of their own for them, for many. */
 export async function bindProduct(
   device: GqaDevice,
   matrix: Matrix,
   form: ProductForm,
-  variant: ProductVariant,
+  variant: ChunkVariant,
   rows: ProductRows,
   numbers: Omit<ProductNumbers, 'first'>,
   buffers: ProductBuffers,
   keep: (buffer: GPUBuffer) => void,
 ): Promise<BoundProduct> {
-  const kernel = await device.pipelines.get(product(matrix.sizes, form, variant, rows));
-  const bound = matrix.parts.map(({ first, tiles, weights, scales }): [BoundKernel, number] => {
+  const { sizes } = matrix;
+  const { gemm: many } = variant;
+  const [kernel, manyKernel] = await Promise.all([
+    device.pipelines.get(product(sizes, form, variant, rows)),
+    many && device.pipelines.get(gemm(sizes, form, many, rows)),
+  ]);
+  const bound = matrix.parts.map(({ first, tiles, weights, scales }) => {
     const uniform = createUniform(
       device,
       'product',
-      productNumbers(matrix.sizes, { ...numbers, first: first * matrix.sizes.tile }),
+      productNumbers(sizes, { ...numbers, first: first * sizes.tile }),
     );
     keep(uniform);
     const own = { weights, numbers: { buffer: uniform, offset: 0, size: uniform.size } };
-    return [bindKernel(device.gpu, kernel, { ...buffers, ...own, ...(scales && { scales }) }), tiles];
+    const all = { ...buffers, ...own, ...(scales && { scales }) };
+    return {
+      tiles,
+      few: bindKernel(device.gpu, kernel, all),
+      many: manyKernel && bindKernel(device.gpu, manyKernel, all),
+    };
   });
   return {
     record: (pass, count, stepOffset) => {
-      for (const [each, tiles] of bound) {
-        dispatch(pass, each, productGrid(tiles, count, variant), stepOffset);
+      for (const each of bound) {
+        if (many && count >= many.fromRows)
+          dispatch(
+            pass,
+            each.many!,
+            gemmGrid(sizes, form, many, { tiles: each.tiles, rows: count }),
+            stepOffset,
+          );
+        else dispatch(pass, each.few, productGrid(each.tiles, count, variant), stepOffset);
       }
     },
   };

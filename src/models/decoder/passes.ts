@@ -3,8 +3,9 @@ import { createUniform, type BufferRange } from '../../device/buffers.ts';
 import type { GqaDevice } from '../../device/gqaDevice.ts';
 import { bindKernel, dispatch, type BoundKernel } from '../../device/record.ts';
 import type { StepRing } from '../../device/ring.ts';
-import type { ProductForm, ProductVariant } from '../../kernels/model/product.ts';
+import type { ProductForm } from '../../kernels/model/product.ts';
 import { embed, embedGrid, embedNumbers, norm, normNumbers } from '../../kernels/model/rows.ts';
+import type { ChunkVariant } from '../../kernels/model/variants.ts';
 import type { Activations } from './activations.ts';
 import type { Plans } from './attentionStack.ts';
 import type { StepKind } from './attentionSteps.ts';
@@ -80,7 +81,7 @@ export class Passes {
     parts: PassParts,
     kind: StepKind,
     ids: BufferRange,
-    variant: ProductVariant,
+    variant: ChunkVariant,
   ): Promise<Passes> {
     const { spec } = parts;
     const [embedding, layers] = await Promise.all([
@@ -173,7 +174,7 @@ function uniformOf({ device, keep }: PassParts, words: Uint32Array<ArrayBuffer>)
   return { buffer, offset: 0, size: buffer.size };
 }
 
-async function bindLayer(parts: PassParts, layer: number, variant: ProductVariant): Promise<BoundLayer> {
+async function bindLayer(parts: PassParts, layer: number, variant: ChunkVariant): Promise<BoundLayer> {
   const { spec, weights, activations } = parts;
   const each = spec.layers[layer]!;
   const { qkv, o, up, down, afterAttention, afterMlp } = weights.layers[layer]!;
@@ -243,7 +244,7 @@ export interface ProductPlace {
 export function bindTo(
   { device, spec, step, keep }: PassParts,
   { matrix, gains, bias, norm: normed }: LoadedProduct,
-  variant: ProductVariant,
+  variant: ChunkVariant,
   { x, y, others, inputStride, stride, othersStride, writes, layer }: ProductPlace,
 ): Promise<BoundProduct> {
   const form: ProductForm = {
@@ -269,11 +270,7 @@ async function bindNorm(parts: PassParts, { gains, eps }: LoadedNorm, adds: bool
 }
 
 /** The head, from rows of hidden states to logits. */
-export function bindHead(
-  parts: PassParts,
-  from: BufferRange,
-  variant: ProductVariant,
-): Promise<BoundProduct> {
+export function bindHead(parts: PassParts, from: BufferRange, variant: ChunkVariant): Promise<BoundProduct> {
   const { device, spec, weights, activations, step, keep } = parts;
   const { matrix, gains, bias, norm: normed } = weights.head;
   const { softcap, scale = 1 } = spec.head;
