@@ -2,7 +2,7 @@
 import { GqaError, KV_TYPES } from '../src/index.ts';
 import { DECODE_KERNELS } from '../src/decode/planContext.ts';
 import { CACHE_STATES, rowGroups, spectrum, type RowOptions } from '../bench/run/rows.ts';
-import { checkModelParam, MODEL_PARAMS } from './model/settings.ts';
+import { checkModelParam, MODEL_PARAMS } from './modelSettings.ts';
 import { STANDARD_DEPTHS, STANDARD_RUN } from '../bench/run/standardRun.ts';
 
 /** What is measured, and how; all of a run that does not depend on the host. */

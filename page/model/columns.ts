@@ -1,7 +1,6 @@
 // columns.ts: the texts side by side, a column for each variant, as they come.
 import { byId, el } from '../dom.ts';
-import type { Figures, GenerateEvent, GenerateRequest } from './protocol.ts';
-import type { PageVariant } from './result.ts';
+import type { Figures, GenerateEvent, GenerateRequest, PageVariant } from './protocol.ts';
 import { endText, figureFacts, headsText, originText } from './words.ts';
 
 interface Column {

@@ -4,7 +4,7 @@ import { byId, el } from '../dom.ts';
 import { METHODS, type Method } from '../../src/checkpoint/convert/plan.ts';
 import { KV_TYPES, type KvType } from '../../src/index.ts';
 import type { GenerateRequest, ModelFacts, VariantPlan } from './protocol.ts';
-import type { ModelSettings } from './settings.ts';
+import type { ModelSettings } from '../modelSettings.ts';
 import { headsText, memoryText, originText } from './words.ts';
 import { formatBytes } from '../../bench/text/format.ts';
 

@@ -11,7 +11,7 @@ import { checkVariants, readChoices, readForm, showChoices, showForm, updateVari
 import { describeInWorker, generateInWorker, type ModelOutcome } from './modelRunner.ts';
 import type { ModelFacts } from './protocol.ts';
 import { resultJson, resultMarkdown, type ModelResult } from './result.ts';
-import { readModelSettings, withModelSettings } from './settings.ts';
+import { readModelSettings, withModelSettings } from '../modelSettings.ts';
 import { doneText, METHOD, modelFacts } from './words.ts';
 
 /** A model that was read. */

@@ -3,7 +3,7 @@ import type { GenerateOptions } from '../../src/models/decoder/generate.ts';
 import type { MemoryPlan } from '../../src/models/decoder/memoryPlan.ts';
 import type { Variant } from '../../bench/model/variants.ts';
 import type { KvType } from '../../src/index.ts';
-import type { PageVariant } from './result.ts';
+import type { GeneratedVariant } from '../../bench/model/generated.ts';
 import type { Failed } from '../onDevice.ts';
 import type { ModelFolder } from './files.ts';
 
@@ -69,6 +69,11 @@ export interface Figures {
   /** A token that ends a text came. */
   readonly isEnded: boolean;
   /** The tab was hidden meanwhile. */
+  readonly wasHidden: boolean;
+}
+
+/** A variant's text, and whether the tab was hidden while it was made. */
+export interface PageVariant extends GeneratedVariant {
   readonly wasHidden: boolean;
 }
 

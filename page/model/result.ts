@@ -1,12 +1,7 @@
 // result.ts: texts that variants of a model came to, to take away: as Markdown and as JSON. No DOM.
-import { generatedJson, variantTable, type GeneratedVariant } from '../../bench/model/generated.ts';
-import type { GenerateRequest, ModelFacts } from './protocol.ts';
+import { generatedJson, variantTable } from '../../bench/model/generated.ts';
+import type { GenerateRequest, ModelFacts, PageVariant } from './protocol.ts';
 import { adapterText } from './words.ts';
-
-/** A variant's text, and whether the tab was hidden while it was made. */
-export interface PageVariant extends GeneratedVariant {
-  readonly wasHidden: boolean;
-}
 
 /** What was run and what came of it. */
 export interface ModelResult {

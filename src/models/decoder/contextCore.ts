@@ -1,7 +1,7 @@
 // contextCore.ts: what a context does: passes of a model over the texts of a number of sequences. Callers take turns.
 import type { KvCache } from '../../cache/kvCache.ts';
-import { copyOut, writeData, type BufferRange } from '../../device/buffers.ts';
-import { DestroyedError, NotFiniteError } from '../../device/errors.ts';
+import { copyOut, writeData } from '../../device/buffers.ts';
+import { DestroyedError } from '../../device/errors.ts';
 import { checkWhole } from '../../device/options.ts';
 import { dispatch, type BoundKernel } from '../../device/record.ts';
 import { submitted } from '../../device/scopes.ts';
@@ -11,6 +11,7 @@ import type { StepKind } from './attentionSteps.ts';
 import { MOST_SLOTS, mostNumbers, type BoundContext, type ContextModel } from './bindContext.ts';
 import { WHOLE_STEP, type StepPart } from './stepParts.ts';
 import { cutIntoPasses, type PassRows } from './chunks.ts';
+import { checkedLoss, readTokens } from './readTokens.ts';
 import { Sources } from './sources.ts';
 import { readRows, tracePass, type Submit, type TraceSeen } from './trace.ts';
 
@@ -143,12 +144,10 @@ export class ContextCore {
     return out;
   }
 
-  /**
-   * Chooses the next token of each sequence after `feed`, [B]. The cache does not hold it yet.
-   */
+  /** Chooses the next token of each sequence after `feed`, [B]. The cache does not hold it yet. */
   async chooseAfterFeed(sampling: Sampling): Promise<number[]> {
     await this.#submit((pass) => this.#recordChoice(pass, sampling));
-    return this.#readTokens(this.#bound.results, 1).then(([first]) => first!);
+    return (await readTokens(this.model, this.#bound.results, 1, this.batch))[0]!;
   }
 
   /** Takes the tokens chosen last and chooses the next ones, so many times: [steps] lists of [B]. Nothing is read in between. */
@@ -158,7 +157,7 @@ export class ContextCore {
     await this.#submit((pass) => {
       for (let slot = 0; slot < steps; slot++) this.recordNext(pass, slot, sampling);
     });
-    return this.#readTokens(this.#bound.results, steps);
+    return readTokens(this.model, this.#bound.results, steps, this.batch);
   }
 
   /** Records a step that takes the tokens chosen last and chooses the next ones, or no more than some parts of it, in order. */
@@ -179,10 +178,7 @@ export class ContextCore {
     dispatch(pass, this.#chooser(sampling), [this.batch, 1, 1], offset);
   }
 
-  /**
-   * Records what `feed` does with a prompt and then `chooseAfterFeed`, for one submit. The ids are written before any pass runs: rows of the same
-   * number have to hold the same token in every pass.
-   */
+  /** Records `feed` and `chooseAfterFeed` for one submit. Ids are written before any pass runs: all passes have to hold the same tokens, row by row. */
   recordPrompt(pass: GPUComputePassEncoder, passes: readonly PassRows[], sampling: Sampling): void {
     for (const rows of passes) {
       this.#recordChunk(pass, rows);
@@ -289,19 +285,6 @@ export class ContextCore {
     return temperature === 0 ? this.#bound.greedy : this.#bound.draw;
   }
 
-  async #readTokens(results: BufferRange, steps: number): Promise<number[][]> {
-    const { device, spec } = this.model;
-    const size = steps * this.batch * 4;
-    const tokens = new Uint32Array(await copyOut(device, 'tokens', { ...results, size }));
-    const bad = tokens.findIndex((token) => token >= spec.vocabSize);
-    if (bad >= 0) {
-      throw new NotFiniteError(`generate: sequence ${bad % this.batch}: a logit is not finite`);
-    }
-    return Array.from({ length: steps }, (_, slot) => [
-      ...tokens.subarray(slot * this.batch, (slot + 1) * this.batch),
-    ]);
-  }
-
   async #submit(record: (pass: GPUComputePassEncoder) => void): Promise<void> {
     await submitted(this.model.device, 'model', (encoder) => {
       const pass = encoder.beginComputePass({ label: 'model' });
@@ -309,9 +292,4 @@ export class ContextCore {
       pass.end();
     });
   }
-}
-
-function checkedLoss(loss: number, sequence: number, at: number): number {
-  if (Number.isFinite(loss)) return loss;
-  throw new NotFiniteError(`losses: sequence ${sequence}, token ${at + 1}: a logit is not finite`);
 }
