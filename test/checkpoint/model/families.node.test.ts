@@ -26,14 +26,25 @@ const ROOT = fileURLToPath(new URL('families', import.meta.url));
 /** The adapter that npm brings, which compiles a model's kernels in a tenth of another software adapter's time. */
 let embedded: GqaDevice;
 
+/** The same as if it were a GPU: products of workgroups, and `gemm` for prompts, which software adapters do not choose. */
+let asGpu: GqaDevice;
+
 beforeAll(async () => {
-  embedded = await openDevice((await nodeGpu({ adapter: 'swiftshader' })).gpu);
+  const { gpu } = await nodeGpu({ adapter: 'swiftshader' });
+  [embedded, asGpu] = [await openDevice(gpu), await openDevice(gpu)];
+  Object.defineProperty(asGpu, 'facts', { value: { ...asGpu.facts, software: false } });
 });
 
-afterAll(() => embedded.destroy());
+afterAll(() => {
+  embedded.destroy();
+  asGpu.destroy();
+});
 
 /** Families that run on the machine's own adapter too. */
 const ON_BOTH = ['gemma3', 'qwen3'];
+
+/** Families that run through a GPU's kernels too: RMSNorm and gates, LayerNorm and biases. */
+const AS_ON_GPUS = ['gemma2', 'gpt2'];
 
 /** What a context of one sequence makes of a prompt: logits of every position, row by row. */
 async function logitsOf(
@@ -118,6 +129,10 @@ describe.each(readdirSync(ROOT).filter((family) => !family.startsWith('t5')))('%
     "the same on the machine's own adapter",
     { timeout: 300_000 },
     async () => run(await testDevice()),
+  );
+
+  test.runIf(AS_ON_GPUS.includes(family))("the same through a GPU's kernels", { timeout: 300_000 }, () =>
+    run(asGpu),
   );
 });
 
