@@ -109,10 +109,13 @@ describe('shaders', () => {
     expect(badUnrolls(text)).toEqual([]);
   });
 
-  test.each([...shaders])('%s: subgroup builtins only in libs of their own, which a test can replace', (path, text) => {
-    const used = withoutComments(text).match(/\bsubgroup[A-Z]\w*|@builtin\(subgroup_\w+\)/g) ?? [];
-    if (!/lib\/(model\/)?subgroup(_sized)?\.wgsl$/.test(path)) expect(used).toEqual([]);
-  });
+  test.each([...shaders])(
+    '%s: subgroup builtins only in libs of their own, which a test can replace',
+    (path, text) => {
+      const used = withoutComments(text).match(/\bsubgroup[A-Z]\w*|@builtin\(subgroup_\w+\)/g) ?? [];
+      if (!/lib\/(model\/)?subgroup(_sized)?\.wgsl$/.test(path)) expect(used).toEqual([]);
+    },
+  );
 
   // Linked twice, for K and for V, by `qualified`, which finds functions, constants, types and variables.
   describe.each([
