@@ -62,26 +62,26 @@ struct Invocation {
 var<workgroup> exchanged: array<u32, WG_SIZE>; // [invocation]
 
 // Place, subgroup size, and places in all.
-fn place_of(me: Invocation) -> vec3<u32> {
+fn place_in_subgroup(me: Invocation) -> vec3<u32> {
   return step.table[arrayLength(&step.table) - WG_SIZE + me.index].xyz;
 }
 
 fn size_of(me: Invocation) -> u32 {
-  return place_of(me).y;
+  return place_in_subgroup(me).y;
 }
 
 fn team_of(me: Invocation) -> u32 {
-  let at = place_of(me);
+  let at = place_in_subgroup(me);
   return (at.x / at.y) * (at.y / LANES) + (at.x % at.y) / LANES;
 }
 
 fn lane_of(me: Invocation) -> u32 {
-  let at = place_of(me);
+  let at = place_in_subgroup(me);
   return at.x % at.y % LANES;
 }
 
 fn exchange(me: Invocation, x: f32, mask: u32) -> f32 {
-  let at = place_of(me);
+  let at = place_in_subgroup(me);
   return bitcast<f32>(read_from(me, bitcast<u32>(x), (at.x % at.y) ^ mask));
 }
 
@@ -90,7 +90,7 @@ fn quad_value(me: Invocation, x: f32, source: u32) -> f32 {
 }
 
 fn quad_index(me: Invocation, x: u32, source: u32) -> u32 {
-  let at = place_of(me);
+  let at = place_in_subgroup(me);
   return read_from(me, x, at.x % at.y / 4u * 4u + source);
 }
 
@@ -102,7 +102,7 @@ fn invocation_plus(me: Invocation, zero: u32) -> Invocation {
 fn read_from(me: Invocation, x: u32, lane: u32) -> u32 {
   exchanged[me.index] = x;
   workgroupBarrier(); // all are there
-  let at = place_of(me);
+  let at = place_in_subgroup(me);
   let other = min(at.x - at.x % at.y + lane, at.z - 1u);
   let holder = step.table[arrayLength(&step.table) - WG_SIZE - at.z + other].x;
   let there = lane < at.y && holder < WG_SIZE;
