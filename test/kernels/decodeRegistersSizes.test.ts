@@ -176,6 +176,7 @@ describe('registersConsts', () => {
       MERGE_PASSES: 2,
       RUN_GROUP: 4,
       SHARED_VEC4S: 512,
+      SHIFTS_KEPT: false,
     });
   });
 
