@@ -14,7 +14,6 @@ const GROUPS = (
   [
     [1, 8, 32, 1],
     [4, 4, 32, 1],
-    [8, 4, 32, 1],
     [2, 2, 64, 2],
     [1, 1, 32, 4, true],
     [2, 1, 32, 2, true],
@@ -84,8 +83,8 @@ describe.each(KV_TYPES)('product of %s', (type) => {
   test('as many inputs as models have, in few rows and in many', async () => {
     const large = { ...CONTROL, type, width: 1000, outputs: 40, norm: 'rms' } as const;
     await checkProduct({ ...large, rows: 1, rowsOfGroup: 1, slices: 8 });
-    const many = { ...large, rows: 9, rowsOfGroup: 8, results: 'silu', gated: true } as const;
-    // The most memory of a workgroup that a device gets: 12 KiB.
+    const many = { ...large, rows: 9, rowsOfGroup: 4, results: 'silu', gated: true } as const;
+    // The most memory of a workgroup that a device gets.
     await checkProduct({ ...many, slices: 4 });
     await checkProduct({ ...large, rows: 5, rowsOfGroup: 4, columns: 4, together: true });
   });
@@ -122,7 +121,7 @@ test('any shape', async () => {
   const property = fc.asyncProperty(shape, ({ result, group, ...rest }) =>
     checkProduct({ ...rest, ...result, ...group }),
   );
-  await fc.assert(property, { numRuns: 16, seed: 7, endOnFailure: true });
+  await fc.assert(property, { numRuns: 10, seed: 7, endOnFailure: true });
 });
 
 describe('the twin', () => {
