@@ -4,8 +4,16 @@
 //
 // By processor time of this process, for software adapters: rounds of steps alone, of appends and steps, and of appends that turn K and
 // q too, in turn; the least of each, since whatever else runs only adds. 32/8/128, f16.
-import { createDecoder, createKvCache, createRope, createStorage, openDevice } from '../../src/index.ts';
-import { uploadStorage, type GqaDevice, type KvCache } from '../../src/index.ts';
+import {
+  createDecoder,
+  createKvCache,
+  createRope,
+  createStorage,
+  openDevice,
+  uploadStorage,
+  type GqaDevice,
+  type KvCache,
+} from '../../src/index.ts';
 import { nodeGpu } from '../../src/node.ts';
 import { normals } from '../../src/numbers/random.ts';
 
@@ -14,7 +22,7 @@ const DEPTHS = [16, 128, 1024, 4096];
 const STEPS = 16; // of a round
 const ROUNDS = 13;
 
-type Record = (pass: GPUComputePassEncoder) => void;
+type RecordStep = (pass: GPUComputePassEncoder) => void;
 
 const [adapter] = process.argv.slice(2);
 const found = await nodeGpu(adapter === undefined ? {} : { adapter });
@@ -47,7 +55,7 @@ async function lineOf(depth: number): Promise<string> {
 }
 
 /** A step alone, after an append, and after one with rotary positions. */
-async function waysOf(on: GqaDevice, cache: KvCache, depth: number): Promise<Record[]> {
+async function waysOf(on: GqaDevice, cache: KvCache, depth: number): Promise<RecordStep[]> {
   const decoder = await createDecoder(on, { cache, numQHeads: HEADS });
   const row = (name: string, heads: number, seed: number) =>
     uploadStorage(on, name, normals(seed, heads * HEAD_DIM));
@@ -76,7 +84,7 @@ async function waysOf(on: GqaDevice, cache: KvCache, depth: number): Promise<Rec
   ];
 }
 
-async function processorUs(cache: KvCache, depth: number, record: Record): Promise<number> {
+async function processorUs(cache: KvCache, depth: number, record: RecordStep): Promise<number> {
   const { queue } = device.gpu;
   const encoder = device.gpu.createCommandEncoder();
   const pass = encoder.beginComputePass();

@@ -6,6 +6,7 @@ import { KV_TYPES } from '../../src/numbers/elements.ts';
 import { GPU_KIND, PRODUCT_RESULTS } from '../support/modelKernels.ts';
 import { everyTwo } from '../support/pairs.ts';
 import { checkProduct, CONTROL, type ProductCase } from '../support/productCase.ts';
+import { PRODUCT_SHAPE } from '../support/productShapes.ts';
 
 /** What GPUs get. */
 const GPU = { gemm: productVariants(GPU_KIND, 1).chunk.gemm!, tile: 32 };
@@ -69,20 +70,11 @@ test.each([
 );
 
 test('any shape', async () => {
-  const size = fc.integer({ min: 1, max: 140 });
   const shape = fc.record({
-    type: fc.constantFrom(...KV_TYPES),
-    norm: fc.constantFrom(...AXES.norm),
+    ...PRODUCT_SHAPE,
     result: fc.constantFrom(...SOME_RESULTS),
-    writes: fc.constantFrom(...AXES.writes),
-    bias: fc.boolean(),
     tiles: fc.constantFrom(...TILES),
     rows: fc.integer({ min: 1, max: 9 }),
-    width: size,
-    outputs: size,
-    tilesOfPart: fc.integer({ min: 1, max: 5 }),
-    spare: fc.integer({ min: 0, max: 9 }),
-    seed: fc.nat(1000),
   });
   const property = fc.asyncProperty(shape, ({ result, tiles, ...rest }) =>
     checkProduct({ ...CONTROL, ...rest, ...result, ...tiles }),

@@ -6,6 +6,7 @@ import { ACTIVATIONS, erf } from '../../src/models/reference/activations.ts';
 import { PRODUCT_RESULTS } from '../support/modelKernels.ts';
 import { everyTwo } from '../support/pairs.ts';
 import { checkProduct, CONTROL, type ProductCase } from '../support/productCase.ts';
+import { PRODUCT_SHAPE } from '../support/productShapes.ts';
 
 const SIZES = [1, 33, 64, 127];
 
@@ -103,20 +104,11 @@ test('capped results come close to the cap, and activations to their ends', asyn
 });
 
 test('any shape', async () => {
-  const size = fc.integer({ min: 1, max: 140 });
   const shape = fc.record({
-    type: fc.constantFrom(...KV_TYPES),
-    norm: fc.constantFrom(...AXES.norm),
+    ...PRODUCT_SHAPE,
     result: fc.constantFrom(...PRODUCT_RESULTS),
-    writes: fc.constantFrom(...AXES.writes),
-    bias: fc.boolean(),
     group: fc.constantFrom(...GROUPS),
     rows: fc.integer({ min: 1, max: 19 }),
-    width: size,
-    outputs: size,
-    tilesOfPart: fc.integer({ min: 1, max: 5 }),
-    spare: fc.integer({ min: 0, max: 9 }),
-    seed: fc.nat(1000),
   });
   const property = fc.asyncProperty(shape, ({ result, group, ...rest }) =>
     checkProduct({ ...rest, ...result, ...group }),

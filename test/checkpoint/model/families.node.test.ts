@@ -7,6 +7,7 @@ import { openDevice, type GqaDevice } from '../../../src/index.ts';
 import { nodeGpu } from '../../../src/node.ts';
 import { openModel } from '../../../src/checkpoint/model/disk/openModel.ts';
 import type { ModelContext } from '../../../src/models/decoder/context.ts';
+import { productVariants } from '../../../src/kernels/model/variants.ts';
 import { loadModel } from '../../../src/models/decoder/model.ts';
 import { testDevice } from '../../support/device.ts';
 
@@ -131,8 +132,13 @@ describe.each(readdirSync(ROOT).filter((family) => !family.startsWith('t5')))('%
     async () => run(await testDevice()),
   );
 
-  test.runIf(AS_ON_GPUS.includes(family))("the same through a GPU's kernels", { timeout: 300_000 }, () =>
-    run(asGpu),
+  test.runIf(AS_ON_GPUS.includes(family))(
+    "the same through a GPU's kernels",
+    { timeout: 300_000 },
+    async () => {
+      expect(productVariants(asGpu.facts, 2).chunk.gemm).toBeDefined();
+      await run(asGpu);
+    },
   );
 });
 
