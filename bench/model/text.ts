@@ -15,7 +15,16 @@ export async function makeTokenizer(json: object, config: object, path: string):
   const { Tokenizer } = await import('@huggingface/tokenizers');
   const tokenizer = attempt(path, () => new Tokenizer(json, config));
   return {
-    encode: (text) => attempt(path, () => tokenizer.encode(text).ids),
+    encode: (text) => {
+      const { ids, tokens } = attempt(path, () => tokenizer.encode(text));
+      // The library gives no id where there is neither a token nor one for what is unknown.
+      const unknown = (ids as unknown[]).indexOf(undefined);
+      if (unknown < 0) return ids;
+      throw new GqaError(
+        'input',
+        `${path}: the tokenizer has no token for ${JSON.stringify(tokens[unknown])}`,
+      );
+    },
     decode: (tokens) =>
       // The library refuses to decode none.
       tokens.length === 0

@@ -35,6 +35,7 @@ const LINE = [
   ['src/tuning.ts'],
   ['src/models'],
   ['src/checkpoint'],
+  ['src/train'],
   ['src/models.ts'],
   ['src/checkpoint.ts'],
   ['src/node'],
