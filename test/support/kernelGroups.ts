@@ -26,6 +26,8 @@ import { F32_ROWS } from './rowFormats.ts';
 import { gemmKernels, productKernels, rowKernels } from './modelKernels.ts';
 import { chosenRegisters, everyTwoSizes, pairedRegisters } from './registersSizes.ts';
 import { HEAD_DIMS } from './shapes.ts';
+import { optimiserKernels } from './trainKernels/optimiser.ts';
+import { tokenKernels } from './trainKernels/tokens.ts';
 
 /** What a group's kernels need beyond WebGPU's core. */
 export type Needs = 'nothing' | 'subgroups';
@@ -277,6 +279,8 @@ export const KERNEL_GROUPS: readonly KernelGroup[] = [
   group('products of models whose subgroups read together', 'subgroups', () => productKernels(true)),
   group('products of models, of many rows', 'nothing', gemmKernels),
   group('kernels of models beside products', 'nothing', rowKernels),
+  group('train tokens', 'nothing', tokenKernels),
+  group('train optimiser', 'nothing', optimiserKernels),
   group('subgroup_probe', 'subgroups', () =>
     [4, 64, 256].flatMap((wgSize) => [2, 4].map((lanes) => subgroupProbe({ wgSize, lanes }))),
   ),

@@ -2,7 +2,7 @@
 //
 // Every operation adds what its own rounding may be: half a unit in the last place of f32 (at most 2^-24 of the result) for sums and
 // products, and for the others what WGSL allows: 2.5 units for a quotient, 2 for inverseSqrt, 3 + 2|x| for exp, 3 (or 2^-21 from 0.5
-// to 2) for log, 1e-5 for tanh.
+// to 2) for log, 1e-5 for tanh, 4.5 for sqrt, which is 1 / inverseSqrt.
 
 /** What is half a unit in the last place, at most, relative to a number. */
 const HALF_UNIT = 2 ** -24;
@@ -29,6 +29,16 @@ export function plus(a: Rounded, b: Rounded): Rounded {
 
 export function minus(a: Rounded, b: Rounded): Rounded {
   return plus(a, { value: -b.value, error: b.error });
+}
+
+/** A number that is rounded once, to what f32 holds. */
+export function nearly(value: number): Rounded {
+  return rounded(value, 0);
+}
+
+/** A sum in any order. */
+export function sumOf(a: readonly Rounded[]): Rounded {
+  return sumOfProducts(a, () => exactly(1));
 }
 
 function productError(a: Rounded, b: Rounded): number {
@@ -66,6 +76,12 @@ export function inverseRoot(a: Rounded): Rounded {
   const value = 1 / Math.sqrt(a.value);
   const largest = a.value > a.error ? 1 / Math.sqrt(a.value - a.error) : Infinity;
   return rounded(value, largest - value, 4);
+}
+
+export function rootOf(a: Rounded): Rounded {
+  const value = Math.sqrt(a.value);
+  const least = Math.sqrt(Math.max(0, a.value - a.error));
+  return rounded(value, Math.max(value - least, Math.sqrt(a.value + a.error) - value), 9);
 }
 
 export function expOf(a: Rounded): Rounded {
