@@ -7,6 +7,7 @@ import queriesNone from '../../shaders/lib/append/queries_none.wgsl?raw';
 import queriesTurned from '../../shaders/lib/append/queries_turned.wgsl?raw';
 import ropeNone from '../../shaders/lib/append/rope_none.wgsl?raw';
 import ropePairs from '../../shaders/lib/append/rope_pairs.wgsl?raw';
+import turnOf from '../../shaders/lib/append/turn_of.wgsl?raw';
 import sourceF16 from '../../shaders/lib/source_f16.wgsl?raw';
 import sourceF32 from '../../shaders/lib/source_f32.wgsl?raw';
 import { qualified } from '../device/wgsl.ts';
@@ -57,6 +58,11 @@ export function appendLibs(
   ];
 }
 
-function ropeLibs({ style, rotaryDim }: NonNullable<AppendedRows['rope']>): string[] {
-  return [`const ROTARY_DIM = ${rotaryDim}u;\nconst ROPE_LOW = ${ROPE_LOW}u;`, ropePairs, PAIRS[style]];
+function ropeLibs(rope: NonNullable<AppendedRows['rope']>): string[] {
+  return [ropePairs, ...turnLibs(rope)];
+}
+
+/** The turn of a pair at a position, and which elements are pairs; with their constants. */
+export function turnLibs({ style, rotaryDim }: NonNullable<AppendedRows['rope']>): string[] {
+  return [`const ROTARY_DIM = ${rotaryDim}u;\nconst ROPE_LOW = ${ROPE_LOW}u;`, turnOf, PAIRS[style]];
 }

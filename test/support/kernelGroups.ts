@@ -28,6 +28,7 @@ import { chosenRegisters, everyTwoSizes, pairedRegisters } from './registersSize
 import { HEAD_DIMS } from './shapes.ts';
 import { optimiserKernels } from './trainKernels/optimiser.ts';
 import { tokenKernels } from './trainKernels/tokens.ts';
+import { rowsKernels } from './trainKernels/rows.ts';
 
 /** What a group's kernels need beyond WebGPU's core. */
 export type Needs = 'nothing' | 'subgroups';
@@ -281,6 +282,7 @@ export const KERNEL_GROUPS: readonly KernelGroup[] = [
   group('kernels of models beside products', 'nothing', rowKernels),
   group('train tokens', 'nothing', tokenKernels),
   group('train optimiser', 'nothing', optimiserKernels),
+  group('train rows', 'nothing', rowsKernels),
   group('subgroup_probe', 'subgroups', () =>
     [4, 64, 256].flatMap((wgSize) => [2, 4].map((lanes) => subgroupProbe({ wgSize, lanes }))),
   ),

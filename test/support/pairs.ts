@@ -1,4 +1,4 @@
-// pairs.ts: few cases that have every two values of their axes together, for what has too many combinations to try them all.
+// pairs.ts: all combinations of the values of some axes, or few that have every two values together where there are too many to try them all.
 import { uniform } from '../../src/numbers/random.ts';
 
 /** The values of each axis. */
@@ -48,4 +48,12 @@ export function everyTwo<A extends Axes>(axes: A): CaseOf<A>[] {
     );
   }
   return cases;
+}
+
+/** All combinations. */
+export function everyCase<const A extends Axes>(axes: A): CaseOf<A>[] {
+  return Object.entries(axes).reduce<Record<string, unknown>[]>(
+    (cases, [name, values]) => cases.flatMap((each) => values.map((value) => ({ ...each, [name]: value }))),
+    [{}],
+  ) as CaseOf<A>[];
 }

@@ -3,7 +3,7 @@
 // A sum of K products is within about K * 2^-24 of the sum of their magnitudes; a norm in front makes inputs and scale rounded numbers
 // themselves. Results are carried through the operations of rounding.ts, in the order that product.wgsl has.
 import type { Activation } from '../../src/kernels/model/product.ts';
-import { ACTIVATIONS } from '../../src/models/reference/activations.ts';
+import { erf } from '../../src/models/reference/activations.ts';
 import type { ProductProblem } from '../reference/product.ts';
 import {
   exactly,
@@ -64,16 +64,18 @@ function resultOf({ results, softcap }: ProductProblem, x: Rounded): Rounded {
 const HALF = exactly(0.5);
 const ONE = exactly(1);
 /** A constant that f32 rounds. */
-const constant = (value: number): Rounded => times(exactly(value), ONE);
+export const constant = (value: number): Rounded => times(exactly(value), ONE);
 
 const relu = ({ value, error }: Rounded): Rounded => ({ value: Math.max(0, value), error });
 
-const BOUNDED: Readonly<Record<Activation, (x: Rounded) => Rounded>> = {
+/** Activations by the operations of their libs. */
+export const BOUNDED: Readonly<Record<Activation, (x: Rounded) => Rounded>> = {
   relu,
   relu_squared: (x) => times(relu(x), relu(x)),
   silu: (x) => {
-    const { value, error } = over(x, plus(ONE, expOf(minus(exactly(0), x))));
     // The exponent ends at 80, so that no exp overflows: what is below x * e^-80 is not.
+    const falls = expOf({ value: Math.min(-x.value, 80), error: x.error });
+    const { value, error } = over(x, plus(ONE, falls));
     return { value, error: error + 1.01 * Math.exp(-80) * Math.abs(x.value) };
   },
   gelu_tanh: (x) => {
@@ -82,14 +84,15 @@ const BOUNDED: Readonly<Record<Activation, (x: Rounded) => Rounded>> = {
     return times(times(HALF, x), plus(ONE, t));
   },
   gelu_erf: (x) => {
-    const scaled = times(x, constant(Math.SQRT1_2));
-    // erf is no steeper than 2 / sqrt(pi); its approximation is within 1.5e-7, and rounded itself.
-    const { error } = approximateErf(exactly(Math.abs(scaled.value)));
-    const value = (2 * ACTIVATIONS.gelu_erf(x.value)) / (x.value || 1) - 1;
-    const erf = { value, error: 1.5e-7 + error + (2 / Math.sqrt(Math.PI)) * scaled.error };
-    return times(times(HALF, x), plus(ONE, erf));
+    return times(times(HALF, x), plus(ONE, erfOf(times(x, constant(Math.SQRT1_2)))));
   },
 };
+
+/** The error function by the approximation of its lib, which is within 1.5e-7; it is no steeper than 2 / sqrt(pi). */
+export function erfOf(x: Rounded): Rounded {
+  const { error } = approximateErf(exactly(Math.abs(x.value)));
+  return { value: erf(x.value), error: 1.5e-7 + error + (2 / Math.sqrt(Math.PI)) * x.error };
+}
 
 /** Abramowitz and Stegun 7.1.26, for the roundings of its terms. */
 function approximateErf(a: Rounded): Rounded {

@@ -86,7 +86,8 @@ export function rootOf(a: Rounded): Rounded {
 
 export function expOf(a: Rounded): Rounded {
   const value = Math.exp(a.value);
-  return rounded(value, value * Math.expm1(a.error), 2 * (3 + 2 * (Math.abs(a.value) + a.error)));
+  const carried = value === 0 ? Math.exp(a.value + a.error) : value * Math.expm1(a.error);
+  return rounded(value, carried, 2 * (3 + 2 * (Math.abs(a.value) + a.error)));
 }
 
 export function logOf(a: Rounded): Rounded {

@@ -13,3 +13,8 @@ fn pair_of(d: u32) -> u32 {
 fn is_second(d: u32) -> bool {
   return d >= ROTARY_DIM / 2u;
 }
+
+// The other way: the first element of a pair.
+fn first_of(pair: u32) -> u32 {
+  return pair;
+}

@@ -11,3 +11,8 @@ fn pair_of(d: u32) -> u32 {
 fn is_second(d: u32) -> bool {
   return d % 2u == 1u;
 }
+
+// The other way: the first element of a pair.
+fn first_of(pair: u32) -> u32 {
+  return 2u * pair;
+}

@@ -1,11 +1,9 @@
 // lib rope_pairs: turns the first ROTARY_DIM elements of a row by pairs, each by an angle that grows with the position (RoPE).
-// A turn of a position is the product of two of a table: devices' own cosines are right near zero only. A pair with NaN or
-// infinity becomes NaN.
+// A pair with NaN or infinity becomes NaN.
 //
-// in   turns [ROPE_LOW, P] then [., P] vec2 f32   P = ROTARY_DIM / 2; cosine and sine at each position below ROPE_LOW, then at
-//                                            each multiple of it
-// consts ROTARY_DIM ROPE_LOW WG_SIZE
-// libs one of pairs_*
+// in   turns as lib turn_of reads them
+// consts ROTARY_DIM WG_SIZE
+// libs turn_of, one of pairs_*
 
 @group(0) @binding(7) var<storage, read> turns: array<vec2<f32>>;
 
@@ -28,12 +26,6 @@ fn turned(bits: vec4<u32>, i: u32, lane: u32, position: u32) -> vec4<u32> {
     }
   }
   return result;
-}
-
-fn turn_of(position: u32, pair: u32) -> vec2<f32> {
-  let low = turns[position % ROPE_LOW * (ROTARY_DIM / 2u) + pair];
-  let high = turns[(ROPE_LOW + position / ROPE_LOW) * (ROTARY_DIM / 2u) + pair];
-  return vec2<f32>(high.x * low.x - high.y * low.y, high.x * low.y + high.y * low.x);
 }
 
 fn turned_one(mine: u32, partner: u32, cosine: f32, sine: f32) -> u32 {

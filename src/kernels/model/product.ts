@@ -76,7 +76,8 @@ export interface ProductVariant {
 export const SUBGROUP_SIZES = [4, 8] as const;
 export type SubgroupSize = (typeof SUBGROUP_SIZES)[number];
 
-const ACTIVATIONS: Readonly<Record<Activation, string>> = {
+/** The lib of each. */
+export const ACTIVATION_LIBS: Readonly<Record<Activation, string>> = {
   silu: actSilu,
   gelu_tanh: actGeluTanh,
   gelu_erf: actGeluErf,
@@ -84,7 +85,7 @@ const ACTIVATIONS: Readonly<Record<Activation, string>> = {
   relu_squared: actReluSquared,
 };
 
-export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as readonly Activation[];
+export const ACTIVATION_NAMES = Object.keys(ACTIVATION_LIBS) as readonly Activation[];
 
 const NORMS = { rms: inputsRms, layer: inputsLayer } as const;
 
@@ -159,7 +160,7 @@ function heldConsts(subgroup: number, type: WeightType, rows: number): Record<st
 function resultLibs(results: ProductForm['results'], matrices: number): string[] {
   if (results === 'sums') return [resultsSums];
   if (results === 'capped') return [resultsCapped];
-  return [matrices === 2 ? resultsGated : resultsActivated, ACTIVATIONS[results]];
+  return [matrices === 2 ? resultsGated : resultsActivated, ACTIVATION_LIBS[results]];
 }
 
 /** Workgroups for so many tiles and rows. */

@@ -7,7 +7,7 @@ import type { DeviceFacts } from '../../device/deviceFacts.ts';
 import { structLayout } from '../../device/structs.ts';
 import { link } from '../../device/wgsl.ts';
 import type { Grid, Kernel } from '../kernel.ts';
-import { foldedGrid } from './foldedGrid.ts';
+import { foldedGrid } from './grid.ts';
 import { TRAIN_STEP } from './trainStep.ts';
 
 const WG_SIZE = 64;
