@@ -3,8 +3,8 @@
 // in   gate_up [rows, width] f32 as vec4s; where GATED [rows, 2 width]: a row's gates, then what they are for
 //      numbers ActivateNumbers
 // out  y       [rows, width] f32 as vec4s
-// grid (width / 4 / COLUMNS rounded up, rows / ROWS rounded up, folded into z); an invocation owns four columns of a row
-// consts GATED COLUMNS ROWS
+// grid (width / 4 / WG_SIZE rounded up, rows, folded into z); an invocation owns four columns of a row
+// consts GATED WG_SIZE
 // libs one of act_*
 
 struct ActivateNumbers {
@@ -16,10 +16,10 @@ struct ActivateNumbers {
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(2) var<uniform> numbers: ActivateNumbers;
 
-@compute @workgroup_size(COLUMNS, ROWS)
+@compute @workgroup_size(WG_SIZE)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
   let fours = numbers.width / 4u;
-  let row = id.z * groups.y * ROWS + id.y;
+  let row = id.z * groups.y + id.y;
   if id.x >= fours || row >= numbers.rows {
     return;
   }

@@ -5,8 +5,8 @@
 //      d_y       [rows, width] f32 as vec4s
 //      numbers   ActivateBackNumbers
 // out  d_gate_up as gate_up
-// grid (width / 4 / COLUMNS rounded up, rows / ROWS rounded up, folded into z); an invocation owns four columns of a row
-// consts GATED COLUMNS ROWS
+// grid (width / 4 / WG_SIZE rounded up, rows, folded into z); an invocation owns four columns of a row
+// consts GATED WG_SIZE
 // libs one of slope_*, one of act_*
 
 struct ActivateBackNumbers {
@@ -19,10 +19,10 @@ struct ActivateBackNumbers {
 @group(0) @binding(2) var<storage, read_write> d_gate_up: array<vec4<f32>>;
 @group(0) @binding(3) var<uniform> numbers: ActivateBackNumbers;
 
-@compute @workgroup_size(COLUMNS, ROWS)
+@compute @workgroup_size(WG_SIZE)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
   let fours = numbers.width / 4u;
-  let row = id.z * groups.y * ROWS + id.y;
+  let row = id.z * groups.y + id.y;
   if id.x >= fours || row >= numbers.rows {
     return;
   }

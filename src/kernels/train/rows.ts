@@ -172,10 +172,11 @@ const SLOPES: Readonly<Record<Activation, string>> = {
   relu_squared: slopeReluSquared,
 };
 
-const ACTIVATE = { COLUMNS: 16, ROWS: 4 };
+/** Of one row each: what several rows have lies too far apart for a CPU's caches. */
+const ACTIVATE = { WG_SIZE: 64 };
 
 function activateGroups(rows: number, width: number): Grid {
-  return foldedRows(Math.ceil(width / 4 / ACTIVATE.COLUMNS), Math.ceil(rows / ACTIVATE.ROWS));
+  return foldedRows(Math.ceil(width / 4 / ACTIVATE.WG_SIZE), rows);
 }
 
 /** The activation of each element, or of the gate that it is multiplied by. */

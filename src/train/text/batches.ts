@@ -33,9 +33,9 @@ export function splitTokens(tokens: Tokens, share: number): TokenParts {
 /** A batch of a training run. */
 export interface BatchRequest {
   readonly tokens: Tokens;
-  /** A whole number from 0. */
+  /** 0 to 2^32 - 1. */
   readonly seed: number;
-  /** The step that the batch is for, from 0. */
+  /** The step that the batch is for, 0 to 2^32 - 1. */
   readonly step: number;
   /** Rows. */
   readonly batch: number;
@@ -48,7 +48,7 @@ export interface BatchRequest {
  * steps came before. Throws ShapeError where the text is too short for one window.
  */
 export function batchAt({ tokens, seed, step, batch, context }: BatchRequest): Windows {
-  checkWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER);
+  checkWhole('seed', seed, 0, 2 ** 32 - 1);
   checkWhole('step', step, 0, 2 ** 32 - 1);
   checkWhole('batch', batch, 1, 2 ** 32 - 1);
   const count = windowsOf('training text', tokens, context);
@@ -94,10 +94,9 @@ function windowsOf(what: string, tokens: Tokens, context: number): number {
 
 /** A random number below `count`, each equally likely: what a word of 32 bits has beyond its last whole multiple of `count` is drawn again. */
 function draw(count: number, seed: number, step: number, row: number): number {
-  const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)] as const;
   const end = 2 ** 32 - (2 ** 32 % count);
   for (let attempt = 0; ; attempt++) {
-    const word = philox([step, row, attempt, 0], key).find((candidate) => candidate < end);
+    const word = philox([step, row, attempt, 0], [seed, 0]).find((candidate) => candidate < end);
     if (word !== undefined) return word % count;
   }
 }

@@ -29,7 +29,7 @@ interface Case {
 async function check({ rows, width, parts = 1, software }: Case): Promise<void> {
   const x = randomRows(rows + width, rows, width, { shift: 0.25 });
   const dY = randomRows(rows + width + 1, rows, width);
-  // Any will do: the mean of none is subtracted twice.
+  // Those of a LayerNorm, as f32 holds them; an RMSNorm's are the same with a mean of 0.
   const stats = rowStats(x, { norm: 'layer', eps: 1e-5 }).map((each): RowStats => [
     Math.fround(each[0]),
     Math.fround(each[1]),

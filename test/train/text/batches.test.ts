@@ -50,7 +50,7 @@ test('a batch is a function of seed and step', () => {
   const starts = (change: object) => startsOf(batchAt({ ...request, ...change }), 16);
   // Rows of a larger batch begin with those of a smaller one.
   expect(starts({ batch: 6 }).slice(0, 4)).toEqual(starts({}));
-  const others = [{ step: 4 }, { seed: 8 }, { seed: 7 + 2 ** 32 }].map(starts);
+  const others = [{ step: 4 }, { seed: 8 }, { seed: 2 ** 32 - 1 }].map(starts);
   for (const other of others) expect(other).not.toEqual(starts({}));
 });
 
@@ -134,8 +134,8 @@ test('too few tokens for a window', () => {
 });
 
 test.each([
-  [{ seed: -1 }, 'seed: expected zero or a positive whole number, got -1'],
-  [{ seed: 0.5 }, 'seed: expected zero or a positive whole number, got 0.5'],
+  [{ seed: -1 }, 'seed: expected a whole number from 0 to 4294967295, got -1'],
+  [{ seed: 0.5 }, 'seed: expected a whole number from 0 to 4294967295, got 0.5'],
   [{ step: -1 }, 'step: expected a whole number from 0 to 4294967295, got -1'],
   [{ step: 2 ** 32 }, 'step: expected a whole number from 0 to 4294967295, got 4294967296'],
   [{ batch: 0 }, 'batch: expected a whole number from 1 to 4294967295, got 0'],
