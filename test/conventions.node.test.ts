@@ -101,11 +101,7 @@ describe('shaders', () => {
     expect([...tests.keys()]).toContain(`test/reference/${name}.ts`);
     expect(
       [...tests.keys()].some((file) =>
-<<<<<<< HEAD
-        new RegExp(`^test/kernels/(probe/|train/)?${name}\\.test\\.ts$`).test(file),
-=======
         new RegExp(`^test/kernels/((probe|train)/)?${name}\\.test\\.ts$`).test(file),
->>>>>>> w-r
       ),
     ).toBe(true);
     expect(tests.get(`test/reference/${name}.ts`)).toContain(`twin of ${path}`);

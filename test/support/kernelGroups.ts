@@ -29,6 +29,7 @@ import { HEAD_DIMS } from './shapes.ts';
 import { optimiserKernels } from './trainKernels/optimiser.ts';
 import { tokenKernels } from './trainKernels/tokens.ts';
 import { rowsKernels } from './trainKernels/rows.ts';
+import { matmulKernels } from './trainKernels/matmul.ts';
 
 /** What a group's kernels need beyond WebGPU's core. */
 export type Needs = 'nothing' | 'subgroups';
@@ -283,6 +284,7 @@ export const KERNEL_GROUPS: readonly KernelGroup[] = [
   group('train tokens', 'nothing', tokenKernels),
   group('train optimiser', 'nothing', optimiserKernels),
   group('train rows', 'nothing', rowsKernels),
+  group('train matmul', 'nothing', matmulKernels),
   group('subgroup_probe', 'subgroups', () =>
     [4, 64, 256].flatMap((wgSize) => [2, 4].map((lanes) => subgroupProbe({ wgSize, lanes }))),
   ),
