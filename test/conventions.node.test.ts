@@ -100,7 +100,7 @@ describe('shaders', () => {
     expect(kernelFiles.map(([file]) => file)).toHaveLength(1);
     expect([...tests.keys()]).toContain(`test/reference/${name}.ts`);
     expect(
-      [...tests.keys()].some((file) => new RegExp(`^test/kernels/(probe/)?${name}\\.test\\.ts$`).test(file)),
+      [...tests.keys()].some((file) => new RegExp(`^test/kernels/((probe|train)/)?${name}\\.test\\.ts$`).test(file)),
     ).toBe(true);
     expect(tests.get(`test/reference/${name}.ts`)).toContain(`twin of ${path}`);
   });

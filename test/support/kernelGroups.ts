@@ -26,6 +26,7 @@ import { F32_ROWS } from './rowFormats.ts';
 import { gemmKernels, productKernels, rowKernels } from './modelKernels.ts';
 import { chosenRegisters, everyTwoSizes, pairedRegisters } from './registersSizes.ts';
 import { HEAD_DIMS } from './shapes.ts';
+import { attentionKernels } from './trainKernels/attention.ts';
 
 /** What a group's kernels need beyond WebGPU's core. */
 export type Needs = 'nothing' | 'subgroups';
@@ -277,6 +278,7 @@ export const KERNEL_GROUPS: readonly KernelGroup[] = [
   group('products of models whose subgroups read together', 'subgroups', () => productKernels(true)),
   group('products of models, of many rows', 'nothing', gemmKernels),
   group('kernels of models beside products', 'nothing', rowKernels),
+  group('train attention', 'nothing', attentionKernels),
   group('subgroup_probe', 'subgroups', () =>
     [4, 64, 256].flatMap((wgSize) => [2, 4].map((lanes) => subgroupProbe({ wgSize, lanes }))),
   ),
