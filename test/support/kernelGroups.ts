@@ -30,6 +30,7 @@ import { optimiserKernels } from './trainKernels/optimiser.ts';
 import { tokenKernels } from './trainKernels/tokens.ts';
 import { rowsKernels } from './trainKernels/rows.ts';
 import { matmulKernels } from './trainKernels/matmul.ts';
+import { attentionKernels } from './trainKernels/attention.ts';
 
 /** What a group's kernels need beyond WebGPU's core. */
 export type Needs = 'nothing' | 'subgroups';
@@ -285,6 +286,7 @@ export const KERNEL_GROUPS: readonly KernelGroup[] = [
   group('train optimiser', 'nothing', optimiserKernels),
   group('train rows', 'nothing', rowsKernels),
   group('train matmul', 'nothing', matmulKernels),
+  group('train attention', 'nothing', attentionKernels),
   group('subgroup_probe', 'subgroups', () =>
     [4, 64, 256].flatMap((wgSize) => [2, 4].map((lanes) => subgroupProbe({ wgSize, lanes }))),
   ),
