@@ -6,7 +6,7 @@ const MOST = 65535;
 
 /** So many workgroups, or few more, counted along x and on along y: number y * width + x. */
 export function foldedGrid(workgroups: number): Grid {
-  const rows = Math.max(1, Math.ceil(workgroups / MOST));
+  const rows = Math.ceil(workgroups / MOST);
   return [Math.ceil(workgroups / rows), rows, 1];
 }
 

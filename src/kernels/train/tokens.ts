@@ -10,22 +10,15 @@ import crossEntropySource from '../../../shaders/train/cross_entropy.wgsl?raw';
 import embedBackSource from '../../../shaders/train/embed_back.wgsl?raw';
 import embedRowsSource from '../../../shaders/train/embed_rows.wgsl?raw';
 import type { DeviceFacts } from '../../device/deviceFacts.ts';
-import { structLayout } from '../../device/structs.ts';
 import { link } from '../../device/wgsl.ts';
 import type { Grid, Kernel } from '../kernel.ts';
 import { foldedGrid } from './grid.ts';
+import { numbersOf } from './numbers.ts';
 
 const WG_SIZE = 64;
 
 /** A target that counts for nothing: loss 0, gradient 0. */
 export const NO_TARGET = 0xffffffff;
-
-/** Rows of tokens: `width` elements each, a multiple of 4; a sequence has `length` of them. */
-export interface EmbedRowsSizes {
-  readonly rows: number;
-  readonly width: number;
-  readonly length: number;
-}
 
 /** Embeds tokens; `positions`: adds a learned row for the place of each in its sequence. */
 export function embedRows({ positions }: { readonly positions: boolean }): Kernel {
@@ -33,61 +26,41 @@ export function embedRows({ positions }: { readonly positions: boolean }): Kerne
   return { name: 'embed_rows', source: link({ kernel: embedRowsSource, libs, consts: { WG_SIZE } }) };
 }
 
-export function embedRowsGrid({ rows, width }: Pick<EmbedRowsSizes, 'rows' | 'width'>): Grid {
+/** Workgroups for so many rows of `width` elements, a multiple of 4. */
+export function embedRowsGrid({ rows, width }: { readonly rows: number; readonly width: number }): Grid {
   return foldedGrid(Math.ceil((rows * width) / 4 / WG_SIZE));
 }
 
-const EMBED_ROWS = structLayout(embedRowsSource, 'EmbedRowsNumbers', {
+/** The words of its `numbers` binding; a sequence has `length` rows. */
+export const embedRowsNumbers = numbersOf(embedRowsSource, 'EmbedRowsNumbers', {
   rows: 'u32',
   width: 'u32',
   length: 'u32',
 });
 
-/** The words of its `numbers` binding. */
-export function embedRowsNumbers({ rows, width, length }: EmbedRowsSizes): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(EMBED_ROWS.words);
-  words[EMBED_ROWS.word.rows] = rows;
-  words[EMBED_ROWS.word.width] = width;
-  words[EMBED_ROWS.word.length] = length;
-  return words;
-}
-
-/** Lists of rows, an id each (src/numbers/rowLists.ts), and the elements of a row, a multiple of 4. */
-export interface EmbedBackSizes {
-  /** Entries that are read: no fewer than there are; others have empty lists, as zeros are. */
-  readonly entries: number;
-  readonly width: number;
-}
-
-/** Adds gradients of embedded rows to the gradient of the table. */
+/** Adds gradients of embedded rows to the gradient of the table, by the lists of rows that have an id (src/numbers/rowLists.ts). */
 export function embedBack(): Kernel {
   return { name: 'embed_back', source: link({ kernel: embedBackSource, libs: [], consts: { WG_SIZE } }) };
 }
 
-export function embedBackGrid({ entries, width }: EmbedBackSizes): Grid {
+/** Workgroups for so many entries, and rows of `width` elements, a multiple of 4. */
+export function embedBackGrid({
+  entries,
+  width,
+}: {
+  readonly entries: number;
+  readonly width: number;
+}): Grid {
   return foldedGrid(Math.ceil((entries * width) / 4 / WG_SIZE));
 }
 
-const EMBED_BACK = structLayout(embedBackSource, 'EmbedBackNumbers', { entries: 'u32', width: 'u32' });
+/** The words of its `numbers` binding; there may be more entries than ids, with empty lists: zeros. */
+export const embedBackNumbers = numbersOf(embedBackSource, 'EmbedBackNumbers', {
+  entries: 'u32',
+  width: 'u32',
+});
 
-/** The words of its `numbers` binding. */
-export function embedBackNumbers({ entries, width }: EmbedBackSizes): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(EMBED_BACK.words);
-  words[EMBED_BACK.word.entries] = entries;
-  words[EMBED_BACK.word.width] = width;
-  return words;
-}
-
-/** Rows of logits: `vocab` of them each, `stride` elements from a row to the next, a multiple of 4. */
-export interface CrossEntropySizes {
-  readonly rows: number;
-  readonly vocab: number;
-  readonly stride: number;
-  /** Of the gradients: 1 / rows that count, for the gradient of their mean. */
-  readonly scale: number;
-}
-
-/** What varies of it. */
+/** What varies of cross_entropy. */
 export interface CrossEntropyKind {
   /** The goal of a row is a teacher's softmax, and not a wanted token. */
   readonly teacher: boolean;
@@ -105,28 +78,18 @@ export function crossEntropy({ teacher }: CrossEntropyKind, facts: Kind): Kernel
   return { name: 'cross_entropy', source: link({ kernel: crossEntropySource, libs, consts }) };
 }
 
-export function crossEntropyGrid({ rows }: Pick<CrossEntropySizes, 'rows'>, facts: Kind): Grid {
+/** Workgroups for so many rows. */
+export function crossEntropyGrid({ rows }: { readonly rows: number }, facts: Kind): Grid {
   return foldedGrid(facts.software ? Math.ceil(rows / wgSizeOf(facts)) : rows);
 }
 
-const CROSS_ENTROPY = structLayout(crossEntropySource, 'CrossEntropyNumbers', {
+/**
+ * The words of its `numbers` binding: `vocab` logits in each row, rows `stride` elements apart, a multiple of 4; gradients are multiplied by
+ * `scale`: 1 / rows that count, for the gradient of their mean.
+ */
+export const crossEntropyNumbers = numbersOf(crossEntropySource, 'CrossEntropyNumbers', {
   rows: 'u32',
   vocab: 'u32',
   stride: 'u32',
   scale: 'f32',
 });
-
-/** The words of its `numbers` binding. */
-export function crossEntropyNumbers({
-  rows,
-  vocab,
-  stride,
-  scale,
-}: CrossEntropySizes): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(CROSS_ENTROPY.words);
-  words[CROSS_ENTROPY.word.rows] = rows;
-  words[CROSS_ENTROPY.word.vocab] = vocab;
-  words[CROSS_ENTROPY.word.stride] = stride;
-  new Float32Array(words.buffer)[CROSS_ENTROPY.word.scale] = scale;
-  return words;
-}

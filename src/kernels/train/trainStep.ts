@@ -1,10 +1,10 @@
 // trainStep.ts: the numbers of a training step, packed by the field names of their shader (shaders/lib/train/train_step.wgsl).
 import trainStep from '../../../shaders/lib/train/train_step.wgsl?raw';
-import { structLayout } from '../../device/structs.ts';
+import { numbersOf } from './numbers.ts';
 
 export const TRAIN_STEP = trainStep;
 
-const LAYOUT = structLayout(trainStep, 'TrainStep', {
+const pack = numbersOf(trainStep, 'TrainStep', {
   slot: 'u32',
   losses: 'u32',
   counted: 'f32',
@@ -14,9 +14,6 @@ const LAYOUT = structLayout(trainStep, 'TrainStep', {
   correction1: 'f32',
   correction2: 'f32',
 });
-
-/** u32 words of the `step` binding. */
-export const TRAIN_STEP_WORDS = LAYOUT.words;
 
 /** What is different from one training step to the next. */
 export interface TrainStep {
@@ -38,17 +35,6 @@ export interface TrainStep {
 }
 
 /** The words of the `step` binding. */
-export function trainStepWords(step: TrainStep): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(LAYOUT.words);
-  const floats = new Float32Array(words.buffer);
-  const { word } = LAYOUT;
-  words[word.slot] = step.slot;
-  words[word.losses] = step.losses;
-  floats[word.counted] = step.counted;
-  floats[word.rate] = step.rate;
-  floats[word.weight_decay] = step.weightDecay;
-  floats[word.clip] = step.clip;
-  floats[word.correction1] = step.correction1;
-  floats[word.correction2] = step.correction2;
-  return words;
+export function trainStepWords({ weightDecay, ...rest }: TrainStep): Uint32Array<ArrayBuffer> {
+  return pack({ ...rest, weight_decay: weightDecay });
 }

@@ -184,6 +184,23 @@ test.each([
     expect(await run({ ...c, gradients })).toEqual(c.state);
 });
 
+test('the twin does as PyTorch does', () => {
+  let state: AdamwState = { parameters: [1, -2, 0.5, 3], first: [0, 0, 0, 0], second: [0, 0, 0, 0] };
+  for (let t = 1; t <= 5; t++) {
+    const gradients = state.parameters.map((_, i) => Math.sin(1 + 4 * t + i));
+    const rule = { ...RULE, t, rate: 0.01, weightDecay: 0.1, decayed: 4 };
+    state = adamw(state, gradients, rule, { loss: 1, norm: 1 });
+  }
+  // torch.optim.AdamW of PyTorch 1.13 in float64, with these parameters and gradients.
+  const theirs: AdamwState = {
+    parameters: [1.011877901363474, -1.9679930617870707, 0.4886739749065533, 2.9690509888819476],
+    first: [-0.0016982645191210557, -0.04622637714787331, -0.048254171810731404, -0.005917303446317806],
+    second: [0.02836161695226866, 0.0188236070069038, 0.025376899824520432, 0.029460645619848746],
+  };
+  for (const name of NAMES)
+    for (const [i, value] of theirs[name].entries()) expect(state[name][i]).toBeCloseTo(value, 13);
+});
+
 test('any step', async () => {
   const shape = fc.record({
     count: fc.integer({ min: 1, max: 700 }),

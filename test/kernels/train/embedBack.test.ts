@@ -64,7 +64,7 @@ async function check(c: Case): Promise<void> {
   expect(wrong.slice(0, 5), JSON.stringify({ vocab, width, rows: tokens.length })).toEqual([]);
 }
 
-const TOKENS = [9, 0, 3, 3, 5, 0, 3, 3, 3];
+const TOKENS = [9, 0, 3, 3, 5, 0, 3, 3, 3, 0];
 
 test.each([4, 8, 252, 256, 260])('rows of %i elements', (width) =>
   check({ vocab: 11, width, tokens: TOKENS }),
