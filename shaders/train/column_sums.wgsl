@@ -1,6 +1,6 @@
 // column_sums.wgsl: sums over some of the rows of each column: of gradients, those of a bias.
 //
-// in   d_y     [rows, width] f32 as vec4s
+// in   d_y     [rows, stride] f32 as vec4s, of which columns `first` and on are summed
 //      numbers ColumnSumsNumbers
 // out  sums    [parts, width] f32 as vec4s: sums over the rows of each part, in their order
 // grid (width / 4 / WG_SIZE rounded up, parts, 1); an invocation owns four columns of a part
@@ -10,6 +10,8 @@ struct ColumnSumsNumbers {
   rows: u32,
   width: u32,
   parts: u32,
+  stride: u32, // elements from a row to the next
+  first: u32,
 }
 
 @group(0) @binding(0) var<storage, read> d_y: array<vec4<f32>>;
@@ -26,7 +28,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let end = min((id.y + 1u) * share, numbers.rows);
   var sum = vec4<f32>();
   for (var row = id.y * share; row < end; row++) {
-    sum += d_y[row * fours + id.x];
+    sum += d_y[(row * numbers.stride + numbers.first) / 4u + id.x];
   }
   sums[id.y * fours + id.x] = sum;
 }

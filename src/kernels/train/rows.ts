@@ -134,11 +134,13 @@ export function columnSums(facts: RowFacts): Kernel {
   return { name: 'column_sums', source: link({ kernel: columnSumsSource, libs: [], consts }) };
 }
 
-/** The words of its `numbers` binding, as those of `normGains`. */
+/** The words of its `numbers` binding, parts as those of `normGains`: columns `first` and on of rows `stride` apart, multiples of 4. */
 export const columnSumsNumbers = numbersOf(columnSumsSource, 'ColumnSumsNumbers', {
   rows: 'u32',
   width: 'u32',
   parts: 'u32',
+  stride: 'u32',
+  first: 'u32',
 });
 
 export const columnSumsGrid = columnGroups;

@@ -19,14 +19,23 @@ interface Case {
   readonly rows: number;
   readonly width: number;
   readonly parts: number;
+  /** Columns in front of the ones that are summed, and behind them. */
+  readonly before?: number;
+  readonly behind?: number;
 }
 
-async function check({ rows, width, parts, software }: Case): Promise<void> {
+async function check({ rows, width, parts, software, before = 0, behind = 0 }: Case): Promise<void> {
   const dY = randomRows(rows + width, rows, width, { shift: 0.1 });
+  const poison = (count: number) => Array.from({ length: count }, () => NaN);
+  const stored = dY.map((row) => [...poison(before), ...row, ...poison(behind)]);
+  const stride = before + width + behind;
   const { sums } = await runKernel(device, {
     kernel: columnSumsKernel({ software }),
     grid: columnSumsGrid({ width, parts }, { software }),
-    inputs: { d_y: poisoned(dY), numbers: columnSumsNumbers({ rows, width, parts }) },
+    inputs: {
+      d_y: poisoned(stored),
+      numbers: columnSumsNumbers({ rows, width, parts, stride, first: before }),
+    },
     outputs: { sums: withSpareRow(parts, width) },
   });
   const boundOf = (part: number, i: number) => {
@@ -57,6 +66,8 @@ test('any shape', async () => {
     width: fc.integer({ min: 1, max: 80 }).map((fours) => 4 * fours),
     rows: fc.integer({ min: 1, max: 60 }),
     parts: fc.integer({ min: 1, max: 9 }),
+    before: fc.constantFrom(0, 4, 64),
+    behind: fc.constantFrom(0, 4, 36),
   });
   await fc.assert(fc.asyncProperty(shape, check), { numRuns: 10, seed: 6, endOnFailure: true });
 });

@@ -1,0 +1,83 @@
+// folder.ts: the folder that a training writes to, and what a run that goes on finds in it.
+import { readdir } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { formatBytes } from '../../bench/text/format.ts';
+import { GqaError, messageOf } from '../../src/device/errors.ts';
+import { isRecord } from '../../src/device/options.ts';
+import { checkOutput } from '../../src/files/outputFile.ts';
+import type { TrainingMemory } from '../../src/train/allocation.ts';
+import type { RunRecord } from '../../src/train/disk/trainingFolder.ts';
+import type { TrainerOptions } from '../../src/train/trainer.ts';
+
+/** Throws GqaError, before any work, unless a training can be written there: a new or an empty folder, or with `--resume` one that has been. */
+export async function checkFolder(folder: string, resumes: boolean): Promise<void> {
+  const files = await readdir(folder).catch((cause: unknown) => {
+    if ((cause as { code?: unknown }).code === 'ENOENT') return [];
+    throw new GqaError('output', `--out "${folder}": ${messageOf(cause)}`, { cause });
+  });
+  if (!resumes && files.length > 0) {
+    throw new GqaError(
+      'output',
+      `--out "${folder}": is there already, and not empty; expected a new folder, or --resume to go on with its training`,
+    );
+  }
+  await checkOutput(`${folder}/model.safetensors`).catch((cause: unknown) => {
+    throw new GqaError('output', `--out "${folder}": ${messageOf(cause)}`, { cause });
+  });
+}
+
+/** Options that a run which goes on may have of its own. */
+const OWN = new Set(['text', 'out', 'resume', 'output', 'saveEvery', 'saveType', 'adapter', 'requireGpu']);
+
+/** Throws GqaError for options that a training which goes on has already. */
+export function refuseOptions(command: Command): void {
+  const given = command.options.find(
+    (option) =>
+      !OWN.has(option.attributeName()) && command.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  if (given) {
+    throw new GqaError(
+      'usage',
+      `${given.long}: --resume goes on with the options that the training was begun with; leave it out`,
+    );
+  }
+}
+
+/** What a state says of its run. */
+export interface SavedRun {
+  readonly kind: string;
+  readonly options: TrainerOptions;
+  /** Share of the text that the loss is measured on, and the hash of its tokens. */
+  readonly heldOut: number;
+  readonly text: string;
+}
+
+/** The share of the text that a saved run holds out: the same again, or its batches would be others. */
+export function heldOutOf({ heldOut }: RunRecord): number {
+  return typeof heldOut === 'number' ? heldOut : 0;
+}
+
+/** The run that a state is of. Throws GqaError for one of another command or another text. */
+export function savedRun<T extends SavedRun>(
+  folder: string,
+  record: RunRecord,
+  kind: T['kind'],
+  textHash: string,
+): T {
+  const run = record as unknown as T;
+  if (run.kind !== kind || !isRecord(run.options)) {
+    throw new GqaError(
+      'input',
+      `${folder}: expected the state of a gqa ${kind}, got one of ${JSON.stringify(run.kind)}`,
+    );
+  }
+  if (run.text !== textHash) {
+    throw new GqaError('input', `${folder}: its training was begun on another text`);
+  }
+  return run;
+}
+
+/** The memory that a training takes, in words. */
+export function memoryLine({ parameters, optimiser, activations, total }: TrainingMemory): string {
+  return `memory   ${formatBytes(total)}: parameters ${formatBytes(parameters)}, gradients and optimiser ${formatBytes(optimiser)}, activations ${formatBytes(activations)}`;
+}

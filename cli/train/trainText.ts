@@ -1,0 +1,72 @@
+// trainText.ts: the text that a model is trained on, as tokens: of a file, or made up.
+import { readFile } from 'node:fs/promises';
+import { GqaError, messageOf } from '../../src/device/errors.ts';
+import { splitTokens, type TokenParts } from '../../src/train/text/batches.ts';
+import { charVocabulary } from '../../src/train/text/characters.ts';
+import { charTokenizerFiles } from '../../src/train/text/tokenizerFiles.ts';
+import { generatedText } from '../../src/train/text/generatedText.ts';
+import { hashOf } from '../../src/train/disk/trainingFolder.ts';
+import { openTokenizer } from '../model/tokenizer.ts';
+
+/** Characters of the stories that are made up where no text is given. */
+const GENERATED_CHARACTERS = 1_000_000;
+
+/** Of the made-up stories: whichever seed a training has, its text is the same. */
+const STORIES_SEED = 1;
+
+/** A text in tokens. */
+export interface TrainingText {
+  readonly parts: TokenParts;
+  /** SHA-256 of all its tokens. */
+  readonly hash: string;
+  /** Where it comes from, in words. */
+  readonly source: string;
+}
+
+/** A text, and the vocabulary that was made for it. */
+export interface NewText extends TrainingText {
+  readonly vocabSize: number;
+  /** Contents of the tokenizer's files by name. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** A text whose tokens are its characters. */
+export async function characterText(path: string | undefined, heldOut: number): Promise<NewText> {
+  const text = await textOf(path);
+  const vocabulary = charVocabulary(text);
+  const files = Object.entries(charTokenizerFiles(vocabulary)).map(([name, content]) => [
+    name,
+    `${JSON.stringify(content, null, 2)}\n`,
+  ]);
+  return {
+    ...partsOf(vocabulary.encode(text), path, heldOut),
+    vocabSize: vocabulary.characters.length,
+    files: Object.fromEntries(files) as Record<string, string>,
+  };
+}
+
+/** A text in the tokens of a folder's tokenizer.json. */
+export async function tokenizedText(
+  path: string | undefined,
+  folder: string,
+  heldOut: number,
+): Promise<TrainingText> {
+  const tokenizer = await openTokenizer(folder);
+  return partsOf(Uint32Array.from(tokenizer.encode(await textOf(path))), path, heldOut);
+}
+
+function partsOf(tokens: Uint32Array<ArrayBuffer>, path: string | undefined, heldOut: number): TrainingText {
+  return { parts: splitTokens(tokens, heldOut), hash: hashOf(tokens), source: path ?? 'generated stories' };
+}
+
+async function textOf(path: string | undefined): Promise<string> {
+  if (path === undefined) return generatedText(STORIES_SEED, GENERATED_CHARACTERS);
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new GqaError('input', `--text "${path}": cannot be read: ${messageOf(cause)}`, { cause });
+  });
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new GqaError('input', `--text "${path}": expected UTF-8: ${messageOf(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,267 @@
+// uptrain.ts: `gqa uptrain`, a checkpoint's KV heads merged, and the model trained a little further, as the GQA paper does.
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
+import { version } from '../../package.json';
+import { headsOf } from '../../bench/model/variants.ts';
+import { METHODS, type Method } from '../../src/checkpoint/convert/plan.ts';
+import { GqaError } from '../../src/device/errors.ts';
+import type { GqaDevice } from '../../src/device/gqaDevice.ts';
+import type { ModelSource } from '../../src/models/decoder/modelSource.ts';
+import { taking } from '../../src/node/command/completionValues.ts';
+import { interruptible } from '../../src/node/command/interrupt.ts';
+import { openNode } from '../../src/node/command/openNode.ts';
+import { Progress } from '../../src/node/command/progress.ts';
+import { planTraining } from '../../src/train/allocation.ts';
+import { readState } from '../../src/train/disk/trainingFolder.ts';
+import {
+  conversionMetadata,
+  openUptrainSource,
+  writeBeside,
+  type UptrainSource,
+} from '../../src/train/disk/uptrainSource.ts';
+import { layOut } from '../../src/train/parameters.ts';
+import { RATES } from '../../src/train/sizes.ts';
+import { meanLoss, Trainer, type TrainerOptions } from '../../src/train/trainer.ts';
+import { TrainingModel } from '../../src/train/trainingModel.ts';
+import { readParameters } from '../../src/train/weights.ts';
+import { countOption, realNumber } from '../model/modelOptions.ts';
+import { checkFolder, heldOutOf, memoryLine, refuseOptions, savedRun, type SavedRun } from './folder.ts';
+import { runTraining, saveCheckpoint, type Checkpoints } from './training.ts';
+import { trainingOptions, type TrainingFlags } from './trainOptions.ts';
+import { tokenizedText, type TrainingText } from './trainText.ts';
+import { uptrainJson, uptrainText } from './uptrainReport.ts';
+
+interface UptrainFlags extends TrainingFlags {
+  readonly kvHeads?: number;
+  readonly method: Method;
+  readonly alpha: number;
+  readonly baseSteps?: number;
+  readonly distill?: true;
+  readonly control?: true;
+}
+
+/** What a state says of an uptraining. */
+interface UptrainRun extends SavedRun {
+  readonly kind: 'uptrain';
+  readonly kvHeads: number;
+  readonly method: Method;
+  readonly alpha: number;
+  readonly baseSteps: number;
+  readonly distill: boolean;
+}
+
+/** Adds the `uptrain` command. */
+export function registerUptrain(program: Command): void {
+  const command = program
+    .command('uptrain')
+    .addArgument(taking(new Argument('<folder>'), { paths: 'files' }))
+    .description("merge a checkpoint's KV heads and train it a little further, as the GQA paper does")
+    .addHelpText('after', HELP)
+    .action((folder: string, flags: UptrainFlags) => runUptrain(command, folder, flags));
+  for (const option of [...OPTIONS, ...trainingOptions()]) command.addOption(option);
+}
+
+const OPTIONS: readonly Option[] = [
+  countOption('--kv-heads <n>', 'KV heads of the result'),
+  new Option('--method <name>', 'how heads are merged, as gqa convert does').choices(METHODS).default('mean'),
+  new Option('--alpha <x>', 'share of the original steps to train further')
+    .argParser((text: string) => shareOfSteps(text))
+    .default(0.05),
+  countOption(
+    '--base-steps <n>',
+    "steps of the original training; default: as the checkpoint's metadata says",
+  ),
+  new Option('--distill', "learn the original model's logits in place of the text's tokens"),
+  new Option('--control', 'also train the original for as many steps, and say what comes of it'),
+];
+
+const HELP = `
+Models: Llama and Mistral without windows, Qwen 2, SmolLM, GPT-2; others are refused by what there are no backward kernels for.
+The text is read by the folder's tokenizer.json. --schedule constant keeps the learning rate, as the paper does.
+With --resume the same folder and options go on from the last checkpoint, with the same bits as if it had not been interrupted.
+
+Examples:
+  gqa uptrain ./smollm --kv-heads 1 --base-steps 200 --context 8 --text book.txt --out ./mqa
+  gqa uptrain ./smollm --kv-heads 1 --alpha 0.1 --base-steps 100 --context 8 --text book.txt --distill --control --out ./taught`;
+
+function shareOfSteps(text: string): number {
+  const value = realNumber(text, 0, 1);
+  if (value === 0) throw new InvalidArgumentError(`expected a share above 0 and at most 1, got "${text}".`);
+  return value;
+}
+
+async function runUptrain(command: Command, path: string, flags: UptrainFlags): Promise<void> {
+  const output = command.configureOutput();
+  const note = (line: string) => output.writeErr?.(`${line}\n`);
+  if (flags.resume) refuseOptions(command);
+  await checkFolder(flags.out, flags.resume === true);
+  if (flags.text === undefined) throw new GqaError('usage', 'expected --text FILE, got none');
+  const saved = flags.resume ? await readState(flags.out) : undefined;
+  const text = await tokenizedText(flags.text, path, saved ? heldOutOf(saved.run) : flags.heldOut);
+  const earlier = saved && savedRun<UptrainRun>(flags.out, saved.run, 'uptrain', text.hash);
+  const { kvHeads, method } = earlier ?? flags;
+  if (kvHeads === undefined) throw new GqaError('usage', 'expected --kv-heads N, got none');
+  const source = await openUptrainSource(path, headsOf({ kvHeads, method })!);
+  try {
+    const run = earlier ?? runOf(flags, kvHeads, source, text);
+    const { found, device } = await openNode(flags, note);
+    const progress = new Progress();
+    try {
+      const plan = planTraining(source.converted.spec, { ...run.options, learns: true }, device.facts);
+      note(memoryLine(plan));
+      note(`steps    ${run.options.steps}: ${run.alpha} of ${run.baseSteps}`);
+      await interruptible('what was trained is saved', async (signal) => {
+        progress.until(signal);
+        const original = await trainingModel(device, source.original, run.options);
+        try {
+          progress.show('measuring the loss of the original');
+          const before = await meanLoss(original, text.parts, run.options);
+          const state = saved?.state;
+          const args = {
+            spec: source.converted.spec,
+            text: text.parts,
+            parameters: state?.parameters ?? (await parametersOf(source.converted)),
+            ...(run.distill && { teacher: original }),
+            ...(state && { state }),
+          };
+          const trainer = await Trainer.create(device, args, run.options);
+          try {
+            const type = flags.saveType ?? source.savedType;
+            if (!saved) await writeBeside(source, flags.out, type);
+            const checkpoints = checkpointsOf(source, text, run, flags.out, type);
+            const save = () => saveCheckpoint(trainer, checkpoints);
+            const { saveEvery } = flags;
+            const result = await runTraining({ trainer, progress, signal, saveEvery, save });
+            const control =
+              flags.control && !signal.aborted
+                ? await trainControl(device, source, text, run, { progress, signal })
+                : undefined;
+            progress.end();
+            const done = {
+              result,
+              run,
+              found,
+              text: text.source,
+              folder: flags.out,
+              original: before,
+              control,
+            };
+            output.writeOut?.(flags.output === 'json' ? uptrainJson(done) : uptrainText(done));
+          } finally {
+            trainer.destroy();
+          }
+        } finally {
+          original.destroy();
+        }
+      });
+    } finally {
+      progress.end();
+      device.destroy();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+async function parametersOf(source: ModelSource): Promise<Float32Array<ArrayBuffer>> {
+  return readParameters(layOut(source.spec), source);
+}
+
+/** A model that is measured and teaches. */
+async function trainingModel(
+  device: GqaDevice,
+  source: ModelSource,
+  { batch, context }: TrainerOptions,
+): Promise<TrainingModel> {
+  return TrainingModel.create(device, source.spec, await parametersOf(source), {
+    batch,
+    context,
+    learns: false,
+  });
+}
+
+/** The original, trained for as many steps with the same options: its loss on the held-out text. */
+async function trainControl(
+  device: GqaDevice,
+  { original }: UptrainSource,
+  text: TrainingText,
+  { options }: UptrainRun,
+  { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
+): Promise<number | undefined> {
+  const args = { spec: original.spec, text: text.parts, parameters: await parametersOf(original) };
+  const trainer = await Trainer.create(device, args, options);
+  try {
+    while (trainer.step < options.steps) {
+      if (signal.aborted) return undefined;
+      await trainer.advance(trainer.step + 10);
+      progress.show('training the original for as many steps');
+    }
+    return await trainer.evaluate();
+  } finally {
+    trainer.destroy();
+  }
+}
+
+function runOf(
+  flags: UptrainFlags,
+  kvHeads: number,
+  { trainedAs, original }: UptrainSource,
+  { hash }: TrainingText,
+): UptrainRun {
+  const { alpha, method, heldOut, schedule, warmup, weightDecay, clip, seed, distill } = flags;
+  const baseSteps = flags.baseSteps ?? trainedAs.steps;
+  if (baseSteps === undefined) {
+    throw new GqaError(
+      'usage',
+      "the checkpoint's metadata does not say how many steps it was trained for: expected --base-steps N",
+    );
+  }
+  const positions = original.spec.embedding.positions?.count ?? Infinity;
+  const { context = trainedAs.context ?? Math.min(256, positions), batch = trainedAs.batch ?? 8 } = flags;
+  const steps = Math.max(1, Math.round(alpha * baseSteps));
+  return {
+    kind: 'uptrain',
+    kvHeads,
+    method,
+    alpha,
+    baseSteps,
+    distill: distill === true,
+    heldOut,
+    text: hash,
+    options: {
+      batch,
+      context,
+      steps,
+      rate: flags.lr ?? RATES.uptrain,
+      schedule,
+      warmup,
+      weightDecay,
+      clip,
+      seed,
+    },
+  };
+}
+
+function checkpointsOf(
+  source: UptrainSource,
+  text: TrainingText,
+  run: UptrainRun,
+  folder: string,
+  type: Checkpoints['type'],
+): Checkpoints {
+  const { alpha, baseSteps, distill, options } = run;
+  return {
+    folder,
+    type,
+    layout: layOut(source.converted.spec),
+    shapes: source.converted,
+    run: { ...run },
+    metadata: (step) => ({
+      ...conversionMetadata(source, `gqa-webgpu ${version}`),
+      'gqa.train_steps': String(baseSteps),
+      'gqa.uptrain_steps': String(step),
+      'gqa.uptrain': JSON.stringify({ alpha, teacher: distill ? source.folder.name : 'none', ...options }),
+      'gqa.text': text.source,
+      'gqa.text_sha256': text.hash,
+    }),
+  };
+}

@@ -1,0 +1,216 @@
+// adamw.ts: AdamW over all parameters of a training model, and what it finds of each step: the mean loss and the gradients' norm.
+import { allocated, copyAllOut, writeData, type BufferRange } from '../device/buffers.ts';
+import { bindKernel, dispatch, type BoundKernel } from '../device/record.ts';
+import { StepRing } from '../device/ring.ts';
+import {
+  adamw,
+  adamwGrid,
+  adamwNumbers,
+  squareParts,
+  squareSums,
+  squareSumsGrid,
+  squareSumsNumbers,
+  stepFigures,
+  stepFiguresGrid,
+  stepFiguresNumbers,
+} from '../kernels/train/optimiser.ts';
+import { trainStepWords } from '../kernels/train/trainStep.ts';
+import { Binder, wholeRange, type Recorded } from './binder.ts';
+import type { TrainingModel } from './trainingModel.ts';
+
+/** Steps whose figures are kept until they are read. */
+export const FIGURE_SLOTS = 64;
+
+/** As long as the words of any step. */
+const NO_STEP = trainStepWords({
+  slot: 0,
+  losses: 0,
+  counted: 0,
+  rate: 0,
+  weightDecay: 0,
+  clip: 0,
+  correction1: 0,
+  correction2: 0,
+});
+
+/** What stays through training. */
+export interface AdamwOptions {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  /** Of matrices, for each step times its rate; norms and biases do not decay. */
+  readonly weightDecay: number;
+  /** The greatest norm of all gradients together, to which larger ones are scaled down; 0: any. */
+  readonly clip: number;
+}
+
+/** A step's mean loss, in nats a token, and its gradients' norm before it is clipped. */
+export interface StepFigures {
+  readonly loss: number;
+  readonly norm: number;
+}
+
+/** Moving averages of the gradients and of their squares, [layout.count] each. */
+export interface Moments {
+  readonly first: Float32Array<ArrayBuffer>;
+  readonly second: Float32Array<ArrayBuffer>;
+}
+
+interface Buffers {
+  readonly first: BufferRange;
+  readonly second: BufferRange;
+  readonly figures: BufferRange;
+  readonly sums: BufferRange;
+  destroy(): void;
+}
+
+/** An optimiser of a model. */
+export class Adamw {
+  readonly #model: TrainingModel;
+  readonly #options: AdamwOptions;
+  readonly #buffers: Buffers;
+  readonly #binder: Binder;
+  readonly #ring: StepRing;
+  readonly #squares: Recorded;
+  readonly #figures: BoundKernel;
+  readonly #update: BoundKernel;
+
+  private constructor(
+    model: TrainingModel,
+    options: AdamwOptions,
+    buffers: Buffers,
+    binder: Binder,
+    ring: StepRing,
+    bound: { readonly squares: Recorded; readonly figures: BoundKernel; readonly update: BoundKernel },
+  ) {
+    this.#model = model;
+    this.#options = options;
+    this.#buffers = buffers;
+    this.#binder = binder;
+    this.#ring = ring;
+    this.#squares = bound.squares;
+    this.#figures = bound.figures;
+    this.#update = bound.update;
+  }
+
+  /** Allocates moments of zeros. Throws GpuError when the memory cannot be had. */
+  static async create(model: TrainingModel, options: AdamwOptions): Promise<Adamw> {
+    const { device, layout } = model;
+    const parts = squareParts(layout.count, device.facts);
+    const buffers = await allocated(device, "an optimiser's moments", (create): Buffers => {
+      const make = (label: string, count: number) => wholeRange(create(label, count * 4));
+      const made = {
+        first: make('first moments', layout.count),
+        second: make('second moments', layout.count),
+        figures: make('figures', FIGURE_SLOTS * 2),
+        sums: make('sums of squares', parts),
+      };
+      return { ...made, destroy: () => Object.values(made).forEach(({ buffer }) => buffer.destroy()) };
+    });
+    const binder = new Binder(device);
+    const ring = new StepRing(device, 'train step', NO_STEP.length);
+    try {
+      const bound = await bindAll(model, options, buffers, binder, ring, parts);
+      return new Adamw(model, options, buffers, binder, ring, bound);
+    } catch (error) {
+      for (const each of [ring, binder, buffers]) each.destroy();
+      throw error;
+    }
+  }
+
+  /**
+   * Records what becomes of the parameters by the gradients recorded before: the t-th step, from 1 on, at a rate. One whose loss
+   * or norm is not finite leaves all as it is.
+   */
+  record(encoder: GPUCommandEncoder, { step, rate }: { readonly step: number; readonly rate: number }): void {
+    const { batch, context } = this.#model.sizes;
+    const { beta1, beta2, weightDecay, clip } = this.#options;
+    const offset = this.#ring.place(
+      trainStepWords({
+        slot: step % FIGURE_SLOTS,
+        losses: batch * context,
+        counted: batch * context,
+        rate,
+        weightDecay,
+        clip,
+        correction1: 1 - beta1 ** step,
+        correction2: 1 - beta2 ** step,
+      }),
+    );
+    const pass = encoder.beginComputePass({ label: 'adamw' });
+    this.#squares(pass);
+    dispatch(pass, this.#figures, stepFiguresGrid(), offset);
+    dispatch(pass, this.#update, adamwGrid(this.#model.layout), offset);
+    pass.end();
+  }
+
+  /** Waits for the steps from one up to another, of which there may be FIGURE_SLOTS, and gives their figures. */
+  async readFigures(from: number, to: number): Promise<StepFigures[]> {
+    const bytes = await copyAllOut(this.#model.device, 'figures', [this.#buffers.figures]);
+    const all = new Float32Array(bytes);
+    return Array.from({ length: to - from + 1 }, (_, i) => {
+      const slot = (from + i) % FIGURE_SLOTS;
+      return { loss: all[2 * slot]!, norm: all[2 * slot + 1]! };
+    });
+  }
+
+  /** Reads the moments back: with the parameters and the number of steps, all that training goes on from. */
+  async readMoments(): Promise<Moments> {
+    const { first, second } = this.#buffers;
+    const { device } = this.#model;
+    return {
+      first: new Float32Array(await copyAllOut(device, 'first moments', [first])),
+      second: new Float32Array(await copyAllOut(device, 'second moments', [second])),
+    };
+  }
+
+  /** Puts moments in the place of its own. */
+  writeMoments({ first, second }: Moments): void {
+    writeData(this.#model.device, this.#buffers.first, first);
+    writeData(this.#model.device, this.#buffers.second, second);
+  }
+
+  /** Frees the moments. */
+  destroy(): void {
+    for (const each of [this.#ring, this.#binder, this.#buffers]) each.destroy();
+  }
+}
+
+async function bindAll(
+  model: TrainingModel,
+  { beta1, beta2, eps }: AdamwOptions,
+  { first, second, figures, sums }: Buffers,
+  binder: Binder,
+  step: StepRing,
+  parts: number,
+): Promise<{ squares: Recorded; figures: BoundKernel; update: BoundKernel }> {
+  const { device, layout } = model;
+  const gradients = wholeRange(model.gradients);
+  const { count, decayed } = layout;
+  const ofFigures = await device.pipelines.get(stepFigures());
+  const ofUpdate = await device.pipelines.get(adamw());
+  return {
+    squares: await binder.bind({
+      kernel: squareSums(),
+      grid: squareSumsGrid({ parts }),
+      numbers: squareSumsNumbers({ count, parts }),
+      buffers: { gradients, sums },
+    }),
+    figures: bindKernel(device.gpu, ofFigures, {
+      losses: wholeRange(model.losses),
+      sums,
+      figures,
+      step,
+      numbers: binder.uniform('step_figures numbers', stepFiguresNumbers({ parts })),
+    }),
+    update: bindKernel(device.gpu, ofUpdate, {
+      gradients,
+      parameters: wholeRange(model.parameters),
+      first,
+      second,
+      figures,
+      step,
+      numbers: binder.uniform('adamw numbers', adamwNumbers({ count, decayed, beta1, beta2, eps })),
+    }),
+  };
+}

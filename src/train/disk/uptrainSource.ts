@@ -1,0 +1,110 @@
+// uptrainSource.ts: a checkpoint to uptrain: the model as it is and with other KV heads, and what its folder says of its training.
+import { copyFile, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { updateConfig } from '../../checkpoint/convert/configUpdate.ts';
+import { openModelFolder, type ModelFolder } from '../../checkpoint/convert/disk/modelFolder.ts';
+import {
+  planConversion,
+  type ConversionOptions,
+  type ConversionPlan,
+} from '../../checkpoint/convert/plan.ts';
+import { provenance } from '../../checkpoint/convert/provenance.ts';
+import { findAttention } from '../../checkpoint/find/findAttention.ts';
+import { openModel } from '../../checkpoint/model/disk/openModel.ts';
+import type { ModelSource } from '../../models/decoder/modelSource.ts';
+import { checkTrainable } from '../trainable.ts';
+import { writeTexts, type SavedType } from './trainingFolder.ts';
+
+/** What a folder's weights say of the training that they come from. */
+export interface TrainedAs {
+  /** Steps of the original training. */
+  readonly steps: number | undefined;
+  readonly batch: number | undefined;
+  readonly context: number | undefined;
+}
+
+/** A checkpoint, opened. */
+export interface UptrainSource {
+  readonly folder: ModelFolder;
+  readonly plan: ConversionPlan;
+  readonly original: ModelSource;
+  readonly converted: ModelSource;
+  readonly trainedAs: TrainedAs;
+  /** How its first tensor is stored, of those types that a checkpoint can be saved in. */
+  readonly savedType: SavedType;
+  close(): Promise<void>;
+}
+
+/** Opens it. Throws ShapeError for a model that there are no backward kernels for, CheckpointError and ShapeError as `openModel` does. */
+export async function openUptrainSource(path: string, heads: ConversionOptions): Promise<UptrainSource> {
+  const folder = await openModelFolder(path);
+  const original = await openModel(path);
+  try {
+    checkTrainable(original.spec);
+    const attention = findAttention(folder.tensors, folder.config, path);
+    const plan = planConversion(attention, folder.tensors, heads, path);
+    const converted = await openModel(path, heads);
+    return {
+      folder,
+      plan,
+      original,
+      converted,
+      trainedAs: trainedAs(folder),
+      savedType: savedType(folder),
+      close: async () => {
+        await original.close();
+        await converted.close();
+      },
+    };
+  } catch (error) {
+    await original.close();
+    throw error;
+  }
+}
+
+function trainedAs({ shards }: ModelFolder): TrainedAs {
+  const metadata = shards[0]!.header.metadata;
+  const steps = Number(metadata['gqa.train_steps']);
+  const options = parsed(metadata['gqa.train']);
+  const count = (value: unknown) =>
+    Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : undefined;
+  return { steps: count(steps), batch: count(options['batch']), context: count(options['context']) };
+}
+
+function parsed(text: string | undefined): Readonly<Record<string, unknown>> {
+  try {
+    return (JSON.parse(text ?? '{}') ?? {}) as Record<string, unknown>;
+  } catch {
+    return {}; // of another tool
+  }
+}
+
+function savedType({ tensors }: ModelFolder): SavedType {
+  const [first] = tensors.values();
+  return first?.dtype === 'F16' ? 'f16' : first?.dtype === 'BF16' ? 'bf16' : 'f32';
+}
+
+const DTYPES: Readonly<Record<SavedType, string>> = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' };
+
+/** Writes the config of the result, and copies what else belongs to the model: its tokenizer, say. */
+export async function writeBeside(
+  { folder, plan }: UptrainSource,
+  out: string,
+  type: SavedType,
+): Promise<void> {
+  const isSame = plan.options.kvHeads === plan.attention.numKvHeads;
+  const config = isSame ? folder.configText : updateConfig(folder.configText, plan, folder.path);
+  const typed = config.replace(/("(?:torch_)?dtype"\s*:\s*)"[^"]*"/g, `$1"${DTYPES[type]}"`);
+  for (const { name } of folder.others) {
+    const to = join(out, name);
+    await mkdir(dirname(to), { recursive: true });
+    await copyFile(join(folder.path, name), to);
+  }
+  await writeTexts(out, { 'config.json': typed });
+}
+
+/** What the weights' metadata says of the conversion. */
+export function conversionMetadata({ plan, folder }: UptrainSource, tool: string): Record<string, string> {
+  const said = provenance(plan, { tool, source: folder.name, calibration: undefined });
+  return Object.fromEntries(Object.entries(said).map(([key, value]) => [`gqa.${key}`, value]));
+}
