@@ -14,6 +14,8 @@ import { watchStandardStreams } from '../src/node/command/standardStreams.ts';
 import { SHORT_NAMES } from '../src/node/command/options.ts';
 import { registerGenerate } from './model/generate.ts';
 import { registerPerplexity } from './model/perplexity.ts';
+import { registerTrain } from './train/train.ts';
+import { registerUptrain } from './train/uptrain.ts';
 import { registerTune } from './tune.ts';
 
 const EXAMPLES = `
@@ -28,6 +30,8 @@ Examples:
   gqa convert ./llama --kv-heads 8 --out ./gqa8   a multi-head checkpoint to a grouped-query one
   gqa generate ./smollm --prompt Once             text from a model folder
   gqa perplexity ./smollm --text book.txt --kv-heads 8,1   what fewer KV heads do to a model
+  gqa train --text book.txt --size tiny --out ./tiny               a small model, trained here
+  gqa uptrain ./smollm --kv-heads 1 --base-steps 100 --context 8 --text book.txt --out ./mqa   merged heads, trained a little further
 
 Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 no usable adapter, 130 or 143 interrupted`;
 
@@ -64,6 +68,8 @@ export function createProgram(): Command {
     registerConvert,
     registerGenerate,
     registerPerplexity,
+    registerTrain,
+    registerUptrain,
     registerDoctor,
     registerCompletion,
   ]) {
