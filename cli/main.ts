@@ -14,6 +14,7 @@ import { watchStandardStreams } from '../src/node/command/standardStreams.ts';
 import { SHORT_NAMES } from '../src/node/command/options.ts';
 import { registerGenerate } from './model/generate.ts';
 import { registerPerplexity } from './model/perplexity.ts';
+import { registerReproduce } from './train/reproduce.ts';
 import { registerTrain } from './train/train.ts';
 import { registerUptrain } from './train/uptrain.ts';
 import { registerTune } from './tune.ts';
@@ -70,6 +71,7 @@ export function createProgram(): Command {
     registerPerplexity,
     registerTrain,
     registerUptrain,
+    registerReproduce,
     registerDoctor,
     registerCompletion,
   ]) {

@@ -4,6 +4,7 @@ import { GqaError } from '../../src/index.ts';
 import { isRecord } from '../../src/device/options.ts';
 import { isaResult, type IsaResult } from './isaSchema.ts';
 import { peerResult, type PeerResult } from './peerSchema.ts';
+import { reproduceResult, type ReproduceResult } from './reproduceSchema.ts';
 import { benchResult, type BenchResult } from './schema.ts';
 import { WHOLE_SCHEMA } from './version.ts';
 import { wholeResult, type WholeResult } from './wholeSchema.ts';
@@ -37,6 +38,11 @@ export function parsePeerResult(text: string, file: string): PeerResult {
 /** Reads a result of whole models, of the suite that this version measures. Throws GqaError. */
 export function parseWholeResult(text: string, file: string): WholeResult {
   return checked(wholeResult, parseJson(text, file), file) as WholeResult;
+}
+
+/** Reads a result of `gqa reproduce`. Throws GqaError. */
+export function parseReproduceResult(text: string, file: string): ReproduceResult {
+  return checked(reproduceResult, parseJson(text, file), file) as ReproduceResult;
 }
 
 /** Reads what compilers say of the kernels. Throws GqaError. */
