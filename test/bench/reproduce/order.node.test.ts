@@ -1,0 +1,62 @@
+// order.node.test.ts: the order of the GQA paper's figure 4 on two software adapters, from a training of the tiny size.
+import { afterAll, expect, test } from 'vitest';
+import { linesOf } from '../../../bench/reproduce/figures.ts';
+import { reproduceOptions } from '../../../bench/reproduce/options.ts';
+import { reproduce } from '../../../bench/reproduce/run.ts';
+import type { ReproduceResult } from '../../../bench/schema/reproduceSchema.ts';
+import { METHODS, type Method } from '../../../src/checkpoint/convert/plan.ts';
+import { fullDescriptor } from '../../../src/device/deviceRequest.ts';
+import { openDevice, type GqaDevice } from '../../../src/device/gqaDevice.ts';
+import { nodeGpu } from '../../../src/node/nodeGpu.ts';
+
+const opened: GqaDevice[] = [];
+afterAll(() => opened.forEach((device) => device.destroy()));
+
+async function run(
+  adapter: string | undefined,
+  wanted: { readonly seeds: number[]; readonly alphas: number[]; readonly methods: Method[] },
+): Promise<ReproduceResult> {
+  const found = await nodeGpu(adapter === undefined ? {} : { adapter });
+  const device = await openDevice(found.gpu, { descriptor: fullDescriptor });
+  opened.push(device);
+  const options = reproduceOptions({ ...wanted, size: 'tiny', times: false }, device.facts);
+  const context = { version: '0', runtime: { kind: 'node', version: '0' }, nonStandard: {} };
+  return reproduce(device, options, { context, adapter: found.adapterName });
+}
+
+/** The mean loss over seeds. */
+function lossOf(result: ReproduceResult, kvHeads: number, method: Method, alpha: number): number {
+  const line = linesOf(result).find((each) => each.kvHeads === kvHeads && each.method === method)!;
+  return line.points.find((point) => point.alpha === alpha)!.mean;
+}
+
+/** The paper's: mean before first before random. */
+function expectOrder(result: ReproduceResult): void {
+  for (const kvHeads of [2, 1]) {
+    const [mean, first, random] = (['mean', 'first', 'random'] as const).map((method) =>
+      lossOf(result, kvHeads, method, 0.05),
+    ) as [number, number, number];
+    expect(first - mean, `${kvHeads} KV heads: ${mean}, ${first}`).toBeGreaterThan(0.03);
+    expect(random - first, `${kvHeads} KV heads: ${first}, ${random}`).toBeGreaterThan(0.08);
+  }
+}
+
+test('mean < first < random on the embedded adapter', async () => {
+  expectOrder(await run('swiftshader', { seeds: [1], alphas: [0.05], methods: ['mean', 'first', 'random'] }));
+}, 300_000);
+
+test("mean < first < random on the system's adapter, and pca and aligned no worse than mean", async () => {
+  const result = await run(undefined, { seeds: [1, 2], alphas: [0.01, 0.05], methods: [...METHODS] });
+  expectOrder(result);
+  for (const method of ['pca', 'aligned'] as const) {
+    for (const kvHeads of [2, 1]) {
+      for (const alpha of [0.01, 0.05]) {
+        const mean = lossOf(result, kvHeads, 'mean', alpha);
+        expect(
+          lossOf(result, kvHeads, method, alpha),
+          `${method}, ${kvHeads} KV heads, ${alpha}`,
+        ).toBeLessThan(mean);
+      }
+    }
+  }
+}, 300_000);
