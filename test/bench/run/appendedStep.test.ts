@@ -109,12 +109,15 @@ describe('are wrong where', () => {
     ]);
   });
 
-  test("rows are turned the other way, queries normalised by keys' weights", async () => {
+  test("rows are turned the other way, queries normalised by keys' weights, branches of a tree not hidden", async () => {
     const changes = {
       'select(-turn.y, turn.y, is_second(d))': 'select(turn.y, -turn.y, is_second(d))',
       'norms.weights[which * ': 'norms.weights[0u * ',
+      '((bits >> (u32(at) % 32u)) & 1u) != 0u': 'bits != 0u',
     };
-    expect(await rightWith(changes, 'rope,qk-norm')).toEqual([
+    expect(await rightWith(changes, 'tree,rope,qk-norm')).toEqual([
+      ['_q4', true],
+      ['_q4_tree', false],
       ['_append', true],
       ['_append_rope', false],
       ['_append_qk-norm', false],
