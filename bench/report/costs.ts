@@ -1,14 +1,18 @@
 // costs.ts: what pages, windows, features and cascades cost: rows beside the one of the standard step, and prompts by tokens per second.
-import { isVaried } from '../run/variations.ts';
+import { isFeatured, isVaried } from '../run/variations.ts';
 import type { BenchRow } from '../schema/schema.ts';
 import { ENOUGH_SAMPLES, ratioInterval } from '../schema/stats.ts';
 import { formatSignificant, type Column } from '../text/format.ts';
 
-/** The row that is the same but for pages, window, features and a shared prefix, of which it has none; of a cascade the plain step. */
+/**
+ * The row that is the same but for pages, window, features and a shared prefix, of which it has none; of a cascade the plain step; of a row
+ * without them that of one position and no append.
+ */
 export function standardOf(rows: readonly BenchRow[], row: BenchRow): BenchRow | undefined {
   const { cascade, ...plain } = row.params;
-  const { pageSize: _page, window: _window, features: _features, sharedPrefix: _prefix, ...standard } = plain;
-  const key = JSON.stringify(cascade ? plain : standard);
+  const { pageSize: _page, window: _window, features: _features, sharedPrefix: _prefix, ...step } = plain;
+  const { positions: _positions, append: _append, ...standard } = step;
+  const key = JSON.stringify(cascade ? plain : isFeatured(row.params) ? step : standard);
   return rows.find((other) => JSON.stringify(other.params) === key);
 }
 
@@ -68,7 +72,12 @@ export function costNotes(rows: readonly BenchRow[]): string[] {
   return [
     ...(titles.includes('vs standard')
       ? [
-          `vs standard: a row's time over that of the step without pages, window and features (a cascade's over that of the plain step on the same contents), and the 95 % interval of that ratio from ${ENOUGH_SAMPLES} samples on.`,
+          `vs standard: a row's time over that of the same step without pages, window and features (a cascade's over that of the plain step on the same contents), and the 95 % interval of that ratio from ${ENOUGH_SAMPLES} samples on.`,
+        ]
+      : []),
+    ...(rows.some(({ params: { append, positions } }) => append || positions !== undefined)
+      ? [
+          'A tree is against the step of as many positions, RoPE and QK-norm against the step with an append; those steps themselves against that of one position and no append.',
         ]
       : []),
     ...(titles.includes('tokens/s')

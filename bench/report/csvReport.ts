@@ -7,7 +7,7 @@ import { speedUp } from './speedUp.ts';
 import { median, medianInterval } from '../schema/stats.ts';
 
 const CSV_COLUMNS =
-  'id,variant,model,heads,kvHeads,headDim,batch,depth,requests,prompt,capacity,pageSize,window,features,sharedPrefix,cascade,kType,vType,kernel,sizes,splits,kvRead,medianNs,wallNs,planNs,recordNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,tokensPerSecond,vsStandard,maxAbsErr,bound,error';
+  'id,variant,model,heads,kvHeads,headDim,batch,depth,requests,prompt,capacity,pageSize,window,positions,append,features,sharedPrefix,cascade,kType,vType,kernel,sizes,splits,kvRead,medianNs,wallNs,planNs,recordNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,tokensPerSecond,vsStandard,maxAbsErr,bound,error';
 
 /** One line per row, with a header line; times in nanoseconds, bytes whole. */
 export function csvReport(result: BenchResult): string {
@@ -31,6 +31,8 @@ export function csvReport(result: BenchResult): string {
       p.capacity,
       p.pageSize,
       p.window,
+      p.positions,
+      p.append ? 'yes' : undefined,
       p.features?.join('+'),
       p.sharedPrefix,
       p.cascade ? 'yes' : undefined,

@@ -128,7 +128,11 @@ function stepLines(rows: readonly BenchRow[]): string[] {
   const kinds = new Set(rows.flatMap(({ dispatches }) => (dispatches ? [dispatchText(dispatches)] : [])));
   if (kinds.size === 0) return [];
   const text = [...kinds].toSorted().join(' or ');
-  return [`step     ${text} per layer; an append of new tokens is one more, RoPE and QK-norm in it`];
+  const isAppended = rows.some(({ params, dispatches }) => dispatches && params.append);
+  const append = isAppended
+    ? 'RoPE and QK-norm are in append_kv'
+    : 'an append of new tokens is one more, RoPE and QK-norm in it';
+  return [`step     ${text} per layer; ${append}`];
 }
 
 function dispatchText(names: readonly string[]): string {

@@ -57,7 +57,8 @@ export class GroupTime {
 function dataMs(row: RowParams, check: boolean): number {
   const { batch, heads, kvHeads, headDim, capacity } = row;
   const stored = 2 * batch * kvHeads * headDim * capacity;
-  const reference = check ? sum(kvLensOf(row)) * heads * headDim : 0;
+  const positions = row.positions ?? 1; // of a prompt some rows are checked, which take less
+  const reference = check ? sum(kvLensOf(row)) * heads * headDim * positions : 0;
   return (stored * ELEMENT_NS.stored + reference * ELEMENT_NS.reference) / 1e6;
 }
 

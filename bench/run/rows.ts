@@ -1,10 +1,12 @@
 // rows.ts: from a benchmark's options to its rows: which shapes are compared.
 import { typesName } from '../../src/numbers/elements.ts';
 import { checkShape, type KernelChoice, type KvType, ShapeError } from '../../src/index.ts';
+import { pagesOf } from '../../src/cache/pagePool.ts';
 import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
-import { parseRequests } from './requests.ts';
+import { kvLensOf, parseRequests } from './requests.ts';
 import type { RowParams } from '../schema/schema.ts';
 import {
+  positionsOf,
   variationId,
   variationsOf,
   variationText,
@@ -83,6 +85,7 @@ function rowsAt(options: RowOptions, load: Load): RowParams[] {
     checkShape({ ...shape, qLen: load.prompt ?? 1 });
     for (const variation of variationsOf(options)) {
       checkSharing(options.heads, load, variation);
+      checkOwnTokens(load, variation);
       for (const kernel of options.kernels) {
         for (const cache of options.caches) {
           const types = { kType, vType };
@@ -130,6 +133,30 @@ function checkSharing(
   if (sharedPrefix < shortest) return;
   throw new ShapeError(
     `${where}: expected fewer tokens than the ${shortest} of a sequence, got ${sharedPrefix}`,
+  );
+}
+
+/** Throws ShapeError for sequences that have no tokens for such a step, or none that can be appended again and again. */
+function checkOwnTokens(load: Load, variation: Variation): void {
+  const { positions, append, pageSize } = variation;
+  if (positions === undefined && !append) return;
+  const where = 'bench: features';
+  if (positions !== undefined && load.prompt !== undefined) {
+    throw new ShapeError(`${where}: expected decode steps for a tree, got a prompt`);
+  }
+  const own = positionsOf({ ...load, ...variation });
+  const shortest = Math.min(...kvLensOf(load));
+  if (shortest < own) {
+    throw new ShapeError(
+      `${where}: expected sequences of at least the ${own} tokens of a step, got one of ${shortest}`,
+    );
+  }
+  if (!append || pageSize === undefined) return;
+  // An append that is taken back would give up pages, which plans name.
+  const bad = kvLensOf(load).find((kvLen) => pagesOf(kvLen - own, pageSize) !== pagesOf(kvLen, pageSize));
+  if (bad === undefined) return;
+  throw new ShapeError(
+    `${where}: rope and qk-norm: expected the ${own} last tokens of a sequence to begin no page of ${pageSize}, got ${bad} tokens`,
   );
 }
 

@@ -1,5 +1,6 @@
 // target.ts: one kernel made ready to be timed on a workload: its bound steps, and its check against float64.
 import { readBack, type ContextOptions, type DecoderOptions, type GqaDevice } from '../../src/index.ts';
+import { createAppendedStep } from './appendedStep.ts';
 import { createCascade } from './cascade.ts';
 import { createStep, type TimedStep } from './timedStep.ts';
 import type { Workload } from './workload.ts';
@@ -27,11 +28,12 @@ export async function createTarget(
   options: ContextOptions & Pick<DecoderOptions, 'tuning'>,
   { kvLens, cascade }: { readonly kvLens?: readonly number[]; readonly cascade?: number } = {},
 ): Promise<Target> {
-  const { problem, copies } = workload;
-  const step =
-    cascade === undefined
-      ? await createStep(device, workload, options, kvLens ?? problem.kvLens)
-      : await createCascade(device, workload, options, cascade);
+  const { problem, copies, append } = workload;
+  const ofLens = () =>
+    append
+      ? createAppendedStep(device, workload, append, options)
+      : createStep(device, workload, options, kvLens ?? problem.kvLens);
+  const step = await (cascade === undefined ? ofLens() : createCascade(device, workload, options, cascade));
   const expected = () => (kvLens ? expect64({ ...problem, kvLens }) : workload.expected());
   let next = 0;
   return {
@@ -56,6 +58,7 @@ async function checkStep(
   copy: number,
   expected: Expected | ExpectedRows,
 ): Promise<RowCheck> {
+  await step.beforeCheck?.(copy);
   // An output left over from another step would pass for this one's.
   device.gpu.queue.writeBuffer(o, 0, new Float32Array(o.size / 4).fill(NaN));
   const encoder = device.gpu.createCommandEncoder();

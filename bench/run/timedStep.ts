@@ -22,6 +22,8 @@ export interface TimedStep {
   replan(): void;
   /** Records the step on a copy. */
   record(pass: GPUComputePassEncoder, copy: number): void;
+  /** Undoes what steps before have left for the next one on a copy, which is about to be checked. */
+  beforeCheck?(copy: number): Promise<void>;
   destroy(): void;
 }
 
@@ -40,11 +42,13 @@ export async function createStep(
     for (let layer = 0; layer < copies; layer++) {
       steps.push(await decoder.bind({ layer, q, o, lse, ...layerFeatures }));
     }
-    const plan = decoder.plan({ kvLens });
+    const { treeMasks } = problem.features ?? {};
+    const planned = () => decoder.plan({ kvLens, ...(treeMasks && { treeMasks }) });
+    const plan = planned();
     return {
       plan,
       sizes: variantName(decoder.context.variant),
-      replan: () => void decoder.plan({ kvLens }),
+      replan: () => void planned(),
       record: (pass, copy) => steps[copy]!.record(pass, plan),
       destroy: () => decoder.destroy(),
     };

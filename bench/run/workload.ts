@@ -13,9 +13,10 @@ import {
 import { randomProblem, storeProblem, type StoredProblem } from '../../src/reference/problem.ts';
 import { cacheOptionsOf } from '../check/runProblem.ts';
 import { appendAll, appendShared } from './appendAll.ts';
+import { createAppendInputs, type AppendInputs } from './appendInputs.ts';
 import { expectRows, type ExpectedRows } from './prefillCheck.ts';
 import { kvLensOf } from './requests.ts';
-import { featureNumbers } from './variations.ts';
+import { featureNumbers, positionsOf } from './variations.ts';
 import type { RowParams } from '../schema/schema.ts';
 import { expect64, type Expected } from '../../src/reference/verify.ts';
 
@@ -33,6 +34,8 @@ export interface Workload {
   readonly lse: GPUBuffer;
   /** What a layer's step is bound with, for its features. */
   readonly layerFeatures: LayerFeatures;
+  /** What steps append before they attend to it, where they do. */
+  readonly append?: AppendInputs;
   /** Bytes of a copy that a step reads at all, where sequences share some of them. */
   readonly distinctBytes?: number;
   /** The float64 result, computed once when it is first asked for; of a prompt that of some rows. */
@@ -69,16 +72,18 @@ export async function createWorkload(
     device.gpu.queue.submit([]);
   };
   try {
-    const copies = Math.min(mostCopies, copiesOf(device, params, rotatedBytes));
+    const most = params.append ? Math.max(1, Math.floor(mostCopies / 2)) : mostCopies; // an append is bound besides
+    const copies = Math.min(most, copiesOf(device, params, rotatedBytes));
     const problem = problemOf(params, seed);
     const { pageSize, sharedPrefix } = params;
     const places = pageSize === undefined ? {} : { pageSize };
     const cache = keep(await createKvCache(device, { ...cacheOptionsOf(problem, places), layers: copies }));
-    if (sharedPrefix !== undefined) await appendShared(cache, problem, sharedPrefix);
-    else if (pageSize !== undefined) await appendAll(cache, problem);
+    const filled = params.append ? withoutOwn(problem) : problem;
+    if (sharedPrefix !== undefined) await appendShared(cache, filled, sharedPrefix);
+    else if (pageSize !== undefined) await appendAll(cache, filled);
     else {
       for (let layer = 0; layer < copies; layer++) {
-        cache.load({ layer, k: problem.kStored, v: problem.vStored, kvLens: problem.kvLens });
+        cache.load({ layer, k: filled.kStored, v: filled.vStored, kvLens: filled.kvLens });
       }
     }
     const { sinkLogits, alibiSlopes, bias } = problem.features ?? {};
@@ -89,15 +94,19 @@ export async function createWorkload(
         bias: { buffer: keep(uploadStorage(device, 'bias', bias.values)), shape: bias.shape },
       }),
     };
+    const q = keep(uploadStorage(device, 'q', problem.q));
+    const append =
+      params.append && (await createAppendInputs(device, problem, params.features ?? [], q, keep));
     let expected: Expected | ExpectedRows | undefined;
     return {
       problem,
       cache,
       copies,
-      q: keep(uploadStorage(device, 'q', problem.q)),
+      q,
       o: keep(createStorage(device, 'o', problem.q.byteLength)),
       lse: keep(createStorage(device, 'lse', (problem.q.length / params.headDim) * 4)),
       layerFeatures,
+      ...(append && { append }),
       ...(sharedPrefix !== undefined && { distinctBytes: kvBytesRead(cache.layout, distinctLens(params)) }),
       expected: () => (expected ??= params.prompt === undefined ? expect64(problem) : expectRows(problem)),
       destroy,
@@ -133,7 +142,7 @@ function distinctLens(params: WorkloadParams): number[] {
 }
 
 function problemOf(params: WorkloadParams, seed: number): StoredProblem {
-  const { batch, heads, kvHeads, headDim, capacity, kType, vType, prompt, sharedPrefix } = params;
+  const { batch, heads, kvHeads, headDim, capacity, kType, vType, sharedPrefix } = params;
   const features = featureNumbers(params, seed);
   const problem = randomProblem({
     batch,
@@ -145,7 +154,7 @@ function problemOf(params: WorkloadParams, seed: number): StoredProblem {
     vType,
     kvLens: kvLensOf(params),
     seed,
-    ...(prompt !== undefined && { qLen: prompt }),
+    qLen: positionsOf(params),
     ...(Object.keys(features).length > 0 && { features }),
   });
   return sharedPrefix === undefined ? problem : withSharedPrefix(problem, sharedPrefix);
@@ -163,4 +172,18 @@ function withSharedPrefix(problem: StoredProblem, prefix: number): StoredProblem
     return all;
   };
   return storeProblem({ ...problem, k: shared(problem.k), v: shared(problem.v) });
+}
+
+/** The same with zeros in place of the step's own tokens: steps that append them would be right without. */
+function withoutOwn(problem: StoredProblem): StoredProblem {
+  const { batch, numKvHeads, capacity, headDim, kvLens, qLen } = problem;
+  const without = (values: Float32Array<ArrayBuffer>) => {
+    const others = values.slice();
+    for (let head = 0; head < batch * numKvHeads; head++) {
+      const end = head * capacity + kvLens[Math.floor(head / numKvHeads)]!;
+      others.fill(0, (end - qLen) * headDim, end * headDim);
+    }
+    return others;
+  };
+  return storeProblem({ ...problem, k: without(problem.k), v: without(problem.v) });
 }

@@ -154,11 +154,14 @@ export const paramFields = {
   /** Tokens of a page; absent without pages. */
   pageSize: maybe(positive),
   window: maybe(positive),
+  /** Query positions of a decode step, where it has several: the last tokens of each sequence. */
+  positions: maybe(positive),
+  /** Whether the step begins with the append of its own tokens. */
+  append: maybe(flag),
   /** First tokens that all sequences have in common, in the same pages. */
   sharedPrefix: maybe(positive),
   /** Whether those are attended to once for all sequences, and merged with what each has besides. */
   cascade: maybe(flag),
-  /** Of `gqa attend`'s names. */
   features: maybe(list(word<BenchFeature>())),
   /** Whether copies of the caches are read in turn, so that none is found in the last-level cache. */
   cache: oneOf('cold', 'hot'),

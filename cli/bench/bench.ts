@@ -136,6 +136,7 @@ Examples:
   gqa bench --heads 32 --kv-heads 32,16,8,4,2,1 --head-dim 128 -d 8192
   gqa bench --kernel auto,plain -ctk f16,int8,int4   race kernels and cache types
   gqa bench --page-size 0,16 --window 0,1024 --features none,softcap,alibi+bias   what each costs
+  gqa bench --features none,tree,rope,qk-norm        a tree beside its step of 4 positions, the others with an append
   gqa bench -p 512,2048                              prompts
   gqa bench --whole smollm2-135m --kv-heads 9,3,1     a whole model's step and its parts, random weights
   gqa bench --whole ./smollm -d 64                   the same of a checkpoint, its heads merged in memory

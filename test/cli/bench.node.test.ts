@@ -125,6 +125,8 @@ describe('refusals', () => {
     [['-m', 'lama-3'], 'no preset, file or folder is called "lama-3"'],
     [['-ctk', 'f8'], 'expected f32, f16, bf16, int8, int4, got "f8"'],
     [['--kernel', 'fast'], 'expected auto, registers, tiles, prefill, plain, got "fast"'],
+    [['--features', 'rope+tree'], "got rope: a tree's slots are not positions"],
+    [['-p', '64', '--features', 'tree'], 'expected decode steps for a tree, got a prompt'],
     [['-o', 'xml'], 'xml'],
     [['--repz', '3'], "unknown option '--repz'"],
     [['extra'], 'too many arguments'],

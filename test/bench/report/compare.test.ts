@@ -8,6 +8,7 @@ import {
   verdictOf,
   type Comparison,
 } from '../../../bench/report/compare.ts';
+import { rowId } from '../../../bench/run/rows.ts';
 import type { BenchContext, BenchRow } from '../../../bench/schema/schema.ts';
 import { SUITE } from '../../../bench/schema/version.ts';
 import { NO_TIME, NOT_RUN, noisy, result, row, steady, WRONG } from '../../support/benchResult.ts';
@@ -140,6 +141,25 @@ test('what came of a row', () => {
 });
 
 describe('joining', () => {
+  test('a step with an append, of several positions or with a tree is another row than the one without', () => {
+    const named = (more: Partial<BenchRow['params']>) => {
+      const plain = row(8, 1024, steady(10));
+      const params = { ...plain.params, ...more };
+      return { ...plain, params, id: rowId(params) };
+    };
+    const steps = [
+      {},
+      { append: true },
+      { append: true, features: ['rope'] },
+      { positions: 4 },
+      { positions: 4, features: ['tree'] },
+    ] as const;
+    const { rows } = compared(steps.map(named), steps.map(named).toReversed());
+    expect(rows.map(({ a, b }) => [a.params, b.params])).toEqual(
+      steps.map(named).map(({ params }) => [params, params]),
+    );
+  });
+
   const [mha, gqa, mqa] = [32, 8, 1].map((kvHeads) => row(kvHeads, 1024, steady(100 * kvHeads))) as [
     BenchRow,
     BenchRow,

@@ -37,6 +37,31 @@ test('a cascade is against the plain step on the same contents, and that against
   expect(line![head!.indexOf('cascade')]).toBe('yes');
 });
 
+test('RoPE is against the step with an append, a tree against that of as many positions, and those against the standard one', () => {
+  const of = (ns: number, more: Partial<BenchRow['params']>) => varied(row(8, 4096, ten(ns)), more);
+  const append = of(1100, { append: true });
+  const rope = of(1210, { append: true, features: ['rope'] });
+  const positions = of(2000, { positions: 4 });
+  const tree = of(2200, { positions: 4, features: ['tree'] });
+  const rows = [standard, append, rope, positions, tree];
+  expect([append, rope, positions, tree].map((each) => standardOf(rows, each))).toEqual([
+    standard,
+    append,
+    standard,
+    positions,
+  ]);
+  expect(costOf(rows, rope)!.ratio).toBeCloseTo(1.1);
+  expect(costOf([standard, rope, tree], rope)).toBeUndefined();
+  expect(noteLines(result(rows)).join('\n')).toContain('RoPE and QK-norm against the step with an append');
+  expect(noteLines(result([standard, paged])).join('\n')).not.toContain('RoPE');
+  const [head, ...lines] = csvReport(result(rows))
+    .split('\n')
+    .map((text) => text.split(','));
+  const column = (name: string) => lines.map((line) => line[head!.indexOf(name)]);
+  expect(column('append')).toEqual(['', 'yes', 'yes', '', '']);
+  expect(column('positions')).toEqual(['', '', '', '4', '4']);
+});
+
 test('the columns are there where rows call for them', () => {
   expect(resultTable(result([standard]))).not.toContain('vs standard');
   const table = resultTable(result([standard, paged]));

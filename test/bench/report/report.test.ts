@@ -170,6 +170,11 @@ describe('the report', () => {
       `step     1 dispatch (decode_registers) or 2 dispatches (decode_registers, decode_merge) per layer; ${append}`,
     ]);
     expect(lines(wrong)).toEqual([]);
+    const { params } = whole;
+    const appended = { ...whole, params: { ...params, append: true }, dispatches: ['append_kv', 'tiles'] };
+    expect(lines(whole, appended)).toEqual([
+      'step     1 dispatch (decode_registers) or 2 dispatches (append_kv, tiles) per layer; RoPE and QK-norm are in append_kv',
+    ]);
   });
 
   test('says of a wall clock how fine and how late it is, and does not hold it against itself', () => {

@@ -1,4 +1,4 @@
-// variations.test.ts: pages, windows, features and prompts as rows of a benchmark: which, and what they are called.
+// variations.test.ts: pages, windows, features, appends and prompts as rows of a benchmark: which, and what they are called.
 import { describe, expect, test } from 'vitest';
 import { rowGroups, rowId, testName, type RowOptions } from '../../../bench/run/rows.ts';
 import { featureNumbers, parseFeatures } from '../../../bench/run/variations.ts';
@@ -33,6 +33,44 @@ describe('variations of a row', () => {
     ]);
     expect(testName(group![7]!)).toBe('attn @ d128, pages of 16, window 32, softcap, alibi');
     expect(Object.keys(group![0]!)).not.toContain('pageSize');
+  });
+
+  test('a tree, RoPE and QK-norm come behind the step that they are part of, which is there once', () => {
+    const features = parseFeatures('none,tree,rope,softcap+rope+qk-norm,tree+qk-norm');
+    const [group] = rowGroups({ ...OPTIONS, windows: [0], pageSizes: [16], features });
+    expect(group!.map((row) => rowId(row).replace('h8_kv2_d64_t128_f16_page16', ''))).toEqual([
+      '',
+      '_q4',
+      '_q4_tree',
+      '_append',
+      '_append_rope',
+      '_append_softcap_rope_qk-norm',
+      '_q4_append',
+      '_q4_append_tree_qk-norm',
+    ]);
+    expect(testName(group!.at(-1)!)).toBe('attn @ d128, pages of 16, 4 positions, append, tree, qk-norm');
+    expect(group![0]).not.toHaveProperty('positions');
+    expect(group![0]).not.toHaveProperty('append');
+    const [prompt] = rowGroups({ ...OPTIONS, depths: [], prompts: [64], features: [['rope']] });
+    expect(prompt!.map(rowId)).toEqual(['h8_kv2_d64_pp64_f16_append', 'h8_kv2_d64_pp64_f16_append_rope']);
+  });
+
+  test.each<[string, Partial<RowOptions>, string]>([
+    ['tree', { windows: [32] }, "a tree without a window, alibi and rope, got a window: a tree's slots"],
+    ['alibi+tree', {}, 'a tree without a window, alibi and rope, got alibi'],
+    ['tree+rope', {}, 'a tree without a window, alibi and rope, got rope'],
+    ['tree', { prompts: [64] }, 'decode steps for a tree, got a prompt'],
+    ['tree', { depths: [3] }, 'sequences of at least the 4 tokens of a step, got one of 3'],
+    ['rope', { requests: ['1q1s64_1q1s0'] }, 'sequences of at least the 1 tokens of a step, got one of 0'],
+    [
+      'qk-norm',
+      { pageSizes: [16], depths: [113] },
+      'the 1 last tokens of a sequence to begin no page of 16, got 113 tokens',
+    ],
+  ])('%s is refused with %o', (features, more, message) => {
+    const refused = () => rowGroups({ ...OPTIONS, ...more, features: parseFeatures(features) });
+    expect(refused).toThrow(ShapeError);
+    expect(refused).toThrow(message);
   });
 
   test('prompts are rows beside the decode steps, in groups of their own', () => {
@@ -85,6 +123,7 @@ describe('variations of a row', () => {
   test('have numbers for as many heads, positions and keys', () => {
     const row = {
       heads: 8,
+      batch: 1,
       depth: 128,
       window: 32,
       features: ['softcap', 'sink-logits', 'alibi', 'bias'] as const,
@@ -95,6 +134,9 @@ describe('variations of a row', () => {
     );
     expect([softcap, window, sinkLogits!.length, alibiSlopes!.length]).toEqual([50, 32, 8, 8]);
     expect([bias!.shape, bias!.values.length]).toEqual([[1, 1, 1, 128], 128]);
-    expect(featureNumbers({ heads: 8, depth: 128 }, 1)).toEqual({});
+    expect(featureNumbers({ heads: 8, batch: 1, depth: 128 }, 1)).toEqual({});
+    const tree = { heads: 8, batch: 2, depth: 128, positions: 4, features: ['tree' as const] };
+    const masks = [0b0001n, 0b0011n, 0b0101n, 0b1011n];
+    expect(featureNumbers(tree, 1)).toEqual({ treeMasks: [masks, masks] });
   });
 });
