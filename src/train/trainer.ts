@@ -57,28 +57,42 @@ export interface TrainerArgs {
 
 /** Training of a model. */
 export class Trainer {
+  /** @internal */
   readonly model: TrainingModel;
   readonly options: TrainerOptions;
   readonly #optimiser: Adamw;
   readonly #text: TokenParts;
+  readonly #owned: { destroy(): void } | undefined;
   #step: number;
+  #destroyed = false;
 
+  /** @internal Use createTrainer. */
   private constructor(
     model: TrainingModel,
     optimiser: Adamw,
     options: TrainerOptions,
     text: TokenParts,
     step: number,
+    owned: { destroy(): void } | undefined,
   ) {
     this.model = model;
     this.#optimiser = optimiser;
     this.options = options;
     this.#text = text;
     this.#step = step;
+    this.#owned = owned;
   }
 
-  /** Allocates all that training needs. Throws ShapeError for what cannot be trained so, LimitExceededError and GpuError for want of memory. */
-  static async create(device: GqaDevice, args: TrainerArgs, options: TrainerOptions): Promise<Trainer> {
+  /**
+   * @internal Use createTrainer. Allocates all that training needs; `owned` is destroyed with it. Throws ShapeError for what cannot be trained so,
+   * LimitExceededError and GpuError for want of memory.
+   */
+  static async create(
+    device: GqaDevice,
+    args: TrainerArgs,
+    options: TrainerOptions,
+    owned?: { destroy(): void },
+  ): Promise<Trainer> {
     const { spec, parameters, text, teacher, state } = args;
     checkOptions(spec, text, options);
     const { batch, context } = options;
@@ -91,7 +105,7 @@ export class Trainer {
     try {
       const optimiser = await Adamw.create(model, { ...ADAMW_DEFAULTS, ...adamwOptions(options) });
       if (state) optimiser.writeMoments(state.moments);
-      return new Trainer(model, optimiser, options, text, state?.step ?? 0);
+      return new Trainer(model, optimiser, options, text, state?.step ?? 0, owned);
     } catch (error) {
       model.destroy();
       throw error;
@@ -108,6 +122,7 @@ export class Trainer {
    * gradient is not finite, naming the first such step: parameters are worth nothing then.
    */
   async advance(to: number): Promise<StepReport[]> {
+    checkWhole('Trainer.advance: to', to, 0, Number.MAX_SAFE_INTEGER);
     const from = this.#step + 1;
     const last = Math.min(to, this.options.steps, this.#step + FIGURE_SLOTS);
     if (last < from) return [];
@@ -143,10 +158,17 @@ export class Trainer {
     };
   }
 
-  /** Frees the model and the optimiser. */
+  /** Frees the model, the optimiser, and the teacher. Idempotent. */
   destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
     this.#optimiser.destroy();
     this.model.destroy();
+    this.#owned?.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.destroy();
   }
 
   async #submit(step: number): Promise<void> {

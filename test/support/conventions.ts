@@ -36,6 +36,7 @@ const LINE = [
   ['src/models'],
   ['src/checkpoint'],
   ['src/train'],
+  ['src/train.ts'],
   ['src/models.ts'],
   ['src/checkpoint.ts'],
   ['src/node'],

@@ -23,7 +23,10 @@ export interface TokenParts {
 
 /** Splits off the last `share` of the tokens, rounded down; from 0 to less than 1. Both parts are views. Throws ShapeError for another share. */
 export function splitTokens(tokens: Tokens, share: number): TokenParts {
-  if (!(share >= 0 && share < 1)) {
+  if (!(tokens instanceof Uint32Array)) {
+    throw new ShapeError(`tokens: expected a Uint32Array, got ${describe(tokens)}`);
+  }
+  if (!(typeof share === 'number' && share >= 0 && share < 1)) {
     throw new ShapeError(`held-out share: expected a number from 0 to less than 1, got ${describe(share)}`);
   }
   const kept = tokens.length - Math.floor(tokens.length * share);

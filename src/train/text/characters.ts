@@ -1,5 +1,6 @@
 // characters.ts: a vocabulary whose tokens are characters: Unicode code points, in their order.
 import { ShapeError } from '../../device/errors.ts';
+import { describe } from '../../device/options.ts';
 import { checkToken } from '../../models/decoder/contextArgs.ts';
 
 /** A token per character. */
@@ -14,6 +15,7 @@ export interface CharVocabulary {
 
 /** The vocabulary of the characters that `text` has. Throws ShapeError where there is none, or half of a surrogate pair. */
 export function charVocabulary(text: string): CharVocabulary {
+  if (typeof text !== 'string') throw new ShapeError(`text: expected a string, got ${describe(text)}`);
   const codes = [...distinctCodes(text)].toSorted((a, b) => a - b);
   if (codes.length === 0) throw new ShapeError('text: expected at least one character, got an empty text');
   const lone = codes.find(isSurrogate);

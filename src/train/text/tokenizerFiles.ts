@@ -1,4 +1,6 @@
 // tokenizerFiles.ts: a vocabulary of characters as Hugging Face's tokenizer files.
+import { ShapeError } from '../../device/errors.ts';
+import { describe, isRecord } from '../../device/options.ts';
 import type { CharVocabulary } from './characters.ts';
 
 /** Contents of the files by name, for JSON. */
@@ -9,9 +11,15 @@ export interface TokenizerFiles {
 
 /**
  * The files from which `@huggingface/tokenizers`, `tokenizers` and `transformers` make a tokenizer with the same tokens, and the same
- * text back.
+ * text back. Throws ShapeError for what is no vocabulary.
  */
-export function charTokenizerFiles({ characters }: CharVocabulary): TokenizerFiles {
+export function charTokenizerFiles(vocabulary: CharVocabulary): TokenizerFiles {
+  if (!isRecord(vocabulary) || !Array.isArray(vocabulary.characters)) {
+    throw new ShapeError(
+      `charTokenizerFiles: expected what charVocabulary gives, got ${describe(vocabulary)}`,
+    );
+  }
+  const { characters } = vocabulary;
   return {
     'tokenizer.json': {
       version: '1.0',

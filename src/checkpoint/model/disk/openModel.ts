@@ -1,20 +1,12 @@
 // openModel.ts: a model folder on disk as a whole model, as it is or with other KV heads: its description, and its tensors to read. In Node.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  checkBoolean,
-  checkOneOf,
-  checkOptions,
-  checkString,
-  checkWhole,
-  type Known,
-} from '../../../device/options.ts';
+import { checkString } from '../../../device/options.ts';
 import { ModelSource } from '../../../models/decoder/modelSource.ts';
-import { SHAPE_LIMITS } from '../../../models/limits.ts';
 import { openModelFolder, type ModelFolder } from '../../convert/disk/modelFolder.ts';
 import { ModelReader } from '../../convert/disk/modelReader.ts';
-import { GROUPINGS, METHODS, type ConversionOptions } from '../../convert/plan.ts';
-import { HEAD_MAPS } from '../../heads/heads.ts';
+import type { ConversionOptions } from '../../convert/plan.ts';
+import { checkHeads } from '../checkHeads.ts';
 import { mergedParts } from '../mergedParts.ts';
 import { describedParts, GENERATION_CONFIG, type ModelParts } from '../modelParts.ts';
 
@@ -26,7 +18,7 @@ import { describedParts, GENERATION_CONFIG, type ModelParts } from '../modelPart
  */
 export async function openModel(path: string, heads?: ConversionOptions): Promise<ModelSource> {
   checkString('openModel: path', path);
-  if (heads !== undefined) checkHeads(heads);
+  if (heads !== undefined) checkHeads('openModel: heads', heads);
   const folder = await openModelFolder(path);
   const reader = new ModelReader(folder);
   const generationText = await readGenerationConfig(folder);
@@ -38,24 +30,4 @@ export async function openModel(path: string, heads?: ConversionOptions): Promis
 async function readGenerationConfig({ path, others }: ModelFolder): Promise<string | undefined> {
   if (!others.some(({ name }) => name === GENERATION_CONFIG)) return undefined;
   return readFile(join(path, GENERATION_CONFIG), 'utf8');
-}
-
-const HEADS = {
-  kvHeads: true,
-  method: true,
-  grouping: true,
-  headMap: true,
-  renorm: true,
-  seed: true,
-} satisfies Known<ConversionOptions>;
-
-function checkHeads(heads: ConversionOptions): void {
-  const where = 'openModel: heads';
-  checkOptions(where, heads, HEADS);
-  checkWhole(`${where}: kvHeads`, heads.kvHeads, 1, SHAPE_LIMITS.heads);
-  checkOneOf(`${where}: method`, heads.method, METHODS);
-  checkOneOf(`${where}: grouping`, heads.grouping, GROUPINGS);
-  checkOneOf(`${where}: headMap`, heads.headMap, HEAD_MAPS);
-  checkBoolean(`${where}: renorm`, heads.renorm);
-  checkWhole(`${where}: seed`, heads.seed, 0, 2 ** 32 - 1);
 }
