@@ -55,7 +55,7 @@ export interface MatmulSizes {
 
 type Facts = Pick<DeviceFacts, 'software'>;
 
-/** A CPU's workgroup has one subgroup; an invocation's tile is as large as its compilers bear (bench/NOTES.md). */
+/** A CPU's workgroup is one subgroup, or two; larger tiles take its compilers long, and gain little (bench/NOTES.md). */
 const DIRECT = { WG_SIZE: 8, ROWS: 8, ROW_FOURS: 2, FOURS: 2 } as const;
 
 /** 64 invocations with 4 by 4 numbers each: few registers on any GPU, and enough workgroups where matrices are small. */
