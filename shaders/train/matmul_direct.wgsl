@@ -1,8 +1,8 @@
 // matmul_direct.wgsl: a product of two matrices for CPUs: nothing is staged, and no invocation waits for another.
 //
-// An invocation has ROWS rows by FOURS vec4s of the result. It takes one term of all its sums at a time: what costs here is loads, each of
-// which a CPU makes once for every invocation, with its checks; a loop of few loads also stays within the CPU's memory of branches. So a
-// large tile in a short loop wins, not more terms at a time (bench/NOTES.md).
+// An invocation has ROWS rows by FOURS vec4s of the result, and takes one term of all its sums at a time. Loads cost most: a CPU makes each of
+// them once for every invocation, with its checks. So tiles are large, and the loop is short: one of more terms would be longer than what
+// CPUs keep of code and branches (bench/NOTES.md).
 //
 // in   a, b     the factors                                              libs matmul_left_*, matmul_right_*
 //      bias     [columns] f32 as vec4s, where it is added                lib matmul_bias_*
@@ -13,6 +13,8 @@
 // consts WG_SIZE ROWS ROW_FOURS FOURS; ROWS = 4 * ROW_FOURS
 // libs matmul_numbers, matmul_finish, one of matmul_outputs, matmul_inputs, matmul_weights, one each of matmul_left_*, matmul_right_*,
 //      matmul_bias_*, matmul_residual_*, matmul_write_*
+
+const SUMS = ROWS * FOURS;
 
 @compute @workgroup_size(WG_SIZE)
 fn main(
@@ -42,5 +44,3 @@ fn main(
     }
   }
 }
-
-const SUMS = ROWS * FOURS;

@@ -1,32 +1,30 @@
 // matmul_staged.wgsl: a product of two matrices for GPUs, by tiles of both in workgroup memory.
 //
-// A workgroup owns 4 * LANES rows by LANES vec4s of the result. In steps of 4 * STEP_FOURS terms its invocations put what they need of both
-// factors into workgroup memory, as vec4s as they lie there, and zeros past the last term. An invocation has four rows by one vec4.
+// A workgroup owns 4 * LANES rows by LANES vec4s of the result, an invocation four rows by one vec4. In steps of 4 * LANES terms each invocation
+// puts a block of four by four numbers of either factor into workgroup memory, turned so that no product has to be: four terms of each
+// row of the left factor, and four columns of each term of the right one. There are zeros past the last term.
 //
-// in   a, b     the factors, f32 as vec4s                                lib matmul_stage_*, as left_* and as right_*
+// in   a, b     the factors, f32 as vec4s                                lib matmul_block_*, as left_* and as right_*
 //      bias     [columns] f32 as vec4s, where it is added                lib matmul_bias_*
 //      residual [rows, columns] f32 as vec4s, where it is added          lib matmul_residual_*
 //      numbers  MatmulNumbers                                            lib matmul_numbers
 // out  y        [parts, rows, columns] f32 as vec4s, written or added to lib matmul_write_*
 // grid tiles in x and y, row by row, and parts in z
-// consts LANES STEP_FOURS
-// libs matmul_numbers, matmul_finish, one of matmul_outputs, matmul_inputs, matmul_weights, two of matmul_stage_*, one each of
+// consts LANES
+// libs matmul_numbers, matmul_finish, one of matmul_outputs, matmul_inputs, matmul_weights, two of matmul_block_*, one each of
 //      matmul_bias_*, matmul_residual_*, matmul_write_*
 
 @group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> b: array<vec4<f32>>;
 
 const WG_SIZE = LANES * LANES;
-// Vec4s of a factor that are staged at once.
-const STAGED = 4u * STEP_FOURS * LANES;
+// From four terms to the next: one more than they have, or invocations that stage side by side would write to one bank.
+const FOUR_STRIDE = 4u * LANES + 1u;
 
-fn left_load(at: u32) -> vec4<f32> {
-  return a[at];
-}
-
-fn right_load(at: u32) -> vec4<f32> {
-  return b[at];
-}
+// [LANES fours of terms, 4 rows, LANES fours of rows]
+var<workgroup> staged_left: array<vec4<f32>, LANES * FOUR_STRIDE>;
+// [LANES fours of terms, 4 terms, LANES fours of columns]
+var<workgroup> staged_right: array<vec4<f32>, LANES * FOUR_STRIDE>;
 
 @compute @workgroup_size(WG_SIZE)
 fn main(
@@ -41,14 +39,13 @@ fn main(
   // A column for each row of the result.
   var sums = mat4x4<f32>();
   let end = end_term(group.z);
-  // Plus nothing, which a compiler cannot know: lavapipe's would write the loop out, and take four times as long.
-  let step_fours = STEP_FOURS + (numbers.inputs >> 31u);
-  for (var term = first_term(group.z); term < end; term += 4u * STEP_FOURS) {
-    left_stage(Stretch(tile.row, result_rows(), term, end), lane);
-    right_stage(Stretch(4u * tile.four, 4u * result_fours(), term, end), lane);
+  // Plus nothing, which a compiler cannot know: lavapipe's would write the loop out, and take many times as long.
+  let fours = LANES + (numbers.inputs >> 31u);
+  for (var term = first_term(group.z); term < end; term += 4u * LANES) {
+    stage(tile, Terms(term, end), lane);
     workgroupBarrier();
-    for (var four = 0u; four < step_fours; four++) {
-      sums += right_terms(four, lane % LANES) * transpose(left_terms(four, lane / LANES));
+    for (var four = 0u; four < fours; four++) {
+      sums += rights(four, lane % LANES) * lefts(four, lane / LANES);
     }
     workgroupBarrier();
   }
@@ -60,10 +57,55 @@ fn main(
   finish(group.z, row + 3u, four, sums[3]);
 }
 
-// What is staged of a factor: rows or columns of the result from `first` on, of `count`, and terms from `term` on, up to `end`.
-struct Stretch {
+// Terms of a step: from the first on, up to the last of the part.
+struct Terms {
   first: u32,
-  count: u32,
-  term: u32,
   end: u32,
+}
+
+// A block of a factor within a step: which four rows or columns of the result, and which four terms.
+struct Block {
+  place: u32,
+  four: u32,
+}
+
+fn stage(tile: Tile, terms: Terms, lane: u32) {
+  let left = left_block(lane);
+  let rows = transpose(left_terms(tile.row + 4u * left.place, result_rows(), terms, left.four));
+  let left_at = left.four * FOUR_STRIDE + left.place;
+  staged_left[left_at] = rows[0];
+  staged_left[left_at + LANES] = rows[1];
+  staged_left[left_at + 2u * LANES] = rows[2];
+  staged_left[left_at + 3u * LANES] = rows[3];
+  let right = right_block(lane);
+  let columns = right_terms(4u * (tile.four + right.place), 4u * result_fours(), terms, right.four);
+  let right_at = right.four * FOUR_STRIDE + right.place;
+  staged_right[right_at] = columns[0];
+  staged_right[right_at + LANES] = columns[1];
+  staged_right[right_at + 2u * LANES] = columns[2];
+  staged_right[right_at + 3u * LANES] = columns[3];
+}
+
+// Four terms of four rows: a column for each row.
+fn lefts(four: u32, place: u32) -> mat4x4<f32> {
+  let at = four * FOUR_STRIDE + place;
+  return mat4x4<f32>(
+    staged_left[at], staged_left[at + LANES], staged_left[at + 2u * LANES], staged_left[at + 3u * LANES],
+  );
+}
+
+// Four terms of four columns: a column for each term.
+fn rights(four: u32, place: u32) -> mat4x4<f32> {
+  let at = four * FOUR_STRIDE + place;
+  return mat4x4<f32>(
+    staged_right[at], staged_right[at + LANES], staged_right[at + 2u * LANES], staged_right[at + 3u * LANES],
+  );
+}
+
+fn left_load(at: u32) -> vec4<f32> {
+  return a[at];
+}
+
+fn right_load(at: u32) -> vec4<f32> {
+  return b[at];
 }

@@ -11,8 +11,8 @@ import residualAdded from '../../../shaders/lib/train/matmul_residual_added.wgsl
 import residualNone from '../../../shaders/lib/train/matmul_residual_none.wgsl?raw';
 import rightColumns from '../../../shaders/lib/train/matmul_right_columns.wgsl?raw';
 import rightRows from '../../../shaders/lib/train/matmul_right_rows.wgsl?raw';
-import stageColumns from '../../../shaders/lib/train/matmul_stage_columns.wgsl?raw';
-import stageRows from '../../../shaders/lib/train/matmul_stage_rows.wgsl?raw';
+import blockColumns from '../../../shaders/lib/train/matmul_block_columns.wgsl?raw';
+import blockRows from '../../../shaders/lib/train/matmul_block_rows.wgsl?raw';
 import ofWeights from '../../../shaders/lib/train/matmul_weights.wgsl?raw';
 import writeAdded from '../../../shaders/lib/train/matmul_write_added.wgsl?raw';
 import writeSet from '../../../shaders/lib/train/matmul_write_set.wgsl?raw';
@@ -55,11 +55,11 @@ export interface MatmulSizes {
 
 type Facts = Pick<DeviceFacts, 'software'>;
 
-/** A CPU's workgroup has one subgroup; an invocation's tile is as large as its compilers bear (bench/NOTES.md). */
+/** A CPU's workgroup is one subgroup, or two; larger tiles take its compilers long, and gain little (bench/NOTES.md). */
 const DIRECT = { WG_SIZE: 8, ROWS: 8, ROW_FOURS: 2, FOURS: 2 } as const;
 
 /** 64 invocations with 4 by 4 numbers each: few registers on any GPU, and enough workgroups where matrices are small. */
-const STAGED = { LANES: 8, STEP_FOURS: 4 } as const;
+const STAGED = { LANES: 8 } as const;
 
 /** How the factors lie: whether a row of it holds the terms of one row or column of y, or one term of them all. */
 const FORMS = {
@@ -70,7 +70,7 @@ const FORMS = {
 
 const LEFT = { rows: leftRows, columns: leftColumns } as const;
 const RIGHT = { rows: rightRows, columns: rightColumns } as const;
-const STAGE = { rows: stageRows, columns: stageColumns } as const;
+const BLOCKS = { rows: blockRows, columns: blockColumns } as const;
 
 /** The linked kernel. Its bindings: a, b, bias and residual where they are added, y, numbers. */
 export function matmul(kind: MatmulKind, { software }: Facts): Kernel {
@@ -89,8 +89,8 @@ export function matmul(kind: MatmulKind, { software }: Facts): Kernel {
   }
   const libs = [
     ...shared,
-    qualified('left', STAGE[left], ['load']),
-    qualified('right', STAGE[right], ['load']),
+    qualified('left', BLOCKS[left], ['load']),
+    qualified('right', BLOCKS[right], ['load']),
   ];
   return { name: 'matmul_staged', source: link({ kernel: stagedSource, libs, consts: STAGED }) };
 }
