@@ -31,8 +31,8 @@ Examples:
   gqa convert ./llama --kv-heads 8 --out ./gqa8   a multi-head checkpoint to a grouped-query one
   gqa generate ./smollm --prompt Once             text from a model folder
   gqa perplexity ./smollm --text book.txt --kv-heads 8,1   what fewer KV heads do to a model
-  gqa train --text book.txt --size tiny --out ./tiny               a small model, trained here
-  gqa uptrain ./smollm --kv-heads 1 --base-steps 100 --context 8 --text book.txt --out ./mqa   merged heads, trained a little further
+  gqa train --text book.txt --layers 1 --dim 32 --context 16 --steps 20 --out ./mine   a small model, trained here
+  gqa uptrain ./smollm --kv-heads 1 --base-steps 200 --context 8 --text book.txt --control --out ./mqa   merged heads, trained a little further
 
 Exit codes: 0 fine, 1 wrong usage, a failure, a wrong result or a regression, 3 no usable adapter, 130 or 143 interrupted`;
 

@@ -27,3 +27,15 @@ export type { ConversionOptions, Grouping, Method } from './checkpoint/convert/p
 export { HEAD_MAPS } from './checkpoint/heads/heads.ts';
 export type { HeadMap } from './checkpoint/heads/heads.ts';
 export { ModelSource } from './models/decoder/modelSource.ts';
+export type {
+  AttentionSpec,
+  CrossSpec,
+  EncoderSpec,
+  LayerSpec,
+  MlpSpec,
+  ModelSpec,
+  NormSpec,
+  ProjectionSpec,
+  RelativeBiasSpec,
+} from './models/decoder/spec.ts';
+export type { Activation, NormKind } from './kernels/model/product.ts';

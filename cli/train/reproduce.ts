@@ -62,8 +62,7 @@ Figure 4: losses by method of conversion; 5: by alpha, the share of the original
 The text is made up and seeded, so that the same command gives the same losses on the same device. Losses are in nats a token.
 
 Examples:
-  gqa reproduce
-  gqa reproduce --size tiny --seeds 1 --alphas 0,0.05 --methods mean,first,random --no-times`;
+  gqa reproduce --size tiny --seeds 1 --alphas 0.05 --methods mean,first,random --no-times`;
 
 async function runReproduce(command: Command, flags: ReproduceFlags): Promise<void> {
   const output = command.configureOutput();

@@ -60,9 +60,9 @@ Sizes: ${Object.entries(TRAINING_SIZES)
 Losses are in nats a token (natural logarithm).
 
 Examples:
-  gqa train --size tiny --out ./tiny
   gqa train --text book.txt --layers 1 --dim 32 --context 16 --steps 20 --out ./mine
-  gqa train --text book.txt --out ./mine --resume`;
+
+What was interrupted goes on with --resume and the same --text and --out.`;
 
 /** What a state says of a training. */
 interface TrainRun extends SavedRun {

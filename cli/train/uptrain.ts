@@ -80,8 +80,7 @@ The text is read by the folder's tokenizer.json. --schedule constant keeps the l
 With --resume the same folder and options go on from the last checkpoint, with the same bits as if it had not been interrupted.
 
 Examples:
-  gqa uptrain ./smollm --kv-heads 1 --base-steps 200 --context 8 --text book.txt --out ./mqa
-  gqa uptrain ./smollm --kv-heads 1 --alpha 0.1 --base-steps 100 --context 8 --text book.txt --distill --control --out ./taught`;
+  gqa uptrain ./smollm --kv-heads 1 --base-steps 200 --context 8 --text book.txt --control --out ./mqa`;
 
 function shareOfSteps(text: string): number {
   const value = realNumber(text, 0, 1);

@@ -35,8 +35,11 @@ const NO_STEP = trainStepWords({
 
 /** What stays through training. */
 export interface AdamwOptions {
+  /** How much of the gradients' moving average a step keeps, below 1. */
   readonly beta1: number;
+  /** The same of the average of their squares. */
   readonly beta2: number;
+  /** Added to the root that steps are divided by. */
   readonly eps: number;
   /** Of matrices, for each step times its rate; norms and biases do not decay. */
   readonly weightDecay: number;

@@ -11,6 +11,7 @@ export type Schedule = (typeof SCHEDULES)[number];
 export interface RateOptions {
   /** The greatest learning rate. */
   readonly rate: number;
+  /** How it goes on behind the warm-up. */
   readonly schedule: Schedule;
   /** Share of the steps in which the rate rises from zero, 0 to less than 1. */
   readonly warmup: number;

@@ -36,6 +36,9 @@ const COMMANDS = [
   'help',
   'kv',
   'perplexity',
+  'train',
+  'uptrain',
+  'reproduce',
   'tune',
 ];
 const PATHS = ['a.json', "b's [x].json", 'model', 'my dir'];

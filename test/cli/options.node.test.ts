@@ -18,8 +18,8 @@ for (const command of program.commands) {
 
 const SHARED = [...USES].filter(([, uses]) => uses.length > 1);
 
-// Where a command has one where others have a list, or a default of its own, on purpose.
-const OWN_DEFAULT = ['--depth', '--kernel', '--max-tokens', '--model'];
+// Where a command has one where others have a list, or a default of its own, by the model or the adapter.
+const OWN_DEFAULT = ['--batch', '--context', '--depth', '--kernel', '--max-tokens', '--model', '--size'];
 // What a prompt and tokens are is the same everywhere: a benchmark has lengths of them, a model their words, a file of text ids.
 const OWN_KIND = ['--prompt', '--tokens'];
 

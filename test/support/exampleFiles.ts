@@ -50,7 +50,7 @@ export async function writeExampleFiles(): Promise<void> {
   await writeCheckpoint('big', model, { shards: 8 });
   await writeCheckpoint('model', underOtherNames(model));
   await writeWholeModel('smollm');
-  await writeFile('book.txt', 'Once upon a time there was a small model that read a small book.');
+  await writeFile('book.txt', 'Once upon a time there was a small model that read a small book. '.repeat(12));
   await writeFile('ids.json', JSON.stringify([1, 403, 407, 3, 5, 8]));
 }
 
