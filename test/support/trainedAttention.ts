@@ -16,9 +16,9 @@ export const KINDS = { CPU: { software: true }, GPU: { software: false } } as co
 /** Sizes of any problem, for fast-check: eights of elements of a head, and slots behind the last token. */
 export const ANY_SIZES = {
   batch: fc.integer({ min: 1, max: 3 }),
-  length: fc.integer({ min: 1, max: 24 }),
+  length: fc.integer({ min: 1, max: 20 }),
   numKvHeads: fc.integer({ min: 1, max: 3 }),
-  eights: fc.integer({ min: 1, max: 4 }),
+  eights: fc.integer({ min: 1, max: 8 }),
   spare: fc.integer({ min: 0, max: 5 }),
   seed: fc.integer({ min: 1, max: 1000 }),
 };

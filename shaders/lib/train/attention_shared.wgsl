@@ -4,7 +4,7 @@
 // An invocation has OWNED of the block by WALKED of a tile, and of the sums OWNED by PARTS vec4s: a team of COLUMNS invocations shares what
 // is owned. Factors go from the first to the latter by way of workgroup memory, and rows come through it in slices of SLICE vec4s.
 //
-// consts OWNED WALKED COLUMNS TEAMS PARTS SLICE KINDS (of gradients: 1 or 2) ROWS (of queries: OWNED or WALKED)
+// consts OWNED WALKED COLUMNS TEAMS PARTS SLICE KINDS (of gradients: 1 or 2)
 // libs attention_rows; the kernel's functions
 
 const WG_SIZE = TEAMS * COLUMNS;
@@ -46,7 +46,7 @@ fn run(place: Place, begin: u32, end: u32, lane: u32) {
     keep_factors(place, first, lane);
     workgroupBarrier(); // factors are there; the barriers of the next products see to it that they are used
     for (var kind = 0u; kind < KINDS; kind++) { // unroll
-      mix(place, first, min(TILE, end - first), kind, lane, &sums);
+      mix(place, first, min(opaque_count(TILE), end - first), kind, lane, &sums);
     }
   }
   for (var kind = 0u; kind < KINDS; kind++) { // unroll
@@ -54,36 +54,25 @@ fn run(place: Place, begin: u32, end: u32, lane: u32) {
   }
 }
 
-// Weights stay where the last kind of factors lies, which are gradients where there is one kind.
-fn keep_factors(place: Place, first: u32, lane: u32) {
-  let scores = products(place, first, OF_SCORES, lane);
-  var figures = array<u32, ROWS>();
-  var row_lse = array<f32, ROWS>();
-  for (var n = 0u; n < ROWS; n++) { // unroll
-    figures[n] = figure_of(place, pair_of(place.first + owned(lane, n), first + walked(lane, n)).row);
-    row_lse[n] = lse[figures[n]];
-  }
-  for (var w = 0u; w < WALKED; w++) { // unroll
-    for (var r = 0u; r < OWNED; r++) { // unroll
-      let pair = pair_of(place.first + owned(lane, r), first + walked(lane, w));
-      kept[LAST_KIND + cell(lane, r, w)] = weight_of(pair, scores[r][w], row_lse[row_of(r, w)]);
-    }
-  }
-  let of_values = products(place, first, OF_VALUES, lane);
-  var row_delta = array<f32, ROWS>();
-  for (var n = 0u; n < ROWS; n++) { // unroll
-    row_delta[n] = delta[figures[n]];
-  }
-  for (var w = 0u; w < WALKED; w++) { // unroll
-    for (var r = 0u; r < OWNED; r++) { // unroll
-      let weight = kept[LAST_KIND + cell(lane, r, w)];
-      kept[cell(lane, r, w)] = gradient_of(weight, of_values[r][w], row_delta[row_of(r, w)]);
-    }
-  }
+// A count that compilers cannot know: there are fewer than 2^31 sequences. They would write short loops out, and run out of registers.
+fn opaque_count(count: u32) -> u32 {
+  return count + (numbers.batch >> 31u);
 }
 
-fn cell(lane: u32, r: u32, w: u32) -> u32 {
-  return walked(lane, w) * BLOCK + owned(lane, r);
+// Both products come first: what else a row has would take registers all along.
+fn keep_factors(place: Place, first: u32, lane: u32) {
+  let scores = products(place, first, OF_SCORES, lane);
+  let of_values = products(place, first, OF_VALUES, lane);
+  for (var r = 0u; r < OWNED; r++) { // unroll
+    for (var w = 0u; w < WALKED; w++) { // unroll
+      let pair = pair_of(place.first + owned(lane, r), first + walked(lane, w));
+      let figure = figure_of(place, pair.row);
+      let weight = weight_of(pair, scores[r][w], lse[figure]);
+      let at = walked(lane, w) * BLOCK + owned(lane, r);
+      kept[LAST_KIND + at] = weight;
+      kept[at] = gradient_of(weight, of_values[r][w], delta[figure]);
+    }
+  }
 }
 
 fn products(place: Place, first: u32, which: u32, lane: u32) -> Products {
@@ -92,7 +81,7 @@ fn products(place: Place, first: u32, which: u32, lane: u32) -> Products {
     workgroupBarrier(); // the slices before are used
     stage(place, first, which, begin, lane);
     workgroupBarrier(); // the slices are there
-    let count = min(SLICE, numbers.fours - begin);
+    let count = min(opaque_count(SLICE), numbers.fours - begin);
     for (var i = 0u; i < count; i++) {
       var fours = array<vec4<f32>, WALKED>();
       for (var w = 0u; w < WALKED; w++) { // unroll
@@ -126,7 +115,7 @@ fn mix(place: Place, first: u32, count: u32, kind: u32, lane: u32, sums: ptr<fun
     for (var p = 0u; p < PARTS; p++) { // unroll
       let four = walked_at(kind, start + min(part(lane, p), numbers.fours - 1u));
       for (var r = 0u; r < OWNED; r++) { // unroll
-        (*sums)[kind][r][p] += kept[kind * TILE * BLOCK + t * BLOCK + owned(lane, r)] * four;
+        (*sums)[kind][r][p] += kept[(kind * TILE + t) * BLOCK + owned(lane, r)] * four;
       }
     }
   }

@@ -43,43 +43,40 @@ type Facts = Pick<DeviceFacts, 'software'>;
 /** Kinds of gradients of a kernel: those of queries, or those of keys and of values. */
 type Kinds = 1 | 2;
 
-/** How its work is dealt out: see lib attention_shared. */
+/** How its work is dealt out on a GPU: see lib attention_shared. */
 interface Tiles {
   readonly columns: number;
   readonly teams: number;
+  readonly parts: number;
   readonly owned: number;
   readonly walked: number;
 }
 
-/** Rows or keys of a tile of a GPU. */
-const GPU_TILE = 32;
-
-/** Vec4s of gradients that an invocation of a GPU has there: what the registers of Intel's leave room for. */
-const GPU_SUMS = 4;
-
 /** Vec4s of a row that lie in workgroup memory at once. */
 const SLICE = 4;
 
+/** Of up to so many elements of a head, rows or keys owned and walked, as many as Intel's registers leave room for. */
+const GPU_TILES = [
+  { upTo: 64, columns: 16, queries: { owned: 2, walked: 2 }, keys: { owned: 2, walked: 1 } },
+  { upTo: 128, columns: 32, queries: { owned: 3, walked: 1 }, keys: { owned: 2, walked: 1 } },
+  { upTo: 256, columns: 32, queries: { owned: 2, walked: 1 }, keys: { owned: 1, walked: 1 } },
+] as const;
+
+/** Invocations of a workgroup. */
+const GPU_INVOCATIONS = 256;
+
 function gpuTiles({ headDim }: AttentionHeads, kinds: Kinds): Tiles {
-  const fours = headDim / 4;
-  const columns = [8, 16].find((count) => fours <= count) ?? 32;
-  const parts = Math.ceil(fours / columns);
-  return {
-    columns,
-    teams: columns === 8 ? 16 : 256 / columns,
-    owned: Math.max(1, GPU_SUMS / kinds / parts),
-    walked: GPU_TILE / columns,
-  };
+  const { columns, queries, keys } = GPU_TILES.find(({ upTo }) => headDim <= upTo)!;
+  const parts = Math.ceil(headDim / 4 / columns);
+  return { columns, teams: GPU_INVOCATIONS / columns, parts, ...(kinds === 1 ? queries : keys) };
 }
 
 /** On a CPU: invocations of a workgroup, one vector; rows, and keys, that an invocation has at a time. */
 const CPU_TILES = { WG_SIZE: 8, SPAN: 4 } as const;
 
 function sharedConsts(heads: AttentionHeads, kinds: Kinds) {
-  const { columns, teams, owned, walked } = gpuTiles(heads, kinds);
-  const parts = Math.ceil(heads.headDim / 4 / columns);
-  const rows = kinds === 1 ? owned : walked;
-  return { COLUMNS: columns, TEAMS: teams, OWNED: owned, WALKED: walked, PARTS: parts, SLICE, ROWS: rows };
+  const { columns, teams, owned, walked, parts } = gpuTiles(heads, kinds);
+  return { COLUMNS: columns, TEAMS: teams, OWNED: owned, WALKED: walked, PARTS: parts, SLICE };
 }
 
 function backward(name: string, kernel: string, heads: AttentionHeads, kinds: Kinds, facts: Facts): Kernel {
