@@ -10,10 +10,11 @@ import keysSource from '../../../shaders/train/attention_keys.wgsl?raw';
 import queriesSource from '../../../shaders/train/attention_queries.wgsl?raw';
 import type { DeviceFacts } from '../../device/deviceFacts.ts';
 import { ShapeError } from '../../device/errors.ts';
-import { structLayout } from '../../device/structs.ts';
 import { link } from '../../device/wgsl.ts';
 import type { Grid, Kernel } from '../kernel.ts';
 import { checkWhole, MIN_HEAD_DIM } from '../shape.ts';
+import { foldedGrid } from './grid.ts';
+import { numbersOf } from './numbers.ts';
 
 /** Most elements of a head that the backward pass has kernels for. */
 export const MAX_TRAINED_HEAD_DIM = 256;
@@ -115,33 +116,29 @@ export function attentionKeys(heads: AttentionHeads, facts: Facts): Kernel {
 /** Rows of a workgroup. */
 const DELTA_ROWS = 64;
 
-const DELTA = structLayout(deltaSource, 'DeltaNumbers', {
+function deltaRows({ batch, length, numKvHeads, groupSize }: AttentionSizes): number {
+  return batch * length * numKvHeads * groupSize;
+}
+
+const packDelta = numbersOf(deltaSource, 'DeltaNumbers', {
   rows: 'u32',
   length: 'u32',
   heads: 'u32',
   fours: 'u32',
 });
 
-function deltaRows({ batch, length, numKvHeads, groupSize }: AttentionSizes): number {
-  return batch * length * numKvHeads * groupSize;
-}
-
 /** The words of attention_delta's `numbers` binding. */
 export function attentionDeltaNumbers(sizes: AttentionSizes): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(DELTA.words);
-  words[DELTA.word.rows] = deltaRows(sizes);
-  words[DELTA.word.length] = sizes.length;
-  words[DELTA.word.heads] = sizes.numKvHeads * sizes.groupSize;
-  words[DELTA.word.fours] = sizes.headDim / 4;
-  return words;
+  const { length, numKvHeads, groupSize, headDim } = sizes;
+  return packDelta({ rows: deltaRows(sizes), length, heads: numKvHeads * groupSize, fours: headDim / 4 });
 }
 
 /** Its workgroups. */
 export function attentionDeltaGrid(sizes: AttentionSizes): Grid {
-  return folded(Math.ceil(deltaRows(sizes) / DELTA_ROWS));
+  return foldedGrid(Math.ceil(deltaRows(sizes) / DELTA_ROWS));
 }
 
-const NUMBERS = structLayout(rowsLib, 'AttentionNumbers', {
+const pack = numbersOf(rowsLib, 'AttentionNumbers', {
   batch: 'u32',
   length: 'u32',
   num_kv_heads: 'u32',
@@ -152,14 +149,7 @@ const NUMBERS = structLayout(rowsLib, 'AttentionNumbers', {
 
 /** The words of the `numbers` binding of attention_queries and attention_keys. */
 export function attentionNumbers(sizes: AttentionSizes): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(NUMBERS.words);
-  words[NUMBERS.word.batch] = sizes.batch;
-  words[NUMBERS.word.length] = sizes.length;
-  words[NUMBERS.word.num_kv_heads] = sizes.numKvHeads;
-  words[NUMBERS.word.capacity] = sizes.capacity;
-  words[NUMBERS.word.fours] = sizes.headDim / 4;
-  new Float32Array(words.buffer)[NUMBERS.word.scale] = sizes.scale;
-  return words;
+  return pack({ ...sizes, num_kv_heads: sizes.numKvHeads, fours: sizes.headDim / 4 });
 }
 
 /** Workgroups of attention_queries. */
@@ -175,15 +165,7 @@ export function attentionKeysGrid(sizes: AttentionSizes, facts: Facts): Grid {
 /** Workgroups where each KV head of a sequence has so many rows or keys. */
 function gridOf(sizes: AttentionSizes, count: number, kinds: Kinds, { software }: Facts): Grid {
   const heads = sizes.batch * sizes.numKvHeads;
-  if (software) return folded(Math.ceil((heads * Math.ceil(count / CPU_TILES.SPAN)) / CPU_TILES.WG_SIZE));
+  if (software) return foldedGrid(Math.ceil((heads * Math.ceil(count / CPU_TILES.SPAN)) / CPU_TILES.WG_SIZE));
   const { teams, owned } = gpuTiles(sizes, kinds);
-  return folded(heads * Math.ceil(count / (teams * owned)));
-}
-
-/** Most workgroups that any device takes in one dimension. */
-const MAX_GRID = 65535;
-
-function folded(workgroups: number): Grid {
-  const rows = Math.ceil(workgroups / MAX_GRID);
-  return [Math.ceil(workgroups / rows), rows, 1];
+  return foldedGrid(heads * Math.ceil(count / (teams * owned)));
 }

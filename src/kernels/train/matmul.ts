@@ -21,9 +21,9 @@ import stagedSource from '../../../shaders/train/matmul_staged.wgsl?raw';
 import type { DeviceFacts } from '../../device/deviceFacts.ts';
 import { ShapeError } from '../../device/errors.ts';
 import { checkWhole } from '../../device/options.ts';
-import { structLayout } from '../../device/structs.ts';
 import { link, qualified } from '../../device/wgsl.ts';
 import type { Grid, Kernel } from '../kernel.ts';
+import { numbersOf } from './numbers.ts';
 
 /**
  * What is computed, of activations [rows, inputs], gradients [rows, outputs] and weights [outputs, inputs], all f32:
@@ -95,7 +95,7 @@ export function matmul(kind: MatmulKind, { software }: Facts): Kernel {
   return { name: 'matmul_staged', source: link({ kernel: stagedSource, libs, consts: STAGED }) };
 }
 
-const NUMBERS = structLayout(numbersLib, 'MatmulNumbers', {
+const pack = numbersOf(numbersLib, 'MatmulNumbers', {
   rows: 'u32',
   inputs: 'u32',
   outputs: 'u32',
@@ -104,12 +104,7 @@ const NUMBERS = structLayout(numbersLib, 'MatmulNumbers', {
 
 /** The words of the `numbers` binding. */
 export function matmulNumbers({ rows, inputs, outputs, parts = 1 }: MatmulSizes): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(NUMBERS.words);
-  words[NUMBERS.word.rows] = rows;
-  words[NUMBERS.word.inputs] = inputs;
-  words[NUMBERS.word.outputs] = outputs;
-  words[NUMBERS.word.share] = Math.ceil(rows / parts);
-  return words;
+  return pack({ rows, inputs, outputs, share: Math.ceil(rows / parts) });
 }
 
 /** Most workgroups that every device allows in a dimension. */
