@@ -3,20 +3,25 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeOutput } from '../src/files/outputFile.ts';
 import { renderSvg } from './charts/render.ts';
+import { REPRODUCE_KINDS, reproduceCharts } from './charts/reproduceSpecs.ts';
 import { chartFiles, isChartFile } from './charts/specs.ts';
-import { readResults, RESULTS, ROOT } from './resultFiles.ts';
+import { readReproduceResults, readResults, RESULTS, ROOT } from './resultFiles.ts';
 import { runScript } from './runScript.ts';
 
 await runScript(async () => {
   const folder = join(ROOT, RESULTS);
   const charts = new Map<string, string>();
-  for (const { name, result } of readResults()) {
-    for (const { file, spec } of chartFiles(name, result)) charts.set(file, await renderSvg(spec));
-  }
+  const all = [
+    ...readResults().flatMap(({ name, result }) => chartFiles(name, result)),
+    ...readReproduceResults().flatMap(({ name, result }) => reproduceCharts(name, result)),
+  ];
+  for (const { file, spec } of all) charts.set(file, await renderSvg(spec));
   for (const [file, svg] of charts) {
     await writeOutput(join(folder, file), [svg]);
     process.stdout.write(`${RESULTS}/${file}\n`);
   }
-  const gone = readdirSync(folder).filter((file) => isChartFile(file) && !charts.has(file));
+  const isChart = (file: string) =>
+    isChartFile(file) || REPRODUCE_KINDS.some((kind) => file.endsWith(`.${kind}.svg`));
+  const gone = readdirSync(folder).filter((file) => isChart(file) && !charts.has(file));
   for (const file of gone) rmSync(join(folder, file));
 });

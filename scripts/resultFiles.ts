@@ -2,11 +2,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ofThisSuite, parseIsaResult, parsePeerResult, parseResult } from '../bench/schema/readResult.ts';
+import {
+  ofThisSuite,
+  parseIsaResult,
+  parsePeerResult,
+  parseReproduceResult,
+  parseResult,
+} from '../bench/schema/readResult.ts';
 import type { IsaResult } from '../bench/schema/isaSchema.ts';
 import type { PeerResult } from '../bench/schema/peerSchema.ts';
+import type { ReproduceResult } from '../bench/schema/reproduceSchema.ts';
 import type { BenchResult } from '../bench/schema/schema.ts';
-import { ISA_SCHEMA, PEER_SCHEMA, SCHEMA } from '../bench/schema/version.ts';
+import { ISA_SCHEMA, PEER_SCHEMA, REPRODUCE_SCHEMA, SCHEMA } from '../bench/schema/version.ts';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -41,6 +48,11 @@ export function readPeerResults(folder = join(ROOT, RESULTS)): NamedPeers[] {
 /** All results of `npm run bench:isa` in a folder. Throws GqaError for one that is damaged. */
 export function readIsaResults(folder = join(ROOT, RESULTS)): NamedIsa[] {
   return readFiles(folder, ISA_SCHEMA, parseIsaResult);
+}
+
+/** All results of `gqa reproduce` in a folder. Throws GqaError for one that is damaged. */
+export function readReproduceResults(folder = join(ROOT, RESULTS)): Named<ReproduceResult>[] {
+  return readFiles(folder, REPRODUCE_SCHEMA, parseReproduceResult);
 }
 
 /** The files of a schema, read by `read`, which is given their text and what to call them in errors. */

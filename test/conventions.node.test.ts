@@ -148,7 +148,9 @@ describe('shaders', () => {
 });
 
 /** Packages that are built into an entry which runs anywhere: what conversion calculates, and edits configs, with. */
-const BUILT_IN: Readonly<Record<string, readonly string[]>> = { 'src/train.ts': ['jsonc-parser', 'ml-matrix'] };
+const BUILT_IN: Readonly<Record<string, readonly string[]>> = {
+  'src/train.ts': ['jsonc-parser', 'ml-matrix'],
+};
 
 /** Entries of the package that need Node. */
 const NODE_ENTRIES = ['node', 'checkpoint'];
@@ -166,7 +168,9 @@ describe('layers', () => {
     [...ENTRIES.keys()].filter((entry) => !NODE_ENTRIES.includes(entry)).map((entry) => [`src/${entry}.ts`]),
   )('%s reaches no Node module, no package that is not built into it, and no host file', (entry) => {
     const reached = reachable(src, entry);
-    expect(reached.filter((path) => !/^(src|shaders)\//.test(path)).toSorted()).toEqual(BUILT_IN[entry] ?? []);
+    expect(reached.filter((path) => !/^(src|shaders)\//.test(path)).toSorted()).toEqual(
+      BUILT_IN[entry] ?? [],
+    );
     expect(reached.filter((path) => FOR_NODE.test(path))).toEqual([]);
     expect(reached).toContain('src/device/errors.ts');
   });
@@ -217,7 +221,8 @@ describe('layers', () => {
   });
 });
 
-const FOR_NODE = /^src\/(node\.ts|node\/|files\/|train\/disk\/|checkpoint\/(format\/file\.ts|(convert|model)\/disk\/))/;
+const FOR_NODE =
+  /^src\/(node\.ts|node\/|files\/|train\/disk\/|checkpoint\/(format\/file\.ts|(convert|model)\/disk\/))/;
 
 describe('files', () => {
   test('a file has at most 300 lines', () => {

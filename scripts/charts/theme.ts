@@ -66,6 +66,8 @@ export const CONFIG: Config = {
     labelFlush: false,
     labelOverlap: false,
   },
+  header: { labelColor: INK, labelFontSize: 12 },
+  legend: { labelColor: INK, labelFontSize: 12, labelLimit: 240, symbolOpacity: 1 },
 };
 
 /** The SVG with the dark colours in it, for readers who prefer dark pages; drawn light where style sheets mean nothing. */
