@@ -121,17 +121,19 @@ export class Trainer {
     }));
     const bad = reports.find(({ loss, norm }) => !Number.isFinite(loss) || !Number.isFinite(norm));
     if (bad) {
-      throw new GqaError(
-        'diverged',
-        `training: step ${bad.step}: loss ${bad.loss}, norm of the gradients ${bad.norm}: expected finite numbers; a lower learning rate or a longer warm-up may help`,
-      );
+      throw divergence(bad.step, `loss ${bad.loss}, norm of the gradients ${bad.norm}`);
     }
     return reports;
   }
 
-  /** Mean loss on the held-out text, in nats a token, by the parameters as they are. */
+  /**
+   * Mean loss on the held-out text, in nats a token, by the parameters as they are. Throws GqaError with code `diverged` when it is not
+   * finite, as after the last step of all, whose parameters no step has tried.
+   */
   async evaluate(): Promise<number> {
-    return meanLoss(this.model, this.#text, this.options);
+    const loss = await meanLoss(this.model, this.#text, this.options);
+    if (!Number.isFinite(loss)) throw divergence(this.#step, `loss ${loss} on held-out text`);
+    return loss;
   }
 
   /** What another trainer with the same options goes on from. */
@@ -174,6 +176,13 @@ export async function meanLoss(
       sum += loss;
   }
   return sum / (rows * context);
+}
+
+function divergence(step: number, found: string): GqaError {
+  return new GqaError(
+    'diverged',
+    `training: step ${step}: ${found}: expected finite numbers; a lower learning rate or a longer warm-up may help`,
+  );
 }
 
 function adamwOptions({ beta1, beta2, eps, weightDecay, clip }: TrainerOptions): Partial<AdamwOptions> {
