@@ -80,6 +80,7 @@ export class Trainer {
   /** Allocates all that training needs. Throws ShapeError for what cannot be trained so, LimitExceededError and GpuError for want of memory. */
   static async create(device: GqaDevice, args: TrainerArgs, options: TrainerOptions): Promise<Trainer> {
     const { spec, parameters, text, teacher, state } = args;
+    if (state) checkWhole('train: steps of the state', state.step, 0, 2 ** 31);
     checkOptions(spec, text, options);
     const { batch, context } = options;
     const model = await TrainingModel.create(device, spec, state?.parameters ?? parameters, {
@@ -108,6 +109,7 @@ export class Trainer {
    * gradient is not finite, naming the first such step: parameters are worth nothing then.
    */
   async advance(to: number): Promise<StepReport[]> {
+    checkWhole('train: step to advance to', to, 0, Number.MAX_SAFE_INTEGER);
     const from = this.#step + 1;
     const last = Math.min(to, this.options.steps, this.#step + FIGURE_SLOTS);
     if (last < from) return [];
@@ -191,10 +193,12 @@ function adamwOptions({ beta1, beta2, eps, weightDecay, clip }: TrainerOptions):
 }
 
 function checkOptions(spec: ModelSpec, { training, heldOut }: TokenParts, options: TrainerOptions): void {
-  const { batch, context, steps } = options;
+  const { batch, context, steps, seed, windows = WINDOWS } = options;
   checkWhole('train: batch', batch, 1, 2 ** 16);
   checkWhole('train: context', context, 1, spec.embedding.positions?.count ?? 2 ** 20);
   checkWhole('train: steps', steps, 1, 2 ** 31);
+  checkWhole('train: seed', seed, 0, 2 ** 32 - 1);
+  checkWhole('train: windows', windows, 1, 2 ** 20);
   checkRate(options);
   for (const [part, tokens] of Object.entries({ training, 'held-out': heldOut })) {
     if (tokens.length <= context) {
