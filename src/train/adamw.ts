@@ -1,4 +1,6 @@
 // adamw.ts: AdamW over all parameters of a training model, and what it finds of each step: the mean loss and the gradients' norm.
+import { ShapeError } from '../device/errors.ts';
+import { checkFinite, describe } from '../device/options.ts';
 import { allocated, copyAllOut, writeData, type BufferRange } from '../device/buffers.ts';
 import { bindKernel, dispatch, type BoundKernel } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
@@ -96,8 +98,9 @@ export class Adamw {
     this.#update = bound.update;
   }
 
-  /** Allocates moments of zeros. Throws GpuError when the memory cannot be had. */
+  /** Allocates moments of zeros. Throws ShapeError for options that no step comes from, GpuError when the memory cannot be had. */
   static async create(model: TrainingModel, options: AdamwOptions): Promise<Adamw> {
+    checkAdamw(options);
     const { device, layout } = model;
     const parts = squareParts(layout.count, device.facts);
     const buffers = await allocated(device, "an optimiser's moments", (create): Buffers => {
@@ -167,8 +170,11 @@ export class Adamw {
     };
   }
 
-  /** Puts moments in the place of its own. */
+  /** Puts moments in the place of its own. Throws ShapeError for those of another model. */
   writeMoments({ first, second }: Moments): void {
+    const { count } = this.#model.layout;
+    for (const { length } of [first, second])
+      if (length !== count) throw new ShapeError(`train: expected ${count} moments, got ${length}`);
     writeData(this.#model.device, this.#buffers.first, first);
     writeData(this.#model.device, this.#buffers.second, second);
   }
@@ -177,6 +183,16 @@ export class Adamw {
   destroy(): void {
     for (const each of [this.#ring, this.#binder, this.#buffers]) each.destroy();
   }
+}
+
+function checkAdamw({ beta1, beta2, eps, weightDecay, clip }: AdamwOptions): void {
+  for (const [name, beta] of Object.entries({ beta1, beta2 }))
+    if (!(beta >= 0 && beta < 1))
+      throw new ShapeError(`train: ${name}: expected a number from 0 to less than 1, got ${describe(beta)}`);
+  if (!(eps > 0) || !Number.isFinite(eps))
+    throw new ShapeError(`train: eps: expected a positive number, got ${describe(eps)}`);
+  checkFinite('train: weightDecay', weightDecay, 0);
+  checkFinite('train: clip', clip, 0);
 }
 
 async function bindAll(

@@ -4,7 +4,6 @@ import { checkFacts, type DeviceFacts } from '../device/deviceFacts.ts';
 import { checkDevice, type GqaDevice } from '../device/gqaDevice.ts';
 import {
   checkBoolean,
-  checkFinite,
   checkOptions,
   checkWhole,
   describe,
@@ -121,15 +120,9 @@ function checkParts(text: TokenParts): void {
   }
 }
 
-function checkNumbers({ seed, windows, beta1, beta2, eps, weightDecay, clip }: TrainerOptions): void {
+function checkNumbers({ seed, windows }: TrainerOptions): void {
   checkWhole('createTrainer: seed', seed, 0, 2 ** 32 - 1);
   if (windows !== undefined) checkWhole('createTrainer: windows', windows, 1, 2 ** 20);
-  for (const [name, value] of Object.entries({ beta1, beta2, eps, weightDecay, clip })) {
-    if (value === undefined) continue;
-    checkFinite(`createTrainer: ${name}`, value, 0);
-    if (name.startsWith('beta') && value >= 1)
-      throw new ShapeError(`createTrainer: ${name}: expected less than 1, got ${value}`);
-  }
 }
 
 function checkState(state: TrainingState, count: number): void {

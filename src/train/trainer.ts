@@ -94,6 +94,7 @@ export class Trainer {
     owned?: { destroy(): void },
   ): Promise<Trainer> {
     const { spec, parameters, text, teacher, state } = args;
+    if (state) checkWhole('train: steps of the state', state.step, 0, 2 ** 31);
     checkOptions(spec, text, options);
     const { batch, context } = options;
     const model = await TrainingModel.create(device, spec, state?.parameters ?? parameters, {
@@ -136,17 +137,19 @@ export class Trainer {
     }));
     const bad = reports.find(({ loss, norm }) => !Number.isFinite(loss) || !Number.isFinite(norm));
     if (bad) {
-      throw new GqaError(
-        'diverged',
-        `training: step ${bad.step}: loss ${bad.loss}, norm of the gradients ${bad.norm}: expected finite numbers; a lower learning rate or a longer warm-up may help`,
-      );
+      throw divergence(bad.step, `loss ${bad.loss}, norm of the gradients ${bad.norm}`);
     }
     return reports;
   }
 
-  /** Mean loss on the held-out text, in nats a token, by the parameters as they are. */
+  /**
+   * Mean loss on the held-out text, in nats a token, by the parameters as they are. Throws GqaError with code `diverged` when it is not
+   * finite, as after the last step of all, whose parameters no step has tried.
+   */
   async evaluate(): Promise<number> {
-    return meanLoss(this.model, this.#text, this.options);
+    const loss = await meanLoss(this.model, this.#text, this.options);
+    if (!Number.isFinite(loss)) throw divergence(this.#step, `loss ${loss} on held-out text`);
+    return loss;
   }
 
   /** What another trainer with the same options goes on from. */
@@ -198,16 +201,25 @@ export async function meanLoss(
   return sum / (rows * context);
 }
 
+function divergence(step: number, found: string): GqaError {
+  return new GqaError(
+    'diverged',
+    `training: step ${step}: ${found}: expected finite numbers; a lower learning rate or a longer warm-up may help`,
+  );
+}
+
 function adamwOptions({ beta1, beta2, eps, weightDecay, clip }: TrainerOptions): Partial<AdamwOptions> {
   const given = { beta1, beta2, eps, weightDecay, clip };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
 function checkOptions(spec: ModelSpec, { training, heldOut }: TokenParts, options: TrainerOptions): void {
-  const { batch, context, steps } = options;
+  const { batch, context, steps, seed, windows = WINDOWS } = options;
   checkWhole('train: batch', batch, 1, 2 ** 16);
   checkWhole('train: context', context, 1, spec.embedding.positions?.count ?? 2 ** 20);
   checkWhole('train: steps', steps, 1, 2 ** 31);
+  checkWhole('train: seed', seed, 0, 2 ** 32 - 1);
+  checkWhole('train: windows', windows, 1, 2 ** 20);
   checkRate(options);
   for (const [part, tokens] of Object.entries({ training, 'held-out': heldOut })) {
     if (tokens.length <= context) {

@@ -1,6 +1,6 @@
 // trainingModel.ts: a model's parameters on a device with its forward and backward passes, bound once.
 import { copyOut, writeData } from '../device/buffers.ts';
-import { DestroyedError, ShapeError } from '../device/errors.ts';
+import { DestroyedError, ForeignDeviceError, ShapeError } from '../device/errors.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { submitted } from '../device/scopes.ts';
 import type { ModelSpec } from '../models/decoder/spec.ts';
@@ -79,6 +79,7 @@ export class TrainingModel {
     options: TrainingModelOptions,
   ): Promise<TrainingModel> {
     planTraining(spec, options, device.facts);
+    if (options.teacher) checkTeacher(device, spec, options, options.teacher);
     const memory = await allocateTraining(device, spec, options);
     const { count } = memory.layout;
     const binder = new Binder(device);
@@ -112,6 +113,7 @@ export class TrainingModel {
 
   /** Writes the tokens of the passes that are submitted from now on. */
   place({ tokens, targets }: Batch): void {
+    this.assertUsable();
     const { rows } = this.#allocated;
     const { batch, context } = this.sizes;
     for (const list of [tokens, targets]) {
@@ -131,6 +133,7 @@ export class TrainingModel {
     const { back, head, attention } = this.#bound;
     if (!back) throw new ShapeError('train: expected a model that learns');
     this.assertUsable();
+    this.#teacher?.assertUsable();
     const { embedding, positions, head: table } = this.layout;
     for (const block of [table === embedding ? undefined : embedding, positions]) {
       if (!block) continue;
@@ -193,6 +196,23 @@ export class TrainingModel {
     this.#bound.attention.destroy();
     this.#bound.binder.destroy();
     this.#allocated.destroy();
+  }
+}
+
+function checkTeacher(
+  device: GqaDevice,
+  { vocabSize }: ModelSpec,
+  { batch, context }: TrainingSizes,
+  teacher: TrainingModel,
+): void {
+  const { sizes, spec } = teacher;
+  if (teacher.device !== device) throw new ForeignDeviceError('train: expected a teacher on this device');
+  if (spec.vocabSize !== vocabSize)
+    throw new ShapeError(`train: expected a teacher of ${vocabSize} tokens, got one of ${spec.vocabSize}`);
+  if (sizes.batch !== batch || sizes.context !== context) {
+    throw new ShapeError(
+      `train: expected a teacher of ${batch} x ${context} tokens a pass, got one of ${sizes.batch} x ${sizes.context}`,
+    );
   }
 }
 

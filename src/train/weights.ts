@@ -1,5 +1,5 @@
 // weights.ts: a model's parameters out of the tensors of a checkpoint, and back into tensors of the same names and shapes.
-import type { ModelSpec, TensorReader } from '../models/decoder/spec.ts';
+import type { TensorReader } from '../models/decoder/spec.ts';
 import { WeightReader } from '../models/reference/weights.ts';
 import { blocksOf, type Block, type ParameterLayout, type Piece } from './parameters.ts';
 
@@ -74,10 +74,7 @@ function writeBlock(
 }
 
 /** Numbers of parameters that a checkpoint has, those of padding not among them. */
-export function parameterCount({ vocabSize }: ModelSpec, layout: ParameterLayout): number {
-  const padded = new Set([layout.embedding, layout.head]);
-  return blocksOf(layout).reduce(
-    (sum, block) => sum + (padded.has(block) ? vocabSize : block.rows) * block.columns,
-    0,
-  );
+export function parameterCount(layout: ParameterLayout): number {
+  const named = blocksOf(layout).flatMap(({ pieces, columns }) => pieces.map(({ rows }) => rows * columns));
+  return named.reduce((sum, count) => sum + count, 0);
 }
