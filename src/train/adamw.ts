@@ -187,9 +187,9 @@ export class Adamw {
 
 function checkAdamw({ beta1, beta2, eps, weightDecay, clip }: AdamwOptions): void {
   for (const [name, beta] of Object.entries({ beta1, beta2 }))
-    if (!(beta >= 0 && beta < 1))
+    if (typeof beta !== 'number' || !(beta >= 0 && beta < 1))
       throw new ShapeError(`train: ${name}: expected a number from 0 to less than 1, got ${describe(beta)}`);
-  if (!(eps > 0) || !Number.isFinite(eps))
+  if (typeof eps !== 'number' || !(eps > 0) || !Number.isFinite(eps))
     throw new ShapeError(`train: eps: expected a positive number, got ${describe(eps)}`);
   checkFinite('train: weightDecay', weightDecay, 0);
   checkFinite('train: clip', clip, 0);

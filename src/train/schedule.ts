@@ -1,6 +1,6 @@
 // schedule.ts: the learning rate of each step; pure.
 import { ShapeError } from '../device/errors.ts';
-import { checkFinite, checkOneOf } from '../device/options.ts';
+import { checkOneOf, describe } from '../device/options.ts';
 
 export const SCHEDULES = ['cosine', 'constant'] as const;
 
@@ -24,10 +24,12 @@ const LEAST = 0.1;
 
 /** Throws ShapeError for numbers that no rate comes from. */
 export function checkRate({ rate, schedule, warmup }: RateOptions): void {
-  checkFinite('learning rate', rate, 0);
-  if (rate === 0) throw new ShapeError('learning rate: expected a number above 0, got 0');
-  checkFinite('warm-up', warmup, 0);
-  if (warmup >= 1) throw new ShapeError(`warm-up: expected a share of the steps below 1, got ${warmup}`);
+  if (typeof rate !== 'number' || !(rate > 0) || !Number.isFinite(rate))
+    throw new ShapeError(`learning rate: expected a positive number, got ${describe(rate)}`);
+  if (typeof warmup !== 'number' || !(warmup >= 0 && warmup < 1))
+    throw new ShapeError(
+      `warm-up: expected a share of the steps from 0 to less than 1, got ${describe(warmup)}`,
+    );
   checkOneOf('schedule', schedule, SCHEDULES);
 }
 
