@@ -104,9 +104,9 @@ export function planTrainer(source: ModelSource, sizes: TrainingSizes, facts: De
   checkOptions('planTrainer', sizes, { batch: true, context: true, learns: true });
   checkWhole('planTrainer: batch', sizes.batch, 1, 2 ** 16);
   checkWhole('planTrainer: context', sizes.context, 1, 2 ** 20);
-  if (sizes.learns !== undefined) checkBoolean('planTrainer: learns', sizes.learns);
+  checkBoolean('planTrainer: learns', sizes.learns);
   checkFacts('planTrainer: facts', facts);
-  return planTraining(source.spec, { ...sizes, learns: sizes.learns !== false }, facts);
+  return planTraining(source.spec, sizes, facts);
 }
 
 function checkParts(text: TokenParts): void {

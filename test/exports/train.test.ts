@@ -90,7 +90,7 @@ const FUNCTIONS: Calls = {
   planTrainer: {
     call: library.planTrainer,
     args: () => [source, { batch: 2, context: 9, learns: true }, device.facts],
-    also: { '1.learns': [undefined, true] },
+    also: { '1.learns': [true] },
   },
   splitTokens: { call: library.splitTokens, args: () => [TOKENS, 0.25] },
 };

@@ -71,7 +71,7 @@ export function trainedAttention(p: TrainedAttention): { o: Float64Array; lse: F
     const most = Math.max(...scores);
     lse[figure] = most + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - most), 0));
     for (const [i, { stored }] of keys.entries()) {
-      const weight = Math.exp(scores[i]! - lse[figure]!);
+      const weight = Math.exp(scores[i]! - lse[figure]);
       for (let d = 0; d < p.headDim; d++) o[query + d]! += weight * p.v[stored + d]!;
     }
   }

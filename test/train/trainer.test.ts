@@ -8,7 +8,7 @@ import { TINY_OPTIONS, tinyTraining, unigramEntropy } from './tinyTraining.ts';
 
 const device = await testDevice();
 const made: { destroy(): void }[] = [];
-afterEach(() => made.splice(0).forEach((trainer) => trainer.destroy()));
+afterEach(() => made.splice(0).forEach((each) => each.destroy()));
 
 async function trainer(args: TrainerArgs, options: Partial<TrainerOptions> = {}): Promise<Trainer> {
   const each = await Trainer.create(device, args, { ...TINY_OPTIONS, ...options });
