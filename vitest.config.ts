@@ -57,6 +57,8 @@ async function browser(): Promise<TestProjectInlineConfiguration> {
   return {
     extends: true,
     resolve: { alias: { '#gpu': here('test/support/gpu.browser.ts') } },
+    // Found while tests run, they would have the page loaded anew, and the test that needed them fail.
+    optimizeDeps: { include: ['jsonc-parser', 'ml-matrix'] },
     test: {
       name: 'browser',
       include: ['test/**/*.test.ts'],
@@ -70,6 +72,7 @@ async function browser(): Promise<TestProjectInlineConfiguration> {
         'test/decode/{features,headDims,nan,overflow,prefill,rows,shapes}.test.ts',
         'test/cache/{paged,rope}.test.ts',
         'test/bench/{run,tune}/**',
+        'test/train/{teacher,trainer,trainerArguments}.test.ts',
         'test/scripts/**',
       ],
       setupFiles: SAME_BYTES,
