@@ -16,7 +16,7 @@ import { checkFolder, heldOutOf, memoryLine, refuseOptions, savedRun, type Saved
 import { runTraining, saveCheckpoint, type Checkpoints } from './training.ts';
 import { trainingOptions, type TrainingFlags } from './trainOptions.ts';
 import { trainJson, trainText } from './trainReport.ts';
-import { characterText, type NewText } from './trainText.ts';
+import { characterText, GENERATED, type NewText } from './trainText.ts';
 
 interface TrainFlags extends TrainingFlags {
   readonly size: TrainingSizeName;
@@ -152,9 +152,35 @@ function checkpointsOf(
     metadata: (step) => ({
       'gqa.tool': `gqa-webgpu ${version}`,
       'gqa.train_steps': String(step),
+      'gqa.command': commandOf(run, text),
       'gqa.train': JSON.stringify({ ...run.model, ...run.options }),
       'gqa.text': text.source,
       'gqa.text_sha256': text.hash,
     }),
   };
+}
+
+/** The command that makes this checkpoint, with every option that its weights depend on. */
+function commandOf({ model, options, heldOut }: TrainRun, { source }: NewText): string {
+  const { layers, dim, heads, kvHeads, feedForward } = model;
+  const { batch, context, steps, rate, schedule, warmup, weightDecay, clip, seed } = options;
+  const given = {
+    layers,
+    dim,
+    heads,
+    'kv-heads': kvHeads,
+    'feed-forward': feedForward,
+    batch,
+    context,
+    steps,
+    lr: rate,
+    schedule,
+    warmup,
+    'weight-decay': weightDecay,
+    clip,
+    'held-out': heldOut,
+    seed,
+  };
+  const words = Object.entries(given).map(([name, value]) => `--${name} ${value}`);
+  return ['gqa train', ...(source === GENERATED ? [] : [`--text ${source}`]), ...words].join(' ');
 }

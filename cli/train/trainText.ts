@@ -14,6 +14,9 @@ const GENERATED_CHARACTERS = 1_000_000;
 /** Of the made-up stories: whichever seed a training has, its text is the same. */
 const STORIES_SEED = 1;
 
+/** What made-up stories are called. */
+export const GENERATED = 'generated stories';
+
 /** A text in tokens. */
 export interface TrainingText {
   readonly parts: TokenParts;
@@ -56,7 +59,7 @@ export async function tokenizedText(
 }
 
 function partsOf(tokens: Uint32Array<ArrayBuffer>, path: string | undefined, heldOut: number): TrainingText {
-  return { parts: splitTokens(tokens, heldOut), hash: hashOf(tokens), source: path ?? 'generated stories' };
+  return { parts: splitTokens(tokens, heldOut), hash: hashOf(tokens), source: path ?? GENERATED };
 }
 
 async function textOf(path: string | undefined): Promise<string> {
