@@ -14,6 +14,8 @@ import { watchStandardStreams } from '../src/node/command/standardStreams.ts';
 import { SHORT_NAMES } from '../src/node/command/options.ts';
 import { registerGenerate } from './model/generate.ts';
 import { registerPerplexity } from './model/perplexity.ts';
+import { registerTrain } from './train/train.ts';
+import { registerUptrain } from './train/uptrain.ts';
 import { registerTune } from './tune.ts';
 
 const EXAMPLES = `
@@ -64,6 +66,8 @@ export function createProgram(): Command {
     registerConvert,
     registerGenerate,
     registerPerplexity,
+    registerTrain,
+    registerUptrain,
     registerDoctor,
     registerCompletion,
   ]) {
