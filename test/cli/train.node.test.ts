@@ -132,7 +132,7 @@ describe('gqa train', () => {
     { timeout: 120_000 },
     async () => {
       interruptAt('tokens/s');
-      const sizes = '--layers 2 --dim 128 --batch 1 --context 16 --steps 3 --save-every 1'.split(' ');
+      const sizes = '--layers 2 --dim 128 --batch 16 --context 16 --steps 3 --save-every 1'.split(' ');
       await train(at('full'), ...sizes);
       vi.restoreAllMocks();
       const before = bytesOf(at('full'));
