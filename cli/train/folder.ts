@@ -6,7 +6,7 @@ import { GqaError, messageOf } from '../../src/device/errors.ts';
 import { isRecord } from '../../src/device/options.ts';
 import { checkOutput } from '../../src/files/outputFile.ts';
 import type { TrainingMemory } from '../../src/train/allocation.ts';
-import type { RunRecord } from '../../src/train/disk/trainingFolder.ts';
+import type { RunRecord, SavedType } from '../../src/train/disk/trainingFolder.ts';
 import type { TrainerOptions } from '../../src/train/trainer.ts';
 
 /** Throws GqaError, before any work, unless a training can be written there: a new or an empty folder, or with `--resume` one that has been. */
@@ -27,7 +27,7 @@ export async function checkFolder(folder: string, resumes: boolean): Promise<voi
 }
 
 /** Options that a run which goes on may have of its own. */
-const OWN = new Set(['text', 'out', 'resume', 'output', 'saveEvery', 'saveType', 'adapter', 'requireGpu']);
+const OWN = new Set(['text', 'out', 'resume', 'output', 'saveEvery', 'adapter', 'requireGpu']);
 
 /** Throws GqaError for options that a training which goes on has already. */
 export function refuseOptions(command: Command): void {
@@ -47,6 +47,7 @@ export function refuseOptions(command: Command): void {
 export interface SavedRun {
   readonly kind: string;
   readonly options: TrainerOptions;
+  readonly saveType: SavedType;
   /** Share of the text that the loss is measured on, and the hash of its tokens. */
   readonly heldOut: number;
   readonly text: string;
@@ -77,7 +78,11 @@ export function savedRun<T extends SavedRun>(
   return run;
 }
 
-/** The memory that a training takes, in words. */
-export function memoryLine({ parameters, optimiser, activations, total }: TrainingMemory): string {
-  return `memory   ${formatBytes(total)}: parameters ${formatBytes(parameters)}, gradients and optimiser ${formatBytes(optimiser)}, activations ${formatBytes(activations)}`;
+/** The memory that a training takes, in words, and what the original does that it is compared to. */
+export function memoryLine(
+  { parameters, optimiser, activations, total }: TrainingMemory,
+  original?: TrainingMemory,
+): string {
+  const beside = original ? `, the original ${formatBytes(original.total)}` : '';
+  return `memory   ${formatBytes(total + (original?.total ?? 0))}: parameters ${formatBytes(parameters)}, gradients and optimiser ${formatBytes(optimiser)}, activations ${formatBytes(activations)}${beside}`;
 }

@@ -5,7 +5,7 @@ import { interruptible } from '../../src/node/command/interrupt.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
 import { Progress } from '../../src/node/command/progress.ts';
 import { planTraining } from '../../src/train/allocation.ts';
-import { readState, writeTexts } from '../../src/train/disk/trainingFolder.ts';
+import { readState, writeTexts, type SavedType } from '../../src/train/disk/trainingFolder.ts';
 import { initialParameters } from '../../src/train/initialWeights.ts';
 import { newModel, type ModelSizes, type NewModel } from '../../src/train/newModel.ts';
 import { layOut } from '../../src/train/parameters.ts';
@@ -85,10 +85,9 @@ async function runTrain(command: Command, flags: TrainFlags): Promise<void> {
     note(memoryLine(planTraining(model.spec, { ...run.options, learns: true }, device.facts)));
     const trainer = await Trainer.create(device, argsOf(model, text, run, saved?.state), run.options);
     try {
-      if (!saved) await writeTexts(flags.out, filesOf(model, text, flags));
       await interruptible('what was trained is saved', async (signal) => {
         progress.until(signal);
-        const checkpoints = checkpointsOf(model, text, run, flags);
+        const checkpoints = checkpointsOf(model, text, run, flags.out);
         const save = () => saveCheckpoint(trainer, checkpoints);
         const result = await runTraining({ trainer, progress, signal, saveEvery: flags.saveEvery, save });
         progress.end();
@@ -114,6 +113,7 @@ function runOf(flags: TrainFlags, { hash }: NewText): TrainRun {
     model: { layers, dim, heads, kvHeads, feedForward: flags.feedForward ?? 2 * dim },
     options: { batch, context, steps, rate, schedule, warmup, weightDecay, clip, seed },
     heldOut,
+    saveType: flags.saveType ?? 'f32',
     text: hash,
   };
 }
@@ -128,27 +128,20 @@ function argsOf(
   return { spec: model.spec, text: parts, parameters, ...(state && { state }) };
 }
 
-function filesOf(
-  { config }: NewModel,
-  { files }: NewText,
-  { saveType = 'f32' }: TrainFlags,
-): Record<string, string> {
+function filesOf({ config }: NewModel, { files }: NewText, saveType: SavedType): Record<string, string> {
   const dtype = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' }[saveType];
   return { ...files, 'config.json': `${JSON.stringify({ ...config, torch_dtype: dtype }, null, 2)}\n` };
 }
 
-function checkpointsOf(
-  { spec, tensors }: NewModel,
-  text: NewText,
-  run: TrainRun,
-  flags: TrainFlags,
-): Checkpoints {
+function checkpointsOf(model: NewModel, text: NewText, run: TrainRun, folder: string): Checkpoints {
+  const { spec, tensors } = model;
   return {
-    folder: flags.out,
-    type: flags.saveType ?? 'f32',
+    folder,
+    type: run.saveType,
     layout: layOut(spec),
     shapes: { tensor: (name) => tensors.get(name) },
     run: { ...run },
+    writeBeside: () => writeTexts(folder, filesOf(model, text, run.saveType)),
     metadata: (step) => ({
       'gqa.tool': `gqa-webgpu ${version}`,
       'gqa.train_steps': String(step),

@@ -31,13 +31,13 @@ export function trainText({ result, options, found, text, folder }: TrainedModel
   const all = [...new Set([...held.keys(), ...shown.keys()])].toSorted((a, b) => a - b);
   const cells = all.map((step) => [String(step), fixed(shown.get(step)), fixed(held.get(step))]);
   const left =
-    steps < options.steps
-      ? `; ${options.steps - steps} of ${options.steps} steps are left: the same command with --resume`
+    steps > 0 && steps < options.steps
+      ? `; ${options.steps - steps} of ${options.steps} steps are left, for --resume with the same --text and --out`
       : '';
   return [
     markdownTable(COLUMNS, cells),
     `${newSteps} steps of ${options.batch} x ${options.context} tokens of ${text}, ${Math.round(tokensPerSecond)} tokens/s on "${found.adapterName}"${left}`,
-    `checkpoint in ${folder}`,
+    steps === 0 ? 'no step was taken, and nothing saved' : `checkpoint in ${folder}`,
     '',
   ].join('\n');
 }

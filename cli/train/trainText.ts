@@ -1,5 +1,6 @@
 // trainText.ts: the text that a model is trained on, as tokens: of a file, or made up.
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { GqaError, messageOf } from '../../src/device/errors.ts';
 import { splitTokens, type TokenParts } from '../../src/train/text/batches.ts';
 import { charVocabulary } from '../../src/train/text/characters.ts';
@@ -22,7 +23,7 @@ export interface TrainingText {
   readonly parts: TokenParts;
   /** SHA-256 of all its tokens. */
   readonly hash: string;
-  /** Where it comes from, in words. */
+  /** Where it comes from: the file's name, no path of this machine. */
   readonly source: string;
 }
 
@@ -59,7 +60,11 @@ export async function tokenizedText(
 }
 
 function partsOf(tokens: Uint32Array<ArrayBuffer>, path: string | undefined, heldOut: number): TrainingText {
-  return { parts: splitTokens(tokens, heldOut), hash: hashOf(tokens), source: path ?? GENERATED };
+  return {
+    parts: splitTokens(tokens, heldOut),
+    hash: hashOf(tokens),
+    source: path === undefined ? GENERATED : basename(path),
+  };
 }
 
 async function textOf(path: string | undefined): Promise<string> {

@@ -74,8 +74,9 @@ export async function runTraining({
   const newSteps = trainer.step - begun;
   if (newSteps > 0) {
     heldOut.push({ step: trainer.step, loss: await trainer.evaluate() });
-    await save();
   }
+  // Also without a new step: a run that was ended between a state and its weights is made whole.
+  if (trainer.step > 0) await save();
   return {
     training,
     heldOut,
@@ -93,6 +94,8 @@ export interface Checkpoints {
   /** Has the shapes of the tensors. */
   readonly shapes: Pick<TensorReader, 'tensor'>;
   readonly run: RunRecord;
+  /** Writes what a loader reads besides: the config, the tokenizer. */
+  readonly writeBeside: () => Promise<void>;
   readonly metadata: (step: number) => Readonly<Record<string, string>>;
 }
 
@@ -100,6 +103,7 @@ export interface Checkpoints {
 export async function saveCheckpoint(trainer: Trainer, to: Checkpoints): Promise<void> {
   const state = await trainer.state();
   await writeState(to.folder, { state, run: to.run });
+  await to.writeBeside();
   const tensors = tensorsOf(to.layout, state.parameters, to.shapes);
   await writeWeights(to.folder, tensors, to.type, to.metadata(state.step));
 }

@@ -47,6 +47,7 @@ interface UptrainRun extends SavedRun {
   readonly alpha: number;
   readonly baseSteps: number;
   readonly distill: boolean;
+  readonly control: boolean;
 }
 
 /** Adds the `uptrain` command. */
@@ -77,7 +78,7 @@ const OPTIONS: readonly Option[] = [
 const HELP = `
 Models: Llama and Mistral without windows, Qwen 2, SmolLM, GPT-2; others are refused by what there are no backward kernels for.
 The text is read by the folder's tokenizer.json. --schedule constant keeps the learning rate, as the paper does.
-With --resume the same folder and options go on from the last checkpoint, with the same bits as if it had not been interrupted.
+With --resume the folder, --text and --out go on from the last checkpoint, with the same bits as if it had not been interrupted.
 
 Examples:
   gqa uptrain ./smollm --kv-heads 1 --base-steps 200 --context 8 --text book.txt --control --out ./mqa`;
@@ -106,7 +107,8 @@ async function runUptrain(command: Command, path: string, flags: UptrainFlags): 
     const progress = new Progress();
     try {
       const plan = planTraining(source.converted.spec, { ...run.options, learns: true }, device.facts);
-      note(memoryLine(plan));
+      const beside = planTraining(source.original.spec, { ...run.options, learns: false }, device.facts);
+      note(memoryLine(plan, beside));
       note(`steps    ${run.options.steps}: ${run.alpha} of ${run.baseSteps}`);
       await interruptible('what was trained is saved', async (signal) => {
         progress.until(signal);
@@ -124,14 +126,13 @@ async function runUptrain(command: Command, path: string, flags: UptrainFlags): 
           };
           const trainer = await Trainer.create(device, args, run.options);
           try {
-            const type = flags.saveType ?? source.savedType;
-            if (!saved) await writeBeside(source, flags.out, type);
-            const checkpoints = checkpointsOf(source, text, run, flags.out, type);
+            const checkpoints = checkpointsOf(source, text, run, flags.out);
             const save = () => saveCheckpoint(trainer, checkpoints);
             const { saveEvery } = flags;
             const result = await runTraining({ trainer, progress, signal, saveEvery, save });
+            trainer.destroy(); // the control has its memory
             const control =
-              flags.control && !signal.aborted
+              run.control && !signal.aborted
                 ? await trainControl(device, source, text, run, { progress, signal })
                 : undefined;
             progress.end();
@@ -203,7 +204,7 @@ async function trainControl(
 function runOf(
   flags: UptrainFlags,
   kvHeads: number,
-  { trainedAs, original }: UptrainSource,
+  { trainedAs, original, savedType }: UptrainSource,
   { hash }: TrainingText,
 ): UptrainRun {
   const { alpha, method, heldOut, schedule, warmup, weightDecay, clip, seed, distill } = flags;
@@ -224,7 +225,9 @@ function runOf(
     alpha,
     baseSteps,
     distill: distill === true,
+    control: flags.control === true,
     heldOut,
+    saveType: flags.saveType ?? savedType,
     text: hash,
     options: {
       batch,
@@ -245,15 +248,15 @@ function checkpointsOf(
   text: TrainingText,
   run: UptrainRun,
   folder: string,
-  type: Checkpoints['type'],
 ): Checkpoints {
   const { alpha, baseSteps, distill, options } = run;
   return {
     folder,
-    type,
+    type: run.saveType,
     layout: layOut(source.converted.spec),
     shapes: source.converted,
     run: { ...run },
+    writeBeside: () => writeBeside(source, folder, run.saveType),
     metadata: (step) => ({
       ...conversionMetadata(source, `gqa-webgpu ${version}`),
       'gqa.train_steps': String(baseSteps),

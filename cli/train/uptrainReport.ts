@@ -41,14 +41,17 @@ export function uptrainText({ result, run, found, text, folder, original, contro
     ...heldOut.map(({ step, loss }) => [name, String(step), loss] as const),
     ...(control === undefined ? [] : [['original, trained on', String(all), control] as const]),
   ] as const;
-  const left = steps < all ? `; ${all - steps} of ${all} steps are left: the same command with --resume` : '';
+  const left =
+    steps > 0 && steps < all
+      ? `; ${all - steps} of ${all} steps are left, for --resume with the same --text and --out`
+      : '';
   return [
     markdownTable(
       COLUMNS,
       cells.map(([model, step, loss]) => [model, step, loss.toFixed(4), signed(loss - original)]),
     ),
     `alpha ${run.alpha} of ${run.baseSteps} steps, ${batch} x ${context} tokens each of ${text}, ${Math.round(tokensPerSecond)} tokens/s on "${found.adapterName}"${left}`,
-    `checkpoint in ${folder}`,
+    steps === 0 ? 'no step was taken, and nothing saved' : `checkpoint in ${folder}`,
     '',
   ].join('\n');
 }

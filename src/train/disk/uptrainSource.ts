@@ -1,5 +1,5 @@
 // uptrainSource.ts: a checkpoint to uptrain: the model as it is and with other KV heads, and what its folder says of its training.
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { updateConfig } from '../../checkpoint/convert/configUpdate.ts';
 import { openModelFolder, type ModelFolder } from '../../checkpoint/convert/disk/modelFolder.ts';
@@ -98,9 +98,21 @@ export async function writeBeside(
   for (const { name } of folder.others) {
     const to = join(out, name);
     await mkdir(dirname(to), { recursive: true });
-    await copyFile(join(folder.path, name), to);
+    await copyWhole(join(folder.path, name), to);
   }
   await writeTexts(out, { 'config.json': typed });
+}
+
+/** A copy that is whole, or none. */
+async function copyWhole(from: string, to: string): Promise<void> {
+  const part = `${to}.tmp`;
+  try {
+    await copyFile(from, part);
+    await rename(part, to);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
 }
 
 /** What the weights' metadata says of the conversion. */
