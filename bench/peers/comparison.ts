@@ -1,11 +1,14 @@
-// comparison.ts: what contestants can be compared by: attention alone, or whole models.
+// comparison.ts: what contestants can be compared by: attention alone, whole models, or training.
 import type { NodeGpu } from '../../src/node/adapters.ts';
 import type { BenchContext } from '../schema/schema.ts';
-import type { Contestant } from './contestants.ts';
+import { trains, type Contestant } from './contestants.ts';
 import type { AttentionHost, Host } from './host.ts';
 import { openNodeHost } from './nodeHost.ts';
 import { shapesOf, type PeerFlags } from './options.ts';
 import { attentionLoad, type PeerLoad, type Rotation } from './peerWorkload.ts';
+import { openTrainNodeHost } from './train/nodeHost.ts';
+import type { TrainHost } from './train/trainEngine.ts';
+import { trainLoad } from './train/trainLoad.ts';
 import { llamaSizes } from './whole/llama.ts';
 import { openWholeNodeHost } from './whole/nodeHost.ts';
 import type { WholeHost } from './whole/wholeHost.ts';
@@ -39,4 +42,12 @@ export const WHOLE: Comparison<WholeHost> = {
     shapesOf(flags).map((shape) => {
       return wholeLoad(llamaSizes(shape, flags.quick === true), shape.depth, { seed: flags.seed, coldBytes });
     }),
+};
+
+/** One step of training a Llama. */
+export const TRAIN: Comparison<TrainHost> = {
+  takesPart: trains,
+  openNode: openTrainNodeHost,
+  openChromium: () => Promise.reject(new Error('nobody trains in Chromium')),
+  loadsOf: ({ size, seed }, { coldBytes }) => [trainLoad(size, { seed, coldBytes })],
 };

@@ -40,6 +40,11 @@ export function arithmeticOf(engine: EngineName, type: PeerType): PeerType {
   return engine === 'ours' || engine === 'plain' ? 'f32' : type;
 }
 
+/** Who can be compared by steps of training. */
+export function trains({ engine, place }: Contestant): boolean {
+  return place === 'node' && (engine === 'ours' || engine === 'jax-js');
+}
+
 /** `ort-web@chromium`. */
 export function contestantName({ engine, place }: Pick<Contestant, 'engine' | 'place'>): string {
   return `${engine}@${place}`;

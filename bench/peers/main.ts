@@ -10,7 +10,7 @@ import type { SamplingOptions } from '../run/sampling.ts';
 import type { PeerResult, PeerRow } from '../schema/peerSchema.ts';
 import type { PartialRun } from '../schema/schema.ts';
 import { PEER_SCHEMA, SUITE } from '../schema/version.ts';
-import { ATTENTION, WHOLE, type Comparison } from './comparison.ts';
+import { ATTENTION, TRAIN, WHOLE, type Comparison } from './comparison.ts';
 import { selectContestants } from './contestants.ts';
 import { peerContext, rotationFor } from './context.ts';
 import { openEntries, type Entry } from './entries.ts';
@@ -29,7 +29,7 @@ async function main(argv: readonly string[]): Promise<void> {
     const flags = parseFlags(argv);
     shapesOf(flags); // a shape that cannot be ends it before anything is opened
     if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
-    const result = await (flags.whole ? run(flags, WHOLE, progress) : run(flags, ATTENTION, progress));
+    const result = await runFlags(flags, progress);
     progress.end();
     process.stdout.write(`${flags.output === 'md' ? peerReport(result) : JSON.stringify(result, null, 2)}\n`);
     if (flags.exportJson) await exportJson(flags.exportJson, result);
@@ -38,6 +38,11 @@ async function main(argv: readonly string[]): Promise<void> {
     progress.end();
     process.exitCode = reportError(error);
   }
+}
+
+function runFlags(flags: PeerFlags, progress: Progress): Promise<PeerResult> {
+  if (flags.train) return run(flags, TRAIN, progress);
+  return flags.whole ? run(flags, WHOLE, progress) : run(flags, ATTENTION, progress);
 }
 
 const OWN: readonly string[] = ['ours', 'plain'];

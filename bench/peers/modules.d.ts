@@ -7,6 +7,7 @@ declare module '@jax-js/jax' {
   export interface Array {
     readonly ref: Array;
     readonly dtype: DType;
+    readonly ndim: number;
     reshape(shape: readonly number[]): Array;
     astype(type: DType): Array;
     blockUntilReady(): Promise<Array>;
@@ -26,6 +27,10 @@ declare module '@jax-js/jax' {
   export function defaultDevice(device: 'webgpu'): void;
   export function getWebGPUDevice(): GPUDevice;
   export function jit<F>(f: F): Jitted<F>;
+  /** The value, and its gradient by the first argument. */
+  export function valueAndGrad<Tree, Rest extends unknown[]>(
+    f: (tree: Tree, ...rest: Rest) => Array,
+  ): (tree: Tree, ...rest: Rest) => [Array, Tree];
   export const tree: {
     ref<Tree>(tree: Tree): Tree;
     dispose(tree: unknown): void;
@@ -41,12 +46,21 @@ declare module '@jax-js/jax' {
     concatenate(arrays: readonly Array[], axis?: number): Array;
     where(condition: Array, a: Array, b: Array): Array;
     argmax(a: Array): Array;
-    mean(a: Array): Array;
+    mean(a: Array, axis?: number, options?: { readonly keepdims: boolean }): Array;
+    sum(a: Array): Array;
+    transpose(a: Array): Array;
     sqrt(a: Array): Array;
     square(a: Array): Array;
-  } & Readonly<Record<'add' | 'subtract' | 'multiply' | 'divide' | 'equal' | 'lessEqual' | 'matvec', Pair>>;
+  } & Readonly<
+    Record<
+      'add' | 'subtract' | 'multiply' | 'divide' | 'equal' | 'lessEqual' | 'matvec' | 'matmul' | 'minimum',
+      Pair
+    >
+  >;
   export const nn: {
     silu(a: Array): Array;
+    oneHot(a: Array, classes: number): Array;
+    logSoftmax(a: Array, axis: number): Array;
     dotProductAttention(
       q: Array,
       k: Array,

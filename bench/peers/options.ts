@@ -4,7 +4,8 @@ import { Command, Option } from 'commander';
 import { outputPath } from '../../src/node/command/outputOption.ts';
 import { choiceList, wholeNumber, wholeNumbers } from '../../src/node/command/usage.ts';
 import { checkShape, ShapeError } from '../../src/index.ts';
-import { CONTESTANT_WORDS } from './contestants.ts';
+import { TRAINING_SIZES, type TrainingSizeName } from '../../src/train/sizes.ts';
+import { CONTESTANT_WORDS, selectContestants, trains } from './contestants.ts';
 import type { PeerShape, PeerType } from './inputs.ts';
 
 /** The parsed options. */
@@ -13,6 +14,10 @@ export interface PeerFlags {
   readonly whole?: true;
   /** A tiny model. */
   readonly quick?: true;
+  /** Training, not decoding. */
+  readonly train?: true;
+  /** Of the model that is trained. */
+  readonly size: TrainingSizeName;
   readonly heads: number;
   readonly headDim: number;
   readonly kvHeads: readonly number[];
@@ -37,6 +42,7 @@ const STANDARD = {
   depth: [1024, 4096],
   types: ['f32', 'f16'],
   contestants: ['node', 'chromium'],
+  size: 'small',
   maxTime: 15,
   seed: STANDARD_RUN.seed,
 } as const;
@@ -77,7 +83,7 @@ export function parseFlags(argv: readonly string[]): PeerFlags {
   const given = program.parse(argv, { from: 'user' }).opts<Pick<PeerFlags, 'whole' | 'quick' | 'output'>>();
   const { depth: _depth, ...standard } = standardOf(given);
   const flags: PeerFlags = { ...standard, ...given };
-  const fault = faultOf(flags);
+  const fault = faultOf(flags) ?? trainFault(flags, Object.keys(given));
   if (fault !== undefined) program.error(`error: ${fault}`);
   return flags;
 }
@@ -91,9 +97,24 @@ function faultOf({ whole, quick, prompt, contestants }: PeerFlags): string | und
   return undefined;
 }
 
+/** Options of shapes: a training has a size. */
+const SHAPE_OPTIONS = ['whole', 'quick', 'heads', 'headDim', 'kvHeads', 'depth', 'prompt', 'types'];
+
+function trainFault({ train, contestants }: PeerFlags, given: readonly string[]): string | undefined {
+  if (!train) return given.includes('size') ? '--size is for --train' : undefined;
+  const shape = SHAPE_OPTIONS.find((name) => given.includes(name));
+  if (shape !== undefined) return `--train has --size alone, no --${longName(shape)}`;
+  if (!selectContestants(contestants).some(trains)) return '--train: only ours@node and jax-js@node train';
+  return undefined;
+}
+
 const OPTIONS: readonly Option[] = [
   new Option('--whole', 'tokens through a Llama of 60 million random weights, not attention alone'),
   new Option('--quick', 'with --whole: a tiny one'),
+  new Option('--train', 'training steps of a small Llama: forward, backward, AdamW'),
+  new Option('--size <name>', `with --train: the model (default: ${STANDARD.size})`).choices(
+    Object.keys(TRAINING_SIZES),
+  ),
   new Option('--heads <n>', `query heads ${defaults('heads')}`).argParser(count),
   new Option('--head-dim <n>', `head dim ${defaults('headDim')}`).argParser(count),
   new Option('--kv-heads <list>', `KV heads ${defaults('kvHeads')}`).argParser(counts),
@@ -139,6 +160,7 @@ Examples:
   npm run bench:peers -- -p 512,2048 --kv-heads 8                prompts
   npm run bench:peers -- --whole                                 whole models, f16
   npm run bench:peers -- --whole --quick --types f32             a tiny one
+  npm run bench:peers -- --train --size tiny                     training steps
   npm run bench:peers -- --no-install                          with the peers that are there`;
 
 /** The shapes of a run, those with the same type and length together. Throws ShapeError. */
@@ -164,6 +186,7 @@ const MEASURING = [
   'prompt',
   'types',
   'contestants',
+  'size',
   'maxTime',
   'seed',
 ] as const;

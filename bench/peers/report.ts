@@ -19,12 +19,15 @@ const COLUMNS: readonly Column[] = [
 export function peerReport(result: PeerResult): string {
   // Two blanks at a line's end keep it a line of its own where Markdown is shown.
   const lines = (texts: readonly string[]) => texts.join('  \n');
-  const table = isWhole(result) ? wholeTable(result.results) : peerTable(result.results);
+  const table = TEXTS[kindOf(result)].table(result.results);
   return [lines(peerHeader(result)), table, lines(peerNotes(result))].join('\n\n');
 }
 
-function isWhole({ results }: PeerResult): boolean {
-  return results.some(({ params }) => params.model);
+type Kind = 'attention' | 'whole' | 'training';
+
+function kindOf({ results }: PeerResult): Kind {
+  if (results.some(({ params }) => params.training)) return 'training';
+  return results.some(({ params }) => params.model) ? 'whole' : 'attention';
 }
 
 /** The lines above the table: tool, packages, each place with its device, how it was timed. */
@@ -36,23 +39,17 @@ export function peerHeader(result: PeerResult): string[] {
     `${tool.name} ${tool.version}${tool.commit ? ` (${tool.commit})` : ''}${label ? ` · label "${label}"` : ''}`,
     `peers    ${versions.join(' · ') || 'none installed'}`,
     ...places.map(placeLine),
-    `timer    ${isWhole(result) ? WHOLE_TIMER : TIMERS[timer]}`,
+    `timer    ${TEXTS[kindOf(result)].timer ?? TIMERS[timer]}`,
     `order    contestants of one shape interleaved sample by sample, shuffled · seed ${seed}`,
-    isWhole(result)
-      ? modelLine(result)
-      : `caches   K and V rotated over copies of ${formatBytes(context.coldBytes)} and more, unless a row says "warm"`,
+    TEXTS[kindOf(result)].data(result),
   ];
 }
-
-const WHOLE_TIMER =
-  'wall clock per token: greedy tokens one by one, each chosen by the engine, up to 64 of them in a row';
 
 /** The model that all rows share but for KV heads and type. */
 function modelLine({ results }: PeerResult): string {
   const { heads, headDim, model } = results.find(({ params }) => params.model)!.params;
   const { layers, mlp, vocab } = model!;
-  const sizes = `${layers} layers of ${heads} query heads of ${headDim}, MLP ${mlp}, vocabulary ${vocab}`;
-  return `model    a Llama of random f16 weights: ${sizes}`;
+  return `${layers} layers of ${heads} query heads of ${headDim}, MLP ${mlp}, vocabulary ${vocab}`;
 }
 
 const TIMERS: Readonly<Record<PeerResult['context']['timer'], string>> = {
@@ -126,6 +123,37 @@ export function wholeTable(rows: readonly PeerRow[]): string {
   );
 }
 
+const TRAINING_COLUMNS: readonly Column[] = [
+  { title: 'size', align: 'left' },
+  { title: 'place', align: 'left' },
+  { title: 'contestant', align: 'left' },
+  { title: 'ms/step (median)', align: 'right' },
+  { title: 'tokens/s', align: 'right' },
+  { title: 'of ours', align: 'right' },
+  { title: 'worst loss error', align: 'right' },
+];
+
+/** The table of a run of training. */
+export function trainingTable(rows: readonly PeerRow[]): string {
+  return markdownTable(
+    TRAINING_COLUMNS,
+    rows.map((row, i) => [
+      i === 0 || rows[i - 1]!.id !== row.id ? row.id.replace('train_', '') : '',
+      row.place,
+      row.engine,
+      timeCell(row),
+      row.time ? formatSignificant(trainedPerSecond(row)!, 3) : '',
+      ratioCell(rows, row),
+      errorCell(row),
+    ]),
+  );
+}
+
+/** Tokens of all sequences that a row of training takes per second; undefined without a time. */
+export function trainedPerSecond({ params, time }: PeerRow): number | undefined {
+  return time ? (params.batch * params.depth * 1e9) / time.median : undefined;
+}
+
 function timeCell({ time, check }: PeerRow): string {
   if (!time) return check && !(check.after ?? check.before).pass ? 'WRONG' : 'not run';
   const half = halfWidth(time.samplesNs);
@@ -170,15 +198,52 @@ export function peerNotes(result: PeerResult): string[] {
       ([step, rows]) => `step     ${nameOf(rows[0]!)}: ${step}`,
     ),
     'note     ± is half the 95 % interval of the median, which fewer than six samples do not have. "of ours": time over that of this project\'s default kernel in the same place and round, the median of all rounds; 2× took twice as long.',
-    isWhole(result)
-      ? 'note     errors are the worst absolute ones of logits before and after timing, bounded by twice that of a simple implementation in the type the engine computes in; greedy tokens are held against float64 too.'
-      : "note     errors are the worst absolute ones before and after timing, bounded by twice that of a simple implementation in the type the engine computes in, and that type's rounding.",
+    `note     ${TEXTS[kindOf(result)].errors}`,
   ];
 }
 
 function nameOf({ engine, place }: PeerRow): string {
   return `${engine}@${place}`;
 }
+
+/** What differs between kinds of comparisons; without a `timer` the result's clock says how. */
+const TEXTS: Readonly<
+  Record<
+    Kind,
+    {
+      readonly table: (rows: readonly PeerRow[]) => string;
+      readonly timer?: string;
+      readonly data: (result: PeerResult) => string;
+      readonly errors: string;
+    }
+  >
+> = {
+  attention: {
+    table: peerTable,
+    data: ({ context }) =>
+      `caches   K and V rotated over copies of ${formatBytes(context.coldBytes)} and more, unless a row says "warm"`,
+    errors:
+      "errors are the worst absolute ones before and after timing, bounded by twice that of a simple implementation in the type the engine computes in, and that type's rounding.",
+  },
+  whole: {
+    table: wholeTable,
+    timer:
+      'wall clock per token: greedy tokens one by one, each chosen by the engine, up to 64 of them in a row',
+    data: (result) => `model    a Llama of random f16 weights: ${modelLine(result)}`,
+    errors:
+      'errors are the worst absolute ones of logits before and after timing, bounded by twice that of a simple implementation in the type the engine computes in; greedy tokens are held against float64 too.',
+  },
+  training: {
+    table: trainingTable,
+    timer: 'wall clock per step: the same number of steps in a row, their losses read together at the end',
+    data: (result) => {
+      const { batch, depth } = result.results[0]!.params;
+      return `model    a Llama in f32: ${modelLine(result)}; a step takes ${batch} sequences of ${depth} tokens`;
+    },
+    errors:
+      'errors are the worst absolute ones of the losses of the first steps, in nats, before and after timing, against the same training in float64; bounds are stated.',
+  },
+};
 
 /** Rows of one contestant with the same text, in order of appearance. */
 function grouped(

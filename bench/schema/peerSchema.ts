@@ -40,15 +40,17 @@ const peerContext = object({
 });
 export type PeerContext = Read<typeof peerContext>;
 
-/** What a row of several engines measures: one decode step of attention, one query position per sequence, a prompt, or a whole model's step. */
+/** What a row of several engines measures: one decode step of attention, one query position per sequence, a prompt, a whole model's step, or a step of training. */
 const peerParams = object({
   ...sizeFields,
   /** Element type of K and V. */
   type: text,
   /** Tokens of a prompt, where a step is one: all of them. */
   prompt: maybe(positive),
-  /** The rest of a Llama's sizes, where a step is a token through a whole model. */
+  /** The rest of a Llama's sizes, where a step is a token through a whole model, or of training. */
   model: maybe(object({ layers: positive, mlp: positive, vocab: positive })),
+  /** Whether a step is one of training, on `batch` sequences of `depth` tokens; `weights` are then the bytes of all parameters. */
+  training: maybe(flag),
 });
 export type PeerParams = Read<typeof peerParams>;
 

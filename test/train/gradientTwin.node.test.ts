@@ -10,7 +10,14 @@ import { twinOf } from '../../src/models/reference/twin.ts';
 import type { TwinSource } from '../../src/models/reference/twinOptions.ts';
 import { WeightReader } from '../../src/models/reference/weights.ts';
 import fixture from './fixtures/gradients.json';
-import { gradientTwin, lossTwin, NO_TARGET, type Batch, type Tensor, type Tensors } from './gradientTwin.ts';
+import {
+  gradientTwin,
+  lossTwin,
+  NO_TARGET,
+  type Batch,
+  type Tensor,
+  type Tensors,
+} from '../../src/train/reference/gradientTwin.ts';
 import { directionOf, sourceOf, TINY_NAMES, tinyModel } from './tinyModels.ts';
 
 /** Numbers of the fixture have twelve digits. */

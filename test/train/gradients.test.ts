@@ -7,7 +7,7 @@ import { layOut } from '../../src/train/parameters.ts';
 import { TrainingModel } from '../../src/train/trainingModel.ts';
 import { readParameters, tensorsOf } from '../../src/train/weights.ts';
 import { testDevice } from '../support/device.ts';
-import { gradientTwin } from './gradientTwin.ts';
+import { gradientTwin } from '../../src/train/reference/gradientTwin.ts';
 import { sourceOf, TINY_NAMES, tinyModel, type TinyName } from './tinyModels.ts';
 
 const device = await testDevice();

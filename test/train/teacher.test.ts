@@ -10,7 +10,7 @@ import { blocksOf, layOut } from '../../src/train/parameters.ts';
 import { TrainingModel, type Batch } from '../../src/train/trainingModel.ts';
 import { readParameters, tensorsOf } from '../../src/train/weights.ts';
 import { testDevice } from '../support/device.ts';
-import { gradientTwin, lossTwin, NO_TARGET } from './gradientTwin.ts';
+import { gradientTwin, lossTwin, NO_TARGET } from '../../src/train/reference/gradientTwin.ts';
 import { sourceOf, tinyModel, type TinyName } from './tinyModels.ts';
 
 const device = await testDevice();

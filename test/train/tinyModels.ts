@@ -3,7 +3,7 @@ import { describeModel } from '../../src/checkpoint/model/describeModel.ts';
 import { ModelSource } from '../../src/models/decoder/modelSource.ts';
 import type { ModelSpec, TensorReader } from '../../src/models/decoder/spec.ts';
 import { seedOf } from '../../src/numbers/seeded.ts';
-import type { Batch, Tensors } from './gradientTwin.ts';
+import type { Batch, Tensors } from '../../src/train/reference/gradientTwin.ts';
 
 /** A model with its weights, and what it is to be trained on. */
 export interface TinyModel {

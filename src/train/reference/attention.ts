@@ -1,5 +1,5 @@
 // attention.ts: a layer's causal attention and its backward pass, one query row after the other.
-import type { AttentionSpec } from '../../../src/models/decoder/spec.ts';
+import type { AttentionSpec } from '../../models/decoder/spec.ts';
 import type { Parameters } from './parameters.ts';
 import { added, inTurn, norm, project, softCapped, turned, type Step } from './steps.ts';
 

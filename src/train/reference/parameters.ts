@@ -1,5 +1,5 @@
 // parameters.ts: a model's tensors in float64, and the gradients that are added up beside them.
-import type { ProjectionSpec } from '../../../src/models/decoder/spec.ts';
+import type { ProjectionSpec } from '../../models/decoder/spec.ts';
 
 /** A tensor, row by row. */
 export interface Tensor {

@@ -1,9 +1,9 @@
 // steps.ts: steps of a model on rows, each with its backward pass: sums, products, norms, turns, activations.
-import type { AttentionSpec, NormSpec, ProjectionSpec } from '../../../src/models/decoder/spec.ts';
-import type { Activation } from '../../../src/kernels/model/product.ts';
-import { ACTIVATIONS, erf } from '../../../src/models/reference/activations.ts';
-import { FLOAT64 } from '../../../src/models/reference/arithmetic.ts';
-import { turn } from '../../../src/models/reference/steps.ts';
+import type { AttentionSpec, NormSpec, ProjectionSpec } from '../../models/decoder/spec.ts';
+import type { Activation } from '../../kernels/model/product.ts';
+import { ACTIVATIONS, erf } from '../../models/reference/activations.ts';
+import { FLOAT64 } from '../../models/reference/arithmetic.ts';
+import { turn } from '../../models/reference/steps.ts';
 import type { Parameters } from './parameters.ts';
 
 /** Rows that a step came to. `back` takes the loss's gradient by them to that by its input, and adds to those of parameters. */

@@ -1,7 +1,7 @@
 // gradientTwin.ts: the loss of a whole model on a batch and its gradients by every tensor, in float64, by backward passes written out.
-import type { LayerSpec, MlpSpec, ModelSpec, NormSpec } from '../../src/models/decoder/spec.ts';
-import { attention, softmax } from './twin/attention.ts';
-import { Parameters, type Tensors } from './twin/parameters.ts';
+import type { LayerSpec, MlpSpec, ModelSpec, NormSpec } from '../../models/decoder/spec.ts';
+import { attention, softmax } from './attention.ts';
+import { Parameters, type Tensors } from './parameters.ts';
 import {
   activated,
   added,
@@ -13,9 +13,9 @@ import {
   softCapped,
   sumOf,
   type Step,
-} from './twin/steps.ts';
+} from './steps.ts';
 
-export type { Tensor, Tensors } from './twin/parameters.ts';
+export type { Tensor, Tensors } from './parameters.ts';
 
 /** A target that counts for nothing. */
 export const NO_TARGET = 0xffffffff;
