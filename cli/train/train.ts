@@ -107,11 +107,11 @@ function runOf(flags: TrainFlags, { hash }: NewText): TrainRun {
   const size = TRAINING_SIZES[flags.size];
   const { layers = size.layers, dim = size.dim, heads = size.heads, kvHeads = heads } = flags;
   const { batch = size.batch, context = size.context, steps = size.steps } = flags;
-  const { lr: rate = RATES.train, schedule, warmup, weightDecay, clip, seed, heldOut } = flags;
+  const { lr: rate = RATES.train, schedule, warmup, weightDecay, clip, seed, heldOut, windows } = flags;
   return {
     kind: 'train',
     model: { layers, dim, heads, kvHeads, feedForward: flags.feedForward ?? 2 * dim },
-    options: { batch, context, steps, rate, schedule, warmup, weightDecay, clip, seed },
+    options: { batch, context, steps, rate, schedule, warmup, weightDecay, clip, seed, windows },
     heldOut,
     saveType: flags.saveType ?? 'f32',
     text: hash,

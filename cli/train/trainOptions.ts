@@ -18,6 +18,7 @@ export interface TrainingFlags extends AdapterOptions {
   readonly weightDecay: number;
   readonly clip: number;
   readonly heldOut: number;
+  readonly windows: number;
   readonly seed: number;
   readonly saveEvery?: number;
   readonly saveType?: SavedType;
@@ -48,6 +49,7 @@ export function trainingOptions(): Option[] {
     new Option('--held-out <x>', 'share of the text, from its end, that the loss is measured on')
       .argParser((text: string) => below(text, 1))
       .default(0.1),
+    countOption('--windows <n>', 'contexts of that share to measure it on, evenly spread').default(128),
     seedOption('of the weights and the batches'),
     countOption('--save-every <n>', 'steps between checkpoints; default: at the end alone, and at Ctrl-C'),
     new Option('--save-type <type>', "stored type of the weights; default: the checkpoint's, or f32").choices(

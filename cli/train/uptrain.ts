@@ -42,6 +42,8 @@ interface UptrainFlags extends TrainingFlags {
 /** What a state says of an uptraining. */
 interface UptrainRun extends SavedRun {
   readonly kind: 'uptrain';
+  /** Name of the folder that it began from. */
+  readonly source: string;
   readonly kvHeads: number;
   readonly method: Method;
   readonly alpha: number;
@@ -102,6 +104,12 @@ async function runUptrain(command: Command, path: string, flags: UptrainFlags): 
   if (kvHeads === undefined) throw new GqaError('usage', 'expected --kv-heads N, got none');
   const source = await openUptrainSource(path, headsOf({ kvHeads, method })!);
   try {
+    if (earlier && earlier.source !== source.folder.name) {
+      throw new GqaError(
+        'input',
+        `${flags.out}: expected the folder that its training was begun from, ${earlier.source}, got ${source.folder.name}`,
+      );
+    }
     const run = earlier ?? runOf(flags, kvHeads, source, text);
     const { found, device } = await openNode(flags, note);
     const progress = new Progress();
@@ -204,10 +212,10 @@ async function trainControl(
 function runOf(
   flags: UptrainFlags,
   kvHeads: number,
-  { trainedAs, original, savedType }: UptrainSource,
+  { folder, trainedAs, original, savedType }: UptrainSource,
   { hash }: TrainingText,
 ): UptrainRun {
-  const { alpha, method, heldOut, schedule, warmup, weightDecay, clip, seed, distill } = flags;
+  const { alpha, method, heldOut, schedule, warmup, weightDecay, clip, seed, windows, distill } = flags;
   const baseSteps = flags.baseSteps ?? trainedAs.steps;
   if (baseSteps === undefined) {
     throw new GqaError(
@@ -215,11 +223,12 @@ function runOf(
       "the checkpoint's metadata does not say how many steps it was trained for: expected --base-steps N",
     );
   }
-  const positions = original.spec.embedding.positions?.count ?? Infinity;
+  const positions = original.spec.embedding.positions?.count ?? trainedAs.positions ?? Infinity;
   const { context = trainedAs.context ?? Math.min(256, positions), batch = trainedAs.batch ?? 8 } = flags;
   const steps = Math.max(1, Math.round(alpha * baseSteps));
   return {
     kind: 'uptrain',
+    source: folder.name,
     kvHeads,
     method,
     alpha,
@@ -239,6 +248,7 @@ function runOf(
       weightDecay,
       clip,
       seed,
+      windows,
     },
   };
 }

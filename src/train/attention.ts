@@ -183,9 +183,19 @@ export class TrainingAttention {
     return inTurn([await binder.bindAll(dispatches)]);
   }
 
+  /** A training that diverged has said so: what its cache holds is not to be reported by the device as well. */
+  #forget(): void {
+    try {
+      this.#cache.truncate(0);
+    } catch {
+      // The device is gone, and reports nothing any more.
+    }
+  }
+
   destroy(): void {
     for (const { decoder } of this.#shared) decoder.destroy();
     for (const rope of this.#ropes) rope?.destroy();
+    this.#forget();
     this.#cache.destroy();
   }
 }

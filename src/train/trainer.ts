@@ -65,6 +65,7 @@ export class Trainer {
   readonly #owned: { destroy(): void } | undefined;
   #step: number;
   #destroyed = false;
+  #diverged: GqaError | undefined;
 
   /** @internal Use createTrainer. */
   private constructor(
@@ -124,6 +125,7 @@ export class Trainer {
    */
   async advance(to: number): Promise<StepReport[]> {
     checkWhole('Trainer.advance: to', to, 0, Number.MAX_SAFE_INTEGER);
+    if (this.#diverged) throw this.#diverged;
     const from = this.#step + 1;
     const last = Math.min(to, this.options.steps, this.#step + FIGURE_SLOTS);
     if (last < from) return [];
@@ -137,7 +139,8 @@ export class Trainer {
     }));
     const bad = reports.find(({ loss, norm }) => !Number.isFinite(loss) || !Number.isFinite(norm));
     if (bad) {
-      throw divergence(bad.step, `loss ${bad.loss}, norm of the gradients ${bad.norm}`);
+      this.#diverged = divergence(bad.step, `loss ${bad.loss}, norm of the gradients ${bad.norm}`);
+      throw this.#diverged;
     }
     return reports;
   }
@@ -152,8 +155,9 @@ export class Trainer {
     return loss;
   }
 
-  /** What another trainer with the same options goes on from. */
+  /** What another trainer with the same options goes on from. Throws the error that a diverged training has ended with. */
   async state(): Promise<TrainingState> {
+    if (this.#diverged) throw this.#diverged;
     return {
       step: this.#step,
       parameters: await this.model.readParameters(),

@@ -18,7 +18,7 @@ afterEach(() => void vi.restoreAllMocks());
 const at = (...parts: string[]) => join(folder, ...parts);
 const ON = ['--adapter', 'swiftshader'];
 const SIZES =
-  '--layers 1 --dim 32 --heads 4 --feed-forward 32 --batch 4 --context 16 --steps 12 --held-out 0.2'.split(
+  '--layers 1 --dim 32 --heads 4 --feed-forward 32 --batch 4 --context 16 --steps 12 --held-out 0.2 --windows 64'.split(
     ' ',
   );
 const MORE = ['--save-every', '5', '--save-type', 'bf16', '--lr', '0.01'];
@@ -132,7 +132,9 @@ describe('gqa train', () => {
     { timeout: 120_000 },
     async () => {
       interruptAt('tokens/s');
-      const sizes = '--layers 2 --dim 128 --batch 16 --context 16 --steps 3 --save-every 1'.split(' ');
+      const sizes = '--layers 2 --dim 128 --batch 2 --context 16 --steps 3 --save-every 1 --windows 2'.split(
+        ' ',
+      );
       await train(at('full'), ...sizes);
       vi.restoreAllMocks();
       const before = bytesOf(at('full'));
@@ -210,6 +212,8 @@ describe('gqa train', () => {
 
 describe('gqa uptrain', () => {
   const ARGS = [
+    '--windows',
+    '64',
     '--held-out',
     '0.2',
     '--kv-heads',

@@ -12,6 +12,7 @@ import { provenance } from '../../checkpoint/convert/provenance.ts';
 import { findAttention } from '../../checkpoint/find/findAttention.ts';
 import { openModel } from '../../checkpoint/model/disk/openModel.ts';
 import type { ModelSource } from '../../models/decoder/modelSource.ts';
+import { isRecord } from '../../device/options.ts';
 import { checkTrainable } from '../trainable.ts';
 import { writeTexts, type SavedType } from './trainingFolder.ts';
 
@@ -21,6 +22,8 @@ export interface TrainedAs {
   readonly steps: number | undefined;
   readonly batch: number | undefined;
   readonly context: number | undefined;
+  /** Positions that its config says it is for. */
+  readonly positions: number | undefined;
 }
 
 /** A checkpoint, opened. */
@@ -62,13 +65,19 @@ export async function openUptrainSource(path: string, heads: ConversionOptions):
   }
 }
 
-function trainedAs({ shards }: ModelFolder): TrainedAs {
+function trainedAs({ shards, config }: ModelFolder): TrainedAs {
   const metadata = shards[0]!.header.metadata;
   const steps = Number(metadata['gqa.train_steps']);
   const options = parsed(metadata['gqa.train']);
   const count = (value: unknown) =>
     Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : undefined;
-  return { steps: count(steps), batch: count(options['batch']), context: count(options['context']) };
+  const positions = isRecord(config) ? config['max_position_embeddings'] : undefined;
+  return {
+    steps: count(steps),
+    batch: count(options['batch']),
+    context: count(options['context']),
+    positions: count(positions),
+  };
 }
 
 function parsed(text: string | undefined): Readonly<Record<string, unknown>> {

@@ -18,7 +18,7 @@ afterAll(() => device.destroy());
 
 /** Stories of the seed that it was trained on, from the part that no step saw. */
 const TEXT = generatedText(1, 1_000_000);
-const TOKENS = [...charVocabulary(TEXT).encode(TEXT).slice(-2049)];
+const TOKENS = Array.from(charVocabulary(TEXT).encode(TEXT).subarray(-2049));
 
 async function lossWith(kvHeads?: number): Promise<number> {
   const variant = kvHeads === undefined ? { kvHeads: 8 } : { kvHeads, method: 'pca' as const };
