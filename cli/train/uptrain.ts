@@ -15,6 +15,7 @@ import { readState } from '../../src/train/disk/trainingFolder.ts';
 import {
   conversionMetadata,
   openUptrainSource,
+  trainedOn,
   writeBeside,
   type UptrainSource,
 } from '../../src/train/disk/uptrainSource.ts';
@@ -27,7 +28,7 @@ import { countOption, realNumber } from '../model/modelOptions.ts';
 import { checkFolder, heldOutOf, memoryLine, refuseOptions, savedRun, type SavedRun } from './folder.ts';
 import { runTraining, saveCheckpoint, type Checkpoints } from './training.ts';
 import { trainingOptions, type TrainingFlags } from './trainOptions.ts';
-import { tokenizedText, type TrainingText } from './trainText.ts';
+import { GENERATED, tokenizedText, type TrainingText } from './trainText.ts';
 import { uptrainJson, uptrainText } from './uptrainReport.ts';
 
 interface UptrainFlags extends TrainingFlags {
@@ -79,7 +80,7 @@ const OPTIONS: readonly Option[] = [
 
 const HELP = `
 Models: Llama and Mistral without windows, Qwen 2, SmolLM, GPT-2; others are refused by what there are no backward kernels for.
-The text is read by the folder's tokenizer.json. --schedule constant keeps the learning rate, as the paper does.
+The text is read by the folder's tokenizer.json; a checkpoint of made-up stories, models/stories say, needs none. --schedule constant keeps the learning rate, as the paper does.
 With --resume the folder, --text and --out go on from the last checkpoint, with the same bits as if it had not been interrupted.
 
 Examples:
@@ -96,7 +97,8 @@ async function runUptrain(command: Command, path: string, flags: UptrainFlags): 
   const note = (line: string) => output.writeErr?.(`${line}\n`);
   if (flags.resume) refuseOptions(command);
   await checkFolder(flags.out, flags.resume === true);
-  if (flags.text === undefined) throw new GqaError('usage', 'expected --text FILE, got none');
+  if (flags.text === undefined && (await trainedOn(path)) !== GENERATED)
+    throw new GqaError('usage', 'expected --text FILE, got none');
   const saved = flags.resume ? await readState(flags.out) : undefined;
   const text = await tokenizedText(flags.text, path, saved ? heldOutOf(saved.run) : flags.heldOut);
   const earlier = saved && savedRun<UptrainRun>(flags.out, saved.run, 'uptrain', text.hash);

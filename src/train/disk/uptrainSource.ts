@@ -65,6 +65,12 @@ export async function openUptrainSource(path: string, heads: ConversionOptions):
   }
 }
 
+/** What text a folder's weights say that they were trained on; undefined where they do not. */
+export async function trainedOn(path: string): Promise<string | undefined> {
+  const { shards } = await openModelFolder(path);
+  return shards[0]!.header.metadata['gqa.text'];
+}
+
 function trainedAs({ shards, config }: ModelFolder): TrainedAs {
   const metadata = shards[0]!.header.metadata;
   const steps = Number(metadata['gqa.train_steps']);
