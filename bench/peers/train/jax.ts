@@ -70,7 +70,7 @@ function load(device: GPUDevice, problem: TrainProblem): Training {
     return made.loss;
   };
   return {
-    step: 'valueAndGrad, clipping and AdamW of each parameter under one jit, f32; tokens and targets one-hot, as the gradient of take and takeAlongAxis is none under jit',
+    step: 'valueAndGrad, clipping and AdamW of each tensor under one jit, f32; targets one-hot, as takeAlongAxis has no gradient under jit',
     restart() {
       jax.tree.dispose(state);
       state = initial();
@@ -139,7 +139,7 @@ function meanLoss(
   const inHeads = [batch, context, heads, dim / heads];
   const product = (x: jax.Array, name: string) => np.matmul(x, np.transpose(weights[name]!));
   const turned = (x: jax.Array) => turn(x.reshape(inHeads), cos.ref, sin.ref);
-  let x = np.matmul(jax.nn.oneHot(tokens.reshape([rows]), vocab), weights['model.embed_tokens.weight']!);
+  let x = np.take(weights['model.embed_tokens.weight']!, tokens.reshape([rows]), 0);
   for (let layer = 0; layer < layers; layer++) {
     const of = (name: string) => `model.layers.${layer}.${name}.weight`;
     const n = norm(x.ref, weights[of('input_layernorm')]!);
