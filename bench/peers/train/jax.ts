@@ -109,8 +109,8 @@ function trainStep(
   const lossOf = (weights: Named, batch: Given) => meanLoss(problem, weights, batch);
   const [loss, gradients] = jax.valueAndGrad(lossOf)(jax.tree.ref(parameters), given);
   const squares = names.map((name) => np.sum(np.square(gradients[name]!.ref)));
-  const norm = np.sqrt(squares.reduce((sum, each) => np.add(sum, each)));
-  const factor = np.minimum(1, np.divide(clip, norm));
+  const length = np.sqrt(squares.reduce((sum, each) => np.add(sum, each)));
+  const factor = np.minimum(1, np.divide(clip, length));
   const state: State = { parameters: {}, first: {}, second: {} };
   for (const name of names) {
     const gradient = np.multiply(gradients[name]!, factor.ref);
