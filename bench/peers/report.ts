@@ -241,7 +241,7 @@ const TEXTS: Readonly<
       const { batch, depth } = result.results[0]!.params;
       return `model    a Llama in f32: ${modelLine(result)}; a step takes ${batch} sequences of ${depth} tokens`;
     },
-    errors: `errors are the worst absolute ones of the losses of the first ${CHECKED_STEPS} steps, in nats, before and after timing, against the same training in float64; the bound is ${TOLERANCE}.`,
+    errors: `errors are the worst absolute ones of the losses of the first ${CHECKED_STEPS} steps, in nats, before and after timing, against the same training in float64; the bound is ${TOLERANCE.toExponential(0)}.`,
   },
 };
 
