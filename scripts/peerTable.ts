@@ -1,6 +1,6 @@
 // peerTable.ts: the parts of the README that hold a run of several engines: a row for each shape, a column for each engine.
 import { formatSignificant, markdownTable, type Column } from '../bench/text/format.ts';
-import { peerHeader, ratioToOurs } from '../bench/peers/report.ts';
+import { peerHeader, ratioToOurs, trainingTable } from '../bench/peers/report.ts';
 import type { PeerRow } from '../bench/schema/peerSchema.ts';
 import { GqaError } from '../src/index.ts';
 import { named, withParts } from './readmeParts.ts';
@@ -24,7 +24,7 @@ function part(what: string, results: readonly NamedPeers[]): string | undefined 
   const [tool, peers, ...others] = peerHeader(result);
   const places = result.context.places.map(({ name: each }) => each);
   const here = others.filter((line) => places.every((each) => each === place || !line.startsWith(each)));
-  return `\`\`\`\n${[tool, peers, ...here].join('\n')}\n\`\`\`\n\n${table(rows)}`;
+  return `\`\`\`\n${[tool, peers, ...here].join('\n')}\n\`\`\`\n\n${rows[0]!.params.training ? trainingTable(rows) : table(rows)}`;
 }
 
 function table(rows: readonly PeerRow[]): string {

@@ -70,7 +70,7 @@ function load(device: GPUDevice, problem: TrainProblem): Training {
     return made.loss;
   };
   return {
-    step: 'valueAndGrad, clipping and AdamW of each parameter under one jit, f32; tokens and targets one-hot, as the gradient of take and takeAlongAxis is none under jit',
+    step: 'valueAndGrad, clipping and AdamW of each tensor under one jit, f32; targets one-hot, as takeAlongAxis has no gradient under jit',
     restart() {
       jax.tree.dispose(state);
       state = initial();
@@ -109,8 +109,8 @@ function trainStep(
   const lossOf = (weights: Named, batch: Given) => meanLoss(problem, weights, batch);
   const [loss, gradients] = jax.valueAndGrad(lossOf)(jax.tree.ref(parameters), given);
   const squares = names.map((name) => np.sum(np.square(gradients[name]!.ref)));
-  const norm = np.sqrt(squares.reduce((sum, each) => np.add(sum, each)));
-  const factor = np.minimum(1, np.divide(clip, norm));
+  const length = np.sqrt(squares.reduce((sum, each) => np.add(sum, each)));
+  const factor = np.minimum(1, np.divide(clip, length));
   const state: State = { parameters: {}, first: {}, second: {} };
   for (const name of names) {
     const gradient = np.multiply(gradients[name]!, factor.ref);
@@ -139,7 +139,7 @@ function meanLoss(
   const inHeads = [batch, context, heads, dim / heads];
   const product = (x: jax.Array, name: string) => np.matmul(x, np.transpose(weights[name]!));
   const turned = (x: jax.Array) => turn(x.reshape(inHeads), cos.ref, sin.ref);
-  let x = np.matmul(jax.nn.oneHot(tokens.reshape([rows]), vocab), weights['model.embed_tokens.weight']!);
+  let x = np.take(weights['model.embed_tokens.weight']!, tokens.reshape([rows]), 0);
   for (let layer = 0; layer < layers; layer++) {
     const of = (name: string) => `model.layers.${layer}.${name}.weight`;
     const n = norm(x.ref, weights[of('input_layernorm')]!);

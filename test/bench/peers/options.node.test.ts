@@ -5,6 +5,7 @@ import {
   CONTESTANTS,
   contestantName,
   selectContestants,
+  trains,
 } from '../../../bench/peers/contestants.ts';
 import { nonStandard, parseFlags, shapesOf } from '../../../bench/peers/options.ts';
 import { llamaSizes } from '../../../bench/peers/whole/llama.ts';
@@ -46,6 +47,14 @@ test('the standard run of whole models, a quick one, and the sizes of their mode
   );
   expect(nonStandard(quick)).toEqual({ types: 'f32', quick: 'true' });
   expect(llamaSizes(shapesOf(quick)[0]!, true)).toMatchObject({ layers: 2, heads: 4, vocab: 1000 });
+});
+
+test('the standard run of training, one of another size, and who trains', () => {
+  const flags = parseFlags(['--train']);
+  expect(flags).toMatchObject({ train: true, size: 'small' });
+  expect(nonStandard(flags)).toEqual({});
+  expect(nonStandard(parseFlags(['--train', '--size', 'demo']))).toEqual({ size: 'demo' });
+  expect(CONTESTANTS.filter(trains).map(contestantName)).toEqual(['ours@node', 'jax-js@node']);
 });
 
 test('everybody is there once', () => {
@@ -125,6 +134,11 @@ describe('refusals', () => {
     [['--quick'], '--quick is for --whole'],
     [['--whole', '-p', '8'], '--whole has decode steps alone'],
     [['--whole', '--contestants', 'plain'], 'plain steps are attention alone'],
+    [['--size', 'tiny'], '--size is for --train'],
+    [['--train', '--size', 'huge'], 'Allowed choices are tiny, small, demo'],
+    [['--train', '--kv-heads', '2'], '--train has --size alone, no --kv-heads'],
+    [['--train', '--whole'], '--train has --size alone, no --whole'],
+    [['--train', '--contestants', 'chromium,ort-cpu'], 'only ours@node and jax-js@node train'],
   ])('%j', (argv, message) => {
     let err = '';
     vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true));

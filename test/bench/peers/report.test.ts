@@ -6,6 +6,7 @@ import {
   peerReport,
   peerTable,
   ratioToOurs,
+  trainingTable,
   wholeTable,
 } from '../../../bench/peers/report.ts';
 import type { PeerResult, PeerRow } from '../../../bench/schema/peerSchema.ts';
@@ -130,6 +131,32 @@ test('whole models have a table of tokens: rate, time, GB/s of weights and KV, l
   const text = peerReport({ ...RESULT, results });
   expect(text).toContain('2 layers of 32 query heads of 128, MLP 512, vocabulary 1000');
   expect(text).toContain(wholeTable(results));
+});
+
+test('training has a table of steps: time, tokens per second, error of the losses; and a line for model and batch', () => {
+  const model = { layers: 2, mlp: 128, vocab: 61 };
+  const results = [ROWS[0]!, ROWS[2]!, wrong].map((each) => {
+    const params = { ...each.params, batch: 16, depth: 64, model, training: true };
+    return { ...each, id: 'train_small', params };
+  });
+  const cells = trainingTable(results)
+    .split('\n')
+    .slice(2)
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  expect(cells).toEqual([
+    ['small', 'node', 'ours', '4.00 ± 0.20', '256000', '1.00×', '3.0e-7'],
+    ['', 'node', 'ort-web', '32.0 ± 0.20', '32000', '8.00×', '3.0e-7'],
+    ['', 'node', 'plain', 'WRONG', '', '', '1.0e+0'],
+  ]);
+  const text = peerReport({ ...RESULT, results });
+  expect(text).toContain('MLP 128, vocabulary 61; a step takes 16 sequences of 64 tokens');
+  expect(text).toContain(trainingTable(results));
+  expect(text).toContain('first 4 steps, in nats');
 });
 
 test('a ratio is the median of those of the rounds, not the ratio of the medians', () => {
