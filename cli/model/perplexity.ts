@@ -1,15 +1,15 @@
 // perplexity.ts: `gqa perplexity`, how well a model tells a text, as it is or with fewer KV heads.
-import { readFile } from 'node:fs/promises';
 import { Argument, Option, type Command } from 'commander';
 import { nameOf, type Variant } from '../../bench/model/variants.ts';
 import { formatBytes, markdownTable, type Column } from '../../bench/text/format.ts';
-import { GqaError, messageOf } from '../../src/device/errors.ts';
+import { GqaError } from '../../src/device/errors.ts';
 import type { Perplexity } from '../../src/models/decoder/perplexity.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
 import { formatOption } from '../../src/node/command/options.ts';
 import { Progress } from '../../src/node/command/progress.ts';
 import { countOption, modelOptions, type ModelOptions } from './modelOptions.ts';
+import { readText, readTokenFile } from './tokenFile.ts';
 import { openTokenizer } from './tokenizer.ts';
 import { specOf, variantsOf, withFolderVariant } from './variants.ts';
 
@@ -131,23 +131,5 @@ async function tokensOf(folder: string, { text, tokens }: PerplexityFlags): Prom
     return tokenizer.encode(await readText(text));
   }
   if (tokens === undefined) throw new GqaError('usage', 'expected --text or --tokens, got neither');
-  const list = parseList(tokens, await readText(tokens));
-  return list;
-}
-
-async function readText(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new GqaError('input', `${path}: cannot be read: ${messageOf(cause)}`, { cause });
-  });
-}
-
-function parseList(path: string, text: string): number[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new GqaError('input', `${path}: expected a JSON list of tokens: ${messageOf(cause)}`, { cause });
-  }
-  if (Array.isArray(value) && value.every((id) => Number.isSafeInteger(id))) return value as number[];
-  throw new GqaError('input', `${path}: expected a JSON list of whole numbers`);
+  return readTokenFile(tokens);
 }

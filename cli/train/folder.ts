@@ -27,7 +27,17 @@ export async function checkFolder(folder: string, resumes: boolean): Promise<voi
 }
 
 /** Options that a run which goes on may have of its own. */
-const OWN = new Set(['text', 'out', 'resume', 'output', 'saveEvery', 'adapter', 'requireGpu']);
+const OWN = new Set([
+  'text',
+  'tokens',
+  'tokenizer',
+  'out',
+  'resume',
+  'output',
+  'saveEvery',
+  'adapter',
+  'requireGpu',
+]);
 
 /** Throws GqaError for options that a training which goes on has already. */
 export function refuseOptions(command: Command): void {

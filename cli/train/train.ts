@@ -1,6 +1,8 @@
 // train.ts: `gqa train`, a small model from a text.
+import { basename } from 'node:path';
 import { Option, type Command } from 'commander';
 import { version } from '../../package.json';
+import { taking } from '../../src/node/command/completionValues.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
 import { Progress } from '../../src/node/command/progress.ts';
@@ -16,9 +18,9 @@ import { checkFolder, heldOutOf, memoryLine, refuseOptions, savedRun, type Saved
 import { runTraining, saveCheckpoint, type Checkpoints } from './training.ts';
 import { trainingOptions, type TrainingFlags } from './trainOptions.ts';
 import { trainJson, trainText } from './trainReport.ts';
-import { characterText, GENERATED, type NewText } from './trainText.ts';
+import { GENERATED, newText, type NewText, type TextFlags } from './trainText.ts';
 
-interface TrainFlags extends TrainingFlags {
+interface TrainFlags extends TrainingFlags, TextFlags {
   readonly size: TrainingSizeName;
   readonly layers?: number;
   readonly dim?: number;
@@ -48,10 +50,17 @@ const OPTIONS: readonly Option[] = [
   countOption('--kv-heads <n>', 'KV heads; default: as many as query heads'),
   countOption('--feed-forward <n>', "elements of the feed-forward network's inside; default: twice the dim"),
   countOption('--steps <n>', 'steps to take'),
+  new Option('--tokens <file>', 'a JSON list of tokens, in place of a text').conflicts(['text', 'tokenizer']),
+  taking(
+    new Option('--tokenizer <folder>', "read the text by a folder's tokenizer.json, not by characters"),
+    {
+      paths: 'folders',
+    },
+  ),
 ];
 
 const HELP = `
-The model is a Llama whose tokens are the characters of the text; without --text it learns stories that are made up.
+The model is a Llama whose tokens are the characters of the text, or those of --tokenizer; without --text it learns stories that are made up.
 Sizes: ${Object.entries(TRAINING_SIZES)
   .map(([name, { layers, dim, heads, context, batch, steps }]) => {
     return `${name} (${layers} x ${dim}, ${heads} heads, ${steps} steps of ${batch} x ${context} tokens)`;
@@ -62,7 +71,7 @@ Losses are in nats a token (natural logarithm).
 Examples:
   gqa train --text book.txt --layers 1 --dim 32 --context 16 --steps 20 --out ./mine
 
-What was interrupted goes on with --resume and the same --text and --out.`;
+What was interrupted goes on with --resume and the same --out, --text, --tokens and --tokenizer.`;
 
 /** What a state says of a training. */
 interface TrainRun extends SavedRun {
@@ -76,7 +85,7 @@ async function runTrain(command: Command, flags: TrainFlags): Promise<void> {
   if (flags.resume) refuseOptions(command);
   await checkFolder(flags.out, flags.resume === true);
   const saved = flags.resume ? await readState(flags.out) : undefined;
-  const text = await characterText(flags.text, saved ? heldOutOf(saved.run) : flags.heldOut);
+  const text = await newText(flags, saved ? heldOutOf(saved.run) : flags.heldOut);
   const run = saved ? savedRun<TrainRun>(flags.out, saved.run, 'train', text.hash) : runOf(flags, text);
   const model = newModel(run.model, text.vocabSize, run.options.context);
   const { found, device } = await openNode(flags, note);
@@ -87,7 +96,7 @@ async function runTrain(command: Command, flags: TrainFlags): Promise<void> {
     try {
       await interruptible('what was trained is saved', async (signal) => {
         progress.until(signal);
-        const checkpoints = checkpointsOf(model, text, run, flags.out);
+        const checkpoints = checkpointsOf(model, text, run, flags);
         const save = () => saveCheckpoint(trainer, checkpoints);
         const result = await runTraining({ trainer, progress, signal, saveEvery: flags.saveEvery, save });
         progress.end();
@@ -133,8 +142,9 @@ function filesOf({ config }: NewModel, { files }: NewText, saveType: SavedType):
   return { ...files, 'config.json': `${JSON.stringify({ ...config, torch_dtype: dtype }, null, 2)}\n` };
 }
 
-function checkpointsOf(model: NewModel, text: NewText, run: TrainRun, folder: string): Checkpoints {
+function checkpointsOf(model: NewModel, text: NewText, run: TrainRun, flags: TrainFlags): Checkpoints {
   const { spec, tensors } = model;
+  const folder = flags.out;
   return {
     folder,
     type: run.saveType,
@@ -145,7 +155,7 @@ function checkpointsOf(model: NewModel, text: NewText, run: TrainRun, folder: st
     metadata: (step) => ({
       'gqa.tool': `gqa-webgpu ${version}`,
       'gqa.train_steps': String(step),
-      'gqa.command': commandOf(run, text),
+      'gqa.command': commandOf(run, text, flags),
       'gqa.train': JSON.stringify({ ...run.model, ...run.options }),
       'gqa.text': text.source,
       'gqa.text_sha256': text.hash,
@@ -154,7 +164,11 @@ function checkpointsOf(model: NewModel, text: NewText, run: TrainRun, folder: st
 }
 
 /** The command that makes this checkpoint, with every option that its weights depend on. */
-function commandOf({ model, options, heldOut }: TrainRun, { source }: NewText): string {
+function commandOf(
+  { model, options, heldOut, saveType }: TrainRun,
+  { source }: NewText,
+  { tokens, tokenizer }: TextFlags,
+): string {
   const { layers, dim, heads, kvHeads, feedForward } = model;
   const { batch, context, steps, rate, schedule, warmup, weightDecay, clip, seed } = options;
   const given = {
@@ -173,7 +187,10 @@ function commandOf({ model, options, heldOut }: TrainRun, { source }: NewText): 
     clip,
     'held-out': heldOut,
     seed,
+    'save-type': saveType,
   };
   const words = Object.entries(given).map(([name, value]) => `--${name} ${value}`);
-  return ['gqa train', ...(source === GENERATED ? [] : [`--text ${source}`]), ...words].join(' ');
+  const from = source === GENERATED ? [] : [`--${tokens === undefined ? 'text' : 'tokens'} ${source}`];
+  const by = tokenizer === undefined ? [] : [`--tokenizer ${basename(tokenizer)}`];
+  return ['gqa train', ...from, ...by, ...words].join(' ');
 }

@@ -1,13 +1,17 @@
 // trainText.ts: the text that a model is trained on, as tokens: of a file, or made up.
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { GqaError, messageOf } from '../../src/device/errors.ts';
 import { splitTokens, type TokenParts } from '../../src/train/text/batches.ts';
 import { charVocabulary } from '../../src/train/text/characters.ts';
 import { charTokenizerFiles } from '../../src/train/text/tokenizerFiles.ts';
 import { generatedText } from '../../src/train/text/generatedText.ts';
 import { hashOf } from '../../src/train/disk/trainingFolder.ts';
+import { readText, readTokenFile } from '../model/tokenFile.ts';
 import { openTokenizer } from '../model/tokenizer.ts';
+
+/** Tokens of a vocabulary, at most. */
+const MOST_TOKENS = 2 ** 20;
 
 /** Characters of the stories that are made up where no text is given. */
 const GENERATED_CHARACTERS = 1_000_000;
@@ -34,8 +38,60 @@ export interface NewText extends TrainingText {
   readonly files: Readonly<Record<string, string>>;
 }
 
+/** Where a text for a new model comes from: nowhere, a file, or a file of tokens; and whose tokens it is read in. */
+export interface TextFlags {
+  readonly text?: string;
+  readonly tokens?: string;
+  readonly tokenizer?: string;
+}
+
+/** A text for a new model. Its tokens are those of a list, of a tokenizer, or its characters. */
+export function newText({ text, tokens, tokenizer }: TextFlags, heldOut: number): Promise<NewText> {
+  if (tokens !== undefined) return listedText(tokens, heldOut);
+  return tokenizer === undefined ? characterText(text, heldOut) : textInTokens(text, tokenizer, heldOut);
+}
+
+/** Tokens as they are: there is nothing to make text of them with. */
+async function listedText(path: string, heldOut: number): Promise<NewText> {
+  const list = await readTokenFile(path);
+  const wrong = list.find((id) => id < 0 || id >= MOST_TOKENS);
+  if (wrong !== undefined)
+    throw new GqaError('input', `${path}: expected tokens from 0 to ${MOST_TOKENS - 1}, got ${wrong}`);
+  const vocabSize = list.reduce((most, id) => Math.max(most, id + 1), 0);
+  return { ...partsOf(Uint32Array.from(list), path, heldOut), vocabSize, files: {} };
+}
+
+/** A text in the tokens of another model, whose tokenizer goes with it. */
+async function textInTokens(path: string | undefined, folder: string, heldOut: number): Promise<NewText> {
+  const text = await tokenizedText(path, folder, heldOut);
+  const json = await readText(join(folder, 'tokenizer.json'));
+  const config = await readText(join(folder, 'tokenizer_config.json')).catch(() => undefined);
+  return {
+    ...text,
+    vocabSize: vocabSizeOf(JSON.parse(json)),
+    files: { 'tokenizer.json': json, ...(config !== undefined && { 'tokenizer_config.json': config }) },
+  };
+}
+
+/** As many as the largest id of a tokenizer.json asks for. */
+function vocabSizeOf(json: unknown): number {
+  const { model, added_tokens: added = [] } = json as {
+    readonly model?: { readonly vocab?: Readonly<Record<string, number>> | readonly unknown[] };
+    readonly added_tokens?: readonly { readonly id: number }[];
+  };
+  const vocab = model?.vocab ?? {};
+  // Unigram models list their tokens in the order of the ids.
+  const own = Array.isArray(vocab)
+    ? vocab.length
+    : Object.values(vocab as Readonly<Record<string, number>>).reduce(
+        (most, id) => Math.max(most, id + 1),
+        0,
+      );
+  return added.reduce((most, { id }) => Math.max(most, id + 1), own);
+}
+
 /** A text whose tokens are its characters. */
-export async function characterText(path: string | undefined, heldOut: number): Promise<NewText> {
+async function characterText(path: string | undefined, heldOut: number): Promise<NewText> {
   const text = await textOf(path);
   const vocabulary = charVocabulary(text);
   const files = Object.entries(charTokenizerFiles(vocabulary)).map(([name, content]) => [

@@ -152,6 +152,32 @@ describe('gqa train', () => {
     },
   );
 
+  test("by another model's tokenizer, and by a list of tokens: the vocabulary is theirs", async () => {
+    const few = '--layers 1 --dim 32 --heads 4 --batch 4 --context 16 --steps 2 --windows 4'.split(' ');
+    expect((await train(at('told'), ...few, '--tokenizer', at('whole'))).code).toBeUndefined();
+    expect(readFileSync(at('told', 'tokenizer.json'), 'utf8')).toBe(
+      readFileSync(at('whole', 'tokenizer.json'), 'utf8'),
+    );
+    const vocabOf = (name: string) =>
+      (JSON.parse(readFileSync(at(name, 'config.json'), 'utf8')) as { readonly vocab_size: number })
+        .vocab_size;
+    expect(vocabOf('told')).toBe(vocabOf('whole'));
+    expect((await metadataOf(at('told')))['gqa.command']).toMatch(
+      /^gqa train --text text\.txt --tokenizer whole --layers 1 /,
+    );
+    writeFileSync(at('ids.json'), JSON.stringify(Array.from({ length: 500 }, (_, i) => (i * i) % 23)));
+    const listed = await gqaMain('train', ...ON, ...few, '--tokens', at('ids.json'), '--out', at('listed'));
+    expect(listed.code).toBeUndefined();
+    expect(vocabOf('listed')).toBe(19);
+    expect(readdirSync(at('listed'))).not.toContain('tokenizer.json');
+    writeFileSync(at('bad.json'), '[1, -2]');
+    const bad = await gqaMain('train', ...ON, '--tokens', at('bad.json'), '--out', at('bad'));
+    expect([bad.code, bad.err]).toEqual([
+      1,
+      expect.stringContaining('expected tokens from 0 to 1048575, got -2'),
+    ]);
+  });
+
   test('a learning rate that is far too high: the step, exit code 1, and no folder', async () => {
     const { err, code } = await train(at('high'), ...SIZES, '--lr', '1e9', '--warmup', '0');
     expect(err).toMatch(/error: training: step \d+: .*expected finite numbers; a lower learning rate/);
