@@ -70,6 +70,11 @@ export class KvCache {
     return [...this.#parts.lengths.live(layer)];
   }
 
+  /** @internal Has `GqaDevice.idle` say nothing of values that are not finite: training finds them by its losses. */
+  leaveValues(): void {
+    this.#parts.status.leaveValues();
+  }
+
   /** @internal The lengths themselves, which change with every append; for checks that must not allocate. */
   get lengths(): Pick<CacheLengths, 'live' | 'written' | 'shortest' | 'appends'> {
     return this.#parts.lengths;

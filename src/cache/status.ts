@@ -40,6 +40,7 @@ export class CacheStatus {
   readonly #atTruncate: GPUBuffer;
   readonly #layers: Layer[];
   #destroyed = false;
+  #tellsValues = true;
 
   constructor(device: GqaDevice, layers: number, recorded: Recorded) {
     this.#device = device;
@@ -112,9 +113,18 @@ export class CacheStatus {
     };
   }
 
+  /** Says nothing of values from now on: whoever appends them looks at what comes of them. */
+  leaveValues(): void {
+    this.#tellsValues = false;
+  }
+
   /** What went wrong since the last call: an error of each kind at most, none twice. `cache` says which cache. */
   async check(cache: string): Promise<GqaError[]> {
-    return this.#destroyed ? [] : this.#findings(cache);
+    return this.#destroyed ? [] : this.#told(await this.#findings(cache));
+  }
+
+  #told(errors: readonly GqaError[]): GqaError[] {
+    return errors.filter((error) => this.#tellsValues || !(error instanceof NotFiniteError));
   }
 
   async #findings(cache: string): Promise<GqaError[]> {
@@ -150,7 +160,7 @@ export class CacheStatus {
   async destroy(cache: string): Promise<GqaError[]> {
     this.#destroyed = true;
     try {
-      return (await this.#findings(cache)).filter((error) => error instanceof NotFiniteError);
+      return this.#told(await this.#findings(cache)).filter((error) => error instanceof NotFiniteError);
     } catch (error) {
       return error instanceof GpuError ? [error] : []; // of a device that is gone there is nothing to read
     } finally {

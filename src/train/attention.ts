@@ -97,6 +97,7 @@ export class TrainingAttention {
       const { batch, context } = sizes;
       const caches = { batch, capacity: context, kType: 'f32', vType: 'f32' } as const;
       const cache = own(await createKvCache(device, cacheOptionsOf(spec.layers, caches)));
+      cache.leaveValues();
       const made = new Map<string, Promise<Rope>>();
       const ropes = await Promise.all(
         spec.layers.map(async ({ attention }) => {
@@ -183,19 +184,9 @@ export class TrainingAttention {
     return inTurn([await binder.bindAll(dispatches)]);
   }
 
-  /** A training that diverged has said so: what its cache holds is not to be reported by the device as well. */
-  #forget(): void {
-    try {
-      this.#cache.truncate(0);
-    } catch {
-      // The device is gone, and reports nothing any more.
-    }
-  }
-
   destroy(): void {
     for (const { decoder } of this.#shared) decoder.destroy();
     for (const rope of this.#ropes) rope?.destroy();
-    this.#forget();
     this.#cache.destroy();
   }
 }

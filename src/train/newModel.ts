@@ -31,8 +31,7 @@ const MOST = 2 ** 16;
 export function newModel(sizes: ModelSizes, vocabSize: number, context: number): NewModel {
   const { layers, dim, heads, kvHeads, feedForward } = sizes;
   checkWhole('model: vocabSize', vocabSize, 1, 2 ** 20);
-  for (const [name, size] of Object.entries(sizes))
-    checkWhole(`model: ${name}`, size, 1, MOST);
+  for (const [name, size] of Object.entries(sizes)) checkWhole(`model: ${name}`, size, 1, MOST);
   if (dim % heads !== 0)
     throw new ShapeError(`model: expected a dim that is a multiple of the heads, got ${dim} and ${heads}`);
   const config = {

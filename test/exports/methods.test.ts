@@ -121,6 +121,7 @@ const BARE = /^(GqaDevice|KvCache|Decoder|Rope)\.(destroy|assertUsable|assertAli
 /** Methods that are not in the declarations. */
 const INTERNAL = ['GqaDevice.onIdle', 'GqaDevice.onNextIdle', 'GqaDevice.advise'].concat([
   'KvCache.recordAppend',
+  'KvCache.leaveValues',
   'KvCache.noteRead',
   'KvCache.recordCopies',
   'Rope.range',
