@@ -48,6 +48,7 @@ const WANTED = [
   'dist/types/device/webgpu.d.ts',
   'dist/THIRD_PARTY_LICENSES.txt',
   'docs/limits-and-recipes.md',
+  'models/stories/model.safetensors',
   'LICENSE',
   'README.md',
 ];
@@ -59,7 +60,7 @@ function packAndInstall(): void {
   if (missing.length > 0) throw new Error(`the package lacks ${missing.join(', ')}`);
   const strange = files.filter(
     (file) =>
-      !/^(bin|dist|docs)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(file) || file.startsWith('dist/page/'),
+      !/^(bin|dist|docs|models)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(file) || file.startsWith('dist/page/'),
   );
   if (strange.length > 0) throw new Error(`the package has ${strange.join(', ')}`);
   install(project, '--offline', tarball);
