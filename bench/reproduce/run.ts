@@ -5,7 +5,7 @@ import { openMemory } from '../../src/train/memoryParts.ts';
 import { TRAINING_SIZES } from '../../src/train/sizes.ts';
 import { splitTokens } from '../../src/train/text/batches.ts';
 import { charVocabulary } from '../../src/train/text/characters.ts';
-import { generatedText } from '../../src/train/text/generatedText.ts';
+import { generatedText, STORIES } from '../../src/train/text/generatedText.ts';
 import { headsOf } from '../model/variants.ts';
 import type { RunContext } from '../run/options.ts';
 import type { DecodeTime, ReproducedCurve, ReproduceResult, SeedRun } from '../schema/reproduceSchema.ts';
@@ -15,8 +15,8 @@ import { runWhole } from '../whole/runWhole.ts';
 import { curveSteps, trainMultiHead, uptrainCurve, type LabHooks, type LabText } from './lab.ts';
 import type { ReproduceOptions } from './options.ts';
 
-/** The made-up stories that everything here learns, and the share of them that losses are measured on. */
-const STORIES = { seed: 1, characters: 1_000_000, heldOut: 0.1 } as const;
+/** Share of the text that losses are measured on. */
+const HELD_OUT = 0.1;
 
 /** What a run is told besides. */
 export interface ReproduceHooks {
@@ -90,7 +90,7 @@ export async function reproduce(
 function storiesOf(): LabText {
   const text = generatedText(STORIES.seed, STORIES.characters);
   const vocabulary = charVocabulary(text);
-  const parts = splitTokens(vocabulary.encode(text), STORIES.heldOut);
+  const parts = splitTokens(vocabulary.encode(text), HELD_OUT);
   return { parts, vocabSize: vocabulary.characters.length };
 }
 

@@ -7,7 +7,7 @@ import { interruptible } from '../../src/node/command/interrupt.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
 import { Progress } from '../../src/node/command/progress.ts';
 import { planTraining } from '../../src/train/allocation.ts';
-import { readState, writeTexts, type SavedType } from '../../src/train/disk/trainingFolder.ts';
+import { CONFIG_DTYPES, readState, writeTexts, type SavedType } from '../../src/train/disk/trainingFolder.ts';
 import { initialParameters } from '../../src/train/initialWeights.ts';
 import { newModel, type ModelSizes, type NewModel } from '../../src/train/newModel.ts';
 import { layOut } from '../../src/train/parameters.ts';
@@ -138,8 +138,10 @@ function argsOf(
 }
 
 function filesOf({ config }: NewModel, { files }: NewText, saveType: SavedType): Record<string, string> {
-  const dtype = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' }[saveType];
-  return { ...files, 'config.json': `${JSON.stringify({ ...config, torch_dtype: dtype }, null, 2)}\n` };
+  return {
+    ...files,
+    'config.json': `${JSON.stringify({ ...config, torch_dtype: CONFIG_DTYPES[saveType] }, null, 2)}\n`,
+  };
 }
 
 function checkpointsOf(model: NewModel, text: NewText, run: TrainRun, flags: TrainFlags): Checkpoints {

@@ -5,19 +5,13 @@ import { GqaError, messageOf } from '../../src/device/errors.ts';
 import { splitTokens, type TokenParts } from '../../src/train/text/batches.ts';
 import { charVocabulary } from '../../src/train/text/characters.ts';
 import { charTokenizerFiles } from '../../src/train/text/tokenizerFiles.ts';
-import { generatedText } from '../../src/train/text/generatedText.ts';
+import { generatedText, STORIES } from '../../src/train/text/generatedText.ts';
 import { hashOf } from '../../src/train/disk/trainingFolder.ts';
 import { readText, readTokenFile } from '../model/tokenFile.ts';
 import { openTokenizer } from '../model/tokenizer.ts';
 
 /** Tokens of a vocabulary, at most. */
 const MOST_TOKENS = 2 ** 20;
-
-/** Characters of the stories that are made up where no text is given. */
-const GENERATED_CHARACTERS = 1_000_000;
-
-/** Of the made-up stories: whichever seed a training has, its text is the same. */
-const STORIES_SEED = 1;
 
 /** What made-up stories are called. */
 export const GENERATED = 'generated stories';
@@ -124,7 +118,7 @@ function partsOf(tokens: Uint32Array<ArrayBuffer>, path: string | undefined, hel
 }
 
 async function textOf(path: string | undefined): Promise<string> {
-  if (path === undefined) return generatedText(STORIES_SEED, GENERATED_CHARACTERS);
+  if (path === undefined) return generatedText(STORIES.seed, STORIES.characters);
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new GqaError('input', `--text "${path}": cannot be read: ${messageOf(cause)}`, { cause });
   });

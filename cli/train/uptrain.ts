@@ -21,7 +21,7 @@ import {
 } from '../../src/train/disk/uptrainSource.ts';
 import { layOut } from '../../src/train/parameters.ts';
 import { RATES } from '../../src/train/sizes.ts';
-import { meanLoss, Trainer, type TrainerOptions } from '../../src/train/trainer.ts';
+import { meanLoss, Trainer, type TrainerOptions, type TrainingState } from '../../src/train/trainer.ts';
 import { TrainingModel } from '../../src/train/trainingModel.ts';
 import { readParameters } from '../../src/train/weights.ts';
 import { countOption, realNumber } from '../model/modelOptions.ts';
@@ -29,7 +29,7 @@ import { checkFolder, heldOutOf, memoryLine, refuseOptions, savedRun, type Saved
 import { runTraining, saveCheckpoint, type Checkpoints } from './training.ts';
 import { trainingOptions, type TrainingFlags } from './trainOptions.ts';
 import { GENERATED, tokenizedText, type TrainingText } from './trainText.ts';
-import { uptrainJson, uptrainText } from './uptrainReport.ts';
+import { uptrainJson, uptrainText, type Uptrained } from './uptrainReport.ts';
 
 interface UptrainFlags extends TrainingFlags {
   readonly kvHeads?: number;
@@ -120,55 +120,64 @@ async function runUptrain(command: Command, path: string, flags: UptrainFlags): 
       const beside = planTraining(source.original.spec, { ...run.options, learns: false }, device.facts);
       note(memoryLine(plan, beside));
       note(`steps    ${run.options.steps}: ${run.alpha} of ${run.baseSteps}`);
-      await interruptible('what was trained is saved', async (signal) => {
+      const done = await interruptible('what was trained is saved', (signal) => {
         progress.until(signal);
-        const original = await trainingModel(device, source.original, run.options);
-        try {
-          progress.show('measuring the loss of the original');
-          const before = await meanLoss(original, text.parts, run.options);
-          const state = saved?.state;
-          const args = {
-            spec: source.converted.spec,
-            text: text.parts,
-            parameters: state?.parameters ?? (await parametersOf(source.converted)),
-            ...(run.distill && { teacher: original }),
-            ...(state && { state }),
-          };
-          const trainer = await Trainer.create(device, args, run.options);
-          try {
-            const checkpoints = checkpointsOf(source, text, run, flags.out);
-            const save = () => saveCheckpoint(trainer, checkpoints);
-            const { saveEvery } = flags;
-            const result = await runTraining({ trainer, progress, signal, saveEvery, save });
-            trainer.destroy(); // the control has its memory
-            const control =
-              run.control && !signal.aborted
-                ? await trainControl(device, source, text, run, { progress, signal })
-                : undefined;
-            progress.end();
-            const done = {
-              result,
-              run,
-              found,
-              text: text.source,
-              folder: flags.out,
-              original: before,
-              control,
-            };
-            output.writeOut?.(flags.output === 'json' ? uptrainJson(done) : uptrainText(done));
-          } finally {
-            trainer.destroy();
-          }
-        } finally {
-          original.destroy();
-        }
+        return trainFurther(device, source, text, run, flags, { progress, signal, state: saved?.state });
       });
+      progress.end();
+      const report = { ...done, run, found, text: text.source, folder: flags.out };
+      output.writeOut?.(flags.output === 'json' ? uptrainJson(report) : uptrainText(report));
     } finally {
       progress.end();
       device.destroy();
     }
   } finally {
     await source.close();
+  }
+}
+
+/** How far an uptraining is, and where it goes on from. */
+interface Further {
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  readonly state: TrainingState | undefined;
+}
+
+/** Trains the converted model, and what it is compared to. */
+async function trainFurther(
+  device: GqaDevice,
+  source: UptrainSource,
+  text: TrainingText,
+  run: UptrainRun,
+  { out, saveEvery }: UptrainFlags,
+  { progress, signal, state }: Further,
+): Promise<Pick<Uptrained, 'result' | 'original' | 'control'>> {
+  const teacher = await trainingModel(device, source.original, run.options);
+  try {
+    progress.show('measuring the loss of the original');
+    const original = await meanLoss(teacher, text.parts, run.options);
+    const args = {
+      spec: source.converted.spec,
+      text: text.parts,
+      parameters: state?.parameters ?? (await parametersOf(source.converted)),
+      ...(run.distill && { teacher }),
+      ...(state && { state }),
+    };
+    const trainer = await Trainer.create(device, args, run.options);
+    try {
+      const save = () => saveCheckpoint(trainer, checkpointsOf(source, text, run, out));
+      const result = await runTraining({ trainer, progress, signal, saveEvery, save });
+      trainer.destroy(); // the control has its memory
+      const control =
+        run.control && !signal.aborted
+          ? await trainControl(device, source, text, run, { progress, signal })
+          : undefined;
+      return { result, original, control };
+    } finally {
+      trainer.destroy();
+    }
+  } finally {
+    teacher.destroy();
   }
 }
 

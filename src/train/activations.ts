@@ -1,4 +1,4 @@
-// activations.ts: the buffers of a training model's rows: what the forward pass keeps of each layer, and gradients on their way back; pure but for the last.
+// activations.ts: the buffers of a training model's rows: what the forward pass keeps of each layer, and gradients on their way back.
 import type { BufferRange } from '../device/buffers.ts';
 import type { LayerSpec, ModelSpec } from '../models/decoder/spec.ts';
 import type { BatchSizes } from './attention.ts';
@@ -8,7 +8,7 @@ import type { GradientRows, LayerRows } from './layer.ts';
 import type { ParameterLayout } from './parameters.ts';
 import type { ListBuffers } from './embedding.ts';
 
-/** A row of the vocabulary is the widest there is. */
+/** Elements of each buffer. */
 type Counts<T> = Readonly<Record<keyof T, number>>;
 
 /** The rows of a training model. */
@@ -26,7 +26,7 @@ export interface BackRows {
   readonly positions: ListBuffers | undefined;
 }
 
-/** Names a buffer of so many elements of 32 bits. */
+/** Makes a buffer of so many elements of 32 bits. */
 export type Create = (label: string, count: number) => BufferRange;
 
 /** Makes the buffers of a forward pass. With `shares` all layers have the same ones: nothing is kept for a backward pass. */

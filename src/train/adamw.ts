@@ -16,24 +16,12 @@ import {
   stepFiguresGrid,
   stepFiguresNumbers,
 } from '../kernels/train/optimiser.ts';
-import { trainStepWords } from '../kernels/train/trainStep.ts';
+import { TRAIN_STEP_WORDS, trainStepWords } from '../kernels/train/trainStep.ts';
 import { Binder, wholeRange, type Recorded } from './binder.ts';
 import type { TrainingModel } from './trainingModel.ts';
 
 /** Steps whose figures are kept until they are read. */
 export const FIGURE_SLOTS = 64;
-
-/** As long as the words of any step. */
-const NO_STEP = trainStepWords({
-  slot: 0,
-  losses: 0,
-  counted: 0,
-  rate: 0,
-  weightDecay: 0,
-  clip: 0,
-  correction1: 0,
-  correction2: 0,
-});
 
 /** What stays through training. */
 export interface AdamwOptions {
@@ -114,7 +102,7 @@ export class Adamw {
       return { ...made, destroy: () => Object.values(made).forEach(({ buffer }) => buffer.destroy()) };
     });
     const binder = new Binder(device);
-    const ring = new StepRing(device, 'train step', NO_STEP.length);
+    const ring = new StepRing(device, 'train step', TRAIN_STEP_WORDS);
     try {
       const bound = await bindAll(model, options, buffers, binder, ring, parts);
       return new Adamw(model, options, buffers, binder, ring, bound);

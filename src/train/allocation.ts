@@ -3,10 +3,9 @@ import { allocated, type BufferRange } from '../device/buffers.ts';
 import { checkBufferBytes, type DeviceFacts } from '../device/deviceFacts.ts';
 import type { GqaDevice } from '../device/gqaDevice.ts';
 import { cacheLayout } from '../cache/layout.ts';
-import { cacheOptionsOf } from '../models/decoder/cacheSizes.ts';
 import type { ModelSpec } from '../models/decoder/spec.ts';
 import { createBackRows, createRows, type BackRows, type Create, type Rows } from './activations.ts';
-import type { BatchSizes } from './attention.ts';
+import { trainingCache, type BatchSizes } from './attention.ts';
 import { wholeRange } from './binder.ts';
 import { blocksOf, layOut, type ParameterLayout } from './parameters.ts';
 import { partElements, type ParameterBuffers } from './products.ts';
@@ -43,7 +42,7 @@ export function planTraining(spec: ModelSpec, sizes: TrainingSizes, facts: Devic
   checkTrainable(spec);
   const layout = layOut(spec);
   const optimiser = sizes.learns ? 3 * layout.count * 4 : 0;
-  let activations = cacheBytes(spec, sizes, facts);
+  let activations = cacheLayout(trainingCache(spec, sizes), facts).totalBytes;
   const count = (label: string, elements: number): BufferRange => {
     checkBufferBytes(facts, `train: ${label}`, elements * 4);
     activations += elements * 4;
@@ -54,11 +53,6 @@ export function planTraining(spec: ModelSpec, sizes: TrainingSizes, facts: Devic
   createAll(spec, layout, sizes, facts, count);
   const parameters = layout.count * 4;
   return { parameters, optimiser, activations, total: parameters + optimiser + activations };
-}
-
-function cacheBytes(spec: ModelSpec, { batch, context }: BatchSizes, facts: DeviceFacts): number {
-  const caches = { batch, capacity: context, kType: 'f32', vType: 'f32' } as const;
-  return cacheLayout(cacheOptionsOf(spec.layers, caches), facts).totalBytes;
 }
 
 /** Makes the buffers of a model that `planTraining` has found to fit. Throws GpuError when the memory cannot be had. */

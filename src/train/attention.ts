@@ -2,6 +2,7 @@
 import type { BoundAppend } from '../cache/boundAppend.ts';
 import { createKvCache } from '../cache/createKvCache.ts';
 import type { KvCache } from '../cache/kvCache.ts';
+import type { CacheOptions } from '../cache/layout.ts';
 import { createRope, type Rope } from '../cache/rope.ts';
 import type { DecodeStep } from '../decode/decodeStep.ts';
 import { createDecoder, type Decoder } from '../decode/decoder.ts';
@@ -46,6 +47,11 @@ export interface AttentionGradients {
 interface Shared {
   readonly decoder: Decoder;
   readonly scale: number;
+}
+
+/** The cache of a pass: f32, as long as a sequence. */
+export function trainingCache({ layers }: ModelSpec, { batch, context }: BatchSizes): CacheOptions {
+  return cacheOptionsOf(layers, { batch, capacity: context, kType: 'f32', vType: 'f32' });
 }
 
 /** Caches, appends and steps of all layers, made once; K and V of a pass stay in the cache for the backward pass. */
@@ -94,9 +100,8 @@ export class TrainingAttention {
       return made;
     };
     try {
-      const { batch, context } = sizes;
-      const caches = { batch, capacity: context, kType: 'f32', vType: 'f32' } as const;
-      const cache = own(await createKvCache(device, cacheOptionsOf(spec.layers, caches)));
+      const { context } = sizes;
+      const cache = own(await createKvCache(device, trainingCache(spec, sizes)));
       cache.leaveValues();
       const made = new Map<string, Promise<Rope>>();
       const ropes = await Promise.all(

@@ -85,14 +85,14 @@ export async function bindHead(
     y: kept.normed,
     stats: kept.stats,
   });
-  const all = partsOf(rows, layout.head.rows);
+  const all = rowParts(rows, layout.head.rows);
   const logits = await Promise.all(all.map((part) => bindLogits(parts, kept, part)));
   const losses = await Promise.all(all.map((part) => bindLosses(parts, kept, part)));
   const back = gradients ? await bindBack(parts, kept, gradients, all, logits, teacher) : () => undefined;
   return { norm, logits, losses: inTurn(all.flatMap((_, i) => [logits[i]!, losses[i]!])), back };
 }
 
-function partsOf(rows: number, stride: number): Part[] {
+function rowParts(rows: number, stride: number): Part[] {
   const most = logitRowsOf(rows, stride);
   return Array.from({ length: Math.ceil(rows / most) }, (_, i) => ({
     first: i * most,

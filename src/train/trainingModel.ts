@@ -151,7 +151,7 @@ export class TrainingModel {
     pass.end();
   }
 
-  /** Mean negative log-likelihood of the targets in nats, and that of each row. */
+  /** The negative log-likelihood of each target in nats, [B, T]. */
   async evaluate(batch: Batch): Promise<number[]> {
     this.assertUsable();
     this.place(batch);
@@ -228,7 +228,7 @@ async function bindAll(
   const attention = await TrainingAttention.create(binder, spec, sizes, rows.layers);
   try {
     const embeddingParts = { binder, buffers, layout, sizes, width };
-    const partsOf = (layer: number): LayerParts => ({
+    const layerParts = (layer: number): LayerParts => ({
       binder,
       buffers,
       attention,
@@ -239,7 +239,7 @@ async function bindAll(
       width,
     });
     const forward = [await bindEmbedding(embeddingParts, rows.tokens, rows.layers[0]!.x)];
-    for (const [layer, kept] of rows.layers.entries()) forward.push(await bindLayer(partsOf(layer), kept));
+    for (const [layer, kept] of rows.layers.entries()) forward.push(await bindLayer(layerParts(layer), kept));
     const { finalNorm, vocabSize } = spec;
     const head = await bindHead(
       { binder, buffers, layout, finalNorm, vocabSize, rows: batch * context, width },
@@ -253,7 +253,7 @@ async function bindAll(
       attention,
       forward: inTurn(forward),
       head,
-      back: back && (await bindBack(embeddingParts, partsOf, memory)),
+      back: back && (await bindBack(embeddingParts, layerParts, memory)),
     };
   } catch (error) {
     attention.destroy();
@@ -263,13 +263,13 @@ async function bindAll(
 
 async function bindBack(
   parts: EmbeddingParts,
-  partsOf: (layer: number) => LayerParts,
+  layerParts: (layer: number) => LayerParts,
   { layout, rows, back }: Allocated,
 ): Promise<Back> {
   const { gradients, tokens, positions } = back!;
   const layers: Recorded[] = [];
   for (const [layer, kept] of rows.layers.entries())
-    layers.unshift(await bindLayerBack(partsOf(layer), kept, gradients));
+    layers.unshift(await bindLayerBack(layerParts(layer), kept, gradients));
   return {
     layers: inTurn(layers),
     tokens: await EmbeddingBack.create(parts, layout.embedding, tokens, gradients.dX),

@@ -60,7 +60,8 @@ function packAndInstall(): void {
   if (missing.length > 0) throw new Error(`the package lacks ${missing.join(', ')}`);
   const strange = files.filter(
     (file) =>
-      !/^(bin|dist|docs|models)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(file) || file.startsWith('dist/page/'),
+      !/^(bin|dist|docs|models)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(file) ||
+      file.startsWith('dist/page/'),
   );
   if (strange.length > 0) throw new Error(`the package has ${strange.join(', ')}`);
   install(project, '--offline', tarball);

@@ -1,10 +1,11 @@
 // trainStep.ts: the numbers of a training step, packed by the field names of their shader (shaders/lib/train/train_step.wgsl).
 import trainStep from '../../../shaders/lib/train/train_step.wgsl?raw';
+import { structLayout } from '../../device/structs.ts';
 import { numbersOf } from './numbers.ts';
 
 export const TRAIN_STEP = trainStep;
 
-const pack = numbersOf(trainStep, 'TrainStep', {
+const FIELDS = {
   slot: 'u32',
   losses: 'u32',
   counted: 'f32',
@@ -13,7 +14,12 @@ const pack = numbersOf(trainStep, 'TrainStep', {
   clip: 'f32',
   correction1: 'f32',
   correction2: 'f32',
-});
+} as const;
+
+const pack = numbersOf(trainStep, 'TrainStep', FIELDS);
+
+/** Words of the `step` binding. */
+export const TRAIN_STEP_WORDS = structLayout(trainStep, 'TrainStep', FIELDS).words;
 
 /** What is different from one training step to the next. */
 export interface TrainStep {

@@ -17,6 +17,13 @@ export const SAVED_TYPES = ['f32', 'f16', 'bf16'] as const;
 /** How weights are stored in a checkpoint. */
 export type SavedType = (typeof SAVED_TYPES)[number];
 
+/** What each is called in a config.json. */
+export const CONFIG_DTYPES: Readonly<Record<SavedType, string>> = {
+  f32: 'float32',
+  f16: 'float16',
+  bf16: 'bfloat16',
+};
+
 /** What a state says of its run besides numbers: the options it was begun with. */
 export type RunRecord = Readonly<Record<string, unknown>>;
 

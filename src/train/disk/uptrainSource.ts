@@ -1,6 +1,6 @@
 // uptrainSource.ts: a checkpoint to uptrain: the model as it is and with other KV heads, and what its folder says of its training.
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { updateConfig } from '../../checkpoint/convert/configUpdate.ts';
 import { openModelFolder, type ModelFolder } from '../../checkpoint/convert/disk/modelFolder.ts';
 import {
@@ -13,8 +13,9 @@ import { findAttention } from '../../checkpoint/find/findAttention.ts';
 import { openModel } from '../../checkpoint/model/disk/openModel.ts';
 import type { ModelSource } from '../../models/decoder/modelSource.ts';
 import { isRecord } from '../../device/options.ts';
+import { writeOutput } from '../../files/outputFile.ts';
 import { checkTrainable } from '../trainable.ts';
-import { writeTexts, type SavedType } from './trainingFolder.ts';
+import { CONFIG_DTYPES, writeTexts, type SavedType } from './trainingFolder.ts';
 
 /** What a folder's weights say of the training that they come from. */
 export interface TrainedAs {
@@ -99,8 +100,6 @@ function savedType({ tensors }: ModelFolder): SavedType {
   return first?.dtype === 'F16' ? 'f16' : first?.dtype === 'BF16' ? 'bf16' : 'f32';
 }
 
-const DTYPES: Readonly<Record<SavedType, string>> = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' };
-
 /** Writes the config of the result, and copies what else belongs to the model: its tokenizer, say. */
 export async function writeBeside(
   { folder, plan }: UptrainSource,
@@ -109,25 +108,11 @@ export async function writeBeside(
 ): Promise<void> {
   const isSame = plan.options.kvHeads === plan.attention.numKvHeads;
   const config = isSame ? folder.configText : updateConfig(folder.configText, plan, folder.path);
-  const typed = config.replace(/("(?:torch_)?dtype"\s*:\s*)"[^"]*"/g, `$1"${DTYPES[type]}"`);
+  const typed = config.replace(/("(?:torch_)?dtype"\s*:\s*)"[^"]*"/g, `$1"${CONFIG_DTYPES[type]}"`);
   for (const { name } of folder.others) {
-    const to = join(out, name);
-    await mkdir(dirname(to), { recursive: true });
-    await copyWhole(join(folder.path, name), to);
+    await writeOutput(join(out, name), [await readFile(join(folder.path, name))]);
   }
   await writeTexts(out, { 'config.json': typed });
-}
-
-/** A copy that is whole, or none. */
-async function copyWhole(from: string, to: string): Promise<void> {
-  const part = `${to}.tmp`;
-  try {
-    await copyFile(from, part);
-    await rename(part, to);
-  } catch (error) {
-    await rm(part, { force: true });
-    throw error;
-  }
 }
 
 /** What the weights' metadata says of the conversion. */

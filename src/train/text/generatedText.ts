@@ -5,6 +5,9 @@ import { drawCast } from './stories/cast.ts';
 import { produce } from './stories/grammar.ts';
 import { STORY_RULES } from './stories/rules.ts';
 
+/** The stories that commands learn where they are given no text; whichever seed a training has, they are the same. */
+export const STORIES = { seed: 1, characters: 1_000_000 } as const;
+
 /**
  * The first `characters` characters of a seed's stories, with an empty line between two; the last story may end amid a word. The same everywhere.
  * `seed`: 0 to 2^32 - 1. Throws ShapeError for other numbers.

@@ -8,7 +8,7 @@ import { openModel } from '../../../src/checkpoint/model/disk/openModel.ts';
 import { openDevice } from '../../../src/device/gqaDevice.ts';
 import { nodeGpu } from '../../../src/node/nodeGpu.ts';
 import { charVocabulary } from '../../../src/train/text/characters.ts';
-import { generatedText } from '../../../src/train/text/generatedText.ts';
+import { generatedText, STORIES } from '../../../src/train/text/generatedText.ts';
 
 const FOLDER = fileURLToPath(new URL('../../../models/stories', import.meta.url));
 
@@ -17,7 +17,7 @@ const device = await openDevice(gpu);
 afterAll(() => device.destroy());
 
 /** Stories of the seed that it was trained on, from the part that no step saw. */
-const TEXT = generatedText(1, 1_000_000);
+const TEXT = generatedText(STORIES.seed, STORIES.characters);
 const TOKENS = Array.from(charVocabulary(TEXT).encode(TEXT).subarray(-2049));
 
 async function lossWith(kvHeads?: number): Promise<number> {
