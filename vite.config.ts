@@ -1,5 +1,5 @@
 // Two outputs from one config: `--mode lib` builds the library and the CLI, the default mode builds the page.
-import { defineConfig, type UserConfig } from 'vite';
+import { defineConfig, type Plugin, type UserConfig } from 'vite';
 import { isolation } from './src/node/isolation.ts';
 import { ENTRIES } from './scripts/entries.ts';
 import { thirdPartyLicences } from './scripts/thirdParty.ts';
@@ -9,11 +9,35 @@ function packageEntries(): Record<string, string> {
   return Object.fromEntries([...ENTRIES.keys()].map((name) => [name, `src/${name}.ts`]));
 }
 
+/** Nothing from elsewhere, no script or style that stands in the page; Vite's own server needs both, so only what is built has it. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "worker-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data: blob:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+const strictPage: Plugin = {
+  name: 'content-security-policy',
+  apply: 'build',
+  transformIndexHtml: () => [
+    {
+      tag: 'meta',
+      attrs: { 'http-equiv': 'Content-Security-Policy', content: CONTENT_SECURITY_POLICY },
+      injectTo: 'head-prepend',
+    },
+  ],
+};
+
 const page: UserConfig = {
   root: 'page',
   base: './',
   publicDir: false,
-  plugins: [thirdPartyLicences()],
+  plugins: [thirdPartyLicences(), strictPage],
   server: { headers: isolation, fs: { allow: ['..'] } },
   preview: { headers: isolation },
   // Modules, so that a worker can load a library when it is needed.

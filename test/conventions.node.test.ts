@@ -187,7 +187,7 @@ describe('layers', () => {
   test('pages reach nothing of Node', () => {
     for (const page of [
       'page/main.ts',
-      'page/worker.ts',
+      'page/bench/worker.ts',
       'page/model/worker.ts',
       'bench/peers/page/main.ts',
     ]) {

@@ -1,5 +1,5 @@
 // columns.ts: the texts side by side, a column for each variant, as they come.
-import { byId, el } from '../dom.ts';
+import { byId, el } from '../shell/dom.ts';
 import type { Figures, GenerateEvent, GenerateRequest, PageVariant } from './protocol.ts';
 import { endText, figureFacts, headsText, originText } from './words.ts';
 

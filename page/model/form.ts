@@ -1,10 +1,10 @@
 // form.ts: the form of a model: which variants and cache, which prompt, how tokens are chosen.
 import type { Variant } from '../../bench/model/variants.ts';
-import { byId, el } from '../dom.ts';
+import { byId, el } from '../shell/dom.ts';
 import { METHODS, type Method } from '../../src/checkpoint/convert/plan.ts';
 import { KV_TYPES, type KvType } from '../../src/index.ts';
 import type { GenerateRequest, ModelFacts, VariantPlan } from './protocol.ts';
-import type { ModelSettings } from '../modelSettings.ts';
+import type { ModelSettings } from './settings.ts';
 import { headsText, memoryText, originText } from './words.ts';
 import { formatBytes } from '../../bench/text/format.ts';
 

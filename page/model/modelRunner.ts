@@ -1,5 +1,5 @@
 // modelRunner.ts: the page's side of work on a model: its worker, its events, how it ended.
-import { inWorker, type Ended } from '../inWorker.ts';
+import { inWorker, type Ended } from '../shell/inWorker.ts';
 import type { ModelFolder } from './files.ts';
 import type {
   FromModelWorker,

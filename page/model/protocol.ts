@@ -4,7 +4,7 @@ import type { MemoryPlan } from '../../src/models/decoder/memoryPlan.ts';
 import type { Variant } from '../../bench/model/variants.ts';
 import type { KvType } from '../../src/index.ts';
 import type { GeneratedVariant } from '../../bench/model/generated.ts';
-import type { Failed } from '../onDevice.ts';
+import type { Failed } from '../shell/onDevice.ts';
 import type { ModelFolder } from './files.ts';
 
 /** What a model is, and what it would take here. */

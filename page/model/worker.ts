@@ -6,8 +6,8 @@ import { measureGeneration, tokensPerSecond } from '../../bench/model/generation
 import { GrowingText, type TextTokens } from '../../bench/model/text.ts';
 import { withVariant, type OpenVariant, type RunningVariant } from '../../bench/model/variants.ts';
 import { lossOr } from '../../bench/run/endedEarly.ts';
-import { onDevice, postToPage } from '../onDevice.ts';
-import { TabGuard } from '../tabGuard.ts';
+import { onDevice, postToPage } from '../shell/onDevice.ts';
+import { TabGuard } from '../shell/tabGuard.ts';
 import { describeFolder, faultText, openFolder, tokenizerOf } from './describe.ts';
 import type { FromModelWorker, GenerateRequest, ToModelWorker } from './protocol.ts';
 

@@ -1,6 +1,6 @@
 // pageAdvice.test.ts: without WebGPU or on a software adapter the page names the switches of the browser it is in.
 import { describe, expect, it } from 'vitest';
-import { helpOf, softwareText } from '../../page/advice.ts';
+import { helpOf, softwareText } from '../../page/shell/advice.ts';
 
 const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0';
 const CHROME =

@@ -4,7 +4,7 @@ import { describeFolder, faultText, variantsOf } from '../../page/model/describe
 import { modelFolderOf } from '../../page/model/files.ts';
 import { endText, figureFacts, memoryText } from '../../page/model/words.ts';
 import { resultJson, resultMarkdown, type ModelResult } from '../../page/model/result.ts';
-import { readModelSettings, withModelSettings } from '../../page/modelSettings.ts';
+import { readModelSettings, withModelSettings } from '../../page/model/settings.ts';
 import { GqaError, KV_TYPES, LimitExceededError } from '../../src/index.ts';
 import { testDevice } from '../support/device.ts';
 import { tinyModel } from '../support/tinyModel.ts';

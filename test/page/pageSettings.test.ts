@@ -1,7 +1,7 @@
 // pageSettings.test.ts: what the benchmark's page reads out of its address, and out of the browser's name.
 import { describe, expect, it } from 'vitest';
-import { describeBrowser } from '../../page/browser.ts';
-import { readSettings } from '../../page/settings.ts';
+import { describeBrowser } from '../../page/shell/browser.ts';
+import { readSettings } from '../../page/bench/settings.ts';
 
 describe('readSettings', () => {
   it('gives the standard run for a bare address, shorter on a software adapter', () => {

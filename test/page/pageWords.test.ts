@@ -1,7 +1,7 @@
 // pageWords.test.ts: the page's sentences say what its own run is and came to, and nothing else.
 import { describe, expect, it } from 'vitest';
-import { readSettings } from '../../page/settings.ts';
-import { leadText, methodText, runEnd, tuningEnd } from '../../page/words.ts';
+import { readSettings } from '../../page/bench/settings.ts';
+import { leadText, methodText, runEnd, tuningEnd } from '../../page/bench/words.ts';
 import { NOT_RUN, result, row, steady, WRONG } from '../support/benchResult.ts';
 
 const run = (query: string) => readSettings(query, true).run;

@@ -18,7 +18,10 @@ const CHOICES = [
 ] as const;
 
 /** A page on which nothing was measured. */
-const IDLE = '?heads=2&kv-heads=1&head-dim=64&depth=40';
+const QUERY = '?heads=2&kv-heads=1&head-dim=64&depth=40';
+
+/** The tab that runs a model, on it. */
+const IDLE = `${QUERY}#model`;
 
 /** Files of a folder, but those with these names. */
 function filesOf(folder: string, ...without: readonly string[]): string[] {
@@ -27,7 +30,7 @@ function filesOf(folder: string, ...without: readonly string[]): string[] {
 }
 
 async function waitForModel(tab: Tab, state: string): Promise<void> {
-  await tab.waitFor(`#model[data-model=${state}]`, 120_000);
+  await tab.waitFor(`#tab-model[data-model=${state}]`, 120_000);
 }
 
 /**
@@ -44,7 +47,7 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
 
   it('says what a model is and what it would take, and that nothing leaves the machine', async () => {
     tab = await open(IDLE);
-    expect(await shownTextOf(tab, '#model')).toContain('Nothing leaves this machine');
+    expect(await shownTextOf(tab, '#tab-model')).toContain('Nothing leaves this machine');
     await tab.choose('#model-files', filesOf(folder));
     await waitForModel(tab, 'ready');
     expect(await shownTextOf(tab, '#model-facts')).toMatch(
@@ -70,7 +73,7 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
     await tab.fill('#model-prompt', 'Once');
     for (const [option, value] of CHOICES) await tab.fill(option.replace('--', '#model-'), value);
     await tab.click('#model-generate');
-    await tab.waitFor('#model[data-model=running]', 10_000);
+    await tab.waitFor('#tab-model[data-model=running]', 10_000);
     expect(await isEnabled(tab, '#start')).toBe(false);
     await waitForModel(tab, 'done');
     expect(await isEnabled(tab, '#start')).toBe(true);
@@ -113,7 +116,7 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
       ['1 KV headmerged (pca)', '64 B'],
     ]);
     expect(await tickedOf(tab)).toEqual(compared.map(String));
-    expect(await tab.evaluate(() => location.search)).toBe(`${IDLE}&model-method=pca&model-cache-type=f32`);
+    expect(await tab.evaluate(() => location.search)).toBe(`${QUERY}&model-method=pca&model-cache-type=f32`);
     const given = [
       '--prompt',
       'Once',
@@ -128,12 +131,12 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
     const { out } = await gqaMain('generate', folder, '--adapter', 'swiftshader', '-o', 'json', ...given);
     const { variants } = JSON.parse(out) as { variants: { text: string }[] };
     await tab.click('#model-generate');
-    await tab.waitFor('#model[data-model=running]', 10_000);
+    await tab.waitFor('#tab-model[data-model=running]', 10_000);
     await waitForModel(tab, 'done');
     expect((await textsOf(tab, '#model-columns .text')).at(-1)).toBe(`Once${variants[0]!.text}`);
     await choose('#model-merge', 'mean');
     await choose('#model-cache-type', 'f16');
-    expect(await tab.evaluate(() => location.search)).toBe(IDLE);
+    expect(await tab.evaluate(() => location.search)).toBe(QUERY);
   });
 
   it('stops at once, keeps what was written, and frees the device', async () => {
@@ -190,10 +193,10 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
       [[weights], /Expected a model folder with config\.json and safetensors files, got model\.safetensors/],
     ] as const) {
       await tab.choose('#model-files', paths);
-      await tab.waitFor('#model[data-model=error] #model-notices .bad', 60_000);
+      await tab.waitFor('#tab-model[data-model=error] #model-notices .bad', 60_000);
       await expect.poll(() => shownTextOf(tab, '#model-notices')).toMatch(message);
       expect(await shownTextOf(tab, '#model-notices')).toContain('This model cannot be run here.');
-      expect(await shownTextOf(tab, '#model')).not.toContain('Generate');
+      expect(await shownTextOf(tab, '#tab-model')).not.toContain('Generate');
     }
   });
 
@@ -209,7 +212,7 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
       const drop = new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true });
       document.querySelector('h1')!.dispatchEvent(drop);
     }, config);
-    await tab.waitFor('#model[data-model=error]', 60_000);
+    await tab.waitFor('#tab-model[data-model=error]', 60_000);
     await expect.poll(() => shownTextOf(tab, '#model-notices')).toContain('model.safetensors');
   });
 

@@ -1,10 +1,10 @@
 // protocol.ts: what the page and its worker say to each other.
-import type { WorkloadParams } from '../bench/run/workload.ts';
-import type { BenchEvent } from '../bench/run/run.ts';
-import type { BenchOptions } from '../bench/run/options.ts';
-import type { BenchResult } from '../bench/schema/schema.ts';
-import type { Tuned } from '../bench/tune/tune.ts';
-import type { Failed } from './onDevice.ts';
+import type { WorkloadParams } from '../../bench/run/workload.ts';
+import type { BenchEvent } from '../../bench/run/run.ts';
+import type { BenchOptions } from '../../bench/run/options.ts';
+import type { BenchResult } from '../../bench/schema/schema.ts';
+import type { Tuned } from '../../bench/tune/tune.ts';
+import type { Failed } from '../shell/onDevice.ts';
 
 /** What a run reports to the page: not the result so far, whose rows it has, and errors as text. */
 export type PageEvent = Exclude<BenchEvent, { type: 'soFar' | 'failed' }>;

@@ -1,7 +1,7 @@
 // runner.ts: the page's side of a run of the benchmark: its worker, its events, how it ended.
-import type { BenchResult } from '../bench/schema/schema.ts';
-import type { Tuned } from '../bench/tune/tune.ts';
-import { inWorker, type Ended } from './inWorker.ts';
+import type { BenchResult } from '../../bench/schema/schema.ts';
+import type { Tuned } from '../../bench/tune/tune.ts';
+import { inWorker, type Ended } from '../shell/inWorker.ts';
 import type { FromWorker, PageEvent, RunRequest, ToWorker, TuneRequest } from './protocol.ts';
 
 /** How a run or a tuning ended. */

@@ -1,17 +1,21 @@
 // panel.ts: the part of the page that runs a model: takes its files, shows what it is, and makes texts side by side.
 import { messageOf } from '../../src/device/errors.ts';
-import { byId, el } from '../dom.ts';
+import { byId, el } from '../shell/dom.ts';
 import { version } from '../../package.json';
-import { describeBrowser } from '../browser.ts';
-import { notice } from '../notices.ts';
-import { copyText, saveJson } from '../share.ts';
+import { describeBrowser } from '../shell/browser.ts';
+import type { Host } from '../shell/host.ts';
+import { notice } from '../shell/notice.ts';
+import { chosenFiles, type PlacedFile } from '../shell/placedFiles.ts';
+import { copyText, saveJson } from '../shell/takeAway.ts';
 import { Columns } from './columns.ts';
-import { chosenFiles, droppedFiles, modelFolderOf, type ModelFolder, type PlacedFile } from './files.ts';
+import { modelFolderOf, type ModelFolder } from './files.ts';
 import { checkVariants, readChoices, readForm, showChoices, showForm, updateVariants } from './form.ts';
 import { describeInWorker, generateInWorker, type ModelOutcome } from './modelRunner.ts';
 import type { ModelFacts } from './protocol.ts';
 import { resultJson, resultMarkdown, type ModelResult } from './result.ts';
-import { readModelSettings, withModelSettings } from '../modelSettings.ts';
+import { readModelSettings, withModelSettings } from './settings.ts';
+import html from './tab.html?raw';
+import './model.css';
 import { doneText, METHOD, modelFacts } from './words.ts';
 
 /** A model that was read. */
@@ -20,33 +24,33 @@ interface Opened {
   readonly facts: ModelFacts;
 }
 
-/** What the panel and the benchmark tell each other: two on one GPU would share its time. */
-export interface PanelHost {
-  /** Why no model can run now; undefined when one can. */
-  readonly blocked: () => string | undefined;
-  /** Told when the panel begins to use the GPU, and when it is done. */
-  readonly onBusy: (busy: boolean) => void;
-}
-
 type State = 'empty' | 'reading' | 'ready' | 'running' | 'done' | 'stopped' | 'error';
 
-/** Makes the panel work. */
-export function startModelPanel(host: PanelHost): void {
-  const panel = new ModelPanel(host);
+/** Fills the tab and makes it work. */
+export function openTab(root: HTMLElement, host: Host): void {
+  root.innerHTML = html;
+  const panel = new ModelPanel(root, host);
   panel.listen();
 }
 
 class ModelPanel {
-  readonly #host: PanelHost;
-  readonly #root = byId('model');
+  readonly #host: Host;
+  readonly #root: HTMLElement;
+  /** Why no model can ever run here. */
+  #never: string | undefined;
   readonly #generate = byId('model-generate', HTMLButtonElement);
   readonly #stopButton = byId('model-stop', HTMLButtonElement);
   #opened: Opened | undefined;
   #stop: AbortController | undefined;
   #result: ModelResult | undefined;
 
-  constructor(host: PanelHost) {
+  constructor(root: HTMLElement, host: Host) {
+    this.#root = root;
     this.#host = host;
+    void host.gpu.then(({ kind }) => {
+      if (kind === 'none')
+        this.#never = 'No model can run here: there is no GPU adapter. The first tab says more.';
+    });
   }
 
   listen(): void {
@@ -59,7 +63,7 @@ class ModelPanel {
     for (const id of ['model-folder', 'model-files']) {
       const input = byId(id, HTMLInputElement);
       input.addEventListener('change', () => {
-        void this.#take(Promise.resolve(chosenFiles(input.files!)));
+        void this.#take(chosenFiles(input.files!));
         // The same files again are a change too.
         input.value = '';
       });
@@ -73,12 +77,9 @@ class ModelPanel {
       () => this.#opened && checkVariants(this.#opened.facts),
     );
     this.#stopButton.addEventListener('click', () => this.#stop?.abort());
-    takeDrops((files) => {
-      this.#root.scrollIntoView();
-      void this.#take(files);
-    });
     this.#forget();
     this.#set('empty', '');
+    this.#host.drops.receive('model', (files) => void this.#take(files));
   }
 
   /** Takes the method and the type of cache that were chosen; the address has them from then on. */
@@ -117,17 +118,18 @@ class ModelPanel {
   }
 
   /** Reads what files are of. */
-  async #take(placed: Promise<readonly PlacedFile[]>): Promise<void> {
-    const isRunning = this.#root.dataset.model === 'running';
-    const refused = isRunning ? 'A model is running; stop it first.' : this.#host.blocked();
+  async #take(placed: readonly PlacedFile[]): Promise<void> {
+    const refused = this.#refusal();
     if (refused !== undefined) return this.#refuse(refused);
     this.#forget();
+    // Of files that were dropped before these.
+    this.#stop?.abort();
     try {
-      const folder = modelFolderOf(await placed);
-      // Of files that were dropped before these.
-      this.#stop?.abort();
+      const folder = modelFolderOf(placed);
       this.#set('reading', `Reading ${folder.name}.`);
-      const outcome = await this.#busy((signal) => describeInWorker(folder, signal));
+      const stop = this.#newStop();
+      const outcome = await describeInWorker(folder, stop.signal);
+      if (this.#stop === stop) this.#stop = undefined;
       if (outcome.state === 'described') this.#show({ folder, facts: outcome.facts });
       else if (outcome.state === 'error') this.#fail(CANNOT_RUN, outcome);
     } catch (error) {
@@ -160,7 +162,7 @@ class ModelPanel {
 
   /** Texts of the variants that the form asks for. */
   async #run(): Promise<void> {
-    const refused = this.#host.blocked();
+    const refused = this.#refusal();
     if (!this.#opened || this.#stop) return;
     if (refused !== undefined) return this.#refuse(refused);
     const { folder, facts } = this.#opened;
@@ -173,7 +175,7 @@ class ModelPanel {
     this.#stopButton.focus({ preventScroll: true });
     // With it at the top the texts are in sight.
     this.#stopButton.scrollIntoView();
-    const outcome = await this.#busy((signal) =>
+    const outcome = await this.#onGpu((signal) =>
       generateInWorker(request, signal, (event) => columns.draw(event)),
     );
     columns.stop();
@@ -189,17 +191,19 @@ class ModelPanel {
     this.#generate.focus({ preventScroll: true });
   }
 
-  async #busy(work: (signal: AbortSignal) => Promise<ModelOutcome>): Promise<ModelOutcome> {
-    const stop = new AbortController();
-    this.#stop = stop;
-    this.#host.onBusy(true);
+  #newStop(): AbortController {
+    return (this.#stop = new AbortController());
+  }
+
+  /** A job that has the GPU until it ends. */
+  async #onGpu(work: (signal: AbortSignal) => Promise<ModelOutcome>): Promise<ModelOutcome> {
+    const stop = this.#newStop();
+    const giveBack = this.#host.use.begin(JOB);
     try {
       return await work(stop.signal);
     } finally {
-      if (this.#stop === stop) {
-        this.#stop = undefined;
-        this.#host.onBusy(false);
-      }
+      giveBack();
+      if (this.#stop === stop) this.#stop = undefined;
     }
   }
 
@@ -215,31 +219,19 @@ class ModelPanel {
     this.#set('error', '');
   }
 
+  /** Why nothing can begin now; undefined when it can. */
+  #refusal(): string | undefined {
+    const { job } = this.#host.use;
+    return this.#never ?? (job === undefined ? undefined : `${job} is running on the GPU; stop it first.`);
+  }
+
   /** Says why nothing is begun; what there is stays. */
   #refuse(why: string): void {
     byId('model-notices').replaceChildren(notice('bad', why));
   }
 }
 
-const CANNOT_RUN = 'This model cannot be run here.';
+/** What has the GPU, in messages of other tabs. */
+const JOB = 'A model';
 
-/** Takes files that are dropped anywhere on the page. */
-function takeDrops(take: (files: Promise<PlacedFile[]>) => void): void {
-  const root = document.documentElement;
-  const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') ?? false;
-  document.addEventListener('dragover', (event) => {
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    root.dataset.dragging = '';
-  });
-  document.addEventListener('dragleave', (event) => {
-    // To another element of the page, or out of it.
-    if (event.relatedTarget === null) delete root.dataset.dragging;
-  });
-  document.addEventListener('drop', (event) => {
-    delete root.dataset.dragging;
-    if (!hasFiles(event)) return;
-    event.preventDefault();
-    take(droppedFiles(event.dataTransfer!));
-  });
-}
+const CANNOT_RUN = 'This model cannot be run here.';

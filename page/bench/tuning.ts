@@ -1,8 +1,8 @@
 // tuning.ts: what was tuned in this browser, remembered by it.
-import { messageOf } from '../src/device/errors.ts';
-import type { Tuning } from '../src/index.ts';
-import { NO_TUNING, parseTuning, withEntry } from '../src/decode/tuning.ts';
-import type { Tuned } from '../bench/tune/tune.ts';
+import { messageOf } from '../../src/device/errors.ts';
+import type { Tuning } from '../../src/index.ts';
+import { NO_TUNING, parseTuning, withEntry } from '../../src/decode/tuning.ts';
+import type { Tuned } from '../../bench/tune/tune.ts';
 
 const KEY = 'gqa-tuning';
 

@@ -1,8 +1,8 @@
 // cards.ts: the three cards: what this device is, what it can do, and what measures time on it.
-import { formatBytes, formatSignificant } from '../bench/text/format.ts';
-import type { BenchResult, TimerContext } from '../bench/schema/schema.ts';
-import { describeBrowser } from './browser.ts';
-import { byId, el } from './dom.ts';
+import { formatBytes, formatSignificant } from '../../bench/text/format.ts';
+import type { BenchResult, TimerContext } from '../../bench/schema/schema.ts';
+import { describeBrowser } from '../shell/browser.ts';
+import { byId, el } from '../shell/dom.ts';
 
 type Fact = readonly [name: string, value: string];
 

@@ -1,8 +1,8 @@
 // onDevice.ts: what every worker of the page does: a job on a device of its own, whose end the page hears of.
-import { messageOf } from '../src/device/errors.ts';
-import { fullDescriptor } from '../src/device/deviceRequest.ts';
-import { openDevice, type GqaDevice } from '../src/index.ts';
-import { codeOf, lossOr } from '../bench/run/endedEarly.ts';
+import { messageOf } from '../../src/device/errors.ts';
+import { fullDescriptor } from '../../src/device/deviceRequest.ts';
+import { openDevice, type GqaDevice } from '../../src/index.ts';
+import { codeOf, lossOr } from '../../bench/run/endedEarly.ts';
 
 /** A job's last word when it failed. */
 export interface Failed {

@@ -1,15 +1,15 @@
 // tables.ts: the rows of a run, a table per depth: planned, finished, or wrong.
-import { typesName } from '../src/numbers/elements.ts';
-import { cacheLayout, kvBytesRead } from '../src/index.ts';
-import { formatBytes } from '../bench/text/format.ts';
-import { timeCells } from '../bench/report/report.ts';
-import { kvLensOf } from '../bench/run/requests.ts';
-import { rowId, variantName } from '../bench/run/rows.ts';
-import type { BenchRow, CeilingContext, RowParams } from '../bench/schema/schema.ts';
-import { farFromIdeal, missingBases, roughSpeedUps, timePartsSentence } from '../bench/report/speedUp.ts';
+import { typesName } from '../../src/numbers/elements.ts';
+import { cacheLayout, kvBytesRead } from '../../src/index.ts';
+import { formatBytes } from '../../bench/text/format.ts';
+import { timeCells } from '../../bench/report/report.ts';
+import { kvLensOf } from '../../bench/run/requests.ts';
+import { rowId, variantName } from '../../bench/run/rows.ts';
+import type { BenchRow, CeilingContext, RowParams } from '../../bench/schema/schema.ts';
+import { farFromIdeal, missingBases, roughSpeedUps, timePartsSentence } from '../../bench/report/speedUp.ts';
 import { barOf } from './bar.ts';
-import { el } from './dom.ts';
-import { warmthOf, warmthReason } from '../bench/report/warmth.ts';
+import { el } from '../shell/dom.ts';
+import { warmthOf, warmthReason } from '../../bench/report/warmth.ts';
 
 /** What there is to show: all planned rows, those finished so far, and the ceiling, which is measured before any of them. */
 export interface Shown {

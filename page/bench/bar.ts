@@ -1,8 +1,8 @@
 // bar.ts: a row's time as a bar: reading KV at the ceiling, and everything else.
-import { formatSignificant } from '../bench/text/format.ts';
-import type { BenchRow } from '../bench/schema/schema.ts';
-import { partsOf } from '../bench/report/speedUp.ts';
-import { el } from './dom.ts';
+import { formatSignificant } from '../../bench/text/format.ts';
+import type { BenchRow } from '../../bench/schema/schema.ts';
+import { partsOf } from '../../bench/report/speedUp.ts';
+import { el } from '../shell/dom.ts';
 
 /**
  * A bar as long, of its cell, as the row's time of `longestNs`. It is split when the read ceiling (in bytes per ns) is

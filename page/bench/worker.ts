@@ -1,10 +1,10 @@
 // worker.ts: the run itself, off the page's thread: making and checking inputs takes seconds and would freeze the page.
-import type { GqaDevice } from '../src/index.ts';
-import { runBench, type BenchEvent } from '../bench/run/run.ts';
-import { tune, type Tuned } from '../bench/tune/tune.ts';
-import { failure, onDevice, postToPage } from './onDevice.ts';
+import type { GqaDevice } from '../../src/index.ts';
+import { runBench, type BenchEvent } from '../../bench/run/run.ts';
+import { tune, type Tuned } from '../../bench/tune/tune.ts';
+import { failure, onDevice, postToPage } from '../shell/onDevice.ts';
 import type { FromWorker, PageEvent, RunRequest, ToWorker, TuneRequest } from './protocol.ts';
-import { TabGuard } from './tabGuard.ts';
+import { TabGuard } from '../shell/tabGuard.ts';
 
 const guard = new TabGuard();
 const post = (message: FromWorker) => postToPage(message);

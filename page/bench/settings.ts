@@ -1,9 +1,9 @@
 // settings.ts: what the page runs: the standard run, changed by URL parameters that bear the names of the command's long flags.
-import { GqaError, KV_TYPES } from '../src/index.ts';
-import { DECODE_KERNELS } from '../src/decode/planContext.ts';
-import { CACHE_STATES, rowGroups, spectrum, type RowOptions } from '../bench/run/rows.ts';
-import { checkModelParam, MODEL_PARAMS } from './modelSettings.ts';
-import { STANDARD_DEPTHS, STANDARD_RUN } from '../bench/run/standardRun.ts';
+import { GqaError, KV_TYPES } from '../../src/index.ts';
+import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
+import { CACHE_STATES, rowGroups, spectrum, type RowOptions } from '../../bench/run/rows.ts';
+import { checkModelParam, MODEL_PARAMS } from '../model/settings.ts';
+import { STANDARD_DEPTHS, STANDARD_RUN } from '../../bench/run/standardRun.ts';
 
 /** What is measured, and how; all of a run that does not depend on the host. */
 export interface RunSettings extends RowOptions {

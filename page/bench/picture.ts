@@ -1,5 +1,5 @@
 // picture.ts: the three ways to share KV heads, drawn with eight query heads.
-import { plural } from '../bench/text/format.ts';
+import { plural } from '../../bench/text/format.ts';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const QUERY_HEADS = 8;

@@ -1,7 +1,8 @@
 // share.ts: a result to take away: Markdown on the clipboard, JSON as a file. Nothing is sent anywhere.
-import { markdownReport } from '../bench/report/report.ts';
-import type { BenchResult } from '../bench/schema/schema.ts';
-import { byId, el } from './dom.ts';
+import { markdownReport } from '../../bench/report/report.ts';
+import type { BenchResult } from '../../bench/schema/schema.ts';
+import { byId } from '../shell/dom.ts';
+import { copyText, saveJson } from '../shell/takeAway.ts';
 
 /** Makes the buttons copy and save the result that is current when they are pressed. */
 export function offerSharing(current: () => BenchResult | undefined): void {
@@ -36,26 +37,6 @@ async function copy(text: string): Promise<void> {
     'This browser did not allow it; the report is selected below, copy it from there.';
 }
 
-/** Puts text on the clipboard; false in a browser that allows none. */
-export async function copyText(text: string): Promise<boolean> {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function download(result: BenchResult): void {
   byId('shared').textContent = `Saved as ${saveJson('gqa-bench', result.context.date, result)}.`;
-}
-
-/** Saves a value as a file; its name has the date in it, and is given back. */
-export function saveJson(what: string, date: string, value: unknown): string {
-  const url = URL.createObjectURL(new Blob([JSON.stringify(value, null, 2)], { type: 'application/json' }));
-  const name = `${what}-${date.replaceAll(/[^0-9]/g, '').slice(0, 14)}.json`;
-  el('a', { href: url, download: name }).click();
-  // The browser reads the blob after the click has returned.
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  return name;
 }

@@ -1,7 +1,7 @@
 // words.ts: what the page says of a run in sentences: before it, of how it measures, and at its end. No DOM.
-import { isWrong } from '../bench/run/rowResult.ts';
-import { SAMPLING_MS, SETTLED } from '../bench/run/sampling.ts';
-import type { BenchRow } from '../bench/schema/schema.ts';
+import { isWrong } from '../../bench/run/rowResult.ts';
+import { SAMPLING_MS, SETTLED } from '../../bench/run/sampling.ts';
+import type { BenchRow } from '../../bench/schema/schema.ts';
 import type { Outcome } from './runner.ts';
 import type { RunSettings } from './settings.ts';
 

@@ -1,13 +1,14 @@
 // notices.ts: what a reader must know beside the numbers: bad or changed parameters, warnings, failures.
-import { isSoftware } from '../src/index.ts';
-import { variantName } from '../src/kernels/fused.ts';
-import { formatSignificant } from '../bench/text/format.ts';
-import { isWrong } from '../bench/run/rowResult.ts';
-import type { BenchResult, Warning } from '../bench/schema/schema.ts';
-import type { Tuned } from '../bench/tune/tune.ts';
-import type { Gpu } from './browser.ts';
-import { el } from './dom.ts';
-import { helpNotice, softwareNotice } from './help.ts';
+import { isSoftware } from '../../src/index.ts';
+import { variantName } from '../../src/kernels/fused.ts';
+import { formatSignificant } from '../../bench/text/format.ts';
+import { isWrong } from '../../bench/run/rowResult.ts';
+import type { BenchResult, Warning } from '../../bench/schema/schema.ts';
+import type { Tuned } from '../../bench/tune/tune.ts';
+import type { Gpu } from '../shell/browser.ts';
+import { el } from '../shell/dom.ts';
+import { notice } from '../shell/notice.ts';
+import { helpNotice, softwareNotice } from '../shell/help.ts';
 import type { Outcome } from './runner.ts';
 import type { Change, PageSettings } from './settings.ts';
 
@@ -31,16 +32,6 @@ export function outcomeNotices(outcome: Outcome): HTMLElement[] {
   }
   if (outcome.state === 'tuned') return [tunedNotice(outcome.found)];
   return outcome.state === 'done' ? resultNotices(outcome.result) : [];
-}
-
-/** A notice; a `bad` one is told at once. */
-export function notice(kind: string, title: string, ...rest: readonly Node[]): HTMLElement {
-  return el(
-    'div',
-    { class: `notice ${kind}`, ...(kind === 'bad' && { role: 'alert' }) },
-    el('strong', {}, title),
-    ...rest,
-  );
 }
 
 function tunedNotice(found: readonly Tuned[]): HTMLElement {
