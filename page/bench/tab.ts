@@ -10,9 +10,11 @@ import type { GpuUse } from '../shell/gpuUse.ts';
 import type { Host } from '../shell/host.ts';
 import { showCards, showMeasuredTimer } from './cards.ts';
 import { byId } from '../shell/dom.ts';
+import { LiveRows } from './liveRows.ts';
 import { rememberLabel } from './label.ts';
 import { outcomeNotices, startNotices } from './notices.ts';
-import { headPicture } from './picture.ts';
+import { HeadPicture, type PictureShape } from '../picture/headPicture.ts';
+import { kvHeadChoices } from '../picture/sharing.ts';
 import type { RunRequest, TuneRequest } from './protocol.ts';
 import { runInWorker, type Outcome } from './runner.ts';
 import { readSettings, type PageSettings, type RunSettings } from './settings.ts';
@@ -161,7 +163,6 @@ function showPause(): void {
 
 /** Makes the tab work; it is on the page from the start. */
 export async function openBench(host: Host): Promise<void> {
-  byId('picture').replaceChildren(...headPicture());
   rememberLabel(labelInput);
   offerSharing(() => globalThis.gqaResult);
   use = host.use;
@@ -172,6 +173,11 @@ export async function openBench(host: Host): Promise<void> {
   showCards(adapter);
   byId('notices').replaceChildren(...startNotices(gpu, settings, rememberedTuning().fault));
   showMethod(settings.run);
+  const live = new LiveRows(host, () => request(settings), {
+    say: (text) => (byId('live-status').textContent = text),
+    show: (rows, ceiling) => showRows({ groups: [rows.map(({ params }) => params)], rows, ceiling }),
+  });
+  new HeadPicture(byId('picture'), pictureShape(settings.run), (kvHeads) => live.choose(kvHeads));
   if (settings.errors.length > 0) return setState('error', 'Nothing can run; see above.');
   const groups = rowGroups(settings.run);
   showRows({ groups, rows: [], ceiling: undefined });
@@ -185,4 +191,11 @@ export async function openBench(host: Host): Promise<void> {
   document.addEventListener('visibilitychange', showPause);
   setState('idle', '');
   if (settings.autostart) start();
+}
+
+/** The heads to draw: grouped ones as the model has them, or as many as half of the choices. */
+function pictureShape({ heads, kvHeads }: RunSettings): PictureShape {
+  const between = kvHeads.find((each) => each > 1 && each < heads);
+  const choices = kvHeadChoices(heads);
+  return { heads, grouped: between ?? choices[Math.floor(choices.length / 2)]! };
 }
