@@ -74,7 +74,7 @@ test('the recipes have types', () => {
   };
   const options = { extends: join(ROOT, 'tsconfig.json'), compilerOptions: { paths }, include: ['typed.ts'] };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(options));
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const tsc = join(ROOT, 'node_modules/@typescript/native/bin/tsc');
   const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
   expect([stdout, status]).toEqual(['', 0]);
 }, 180_000);
