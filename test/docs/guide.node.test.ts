@@ -158,11 +158,7 @@ describe('in Chromium', { timeout: 120_000 }, () => {
     paths: readonly string[],
   ) {
     const { width, colorScheme } = options;
-    const context = await browser.newContext({
-      viewport: { width, height: 800 },
-      colorScheme,
-      javaScriptEnabled: true,
-    });
+    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme });
     const said: string[] = [];
     await context.route('**/*', async (route) => {
       const path = new URL(route.request().url()).pathname.replace('/some/base/', '');
@@ -170,7 +166,7 @@ describe('in Chromium', { timeout: 120_000 }, () => {
       if (body === undefined) said.push(`request of ${route.request().url()}`);
       await route.fulfill({
         status: body === undefined ? 404 : 200,
-        contentType: TYPES[path.split('.').at(-1)!],
+        contentType: TYPES[path.split('.').at(-1)!] ?? 'text/plain',
         body: Buffer.from(body ?? ''),
       });
     });
