@@ -13,14 +13,14 @@ const TYPES: Readonly<Record<string, string>> = {
 export function guideServer(): Plugin {
   return {
     name: 'guide',
-    configureServer({ middlewares, ssrLoadModule }) {
-      const load = (name: string) => ssrLoadModule(fileURLToPath(new URL(name, import.meta.url)));
+    configureServer(server) {
+      const load = (name: string) => server.ssrLoadModule(fileURLToPath(new URL(name, import.meta.url)));
       const read = async (path: string) => {
         const { site } = (await load('./site.ts')) as typeof import('./site.ts');
         const { writtenPages } = (await load('./pages.ts')) as typeof import('./pages.ts');
         return site(writtenPages()).get(path);
       };
-      middlewares.use('/guide', (request, response, next) => {
+      server.middlewares.use('/guide', (request, response, next) => {
         const path = new URL(request.url ?? '', 'http://localhost').pathname.slice(1) || 'index.html';
         read(path).then((content) => {
           if (content === undefined) return next();

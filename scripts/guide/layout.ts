@@ -55,12 +55,9 @@ function titleOf({ headings }: Rendered): string {
 
 /** What a search engine shows of a paragraph: whole sentences up to some 300 characters. */
 function shortened(text: string): string {
-  const sentences = text.match(/.+?[.:?!](?= |$)|.+$/g) ?? [];
-  let short = '';
-  for (const sentence of sentences)
-    if ((short + sentence).length < 300) short += sentence;
-    else break;
-  return short.trim();
+  const sentences = text.match(/.+?[.?!](?= |$)|.+$/g) ?? [];
+  const ends = sentences.map((_, i) => sentences.slice(0, i + 1).join(''));
+  return ends.findLast((short) => short.length < 300) ?? '';
 }
 
 /** The text, with a list of its parts behind its first paragraph where there are some. */

@@ -29,9 +29,9 @@ export interface Rendered {
   readonly summary: string;
 }
 
-/** What a link or a picture of the page becomes. */
+/** Where the links and pictures of a page lead. */
 export interface Places {
-  /** The address; undefined where there is none, and the path is shown in its place. */
+  /** An address, or the path of a file that has none: it is shown in place of a link. */
   link(href: string): { readonly address: string } | { readonly path: string };
   picture(href: string): string;
 }
@@ -66,7 +66,7 @@ function renderer(places: Places, headings: Heading[]): RendererObject {
       const place = places.link(href);
       if ('address' in place) return `<a href="${escapeHtml(place.address)}">${text}</a>`;
       const path = `<code>${escapeHtml(place.path)}</code>`;
-      return plainText(text).endsWith(place.path) ? path : `${text} (${path})`;
+      return plainText(text).endsWith(place.path) ? path : `${text} ${path}`;
     },
     image({ href, text }) {
       return `<img src="${escapeHtml(places.picture(href))}" alt="${escapeHtml(text)}">`;

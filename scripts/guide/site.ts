@@ -18,9 +18,11 @@ export function site(pages: readonly Page[], repository = repositoryUrl()): Site
   const files = new Map<string, string | Uint8Array>();
   const links: Link[] = [];
   const missing: string[] = [];
-  const places = (page: Page) =>
-    placesOf(page, { outputs: outputs(pages), repository, files, links, missing });
-  const entries = pages.map((page): Entry => ({ page, rendered: render(page.markdown, places(page)) }));
+  const context = { outputs: outputs(pages), repository, files, links, missing };
+  const entries = pages.map((page): Entry => ({
+    page,
+    rendered: render(page.markdown, placesOf(page, context)),
+  }));
   for (const entry of entries) files.set(entry.page.output, layout(entry, entries));
   missing.push(
     ...links.filter((link) => !anchorsOf(files.get(link.output)!).has(link.anchor)).map(({ said }) => said),
@@ -38,6 +40,7 @@ interface Link {
   readonly said: string;
 }
 
+/** What all pages share: what is found in them is added to the files and lists. */
 interface Context {
   readonly outputs: ReadonlyMap<string, string>;
   /** Where the repository can be read, if anywhere. */
@@ -67,7 +70,7 @@ function placesOf(page: Page, context: Context): Places {
   };
   const picture: Places['picture'] = (href) => {
     const path = posix.join(posix.dirname(page.path), href);
-    const output = `${PICTURES}/${posix.basename(path)}`;
+    const output = `${PICTURES}/${path.replaceAll('/', '-')}`;
     if (existsSync(join(ROOT, path))) context.files.set(output, readFileSync(join(ROOT, path)));
     else context.missing.push(`${page.path}: ${href}`);
     return posix.relative(here, output);

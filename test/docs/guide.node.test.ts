@@ -128,7 +128,7 @@ describe('links', () => {
     const htmlOf = (repository?: string) =>
       String(site([...written, markdownPage('docs/links.md', linked)], repository).get('docs/links.md.html'));
     expect(htmlOf()).toContain(
-      '<p>See <code>src/index.ts</code> and the entry (<code>src/index.ts</code>).</p>',
+      '<p>See <code>src/index.ts</code> and the entry <code>src/index.ts</code>.</p>',
     );
     expect(htmlOf('https://host/gqa')).toContain(
       '<a href="https://host/gqa/blob/HEAD/src/index.ts">the entry</a>',
