@@ -2,6 +2,7 @@
 import { defineConfig, type Plugin, type UserConfig } from 'vite';
 import { isolation } from './src/node/isolation.ts';
 import { ENTRIES } from './scripts/entries.ts';
+import { guideServer } from './scripts/guide/devServer.ts';
 import { thirdPartyLicences } from './scripts/thirdParty.ts';
 
 /** dist/node.js from src/node.ts, and so on. */
@@ -37,7 +38,7 @@ const page: UserConfig = {
   root: 'page',
   base: './',
   publicDir: false,
-  plugins: [thirdPartyLicences(), strictPage],
+  plugins: [thirdPartyLicences(), strictPage, guideServer()],
   server: { headers: isolation, fs: { allow: ['..'] } },
   preview: { headers: isolation },
   // Modules, so that a worker can load a library when it is needed.

@@ -1,10 +1,11 @@
-// examples.node.test.ts: every example of a help text and of the README is run, with small budgets.
+// examples.node.test.ts: every example of a help text, of the README and of docs/ is run, with small budgets.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parseFlags, shapesOf } from '../../bench/peers/options.ts';
 import packageJson from '../../package.json';
+import { codeBlocks } from '../../scripts/codeBlocks.ts';
 import readme from '../../README.md?raw';
 import { writeExampleFiles } from '../support/exampleFiles.ts';
 import { gqaMain } from '../support/gqaMain.ts';
@@ -23,13 +24,16 @@ const commands = [...main.matchAll(/^ {2}(\w+) \[/gm)]
   .filter((name) => name !== 'help');
 const helps = await Promise.all(commands.map(async (name) => (await gqaMain(name, '--help')).out));
 const inHelp = [main, ...helps].flatMap(examplesIn);
-const blocks = [...readme.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block]) => block!);
-const inReadme = blocks.flatMap((block) =>
-  block
-    .trim()
-    .split('\n')
-    .map((line) => line.split(' #')[0]!.trim()),
-);
+
+/** The lines of a Markdown file's `sh` blocks, each without its comment. */
+function commandsIn(markdown: string): string[] {
+  const lines = codeBlocks(markdown, 'sh').flatMap((block) => block.trim().split('\n'));
+  return lines.map((line) => line.split(' #')[0]!.trim());
+}
+
+const inReadme = commandsIn(readme);
+const docs = import.meta.glob<string>('../../docs/*.md', { query: '?raw', import: 'default', eager: true });
+const inDocs = Object.values(docs).flatMap(commandsIn);
 
 // What makes a command short. Options given twice: the last one holds.
 const SMALL: Readonly<Record<string, readonly string[]>> = {
@@ -79,9 +83,12 @@ test('there are examples of every command but doctor, which needs none', () => {
   const named = new Set(inHelp.map((line) => line.split(' ')[1] ?? 'bench'));
   expect([...named].toSorted()).toEqual([...commands].toSorted());
   expect(inReadme.length).toBeGreaterThan(3);
+  expect(inDocs.length).toBeGreaterThan(10);
 });
 
-const gqaExamples = [...new Set([...inHelp, ...inReadme].filter((line) => line.startsWith('gqa')))];
+const gqaExamples = [
+  ...new Set([...inHelp, ...inReadme, ...inDocs].filter((line) => line.startsWith('gqa'))),
+];
 
 test.each(gqaExamples)('%s', { timeout: 120_000 }, async (line) => {
   await writeExampleFiles();
@@ -102,13 +109,16 @@ test.each(gqaExamples)('%s', { timeout: 120_000 }, async (line) => {
 });
 
 describe('of npm', () => {
-  test.each(inReadme.filter((line) => line.startsWith('npm')))('%s: scripts that there are', (line) => {
-    for (const part of line.split('&&').map((each) => each.trim())) {
-      const [, script] = /^npm (?:run )?(\w+)/.exec(part)!;
-      const known = part.startsWith('npm run') ? Object.keys(packageJson.scripts) : ['ci', 'cit'];
-      expect(known).toContain(script);
-    }
-  });
+  test.each([...inReadme, ...inDocs].filter((line) => line.startsWith('npm')))(
+    '%s: scripts that there are',
+    (line) => {
+      for (const part of line.split('&&').map((each) => each.trim())) {
+        const [, script] = /^npm (?:run )?(\w+)/.exec(part)!;
+        const known = part.startsWith('npm run') ? Object.keys(packageJson.scripts) : ['ci', 'cit'];
+        expect(known).toContain(script);
+      }
+    },
+  );
 
   test('those of bench:peers are options that it knows', () => {
     const source = readFileSync(new URL('../../bench/peers/options.ts', import.meta.url), 'utf8');

@@ -71,7 +71,10 @@ function packAndInstall(): void {
 
 const COMPILERS = {
   'TypeScript 5.9': [() => needed(tool('typescript/lib/tsc.js'))],
-  'TypeScript 7': [() => join(project, '../clone/node_modules/typescript/lib/tsc.js'), '--ignoreConfig'],
+  'TypeScript 7': [
+    () => join(project, '../clone/node_modules/@typescript/native/lib/tsc.js'),
+    '--ignoreConfig',
+  ],
 } as const;
 
 /** Takes something of each entry: what a program gets and what its types say. */
