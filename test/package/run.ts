@@ -8,7 +8,7 @@ import { build } from 'vite';
 import { ENTRIES } from '../../scripts/entries.ts';
 import { messageOf } from '../../src/device/errors.ts';
 import { CHECKPOINTS, writeCheckpoint } from '../support/checkpoints.ts';
-import { addExamples, EXAMPLES } from './examples.ts';
+import { addExamples, checkExample, EXAMPLES, fileOf, IN_BUN } from './examples.ts';
 import { checkPrinted, example, inFunction, withGpu } from './programs.ts';
 import {
   cloneHere,
@@ -177,12 +177,7 @@ async function typeChecks(): Promise<void> {
   }
   await step('TypeScript 7, the examples', () => {
     const module = ['--module', 'nodenext', '--allowJs', '--checkJs', '--skipLibCheck'];
-    typeCheck(
-      'TypeScript 7',
-      EXAMPLES.map(({ file }) => file),
-      module,
-      'es2023,dom',
-    );
+    typeCheck('TypeScript 7', EXAMPLES.map(fileOf), module, 'es2023,dom');
   });
 }
 
@@ -225,10 +220,10 @@ async function bundles(): Promise<void> {
   });
 }
 
-/** Checks what a program in another runtime prints; on a machine where that runtime has no adapter, the step is skipped. */
-function inRuntime(check: (printed: string) => void, printed: () => string): void {
+/** Runs a program in another runtime; on a machine where that runtime has no adapter, the step is skipped. */
+function inRuntime(body: () => void): void {
   try {
-    check(printed());
+    body();
   } catch (error) {
     if (/NoAdapterError: .* no WebGPU adapter/.test(messageOf(error)))
       throw new Skipped('no adapter for it on this machine');
@@ -241,20 +236,26 @@ async function runtimes(): Promise<void> {
   const deno = () => needed(denoBinary());
   await step('Deno, on its own WebGPU', () => {
     const args = ['run', '--no-check', '--unstable-webgpu', 'example.ts'];
-    inRuntime(checkPrinted, () => run(project, deno(), ...args));
+    inRuntime(() => checkPrinted(run(project, deno(), ...args)));
   });
-  await step('Bun, on Dawn', () => inRuntime(checkPrinted, () => run(project, bun(), 'example.ts')));
+  await step('Bun, on Dawn', () => inRuntime(() => checkPrinted(run(project, bun(), 'example.ts'))));
   await step('the command in Bun says so', () => {
     const [head = ''] = run(project, bun(), 'node_modules/gqa-webgpu/dist/cli.js', 'doctor').split('\n');
     if (!/^ok +webgpu \S+ \(Dawn\), bun \d/.test(head))
       throw new Error(`expected Dawn and bun, got: ${head}`);
   });
-  for (const { file, check } of EXAMPLES) {
-    await step(`Deno, ${file}`, () => inRuntime(check, () => run(project, deno(), 'run', '-A', file)));
-    // On the embedded adapter, which Bun has to be led to: an error where another one is opened.
-    await step(`Bun, ${file}`, () =>
-      inRuntime(check, () => runWith({ GQA_ADAPTER: 'swiftshader' }, project, bun(), file)),
-    );
+  for (const each of EXAMPLES) {
+    const args = ['run', '-A', fileOf(each)];
+    await step(`Deno, ${fileOf(each)}`, () => {
+      inRuntime(() => checkExample(each, run(project, deno(), ...args)));
+    });
+  }
+  // On the embedded adapter, which Bun has to be led to: an error where another one is opened.
+  const embedded = { GQA_ADAPTER: 'swiftshader' };
+  for (const each of IN_BUN) {
+    await step(`Bun, ${fileOf(each)}, on the embedded adapter`, () => {
+      checkExample(each, runWith(embedded, project, bun(), fileOf(each)));
+    });
   }
 }
 
