@@ -156,6 +156,7 @@ function showPause(): void {
 }
 
 async function main(): Promise<void> {
+  byId('unserved').remove();
   byId('version').textContent = version;
   byId('picture').replaceChildren(...headPicture());
   rememberLabel(labelInput);
