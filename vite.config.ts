@@ -18,7 +18,12 @@ const page: UserConfig = {
   preview: { headers: isolation },
   // Modules, so that a worker can load a library when it is needed.
   worker: { format: 'es' },
-  build: { outDir: '../dist/page', emptyOutDir: true, target: 'es2023' },
+  build: {
+    outDir: '../dist/page',
+    emptyOutDir: true,
+    target: 'es2023',
+    rolldownOptions: { input: ['page/index.html', 'page/headless/index.html'] },
+  },
 };
 
 // Threads run files of their own, which they find beside the bundle.
