@@ -2,22 +2,24 @@
 import { defineConfig, type UserConfig } from 'vite';
 import { isolation } from './src/node/isolation.ts';
 import { ENTRIES } from './scripts/entries.ts';
-import { thirdPartyLicences } from './scripts/thirdParty.ts';
+import { thirdPartyLicences, workerPackages } from './scripts/thirdParty.ts';
 
 /** dist/node.js from src/node.ts, and so on. */
 function packageEntries(): Record<string, string> {
   return Object.fromEntries([...ENTRIES.keys()].map((name) => [name, `src/${name}.ts`]));
 }
 
+const inWorkers = new Set<string>();
+
 const page: UserConfig = {
   root: 'page',
   base: './',
   publicDir: false,
-  plugins: [thirdPartyLicences()],
+  plugins: [thirdPartyLicences(inWorkers)],
   server: { headers: isolation, fs: { allow: ['..'] } },
   preview: { headers: isolation },
   // Modules, so that a worker can load a library when it is needed.
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [workerPackages(inWorkers)] },
   build: {
     outDir: '../dist/page',
     emptyOutDir: true,
