@@ -30,3 +30,23 @@ export function describeBrowser(userAgent: string): { kind: string; version: str
   }
   return { kind: 'browser', version: 'unknown' };
 }
+
+/** What Chromium, and no other browser, tells beside the user agent string, whose version it leaves out all but the first number of. */
+interface UserAgentData {
+  getHighEntropyValues(hints: readonly string[]): Promise<{
+    readonly fullVersionList?: readonly { readonly brand: string; readonly version: string }[];
+  }>;
+}
+
+/** As `describeBrowser`, with the whole version where the browser tells it. */
+export async function exactBrowser(
+  navigator: Pick<Navigator, 'userAgent'> & { readonly userAgentData?: UserAgentData },
+): Promise<{ kind: string; version: string }> {
+  const known = describeBrowser(navigator.userAgent);
+  const brand = known.kind === 'edge' ? /Edge/ : /Chrom/;
+  const told = await navigator.userAgentData
+    ?.getHighEntropyValues(['fullVersionList'])
+    .catch(() => undefined);
+  const found = told?.fullVersionList?.find((each) => brand.test(each.brand));
+  return found ? { ...known, version: found.version } : known;
+}

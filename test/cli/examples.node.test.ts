@@ -9,7 +9,7 @@ import { codeBlocks } from '../../scripts/codeBlocks.ts';
 import readme from '../../README.md?raw';
 import { writeExampleFiles } from '../support/exampleFiles.ts';
 import { gqaMain } from '../support/gqaMain.ts';
-import { interruptAt } from '../support/interruptAt.ts';
+import { interruptAt, interruptWhenListening } from '../support/interruptAt.ts';
 
 /** The lines of a help text's examples, each without what stands behind it. */
 function examplesIn(help: string): string[] {
@@ -40,6 +40,7 @@ const SMALL: Readonly<Record<string, readonly string[]>> = {
   // Two query heads: their shaders compile fastest.
   bench: ['-r', '1', '--heads', '2', '--head-dim', '64', '--kv-heads', '1', '-d', '64'],
   tune: ['--kv-heads', '32', '-d', '40'],
+  serve: ['--port', '0', '--no-open'],
   // The adapter that compiles fastest.
   generate: ['--adapter', 'swiftshader', '-n', '4'],
   perplexity: ['--adapter', 'swiftshader'],
@@ -101,6 +102,7 @@ test.each(gqaExamples)('%s', { timeout: 120_000 }, async (line) => {
   const command = first === 'check' && words.includes('--model') ? 'check --model' : first;
   const cut = CUT[command];
   if (cut) interruptAt(cut);
+  if (command === 'serve') void interruptWhenListening();
   const small = words.includes('--whole') ? SMALL_WHOLE : (SMALL[command] ?? []);
   const { out, err, code } = await gqaMain(...words, ...small);
   expect(err.match(/^error: .*/gm) ?? []).toEqual(command === 'tune' ? ['error: interrupted (SIGINT)'] : []);

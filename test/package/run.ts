@@ -59,6 +59,8 @@ const WANTED = [
   'dist/hashWorker.js',
   'dist/types/device/webgpu.d.ts',
   'dist/THIRD_PARTY_LICENSES.txt',
+  'dist/page/index.html',
+  'dist/page/headless/index.html',
   'docs/limits-and-recipes.md',
   'models/stories/model.safetensors',
   'LICENSE',
@@ -71,9 +73,7 @@ function packAndInstall(): void {
   const missing = WANTED.filter((file) => !files.includes(file));
   if (missing.length > 0) throw new Error(`the package lacks ${missing.join(', ')}`);
   const strange = files.filter(
-    (file) =>
-      !/^(bin|dist|docs|models)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(file) ||
-      file.startsWith('dist/page/'),
+    (file) => !/^(bin|dist|docs|models)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(file),
   );
   if (strange.length > 0) throw new Error(`the package has ${strange.join(', ')}`);
   install(project, '--offline', tarball);

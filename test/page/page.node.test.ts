@@ -1,4 +1,6 @@
 // page.node.test.ts: the benchmark's page as people use it: built, served, and driven in a real headless Chromium.
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchChromium } from '../support/page/chromium.ts';
 import { oneRun, opener, otherRuns, SMALL, TINY } from '../support/page/flows.ts';
@@ -90,6 +92,16 @@ it('keeps the rows of finished depths when the device is lost after them', async
   expect(results.map(({ params }) => params.depth)).toEqual([64, 64, 64]);
   expect(await tab.evaluate(() => document.getElementById('share')!.checkVisibility())).toBe(true);
   await tab.close();
+});
+
+it('opened as a file says how to serve it, and served it does not', async () => {
+  const tab = await browser.open(pathToFileURL(join(server.folder, 'index.html')).href);
+  expect(await shownTextOf(tab, '#unserved')).toContain('npx gqa serve');
+  await tab.close();
+  const served = await open(SMALL);
+  await waitForState(served, 'idle');
+  expect(await served.evaluate(() => document.getElementById('unserved'))).toBeNull();
+  await served.close();
 });
 
 it('without an adapter says what to do, and starts nothing', async () => {
