@@ -10,8 +10,8 @@ import {
   type FromChrome,
   type Ready,
 } from '../../bench/chrome/protocol.ts';
-import { exactBrowser } from '../browser.ts';
-import { failure, onDevice } from '../onDevice.ts';
+import { exactBrowser } from '../shell/browser.ts';
+import { failure, onDevice } from '../shell/onDevice.ts';
 
 globalThis.addEventListener('message', ({ data }: MessageEvent<string>) => {
   const { stop, say } = pathsOf(data);
