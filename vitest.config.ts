@@ -32,7 +32,7 @@ const node: TestProjectInlineConfiguration = {
     isolate: false,
     // No file: what was tuned on this machine decides no test.
     // A small cache: no test is about times, and caches beyond a large one take seconds to fill.
-    env: { GQA_TUNING: here('node_modules/.vite/no-tuning.json'), GQA_LLC_MIB: '4' },
+    env: { GQA_TUNING: here('node_modules/.vite/no-tuning.json'), GQA_LLC_MIB: '1' },
     globalSetup: here('test/support/runFolder.ts'),
     setupFiles: [SAME_BYTES, here('test/support/dawnPolling.ts')],
     ...AT_ONCE,
