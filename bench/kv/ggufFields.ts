@@ -59,6 +59,21 @@ export class GgufFields {
     return value.slice(0, layers).map((each) => this.#wholeOf(key, each, max, 0));
   }
 
+  /** True or false for each of `layers` layers; a shorter list is repeated. Undefined where there is none. */
+  flags(key: string, layers: number): readonly boolean[] | undefined {
+    const value = this.value(key);
+    if (!Array.isArray(value)) return undefined;
+    return Array.from({ length: layers }, (_, layer) => this.#flagOf(key, value[layer % value.length]));
+  }
+
+  #flagOf(key: string, value: unknown): boolean {
+    if (value === true || value === 1) return true;
+    if (value === false || value === 0) return false;
+    throw new ShapeError(
+      `${this.where}: ${this.name(key)} expected true or false for each layer, got ${show(value)}`,
+    );
+  }
+
   #wholeOf(key: string, value: unknown, max: number, min: number): number {
     const number = typeof value === 'bigint' ? Number(value) : value;
     if (typeof number !== 'number' || !Number.isInteger(number) || number < min || number > max) {

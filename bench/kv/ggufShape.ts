@@ -12,6 +12,7 @@ const KV_HEADS = 'attention.head_count_kv';
 const DRAFT_LAYERS = 'nextn_predict_layers';
 const SHARED = 'attention.shared_kv_layers';
 const INTERVAL = 'full_attention_interval';
+const RECURRENT = 'attention.recurrent_layers';
 
 /** Every layer of these has attention, and a state space beside it. */
 const HYBRID_LAYERS = ['falcon-h1'];
@@ -36,13 +37,13 @@ export function shapeFromGguf(metadata: GgufMetadata, where: string): ConfigShap
   const heads = headCounts(file, layers);
   const dims = headDims(file, heads.query);
   const windows = findGgufWindows(file, layers);
-  const shared = file.whole(SHARED, layers, 0) ?? 0;
+  const shared = file.whole(SHARED, layers, 0) ?? usuallyShared(file, layers);
   const keeps = heads.kv.map((numKvHeads, layer): KvLayer => {
     if (numKvHeads === 0) return emptyLayer('none');
     if (layer >= layers - shared) return emptyLayer('shared');
     const window = windows.windowOf(layer);
     if (window === undefined) return { kind: 'global', numKvHeads, headDim: dims.headDim };
-    return { kind: 'local', numKvHeads, headDim: dims.localHeadDim, window };
+    return { kind: windows.kind, numKvHeads, headDim: dims.localHeadDim, window };
   });
   const own = keeps.filter(keepsKv);
   if (own.length === 0) throw new ShapeError(`${where}: no layer has a KV cache`);
@@ -59,7 +60,11 @@ export function shapeFromGguf(metadata: GgufMetadata, where: string): ConfigShap
       dims.note,
       ...heads.notes,
       ...windows.notes,
-      ...(shared === 0 ? [] : [`layers that share a cache: the last ${shared}, from "${file.name(SHARED)}"`]),
+      ...(shared === 0
+        ? []
+        : [
+            `layers that share a cache: the last ${shared}, ${file.has(SHARED) ? `from "${file.name(SHARED)}"` : `as in every ${file.architecture}`}`,
+          ]),
       ...(drafts === 0
         ? []
         : [
@@ -67,6 +72,11 @@ export function shapeFromGguf(metadata: GgufMetadata, where: string): ConfigShap
           ]),
     ],
   };
+}
+
+/** Older files of Gemma 3n do not say that the layers past the first 20 share. */
+function usuallyShared({ architecture }: GgufFields, layers: number): number {
+  return architecture === 'gemma3n' ? Math.max(0, layers - 20) : 0;
 }
 
 function required(file: GgufFields, key: string, max: number): number {
@@ -136,6 +146,8 @@ function headCounts(file: GgufFields, layers: number): Heads {
 
 /** Which layers have attention, and the key that says so. */
 function attendingLayers(file: GgufFields, layers: number, isListed: boolean) {
+  const recurrent = file.flags(RECURRENT, layers);
+  if (recurrent) return { key: RECURRENT, attends: (layer: number) => !recurrent[layer] };
   const interval = file.whole(INTERVAL, layers);
   if (interval !== undefined)
     return { key: INTERVAL, attends: (layer: number) => (layer + 1) % interval === 0 };

@@ -47,7 +47,7 @@ export function variantTable(report: KvReport): {
       'KV heads',
       'per token',
       `at ${count(depth)} tokens${batch === 1 ? '' : ` × ${count(batch)}`}`,
-      ...(windowed ? ['if no layer forgot'] : []),
+      ...(windowed ? ['full, no token forgotten'] : []),
       `sequences in ${memoryGiB} GiB`,
       ...(gbps === undefined ? [] : ['read floor per step']),
     ],

@@ -49,6 +49,8 @@ class Calculator {
       if (preset === undefined) return;
       showModel(preset);
       this.#change();
+      // The table is made anew; what changed is above it.
+      byId('kv-model').focus();
     });
     const input = byId('kv-file', HTMLInputElement);
     input.addEventListener('change', () => {

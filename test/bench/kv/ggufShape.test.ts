@@ -1,7 +1,9 @@
 // ggufShape.test.ts: the shape that a GGUF file's metadata gives, and which files are refused; worked by hand.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { shapeFromGguf } from '../../../bench/kv/ggufShape.ts';
 import { readGguf } from '../../../bench/kv/readGguf.ts';
+import { GqaError } from '../../../src/device/errors.ts';
 import { kvBytesPerToken, kvCacheBytes, storedRows } from '../../../src/models/kvBytes.ts';
 import { findPreset } from '../../../src/models/presets.ts';
 import { ggufBytes, SMALL_LLAMA, type GgufValue } from '../../support/gguf.ts';
@@ -73,6 +75,7 @@ describe('the shape of a GGUF file', () => {
   it.each([
     ['as the architecture has them', {}, 3],
     ['by a period', { 'attention.sliding_window_pattern': 3 }, 4],
+    ['in every layer', { 'attention.sliding_window_pattern': 0 }, 6],
     ['by a flag for each', { 'attention.sliding_window_pattern': [true, true, false, true, true, true] }, 5],
   ])('has windows %s', async (_, pattern, local) => {
     const shape = await shapeOf('gpt-oss', { ...SIZES, 'attention.sliding_window': 128, ...pattern });
@@ -83,6 +86,28 @@ describe('the shape of a GGUF file', () => {
       headDim: 128,
       window: 128,
     });
+  });
+
+  it('knows layers of a state by their flags', async () => {
+    const shape = await shapeOf('qwen3next', {
+      ...SIZES,
+      'attention.recurrent_layers': [true, true, true, false, true, true],
+      'ssm.state_size': 128,
+    });
+    expect(shape.kvLayers[0]).toMatchObject({ kind: 'global', count: 1 });
+    expect(shape.notes).toContain(
+      '5 of 6 layers have no attention, by "qwen3next.attention.recurrent_layers"',
+    );
+  });
+
+  it('has the chunks of Llama 4, which its files leave out, and none where they say so', async () => {
+    const shape = await shapeOf('llama4', { ...SIZES, block_count: 8 });
+    expect(shape.kvLayers).toEqual([
+      { kind: 'global', count: 2, numKvHeads: 8, headDim: 128 },
+      { kind: 'chunked', count: 6, numKvHeads: 8, headDim: 128, window: 8192 },
+    ]);
+    const without = await shapeOf('llama4', { ...SIZES, 'attention.sliding_window': 0 });
+    expect(without.kvLayers.map(({ kind }) => kind)).toEqual(['global']);
   });
 
   it('is that of gpt-oss-20b, whose files have no pattern', async () => {
@@ -171,5 +196,20 @@ describe('refused are', () => {
     ['a later part of a split model', ggufBytes({ 'split.no': 1 }), /several files, take the first/],
   ])('%s', async (_, bytes, message) => {
     await expect(read(bytes)).rejects.toThrow(message);
+  });
+
+  it('what was damaged is read or refused, and never breaks', async () => {
+    const whole = ggufBytes(SMALL_LLAMA);
+    const damage = fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 }));
+    await fc.assert(
+      fc.asyncProperty(fc.array(damage, { minLength: 1, maxLength: 4 }), async (changes) => {
+        const bytes = whole.slice();
+        for (const [at, change] of changes) bytes[at]! ^= change;
+        const shape = await read(bytes).catch((error: unknown) => error);
+        if (shape instanceof Error) expect(shape).toBeInstanceOf(GqaError);
+        else expect(shape).toMatchObject({ kvLayers: expect.anything() });
+      }),
+      { numRuns: 60 },
+    );
   });
 });
