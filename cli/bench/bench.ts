@@ -176,7 +176,7 @@ function features(text: string): BenchFeature[][] {
 
 async function run(command: Command, flags: BenchFlags): Promise<void> {
   refuseOfWhole(command);
-  const shape = benchShape(flags);
+  const shape = await benchShape(flags);
   if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
   const progress = new Progress();
   const { found, device } = await openNode(flags, (line) => progress.line(line));
@@ -198,7 +198,7 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
 async function runInBrowser(command: Command, flags: BenchFlags): Promise<void> {
   refuseInBrowser(command);
   refuseOfWhole(command);
-  const shape = benchShape(flags);
+  const shape = await benchShape(flags);
   if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
   const progress = new Progress();
   const say = (line: string) => progress.line(line);

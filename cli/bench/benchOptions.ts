@@ -19,9 +19,9 @@ export interface BenchHost {
 }
 
 /** Name, query heads, KV heads and head dim from the flags, or from the model where they are silent. */
-export function benchShape(flags: BenchFlags): BenchShape {
+export async function benchShape(flags: BenchFlags): Promise<BenchShape> {
   const byHand = flags.heads !== undefined && flags.headDim !== undefined;
-  const model = loadShape(flags.model);
+  const model = await loadShape(flags.model);
   const heads = flags.heads ?? model.numQHeads;
   const headDim = flags.headDim ?? model.headDim;
   const fromModel = heads === model.numQHeads ? spectrum(heads, model.numKvHeads) : spectrum(heads, heads);
