@@ -93,7 +93,7 @@ export interface CaseChoice {
   readonly quick?: boolean;
   /** The whole grid on a software adapter too. */
   readonly full?: boolean;
-  /** Only cases whose name contains this. */
+  /** Of these only cases whose name contains this. */
   readonly case?: string;
 }
 
@@ -103,7 +103,7 @@ export function casesFor(
   { quick, full, case: text = '' }: CaseChoice,
 ): readonly CheckCase[] {
   const grid = software && !full ? SOFTWARE_CASES : CHECK_CASES;
-  return quick ? quickCases(grid) : grid.filter(({ name }) => name.includes(text));
+  return (quick ? quickCases(grid) : grid).filter(({ name }) => name.includes(text));
 }
 
 /** The same cases, a look at each of the things varied before the rest: who stops early has seen something of all. */

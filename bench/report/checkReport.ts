@@ -190,7 +190,7 @@ function failureText(row: CheckRow): string {
 }
 
 /** What is wrong with a run that did not pass: its errors beside their bounds and the worst element, or why it gave no result. */
-export function faultText(row: CheckRow): string {
+function faultText(row: CheckRow): string {
   const { verdict } = row;
   if (!verdict) return row.error ?? 'no result';
   const errors = errorsOf(row).map(
