@@ -3,6 +3,7 @@ import { GqaError, KV_TYPES } from '../../src/index.ts';
 import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
 import { CACHE_STATES, rowGroups, spectrum, type RowOptions } from '../../bench/run/rows.ts';
 import { checkKvParam, KV_PARAMS } from '../cache/settings.ts';
+import { CHECK_PARAMS, checkCheckParam } from '../check/settings.ts';
 import { checkModelParam, MODEL_PARAMS } from '../model/settings.ts';
 import { STANDARD_DEPTHS, STANDARD_RUN } from '../../bench/run/standardRun.ts';
 
@@ -29,6 +30,13 @@ export interface PageSettings {
   readonly changes: readonly Change[];
   readonly errors: readonly string[];
 }
+
+/** Parameters of other tabs, and what throws GqaError for a value that one may not have. */
+const OTHERS: ReadonlyMap<string, (name: string, value: string) => void> = new Map([
+  ...MODEL_PARAMS.map((name) => [name, checkModelParam] as const),
+  ...KV_PARAMS.map((name) => [name, checkKvParam] as const),
+  ...CHECK_PARAMS.map((name) => [name, checkCheckParam] as const),
+]);
 
 const MAX_COUNT = 2 ** 24;
 
@@ -76,12 +84,9 @@ export function readSettings(query: string, software: boolean): PageSettings {
       if (params.getAll(name).length > 1) throw bad('is given more than once');
       if (name === 'run') autostart = flag(params.get(name)!);
       else if (read && Object.hasOwn(READERS, name)) read(changed, params.get(name)!);
-      else if (MODEL_PARAMS.includes(name)) checkModelParam(name, params.get(name)!);
-      else if (KV_PARAMS.includes(name)) checkKvParam(name, params.get(name)!);
+      else if (OTHERS.has(name)) OTHERS.get(name)!(name, params.get(name)!);
       else
-        throw bad(
-          `is not known; known are ${[...Object.keys(READERS), 'run', ...MODEL_PARAMS, ...KV_PARAMS].join(', ')}`,
-        );
+        throw bad(`is not known; known are ${[...Object.keys(READERS), 'run', ...OTHERS.keys()].join(', ')}`);
     }, `${name} `);
   }
   const run = complete(standard, changed);

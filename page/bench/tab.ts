@@ -5,6 +5,7 @@ import { rowGroups } from '../../bench/run/rows.ts';
 import type { BenchEvent } from '../../bench/run/run.ts';
 import type { BenchResult, BenchRow, CeilingContext, RowParams } from '../../bench/schema/schema.ts';
 import { workloadsAt } from '../../bench/tune/tune.ts';
+import { Sharing } from '../share/sharing.ts';
 import { describeBrowser } from '../shell/browser.ts';
 import type { GpuUse } from '../shell/gpuUse.ts';
 import type { Host } from '../shell/host.ts';
@@ -18,8 +19,7 @@ import { kvHeadChoices } from '../picture/sharing.ts';
 import type { RunRequest, TuneRequest } from './protocol.ts';
 import { runInWorker, type Outcome } from './runner.ts';
 import { readSettings, type PageSettings, type RunSettings } from './settings.ts';
-import { offerSharing, showSharing } from './share.ts';
-import { depthSections, type Shown } from './tables.ts';
+import { depthSections, resultSections, type Shown } from './tables.ts';
 import { rememberedTuning, rememberTuning, TUNING_SOURCE } from './tuning.ts';
 import { leadText, methodText, runEnd, tuningEnd } from './words.ts';
 
@@ -40,6 +40,7 @@ let stop = new AbortController();
 /** Whether there is something to run, and an adapter to run it on. */
 let isReady = false;
 let use: GpuUse;
+let sharing: Sharing;
 
 function allowRuns(): void {
   for (const button of [startButton, tuneButton]) button.disabled = !isReady || use.job !== undefined;
@@ -99,7 +100,7 @@ async function runOnce(settings: PageSettings, groups: readonly (readonly RowPar
   const drawRows = () => showRows({ groups, rows, ceiling });
   stop = new AbortController();
   globalThis.gqaResult = undefined;
-  showSharing(undefined);
+  sharing.show(undefined);
   byId('outcome').replaceChildren();
   drawRows();
   progressBar.value = 0;
@@ -120,7 +121,7 @@ async function runOnce(settings: PageSettings, groups: readonly (readonly RowPar
   if (result) {
     globalThis.gqaResult = result;
     showMeasuredTimer(result);
-    showSharing(result);
+    sharing.show(result);
   }
   byId('outcome').replaceChildren(...outcomeNotices(outcome));
   setState(outcome.state, runEnd(outcome, rows, groups.flat().length));
@@ -164,7 +165,8 @@ function showPause(): void {
 /** Makes the tab work; it is on the page from the start. */
 export async function openBench(host: Host): Promise<void> {
   rememberLabel(labelInput);
-  offerSharing(() => globalThis.gqaResult);
+  sharing = new Sharing(host, resultSections);
+  void sharing.listen();
   use = host.use;
   use.onChange(allowRuns);
   const gpu = await host.gpu;

@@ -5,7 +5,7 @@ import { formatBytes } from '../../bench/text/format.ts';
 import { timeCells } from '../../bench/report/report.ts';
 import { kvLensOf } from '../../bench/run/requests.ts';
 import { rowId, variantName } from '../../bench/run/rows.ts';
-import type { BenchRow, CeilingContext, RowParams } from '../../bench/schema/schema.ts';
+import type { BenchResult, BenchRow, CeilingContext, RowParams } from '../../bench/schema/schema.ts';
 import { farFromIdeal, missingBases, roughSpeedUps, timePartsSentence } from '../../bench/report/speedUp.ts';
 import { barOf } from './bar.ts';
 import { el } from '../shell/dom.ts';
@@ -42,6 +42,16 @@ export function depthSections(shown: Shown): HTMLElement[] {
     );
     return el('section', { class: 'depth' }, el('h3', {}, title), table, ...notes(shown, group));
   });
+}
+
+/** The sections of a finished result: rows of the same load and shape stand together. */
+export function resultSections({ results, context }: BenchResult): HTMLElement[] {
+  const groups = new Map<string, RowParams[]>();
+  for (const { params } of results) {
+    const key = titleOf(params);
+    groups.set(key, [...(groups.get(key) ?? []), params]);
+  }
+  return depthSections({ groups: [...groups.values()], rows: results, ceiling: context.ceiling });
 }
 
 function headCell([name, title]: (typeof COLUMNS)[number]): HTMLElement {

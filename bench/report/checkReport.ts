@@ -1,10 +1,60 @@
-// checkReport.ts: what `gqa check` says of its runs, as text and as data. Pure.
-import type { CheckRow } from '../bench/check/check.ts';
-import type { AppendCheck } from '../bench/check/checkAppend.ts';
-import { markdownTable, plural, type Column } from '../bench/text/format.ts';
-import type { DecodeKernel } from '../src/decode/planContext.ts';
-import { KV_TYPES } from '../src/numbers/elements.ts';
-import { variantName } from '../src/kernels/fused.ts';
+// checkReport.ts: what a check of the kernels says of its runs, as text and as data: the command's, and the page's. Pure.
+import { CHECK_CASES } from '../check/cases.ts';
+import type { CheckCase } from '../check/checkCase.ts';
+import type { CheckRow } from '../check/check.ts';
+import type { AppendCheck } from '../check/checkAppend.ts';
+import type { BenchContext, PartialRun } from '../schema/schema.ts';
+import { markdownTable, plural, type Column } from '../text/format.ts';
+import type { DecodeKernel } from '../../src/decode/planContext.ts';
+import { KV_TYPES } from '../../src/numbers/elements.ts';
+import { variantName } from '../../src/kernels/fused.ts';
+
+/** A check that has ended: who ran it where, what was to be run, and what came of it. */
+export interface CheckResult {
+  readonly version: string;
+  readonly runtime: BenchContext['runtime'];
+  readonly adapter: string;
+  readonly software: boolean;
+  readonly seconds: number;
+  /** The cases that were to be run. */
+  readonly cases: readonly CheckCase[];
+  readonly rows: readonly CheckRow[];
+  readonly appends: readonly AppendCheck[];
+  /** Of a check that was cut short: why, and how many runs (`rows`) it would have had. */
+  readonly partial?: PartialRun;
+}
+
+/** All that a person reads of a check. */
+export function checkMarkdown(result: CheckResult): string {
+  const { rows, appends, partial } = result;
+  return [
+    ...headLines(result),
+    ...(partial ? [`PARTIAL: ${rows.length} of ${partial.rows} runs; ${partial.reason}`] : []),
+    '',
+    checkText(rows, partial?.rows),
+    ...appendsText(appends),
+  ].join('\n');
+}
+
+/** A check as plain data. */
+export function checkJson({ cases: _, rows, appends, ...facts }: CheckResult) {
+  return { ...facts, groups: groupChecks(rows), rows, appends };
+}
+
+const FEWER =
+  'Cases of other head dims and query counts, of features, rows and pages: f16 only, by the kernel that this device takes (--full for the rest).';
+
+function headLines({ version, runtime, adapter, cases, seconds }: CheckResult): string[] {
+  const left = CHECK_CASES.length - cases.length;
+  const scope =
+    left > 0 ? `${cases.length} of the grid's ${CHECK_CASES.length} cases` : `all ${cases.length} cases`;
+  const { kind, version: release, webgpu } = runtime;
+  const where = `${kind} ${release}${webgpu === undefined ? '' : `, ${webgpu}`}`;
+  return [
+    `gqa ${version} check on "${adapter}" (${where}), ${scope}, ${seconds.toFixed(1)} s`,
+    ...(cases.some(({ variants }) => variants) ? [FEWER] : []),
+  ];
+}
 
 /** All runs of a kernel over caches of one element type, and the worst error among them. */
 export interface CheckGroup {
@@ -48,7 +98,15 @@ export function groupChecks(rows: readonly CheckRow[]): CheckGroup[] {
 }
 
 function worstOf(errors: readonly WorstError[]): WorstError | undefined {
-  return errors.reduce<WorstError | undefined>((a, b) => (a && share(a) >= share(b) ? a : b), undefined);
+  return errors.reduce<WorstError | undefined>(
+    (a, b) => (a && shareOfBound(a) >= shareOfBound(b) ? a : b),
+    undefined,
+  );
+}
+
+/** The worst error of a run; none when it gave no result. */
+export function worstError(row: CheckRow): WorstError | undefined {
+  return worstOf(errorsOf(row));
 }
 
 function errorsOf({ case: name, verdict }: CheckRow): WorstError[] {
@@ -60,7 +118,7 @@ function errorsOf({ case: name, verdict }: CheckRow): WorstError[] {
 }
 
 /** The error as a share of its bound; where nothing may differ (all rows empty) the bound is 0. Infinite for what is no number. */
-function share({ error, bound }: WorstError): number {
+export function shareOfBound({ error, bound }: WorstError): number {
   if (!Number.isFinite(error + bound)) return Infinity;
   return error === 0 ? 0 : error / bound;
 }
@@ -118,21 +176,31 @@ export function appendsText(appends: readonly AppendCheck[]): string[] {
 function groupCells({ kernel, elements, runs, failed, worst }: CheckGroup): string[] {
   const counts = [kernel, elements, String(runs), String(failed)];
   if (!worst) return [...counts, '', '', '', 'no result'];
-  const percent = `${(100 * share(worst)).toFixed(0)} %`;
+  const percent = `${(100 * shareOfBound(worst)).toFixed(0)} %`;
   return [...counts, short(worst.error), short(worst.bound), percent, `${worst.of} of ${worst.case}`];
 }
 
+/** A run's kernel, and its sizes where it has such. */
+export function runName({ variant, kernel }: Pick<CheckRow, 'variant' | 'kernel'>): string {
+  return variant ? variantName(variant) : kernel;
+}
+
 function failureText(row: CheckRow): string {
-  const { verdict, variant } = row;
-  const where = `${row.case}, ${variant ? variantName(variant) : row.kernel}`;
-  if (!verdict) return `${where}: ${row.error}`;
+  return `${row.case}, ${runName(row)}: ${faultText(row)}`;
+}
+
+/** What is wrong with a run that did not pass: its errors beside their bounds and the worst element, or why it gave no result. */
+function faultText(row: CheckRow): string {
+  const { verdict } = row;
+  if (!verdict) return row.error ?? 'no result';
   const errors = errorsOf(row).map(
     ({ of, error, bound }) => `${of} error ${short(error)}, bound ${short(bound)}`,
   );
   const notFinite = verdict.notFinite === undefined ? '' : `; ${verdict.notFinite}`;
-  return `${where}: ${errors.join('; ')}; worst of o at ${verdict.worst}${notFinite}`;
+  return `${errors.join('; ')}; worst of o at ${verdict.worst}${notFinite}`;
 }
 
-function short(value: number): string {
+/** An error or a bound, as the report writes it. */
+export function short(value: number): string {
   return value.toExponential(1);
 }
