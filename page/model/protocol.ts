@@ -4,6 +4,7 @@ import type { MemoryPlan } from '../../src/models/decoder/memoryPlan.ts';
 import type { Variant } from '../../bench/model/variants.ts';
 import type { KvType } from '../../src/index.ts';
 import type { GeneratedVariant } from '../../bench/model/generated.ts';
+import type { AdapterFacts } from '../shell/adapterFacts.ts';
 import type { Failed } from '../shell/onDevice.ts';
 import type { ModelFolder } from './files.ts';
 
@@ -38,13 +39,6 @@ export interface VariantFacts {
 export interface VariantPlan {
   readonly memory?: MemoryPlan;
   readonly fault?: string;
-}
-
-export interface AdapterFacts {
-  readonly name: string;
-  readonly software: boolean;
-  /** Most bytes of one buffer that a kernel reads. */
-  readonly maxBindingBytes: number;
 }
 
 /** A text to make by several variants, one after the other. */

@@ -15,6 +15,7 @@ import type { ModelFacts } from './protocol.ts';
 import { resultJson, resultMarkdown, type ModelResult } from './result.ts';
 import { readModelSettings, withModelSettings } from './settings.ts';
 import html from './tab.html?raw';
+import '../shell/forms.css';
 import './model.css';
 import { doneText, METHOD, modelFacts } from './words.ts';
 

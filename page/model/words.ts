@@ -1,7 +1,8 @@
 // words.ts: what the page says of a model and of its texts. No DOM.
 import type { Variant } from '../../bench/model/variants.ts';
 import { formatBytes, formatSignificant, plural } from '../../bench/text/format.ts';
-import type { AdapterFacts, Figures, ModelFacts, VariantPlan } from './protocol.ts';
+import { adapterText } from '../shell/adapterFacts.ts';
+import type { Figures, ModelFacts, VariantPlan } from './protocol.ts';
 
 type Fact = readonly [name: string, value: string];
 
@@ -18,11 +19,6 @@ export function modelFacts(facts: ModelFacts): Fact[] {
     ['Adapter', adapterText(adapter)],
     ['Largest buffer', formatBytes(adapter.maxBindingBytes)],
   ];
-}
-
-/** An adapter's name, and that it is none. */
-export function adapterText({ name, software }: AdapterFacts): string {
-  return software ? `${name} (software: a CPU)` : name;
 }
 
 /** That texts are done, and what their times are of. */

@@ -3,12 +3,14 @@ import { DeviceLostError, GqaError } from '../../src/device/errors.ts';
 import type { GqaDevice } from '../../src/index.ts';
 import { checkTexts } from '../../src/models/decoder/contextArgs.ts';
 import { measureGeneration, tokensPerSecond } from '../../bench/model/generation.ts';
+import { openFiles } from '../../bench/model/openFiles.ts';
 import { GrowingText, type TextTokens } from '../../bench/model/text.ts';
 import { withVariant, type OpenVariant, type RunningVariant } from '../../bench/model/variants.ts';
 import { lossOr } from '../../bench/run/endedEarly.ts';
+import { faultText } from '../shell/faultText.ts';
 import { onDevice, postToPage } from '../shell/onDevice.ts';
 import { TabGuard } from '../shell/tabGuard.ts';
-import { describeFolder, faultText, openFolder, tokenizerOf } from './describe.ts';
+import { describeFolder, tokenizerOf } from './describe.ts';
 import type { FromModelWorker, GenerateRequest, ToModelWorker } from './protocol.ts';
 
 const guard = new TabGuard();
@@ -42,7 +44,7 @@ async function generate(device: GqaDevice, request: GenerateRequest): Promise<Fr
   const text = typeof request.prompt === 'string' ? await tokenizerOf(folder) : undefined;
   const prompt = typeof request.prompt === 'string' ? text!.encode(request.prompt) : request.prompt;
   if (prompt.length === 0) throw new GqaError('input', 'The prompt has no tokens.');
-  const { open } = await openFolder(folder);
+  const { open } = await openFiles(folder.files, folder.name);
   const { vocabSize } = (await open(undefined)).spec;
   // Before weights are loaded for nothing.
   checkTexts('prompt', [prompt], [0], { capacity: prompt.length, vocabSize });
