@@ -1,8 +1,9 @@
 // series.ts: the rows of a result as the points of charts: which belong on one picture, on one line, and in which order.
 import { typesName } from '../../src/numbers/elements.ts';
-import { stateOf } from '../../bench/report/compare.ts';
-import type { BenchResult, BenchRow, RowParams } from '../../bench/schema/schema.ts';
-import { median, medianInterval } from '../../bench/schema/stats.ts';
+import { stateOf } from './compare.ts';
+import { variationText } from '../run/variations.ts';
+import type { BenchResult, BenchRow, RowParams } from '../schema/schema.ts';
+import { median, medianInterval } from '../schema/stats.ts';
 
 /** A point of a line: where it stands, its value, and the 95 % interval of the value, nothing wide where there is none. */
 export interface Point {
@@ -19,8 +20,8 @@ export interface Panel {
   readonly rows: readonly BenchRow[];
 }
 
-/** The timed rows of a result, apart by element type, kernel, batch, capacity and cache state. */
-export function panelsOf({ results }: BenchResult): Panel[] {
+/** The timed rows of a result, apart by element type, kernel, batch, capacity, cache state and what a row has beyond the standard step. */
+export function panelsOf({ results }: Pick<BenchResult, 'results'>): Panel[] {
   const panels = new Map<string, BenchRow[]>();
   for (const row of results) {
     if (stateOf(row) !== 'timed') continue;
@@ -31,18 +32,9 @@ export function panelsOf({ results }: BenchResult): Panel[] {
 }
 
 /** What rows of one picture have in common, as words; the usual is left out. */
-function panelKey({
-  heads,
-  headDim,
-  batch,
-  requests,
-  depth,
-  capacity,
-  kType,
-  vType,
-  kernel,
-  cache,
-}: RowParams): string[] {
+function panelKey(params: RowParams): string[] {
+  const { heads, headDim, batch, requests, depth, capacity, kType, vType, kernel, cache } = params;
+  const variation = variationText(params).slice(2);
   return [
     `${heads} query heads × ${headDim}`,
     typesName({ kType, vType }, (k, v) => `K ${k}, V ${v}`),
@@ -50,6 +42,8 @@ function panelKey({
     ...(capacity === depth ? [] : [`capacity ${capacity}`]),
     ...(kernel === 'auto' ? [] : [kernel]),
     ...(cache === 'hot' ? ['hot caches'] : []),
+    ...(params.prompt === undefined ? [] : ['prompts']),
+    ...(variation === '' ? [] : [variation]),
   ];
 }
 

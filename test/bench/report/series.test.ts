@@ -1,7 +1,7 @@
 // series.test.ts: which rows of a result become which points of a chart, worked by hand.
 import { describe, expect, test } from 'vitest';
-import type { BenchRow } from '../../bench/schema/schema.ts';
-import { apart, ticks } from '../../scripts/charts/layers.ts';
+import type { BenchRow } from '../../../bench/schema/schema.ts';
+import { apart, ticks } from '../../../scripts/charts/layers.ts';
 import {
   bandwidthPoints,
   hasInterval,
@@ -11,8 +11,8 @@ import {
   panelsOf,
   timePoints,
   type Point,
-} from '../../scripts/charts/series.ts';
-import { NOT_RUN, noisy, result, row, steady, WRONG } from '../support/benchResult.ts';
+} from '../../../bench/report/series.ts';
+import { NOT_RUN, noisy, result, row, steady, WRONG } from '../../support/benchResult.ts';
 
 /** A row with other parameters, and an id of its own. */
 function other(of: BenchRow, params: Partial<BenchRow['params']>): BenchRow {
@@ -37,6 +37,8 @@ describe('panels', () => {
     [{ kernel: 'tiles' }, '32 query heads × 128 · f16 · tiles'],
     [{ cache: 'hot' }, '32 query heads × 128 · f16 · hot caches'],
     [{ heads: 64, headDim: 64 }, '64 query heads × 64 · f16'],
+    [{ prompt: 1024 }, '32 query heads × 128 · f16 · prompts'],
+    [{ pageSize: 16, window: 512 }, '32 query heads × 128 · f16 · pages of 16, window 512'],
   ] as const)('part where %o differs', (params, title) => {
     const panels = panelsOf(result([base, other(base, params)]));
     expect(panels.map((each) => each.title)).toEqual(['32 query heads × 128 · f16', title]);

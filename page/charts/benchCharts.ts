@@ -1,0 +1,127 @@
+// benchCharts.ts: the charts of benchmark rows: time against KV heads, and bandwidth against length. Pure.
+import {
+  bandwidthPoints,
+  hasInterval,
+  hasLine,
+  linesOf,
+  panelsOf,
+  timePoints,
+  type Panel,
+} from '../../bench/report/series.ts';
+import { speedUp } from '../../bench/report/speedUp.ts';
+import type { BenchRow, CeilingContext } from '../../bench/schema/schema.ts';
+import { formatSignificant } from '../../bench/text/format.ts';
+import type { Axis, ChartSpec, Point, Series } from './spec.ts';
+
+/** Rows of one run, and what its device reads at most. */
+export interface BenchRun {
+  readonly rows: readonly BenchRow[];
+  readonly ceiling: Pick<CeilingContext, 'readGBps'>;
+  /** Whether the adapter is a software one: the captions say so then. */
+  readonly software?: boolean;
+}
+
+const whole = (value: number) => value.toLocaleString('en-US');
+const rough = (value: number) =>
+  Number(formatSignificant(value, 3)).toLocaleString('en-US', { maximumFractionDigits: 9 });
+
+const KV_HEADS: Axis = { label: 'KV heads', scale: 'log2', format: whole };
+const TOKENS: Axis = { label: 'tokens in the cache', scale: 'log2', format: whole };
+const MICROSECONDS: Axis = { label: 'µs per step and layer', scale: 'linear', format: rough };
+const RATE: Axis = { label: 'GB/s of K and V', scale: 'linear', format: rough };
+
+/**
+ * The charts that rows have data for: a line needs two points. Rows that differ in more than KV heads and length are on
+ * charts of their own; rows without a time are on none.
+ */
+export function benchCharts(run: BenchRun): ChartSpec[] {
+  const panels = panelsOf({ results: [...run.rows] });
+  return [timeChart, bandwidthChart].flatMap((chartOf) =>
+    panels.flatMap((panel) => {
+      const spec = chartOf(panel, run);
+      return spec ? [named(spec, panel, panels)] : [];
+    }),
+  );
+}
+
+/** A title and a file name that are of this chart alone. */
+function named(spec: ChartSpec, panel: Panel, panels: readonly Panel[]): ChartSpec {
+  if (panels.length === 1) return spec;
+  const at = panels.indexOf(panel) + 1;
+  return { ...spec, title: `${spec.title}: ${panel.title}`, fileName: `${spec.fileName}-${at}` };
+}
+
+/** The GQA paper's figure 6 on this device. Several lengths differ by magnitudes, so they share a logarithmic axis. */
+function timeChart(panel: Panel, { rows, software }: BenchRun): ChartSpec | undefined {
+  const points = timePoints(panel);
+  if (!hasLine(points)) return undefined;
+  const lines = linesOf(points);
+  const measured = lines.map((name): Series => ({ name, kind: 'measured', points: pointsOf(points, name) }));
+  const ideals = lines.flatMap((of): Series[] => {
+    const ideal = idealPoints(rows, rowsOfLine(panel, of));
+    return ideal.length < 2 ? [] : [{ name: `${of}, ideal`, kind: 'ideal', of, points: ideal }];
+  });
+  return {
+    title: 'Time of a decode step against KV heads',
+    caption: captionOf(
+      ideals.length > 0
+        ? 'Dashed: the MHA time, if it shrank as the bytes of K and V do.'
+        : 'No row of MHA that settled: there is no ideal to set it against.',
+      panel,
+      software,
+    ),
+    fileName: 'time-against-kv-heads',
+    x: KV_HEADS,
+    y: { ...MICROSECONDS, scale: lines.length > 1 ? 'log2' : 'linear' },
+    series: [...measured, ...ideals],
+  };
+}
+
+function bandwidthChart(panel: Panel, { ceiling, software }: BenchRun): ChartSpec | undefined {
+  const points = bandwidthPoints(panel);
+  if (!hasLine(points)) return undefined;
+  return {
+    title: 'Bandwidth against tokens in the cache',
+    caption: captionOf(
+      'Every byte of K and V is counted once, and set against what a read of memory alone reaches.',
+      panel,
+      software,
+    ),
+    fileName: 'bandwidth-against-length',
+    x: TOKENS,
+    y: RATE,
+    series: [
+      ...linesOf(points).map((name): Series => ({ name, kind: 'measured', points: pointsOf(points, name) })),
+      { name: 'read ceiling', kind: 'limit', points: [{ x: 0, y: ceiling.readGBps }] },
+    ],
+  };
+}
+
+function captionOf(text: string, panel: Panel, software = false): string {
+  return [
+    ...(software ? ['SOFTWARE ADAPTER: these are times of a CPU, not of a GPU.'] : []),
+    text,
+    ...(hasInterval(panel) ? ['Bars: 95 % interval of the median.'] : []),
+  ].join(' ');
+}
+
+/** The points of one line; the ends of an interval only where there is one. */
+function pointsOf(points: ReturnType<typeof timePoints>, name: string): Point[] {
+  return points
+    .filter(({ line }) => line === name)
+    .map(({ x, y, low, high }) => (low < high ? { x, y, low, high } : { x, y }));
+}
+
+function rowsOfLine(panel: Panel, name: string): BenchRow[] {
+  return panel.rows.filter((row) => timePoints({ ...panel, rows: [row] })[0]!.line === name);
+}
+
+/** What each row would take if its time were to the MHA row's as its bytes are; none where that one did not settle. */
+function idealPoints(rows: readonly BenchRow[], line: readonly BenchRow[]): Point[] {
+  const points = line.flatMap((row) => {
+    const ratio = speedUp(rows, row);
+    if (!ratio || ratio.baseline.warnings.includes('noisy')) return [];
+    return [{ x: row.params.kvHeads, y: ratio.baseline.time!.median / ratio.ideal / 1000 }];
+  });
+  return points.toSorted((a, b) => a.x - b.x);
+}
