@@ -175,12 +175,12 @@ class Seeds {
           onModel: (alpha, source) => this.#hooks.onModel!({ seed, ...variant, alpha }, source),
         }),
       });
-    const control = await curve({ kvHeads: size.heads });
     const curves: ReproducedCurve[] = [];
     for (const count of kvHeads) {
       for (const method of methods)
         curves.push({ kvHeads: count, method, points: await curve({ kvHeads: count, method }) });
     }
+    const control = await curve({ kvHeads: size.heads });
     return { run: { seed, loss, control, curves }, open };
   }
 
@@ -193,6 +193,8 @@ class Seeds {
       return trainMultiHead(this.#device, TRAINING_SIZES[size], seed, this.#text, hooks);
     }
     this.#loss ??= await lossOf(this.#device, original.size, this.#text, original.open);
+    const training = { seed, kvHeads: original.size.heads };
+    this.#hooks.onLoss?.({ training, text: 'heldOut', step: original.size.steps, loss: this.#loss });
     return { open: original.open, loss: this.#loss };
   }
 

@@ -11,7 +11,13 @@ const STEPS: Axis = {
   scale: 'linear',
   format: (value) => Math.round(value).toLocaleString('en'),
 };
-export const NATS: Axis = { label: 'nats a token', scale: 'linear', format: (value) => value.toFixed(2) };
+/** Every token of the lab is a character. Losses differ by little of what they are. */
+export const NATS: Axis = {
+  label: 'nats a character',
+  scale: 'linear',
+  format: (value) => value.toFixed(2),
+  fromZero: false,
+};
 
 /** Losses of a training of one seed by the step that they stand at. */
 interface Losses {
@@ -71,7 +77,7 @@ export class Curves {
     const lines = [...methods].map((name) =>
       this.#line(text, name, ({ method, kvHeads: heads }) => method === name && heads === kvHeads),
     );
-    const series = [control, ...lines].filter(({ points }) => points.length > 0);
+    const series = [...lines, control].filter(({ points }) => points.length > 0);
     const where = text === 'training' ? 'the text trained on' : 'held-out text';
     return {
       title: `${plural(kvHeads, 'KV head')}: loss on ${where}`,
@@ -82,8 +88,15 @@ export class Curves {
       fileName: `gqa-lab-kv${kvHeads}-${text === 'training' ? 'training' : 'held-out'}`,
       x: STEPS,
       y: NATS,
-      series: text === 'heldOut' ? [...series, ...limitOf(control)] : series,
+      series: text === 'heldOut' ? [...series, ...this.#originalLoss()] : series,
     };
+  }
+
+  /** What the multi-head model came to before its conversion. */
+  #originalLoss(): Series[] {
+    const last = this.#points('heldOut', ({ alpha }) => alpha === undefined).at(-1);
+    if (last?.x !== this.#baseSteps) return [];
+    return [{ name: 'multi-head, before', kind: 'limit', points: [last] }];
   }
 
   /** The longest of the trainings that are meant, by their alphas. */
@@ -119,10 +132,4 @@ export class Curves {
 export function pointOf(x: number, values: readonly number[]): Point {
   const y = values.reduce((sum, value) => sum + value, 0) / values.length;
   return values.length === 1 ? { x, y } : { x, y, low: Math.min(...values), high: Math.max(...values) };
-}
-
-/** What the control was before its first step: the multi-head model itself. */
-function limitOf({ points: [first] }: Series): Series[] {
-  if (first?.x !== 0) return [];
-  return [{ name: 'multi-head, before', kind: 'limit', points: [first] }];
 }
