@@ -27,6 +27,8 @@ export interface LabText {
   readonly vocabSize: number;
   /** What a result calls it. */
   readonly source: string;
+  /** Contexts of its held-out part that losses are measured on. Default 128. */
+  readonly windows?: number;
 }
 
 /** What is told of a training under way, and what it waits for. */
@@ -53,12 +55,12 @@ export async function trainMultiHead(
   device: GqaDevice,
   size: TrainingSize,
   seed: number,
-  { parts, vocabSize }: LabText,
+  text: LabText,
   hooks: LabHooks = {},
 ): Promise<{ readonly open: OpenVariant; readonly loss: number }> {
-  const { config, tensors, spec } = newModel({ ...size, kvHeads: size.heads }, vocabSize, size.context);
-  const args = { spec, text: parts, parameters: initialParameters(spec, seed) };
-  const options = optionsOf(size, seed, { rate: RATES.train, steps: size.steps });
+  const { config, tensors, spec } = newModel({ ...size, kvHeads: size.heads }, text.vocabSize, size.context);
+  const args = { spec, text: text.parts, parameters: initialParameters(spec, seed) };
+  const options = optionsOf(size, text, seed, { rate: RATES.train, steps: size.steps });
   const { loss, parameters } = await train(device, args, options, size.steps, hooks);
   const shapes = { tensor: (name: string) => tensors.get(name) };
   const checkpoint = { name: 'multi-head', config, tensors: tensorsOf(layOut(spec), parameters, shapes) };
@@ -69,18 +71,17 @@ export async function trainMultiHead(
 export async function lossOf(
   device: GqaDevice,
   { batch, context }: TrainingSize,
-  { parts }: LabText,
+  { parts, windows }: LabText,
   open: OpenVariant,
 ): Promise<number> {
-  const source = await open(undefined);
-  const parameters = await readParameters(layOut(source.spec), source);
-  const model = await TrainingModel.create(device, source.spec, parameters, {
+  const { spec, parameters } = await readModel(open, undefined);
+  const model = await TrainingModel.create(device, spec, parameters, {
     batch,
     context,
     learns: false,
   });
   try {
-    return await meanLoss(model, parts, { batch, context });
+    return await meanLoss(model, parts, { batch, context, ...(windows !== undefined && { windows }) });
   } finally {
     model.destroy();
   }
@@ -102,7 +103,7 @@ export interface AlphaPoint {
 export interface CurveHooks {
   /** Of the training for each alpha. */
   readonly ofAlpha?: (alpha: number) => LabHooks;
-  /** Shown the models: the conversion, alpha 0, and what each alpha comes to. */
+  /** Shown the models: the conversion, alpha 0, and what each alpha comes to. They need not be closed. */
   readonly onModel?: (alpha: number, source: ModelSource) => Promise<void>;
 }
 
@@ -121,15 +122,14 @@ export async function uptrainCurve(
   variant: LabVariant,
   { ofAlpha, onModel }: CurveHooks = {},
 ): Promise<AlphaPoint[]> {
-  const source = await open(headsOf(variant));
-  await onModel?.(0, source);
-  const { spec } = source;
-  const parameters = await readParameters(layOut(spec), source);
+  const { source, spec, parameters } = await readModel(open, variant);
+  await onModel?.(0, trainedSource(source, tensorsOf(layOut(spec), parameters, source)));
   const args = { spec, text: text.parts, parameters };
   const points: AlphaPoint[] = [];
   for (const alpha of alphas) {
     const steps = Math.round(alpha * size.steps);
-    const options = optionsOf(size, uptrainSeed(seed), { rate: RATES.uptrain, steps: Math.max(1, steps) });
+    const rates = { rate: RATES.uptrain, steps: Math.max(1, steps) };
+    const options = optionsOf(size, text, uptrainSeed(seed), rates);
     const trained = await train(device, args, options, steps, ofAlpha?.(alpha) ?? {});
     points.push({ alpha, loss: trained.loss });
     if (steps > 0 && onModel) {
@@ -138,6 +138,16 @@ export async function uptrainCurve(
     }
   }
   return points;
+}
+
+/** A model's parameters, and its source, which is closed: it has the shapes of its tensors still. */
+async function readModel(open: OpenVariant, variant: LabVariant | undefined) {
+  const source = await open(variant && headsOf(variant));
+  try {
+    return { source, spec: source.spec, parameters: await readParameters(layOut(source.spec), source) };
+  } finally {
+    await source.close();
+  }
 }
 
 /** The seed by which windows are drawn after a conversion: others than those of the first training. */
@@ -152,10 +162,12 @@ export function curveSteps({ steps }: Pick<TrainingSize, 'steps'>, alphas: reado
 
 function optionsOf(
   { batch, context }: TrainingSize,
+  { windows }: LabText,
   seed: number,
   { rate, steps }: { readonly rate: number; readonly steps: number },
 ): TrainerOptions {
-  return { batch, context, seed, rate, schedule: 'cosine', warmup: RATES.warmup, steps };
+  const measured = windows === undefined ? {} : { windows };
+  return { batch, context, seed, rate, schedule: 'cosine', warmup: RATES.warmup, steps, ...measured };
 }
 
 /** Takes so many steps; the loss on the held-out text, and the parameters, that they lead to. */

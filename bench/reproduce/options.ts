@@ -17,6 +17,8 @@ export interface ReproduceOptions {
   readonly alphas: readonly number[];
   readonly kvHeads: readonly number[];
   readonly methods: readonly Method[];
+  /** Contexts of the held-out text that losses are measured on, evenly spread. Default 128. */
+  readonly windows?: number;
   /** Whether decode steps are timed too, at so many tokens. */
   readonly depth: number | undefined;
 }
@@ -42,12 +44,13 @@ export function reproduceOptions(
   facts: Pick<DeviceFacts, 'software' | 'vendor'>,
 ): ReproduceOptions {
   const { size = sizeFor(facts), seeds = [1, 2], alphas = ALPHAS, methods = METHODS, times } = given;
-  const { original, text } = given;
+  const { original, text, windows } = given;
   const { kvHeads = fewerHeads(original?.size.heads ?? TRAINING_SIZES[size].heads) } = given;
   return {
     size,
     ...(original && { original }),
     ...(text && { text }),
+    ...(windows !== undefined && { windows }),
     seeds,
     alphas,
     methods,

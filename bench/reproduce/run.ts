@@ -47,7 +47,7 @@ export interface ReproduceHooks extends TimerHooks {
   readonly onProgress?: (text: string, share: number, leftMs?: number) => void;
   /** Losses as they come; given, the held-out text is looked at during trainings too. */
   readonly onLoss?: (loss: LabLoss) => void;
-  /** The models: the original, each conversion (alpha 0) and what each training comes to. The run waits. */
+  /** The models: the original, each conversion (alpha 0) and what each training comes to. The run waits, and closes them. */
   readonly onModel?: (training: LabTraining, source: ModelSource) => Promise<void>;
   /** The result of the seeds so far, after each. */
   readonly onSeed?: (result: ReproduceResult) => void;
@@ -68,7 +68,8 @@ export async function reproduce(
   host: ReproduceHost,
   hooks: ReproduceHooks = {},
 ): Promise<ReproduceResult> {
-  const { text = storiesText(), original } = options;
+  const { text: given = storiesText(), original, windows } = options;
+  const text = windows === undefined ? given : { ...given, windows };
   const size = original?.size ?? TRAINING_SIZES[options.size];
   const seeds = new Seeds(device, options, text, hooks);
   const runs: SeedRun[] = [];
@@ -135,6 +136,7 @@ function reproduceResult(
       batch,
       context,
       text: text.source,
+      ...(text.windows !== undefined && { windows: text.windows }),
       alphas: [...alphas],
     },
     runs,
@@ -166,7 +168,7 @@ class Seeds {
     const { alphas, kvHeads, methods, original, size: name } = this.#options;
     const size = original?.size ?? TRAINING_SIZES[name];
     const { open, loss } = await this.#multiHead(seed);
-    await this.#hooks.onModel?.({ seed, kvHeads: size.heads }, await open(undefined));
+    await this.#show({ seed, kvHeads: size.heads }, open);
     const base = { size, open };
     const curve = (variant: LabVariant) =>
       uptrainCurve(this.#device, base, { seed, text: this.#text, alphas }, variant, {
@@ -182,6 +184,17 @@ class Seeds {
     }
     const control = await curve({ kvHeads: size.heads });
     return { run: { seed, loss, control, curves }, open };
+  }
+
+  async #show(training: LabTraining, open: Original['open']): Promise<void> {
+    const { onModel } = this.#hooks;
+    if (!onModel) return;
+    const source = await open(undefined);
+    try {
+      await onModel(training, source);
+    } finally {
+      await source.close();
+    }
   }
 
   /** The original, trained or as it is. */

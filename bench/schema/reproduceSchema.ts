@@ -54,6 +54,8 @@ export const reproduceResult = object({
     batch: positive,
     context: positive,
     text,
+    /** Contexts that losses are measured on; 128 in results that do not say it. */
+    windows: maybe(positive),
     alphas: list(number),
   }),
   runs: list(seedRun),

@@ -18,6 +18,7 @@ export interface FormValues {
   readonly methods: readonly Method[];
   readonly alphas: readonly number[] | undefined;
   readonly seeds: readonly number[] | undefined;
+  readonly windows: number;
   readonly times: boolean;
   readonly sample: SampleOptions;
 }
@@ -52,11 +53,12 @@ export function showSizes(
 
 /** Sets what a way is shown with at first: for a model of so many heads, on such an adapter. */
 export function showDefaults(way: Way, heads: number, software: boolean): void {
-  const { methods, alphas, seeds, times } = defaultsOf(way, software);
+  const { methods, alphas, seeds, windows, times } = defaultsOf(way, software);
   showHeads(heads, way === 'quick' ? [2] : fewerHeads(heads));
   tick('train-methods', METHODS, (method) => methods.includes(method));
   input('train-alphas').value = alphas.join(', ');
   input('train-seeds').value = seeds.join(', ');
+  input('train-windows').value = String(windows);
   input('train-times').checked = times;
 }
 
@@ -90,6 +92,7 @@ export function readForm(): FormValues {
     methods: ticked('train-methods') as Method[],
     alphas: alphaList(input('train-alphas').value),
     seeds: seedList(input('train-seeds').value),
+    windows: input('train-windows').valueAsNumber,
     times: input('train-times').checked,
     sample: {
       prompt: input('train-prompt').value,

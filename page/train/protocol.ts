@@ -21,6 +21,8 @@ export interface LabRequest {
   /** Shares of the original steps. */
   readonly alphas: readonly number[];
   readonly seeds: readonly number[];
+  /** Contexts that losses are measured on. */
+  readonly windows: number;
   /** Whether decode steps are timed too: figure 6. */
   readonly times: boolean;
   readonly sample: SampleOptions;

@@ -12,15 +12,24 @@ export interface WayDefaults {
   readonly methods: readonly Method[];
   readonly alphas: readonly number[];
   readonly seeds: readonly number[];
+  /** Contexts of the held-out text that losses are measured on. */
+  readonly windows: number;
   readonly times: boolean;
 }
 
 /** A CPU takes a tenth of a second and more for what a GPU does in milliseconds. */
 export function defaultsOf(way: Way, software: boolean): WayDefaults {
   if (way === 'quick')
-    return { methods: ['mean', 'pca'], alphas: [0, software ? 0.01 : 0.05], seeds: [1], times: false };
-  if (software) return { methods: ['mean', 'first', 'random'], alphas: [0, 0.05], seeds: [1], times: true };
-  return { methods: METHODS, alphas: ALPHAS, seeds: [1, 2], times: true };
+    return {
+      methods: ['mean', 'pca'],
+      alphas: [0, software ? 0.005 : 0.05],
+      seeds: [1],
+      windows: software ? 32 : 128,
+      times: false,
+    };
+  const same = { windows: 128, times: true };
+  if (software) return { methods: ['mean', 'first', 'random'], alphas: [0, 0.05], seeds: [1], ...same };
+  return { methods: METHODS, alphas: ALPHAS, seeds: [1, 2], ...same };
 }
 
 /** Numbers with commas between them, none twice; undefined where one is none of `isRight`. */
@@ -49,6 +58,7 @@ export interface RunSettings {
   readonly methods: readonly Method[];
   readonly alphas: readonly number[];
   readonly seeds: readonly number[];
+  readonly windows: number;
   readonly times: boolean;
   /** The reader's text file, if it is not made-up stories. */
   readonly textName?: string;
@@ -56,7 +66,7 @@ export interface RunSettings {
 
 /** The command that trains the same, to the same result. */
 export function commandOf(settings: RunSettings): string {
-  const { way, size, kvHeads, methods, alphas, seeds, times, textName } = settings;
+  const { way, size, kvHeads, methods, alphas, seeds, windows, times, textName } = settings;
   const parts = [
     'gqa reproduce',
     way === 'quick' ? STORIES_PATH : `--size ${size}`,
@@ -65,6 +75,7 @@ export function commandOf(settings: RunSettings): string {
     `--methods ${methods.join(',')}`,
     `--alphas ${alphas.join(',')}`,
     `--seeds ${seeds.join(',')}`,
+    `--windows ${windows}`,
     ...(times ? [] : ['--no-times']),
     '--export-json lab.json',
   ];

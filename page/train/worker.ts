@@ -32,8 +32,8 @@ async function run(device: GqaDevice, request: LabRequest): Promise<FromLabWorke
   post({ type: 'progress', text: 'reading the text', share: 0 });
   const opened = request.original && (await openCheckpointFiles(request.original, STORIES));
   const { text, vocabulary } = textInTokens(request.text, opened?.vocabulary);
-  const { kvHeads, methods, alphas, seeds, times, size } = request;
-  const given = { size, text, kvHeads, methods, alphas, seeds, times };
+  const { kvHeads, methods, alphas, seeds, windows, times, size } = request;
+  const given = { size, text, kvHeads, methods, alphas, seeds, windows, times };
   const options = reproduceOptions({ ...given, ...(opened && { original: opened.original }) }, device.facts);
   const context = (options.original?.size ?? TRAINING_SIZES[size]).context;
   const sampler = new Sampler(device, vocabulary, request.sample, context);
