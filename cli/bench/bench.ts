@@ -172,7 +172,7 @@ function features(text: string): BenchFeature[][] {
 
 async function run(command: Command, flags: BenchFlags): Promise<void> {
   refuseOfWhole(command);
-  const shape = benchShape(flags);
+  const shape = await benchShape(flags);
   if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
   const progress = new Progress();
   const { found, device } = await openNode(flags, (line) => progress.line(line));
@@ -197,9 +197,9 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
 }
 
 /** Name, query heads, KV heads and head dim from the flags, or from the model where they are silent. */
-function benchShape(flags: BenchFlags) {
+async function benchShape(flags: BenchFlags) {
   const byHand = flags.heads !== undefined && flags.headDim !== undefined;
-  const model = loadShape(flags.model);
+  const model = await loadShape(flags.model);
   const heads = flags.heads ?? model.numQHeads;
   const headDim = flags.headDim ?? model.headDim;
   const fromModel = heads === model.numQHeads ? spectrum(heads, model.numKvHeads) : spectrum(heads, heads);
@@ -212,7 +212,7 @@ function benchShape(flags: BenchFlags) {
 
 function benchOptions(
   flags: BenchFlags,
-  shape: ReturnType<typeof benchShape>,
+  shape: Awaited<ReturnType<typeof benchShape>>,
   depths: readonly number[],
   found: NodeGpu,
 ): BenchOptions {

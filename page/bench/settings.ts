@@ -2,6 +2,7 @@
 import { GqaError, KV_TYPES } from '../../src/index.ts';
 import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
 import { CACHE_STATES, rowGroups, spectrum, type RowOptions } from '../../bench/run/rows.ts';
+import { checkKvParam, KV_PARAMS } from '../cache/settings.ts';
 import { checkModelParam, MODEL_PARAMS } from '../model/settings.ts';
 import { STANDARD_DEPTHS, STANDARD_RUN } from '../../bench/run/standardRun.ts';
 
@@ -76,8 +77,11 @@ export function readSettings(query: string, software: boolean): PageSettings {
       if (name === 'run') autostart = flag(params.get(name)!);
       else if (read && Object.hasOwn(READERS, name)) read(changed, params.get(name)!);
       else if (MODEL_PARAMS.includes(name)) checkModelParam(name, params.get(name)!);
+      else if (KV_PARAMS.includes(name)) checkKvParam(name, params.get(name)!);
       else
-        throw bad(`is not known; known are ${[...Object.keys(READERS), 'run', ...MODEL_PARAMS].join(', ')}`);
+        throw bad(
+          `is not known; known are ${[...Object.keys(READERS), 'run', ...MODEL_PARAMS, ...KV_PARAMS].join(', ')}`,
+        );
     }, `${name} `);
   }
   const run = complete(standard, changed);

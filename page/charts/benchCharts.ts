@@ -1,7 +1,6 @@
 // benchCharts.ts: the charts of benchmark rows: time against KV heads, and bandwidth against length. Pure.
 import {
   bandwidthPoints,
-  hasInterval,
   hasLine,
   linesOf,
   panelsOf,
@@ -51,29 +50,52 @@ function named(spec: ChartSpec, panel: Panel, panels: readonly Panel[]): ChartSp
   return { ...spec, title: `${spec.title}: ${panel.title}`, fileName: `${spec.fileName}-${at}` };
 }
 
-/** The GQA paper's figure 6 on this device. Several lengths differ by magnitudes, so they share a logarithmic axis. */
+/** The GQA paper's figure 6 on this device. */
 function timeChart(panel: Panel, { rows, software }: BenchRun): ChartSpec | undefined {
   const points = timePoints(panel);
   if (!hasLine(points)) return undefined;
-  const lines = linesOf(points);
-  const measured = lines.map((name): Series => ({ name, kind: 'measured', points: pointsOf(points, name) }));
-  const ideals = lines.flatMap((of): Series[] => {
-    const ideal = idealPoints(rows, rowsOfLine(panel, of));
-    return ideal.length < 2 ? [] : [{ name: `${of}, ideal`, kind: 'ideal', of, points: ideal }];
+  const lines = linesOf(points).map((name): TimeLine => {
+    const ideal = idealPoints(rows, rowsOfLine(panel, name));
+    return { name, measured: pointsOf(points, name), ...(ideal.length > 1 && { ideal }) };
   });
+  return timeSpec(lines, software);
+}
+
+/** The same before any row has come, with the legend that it will have: `loads` are the names of its lines. */
+export function waitingTimeChart(loads: readonly string[], software?: boolean): ChartSpec {
+  return timeSpec(
+    loads.map((name) => ({ name, measured: [], ideal: [] })),
+    software,
+  );
+}
+
+/** Times of one load, and what they would be if they shrank as the bytes do; no ideal where there is none. */
+interface TimeLine {
+  readonly name: string;
+  readonly measured: readonly Point[];
+  readonly ideal?: readonly Point[];
+}
+
+/** Several loads differ by magnitudes, so they share a logarithmic axis. */
+function timeSpec(lines: readonly TimeLine[], software: boolean | undefined): ChartSpec {
+  const hasIdeal = lines.some(({ ideal }) => ideal !== undefined);
   return {
     title: 'Time of a decode step against KV heads',
     caption: captionOf(
-      ideals.length > 0
+      hasIdeal
         ? 'Dashed: the MHA time, if it shrank as the bytes of K and V do.'
-        : 'No row of MHA that settled: there is no ideal to set it against.',
-      panel,
+        : 'There is no MHA row that settled, and so no ideal.',
       software,
     ),
     fileName: 'time-against-kv-heads',
     x: KV_HEADS,
     y: { ...MICROSECONDS, scale: lines.length > 1 ? 'log2' : 'linear' },
-    series: [...measured, ...ideals],
+    series: [
+      ...lines.map(({ name, measured }): Series => ({ name, kind: 'measured', points: measured })),
+      ...lines.flatMap(({ name, ideal }): Series[] =>
+        ideal ? [{ name: `${name}, ideal`, kind: 'ideal', of: name, points: ideal }] : [],
+      ),
+    ],
   };
 }
 
@@ -84,7 +106,6 @@ function bandwidthChart(panel: Panel, { ceiling, software }: BenchRun): ChartSpe
     title: 'Bandwidth against tokens in the cache',
     caption: captionOf(
       'Every byte of K and V is counted once, and set against what a read of memory alone reaches.',
-      panel,
       software,
     ),
     fileName: 'bandwidth-against-length',
@@ -97,12 +118,10 @@ function bandwidthChart(panel: Panel, { ceiling, software }: BenchRun): ChartSpe
   };
 }
 
-function captionOf(text: string, panel: Panel, software = false): string {
-  return [
-    ...(software ? ['SOFTWARE ADAPTER: these are times of a CPU, not of a GPU.'] : []),
-    text,
-    ...(hasInterval(panel) ? ['Bars: 95 % interval of the median.'] : []),
-  ].join(' ');
+/** The same whether rows have come or not, so that nothing moves when they do. */
+function captionOf(text: string, software = false): string {
+  const by = software ? ['SOFTWARE ADAPTER: these are times of a CPU, not of a GPU.'] : [];
+  return [...by, text, 'Bars, where there are any: 95 % interval of the median.'].join(' ');
 }
 
 /** The points of one line; the ends of an interval only where there is one. */

@@ -55,6 +55,8 @@ export function drawChart(spec: ChartSpec, { width, height }: Size): SVGSVGEleme
   svg.setAttribute('role', 'img');
   // The library's own style, which charts.css has instead: a strict policy refuses styles that stand in the page.
   svg.querySelector('style')?.remove();
+  // Its parts have names as well, "line" and "rule", which are of no use to anybody.
+  for (const part of svg.querySelectorAll('[aria-label]')) part.removeAttribute('aria-label');
   return svg;
 }
 

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchChromium } from '../support/page/chromium.ts';
 import { oneRun, opener, otherRuns, SMALL, TINY } from '../support/page/flows.ts';
+import { cacheRuns } from '../support/page/cacheFlows.ts';
 import { modelRuns } from '../support/page/modelFlows.ts';
 import { servePage, type PageServer } from '../support/page/server.ts';
 import {
@@ -37,6 +38,8 @@ describe('one run', () => oneRun(open, () => browser.kind));
 describe('other runs', () => otherRuns(open));
 
 describe('a model', () => modelRuns(open, [8, 1]));
+
+describe('the KV cache calculator', () => cacheRuns(open));
 
 describe('tuning', () => {
   it('says what it found, remembers it, and runs with it from then on', async () => {

@@ -1,6 +1,6 @@
 // pageCharts.test.ts: what the page's charts are made of, and where their axes begin and end; worked by hand.
 import { describe, expect, it } from 'vitest';
-import { benchCharts } from '../../page/charts/benchCharts.ts';
+import { benchCharts, waitingTimeChart } from '../../page/charts/benchCharts.ts';
 import { levelExtent, uprightExtent } from '../../page/charts/extent.ts';
 import { legendEntries, looksOf } from '../../page/charts/looks.ts';
 import type { Axis, ChartSpec } from '../../page/charts/spec.ts';
@@ -61,6 +61,13 @@ describe('charts of rows', () => {
     for (const rows of [three.slice(1), [unsettled, ...three.slice(1)]]) {
       expect(benchCharts({ rows, ceiling })[0]!.series.map(({ kind }) => kind)).toEqual(['measured']);
     }
+  });
+
+  it('have the words and the legend from the start that they have in the end', () => {
+    const waiting = waitingTimeChart(['1,024 tokens']);
+    const [{ series, ...words }] = benchCharts({ rows: three, ceiling }) as [ChartSpec];
+    expect(waiting).toMatchObject({ title: words.title, caption: words.caption, fileName: words.fileName });
+    expect(legendEntries(waiting)).toEqual(legendEntries({ ...words, series }));
   });
 
   it('are none where no line has two points', () => {
