@@ -5,14 +5,22 @@ export type Gpu =
   | { readonly kind: 'none'; readonly why: 'insecure' | 'no-webgpu' | 'no-adapter' }
   | { readonly kind: 'adapter'; readonly adapter: GPUAdapter };
 
+/** A browser whose GPU process has only just begun may say at first that there is none. */
+const STARTING_MS = 500;
+
 /** Looks for the adapter that a run would take. */
 export async function findGpu(): Promise<Gpu> {
   if (!globalThis.isSecureContext) return { kind: 'none', why: 'insecure' };
   // Older browsers lack what the type calls always present.
   const gpu = navigator.gpu as GPU | undefined;
   if (!gpu) return { kind: 'none', why: 'no-webgpu' };
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  const ask = () => gpu.requestAdapter({ powerPreference: 'high-performance' }).catch(() => null);
+  const adapter = (await ask()) ?? (await later(STARTING_MS).then(ask));
   return adapter ? { kind: 'adapter', adapter } : { kind: 'none', why: 'no-adapter' };
+}
+
+function later(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 const BROWSERS: readonly (readonly [kind: string, version: RegExp])[] = [

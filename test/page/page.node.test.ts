@@ -121,3 +121,28 @@ it('without an adapter says what to do, and starts nothing', async () => {
     await bare.close();
   }
 });
+
+it('asks for an adapter again when the GPU process was only just starting', async () => {
+  const tab = await open(
+    `${TINY}&run`,
+    (text) => `if (globalThis.document) {
+      const ask = GPU.prototype.requestAdapter;
+      let asked = 0;
+      GPU.prototype.requestAdapter = async function (...args) { return asked++ === 0 ? null : ask.apply(this, args); };
+    }${text}`,
+  );
+  await waitForState(tab, 'done');
+  expect((await resultOf(tab))!.results).toHaveLength(1);
+  await tab.close();
+});
+
+it('says that workers have no WebGPU where only pages have it', async () => {
+  const tab = await open(
+    `${TINY}&run`,
+    (text) =>
+      `if (!globalThis.document) Object.defineProperty(navigator, 'gpu', { value: undefined });${text}`,
+  );
+  await waitForState(tab, 'error');
+  expect(await shownTextOf(tab, '#outcome')).toContain('gives WebGPU to pages, but not to their workers');
+  await tab.close();
+});
