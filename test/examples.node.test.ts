@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, inject, test } from 'vitest';
 import { onnxModel, type OnnxValue } from '../bench/peers/onnxProto.ts';
+import type peers from '../bench/peers/package.json';
 import { ROOT } from '../scripts/resultFiles.ts';
 import { builtGqa } from './support/builtGqa.ts';
 import { ANYWHERE } from './support/examples.ts';
@@ -20,7 +21,7 @@ beforeAll(async () => {
   symlinkSync(built, join(clone, 'dist'));
 });
 
-// The adapter that compiles fastest; Deno and Bun take another (test/package).
+// The adapter that compiles fastest; Deno has another (test/package).
 const env = { ...process.env, GQA_ADAPTER: 'swiftshader' };
 
 async function printed(...args: string[]): Promise<string> {
@@ -31,11 +32,10 @@ test.each(ANYWHERE)('$name', async ({ name, prints }) => {
   expect(await printed(`examples/${name}.mjs`)).toMatch(prints);
 });
 
-test('generate writes what the command does, of any folder and prompt', async () => {
-  const folder = join(ROOT, 'models/stories');
+test('generate: writes what the command does', async () => {
   const [example, command] = await Promise.all([
-    printed('examples/generate.mjs', 'The cat sat', folder),
-    printed('dist/cli.js', 'generate', folder, '--prompt', 'The cat sat', '-n', '100'),
+    printed('examples/generate.mjs', 'The cat sat'),
+    printed('dist/cli.js', 'generate', 'models/stories', '--prompt', 'The cat sat', '-n', '100'),
   ]);
   expect(example).toBe(`The cat sat${command}`);
 });
@@ -62,4 +62,15 @@ test('product.onnx is a product of two matrices', () => {
     outputs: [matrix('c')],
   });
   expect(new Uint8Array(readFileSync(join(ROOT, 'examples/product.onnx')))).toEqual(made);
+});
+
+test('onnxruntime-web has one version: in texts, in the test of the package, and where it is measured', () => {
+  const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+  const { dependencies } = JSON.parse(read('bench/peers/package.json')) as typeof peers;
+  const version = dependencies['onnxruntime-web'];
+  expect((JSON.parse(read('test/package/package.json')) as typeof peers).dependencies).toMatchObject({
+    'onnxruntime-web': version,
+  });
+  for (const path of ['examples/onnxruntime.mjs', 'examples/README.md'])
+    expect(read(path)).toContain(`npm install --no-save onnxruntime-web@${version}`);
 });
