@@ -24,6 +24,11 @@ export class Channel {
   #stop: ServerResponse | undefined;
   #isOver = false;
 
+  constructor() {
+    // One that comes when nobody waits for messages any more says nothing new.
+    this.#events.on('error', () => {});
+  }
+
   /** Its messages, up to the error that `fail` is given. */
   async *messages(): AsyncGenerator<Said> {
     for await (const [said] of this.#said) yield said;

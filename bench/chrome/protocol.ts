@@ -1,7 +1,7 @@
 // protocol.ts: what Node and the page that it has a browser run say to each other, by HTTP: the page asks, Node answers.
 //
 // The page holds a request for `stop` open all the while: its answer ends the run early, and its end says that the page is
-// gone. Each message is posted to `say`, and the run goes on when it is answered: nothing happens between samples.
+// gone. Each message is posted to `say`, and the run goes on when it is answered: nothing of it happens during a sample.
 import type { BenchOptions } from '../run/options.ts';
 import type { BenchEvent } from '../run/run.ts';
 import type { BenchResult } from '../schema/schema.ts';

@@ -71,7 +71,8 @@ async function* follow(
     for await (const { message, reply } of channel.messages()) {
       if (message.type === 'done') return message.result;
       if (message.type === 'failed') {
-        const error = signal.aborted ? (signal.reason as Error) : errorOf(message);
+        const isStopped = signal.aborted && message.code === 'interrupted';
+        const error = isStopped ? (signal.reason as Error) : errorOf(message);
         if (!message.result) throw error;
         yield { type: 'failed', error };
         return message.result;

@@ -1,4 +1,5 @@
 // noBrowser.ts: whether there is a screen that a browser could be opened on.
+import { hostname } from 'node:os';
 
 /** Why no browser is opened for an address, in words that say what to do; undefined where one can be. */
 export function noBrowser(
@@ -9,7 +10,8 @@ export function noBrowser(
   if (env['CI']) return 'this is a CI system (CI is set)';
   if (env['SSH_CONNECTION'] || env['SSH_TTY']) {
     const { port } = address;
-    return `this is a remote shell; on your own machine run ssh -L ${port}:127.0.0.1:${port} and this machine's name, then open the address there`;
+    const tunnel = `ssh -L ${port}:127.0.0.1:${port} ${hostname()}`;
+    return `this is a remote shell; run ${tunnel} on your own machine and open the address there`;
   }
   const hasScreen = env['DISPLAY'] || env['WAYLAND_DISPLAY'] || env['WSL_DISTRO_NAME'];
   if (platform === 'linux' && !hasScreen) return 'there is no display; open the address where there is one';

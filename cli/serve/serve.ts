@@ -37,7 +37,7 @@ export function registerServe(program: Command): void {
     .addOption(
       new Option(
         '--host <address>',
-        'address to listen on; others than this machine can reach it elsewhere',
+        'address to listen on; others may reach any but those of this machine alone',
       ).default('127.0.0.1'),
     )
     .addOption(new Option('--no-open', 'open no browser'))

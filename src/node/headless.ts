@@ -32,6 +32,8 @@ const ARGS = [
   '--password-store=basic',
   '--use-mock-keychain',
   ...CHROMIUM_ARGS,
+  // Exact timestamps, and an adapter that has a name.
+  '--enable-webgpu-developer-features',
 ];
 
 /** On Linux WebGPU needs it on GPUs that Chrome has not released it for. */

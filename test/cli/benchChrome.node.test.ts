@@ -2,9 +2,12 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Ready } from '../../bench/chrome/protocol.ts';
 import { ofThisSuite, parseResult } from '../../bench/schema/readResult.ts';
 import { version } from '../../package.json';
+import type { BenchFlags } from '../../cli/bench/benchFlags.ts';
+import { browserHost } from '../../cli/bench/browserHost.ts';
 import { gqaMain } from '../support/gqaMain.ts';
 import { interruptAt } from '../support/interruptAt.ts';
 
@@ -16,6 +19,7 @@ beforeEach(() => {
 
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.unstubAllEnvs();
   rmSync(folder, { recursive: true });
 });
 
@@ -28,7 +32,7 @@ test('the rows of Node in Chromium: same schema, compared with each other; Ctrl-
   interruptAt('preparing mqa @ d96');
   const args = [...ROWS, '-d', '64,96', '--runtime', 'chrome', '-o', 'csv', '--export-json', chrome];
   const { out, err, code } = await gqaMain(...args);
-  expect(err).toMatch(/^warning {2}"google swiftshader" is a software adapter: /m);
+  expect(err).toMatch(/^warning {2}"SwiftShader [^"]*" is a software adapter: /m);
   expect(err).toMatch(/^\d+ %, measuring the read ceiling$/m);
   expect(code).toBe(130);
   expect(out.match(/^h2_kv[21]_d64_t64_f16,/gm)).toHaveLength(2);
@@ -57,6 +61,34 @@ test('the rows of Node in Chromium: same schema, compared with each other; Ctrl-
   for (const { id } of results) expect(compared.out).toContain(`| ${id} |`);
 });
 
+describe('the adapter of the browser', () => {
+  const ready: Ready = {
+    type: 'ready',
+    adapterName: 'SwiftShader',
+    software: true,
+    runtime: { kind: 'edge', version: '150.0.1.2' },
+    crossOriginIsolated: true,
+  };
+  const flags = { requireGpu: true } as BenchFlags;
+
+  test('is refused as software where a GPU is required, and only there', () => {
+    expect(() => browserHost(ready, flags, () => {})).toThrow(
+      '--require-gpu: expected a GPU, but "SwiftShader" of the browser is a software adapter.',
+    );
+    const said: string[] = [];
+    const host = browserHost({ ...ready, software: false }, flags, (line) => said.push(line));
+    expect(said).toEqual([]);
+    expect(host).toMatchObject({ software: false, context: { version, runtime: ready.runtime } });
+  });
+
+  test('is not that of GQA_ADAPTER, which is said', () => {
+    vi.stubEnv('GQA_ADAPTER', 'llvmpipe');
+    const said: string[] = [];
+    browserHost({ ...ready, software: false }, flags, (line) => said.push(line));
+    expect(said).toEqual(['note     GQA_ADAPTER is not heeded: a browser takes its adapter itself']);
+  });
+});
+
 test.each([
   [
     ['--adapter', 'llvmpipe'],
@@ -68,7 +100,6 @@ test.each([
 ])('%j is refused before a browser is started', async (options, message) => {
   vi.stubEnv('CHROME_PATH', '/nowhere');
   const { err, code } = await gqaMain('bench', '--runtime', 'chrome', ...options);
-  vi.unstubAllEnvs();
   expect(err).toMatch(message);
   expect(code).toBe(1);
 });
@@ -76,7 +107,6 @@ test.each([
 test('without a browser: exit code 3', async () => {
   vi.stubEnv('CHROME_PATH', '/nowhere');
   const { err, code } = await gqaMain(...ROWS, '-d', '64', '--runtime', 'chrome');
-  vi.unstubAllEnvs();
   expect(err).toMatch(/^error: \/nowhere does not start: .*\nFix: set CHROME_PATH to /m);
   expect(code).toBe(3);
 });

@@ -133,33 +133,32 @@ describe('a run', () => {
 
 describe('Ctrl-C', () => {
   const reason = new GqaError('interrupted', 'interrupted (SIGINT)');
-  /** A page that goes on until it is told why not to. */
-  const obedient = (more: string) => `
-    const stopped = listen().then((response) => response.text());
-    await say(ready);
-    ${said(progress)}
-    const message = await stopped;
-    await say({ type: 'failed', code: 'interrupted', message${more} });`;
+
+  /** A page that goes on until it is told why not to, and then ends in this way. */
+  async function interrupted(last: string): Promise<Followed> {
+    const controller = new AbortController();
+    const play = `
+      const stopped = listen().then((response) => response.text());
+      await say(ready);
+      ${said(progress)}
+      const why = await stopped;
+      await say(${last});`;
+    return follow(play, { signal: controller.signal, onEvent: () => controller.abort(reason) });
+  }
 
   test('ends the run in the page, whose rows come back', async () => {
-    const controller = new AbortController();
-    const onEvent = () => controller.abort(reason);
-    const { events, result: got } = await follow(obedient(`, result: ${JSON.stringify(half)}`), {
-      signal: controller.signal,
-      onEvent,
-    });
-    expect(events).toEqual([progress, { type: 'failed', error: reason }]);
-    expect(got).toEqual(half);
+    const last = `{ type: 'done', result: { ...${JSON.stringify(half)}, why } }`;
+    const { events, result: got } = await interrupted(last);
+    expect(events).toEqual([progress]);
+    expect(got).toEqual({ ...half, why: reason.message });
     expect(leftOver()).toEqual([]);
   });
 
-  test('before there are any: its own error', async () => {
-    const controller = new AbortController();
-    const { error } = await follow(obedient(''), {
-      signal: controller.signal,
-      onEvent: () => controller.abort(reason),
-    });
+  test('before there are any: its own error, and no other of the page', async () => {
+    const { error } = await interrupted("{ type: 'failed', code: 'interrupted', message: why }");
     expect(error).toBe(reason);
+    const lost = await interrupted("{ type: 'failed', code: 'device-lost', message: 'lost' }");
+    expect(lost.error).toMatchObject({ code: 'device-lost', message: 'lost' });
   });
 
   test('while the browser starts: at once', async () => {
