@@ -14,6 +14,7 @@ import { runtimeContext } from '../../src/node/runtimeContext.ts';
 import { ShapeError } from '../../src/device/errors.ts';
 import { TRAINING_SIZES, type TrainingSizeName } from '../../src/train/sizes.ts';
 import { realNumber } from '../model/modelOptions.ts';
+import { checkFigures, writeFigures } from './figures.ts';
 
 interface ReproduceFlags extends AdapterOptions {
   readonly size?: TrainingSizeName;
@@ -22,6 +23,7 @@ interface ReproduceFlags extends AdapterOptions {
   readonly kvHeads?: readonly number[];
   readonly methods?: readonly Method[];
   readonly times: boolean;
+  readonly charts?: string;
   readonly exportJson?: string;
   readonly output: 'md' | 'json';
 }
@@ -52,6 +54,7 @@ const OPTIONS: readonly Option[] = [
   ),
   listOption('--methods <list>', `how heads are merged; default: ${METHODS.join(',')}`, METHODS),
   new Option('--no-times', 'leave out figure 6, the time of decode steps'),
+  new Option('--charts <folder>', 'also draw the figures, as SVG files in this folder').argParser(outputPath),
   new Option('--export-json <file>', 'also write the result').argParser(outputPath),
   formatOption(),
   ...adapterOptions(),
@@ -59,14 +62,17 @@ const OPTIONS: readonly Option[] = [
 
 const HELP = `
 Figure 4: losses by method of conversion; 5: by alpha, the share of the original steps that are trained further; 6: time by KV heads.
+Each is a table, and with --charts also figure4.svg, figure5.svg and figure6.svg: means over the seeds, and the least and the most.
 The text is made up and seeded, so that the same command gives the same losses on the same device. Losses are in nats a token.
 
 Examples:
-  gqa reproduce --size tiny --seeds 1 --alphas 0.05 --methods mean,first,random --no-times`;
+  gqa reproduce --size tiny --seeds 1 --alphas 0.05 --methods mean,first,random --no-times
+  gqa reproduce --size tiny --charts ./figures`;
 
 async function runReproduce(command: Command, flags: ReproduceFlags): Promise<void> {
   const output = command.configureOutput();
   if (flags.exportJson !== undefined) await checkOutputOption('--export-json', flags.exportJson);
+  if (flags.charts !== undefined) await checkFigures(flags.charts);
   const progress = new Progress();
   const { found, device } = await openNode(flags, (line) => output.writeErr?.(`${line}\n`));
   try {
@@ -79,6 +85,8 @@ async function runReproduce(command: Command, flags: ReproduceFlags): Promise<vo
       const result = await reproduce(device, options, host, { signal, onProgress });
       progress.end();
       if (flags.exportJson !== undefined) await exportJson(flags.exportJson, result);
+      const charts = flags.charts === undefined ? [] : await writeFigures(flags.charts, result);
+      for (const file of charts) output.writeErr?.(`${file}\n`);
       output.writeOut?.(
         flags.output === 'json' ? `${JSON.stringify(result, null, 2)}\n` : reproduceReport(result),
       );
