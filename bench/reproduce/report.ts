@@ -60,7 +60,7 @@ function note({ context, params, runs }: ReproduceResult): string {
   const seeds = runs.map(({ seed }) => seed).join(', ');
   const software = context.software ? ', a software adapter' : '';
   return [
-    `size ${params.size}: ${layers} layers of ${dim}, ${heads} heads, ${params.steps} steps of ${params.batch} x ${params.context} tokens; ${params.text}`,
+    `size ${params.size}: ${plural(layers, 'layer')} of ${dim}, ${heads} heads, ${params.steps} steps of ${params.batch} x ${params.context} tokens; ${params.text}`,
     `seeds ${seeds}: means, and in brackets the least and the most; on "${context.adapter}"${software}`,
   ].join('\n');
 }

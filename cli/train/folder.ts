@@ -1,12 +1,16 @@
 // folder.ts: the folder that a training writes to, and what a run that goes on finds in it.
 import { readdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { formatBytes } from '../../bench/text/format.ts';
 import { GqaError, messageOf } from '../../src/device/errors.ts';
 import { isRecord } from '../../src/device/options.ts';
+import { freeSpace } from '../../src/files/freeSpace.ts';
 import { checkOutput } from '../../src/files/outputFile.ts';
 import type { TrainingMemory } from '../../src/train/allocation.ts';
 import type { RunRecord, SavedType } from '../../src/train/disk/trainingFolder.ts';
+import { parameterCount } from '../../src/train/weights.ts';
+import type { ParameterLayout } from '../../src/train/parameters.ts';
 import type { TrainerOptions } from '../../src/train/trainer.ts';
 
 /** Throws GqaError, before any work, unless a training can be written there: a new or an empty folder, or with `--resume` one that has been. */
@@ -26,6 +30,29 @@ export async function checkFolder(folder: string, resumes: boolean): Promise<voi
   });
 }
 
+/** A state: parameters and two moments, f32. */
+const STATE_BYTES = 3 * 4;
+
+/**
+ * Throws GqaError, before any work, unless the disk has room for a checkpoint: hours of training could not be saved. Where there is one, the new
+ * state is written beside it, and takes its place.
+ */
+export async function checkRoom(
+  folder: string,
+  layout: ParameterLayout,
+  saveType: SavedType,
+  resumes: boolean,
+): Promise<void> {
+  const weights = resumes ? 0 : parameterCount(layout) * (saveType === 'f32' ? 4 : 2);
+  const needed = layout.count * STATE_BYTES + weights;
+  const free = await freeSpace(resolve(folder));
+  if (needed <= free) return;
+  throw new GqaError(
+    'output',
+    `--out "${folder}": a checkpoint takes ${formatBytes(needed)}, but its disk has ${formatBytes(free)} left`,
+  );
+}
+
 /** Options that a run which goes on may have of its own. */
 const OWN = new Set([
   'text',
@@ -35,6 +62,7 @@ const OWN = new Set([
   'resume',
   'output',
   'saveEvery',
+  'saveType',
   'adapter',
   'requireGpu',
 ]);
@@ -61,6 +89,8 @@ export interface SavedRun {
   /** Share of the text that the loss is measured on, and the hash of its tokens. */
   readonly heldOut: number;
   readonly text: string;
+  /** What it ran on, last. */
+  readonly adapter?: string;
 }
 
 /** The share of the text that a saved run holds out: the same again, or its batches would be others. */
@@ -86,6 +116,24 @@ export function savedRun<T extends SavedRun>(
     throw new GqaError('input', `${folder}: its training was begun on another text`);
   }
   return run;
+}
+
+/** Says so where a training goes on elsewhere than where it was. */
+export function noteAdapter(
+  record: RunRecord | undefined,
+  adapter: string,
+  note: (line: string) => void,
+): void {
+  const before = record?.['adapter'];
+  if (typeof before !== 'string' || before === adapter) return;
+  note(
+    `warning  the training was on "${before}": on another device its bits are not those of a run without a break`,
+  );
+}
+
+/** A run that goes on, its weights stored as it is told now: what does not fit f16 can be saved all the same. */
+export function storedAs<T extends SavedRun>(run: T, saveType: SavedType | undefined): T {
+  return saveType === undefined ? run : { ...run, saveType };
 }
 
 /** The memory that a training takes, in words, and what the original does that it is compared to. */

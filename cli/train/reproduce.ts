@@ -20,6 +20,7 @@ import { trainedOn } from '../../src/train/disk/uptrainSource.ts';
 import { trainedAs } from '../../src/train/trainedAs.ts';
 import { TRAINING_SIZES, type TrainingSizeName } from '../../src/train/sizes.ts';
 import { countOption, realNumber } from '../model/modelOptions.ts';
+import { checkFigures, writeFigures } from './figures.ts';
 import { GENERATED, newText, tokenizedText } from './trainText.ts';
 
 interface ReproduceFlags extends AdapterOptions {
@@ -31,6 +32,7 @@ interface ReproduceFlags extends AdapterOptions {
   readonly methods?: readonly Method[];
   readonly windows?: number;
   readonly times: boolean;
+  readonly charts?: string;
   readonly exportJson?: string;
   readonly output: 'md' | 'json';
 }
@@ -68,6 +70,7 @@ const OPTIONS: readonly Option[] = [
     128,
   ),
   new Option('--no-times', 'leave out figure 6, the time of decode steps'),
+  new Option('--charts <folder>', 'also draw the figures, as SVG files in this folder').argParser(outputPath),
   new Option('--export-json <file>', 'also write the result').argParser(outputPath),
   formatOption(),
   ...adapterOptions(),
@@ -75,11 +78,13 @@ const OPTIONS: readonly Option[] = [
 
 const HELP = `
 Figure 4: losses by method of conversion; 5: by alpha, the share of the original steps that are trained further; 6: time by KV heads.
+Each is a table, and with --charts also figure4.svg, figure5.svg and figure6.svg: means over the seeds, and the least and the most.
 With a folder its model is converted and trained on, at the sizes that its metadata names; without, a new one is trained first.
 Without --text the text is made up and seeded, so that the same command gives the same losses on the same device. Losses are in nats a token.
 
 Examples:
-  gqa reproduce --size tiny --seeds 1 --alphas 0.05 --methods mean,first,random --no-times`;
+  gqa reproduce --size tiny --seeds 1 --alphas 0.05 --methods mean,first,random --no-times
+  gqa reproduce --size tiny --charts ./figures`;
 
 async function runReproduce(
   command: Command,
@@ -90,6 +95,7 @@ async function runReproduce(
   if (folder !== undefined && flags.size !== undefined)
     throw new GqaError('usage', `--size: ${folder} has sizes of its own; leave it out`);
   if (flags.exportJson !== undefined) await checkOutputOption('--export-json', flags.exportJson);
+  if (flags.charts !== undefined) await checkFigures(flags.charts);
   const progress = new Progress();
   const given = await (folder === undefined ? newGiven(flags.text) : folderGiven(folder, flags.text));
   const { found, device } = await openNode(flags, (line) => output.writeErr?.(`${line}\n`));
@@ -104,6 +110,8 @@ async function runReproduce(
       const result = await reproduce(device, options, host, { signal, onProgress });
       progress.end();
       if (flags.exportJson !== undefined) await exportJson(flags.exportJson, result);
+      const charts = flags.charts === undefined ? [] : await writeFigures(flags.charts, result);
+      for (const file of charts) output.writeErr?.(`${file}\n`);
       output.writeOut?.(
         flags.output === 'json' ? `${JSON.stringify(result, null, 2)}\n` : reproduceReport(result),
       );

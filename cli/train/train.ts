@@ -14,7 +14,17 @@ import { layOut } from '../../src/train/parameters.ts';
 import { RATES, TRAINING_SIZES, type TrainingSizeName } from '../../src/train/sizes.ts';
 import { Trainer, type TrainerArgs, type TrainingState } from '../../src/train/trainer.ts';
 import { countOption } from '../model/modelOptions.ts';
-import { checkFolder, heldOutOf, memoryLine, refuseOptions, savedRun, type SavedRun } from './folder.ts';
+import {
+  checkFolder,
+  checkRoom,
+  heldOutOf,
+  memoryLine,
+  noteAdapter,
+  refuseOptions,
+  savedRun,
+  storedAs,
+  type SavedRun,
+} from './folder.ts';
 import { runTraining, saveCheckpoint, type Checkpoints } from './training.ts';
 import { trainingOptions, type TrainingFlags } from './trainOptions.ts';
 import { trainJson, trainText } from './trainReport.ts';
@@ -86,17 +96,21 @@ async function runTrain(command: Command, flags: TrainFlags): Promise<void> {
   await checkFolder(flags.out, flags.resume === true);
   const saved = flags.resume ? await readState(flags.out) : undefined;
   const text = await newText(flags, saved ? heldOutOf(saved.run) : flags.heldOut);
-  const run = saved ? savedRun<TrainRun>(flags.out, saved.run, 'train', text.hash) : runOf(flags, text);
+  const run = saved
+    ? storedAs(savedRun<TrainRun>(flags.out, saved.run, 'train', text.hash), flags.saveType)
+    : runOf(flags, text);
   const model = newModel(run.model, text.vocabSize, run.options.context);
+  await checkRoom(flags.out, layOut(model.spec), run.saveType, saved !== undefined);
   const { found, device } = await openNode(flags, note);
   const progress = new Progress();
   try {
+    noteAdapter(saved?.run, found.adapterName, note);
     note(memoryLine(planTraining(model.spec, { ...run.options, learns: true }, device.facts)));
     const trainer = await Trainer.create(device, argsOf(model, text, run, saved?.state), run.options);
     try {
       await interruptible('what was trained is saved', async (signal) => {
         progress.until(signal);
-        const checkpoints = checkpointsOf(model, text, run, flags);
+        const checkpoints = checkpointsOf(model, text, { ...run, adapter: found.adapterName }, flags);
         const save = () => saveCheckpoint(trainer, checkpoints);
         const result = await runTraining({ trainer, progress, signal, saveEvery: flags.saveEvery, save });
         progress.end();

@@ -55,7 +55,10 @@ export function trainingOptions(): Option[] {
     new Option('--save-type <type>', "stored type of the weights; default: the checkpoint's, or f32").choices(
       SAVED_TYPES,
     ),
-    new Option('--resume', 'go on from the state in --out, with the options that it was begun with'),
+    new Option(
+      '--resume',
+      'go on from the state in --out, with the options that it was begun with; --save-type may change',
+    ),
     taking(new Option('--out <folder>', 'model folder to write').makeOptionMandatory(), { paths: 'folders' }),
     formatOption(['md', 'json'], 'a table, or everything as JSON'),
     ...adapterOptions(),

@@ -1,5 +1,5 @@
 // trainReport.ts: what `gqa train` prints at its end.
-import { markdownTable } from '../../bench/text/format.ts';
+import { markdownTable, plural } from '../../bench/text/format.ts';
 import type { NodeGpu } from '../../src/node/adapters.ts';
 import type { TrainerOptions } from '../../src/train/trainer.ts';
 import type { LossPoint, TrainingResult } from './training.ts';
@@ -36,7 +36,7 @@ export function trainText({ result, options, found, text, folder }: TrainedModel
       : '';
   return [
     markdownTable(COLUMNS, cells),
-    `${newSteps} steps of ${options.batch} x ${options.context} tokens of ${text}, ${Math.round(tokensPerSecond)} tokens/s on "${found.adapterName}"${left}`,
+    `${plural(newSteps, 'step')} of ${options.batch} x ${options.context} tokens of ${text}, ${Math.round(tokensPerSecond)} tokens/s on "${found.adapterName}"${left}`,
     steps === 0 ? 'no step was taken, and nothing saved' : `checkpoint in ${folder}`,
     '',
   ].join('\n');

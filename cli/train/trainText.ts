@@ -48,6 +48,7 @@ export function newText({ text, tokens, tokenizer }: TextFlags, heldOut: number)
 /** Tokens as they are: there is nothing to make text of them with. */
 async function listedText(path: string, heldOut: number): Promise<NewText> {
   const list = await readTokenFile(path);
+  if (list.length === 0) throw new GqaError('input', `${path}: expected at least one token, got none`);
   const wrong = list.find((id) => id < 0 || id >= MOST_TOKENS);
   if (wrong !== undefined)
     throw new GqaError('input', `${path}: expected tokens from 0 to ${MOST_TOKENS - 1}, got ${wrong}`);

@@ -2,7 +2,7 @@
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { version } from '../../package.json';
 import { headsOf } from '../../bench/model/variants.ts';
-import { METHODS, type Method } from '../../src/checkpoint/convert/plan.ts';
+import { METHODS } from '../../src/checkpoint/convert/plan.ts';
 import { GqaError } from '../../src/device/errors.ts';
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';
 import type { ModelSource } from '../../src/models/decoder/modelSource.ts';
@@ -20,38 +20,25 @@ import {
   type UptrainSource,
 } from '../../src/train/disk/uptrainSource.ts';
 import { layOut } from '../../src/train/parameters.ts';
-import { RATES } from '../../src/train/sizes.ts';
 import { meanLoss, Trainer, type TrainerOptions, type TrainingState } from '../../src/train/trainer.ts';
 import { TrainingModel } from '../../src/train/trainingModel.ts';
 import { readParameters } from '../../src/train/weights.ts';
 import { countOption, realNumber } from '../model/modelOptions.ts';
-import { checkFolder, heldOutOf, memoryLine, refuseOptions, savedRun, type SavedRun } from './folder.ts';
+import {
+  checkFolder,
+  checkRoom,
+  heldOutOf,
+  memoryLine,
+  noteAdapter,
+  refuseOptions,
+  savedRun,
+  storedAs,
+} from './folder.ts';
 import { runTraining, saveCheckpoint, type Checkpoints } from './training.ts';
-import { trainingOptions, type TrainingFlags } from './trainOptions.ts';
+import { trainingOptions } from './trainOptions.ts';
 import { GENERATED, tokenizedText, type TrainingText } from './trainText.ts';
 import { uptrainJson, uptrainText, type Uptrained } from './uptrainReport.ts';
-
-interface UptrainFlags extends TrainingFlags {
-  readonly kvHeads?: number;
-  readonly method: Method;
-  readonly alpha: number;
-  readonly baseSteps?: number;
-  readonly distill?: true;
-  readonly control?: true;
-}
-
-/** What a state says of an uptraining. */
-interface UptrainRun extends SavedRun {
-  readonly kind: 'uptrain';
-  /** Name of the folder that it began from. */
-  readonly source: string;
-  readonly kvHeads: number;
-  readonly method: Method;
-  readonly alpha: number;
-  readonly baseSteps: number;
-  readonly distill: boolean;
-  readonly control: boolean;
-}
+import { notePositions, runOf, type UptrainFlags, type UptrainRun } from './uptrainRun.ts';
 
 /** Adds the `uptrain` command. */
 export function registerUptrain(program: Command): void {
@@ -112,17 +99,21 @@ async function runUptrain(command: Command, path: string, flags: UptrainFlags): 
         `${flags.out}: expected the folder that its training was begun from, ${earlier.source}, got ${source.folder.name}`,
       );
     }
-    const run = earlier ?? runOf(flags, kvHeads, source, text);
+    const run = earlier ? storedAs(earlier, flags.saveType) : runOf(flags, kvHeads, source, text);
+    await checkRoom(flags.out, layOut(source.converted.spec), run.saveType, saved !== undefined);
     const { found, device } = await openNode(flags, note);
+    const here = { ...run, adapter: found.adapterName };
     const progress = new Progress();
     try {
       const plan = planTraining(source.converted.spec, { ...run.options, learns: true }, device.facts);
       const beside = planTraining(source.original.spec, { ...run.options, learns: false }, device.facts);
+      noteAdapter(saved?.run, found.adapterName, note);
       note(memoryLine(plan, beside));
       note(`steps    ${run.options.steps}: ${run.alpha} of ${run.baseSteps}`);
+      notePositions(run.options, source, note);
       const done = await interruptible('what was trained is saved', (signal) => {
         progress.until(signal);
-        return trainFurther(device, source, text, run, flags, { progress, signal, state: saved?.state });
+        return trainFurther(device, source, text, here, flags, { progress, signal, state: saved?.state });
       });
       progress.end();
       const report = { ...done, run, found, text: text.source, folder: flags.out };
@@ -218,50 +209,6 @@ async function trainControl(
   } finally {
     trainer.destroy();
   }
-}
-
-function runOf(
-  flags: UptrainFlags,
-  kvHeads: number,
-  { folder, trainedAs, original, savedType }: UptrainSource,
-  { hash }: TrainingText,
-): UptrainRun {
-  const { alpha, method, heldOut, schedule, warmup, weightDecay, clip, seed, windows, distill } = flags;
-  const baseSteps = flags.baseSteps ?? trainedAs.steps;
-  if (baseSteps === undefined) {
-    throw new GqaError(
-      'usage',
-      "the checkpoint's metadata does not say how many steps it was trained for: expected --base-steps N",
-    );
-  }
-  const positions = original.spec.embedding.positions?.count ?? trainedAs.positions ?? Infinity;
-  const { context = trainedAs.context ?? Math.min(256, positions), batch = trainedAs.batch ?? 8 } = flags;
-  const steps = Math.max(1, Math.round(alpha * baseSteps));
-  return {
-    kind: 'uptrain',
-    source: folder.name,
-    kvHeads,
-    method,
-    alpha,
-    baseSteps,
-    distill: distill === true,
-    control: flags.control === true,
-    heldOut,
-    saveType: flags.saveType ?? savedType,
-    text: hash,
-    options: {
-      batch,
-      context,
-      steps,
-      rate: flags.lr ?? RATES.uptrain,
-      schedule,
-      warmup,
-      weightDecay,
-      clip,
-      seed,
-      windows,
-    },
-  };
 }
 
 function checkpointsOf(

@@ -1,7 +1,7 @@
 // layers.ts: the marks of one picture, from back to front: ceiling, ideal lines, intervals, lines, points, names.
 import { formatSignificant } from '../../bench/text/format.ts';
 import { linesOf, type Point } from '../../bench/report/series.ts';
-import { LINES, NEUTRAL, PAGE } from './theme.ts';
+import { LINES, NEUTRAL, PAGE } from '../../bench/charts/theme.ts';
 
 /** An end of a dashed line. */
 export type Line = Pick<Point, 'line' | 'x' | 'y'>;

@@ -12,7 +12,7 @@ import {
   type Panel,
   type Point,
 } from '../../bench/report/series.ts';
-import { CONFIG } from './theme.ts';
+import { CONFIG } from '../../bench/charts/theme.ts';
 
 /** What a chart says, and what it draws besides its points. */
 interface Design {

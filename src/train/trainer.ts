@@ -206,10 +206,9 @@ export async function meanLoss(
 }
 
 function divergence(step: number, found: string): GqaError {
-  return new GqaError(
-    'diverged',
-    `training: step ${step}: ${found}: expected finite numbers; a lower learning rate or a longer warm-up may help`,
-  );
+  // Before the first step no rate is to blame.
+  const hint = step > 0 ? '; a lower learning rate or a longer warm-up may help' : '';
+  return new GqaError('diverged', `training: step ${step}: ${found}: expected finite numbers${hint}`);
 }
 
 function adamwOptions({ beta1, beta2, eps, weightDecay, clip }: TrainerOptions): Partial<AdamwOptions> {

@@ -1,4 +1,5 @@
 // weights.ts: a model's parameters out of the tensors of a checkpoint, and back into tensors of the same names and shapes.
+import { fail } from '../checkpoint/format/checkpointError.ts';
 import type { TensorReader } from '../models/decoder/spec.ts';
 import { WeightReader } from '../models/reference/weights.ts';
 import { blocksOf, type Block, type ParameterLayout, type Piece } from './parameters.ts';
@@ -9,7 +10,8 @@ export interface FloatTensor {
   readonly values: Float32Array<ArrayBuffer>;
 }
 
-/** Reads all parameters, [layout.count]. Throws ShapeError for a tensor that is missing or of a type that no model has. */
+/** Reads all parameters, [layout.count]. Throws ShapeError for a tensor that is missing or of a type that no model has,
+ * CheckpointError for one with a number that is not finite. */
 export async function readParameters(
   layout: ParameterLayout,
   reader: TensorReader,
@@ -19,7 +21,10 @@ export async function readParameters(
   for (const { offset, columns, pieces } of blocksOf(layout)) {
     let at = offset;
     for (const piece of pieces) {
-      all.set(await rowsOf(weights, piece, columns), at);
+      const rows = await rowsOf(weights, piece, columns);
+      const bad = rows.find((value) => !Number.isFinite(value));
+      if (bad !== undefined) fail(`tensor "${piece.tensor}": has ${bad}; expected finite numbers to train`);
+      all.set(rows, at);
       at += piece.rows * columns;
     }
   }

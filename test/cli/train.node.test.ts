@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { SafetensorsFile, writeSafetensors } from '../../src/checkpoint/format/file.ts';
+import { readState, writeState } from '../../src/train/disk/trainingFolder.ts';
 import { generatedText } from '../../src/train/text/generatedText.ts';
 import { builtGqa } from '../support/builtGqa.ts';
 import { gqaMain } from '../support/gqaMain.ts';
@@ -127,6 +128,23 @@ describe('gqa train', () => {
     expect(bytesOf(at('half'))).toEqual(bytesOf(at('whole')));
   });
 
+  test('what f16 cannot hold: said, and kept by --resume with another stored type', async () => {
+    cpSync(at('whole'), at('wide'), { recursive: true });
+    const { state, run } = await readState(at('wide'));
+    state.parameters[0] = 1e5;
+    await writeState(at('wide'), { state, run: { ...run, saveType: 'f16', adapter: 'a GPU' } });
+    const failed = await train(at('wide'), '--resume');
+    expect([failed.code, failed.err]).toEqual([
+      1,
+      expect.stringContaining('100000 is beyond what f16 holds; save it as bf16 or f32'),
+    ]);
+    expect(failed.err).toContain('the training was on "a GPU": on another device its bits are not those');
+    const kept = await train(at('wide'), '--resume', '--save-type', 'f32');
+    expect(kept.code).toBeUndefined();
+    expect((await metadataOf(at('wide')))['gqa.command']).toContain('--save-type f32');
+    expect((await readState(at('wide'))).run).toMatchObject({ saveType: 'f32' });
+  });
+
   test(
     'a full disk at a save: the last checkpoint stays whole, and goes on with room',
     { timeout: 120_000 },
@@ -170,6 +188,9 @@ describe('gqa train', () => {
     expect(listed.code).toBeUndefined();
     expect(vocabOf('listed')).toBe(19);
     expect(readdirSync(at('listed'))).not.toContain('tokenizer.json');
+    writeFileSync(at('bad.json'), '[]');
+    const none = await gqaMain('train', ...ON, '--tokens', at('bad.json'), '--out', at('bad'));
+    expect(none.err).toContain('bad.json: expected at least one token, got none');
     writeFileSync(at('bad.json'), '[1, -2]');
     const bad = await gqaMain('train', ...ON, '--tokens', at('bad.json'), '--out', at('bad'));
     expect([bad.code, bad.err]).toEqual([
@@ -188,11 +209,6 @@ describe('gqa train', () => {
   test.each([
     ['a folder that is not empty', ['--out', at('whole')], 'is there already, and not empty'],
     ['an option on --resume', ['--out', at('whole'), '--resume', '--lr', '1'], '--lr: --resume goes on with'],
-    [
-      'a stored type on --resume',
-      ['--out', at('whole'), '--resume', '--save-type', 'f16'],
-      '--save-type: --resume',
-    ],
     [
       'another text on --resume',
       ['--out', at('whole'), '--resume', '--text', at('other.txt')],
@@ -213,6 +229,11 @@ describe('gqa train', () => {
       'bytes that are no text',
       ['--out', at('x'), '--text', at('whole', 'model.safetensors')],
       'expected UTF-8',
+    ],
+    [
+      'a checkpoint that the disk has no room for',
+      ['--out', at('x'), '--layers', '60', '--dim', '65536', '--heads', '1024', '--feed-forward', '8'],
+      'a checkpoint takes 15',
     ],
     [
       'heads that do not divide',
@@ -281,8 +302,18 @@ describe('gqa uptrain', () => {
     expect(bytesOf(at('mqa2'))).toEqual(bytesOf(at('mqa')));
   });
 
-  test('a table says what became of the original, and of the control', async () => {
-    const { out } = await uptrain(at('table'), '--kv-heads', '2', '--alpha', '0.1', '--control');
+  test('a table says what became of the original, and of the control; a long context is named', async () => {
+    const longer = ['--context', '20', '--held-out', '0.2', '--windows', '64'];
+    const { out, err } = await uptrain(
+      at('table'),
+      '--kv-heads',
+      '2',
+      '--alpha',
+      '0.1',
+      '--control',
+      ...longer,
+    );
+    expect(err).toContain('contexts of 20 are longer than the 16 positions that config.json has');
     expect(out).toMatch(/\| original +\| +0 \|[\s\S]*2 KV heads \(mean\)[\s\S]*original, trained on/);
     expect(out).toContain('alpha 0.1 of 12 steps');
   });
@@ -298,7 +329,7 @@ describe('gqa uptrain', () => {
     expect(readdirSync(folder)).not.toContain('y');
   });
 
-  test('a checkpoint that does not say its steps, and a family without a backward pass, are refused by name', async () => {
+  test('a checkpoint that does not say its steps, one with a NaN, and a family without a backward pass are refused by name', async () => {
     cpSync(at('whole'), at('bare'), { recursive: true });
     const file = await SafetensorsFile.open(at('whole', 'model.safetensors'));
     const names = [...file.header.tensors.keys()];
@@ -309,6 +340,12 @@ describe('gqa uptrain', () => {
     await writeSafetensors(at('bare', 'model.safetensors'), tensors, { format: 'pt' });
     const ARGS_OF = ['--text', TEXT, '--kv-heads', '1', '--out', at('z')];
     const bare = await gqaMain('uptrain', at('bare'), ...ON, ...ARGS_OF);
+    tensors.find(({ name }) => name.endsWith('up_proj.weight'))!.data[7] = NaN;
+    await writeSafetensors(at('bare', 'model.safetensors'), tensors, { format: 'pt' });
+    const spoilt = await gqaMain('uptrain', at('bare'), ...ON, ...ARGS_OF, '--base-steps', '12');
+    expect(spoilt.err).toContain(
+      'error: tensor "model.layers.0.mlp.up_proj.weight": has NaN; expected finite numbers to train',
+    );
     expect(bare.err).toContain(
       'metadata does not say how many steps it was trained for: expected --base-steps N',
     );
@@ -320,7 +357,7 @@ describe('gqa uptrain', () => {
     expect(qwen.err).toContain(
       'a model of type "qwen3" cannot be trained: there is no backward pass of norms of queries and keys',
     );
-    expect([bare.code, qwen.code]).toEqual([1, 1]);
+    expect([bare.code, spoilt.code, qwen.code]).toEqual([1, 1, 1]);
     expect(readdirSync(folder)).not.toContain('z');
   });
 });

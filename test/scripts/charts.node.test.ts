@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { BenchRow } from '../../bench/schema/schema.ts';
-import { renderSvg } from '../../scripts/charts/render.ts';
+import { renderSvg } from '../../bench/charts/render.ts';
 import { chartFiles, isChartFile } from '../../scripts/charts/specs.ts';
 import { readResults, RESULTS, ROOT } from '../../scripts/resultFiles.ts';
 import { result, row, steady } from '../support/benchResult.ts';

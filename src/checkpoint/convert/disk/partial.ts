@@ -1,19 +1,9 @@
 // partial.ts: the folder that the shards of a conversion gather in until the result is whole, and what lies in it besides.
 import { isRecord } from '../../../device/options.ts';
 import { messageOf } from '../../../device/errors.ts';
-import {
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  realpath,
-  rm,
-  rmdir,
-  stat,
-  statfs,
-  writeFile,
-} from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, realpath, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
+import { freeSpace } from '../../../files/freeSpace.ts';
 import { replaceFile, TEMPORARY } from '../../../files/replaceFile.ts';
 import { CheckpointError, fail } from '../../format/checkpointError.ts';
 import { realFolder } from '../../../files/folders.ts';
@@ -174,8 +164,8 @@ export async function readJournal(path: string): Promise<SourceHashes | undefine
 
 /** Throws before anything is written when the folder's disk has too little room. */
 export async function checkSpace(folder: string, needed: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  if (needed <= bavail * bsize) return;
+  const free = await freeSpace(folder);
+  if (needed <= free) return;
   const temporary = (await readdir(folder)).filter((name) => TEMPORARY.test(name));
   const sizes = await Promise.all(
     temporary.map((name) =>
@@ -188,7 +178,7 @@ export async function checkSpace(folder: string, needed: number): Promise<void> 
   const held = sizes.reduce((sum, size) => sum + size, 0);
   const hint =
     held > 0 ? `; ${held} bytes are in its *.tmp, which can be removed if no other worker is writing` : '';
-  fail(`${folder}: needs ${needed} bytes, but its disk has ${bavail * bsize} left${hint}`);
+  fail(`${folder}: needs ${needed} bytes, but its disk has ${free} left${hint}`);
 }
 
 /** Writes a small file under its name only when it is whole and on disk. */

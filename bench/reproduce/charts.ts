@@ -1,22 +1,27 @@
-// reproduceSpecs.ts: the charts of a result of `gqa reproduce` in Vega-Lite: the paper's figures 4, 5 and 6.
+// charts.ts: the GQA paper's figures 4, 5 and 6 out of a result, in Vega-Lite.
 import type { TopLevelSpec } from 'vega-lite';
-import { controlLosses, linesOf, mainAlpha, originalLoss } from '../../bench/reproduce/figures.ts';
-import type { ReproduceResult } from '../../bench/schema/reproduceSchema.ts';
-import { plural } from '../../bench/text/format.ts';
-import type { Chart } from './specs.ts';
-import { CONFIG, LINES, NEUTRAL } from './theme.ts';
+import { CONFIG, LINES, NEUTRAL } from '../charts/theme.ts';
+import type { ReproduceResult } from '../schema/reproduceSchema.ts';
+import { plural } from '../text/format.ts';
+import { controlLosses, linesOf, mainAlpha, originalLoss, type Line } from './figures.ts';
 
-/** Kinds of these charts, which end the names of their files. */
-export const REPRODUCE_KINDS = ['figure4', 'figure5', 'figure6'] as const;
+/** The figures, by which their files are called. */
+export const FIGURES = ['figure4', 'figure5', 'figure6'] as const;
+
+/** A figure as it is drawn. */
+export interface FigureChart {
+  readonly figure: (typeof FIGURES)[number];
+  readonly spec: TopLevelSpec;
+}
 
 const SIZE = { width: 420, height: 240 };
 
-/** The charts of the result that is called `name`; a figure that was not measured is left out. */
-export function reproduceCharts(name: string, result: ReproduceResult): Chart[] {
-  const specs = [figure4(result), figure5(result), ...(result.decode ? [figure6(result)] : [])];
-  return specs.map(({ title, explained, ...picture }, i) => ({
-    file: `${name}.${REPRODUCE_KINDS[i]}.svg`,
-    title,
+/** Its figures; one that was not measured is left out. */
+export function reproduceCharts(result: ReproduceResult): FigureChart[] {
+  const isTimed = result.decode?.some(({ stepNs }) => stepNs !== null) ?? false;
+  const figures = [figure4(result), figure5(result), ...(isTimed ? [figure6(result)] : [])];
+  return figures.map(({ title, explained, ...picture }, i) => ({
+    figure: FIGURES[i]!,
     // Vega-Lite's types are not made for exactOptionalPropertyTypes.
     spec: {
       config: CONFIG,
@@ -75,9 +80,16 @@ function figure4(result: ReproduceResult): Figure {
   };
 }
 
-/** Losses of the conversion by `mean` against alpha, and the model that was not converted. */
+/** The paper's method and the one that costs least: those of all would hide each other. */
+function drawnLines(result: ReproduceResult): Line[] {
+  const all = linesOf(result);
+  const two = all.filter(({ method }) => method === 'mean' || method === 'pca');
+  return two.length > 0 ? two : all;
+}
+
+/** Losses of conversions against alpha, and of the model that was not converted. */
 function figure5(result: ReproduceResult): Figure {
-  const lines = linesOf(result).filter(({ method }) => method === 'mean' || method === 'pca');
+  const lines = drawnLines(result);
   const named = [
     ...lines.map(({ kvHeads, method, points }) => ({
       line: `${plural(kvHeads, 'KV head')}, ${method}`,
@@ -148,5 +160,5 @@ function figure6({ decode = [], context }: ReproduceResult): Figure {
 function caption({ context, params, runs }: ReproduceResult): string {
   const { layers, dim, heads } = params.model;
   const software = context.software ? ', software' : '';
-  return `${layers} layers of ${dim}, ${heads} heads, ${params.steps} steps, ${plural(runs.length, 'seed')}; on ${context.adapter}${software}`;
+  return `${plural(layers, 'layer')} of ${dim}, ${heads} heads, ${params.steps} steps, ${plural(runs.length, 'seed')}; on ${context.adapter}${software}`;
 }
