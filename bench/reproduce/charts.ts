@@ -52,7 +52,7 @@ function figure4(result: ReproduceResult): Figure {
   const y = { type: 'quantitative', scale: { zero: false }, title: 'nats a token' };
   const color = { field: 'method', type: 'nominal', scale: { domain: methods, range: LINES }, legend: null };
   return {
-    title: `Figure 4: what each method leaves after ${100 * alpha} % of the steps`,
+    title: `Figure 4: what each method leaves after ${percentOf(alpha)} % of the steps`,
     explained: 'Points are means over seeds, lines the least and the most. Lower is better.',
     facet: {
       column: {
@@ -100,7 +100,7 @@ function figure5(result: ReproduceResult): Figure {
   const values = named.flatMap(({ line, points }) =>
     points.map((point) => ({
       line,
-      percent: 100 * point.alpha,
+      percent: percentOf(point.alpha),
       mean: point.mean,
       least: point.least,
       most: point.most,
@@ -155,6 +155,11 @@ function figure6({ decode = [], context }: ReproduceResult): Figure {
       y: { field: 'us', type: 'quantitative', title: 'µs', scale: { zero: true } },
     },
   };
+}
+
+/** Without what the product adds: 7 and not 7.000000000000001. */
+function percentOf(alpha: number): number {
+  return Number((100 * alpha).toPrecision(12));
 }
 
 function caption({ context, params, runs }: ReproduceResult): string {

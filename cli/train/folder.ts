@@ -9,9 +9,9 @@ import { freeSpace } from '../../src/files/freeSpace.ts';
 import { checkOutput } from '../../src/files/outputFile.ts';
 import type { TrainingMemory } from '../../src/train/allocation.ts';
 import type { RunRecord, SavedType } from '../../src/train/disk/trainingFolder.ts';
-import { parameterCount } from '../../src/train/weights.ts';
 import type { ParameterLayout } from '../../src/train/parameters.ts';
 import type { TrainerOptions } from '../../src/train/trainer.ts';
+import { parameterCount } from '../../src/train/weights.ts';
 
 /** Throws GqaError, before any work, unless a training can be written there: a new or an empty folder, or with `--resume` one that has been. */
 export async function checkFolder(folder: string, resumes: boolean): Promise<void> {

@@ -16,7 +16,7 @@ describe('gqa reproduce refuses', () => {
   test.each([
     [['--charts', at('a-file')], `--charts "${at('a-file', 'figure4.svg')}": "${at('a-file')}" is no folder`],
     [['--charts', at('taken')], `--charts "${at('taken', 'figure5.svg')}": `],
-    [['--charts', ''], 'expected a file, got an empty name'],
+    [['--charts', ''], 'expected a folder, got an empty name'],
     [['--charts', at('x'), '--kv-heads', '3'], 'expected divisors of the 4 heads of size tiny, got 3'],
   ])('%j', async (args, message) => {
     const { out, err, code } = await gqaMain(

@@ -34,6 +34,12 @@ test('figure 5 has the lines of mean and pca, or those that there are', async ()
   expect(one).toContain('KV heads, first');
 });
 
+test('shares of the steps are as they were given', async () => {
+  const { params, ...rest } = reproduced();
+  const charts = await drawn({ ...rest, params: { ...params, alphas: [0, 0.07] } });
+  for (const svg of charts.values()) expect(svg).not.toMatch(/7\.0{5}/);
+});
+
 test('they name the adapter, and every colour has a dark one', async () => {
   for (const svg of (await drawn(reproduced())).values()) {
     expect(svg).toContain('2 seeds; on a CPU, software');
