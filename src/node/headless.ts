@@ -60,6 +60,7 @@ export async function startHeadless(address: string): Promise<Headless> {
       const kill = setTimeout(() => child.kill('SIGKILL'), CLOSE_MS);
       await ended;
       clearTimeout(kill);
+      if (isPosix) killGroup(child);
       rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
     },
   };
@@ -75,9 +76,24 @@ function whenEnded(child: ChildProcess, path: string): Promise<GqaError> {
       resolve(new NoAdapterError(`${path} does not start: ${cause.message}`, { cause, hint }));
     });
     child.on('close', (code, signal) => {
-      const last = said.trim().split('\n').at(-1);
-      const how = signal === null ? `exit code ${code}` : signal;
-      resolve(new GqaError('browser-ended', `${path} has ended (${how})${last ? `: ${last}` : ''}`));
+      const how = signal ?? `exit code ${code}${lastWords(said)}`;
+      resolve(new GqaError('browser-ended', `${path} has ended (${how})`));
     });
   });
+}
+
+/** The last line that says why: a loader's, say. Of Chrome's own log, which always complains of something, what is fatal. */
+function lastWords(said: string): string {
+  const lines = said.trim().split('\n');
+  const last = lines.findLast((line) => /^\[\d+:.*:FATAL:/.test(line) || !/^\[\d+:/.test(line));
+  return last ? `: ${last}` : '';
+}
+
+/** What a browser that has crashed left running, which would write to its profile again. */
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nothing is left.
+  }
 }

@@ -61,6 +61,7 @@ const WANTED = [
   'dist/THIRD_PARTY_LICENSES.txt',
   'dist/page/index.html',
   'dist/page/headless/index.html',
+  'dist/page/THIRD_PARTY_LICENSES.txt',
   'docs/limits-and-recipes.md',
   'models/stories/model.safetensors',
   'LICENSE',
@@ -147,6 +148,10 @@ async function main(): Promise<void> {
   await step('the command of the installed package', () => {
     run(project, 'npx', '--no-install', 'gqa', 'kv', 'llama-3.1-8b');
     run(project, 'npx', '--no-install', 'gqa', 'doctor');
+  });
+  await step('the installed command runs in a browser, on the page of the package', () => {
+    const row = ['--heads', '2', '--kv-heads', '1', '--head-dim', '64', '-d', '64', '-r', '1'];
+    run(project, 'npx', '--no-install', 'gqa', 'bench', '--runtime', 'chrome', ...row);
   });
   await step('the installed command converts, in threads of the package', async () => {
     await writeCheckpoint(join(project, 'mha'), CHECKPOINTS['llama']!);

@@ -172,7 +172,7 @@ describe('a browser', () => {
   test('that crashes leaves the groups that were finished, marked as partial', async () => {
     const play = `void listen(); await say(ready); ${said(soFar)} console.error('FATAL: no memory'); process.exit(9);`;
     const { events, result: got } = await follow(play);
-    const message = expect.stringMatching(/browser has ended \(exit code 9\): FATAL: no memory$/);
+    const message = expect.stringMatching(/browser has ended \(exit code 9: FATAL: no memory\)$/);
     expect(events).toEqual([
       soFar,
       { type: 'failed', error: expect.objectContaining({ code: 'browser-ended', message }) },
@@ -180,17 +180,19 @@ describe('a browser', () => {
     expect(got!.results).toEqual(half.results);
     expect(got!.context.partial).toEqual({ code: 'browser-ended', reason: message, rows: 2 });
     expect(got!.context.warnings).toEqual([
-      { code: 'partial', text: expect.stringMatching(/^partial: 1 of 2 rows; .*FATAL: no memory$/) },
+      { code: 'partial', text: expect.stringMatching(/^partial: 1 of 2 rows; .*FATAL: no memory\)$/) },
       { code: 'tuning', text: 'kept' },
     ]);
     expect(leftOver()).toEqual([]);
   });
 
   test('that ends before it has opened the page says its last line', async () => {
-    const { error } = await follow("console.error('one\\ncannot open display'); process.exit(1);");
+    const { error } = await follow(
+      "console.error('one\\ncannot open display\\n[1:2:ERROR:bus.cc] no bus'); process.exit(1);",
+    );
     expect(error).toMatchObject({
       code: 'browser-ended',
-      message: expect.stringMatching(/has ended \(exit code 1\): cannot open display$/),
+      message: expect.stringMatching(/has ended \(exit code 1: cannot open display\)$/),
     });
     expect(leftOver()).toEqual([]);
   });
