@@ -18,7 +18,7 @@ const FIELDS = Object.keys(IDS) as KvField[];
 
 type Input = HTMLInputElement | HTMLSelectElement;
 
-const inputOf = (field: KvField) => byId(IDS[field]) as Input;
+const inputOf = (field: KvField): Input => byId<Input>(IDS[field]);
 
 /** Fills in the choices and the texts; a model that is no preset is a choice of its own, to be said what is wrong with it. */
 export function fillForm(texts: KvTexts): void {

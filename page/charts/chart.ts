@@ -24,7 +24,7 @@ export class LiveChart {
   readonly #saved = el('span', { role: 'status' });
   readonly #table = el('details', {}, el('summary', {}, 'The numbers as a table'));
   readonly #resized = new ResizeObserver(() => this.#schedule());
-  #frame: number | undefined;
+  #isWaiting = false;
 
   constructor(spec: ChartSpec) {
     this.#spec = spec;
@@ -59,7 +59,9 @@ export class LiveChart {
   }
 
   #schedule(): void {
-    this.#frame ??= requestAnimationFrame(() => void this.#draw());
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    requestAnimationFrame(() => void this.#draw());
   }
 
   async #draw(): Promise<void> {
@@ -72,7 +74,7 @@ export class LiveChart {
       const text = `This chart could not be drawn: ${messageOf(error)}. The table below has its numbers.`;
       this.#plot.replaceChildren(el('p', { class: 'chart-failed', role: 'alert' }, text));
     } finally {
-      this.#frame = undefined;
+      this.#isWaiting = false;
     }
   }
 
@@ -89,17 +91,19 @@ export class LiveChart {
     this.#table.append(el('div', attributes, tableOf(this.#spec)));
   }
 
+  async #save(save: (source: Source) => Promise<string>): Promise<void> {
+    try {
+      const { drawChart } = await loadDrawing();
+      const name = await save({ spec: this.#spec, draw: drawChart, place: this.#plot });
+      this.#saved.textContent = `Saved ${name}`;
+    } catch (error) {
+      this.#saved.textContent = `Not saved: ${messageOf(error)}`;
+    }
+  }
+
   #button(kind: string, save: (source: Source) => Promise<string>): HTMLButtonElement {
     const button = el('button', { type: 'button' }, `Save ${kind}`);
-    button.addEventListener('click', async () => {
-      try {
-        const { drawChart } = await loadDrawing();
-        const name = await save({ spec: this.#spec, draw: drawChart, place: this.#plot });
-        this.#saved.textContent = `Saved ${name}`;
-      } catch (error) {
-        this.#saved.textContent = `Not saved: ${messageOf(error)}`;
-      }
-    });
+    button.addEventListener('click', () => void this.#save(save));
     return button;
   }
 }

@@ -56,7 +56,7 @@ export async function savePng(source: Source): Promise<string> {
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [DENSITY * WIDTH, DENSITY * height];
     canvas.getContext('2d')!.drawImage(image, 0, 0, canvas.width, canvas.height);
-    const png = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/png'));
+    const png = await new Promise<Blob | null>((done) => canvas.toBlob(done, 'image/png'));
     if (!png) throw new Error('this browser makes no PNG of it');
     const name = `${source.spec.fileName}.png`;
     saveFile(name, png);
@@ -71,7 +71,7 @@ function svgText({ spec, draw, place }: Source): { text: string; height: number 
   const { svg, height } = picture(spec, draw);
   place.append(svg);
   const resolved = svg.cloneNode(true) as SVGSVGElement;
-  resolve(svg, resolved);
+  resolveStyles(svg, resolved);
   svg.remove();
   return { text: new XMLSerializer().serializeToString(resolved), height };
 }
@@ -142,7 +142,7 @@ function widthOf(text: string, font: string): number {
 }
 
 /** Gives the copy of each element, as attributes, what the page's styles make of the original. */
-function resolve(original: Element, copy: Element, above?: CSSStyleDeclaration): void {
+function resolveStyles(original: Element, copy: Element, above?: CSSStyleDeclaration): void {
   const style = getComputedStyle(original);
   for (const name of PROPERTIES) {
     const value = style.getPropertyValue(name);
@@ -150,5 +150,5 @@ function resolve(original: Element, copy: Element, above?: CSSStyleDeclaration):
     else copy.setAttribute(name, value);
   }
   copy.removeAttribute('class');
-  for (const [i, child] of [...original.children].entries()) resolve(child, copy.children[i]!, style);
+  for (const [i, child] of [...original.children].entries()) resolveStyles(child, copy.children[i]!, style);
 }
