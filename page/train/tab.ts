@@ -110,7 +110,7 @@ class LabPanel {
       kvHeads: request.kvHeads,
     });
     const texts = new Texts(request.sample.prompt);
-    this.#results.clear();
+    this.#results.begin();
     byId('train-bar', HTMLProgressElement).value = 0;
     byId('train-progress-text').textContent = 'opening the device';
     return (event) => {
@@ -141,9 +141,9 @@ class LabPanel {
 
   #end(outcome: LabOutcome): void {
     byId('train-progress-text').textContent = '';
-    const kept = this.#results.isShown
+    const kept = this.#results.isOfRun
       ? 'Figures are of the seeds that were finished.'
-      : 'No seed was finished, so there are no figures; losses and texts stay.';
+      : 'No seed was finished, so it has no figures; its losses and texts stay.';
     if (outcome.state === 'error') {
       this.#tell(failureTitle(outcome.code), outcome.message);
       this.#set('error', kept);
