@@ -83,8 +83,8 @@ export class Curves {
       title: `${plural(kvHeads, 'KV head')}: loss on ${where}`,
       caption:
         text === 'training'
-          ? 'Means of the steps between two points.'
-          : 'Step 0 is the conversion alone. The level line is the multi-head model before.',
+          ? 'Each point is the mean of the steps since the one before.'
+          : 'At step 0 stands the conversion alone.',
       fileName: `gqa-lab-kv${kvHeads}-${text === 'training' ? 'training' : 'held-out'}`,
       x: STEPS,
       y: NATS,
