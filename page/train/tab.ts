@@ -73,10 +73,7 @@ class LabPanel {
     this.#pause.addEventListener('click', () => this.#setPaused(!this.#isPaused));
     this.#stopButton.addEventListener('click', () => this.#stop?.abort());
     document.addEventListener('visibilitychange', () => this.#run && this.#showRunning());
-    byId('train-copy-command').addEventListener('click', async () => {
-      const isCopied = await copyText(byId('train-command').textContent);
-      byId('train-command-copied').textContent = isCopied ? 'Copied.' : 'This browser did not allow it.';
-    });
+    byId('train-copy-command').addEventListener('click', () => void copyCommand());
   }
 
   /** One run, from the click to its end. */
@@ -108,6 +105,7 @@ class LabPanel {
       baseSteps: this.#setup!.size.steps,
       withOriginal: request.original === undefined,
       kvHeads: request.kvHeads,
+      methods: request.methods,
     });
     const texts = new Texts(request.sample.prompt);
     this.#results.begin();
@@ -166,4 +164,9 @@ class LabPanel {
     const more = text === undefined ? [] : [el('p', {}, text)];
     byId('train-notices').replaceChildren(notice('bad', title, ...more));
   }
+}
+
+async function copyCommand(): Promise<void> {
+  const isCopied = await copyText(byId('train-command').textContent);
+  byId('train-command-copied').textContent = isCopied ? 'Copied.' : 'This browser did not allow it.';
 }

@@ -112,7 +112,7 @@ describe('losses', () => {
   });
 
   it('of the training text are means of a fortieth of the training', () => {
-    const curves = new Curves(4000); // 400 steps, of which ten are a point
+    const curves = new Curves(4000, ['mean']); // 400 steps, of which ten are a point
     for (const [step, value] of [
       [1, 5],
       [10, 3],
@@ -129,8 +129,13 @@ describe('losses', () => {
     });
   });
 
+  it('have a line for each method before there are any', () => {
+    const { series } = new Curves(100, ['mean', 'pca']).uptrainChart('heldOut', 2);
+    expect(series.map(({ name }) => name)).toEqual(['mean', 'pca', 'multi-head, trained on']);
+  });
+
   it('of several seeds are means, with the least and the most', () => {
-    const curves = new Curves(100);
+    const curves = new Curves(100, ['mean']);
     curves.add(loss(1, 4));
     curves.add(loss(1, 2, { seed: 2 }));
     curves.add(loss(2, 1));
@@ -142,7 +147,7 @@ describe('losses', () => {
   });
 
   it('are drawn for the KV heads that are shown, of the longest training, beside control and original', () => {
-    const curves = new Curves(100);
+    const curves = new Curves(100, ['mean']);
     const held = (step: number, value: number, more: object) =>
       curves.add({ ...loss(step, value, more), text: 'heldOut' });
     held(100, 0.5, { method: undefined, kvHeads: 8, alpha: undefined });
@@ -166,6 +171,7 @@ describe('losses', () => {
       ['multi-head, before', 'limit', [[100, 0.5]]],
     ]);
     expect(curves.originalChart().series).toMatchObject([
+      { name: 'training text', points: [] },
       { name: 'held-out text', points: [{ x: 100, y: 0.5 }] },
     ]);
   });
