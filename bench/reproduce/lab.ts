@@ -8,7 +8,7 @@ import { newModel } from '../../src/train/newModel.ts';
 import { layOut } from '../../src/train/parameters.ts';
 import { RATES, type TrainingSize } from '../../src/train/sizes.ts';
 import type { TokenParts } from '../../src/train/text/batches.ts';
-import { meanLoss, Trainer, type TrainerOptions } from '../../src/train/trainer.ts';
+import { meanLoss, Trainer, type StepReport, type TrainerOptions } from '../../src/train/trainer.ts';
 import { TrainingModel } from '../../src/train/trainingModel.ts';
 import { readParameters, tensorsOf } from '../../src/train/weights.ts';
 import { headsOf, type OpenVariant } from '../model/variants.ts';
@@ -33,8 +33,8 @@ export interface LabText {
 
 /** What is told of a training under way, and what it waits for. */
 export interface LabHooks {
-  /** After so many steps more: the mean of their losses, and the steps so far. */
-  readonly onSteps?: (steps: number, loss: number, step: number) => void;
+  /** After steps, one or several. */
+  readonly onSteps?: (reports: readonly StepReport[]) => void;
   /** The loss on the held-out text after a step; given, it is looked at on the way too, from before the first step on. */
   readonly onHeldOut?: (step: number, loss: number) => void;
   /** Waited for between steps: a pause. */
@@ -201,8 +201,7 @@ async function advance(trainer: Trainer, steps: number, hooks: LabHooks): Promis
     const reports = await trainer.advance(Math.min(steps, look, trainer.step + atOnce));
     const perStep = (performance.now() - began) / reports.length;
     atOnce = Math.max(1, Math.min(STEPS_AT_ONCE, Math.floor(MS_AT_ONCE / perStep)));
-    const loss = reports.reduce((sum, each) => sum + each.loss, 0) / reports.length;
-    onSteps?.(reports.length, loss, trainer.step);
+    onSteps?.(reports);
     if (onHeldOut && trainer.step === look && look < steps) onHeldOut(look, await trainer.evaluate());
     if (trainer.step === look) look += every;
   }

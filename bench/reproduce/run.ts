@@ -32,7 +32,7 @@ export interface LabTraining extends LabVariant {
   readonly alpha?: number;
 }
 
-/** A loss of a training under way, in nats a token; on the training text it is the mean of the last steps. */
+/** A loss of a training under way, in nats a token; on the training text it is that of a step's batch. */
 export interface LabLoss {
   readonly training: LabTraining;
   readonly text: 'training' | 'heldOut';
@@ -222,10 +222,11 @@ class Seeds {
           if (guard.interrupted()) this.#count.skip();
         },
       }),
-      onSteps: (steps, loss, step) => {
-        this.#count.add(steps);
-        onProgress?.(`${what}, loss ${loss.toFixed(3)}`, this.#count.share, this.#count.leftMs);
-        onLoss?.({ training, text: 'training', step, loss });
+      onSteps: (reports) => {
+        this.#count.add(reports.length);
+        const last = reports.at(-1)!;
+        onProgress?.(`${what}, loss ${last.loss.toFixed(3)}`, this.#count.share, this.#count.leftMs);
+        for (const { step, loss } of reports) onLoss?.({ training, text: 'training', step, loss });
       },
       ...(onLoss && { onHeldOut: (step, loss) => onLoss({ training, text: 'heldOut', step, loss }) }),
     };

@@ -1,4 +1,5 @@
 // curves.ts: losses as they come from a run, and the charts of them: of the multi-head model's training, and of what is trained on. No DOM.
+import type { Method } from '../../src/checkpoint/convert/plan.ts';
 import type { LabLoss, LabTraining } from '../../bench/reproduce/run.ts';
 import { plural } from '../../bench/text/format.ts';
 import type { Axis, ChartSpec, Point, Series } from '../charts/chart.ts';
@@ -28,14 +29,16 @@ interface Losses {
 /** All losses of a run so far. */
 export class Curves {
   readonly #baseSteps: number;
+  readonly #methods: readonly Method[];
   readonly #losses: Readonly<Record<LabLoss['text'], Map<string, Losses>>> = {
     training: new Map(),
     heldOut: new Map(),
   };
 
-  /** `baseSteps`: those of the original training. */
-  constructor(baseSteps: number) {
+  /** `baseSteps`: those of the original training. Charts have a line for each of the methods from the start. */
+  constructor(baseSteps: number, methods: readonly Method[]) {
     this.#baseSteps = baseSteps;
+    this.#methods = methods;
   }
 
   add({ training, text, step, loss }: LabLoss): void {
@@ -62,29 +65,24 @@ export class Curves {
       fileName: 'gqa-lab-multi-head',
       x: STEPS,
       y: NATS,
-      series: series.filter(({ points }) => points.length > 0),
+      series,
     };
   }
 
   /** What is trained on with so many KV heads, a line for each method, beside the multi-head model trained on as long. */
   uptrainChart(text: LabLoss['text'], kvHeads: number): ChartSpec {
     const control = this.#line(text, 'multi-head, trained on', ({ method }) => method === undefined);
-    const methods = new Set(
-      [...this.#losses[text].values()].flatMap(({ training }) =>
-        training.kvHeads === kvHeads && training.method !== undefined ? [training.method] : [],
-      ),
-    );
-    const lines = [...methods].map((name) =>
+    const lines = this.#methods.map((name) =>
       this.#line(text, name, ({ method, kvHeads: heads }) => method === name && heads === kvHeads),
     );
-    const series = [...lines, control].filter(({ points }) => points.length > 0);
+    const series = [...lines, control];
     const where = text === 'training' ? 'the text trained on' : 'held-out text';
     return {
       title: `${plural(kvHeads, 'KV head')}: loss on ${where}`,
       caption:
         text === 'training'
-          ? 'Means of the steps between two points.'
-          : 'Step 0 is the conversion alone. The level line is the multi-head model before.',
+          ? 'Each point is the mean of the steps since the one before.'
+          : 'At step 0 stands the conversion alone.',
       fileName: `gqa-lab-kv${kvHeads}-${text === 'training' ? 'training' : 'held-out'}`,
       x: STEPS,
       y: NATS,

@@ -77,7 +77,7 @@ function tick<T extends string | number>(id: string, values: readonly T[], isTic
   );
 }
 
-function ticked(id: string): string[] {
+function tickedOf(id: string): string[] {
   return [...byId(id).querySelectorAll('input')].filter(({ checked }) => checked).map(({ value }) => value);
 }
 
@@ -88,8 +88,8 @@ export function readForm(): FormValues {
   return {
     way: radio('way') as Way,
     size: (radio('size') ?? 'tiny') as TrainingSizeName,
-    kvHeads: ticked('train-kv-heads').map(Number),
-    methods: ticked('train-methods') as Method[],
+    kvHeads: tickedOf('train-kv-heads').map(Number),
+    methods: tickedOf('train-methods') as Method[],
     alphas: alphaList(input('train-alphas').value),
     seeds: seedList(input('train-seeds').value),
     windows: input('train-windows').valueAsNumber,

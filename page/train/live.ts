@@ -1,5 +1,6 @@
 // live.ts: charts of losses while they come: of the multi-head model, and of what is trained on with the number of KV heads that is shown.
 import type { LabLoss } from '../../bench/reproduce/run.ts';
+import type { Method } from '../../src/checkpoint/convert/plan.ts';
 import { plural } from '../../bench/text/format.ts';
 import { LiveChart } from '../charts/chart.ts';
 import { byId, el } from '../shell/dom.ts';
@@ -15,6 +16,7 @@ export interface LiveOptions {
   /** Whether the multi-head model is trained too. */
   readonly withOriginal: boolean;
   readonly kvHeads: readonly number[];
+  readonly methods: readonly Method[];
 }
 
 /** The charts of one run. */
@@ -24,11 +26,11 @@ export class Live {
   readonly #heldOut: LiveChart;
   readonly #training: LiveChart;
   #shown: number;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isWaiting = false;
 
   /** Puts them on the page, empty, in place of those of the run before. */
-  constructor({ baseSteps, withOriginal, kvHeads }: LiveOptions) {
-    this.#curves = new Curves(baseSteps);
+  constructor({ baseSteps, withOriginal, kvHeads, methods }: LiveOptions) {
+    this.#curves = new Curves(baseSteps, methods);
     this.#shown = kvHeads[0]!;
     this.#original = withOriginal ? new LiveChart(this.#curves.originalChart()) : undefined;
     this.#heldOut = new LiveChart(this.#curves.uptrainChart('heldOut', this.#shown));
@@ -43,11 +45,13 @@ export class Live {
 
   add(loss: LabLoss): void {
     this.#curves.add(loss);
-    this.#timer ??= setTimeout(() => this.#draw(), DRAW_MS);
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    setTimeout(() => this.#draw(), DRAW_MS);
   }
 
   #draw(): void {
-    this.#timer = undefined;
+    this.#isWaiting = false;
     this.#original?.update(this.#curves.originalChart());
     this.#heldOut.update(this.#curves.uptrainChart('heldOut', this.#shown));
     this.#training.update(this.#curves.uptrainChart('training', this.#shown));

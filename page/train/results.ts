@@ -12,24 +12,31 @@ import { resultText } from './words.ts';
 export class Results {
   #result: ReproduceResult | undefined;
   #charts: LiveChart[] = [];
+  #isOfRun = false;
 
   listen(): void {
     byId('train-copy').addEventListener('click', () => void this.#copy());
     byId('train-download').addEventListener('click', () => this.#save());
   }
 
-  get isShown(): boolean {
-    return this.#result !== undefined;
+  /** A run begins: what is shown is of the one before, and stays until this one has finished a seed. */
+  begin(): void {
+    this.#isOfRun = false;
+  }
+
+  /** Whether the run that was begun last has finished a seed. */
+  get isOfRun(): boolean {
+    return this.#isOfRun;
   }
 
   /** Shows a result in the place of another. */
   show(result: ReproduceResult): void {
     this.#result = result;
+    this.#isOfRun = true;
     const specs = figureCharts(result);
-    // Of the same run: its charts stay where they are.
-    if (this.#charts.length > 0 && this.#charts.length <= specs.length) {
-      this.#charts.forEach((chart, i) => chart.update(specs[i]!));
-    } else this.clear();
+    // One of the run before may have no counterpart.
+    for (const { element } of this.#charts.splice(specs.length)) element.remove();
+    this.#charts.forEach((chart, i) => chart.update(specs[i]!));
     const more = specs.slice(this.#charts.length).map((spec) => new LiveChart(spec));
     this.#charts.push(...more);
     byId('train-figures').append(...more.map(({ element }) => element));
@@ -38,13 +45,6 @@ export class Results {
     byId('train-report').textContent = reproduceReport(result);
     byId('train-shared').textContent = '';
     byId('train-result').hidden = false;
-  }
-
-  /** Takes away those of a run before. */
-  clear(): void {
-    this.#charts = [];
-    byId('train-figures').replaceChildren();
-    byId('train-result').hidden = true;
   }
 
   async #copy(): Promise<void> {

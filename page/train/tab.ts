@@ -73,10 +73,7 @@ class LabPanel {
     this.#pause.addEventListener('click', () => this.#setPaused(!this.#isPaused));
     this.#stopButton.addEventListener('click', () => this.#stop?.abort());
     document.addEventListener('visibilitychange', () => this.#run && this.#showRunning());
-    byId('train-copy-command').addEventListener('click', async () => {
-      const isCopied = await copyText(byId('train-command').textContent);
-      byId('train-command-copied').textContent = isCopied ? 'Copied.' : 'This browser did not allow it.';
-    });
+    byId('train-copy-command').addEventListener('click', () => void copyCommand());
   }
 
   /** One run, from the click to its end. */
@@ -108,9 +105,10 @@ class LabPanel {
       baseSteps: this.#setup!.size.steps,
       withOriginal: request.original === undefined,
       kvHeads: request.kvHeads,
+      methods: request.methods,
     });
     const texts = new Texts(request.sample.prompt);
-    this.#results.clear();
+    this.#results.begin();
     byId('train-bar', HTMLProgressElement).value = 0;
     byId('train-progress-text').textContent = 'opening the device';
     return (event) => {
@@ -141,9 +139,9 @@ class LabPanel {
 
   #end(outcome: LabOutcome): void {
     byId('train-progress-text').textContent = '';
-    const kept = this.#results.isShown
+    const kept = this.#results.isOfRun
       ? 'Figures are of the seeds that were finished.'
-      : 'No seed was finished, so there are no figures; losses and texts stay.';
+      : 'No seed was finished, so it has no figures; its losses and texts stay.';
     if (outcome.state === 'error') {
       this.#tell(failureTitle(outcome.code), outcome.message);
       this.#set('error', kept);
@@ -166,4 +164,9 @@ class LabPanel {
     const more = text === undefined ? [] : [el('p', {}, text)];
     byId('train-notices').replaceChildren(notice('bad', title, ...more));
   }
+}
+
+async function copyCommand(): Promise<void> {
+  const isCopied = await copyText(byId('train-command').textContent);
+  byId('train-command-copied').textContent = isCopied ? 'Copied.' : 'This browser did not allow it.';
 }

@@ -6,6 +6,7 @@ import { launchChromium } from '../support/page/chromium.ts';
 import { oneRun, opener, otherRuns, SMALL, TINY } from '../support/page/flows.ts';
 import { cacheRuns } from '../support/page/cacheFlows.ts';
 import { modelRuns } from '../support/page/modelFlows.ts';
+import { trainRuns } from '../support/page/trainFlows.ts';
 import { servePage, type PageServer } from '../support/page/server.ts';
 import {
   isEnabled,
@@ -40,6 +41,8 @@ describe('one run', () => oneRun(open, () => browser.kind));
 describe('other runs', () => otherRuns(open));
 
 describe('a model', () => modelRuns(open, [8, 1]));
+
+describe('the lab', () => trainRuns(open));
 
 describe('the KV cache calculator', () => cacheRuns(open));
 
