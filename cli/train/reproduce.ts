@@ -1,19 +1,12 @@
 // reproduce.ts: `gqa reproduce`, the GQA paper's figures 4, 5 and 6 on this device, at a size that it trains in minutes.
-<<<<<<< ours
-import { Argument, Option, type Command } from 'commander';
-=======
-import { InvalidArgumentError, Option, type Command } from 'commander';
->>>>>>> theirs
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { reproduceOptions, type ReproduceOptions } from '../../bench/reproduce/options.ts';
 import { originalSize } from '../../bench/reproduce/original.ts';
 import { reproduceReport } from '../../bench/reproduce/report.ts';
 import { HELD_OUT, reproduce, STORIES_SOURCE } from '../../bench/reproduce/run.ts';
 import { METHODS, type Method } from '../../src/checkpoint/convert/plan.ts';
-<<<<<<< ours
 import { openModelFolder } from '../../src/checkpoint/convert/disk/modelFolder.ts';
 import { openModel } from '../../src/checkpoint/model/disk/openModel.ts';
-=======
->>>>>>> theirs
 import { taking } from '../../src/node/command/completionValues.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
 import { openNode, adapterOptions, type AdapterOptions } from '../../src/node/command/openNode.ts';
@@ -98,20 +91,16 @@ Examples:
   gqa reproduce --size tiny --seeds 1 --alphas 0.05 --methods mean,first,random --no-times
   gqa reproduce --size tiny --charts ./figures`;
 
-<<<<<<< ours
-async function runReproduce(
-  command: Command,
-  folder: string | undefined,
-  flags: ReproduceFlags,
-): Promise<void> {
-=======
 function folderName(text: string): string {
   if (text === '') throw new InvalidArgumentError('expected a folder, got an empty name.');
   return text;
 }
 
-async function runReproduce(command: Command, flags: ReproduceFlags): Promise<void> {
->>>>>>> theirs
+async function runReproduce(
+  command: Command,
+  folder: string | undefined,
+  flags: ReproduceFlags,
+): Promise<void> {
   const output = command.configureOutput();
   if (folder !== undefined && flags.size !== undefined)
     throw new GqaError('usage', `--size: ${folder} has sizes of its own; leave it out`);
