@@ -4,6 +4,7 @@ import {
   cacheLayout,
   createKvCache,
   createStorage,
+  GqaError,
   kvBytesRead,
   uploadStorage,
   type GqaDevice,
@@ -144,20 +145,32 @@ function distinctLens(params: WorkloadParams): number[] {
 function problemOf(params: WorkloadParams, seed: number): StoredProblem {
   const { batch, heads, kvHeads, headDim, capacity, kType, vType, sharedPrefix } = params;
   const features = featureNumbers(params, seed);
-  const problem = randomProblem({
-    batch,
-    numQHeads: heads,
-    numKvHeads: kvHeads,
-    headDim,
-    capacity,
-    kType,
-    vType,
-    kvLens: kvLensOf(params),
-    seed,
-    qLen: positionsOf(params),
-    ...(Object.keys(features).length > 0 && { features }),
-  });
+  const problem = inMemory(() =>
+    randomProblem({
+      batch,
+      numQHeads: heads,
+      numKvHeads: kvHeads,
+      headDim,
+      capacity,
+      kType,
+      vType,
+      kvLens: kvLensOf(params),
+      seed,
+      qLen: positionsOf(params),
+      ...(Object.keys(features).length > 0 && { features }),
+    }),
+  );
   return sharedPrefix === undefined ? problem : withSharedPrefix(problem, sharedPrefix);
+}
+
+/** Makes arrays; those that a host has no memory for are a GqaError, as too large a buffer of the device is. */
+function inMemory<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new GqaError('memory', `inputs: this machine has no memory for them (${error.message})`);
+  }
 }
 
 /** The same with the first sequence's first tokens in all. */

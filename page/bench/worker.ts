@@ -51,6 +51,7 @@ async function tuneAll(device: GqaDevice, { classes, seed }: TuneRequest): Promi
         done: index,
         total: classes.length,
         share: index / classes.length,
+        soFar: [],
       });
     }
   }
