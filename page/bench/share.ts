@@ -17,9 +17,9 @@ export function offerSharing(current: () => BenchResult | undefined): void {
   byId('download').addEventListener('click', withResult(download));
 }
 
-/** Shows a result's report and the buttons to copy and save it; hides them without one. */
+/** Shows a result's report, and lets it be copied and saved; neither without one. */
 export function showSharing(result: BenchResult | undefined): void {
-  byId('share').hidden = !result;
+  for (const id of ['copy', 'download']) byId(id, HTMLButtonElement).disabled = !result;
   byId('report').hidden = !result;
   byId('shared').textContent = '';
   byId('report-text').textContent = result ? markdownReport(result) : '';
