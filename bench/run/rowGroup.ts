@@ -2,7 +2,7 @@
 import type { GqaDevice } from '../../src/index.ts';
 import { tunedFor } from '../../src/decode/tuning.ts';
 import { variantName as sizesName } from '../../src/kernels/fused.ts';
-import { createWorkload, type Workload, type Rotation } from './workload.ts';
+import { createWorkload, fitsDevice, type Workload, type Rotation } from './workload.ts';
 import { planCost, recordCost } from './hostCost.ts';
 import { shapeOf } from '../../src/reference/problem.ts';
 import { failedRow, isRowFault, timedRow, wrongRow } from './rowResult.ts';
@@ -61,7 +61,8 @@ export class RowGroup {
 
   /** How long a group is expected to take. */
   time(group: readonly RowParams[]): GroupTime {
-    return new GroupTime(group, this.#options, sampleSpan(this.#device, this.#timer));
+    const fits = (row: RowParams) => fitsDevice(this.#device, row);
+    return new GroupTime(group, this.#options, sampleSpan(this.#device, this.#timer), fits);
   }
 
   /** Yields the rows when all are finished. An abort before the first round of samples rejects with its reason. */

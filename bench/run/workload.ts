@@ -7,6 +7,7 @@ import {
   GqaError,
   kvBytesRead,
   uploadStorage,
+  type CacheLayout,
   type GqaDevice,
   type KvCache,
   type LayerFeatures,
@@ -118,15 +119,32 @@ export async function createWorkload(
   }
 }
 
-/** Before any data is made: a shape beyond the device's limits would take gigabytes of host memory first. */
-function copiesOf(device: GqaDevice, params: WorkloadParams, rotatedBytes: number): number {
-  const { batch, kvHeads, headDim, capacity, kType, vType } = params;
-  const { pageSize, prompt, window = Infinity } = params;
+/** The layout of a row's cache. Throws LimitExceededError where the device cannot hold it. */
+function layoutOf(device: GqaDevice, params: WorkloadParams): CacheLayout {
+  const { batch, kvHeads, headDim, capacity, kType, vType, pageSize } = params;
   const shape = { batch, numKvHeads: kvHeads, headDim, capacity, kType, vType };
   const layout = cacheLayout({ ...shape, ...(pageSize !== undefined && { pageSize }) }, device.facts);
   const { segments = 1 } = layout;
   checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes / segments);
   checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes / segments);
+  return layout;
+}
+
+/** Whether a device can hold a row's cache. */
+export function fitsDevice(device: GqaDevice, params: WorkloadParams): boolean {
+  try {
+    layoutOf(device, params);
+    return true;
+  } catch (error) {
+    if (error instanceof GqaError) return false;
+    throw error;
+  }
+}
+
+/** Before any data is made: a shape beyond the device's limits would take gigabytes of host memory first. */
+function copiesOf(device: GqaDevice, params: WorkloadParams, rotatedBytes: number): number {
+  const layout = layoutOf(device, params);
+  const { prompt, window = Infinity } = params;
   // A prompt's time is no matter of memory.
   if (params.cache === 'hot' || prompt !== undefined) return 1;
   const read = kvBytesRead(

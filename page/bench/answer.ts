@@ -1,12 +1,11 @@
 // answer.ts: what a run comes to, in a sentence with its uncertainty. No DOM.
-import type { BufferLimits } from '../../src/index.ts';
 import { isPreset, findPreset } from '../../src/models/presets.ts';
 import { formatSignificant, plural } from '../../bench/text/format.ts';
 import { isWrong } from '../../bench/run/rowResult.ts';
 import { halfWidth } from '../../bench/run/sampling.ts';
 import { variationText } from '../../bench/run/variations.ts';
 import type { BenchRow, RowParams } from '../../bench/schema/schema.ts';
-import { misfitCure, misfitOf, misfitReason } from './fits.ts';
+import { misfitCure, misfitOf, misfitReason, type Place } from './fits.ts';
 import { ratioOf, ratioText, shareWords, type Ratio } from './ratio.ts';
 
 /** A sentence, what stands below it, and how far it can be trusted. */
@@ -15,12 +14,6 @@ export interface Answer {
   readonly more: readonly string[];
   /** `rough`: times that did not settle, or too few samples of them; `none`: nothing could be compared. */
   readonly kind: 'measured' | 'rough' | 'none';
-}
-
-/** What rows were measured on. */
-export interface Place {
-  readonly software: boolean;
-  readonly limits: BufferLimits;
 }
 
 /** Undefined without rows. */

@@ -2,7 +2,8 @@
 import { formatSignificant } from '../../bench/text/format.ts';
 import type { RowSoFar } from '../../bench/run/rowGroup.ts';
 import { byId, el } from '../shell/dom.ts';
-import { answerOf, nameOf, type Place } from './answer.ts';
+import { answerOf, nameOf } from './answer.ts';
+import type { Place } from './fits.ts';
 import type { Draw } from './results.ts';
 
 /** What stands there before anything runs. */

@@ -11,8 +11,8 @@ const tune = byId('tune', HTMLButtonElement);
 const stop = byId('stop', HTMLButtonElement);
 const bar = byId('progress', HTMLProgressElement);
 
-/** A second click or key press that comes sooner was meant for Start. */
-const DOUBLE_CLICK_MS = 400;
+/** A second press of a key that comes sooner was meant for Start, which had the focus. */
+const DOUBLE_PRESS_MS = 400;
 
 /** The buttons and the line of progress. */
 export class Controls {
@@ -23,8 +23,9 @@ export class Controls {
   constructor(acts: { readonly start: () => void; readonly tune: () => void; readonly stop: () => void }) {
     start.addEventListener('click', acts.start);
     tune.addEventListener('click', acts.tune);
-    stop.addEventListener('click', () => {
-      if (performance.now() - this.#startedAt > DOUBLE_CLICK_MS) acts.stop();
+    stop.addEventListener('click', ({ detail }) => {
+      const isKey = detail === 0;
+      if (!isKey || performance.now() - this.#startedAt > DOUBLE_PRESS_MS) acts.stop();
     });
     document.addEventListener('visibilitychange', () => this.#showPause());
     byId('to-settings').addEventListener('click', () => byId('set-model').focus());

@@ -2,6 +2,7 @@
 import { CEILING_MS, GroupTime } from '../../bench/run/expectedTime.ts';
 import { rowGroups } from '../../bench/run/rows.ts';
 import { STANDARD_DEPTHS } from '../../bench/run/standardRun.ts';
+import { misfitOf, type Place } from './fits.ts';
 import type { RunSettings } from './params.ts';
 
 /** Depths on a GPU and on a software adapter, and the most seconds of samples of each; undefined as in the standard run. */
@@ -47,11 +48,11 @@ export function effortOf({ depths, maxTimeMs }: RunSettings, software: boolean):
 /** What a sample lasts at least, before its clock is known. */
 const SAMPLE_NS = { gpu: 2e6, software: 2e7 };
 
-/** How long a run is expected to take at most, in ms. */
-export function expectedMs(run: RunSettings, software: boolean): number {
+/** How long a run is expected to take at most on a place, in ms. */
+export function expectedMs(run: RunSettings, { software, limits }: Place): number {
   const sampleNs = SAMPLE_NS[software ? 'software' : 'gpu'];
   return rowGroups(run)
-    .map((group) => new GroupTime(group, run, sampleNs).ms)
+    .map((group) => new GroupTime(group, run, sampleNs, (row) => !misfitOf(row, limits)).ms)
     .reduce((sum, ms) => sum + ms, CEILING_MS);
 }
 

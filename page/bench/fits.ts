@@ -1,8 +1,13 @@
 // fits.ts: whether a row's cache fits the adapter, and what would fit instead. No DOM.
 import { KV_TYPES, cacheLayout, type BufferLimits, type KvType } from '../../src/index.ts';
 import { formatBytes } from '../../bench/text/format.ts';
-import { typesName } from '../../src/numbers/elements.ts';
 import type { RowParams } from '../../bench/schema/schema.ts';
+
+/** What rows are measured on. */
+export interface Place {
+  readonly software: boolean;
+  readonly limits: BufferLimits;
+}
 
 /** Why a row cannot be here, and what could; numbers of what is left out would not help. */
 export interface Misfit {
@@ -77,9 +82,4 @@ export function misfitCure({ kvHeads, depth, types }: Misfit): string {
     ...(types.length === 0 ? [] : [`a cache of ${types.join(' or ')}`]),
   ];
   return ways.length === 0 ? 'Nothing near it fits.' : `What fits: ${ways.join(', or ')}.`;
-}
-
-/** A row's cache in words: "32 KV heads of f16". */
-export function cacheText(params: RowParams): string {
-  return `${params.kvHeads} KV head${params.kvHeads === 1 ? '' : 's'} of ${typesName(params)}`;
 }

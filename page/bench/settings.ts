@@ -95,7 +95,9 @@ function complete(given: Given, software: boolean): RunSettings {
 }
 
 function changesOf(standard: RunSettings, run: RunSettings): Change[] {
-  return Object.entries(PARAMS)
+  // Another shape than the model's is said by its sizes.
+  const params = Object.entries(PARAMS).filter(([param]) => param !== 'model' || run.model !== 'custom');
+  return params
     .map(([param, { show }]) => ({ param, value: show(run), standard: show(standard) }))
     .filter(({ value, standard: usual }) => value !== usual);
 }

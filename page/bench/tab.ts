@@ -9,7 +9,7 @@ import { answerView } from './answerView.ts';
 import { showCards, showMeasuredTimer } from './cards.ts';
 import { Controls } from './controls.ts';
 import { expectedMs } from './efforts.ts';
-import { limitsOf } from './fits.ts';
+import { limitsOf, type Place } from './fits.ts';
 import { SettingsForm } from './form.ts';
 import { rememberLabel } from './label.ts';
 import { outcomeNotices, startNotices } from './notices.ts';
@@ -45,7 +45,7 @@ export async function openBench(host: Host): Promise<void> {
 class Compare {
   readonly #host: Host;
   readonly #gpu: Gpu;
-  readonly #software: boolean;
+  readonly #place: Place;
   readonly #form: SettingsForm;
   readonly #results: Results;
   readonly #controls: Controls;
@@ -58,18 +58,15 @@ class Compare {
     this.#gpu = gpu;
     this.#label = label;
     const adapter = gpu.kind === 'adapter' ? gpu.adapter : undefined;
-    this.#software = adapter !== undefined && isSoftware(adapter.info);
-    const limits = adapter
-      ? limitsOf(adapter.limits)
-      : { maxBindingBytes: Infinity, maxBufferBytes: Infinity };
+    this.#place = placeOf(adapter);
     showCards(adapter);
     const draws = [
-      answerView({ software: this.#software, limits }),
-      tablesView(limits),
+      answerView(this.#place),
+      tablesView(this.#place.limits),
       ({ result }: Shown) => showSharing(result),
     ];
     this.#results = new Results(draws, label);
-    this.#form = new SettingsForm(this.#software, () => this.#showSettings());
+    this.#form = new SettingsForm(this.#place.software, () => this.#showSettings());
     this.#controls = new Controls({
       start: () => void this.#run(),
       tune: () => void this.#tune(),
@@ -114,7 +111,7 @@ class Compare {
     this.#allow();
     if (faults.length === 0) {
       this.#groups = rowGroups(run);
-      byId('plan').textContent = planText(run, this.#software);
+      byId('plan').textContent = planText(run, this.#place);
       this.#results.plan(this.#groups);
     }
     this.#controls.say(...readyText(this.#gpu, faults.length > 0));
@@ -135,7 +132,7 @@ class Compare {
     markRun();
     byId('outcome').replaceChildren();
     draw();
-    this.#controls.begin('Running.', expectedMs(settings.run, this.#software));
+    this.#controls.begin('Running.', expectedMs(settings.run, this.#place));
     const job = { type: 'start', request: runRequest(settings) } as const;
     const outcome = await runInWorker(job, this.#stop.signal, (event) => {
       if (event.type === 'ceiling') ceiling = event.ceiling;
@@ -181,3 +178,9 @@ class Compare {
 
 /** Of one class of shapes, on a GPU; longer where shaders compile slowly. */
 const TUNING_MS = 20_000;
+
+/** What an adapter says of itself before it is opened; without one everything fits, and nothing runs. */
+function placeOf(adapter: GPUAdapter | undefined): Place {
+  if (!adapter) return { software: false, limits: { maxBindingBytes: Infinity, maxBufferBytes: Infinity } };
+  return { software: isSoftware(adapter.info), limits: limitsOf(adapter.limits) };
+}

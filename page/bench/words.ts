@@ -6,14 +6,15 @@ import { SAMPLING_MS, SETTLED } from '../../bench/run/sampling.ts';
 import type { BenchRow } from '../../bench/schema/schema.ts';
 import type { Gpu } from '../shell/browser.ts';
 import { durationText, expectedMs } from './efforts.ts';
+import type { Place } from './fits.ts';
 import type { Outcome } from './runner.ts';
 import type { RunSettings } from './params.ts';
 
 /** What is going to be measured, and how long that may take. */
-export function planText(run: RunSettings, software: boolean): string {
+export function planText(run: RunSettings, place: Place): string {
   const groups = rowGroups(run);
   const rows = groups.flat().length;
-  const time = durationText(expectedMs(run, software));
+  const time = durationText(expectedMs(run, place));
   return `${leadText(run)} ${rows} ${rows === 1 ? 'row' : 'rows'}, ${time} at most.`;
 }
 
@@ -22,8 +23,7 @@ export function readyText(gpu: Gpu, hasFaults: boolean): [state: 'idle' | 'error
   if (gpu.kind === 'none') return ['error', 'Nothing can run here; what to do about it stands below.'];
   if (hasFaults) return ['error', 'Nothing can run as the settings are.'];
   const { info } = gpu.adapter;
-  if (isSoftware(info))
-    return ['idle', 'Ready. This is a software renderer: you are timing a CPU, not a GPU.'];
+  if (isSoftware(info)) return ['idle', 'Ready, on a software renderer: it times this CPU, not a GPU.'];
   const name = [info.vendor, info.architecture].filter((text) => text !== '').join(' ');
   return ['idle', name === '' ? 'Ready.' : `Ready, on ${name}.`];
 }

@@ -1,14 +1,19 @@
 // page.node.test.ts: the benchmark's page as people use it: built, served, and driven in a real headless Chromium.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { AxeResults } from 'axe-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchChromium } from '../support/page/chromium.ts';
 import { oneRun, opener, otherRuns, SMALL, TINY } from '../support/page/flows.ts';
 import { modelRuns } from '../support/page/modelFlows.ts';
 import { servePage, type PageServer } from '../support/page/server.ts';
 import {
+  enter,
   isEnabled,
   type PageBrowser,
   resultOf,
   shownTextOf,
+  type Tab,
   textOf,
   textsOf,
   waitForProgress,
@@ -88,9 +93,67 @@ it('keeps the rows of finished depths when the device is lost after them', async
   const { context, results } = (await resultOf(tab))!;
   expect(context.partial).toMatchObject({ code: 'device-lost', rows: 6 });
   expect(results.map(({ params }) => params.depth)).toEqual([64, 64, 64]);
-  expect(await tab.evaluate(() => document.getElementById('share')!.checkVisibility())).toBe(true);
+  expect(await isEnabled(tab, '#download')).toBe(true);
   await tab.close();
 });
+
+it('a run that is stopped leaves the rows that it finished, to keep and to share', async () => {
+  const tab = await open(`${SMALL}&run`.replace('depth=128', 'depth=64,128'));
+  await tab.waitFor('html[data-state=running] tr[data-state=timed]', 150_000);
+  await tab.click('#stop');
+  await waitForState(tab, 'stopped');
+  const { context, results } = (await resultOf(tab))!;
+  expect(context.partial).toMatchObject({ code: 'interrupted', rows: 6 });
+  expect(results.map(({ params }) => params.depth).slice(0, 3)).toEqual([64, 64, 64]);
+  expect(await textOf(tab, '#status')).toMatch(
+    /^Stopped\. \d of 6 rows were finished; they are the result\./,
+  );
+  const { text } = await tab.download('#download');
+  expect(JSON.parse(text).context.partial.code).toBe('interrupted');
+  await tab.close();
+});
+
+it('says that a browser keeps it waiting for an adapter, and goes on when there is one', async () => {
+  const late = `{ const ask = GPU.prototype.requestAdapter;
+    GPU.prototype.requestAdapter = function (...args) {
+      return new Promise((resolve) => (globalThis.letGo = () => resolve(ask.apply(this, args))));
+    }; }`;
+  const tab = await open(SMALL, (text) => late + text);
+  await expect
+    .poll(() => textOf(tab, '#status'), { timeout: 20_000 })
+    .toMatch(/^The browser has not named a GPU yet\./);
+  expect(await isEnabled(tab, '#start')).toBe(false);
+  await tab.evaluate(() => (globalThis as unknown as { letGo: () => void }).letGo());
+  await expect.poll(() => textOf(tab, '#status')).toMatch(/^Ready/);
+  expect(await isEnabled(tab, '#start')).toBe(true);
+  await tab.close();
+});
+
+it('axe finds nothing serious: before a run, with a wrong setting, and with results', async () => {
+  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  const tab = await open(TINY);
+  await waitForState(tab, 'idle');
+  await tab.script(axe);
+  expect(await violations(tab)).toEqual([]);
+  await enter(tab, '#set-batch', 'none');
+  expect(await violations(tab)).toEqual([]);
+  await enter(tab, '#set-batch', '1');
+  await tab.click('#start');
+  await waitForState(tab, 'done');
+  expect(await violations(tab)).toEqual([]);
+  await tab.close();
+});
+
+/** What axe holds to be serious or critical, of the tab that is shown. */
+function violations(tab: Tab): Promise<string[]> {
+  return tab.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<AxeResults> } };
+    const found = (await axe.run()).violations.filter(
+      ({ impact }) => impact === 'serious' || impact === 'critical',
+    );
+    return found.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+  });
+}
 
 it('without an adapter says what to do, and starts nothing', async () => {
   const bare = await launchChromium([]);

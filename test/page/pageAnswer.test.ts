@@ -1,7 +1,7 @@
 // pageAnswer.test.ts: the sentence that a run comes to, and how sure it is; what does not fit is a result too.
 import { describe, expect, it } from 'vitest';
-import { answerOf, type Place } from '../../page/bench/answer.ts';
-import { misfitCure, misfitOf, misfitReason } from '../../page/bench/fits.ts';
+import { answerOf } from '../../page/bench/answer.ts';
+import { misfitCure, misfitOf, misfitReason, type Place } from '../../page/bench/fits.ts';
 import { ratioOf, ratioText, shareWords } from '../../page/bench/ratio.ts';
 import { NO_TIME, noisy, row, steady, WRONG } from '../support/benchResult.ts';
 

@@ -159,7 +159,10 @@ describe('efforts', () => {
   it('take longer the more is done; the quick one ten seconds at most', () => {
     for (const software of [true, false]) {
       const times = (['quick', 'standard', 'thorough'] as const).map((name) =>
-        expectedMs(readSettings(withParams('', effortParams(name, software)), software).run, software),
+        expectedMs(readSettings(withParams('', effortParams(name, software)), software).run, {
+          software,
+          limits: { maxBindingBytes: 2 ** 31, maxBufferBytes: 2 ** 31 },
+        }),
       );
       expect(times).toEqual(times.toSorted((a, b) => a - b));
       expect(times[0]).toBeLessThan(10_000);

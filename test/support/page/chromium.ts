@@ -35,6 +35,7 @@ function tabOf(page: Page): Tab {
     async waitFor(selector, timeout) {
       await page.waitForSelector(selector, { state: 'attached', timeout });
     },
+    script: async (text) => void (await page.evaluate(text)),
     click: (selector) => page.click(selector),
     fill: (selector, text) => page.fill(selector, text),
     choose: (selector, paths) => page.setInputFiles(selector, paths),

@@ -82,6 +82,7 @@ function tabOf(page: Page, downloads: string): Tab {
     async waitFor(selector, timeout) {
       await page.waitForSelector(selector, { timeout });
     },
+    script: async (text) => void (await page.evaluate(text)),
     click: (selector) => page.click(selector),
     fill: (selector, text) => page.locator(selector).fill(text),
     async choose(selector, paths) {

@@ -18,6 +18,8 @@ export interface Tab {
   /** Runs a function in the page. */
   evaluate<R>(run: () => R | Promise<R>): Promise<R>;
   evaluate<R, A>(run: (argument: A) => R | Promise<R>, argument: A): Promise<R>;
+  /** Runs the text of a script in the page, whatever its policy. */
+  script(text: string): Promise<void>;
   /** Waits until there is such an element, for so many milliseconds. */
   waitFor(selector: string, timeoutMs: number): Promise<void>;
   click(selector: string): Promise<void>;
@@ -75,6 +77,35 @@ export function cellsOf(tab: Tab, rows: string): Promise<string[][]> {
       [...document.querySelectorAll(wanted)].map((row) => [...row.children].map((cell) => cell.textContent)),
     rows,
   );
+}
+
+/** Types into a field of a form, or chooses, and leaves it. */
+export function enter(tab: Tab, selector: string, value: string): Promise<void> {
+  return tab.evaluate(
+    ([wanted, text]) => {
+      const field = document.querySelector<HTMLInputElement | HTMLSelectElement>(wanted!)!;
+      field.value = text!;
+      field.dispatchEvent(new Event('change', { bubbles: true }));
+    },
+    [selector, value],
+  );
+}
+
+/** How much of the page has moved by itself since it was opened; undefined in a browser that does not tell. */
+export function layoutShift(tab: Tab): Promise<number | undefined> {
+  return tab.evaluate(() => {
+    if (!PerformanceObserver.supportedEntryTypes.includes('layout-shift')) return undefined;
+    return new Promise<number>((resolve) => {
+      let sum = 0;
+      const observer = new PerformanceObserver((list) => {
+        const shifts = list.getEntries() as (PerformanceEntry & { value: number; hadRecentInput: boolean })[];
+        for (const { value, hadRecentInput } of shifts) sum += hadRecentInput ? 0 : value;
+      });
+      observer.observe({ type: 'layout-shift', buffered: true });
+      // What was before comes in a task of its own; where nothing was, none comes.
+      setTimeout(() => resolve(sum), 50);
+    });
+  });
 }
 
 /** Whether a button can be pressed. */
