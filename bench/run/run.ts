@@ -77,6 +77,7 @@ class Run {
 
   constructor(context: GroupContext) {
     this.#context = context;
+    this.#ceiling = context.options.ceiling;
   }
 
   async *run(groups: readonly (readonly RowParams[])[]): AsyncGenerator<BenchEvent, BenchResult> {
@@ -120,8 +121,9 @@ class Run {
   #shares(groups: readonly (readonly RowParams[])[]): (group: number, share: number) => number {
     const rowGroup = new RowGroup(this.#context);
     const times = groups.map((group) => rowGroup.time(group).ms);
+    const ceilingMs = this.#ceiling ? 0 : CEILING_MS;
     const until = (group: number) =>
-      times.slice(0, group).reduce((sum, ms) => sum + ms, group === 0 ? 0 : CEILING_MS);
+      times.slice(0, group).reduce((sum, ms) => sum + ms, group === 0 ? 0 : ceilingMs);
     return (group, share) => (until(group) + share * times[group]!) / until(times.length);
   }
 

@@ -101,6 +101,26 @@ describe('runBench', () => {
     expect(events.filter((event) => event.type === 'row')).toHaveLength(3);
     const first = (type: BenchEvent['type']) => events.findIndex((event) => event.type === type);
     expect(first('ceiling')).toBe(first('row') - 1);
+    // A row has a time as soon as it is ready, before the next one is.
+    const soFar = events.flatMap((event) => (event.type === 'progress' ? [event.soFar] : []));
+    expect(soFar.slice(0, 3).map((rows) => rows.map(({ params }) => params.kvHeads))).toEqual([
+      [],
+      [8],
+      [8, 2],
+    ]);
+    expect(soFar[2]!.map(({ samples, ns }) => [samples, ns > 0])).toEqual([
+      [0, true],
+      [0, true],
+    ]);
+    expect(soFar.findLast((rows) => rows.length > 0)!.map(({ samples }) => samples)).toEqual([2, 2, 2]);
+  });
+
+  test('a ceiling that is given is not measured again', async () => {
+    const ceiling = { readGBps: 123, bytes: 1, wgSize: 1, groups: 1, samplesNs: [1] };
+    const { events, result } = await run({ ...QUICK, ceiling });
+    expect(events.some(({ type }) => type === 'ceiling')).toBe(false);
+    expect(result.context.ceiling).toEqual(ceiling);
+    expect(result.results[0]!.time!.median).toBeGreaterThan(0);
   });
 
   test('says how much is done: from nothing to all, never less than before, over all groups', async () => {
