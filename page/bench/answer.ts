@@ -170,6 +170,7 @@ export function timeText({ time, clockNs }: BenchRow): string {
   return `${formatSignificant(median / Number(size), 3)} ${unit}${off}`;
 }
 
-function capital(text: string): string {
+/** With a capital at its beginning. */
+export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

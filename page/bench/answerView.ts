@@ -2,7 +2,7 @@
 import { formatSignificant } from '../../bench/text/format.ts';
 import type { RowSoFar } from '../../bench/run/rowGroup.ts';
 import { byId, el } from '../shell/dom.ts';
-import { answerOf, nameOf } from './answer.ts';
+import { answerOf, capital, nameOf } from './answer.ts';
 import type { Place } from './fits.ts';
 import type { Draw } from './results.ts';
 
@@ -30,7 +30,7 @@ export function answerView(place: Place): Draw {
     last = text;
     headline.dataset.kind = answer?.kind ?? 'none';
     if (answer) more.replaceChildren(listOf(answer.more));
-    else if (seen.length > 0) more.replaceChildren(listOf(seen.map(soFarText)));
+    else if (seen.length > 0) more.replaceChildren(listOf(seen.map((row) => capital(soFarText(row)))));
     else more.replaceChildren(...before.more);
   };
 }

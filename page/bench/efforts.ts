@@ -12,7 +12,7 @@ interface Effort {
 }
 
 export const EFFORTS = {
-  quick: { depths: { gpu: [1024], software: [256] }, maxTimeS: 2 },
+  quick: { depths: { gpu: [1024], software: [256] }, maxTimeS: 1 },
   standard: { depths: STANDARD_DEPTHS },
   thorough: {
     depths: { gpu: [1024, 4096, 16384, 65536], software: [256, 512, 1024, 2048] },

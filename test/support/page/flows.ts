@@ -240,7 +240,7 @@ export function otherRuns(open: Open): void {
     await tab.click('#set-effort label');
     await waitForState(tab, 'idle');
     expect(await tab.evaluate(() => location.search)).toMatch(
-      /model=qwen3-4b&cache-type-k=int8&depth=256&max-time=2$/,
+      /model=qwen3-4b&cache-type-k=int8&depth=256&max-time=1$/,
     );
     expect(await isEnabled(tab, '#start')).toBe(true);
     await enter(tab, '#set-model', 'llama-3.1-8b');
