@@ -34,7 +34,7 @@ export function answerOf(rows: readonly BenchRow[], place: Place): Answer | unde
     headline:
       (lost ?? '') +
       sentence(lost ? capital(nameOf(subject)) : `${here(place)}, ${nameOf(subject)}`, main, base, subject),
-    more: [...others.map((row) => otherText(base, row)), idealText(base, subject, main), ...faults, ...trust],
+    more: [...fewestText(base, others), idealText(base, subject, main), ...faults, ...trust],
     kind: trust.length > 0 ? 'rough' : 'measured',
   };
 }
@@ -81,8 +81,15 @@ function sentence(who: string, ratio: Ratio, base: BenchRow, row: BenchRow): str
   return `${who} is ${ratioText(ratio)} ${ratio.verdict} than ${than} ${at} and ${share}.`;
 }
 
-function otherText(base: BenchRow, row: BenchRow): string {
-  return sentence(capital(nameOf(row)), ratioOf(base, row), base, row);
+/** Beside the subject of the sentence the row with the fewest KV heads; tables and charts have those between. */
+function fewestText(base: BenchRow, others: readonly BenchRow[]): string[] {
+  const row = others.at(-1);
+  if (!row) return [];
+  const ratio = ratioOf(base, row);
+  const { kvHeads } = row.params;
+  const name = kvHeads === 1 ? 'Multi-query, 1 KV head' : `Grouped-query, ${kvHeads} KV heads`;
+  const times = ratio.verdict === 'alike' ? 'as fast, no clear difference' : ratio.verdict;
+  return [`${name}: ${ratioText(ratio)} ${times}, ${shareWords(base.bytes.kvRead, row.bytes.kvRead)}.`];
 }
 
 /** What the bytes alone would give. */
@@ -138,10 +145,16 @@ function trustOf(rows: readonly BenchRow[]): string[] {
   return [
     ...(few ? ['Too few samples to say how far off the times may be.'] : []),
     ...(loose.length > 0
-      ? [`Times of ${loose.map(nameOf).join(' and ')} did not settle: run it again on a quiet machine.`]
+      ? [`Times did not settle (${loose.map(shortName).join(', ')}): run it again on a quiet machine.`]
       : []),
     ...(unchecked ? ['No output was checked: nothing here is known to be right.'] : []),
   ];
+}
+
+/** "MHA", "GQA-8". */
+function shortName({ params: { heads, kvHeads } }: BenchRow): string {
+  if (kvHeads === heads) return 'MHA';
+  return kvHeads === 1 ? 'MQA' : `GQA-${kvHeads}`;
 }
 
 /** "grouped-query attention with 8 KV heads". */

@@ -59,6 +59,12 @@ describe('tuning', () => {
     const [row] = (await resultOf(tab))!.results;
     expect(row).toMatchObject({ tuned: true, check: { pass: true } });
     expect(found[0]).toContain(row!.sizes);
+    expect(await shownTextOf(tab, '#notices')).toMatch(
+      /Runs use what was tuned in this browser\.\s+heads of 64, 2 query heads to a KV head, 1 KV head, f16: since \d{4}-/,
+    );
+    await tab.click('#forget-tuning');
+    expect(await tab.evaluate(() => localStorage.length)).toBe(0);
+    expect(await shownTextOf(tab, '#notices')).not.toContain('tuned');
     expect(tab.errors).toEqual([]);
     await tab.close();
   }, 180_000);

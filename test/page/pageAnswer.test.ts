@@ -26,9 +26,7 @@ describe('the answer', () => {
     expect(answer.headline).toBe(
       'On this GPU, grouped-query attention with 8 KV heads is 2.6× (± 0.2) faster than multi-head attention at 1,024 tokens and needs a quarter of the cache.',
     );
-    expect(answer.more[0]).toBe(
-      'Multi-query attention (1 KV head) is 5.2× (± 0.2) faster than multi-head attention at 1,024 tokens and needs 1/32 of the cache.',
-    );
+    expect(answer.more[0]).toBe('Multi-query, 1 KV head: 5.2× (± 0.2) faster, 1/32 of the cache.');
     expect(answer.kind).toBe('measured');
   });
 
@@ -63,7 +61,7 @@ describe('the answer', () => {
   it('is rough where times did not settle or samples are too few, and says which', () => {
     const loose = answerOf([row(32, 1024, noisy(260e3), { warnings: ['noisy'] }), timed(8, 100)], GPU)!;
     expect(loose.kind).toBe('rough');
-    expect(loose.more.at(-1)).toMatch(/^Times of multi-head attention did not settle/);
+    expect(loose.more.at(-1)).toMatch(/^Times did not settle \(MHA\): run it again/);
     const few = answerOf([row(32, 1024, steady(260e3, 3)), row(8, 1024, steady(100e3, 3))], GPU)!;
     expect(few.headline).toContain('is about 2.6× faster than');
     expect(few.more.at(-1)).toMatch(/^Too few samples/);
