@@ -31,9 +31,10 @@ export class Controls {
     byId('to-settings').addEventListener('click', () => byId('set-model').focus());
   }
 
-  /** Whether something can be started. */
-  allow(isAllowed: boolean): void {
-    for (const button of [start, tune]) button.disabled = !isAllowed;
+  /** Whether a run can be started, and a tuning. */
+  allow(mayRun: boolean, mayTune: boolean): void {
+    start.disabled = !mayRun;
+    tune.disabled = !mayTune;
   }
 
   /** Something runs that is expected to take so long. */

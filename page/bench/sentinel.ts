@@ -5,6 +5,7 @@ const KEY = 'gqa-unfinished-run';
 const LOCK = 'gqa-run';
 
 let release = () => {};
+let marked: string | undefined;
 
 /** A run begins. */
 export function markRun(): void {
@@ -13,14 +14,18 @@ export function markRun(): void {
   markRow('before its first row');
 }
 
-/** It has come to this row or step, in words. */
+/** It has come to this row or step, in words; of rounds of samples the first says enough. */
 export function markRow(text: string): void {
-  store((storage) => storage.setItem(KEY, text));
+  const step = text.replace(/: round \d+$/, '');
+  if (step === marked) return;
+  marked = step;
+  store((storage) => storage.setItem(KEY, step));
 }
 
 /** It has ended, however it did. */
 export function unmarkRun(): void {
   release();
+  marked = undefined;
   store((storage) => storage.removeItem(KEY));
 }
 

@@ -94,7 +94,10 @@ class Compare {
 
   #allow(): void {
     const busy = this.#host.use.job !== undefined;
-    this.#controls.allow(this.#isReady() && !busy);
+    const mayRun = this.#isReady() && !busy;
+    // What is tuned are decode steps of equal sequences.
+    const { depths, requests } = this.#form.settings.run;
+    this.#controls.allow(mayRun, mayRun && depths.length > 0 && requests === undefined);
     this.#form.disabled = busy;
   }
 
