@@ -2,7 +2,8 @@
 import { defineConfig, type Plugin, type UserConfig } from 'vite';
 import { isolation } from './src/node/isolation.ts';
 import { ENTRIES } from './scripts/entries.ts';
-import { thirdPartyLicences } from './scripts/thirdParty.ts';
+import { guideServer } from './scripts/guide/devServer.ts';
+import { thirdPartyLicences, workerPackages } from './scripts/thirdParty.ts';
 
 /** dist/node.js from src/node.ts, and so on. */
 function packageEntries(): Record<string, string> {
@@ -33,16 +34,23 @@ const strictPage: Plugin = {
   ],
 };
 
+const inWorkers = new Set<string>();
+
 const page: UserConfig = {
   root: 'page',
   base: './',
   publicDir: false,
-  plugins: [thirdPartyLicences(), strictPage],
+  plugins: [thirdPartyLicences(inWorkers), strictPage, guideServer()],
   server: { headers: isolation, fs: { allow: ['..'] } },
   preview: { headers: isolation },
   // Modules, so that a worker can load a library when it is needed.
-  worker: { format: 'es' },
-  build: { outDir: '../dist/page', emptyOutDir: true, target: 'es2023' },
+  worker: { format: 'es', plugins: () => [workerPackages(inWorkers)] },
+  build: {
+    outDir: '../dist/page',
+    emptyOutDir: true,
+    target: 'es2023',
+    rolldownOptions: { input: ['page/index.html', 'page/headless/index.html'] },
+  },
 };
 
 // Threads run files of their own, which they find beside the bundle.

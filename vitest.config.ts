@@ -11,6 +11,12 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 // Node's two keep both cores of a small machine busy when the browser is done. Vitest wants one number for all of a group.
 const AT_ONCE = { sequence: { groupOrder: 1 }, maxWorkers: 2 };
 
+/** The package's name, as examples import it, is the source here. */
+const OWN_NAME = [
+  { find: /^gqa-webgpu$/, replacement: here('src/index.ts') },
+  { find: /^gqa-webgpu\/(.*)$/, replacement: here('src/$1.ts') },
+];
+
 const SAME_BYTES = here('test/support/sameBytes.ts');
 
 // Processes that last for many files: a thread that ends during a dispatch would take the run with it. Each file goes to
@@ -26,7 +32,7 @@ const node: TestProjectInlineConfiguration = {
     isolate: false,
     // No file: what was tuned on this machine decides no test.
     // A small cache: no test is about times, and caches beyond a large one take seconds to fill.
-    env: { GQA_TUNING: here('node_modules/.vite/no-tuning.json'), GQA_LLC_MIB: '4' },
+    env: { GQA_TUNING: here('node_modules/.vite/no-tuning.json'), GQA_LLC_MIB: '1' },
     globalSetup: here('test/support/runFolder.ts'),
     setupFiles: [SAME_BYTES, here('test/support/dawnPolling.ts')],
     ...AT_ONCE,
@@ -56,9 +62,9 @@ async function browser(): Promise<TestProjectInlineConfiguration> {
   const { executablePath, env } = await findChromium();
   return {
     extends: true,
-    resolve: { alias: { '#gpu': here('test/support/gpu.browser.ts') } },
+    resolve: { alias: [{ find: '#gpu', replacement: here('test/support/gpu.browser.ts') }, ...OWN_NAME] },
     // Found while tests run, they would have the page loaded anew, and the test that needed them fail.
-    optimizeDeps: { include: ['jsonc-parser', 'ml-matrix'] },
+    optimizeDeps: { include: ['jsonc-parser', 'ml-matrix'], exclude: ['webgpu'] },
     test: {
       name: 'browser',
       include: ['test/**/*.test.ts'],

@@ -1,8 +1,7 @@
 // check.ts: `gqa check`: are the kernels right on this adapter? Every result is compared with a float64 reference.
 import { type Command, Option } from 'commander';
 import { version } from '../package.json';
-import { CHECK_CASES, quickCases, SOFTWARE_CASES } from '../bench/check/cases.ts';
-import type { CheckCase } from '../bench/check/checkCase.ts';
+import { casesFor, CHECK_CASES } from '../bench/check/cases.ts';
 import { checkAppends, type AppendCheck } from '../bench/check/checkAppend.ts';
 import {
   planChecks,
@@ -13,11 +12,10 @@ import {
   STANDARD_KERNELS,
 } from '../bench/check/check.ts';
 import { partialOf } from '../bench/run/endedEarly.ts';
-import type { PartialRun, BenchContext } from '../bench/schema/schema.ts';
+import { checkJson, checkMarkdown, passed, type CheckResult } from '../bench/report/checkReport.ts';
 import { DECODE_KERNELS, type DecodeKernel } from '../src/decode/planContext.ts';
 import { probedFacts } from '../src/decode/probe.ts';
 import { ShapeError } from '../src/device/errors.ts';
-import { appendsText, checkText, groupChecks, passed } from './checkReport.ts';
 import { interruptible, InterruptedError } from '../src/node/command/interrupt.ts';
 import {
   checkModelOptions,
@@ -113,11 +111,6 @@ async function run(command: Command, flags: CheckFlags): Promise<void> {
   process.exitCode = exitCode;
 }
 
-function casesFor(software: boolean, { quick, full, case: text }: CheckFlags): readonly CheckCase[] {
-  const grid = software && !full ? SOFTWARE_CASES : CHECK_CASES;
-  return quick ? quickCases(grid) : grid.filter(({ name }) => name.includes(text ?? ''));
-}
-
 /** Runs the cases, destroys the device, and returns the report with the exit code it stands for. */
 export async function checkDevice(
   { found, device }: NodeDevice,
@@ -137,21 +130,18 @@ export async function checkDevice(
   const seconds = (performance.now() - began) / 1000;
   const partial = cut === undefined ? undefined : partialOf(cut, total);
   const { runtime } = runtimeContext(found);
-  const facts = { version, runtime, adapter: found.adapterName, software: found.software, seconds };
-  const text =
-    format === 'md'
-      ? [
-          head(facts, options.cases),
-          ...partialLine(partial, rows),
-          '',
-          checkText(rows, total),
-          ...appendsText(appends),
-        ].join('\n')
-      : JSON.stringify(
-          { ...facts, ...(partial && { partial }), groups: groupChecks(rows), rows, appends },
-          null,
-          2,
-        );
+  const result: CheckResult = {
+    version,
+    runtime,
+    adapter: found.adapterName,
+    software: found.software,
+    seconds,
+    cases: options.cases,
+    rows,
+    appends,
+    ...(partial && { partial }),
+  };
+  const text = format === 'md' ? checkMarkdown(result) : JSON.stringify(checkJson(result), null, 2);
   if (cut !== undefined)
     return { text, exitCode: cut instanceof InterruptedError ? cut.exitCode : EXIT.failure };
   const ok = rows.every(passed) && appends.every(({ wrong }) => wrong === undefined);
@@ -192,26 +182,3 @@ function showNext(progress: Progress, runs: readonly CheckRun[], done: number): 
   const next = runs[done]!;
   progress.show(`${done + 1} of ${runs.length}: ${next.case.name}, ${next.kernel}`, done / runs.length);
 }
-
-function partialLine(partial: PartialRun | undefined, rows: readonly CheckRow[]): string[] {
-  return partial ? [`PARTIAL: ${rows.length} of ${partial.rows} runs; ${partial.reason}`] : [];
-}
-
-interface RunFacts {
-  readonly runtime: BenchContext['runtime'];
-  readonly adapter: string;
-  readonly seconds: number;
-}
-
-function head({ runtime, adapter, seconds }: RunFacts, cases: readonly CheckCase[]): string {
-  const left = CHECK_CASES.length - cases.length;
-  const scope =
-    left > 0 ? `${cases.length} of the grid's ${CHECK_CASES.length} cases` : `all ${cases.length} cases`;
-  return [
-    `gqa ${version} check on "${adapter}" (${runtime.kind} ${runtime.version}, ${runtime.webgpu}), ${scope}, ${seconds.toFixed(1)} s`,
-    ...(cases.some(({ variants }) => variants) ? [FEWER] : []),
-  ].join('\n');
-}
-
-const FEWER =
-  'Cases of other head dims and query counts, of features, rows and pages: f16 only, by the kernel that this device takes (--full for the rest).';

@@ -5,6 +5,7 @@ import {
   failures,
   openRows,
   type Comparison,
+  STANDARD_MARGIN,
   type FailOn,
   type Side,
 } from '../bench/report/compare.ts';
@@ -44,7 +45,7 @@ function resultFile(name: string, description: string): Argument {
 const OPTIONS: readonly Option[] = [
   new Option('--margin <percent>', 'a change known to be smaller than this, either way, is none')
     .argParser(percentage)
-    .default(0.02, '2%'),
+    .default(STANDARD_MARGIN, `${100 * STANDARD_MARGIN}%`),
   new Option(
     '--fail-on <what>',
     'exit code 1 for a regression, or for any row not shown to be equivalent',

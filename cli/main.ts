@@ -14,6 +14,7 @@ import { watchStandardStreams } from '../src/node/command/standardStreams.ts';
 import { SHORT_NAMES } from '../src/node/command/options.ts';
 import { registerGenerate } from './model/generate.ts';
 import { registerPerplexity } from './model/perplexity.ts';
+import { registerServe } from './serve/serve.ts';
 import { registerReproduce } from './train/reproduce.ts';
 import { registerTrain } from './train/train.ts';
 import { registerUptrain } from './train/uptrain.ts';
@@ -24,6 +25,7 @@ Examples:
   gqa                                             MHA, GQA and MQA side by side on this device
   gqa compare base.json new.json                  what changed between two results
   gqa tune                                        find the fastest kernel variants for this device
+  gqa serve                                       the page, in a browser on this machine
   gqa doctor                                      which adapter, and what is missing
   gqa check --quick                               are the kernels right on this device?
   gqa kv llama-3.1-8b -d 8192                     size of a KV cache; needs no GPU
@@ -72,6 +74,7 @@ export function createProgram(): Command {
     registerTrain,
     registerUptrain,
     registerReproduce,
+    registerServe,
     registerDoctor,
     registerCompletion,
   ]) {

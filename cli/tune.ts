@@ -78,7 +78,7 @@ function counts(text: string): number[] {
 }
 
 async function run(command: Command, flags: TuneFlags): Promise<void> {
-  const model = loadShape(flags.model);
+  const model = await loadShape(flags.model);
   await checkTuningWritable();
   readTuning(); // a file that cannot be read now cannot be added to in the end
   const kvHeads = flags.kvHeads ?? spectrum(model.numQHeads, model.numKvHeads);

@@ -27,6 +27,7 @@ const tabs = new Tabs(host, {
   train: () => import('./train/tab.ts'),
 });
 
+byId('unserved').remove();
 byId('version').textContent = version;
 drops.listen(
   (tab) => tabs.show(tab),

@@ -16,18 +16,39 @@ interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-/** Writes THIRD_PARTY. The build fails when a bundled package has no licence text. */
-export function thirdPartyLicences(): Plugin {
+/** Writes THIRD_PARTY, of `others` too. The build fails when a bundled package has no licence text. */
+export function thirdPartyLicences(others: ReadonlySet<string> = new Set()): Plugin {
   return {
     name: 'third-party-licences',
     generateBundle(_, bundle) {
-      const modules = Object.values(bundle).flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
-      const folders = withDependencies(modules.flatMap((id) => packageFolder(id) ?? []));
+      const folders = withDependencies([...foldersIn(bundle), ...others]);
       if (folders.length === 0) return;
       const source = folders.toSorted().map(licenceOf).join(`\n${RULE}\n\n`);
       this.emitFile({ type: 'asset', fileName: THIRD_PARTY, source });
     },
   };
+}
+
+/** For workers, whose bundles are made before that which starts them: adds the folders of their packages to `others`. */
+export function workerPackages(others: Set<string>): Plugin {
+  return {
+    name: 'worker-packages',
+    generateBundle(_, bundle) {
+      for (const folder of foldersIn(bundle)) others.add(folder);
+    },
+  };
+}
+
+type Bundle = Readonly<
+  Record<
+    string,
+    { readonly type: 'asset' } | { readonly type: 'chunk'; readonly moduleIds: readonly string[] }
+  >
+>;
+
+function foldersIn(bundle: Bundle): string[] {
+  const modules = Object.values(bundle).flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+  return modules.flatMap((id) => packageFolder(id) ?? []);
 }
 
 /** The folder of the package that a module is of; undefined for our own modules. */

@@ -43,6 +43,9 @@ const programs = sources({
   ...import.meta.glob<string>('../scripts/**/*.{ts,mjs}', { query: '?raw', import: 'default', eager: true }),
 });
 const shipped = new Map([...src, ...bench, ...programs]);
+const examples = sources(
+  import.meta.glob<string>('../examples/*.mjs', { query: '?raw', import: 'default', eager: true }),
+);
 const tests = sources(
   import.meta.glob<string>('./**/*.ts', { query: '?raw', import: 'default', eager: true }),
 );
@@ -213,6 +216,20 @@ describe('layers', () => {
     expect(texts.map(([path]) => path)).toEqual([]);
   });
 
+  test('examples import the package as its users do', () => {
+    const imported = [...examples].flatMap(([path, text]) => importsOf(path, text));
+    const others = imported.filter((name) => !/^gqa-webgpu(\/|$)/.test(name));
+    expect(imported.length).toBeGreaterThan(others.length);
+    expect([...new Set(others)].toSorted()).toEqual([
+      '@huggingface/tokenizers',
+      'examples/gpu.mjs',
+      'node:fs/promises',
+      'node:url',
+      'onnxruntime-web/webgpu',
+      'webgpu',
+    ]);
+  });
+
   test('no host object outside the files for Node', () => {
     const found = [...src]
       .filter(([path]) => !FOR_NODE.test(path))
@@ -231,7 +248,7 @@ describe('files', () => {
   });
 
   test('the first line says what a file is', () => {
-    const anonymous = [...shipped, ...tests].filter(([path, text]) => {
+    const anonymous = [...shipped, ...examples, ...tests].filter(([path, text]) => {
       return !text.startsWith(`// ${path.replace(/^.*\//, '')}: `);
     });
     expect(anonymous.map(([path]) => path)).toEqual([]);

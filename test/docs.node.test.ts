@@ -11,6 +11,7 @@ import { CHECKPOINTS, writeCheckpoint } from './support/checkpoints.ts';
 import { MAX_BATCH, MAX_HEAD_DIM, MAX_HEADS, MAX_Q_LEN, MIN_HEAD_DIM } from '../src/kernels/shape.ts';
 
 const page = readFileSync(join(ROOT, 'docs/limits-and-recipes.md'), 'utf8');
+const library = readFileSync(join(ROOT, 'docs/library.md'), 'utf8');
 const folder = mkdtempSync(join(tmpdir(), 'gqa-docs-'));
 symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
 
@@ -66,15 +67,26 @@ test('the recipes are one program', async () => {
   ]);
 }, 180_000);
 
-test('the recipes have types', () => {
-  writeFileSync(join(folder, 'typed.ts'), codeBlocks(page, 'ts').join('\n'));
+test('the library guide is one program, too', async () => {
+  expect(await printed('library.ts', codeBlocks(library, 'ts').join('\n'))).toEqual([
+    ['decoded', [3], 8 * 64],
+  ]);
+}, 120_000);
+
+test('both have types', () => {
+  for (const [name, text] of Object.entries({ page, library }))
+    writeFileSync(join(folder, `${name}.typed.ts`), codeBlocks(text, 'ts').join('\n'));
   const paths = {
     'gqa-webgpu': [join(ROOT, 'src/index.ts')],
     'gqa-webgpu/node': [join(ROOT, 'src/node.ts')],
   };
-  const options = { extends: join(ROOT, 'tsconfig.json'), compilerOptions: { paths }, include: ['typed.ts'] };
+  const options = {
+    extends: join(ROOT, 'tsconfig.json'),
+    compilerOptions: { paths },
+    include: ['*.typed.ts'],
+  };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(options));
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const tsc = join(ROOT, 'node_modules/@typescript/native/bin/tsc');
   const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
   expect([stdout, status]).toEqual(['', 0]);
 }, 180_000);

@@ -9,7 +9,7 @@ import { plainScores } from '../src/kernels/plain.ts';
 import { checkShape } from '../src/kernels/shape.ts';
 import { validatorGpu } from '../src/node/nodeGpu.ts';
 import { F32_ROWS } from './support/rowFormats.ts';
-import { compilerMessages } from './support/compilerMessages.ts';
+import { pipelineMessages } from './support/compilerMessages.ts';
 import { uninitialisedVariables, withoutComments } from './support/conventions.ts';
 import { GPUS } from './support/deviceFacts.ts';
 import { everyRegisters, F16, KERNEL_GROUPS, type Needs } from './support/kernelGroups.ts';
@@ -45,17 +45,8 @@ function unportable({ name, source }: Kernel): string[] {
 
 /** What the compiler and `unportable` say of the kernels, with each one's name and line. */
 async function findings(device: GqaDevice, kernels: readonly Kernel[]): Promise<string[]> {
-  const all = await Promise.all(kernels.map((kernel) => lint(device, kernel)));
+  const all = await Promise.all(kernels.map((kernel) => pipelineMessages(device, kernel)));
   return [...kernels.flatMap(unportable), ...all.flat()];
-}
-
-async function lint(device: GqaDevice, kernel: Kernel): Promise<string[]> {
-  const said = await compilerMessages(device.gpu, kernel);
-  if (said.length > 0) return said;
-  return device.pipelines.get(kernel).then(
-    () => [],
-    (error: unknown) => [String(error)],
-  );
 }
 
 const bare = await validator('nothing');

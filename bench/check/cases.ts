@@ -87,6 +87,31 @@ function groupOf({ numQHeads, numKvHeads }: ProblemOptions): number {
   return numQHeads / numKvHeads;
 }
 
+/** Which cases of the grid to run, as the command's options say. */
+export interface CaseChoice {
+  /** Every fifth case of each element type. */
+  readonly quick?: boolean;
+  /** The whole grid on a software adapter too. */
+  readonly full?: boolean;
+  /** Of these only cases whose name contains this. */
+  readonly case?: string;
+}
+
+/** The cases of a choice, for a software adapter or a GPU; none where no name contains the text. */
+export function casesFor(
+  software: boolean,
+  { quick, full, case: text = '' }: CaseChoice,
+): readonly CheckCase[] {
+  const grid = software && !full ? SOFTWARE_CASES : CHECK_CASES;
+  return (quick ? quickCases(grid) : grid).filter(({ name }) => name.includes(text));
+}
+
+/** The same cases, a look at each of the things varied before the rest: who stops early has seen something of all. */
+export function quickFirst(cases: readonly CheckCase[]): CheckCase[] {
+  const first = new Set(quickCases(cases));
+  return [...first, ...cases.filter((each) => !first.has(each))];
+}
+
 /** Of each element type of a grid every fifth case: a look at each of the things varied, and at every type. */
 export function quickCases(cases: readonly CheckCase[]): CheckCase[] {
   const seen = new Map<string, number>();

@@ -17,7 +17,7 @@ const RAGGED = {
   kType: 'f16',
 } satisfies ProblemOptions;
 
-const { batch, numQHeads, qLen, kvLens } = RAGGED;
+const { batch, numQHeads, qLen, qLens, kvLens } = RAGGED;
 const KEYS = Math.max(...kvLens);
 
 const NUMBERS = {
@@ -29,7 +29,7 @@ const NUMBERS = {
   bias: { shape: [batch, numQHeads, qLen, KEYS], values: biasValues() },
   relativeBias: { farthest: 40, values: normals(6, numQHeads * 81) },
   // Siblings, then a chain.
-  treeMasks: kvLens.map((_, b) => (b % 2 === 0 ? [0b1n, 0b10n] : [0b1n, 0b11n])),
+  treeMasks: qLens.map((positions, b) => (b % 2 === 0 ? [0b1n, 0b10n] : [0b1n, 0b11n]).slice(0, positions)),
 } satisfies ProblemFeatures;
 
 /** Every fifth key is hidden. */

@@ -83,6 +83,12 @@ export function sizesFor({ encoder }: ModelSpec, promptTokens: number, maxTokens
   return { batch: 1, capacity: 1 + maxTokens, sourceCapacity: promptTokens };
 }
 
+/** What to know of a text of so many tokens, prompt and all, that is longer than any that the model was trained on; undefined of others. */
+export function pastTraining({ trainedPositions }: ModelSpec, tokens: number): string | undefined {
+  if (trainedPositions === undefined || tokens <= trainedPositions) return undefined;
+  return `the model was trained for ${trainedPositions.toLocaleString('en')} positions (config.json); of ${tokens.toLocaleString('en')} tokens those past them may make no sense`;
+}
+
 /** A variant in words: "8 KV heads (mean)". */
 export function nameOf({ kvHeads, method }: Variant): string {
   const heads = plural(kvHeads, 'KV head');

@@ -3,7 +3,11 @@ import { GqaError } from '../../src/index.ts';
 import { checkKinds, rowKey, type ComparedResult, type ResultRow } from './compareKinds.ts';
 import { contextFacts, rowFacts, type Facts } from './compareFacts.ts';
 import { isUntimed, isWrong } from '../run/rowResult.ts';
-import { ENOUGH_SAMPLES, median, ratioInterval, type Interval } from '../schema/stats.ts';
+import { sampleCount, timeRatio } from '../schema/samples.ts';
+import { ENOUGH_SAMPLES, median, type Interval } from '../schema/stats.ts';
+
+/** A change of less than this is none, unless another margin is asked for. */
+export const STANDARD_MARGIN = 0.02;
 
 /** What can be said of a change from A to B. */
 export type Verdict = 'faster' | 'slower' | 'equivalent' | 'inconclusive';
@@ -93,7 +97,7 @@ function compareRow(a: ResultRow, b: ResultRow, margin: number | undefined): Com
 
 function changeOf(a: ResultRow, b: ResultRow, margin: number | undefined): Change {
   const [samplesA, samplesB] = [a.time!.samplesNs, b.time!.samplesNs];
-  const ratios = ratioInterval(samplesA, samplesB);
+  const ratios = timeRatio(a.time!, b.time!);
   const off = clockShare(a) + clockShare(b);
   const interval: Interval | null = ratios && [ratios[0] * (1 - off) - 1, ratios[1] * (1 + off) - 1];
   const change = { change: median(samplesB) / median(samplesA) - 1, interval };
@@ -111,7 +115,7 @@ function clockShare({ time, clockNs = 0 }: ResultRow): number {
 
 /** What the interval cannot know: times too few to have one, and times that drifted while they were taken. */
 function whyInconclusive(a: ResultRow, b: ResultRow): string | undefined {
-  const few = [a, b].some(({ time }) => time!.samplesNs.length < ENOUGH_SAMPLES);
+  const few = [a, b].some(({ time }) => sampleCount(time!) < ENOUGH_SAMPLES);
   if (few) return `fewer than ${ENOUGH_SAMPLES} samples`;
   const [inA, inB] = [a, b].map(({ warnings }) => warnings.includes('noisy'));
   if (!inA && !inB) return undefined;

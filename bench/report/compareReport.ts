@@ -3,6 +3,7 @@ import { stateOf, type Change, type ComparedRow, type Comparison, type Side } fr
 import { isWholeResult, noShareText, shareOf, type ResultRow } from './compareKinds.ts';
 import type { Difference } from './compareFacts.ts';
 import { formatSignificant, markdownTable, type Column } from '../text/format.ts';
+import { sampleCount } from '../schema/samples.ts';
 import { median } from '../schema/stats.ts';
 
 /** Everything a person reads: the two runs, the table, what differs and what does not, rows of one run only. */
@@ -13,7 +14,7 @@ export function compareMarkdown(comparison: Comparison): string {
   const parts = [
     lines([sideLine('A', a), sideLine('B', b)]),
     ...(comparison.rows.length > 0 ? [table(comparison)] : []),
-    lines([...factLines(comparison), ...noteLines(comparison)]),
+    lines(compareNotes(comparison).map(({ kind, text }) => `${kind.padEnd(KIND_WIDTH)}${text}`)),
   ];
   return parts.join('\n\n');
 }
@@ -33,6 +34,15 @@ function sideLine(letter: string, { name, result }: Side): string {
 }
 
 function table(comparison: Comparison): string {
+  const { columns, rows } = compareTable(comparison);
+  return markdownTable(columns, rows);
+}
+
+/** The comparison's table: its columns, and the cells of its rows in the comparison's order. */
+export function compareTable(comparison: Comparison): {
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly string[])[];
+} {
   const [a, b] = columnNames(comparison);
   const { name: unit } = unitOf(comparison);
   const columns: Column[] = [
@@ -44,10 +54,10 @@ function table(comparison: Comparison): string {
     { title: 'verdict', align: 'left' },
   ];
   const shares = [a, b].map((name): Column => ({ title: `${name} % ceiling`, align: 'right' }));
-  return markdownTable(
-    comparison.sameDevice ? columns : [...columns, ...shares],
-    comparison.rows.map((row) => cells(comparison, row)),
-  );
+  return {
+    columns: comparison.sameDevice ? columns : [...columns, ...shares],
+    rows: comparison.rows.map((row) => cells(comparison, row)),
+  };
 }
 
 const LONGEST_NAME = 16;
@@ -115,11 +125,25 @@ function shareCell({ result }: Side, row: ResultRow): string {
   return share === undefined ? noShareText(row) : `${formatSignificant(100 * share, 2)} %`;
 }
 
-function factLines({ differs, same, rows }: Comparison): string[] {
+/** A line below the table. */
+export interface CompareNote {
+  readonly kind: 'differs' | 'same' | 'only A' | 'only B' | 'error' | 'warning' | 'note';
+  readonly text: string;
+}
+
+const KIND_WIDTH = 9;
+
+/** What differs and what does not, rows of one run only, what went wrong, and how to read it. */
+export function compareNotes(comparison: Comparison): CompareNote[] {
+  return [...factNotes(comparison), ...rowNotes(comparison)];
+}
+
+function factNotes({ differs, same, rows }: Comparison): CompareNote[] {
   const ran = rows.filter(({ a, b }) => a.time && b.time).length;
+  const nothing = 'nothing that the files tell';
   return [
-    `differs  ${differs.map((each) => differenceText(each, ran)).join(', ') || 'nothing that the files tell'}`,
-    `same     ${same.join(', ') || 'nothing that the files tell'}`,
+    { kind: 'differs', text: differs.map((each) => differenceText(each, ran)).join(', ') || nothing },
+    { kind: 'same', text: same.join(', ') || nothing },
   ];
 }
 
@@ -128,15 +152,16 @@ function differenceText({ name, a, b, rows, ways }: Difference, ran: number): st
   return `${name}${rows === undefined ? '' : ` of ${rows} of ${ran} rows`} (${a} / ${b}${more})`;
 }
 
-function noteLines(comparison: Comparison): string[] {
+function rowNotes(comparison: Comparison): CompareNote[] {
   const { onlyInA, onlyInB, rows } = comparison;
-  const ids = (list: readonly ResultRow[]) => list.map(({ id }) => id).join(', ');
+  const only = (kind: 'only A' | 'only B', list: readonly ResultRow[]): CompareNote[] =>
+    list.length > 0 ? [{ kind, text: list.map(({ id }) => id).join(', ') }] : [];
+  const warnings = [...compareWarnings(comparison), ...runWarnings(comparison)];
   return [
-    ...(onlyInA.length > 0 ? [`only A   ${ids(onlyInA)}`] : []),
-    ...(onlyInB.length > 0 ? [`only B   ${ids(onlyInB)}`] : []),
-    ...rows.flatMap((row) => [...errorLine('A', row.a), ...errorLine('B', row.b)]),
-    ...compareWarnings(comparison).map((text) => `warning  ${text}`),
-    ...runWarnings(comparison),
+    ...only('only A', onlyInA),
+    ...only('only B', onlyInB),
+    ...rows.flatMap((row) => [...errorNote('A', row.a), ...errorNote('B', row.b)]),
+    ...warnings.map((text): CompareNote => ({ kind: 'warning', text })),
     ...(rows.some(({ change }) => change) ? [verdictNote(comparison)] : []),
   ];
 }
@@ -148,20 +173,20 @@ function runWarnings({ a, b }: Comparison): string[] {
     string[],
   ];
   return [
-    ...ofA.map((text) => `warning  ${ofB.includes(text) ? 'A and B' : 'A'}: ${text}`),
-    ...ofB.filter((text) => !ofA.includes(text)).map((text) => `warning  B: ${text}`),
+    ...ofA.map((text) => `${ofB.includes(text) ? 'A and B' : 'A'}: ${text}`),
+    ...ofB.filter((text) => !ofA.includes(text)).map((text) => `B: ${text}`),
   ];
 }
 
-function errorLine(letter: string, { id, error }: ResultRow): string[] {
-  return error ? [`error    ${letter}: ${id}: ${error}`] : [];
+function errorNote(letter: string, { id, error }: ResultRow): CompareNote[] {
+  return error ? [{ kind: 'error', text: `${letter}: ${id}: ${error}` }] : [];
 }
 
-function verdictNote({ margin }: Comparison): string {
-  return (
-    `note     change is of the median, B against A; equivalent: the whole interval within ±${Number((100 * margin).toFixed(3))} %. ` +
-    'The interval knows the noise within each run, not what changed between the two.'
-  );
+function verdictNote({ margin }: Comparison): CompareNote {
+  const text =
+    `change is of the median, B against A; equivalent: the whole interval within ±${Number((100 * margin).toFixed(3))} %. ` +
+    'The interval knows the noise within each run, not what changed between the two.';
+  return { kind: 'note', text };
 }
 
 /** What a reader must know before anything else. */
@@ -211,12 +236,11 @@ function rowJson({ result }: Side, row: ResultRow) {
   const state = stateOf(row);
   const warnings = row.warnings.length > 0 && { warnings: row.warnings };
   if (state !== 'timed') return { state, ...(row.error && { error: row.error }), ...warnings };
-  const { samplesNs } = row.time!;
   const share = shareOf(result.context.ceiling, row);
   return {
     state,
-    medianNs: median(samplesNs),
-    samples: samplesNs.length,
+    medianNs: median(row.time!.samplesNs),
+    samples: sampleCount(row.time!),
     ...(share !== undefined && { ceilingShare: share }),
     ...warnings,
   };

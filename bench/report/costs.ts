@@ -1,7 +1,8 @@
 // costs.ts: what pages, windows, features and cascades cost: rows beside the one of the standard step, and prompts by tokens per second.
 import { isFeatured, isVaried } from '../run/variations.ts';
 import type { BenchRow } from '../schema/schema.ts';
-import { ENOUGH_SAMPLES, ratioInterval } from '../schema/stats.ts';
+import { timeRatio } from '../schema/samples.ts';
+import { ENOUGH_SAMPLES } from '../schema/stats.ts';
 import { formatSignificant, type Column } from '../text/format.ts';
 
 /**
@@ -25,7 +26,7 @@ export function costOf(
   if (!standard?.time || !row.time) return undefined;
   return {
     ratio: row.time.median / standard.time.median,
-    interval: ratioInterval(standard.time.samplesNs, row.time.samplesNs),
+    interval: timeRatio(standard.time, row.time),
   };
 }
 

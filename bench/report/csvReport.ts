@@ -4,7 +4,8 @@ import { costOf, tokensPerSecond } from './costs.ts';
 import { ceilingShare, gbPerSecond } from '../schema/rates.ts';
 import type { BenchResult } from '../schema/schema.ts';
 import { speedUp } from './speedUp.ts';
-import { median, medianInterval } from '../schema/stats.ts';
+import { sampleCount, timeInterval } from '../schema/samples.ts';
+import { median } from '../schema/stats.ts';
 
 const CSV_COLUMNS =
   'id,variant,model,heads,kvHeads,headDim,batch,depth,requests,prompt,capacity,pageSize,window,positions,append,features,sharedPrefix,cascade,kType,vType,kernel,sizes,splits,kvRead,medianNs,wallNs,planNs,recordNs,ciLowNs,ciHighNs,minNs,samples,GBps,ceilingShare,speedUp,ideal,tokensPerSecond,vsStandard,maxAbsErr,bound,error';
@@ -16,7 +17,7 @@ export function csvReport(result: BenchResult): string {
     // Columns have no place for the table's mark of a speed-up that is only roughly known.
     const speedUps = speedUp(result.results, row);
     const ratio = speedUps?.settled ? speedUps : undefined;
-    const interval = row.time && medianInterval(row.time.samplesNs);
+    const interval = row.time && timeInterval(row.time);
     const fields = [
       row.id,
       row.variant,
@@ -49,7 +50,7 @@ export function csvReport(result: BenchResult): string {
       interval?.[0],
       interval?.[1],
       row.time?.min,
-      row.time?.samplesNs.length,
+      row.time ? sampleCount(row.time) : undefined,
       gbPerSecond(row),
       ceilingShare(result.context.ceiling, row),
       ratio?.real,

@@ -2,12 +2,13 @@
 import { typesName } from '../../src/numbers/elements.ts';
 import { formatBytes, formatSignificant, markdownTable, type Column } from '../text/format.ts';
 import { isUntimed, isWrong } from '../run/rowResult.ts';
-import { halfWidth } from '../run/sampling.ts';
-import type { BenchContext, BenchResult, BenchRow, CeilingContext } from '../schema/schema.ts';
+import { halfOf } from '../run/sampling.ts';
+import type { BenchContext, BenchResult, BenchRow, CeilingContext, RowTime } from '../schema/schema.ts';
 import { costCells, costColumns, costNotes } from './costs.ts';
 import { farFromIdeal, missingBases, roughSpeedUps, speedUpCell, timePartsSentence } from './speedUp.ts';
 import { runLines } from './runLines.ts';
 import { ceilingShare, gbPerSecond } from '../schema/rates.ts';
+import { sampleCount, timeInterval } from '../schema/samples.ts';
 import { ENOUGH_SAMPLES, median } from '../schema/stats.ts';
 import { warmthNotes, warmthOf } from './warmth.ts';
 
@@ -69,7 +70,7 @@ export function timeCells(rows: readonly BenchRow[], ceiling: CeilingContext, ro
   if (!row.time) return [isWrong(row) ? 'WRONG' : isUntimed(row) ? 'no time' : 'not run', '', '', ''];
   const share = ceilingShare(ceiling, row);
   return [
-    timeCell(row.time.samplesNs, row.clockNs),
+    timeCell(row.time, row.clockNs),
     formatSignificant(gbPerSecond(row)!, 3),
     share === undefined ? warmthCell(row) : `${formatSignificant(share * 100, 2)} %`,
     speedUpCell(rows, row),
@@ -82,9 +83,10 @@ function warmthCell(row: BenchRow): string {
 }
 
 /** `262.1 ± 1.0`; of samples too few for an interval their range, `262.1 [260.0–264.0]`; of a single one itself. */
-function timeCell(samplesNs: readonly number[], clockNs = 0): string {
+function timeCell(time: RowTime, clockNs = 0): string {
+  const { samplesNs } = time;
   const middle = us(median(samplesNs), 4);
-  const half = halfWidth(samplesNs, clockNs);
+  const half = halfOf(timeInterval(time), clockNs);
   if (half !== null) return `${middle} ± ${us(half, 2)}`;
   if (samplesNs.length === 1) return middle;
   return `${middle} [${us(Math.min(...samplesNs), 4)}–${us(Math.max(...samplesNs), 4)}]`;
@@ -168,7 +170,7 @@ export function noteLines(result: BenchResult, shown: readonly BenchRow[] = resu
 function timeNotes(rows: readonly BenchRow[]): string[] {
   const times = rows.flatMap(({ time }) => (time ? [time] : []));
   if (times.length === 0) return [];
-  const counts = times.map(({ samplesNs }) => samplesNs.length);
+  const counts = times.map(sampleCount);
   const clock = rows.some(({ time, clockNs }) => time && clockNs !== undefined && clockNs > 0);
   return [
     ...(counts.some((n) => n >= ENOUGH_SAMPLES)

@@ -4,6 +4,7 @@ import { formatBytes, formatSignificant } from '../text/format.ts';
 import { loadName } from '../run/rows.ts';
 import { variationText } from '../run/variations.ts';
 import type { BenchRow, CeilingContext, RowParams } from '../schema/schema.ts';
+import { sampleCount } from '../schema/samples.ts';
 import { ENOUGH_SAMPLES } from '../schema/stats.ts';
 
 /** Below this share of the ideal speed-up a note says where the time goes. */
@@ -39,7 +40,7 @@ export interface SpeedUp {
 
 /** Whether a time is known well: fewer samples may all be alike by chance. */
 function isSettled({ time, warnings }: BenchRow): boolean {
-  return !warnings.includes('noisy') && time !== null && time.samplesNs.length >= ENOUGH_SAMPLES;
+  return !warnings.includes('noisy') && time !== null && sampleCount(time) >= ENOUGH_SAMPLES;
 }
 
 /** Undefined without a time, and without an MHA row that has one. */

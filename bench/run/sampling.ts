@@ -3,7 +3,7 @@ import { GqaError, type GqaDevice } from '../../src/index.ts';
 import { formatSignificant } from '../text/format.ts';
 import { shuffled, uniform } from '../../src/numbers/random.ts';
 import type { RowCheck, RowHost, RowParams, RowTime } from '../schema/schema.ts';
-import { median, medianInterval } from '../schema/stats.ts';
+import { median, medianInterval, type Interval } from '../schema/stats.ts';
 import type { Target } from './target.ts';
 import type { PassTimer, TimerSource } from './timer.ts';
 
@@ -209,7 +209,11 @@ export function spread(samplesNs: readonly number[], clockNs = 0): number | null
 
 /** Half the 95 % interval of the median, and at least what the clock may be off; null without an interval. */
 export function halfWidth(samplesNs: readonly number[], clockNs = 0): number | null {
-  const interval = medianInterval(samplesNs);
+  return halfOf(medianInterval(samplesNs), clockNs);
+}
+
+/** Half an interval, and at least what the clock may be off; null without one. */
+export function halfOf(interval: Interval | null, clockNs = 0): number | null {
   return interval && Math.max((interval[1] - interval[0]) / 2, clockNs);
 }
 

@@ -1,7 +1,6 @@
 // reproduceSchema.ts: the result of `gqa reproduce`: losses of models that were converted and trained on: its types and their check.
 import * as v from 'valibot';
 import type { Method } from '../../src/checkpoint/convert/plan.ts';
-import type { TrainingSizeName } from '../../src/train/sizes.ts';
 import {
   flag,
   list,
@@ -47,13 +46,16 @@ export const reproduceResult = object({
   schema: v.literal(REPRODUCE_SCHEMA, `"${REPRODUCE_SCHEMA}"`),
   context: object({ version: text, commit: maybe(text), adapter: text, software: flag }),
   params: object({
-    size: word<TrainingSizeName>(),
+    /** The name of a training size, or of the model that was trained before. */
+    size: text,
     model: object({ layers: positive, dim: positive, heads: positive, feedForward: positive }),
     /** Of the original training. */
     steps: positive,
     batch: positive,
     context: positive,
     text,
+    /** Contexts that losses are measured on; 128 in results that do not say it. */
+    windows: maybe(positive),
     alphas: list(number),
   }),
   runs: list(seedRun),

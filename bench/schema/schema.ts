@@ -81,13 +81,17 @@ const timerContext = object({
 });
 export type TimerContext = Read<typeof timerContext>;
 
-/** The best read rate of `bytes`, in decimal GB/s; `samplesNs` of the winning workgroup size and count. */
+/**
+ * The best read rate of `bytes`, in decimal GB/s; `samplesNs` of the winning workgroup size and count, or `samples` their
+ * number in a result that was shared without them.
+ */
 const ceilingContext = object({
   readGBps: positive,
   bytes: number,
   wgSize: number,
   groups: number,
   samplesNs: list(number),
+  samples: maybe(positive),
 });
 export type CeilingContext = Read<typeof ceilingContext>;
 
@@ -204,7 +208,13 @@ export const timeFields = {
   min: number,
   stop: oneOf('converged', 'reps', 'time', 'interrupted'),
 };
-const rowTime = object(timeFields);
+
+export const rowTimeFields = {
+  ...timeFields,
+  /** How many samples there were, in a result that was shared without them: `samplesNs` is then the median alone. */
+  samples: maybe(positive),
+};
+const rowTime = object(rowTimeFields);
 export type RowTime = Read<typeof rowTime>;
 
 export const rowFields = {
@@ -232,7 +242,7 @@ export const rowFields = {
   /** How far off the clock may put each of the samples, in ns per step. Older results lack it. */
   clockNs: maybe(number),
   /** Null when the check failed, the shape could not run, or the clock could not tell: no time then. */
-  time: objectOrNull(timeFields),
+  time: objectOrNull(rowTimeFields),
   host: maybe(rowHost),
   error: maybe(text),
   /** Codes of the warnings that concern this row. */

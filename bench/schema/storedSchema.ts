@@ -1,6 +1,6 @@
 // storedSchema.ts: a result as a file holds it: perhaps of an older suite, which lacks what later ones have.
 import { list, maybe, number, object, objectOrNull, text, type Read } from './fields.ts';
-import { contextFields, hostContext, paramFields, rowFields, schema, timeFields } from './schema.ts';
+import { contextFields, hostContext, paramFields, rowFields, rowTimeFields, schema } from './schema.ts';
 
 const storedContext = object({ ...contextFields, host: maybe(hostContext), coldBytes: maybe(number) });
 export type StoredContext = Read<typeof storedContext>;
@@ -11,7 +11,7 @@ export type StoredParams = Read<typeof storedParams>;
 const storedRow = object({
   ...rowFields,
   params: storedParams,
-  time: objectOrNull({ ...timeFields, firstNs: maybe(number) }),
+  time: objectOrNull({ ...rowTimeFields, firstNs: maybe(number) }),
 });
 export type StoredRow = Read<typeof storedRow>;
 

@@ -1,28 +1,27 @@
 // bench.ts: `gqa bench`, the main job: MHA, GQA and MQA side by side on this device, every row checked before it is timed.
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Ready } from '../../bench/chrome/protocol.ts';
+import { runInChrome } from '../../bench/chrome/runInChrome.ts';
 import { csvReport } from '../../bench/report/csvReport.ts';
 import { RANGES_HELP } from '../../bench/report/kvRanges.ts';
 import { markdownReport } from '../../bench/report/report.ts';
 import { parseFeatures } from '../../bench/run/variations.ts';
 import { BENCH_FEATURES, type BenchFeature } from '../../bench/schema/benchFeatures.ts';
-import { CACHE_STATES, spectrum } from '../../bench/run/rows.ts';
-import { STANDARD_DEPTHS, STANDARD_RUN } from '../../bench/run/standardRun.ts';
+import { CACHE_STATES } from '../../bench/run/rows.ts';
+import { STANDARD_RUN } from '../../bench/run/standardRun.ts';
 import { runBench } from '../../bench/run/run.ts';
-import type { BenchOptions } from '../../bench/run/options.ts';
 import { SAMPLING_MS } from '../../bench/run/sampling.ts';
 import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
 import { PAGE_SIZES } from '../../src/cache/pagePool.ts';
 import { MAX_Q_LEN } from '../../src/kernels/shape.ts';
-import { ShapeError } from '../../src/device/errors.ts';
 import { quietWait } from '../../src/node/quiet.ts';
-import type { NodeGpu } from '../../src/node/adapters.ts';
 import type { BenchFlags } from './benchFlags.ts';
+import { benchOptions, benchShape } from './benchOptions.ts';
 import { putOut } from './benchOutput.ts';
-import { nonStandard } from './nonStandard.ts';
+import { browserHost, refuseInBrowser } from './browserHost.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
 import { methodOption, weightTypeOption } from '../model/modelOptions.ts';
 import { refuseOfWhole, runWholeBench, wholeOption } from './whole.ts';
-import { loadShape } from '../kv/loadShape.ts';
 import { adapterOptions, openNode } from '../../src/node/command/openNode.ts';
 import {
   cacheTypeLists,
@@ -36,8 +35,8 @@ import {
 } from '../../src/node/command/options.ts';
 import { checkOutputOption, outputPath } from '../../src/node/command/outputOption.ts';
 import { Progress } from '../../src/node/command/progress.ts';
-import { lastLevelCache, runtimeContext } from '../../src/node/runtimeContext.ts';
-import { readTuning, tuningPath } from '../../src/node/tuningFile.ts';
+import { runtimeContext } from '../../src/node/runtimeContext.ts';
+import { builtPage } from '../../src/node/page/builtPage.ts';
 import { tokenCount, wholeNumber, wholeNumbers } from '../../src/node/command/usage.ts';
 
 /** Adds the `bench` command. Results go to the program's `writeOut`, progress and warnings to stderr. */
@@ -48,9 +47,10 @@ export function registerBench(program: Command): void {
       'time MHA, GQA and MQA decode attention on this device, each row checked first (default command)',
     )
     .addHelpText('after', EXAMPLES)
-    .action((flags: BenchFlags) =>
-      flags.whole === undefined ? run(bench, flags) : runWholeBench(bench, flags),
-    );
+    .action((flags: BenchFlags) => {
+      if (flags.runtime === 'chrome') return runInBrowser(bench, flags);
+      return flags.whole === undefined ? run(bench, flags) : runWholeBench(bench, flags);
+    });
   for (const option of [...OPTIONS, ...adapterOptions()]) bench.addOption(option);
 }
 
@@ -114,6 +114,9 @@ const OPTIONS: readonly Option[] = [
     '--max-time <s>',
     `most seconds of sampling per depth; default: ${SAMPLING_MS.row / 1000} for each of its rows, at most ${SAMPLING_MS.most / 1000}`,
   ).argParser(count),
+  new Option('--runtime <name>', 'where to run: node, or a headless Chromium, Chrome or Edge')
+    .choices(['node', 'chrome'])
+    .default('node'),
   seedOption(),
   new Option('--check', 'hold every row against a float64 reference first').default(STANDARD_RUN.check),
   new Option('--no-check', 'do not'),
@@ -141,11 +144,12 @@ Examples:
   gqa bench --whole smollm2-135m --kv-heads 9,3,1     a whole model's step and its parts, random weights
   gqa bench --whole ./smollm -d 64                   the same of a checkpoint, its heads merged in memory
   gqa bench --whole ./smollm -p 64                   prompts through it
+  gqa bench --runtime chrome                         in an installed Chromium, Chrome or Edge
   gqa bench -o json > run.json
 
 Ctrl-C ends a run early: rows that are finished are printed and exported, marked as partial; once more ends at once.
 Environment: GQA_LLC_MIB is the size of the last-level cache that cold rows have to exceed twice, in MiB (default: of this
-processor, for a software adapter); GQA_TUNING the file of gqa tune.`;
+processor, for a software adapter); GQA_TUNING the file of gqa tune; CHROME_PATH the browser of --runtime chrome.`;
 
 function count(text: string): number {
   return wholeNumber(text, 1, MAX_COUNT);
@@ -172,23 +176,17 @@ function features(text: string): BenchFeature[][] {
 
 async function run(command: Command, flags: BenchFlags): Promise<void> {
   refuseOfWhole(command);
-  const shape = benchShape(flags);
+  const shape = await benchShape(flags);
   if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
   const progress = new Progress();
   const { found, device } = await openNode(flags, (line) => progress.line(line));
   try {
-    const { software } = device.facts;
-    const standard = flags.prompt ? [] : STANDARD_DEPTHS[software ? 'software' : 'gpu'];
-    const depths = flags.depth ?? standard;
-    if (software && !flags.depth && !flags.requests && !flags.prompt) {
-      progress.line(
-        `note     on a software adapter the standard run shrinks to depths ${depths.join(', ')} (a GPU gets ${STANDARD_DEPTHS.gpu.join(', ')})`,
-      );
-    }
-    const options = benchOptions(flags, shape, depths, found);
-    await interruptible('ending the run, finished rows are kept', (signal) => {
+    const host = { software: found.software, context: runtimeContext(found) };
+    const options = benchOptions(flags, shape, host, (line) => progress.line(line));
+    await interruptible(KEPT, (signal) => {
       progress.until(signal);
-      return putOut(runBench(device, { ...options, signal }), REPORTS, { command, flags, progress });
+      const events = runBench(device, { ...options, quiet: quietWait, signal });
+      return putOut(events, REPORTS, { command, flags, progress });
     });
   } finally {
     progress.end();
@@ -196,59 +194,27 @@ async function run(command: Command, flags: BenchFlags): Promise<void> {
   }
 }
 
-/** Name, query heads, KV heads and head dim from the flags, or from the model where they are silent. */
-function benchShape(flags: BenchFlags) {
-  const byHand = flags.heads !== undefined && flags.headDim !== undefined;
-  const model = loadShape(flags.model);
-  const heads = flags.heads ?? model.numQHeads;
-  const headDim = flags.headDim ?? model.headDim;
-  const fromModel = heads === model.numQHeads ? spectrum(heads, model.numKvHeads) : spectrum(heads, heads);
-  const kvHeads = flags.kvHeads ?? fromModel;
-  const bad = kvHeads.find((kv) => heads % kv !== 0);
-  if (bad !== undefined)
-    throw new ShapeError(`bench: heads (${heads}) must be a multiple of kv-heads (${bad})`);
-  return { model: byHand ? 'custom' : model.name, heads, headDim, kvHeads };
+/** The same in a browser, which has the device. */
+async function runInBrowser(command: Command, flags: BenchFlags): Promise<void> {
+  refuseInBrowser(command);
+  refuseOfWhole(command);
+  const shape = await benchShape(flags);
+  if (flags.exportJson) await checkOutputOption('--export-json', flags.exportJson);
+  const progress = new Progress();
+  const say = (line: string) => progress.line(line);
+  const folder = builtPage(say);
+  try {
+    await interruptible(KEPT, (signal) => {
+      progress.until(signal);
+      progress.show('starting the browser');
+      const request = (ready: Ready) => benchOptions(flags, shape, browserHost(ready, flags, say), say);
+      return putOut(runInChrome({ folder, request, signal }), REPORTS, { command, flags, progress });
+    });
+  } finally {
+    progress.end();
+  }
 }
 
-function benchOptions(
-  flags: BenchFlags,
-  shape: ReturnType<typeof benchShape>,
-  depths: readonly number[],
-  found: NodeGpu,
-): BenchOptions {
-  return {
-    ...shape,
-    depths,
-    ...(flags.capacity && { capacity: flags.capacity }),
-    batches: flags.batch,
-    kTypes: flags.cacheTypeK,
-    vTypes: flags.cacheTypeV ?? flags.cacheTypeK,
-    ...(flags.requests && { requests: flags.requests }),
-    ...(flags.prompt && { prompts: flags.prompt }),
-    ...(flags.pageSize && { pageSizes: flags.pageSize }),
-    ...(flags.window && { windows: flags.window }),
-    ...(flags.sharedPrefix && { sharedPrefixes: flags.sharedPrefix }),
-    ...(flags.features && { features: flags.features }),
-    caches: flags.cache,
-    kernels: [...new Set(flags.kernel)],
-    ...(flags.tuning && tuningOf()),
-    ...lastLevelCache(found.software),
-    seed: flags.seed,
-    check: flags.check,
-    ...(flags.reps && { reps: flags.reps }),
-    ...(flags.maxTime && { maxTimeMs: flags.maxTime * 1000 }),
-    quiet: quietWait,
-    context: {
-      ...runtimeContext(found),
-      ...(flags.label && { label: flags.label }),
-      nonStandard: nonStandard(flags),
-    },
-  };
-}
-
-function tuningOf(): Pick<BenchOptions, 'tuning' | 'tuningSource'> {
-  const path = tuningPath();
-  return { tuning: readTuning(), ...(path !== undefined && { tuningSource: path }) };
-}
+const KEPT = 'ending the run, finished rows are kept';
 
 const REPORTS = { md: markdownReport, csv: csvReport };

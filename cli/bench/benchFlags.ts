@@ -30,6 +30,7 @@ export interface BenchFlags extends AdapterOptions, CacheTypes<readonly KvType[]
   readonly tuning: boolean;
   readonly reps?: number;
   readonly maxTime?: number;
+  readonly runtime: 'node' | 'chrome';
   readonly seed: number;
   readonly check: boolean;
   readonly label?: string;

@@ -6,7 +6,8 @@ import type { KvType } from '../../src/numbers/elements.ts';
 import type { ConfigShape } from '../../src/models/config.ts';
 import { SHAPE_LIMITS } from '../../src/models/limits.ts';
 import { PRESETS } from '../../src/models/presets.ts';
-import { kvReport, presetTable, reportText, type KvReportRequest } from './kvReport.ts';
+import { kvReport, type KvReportRequest } from '../../bench/kv/kvReport.ts';
+import { presetTable, reportText } from './kvText.ts';
 import { loadShape } from './loadShape.ts';
 import {
   cacheTypeOptions,
@@ -40,7 +41,7 @@ export function registerKv(program: Command): void {
     .command('kv')
     .addArgument(taking(new Argument('[model]'), MODEL_VALUES))
     .description(
-      'size of a KV cache and least time to read it; model: preset, config.json or folder with one',
+      'size of a KV cache and least time to read it; model: preset, config.json, folder with one, or GGUF file',
     )
     .addHelpText('after', EXAMPLES)
     .action((model: string | undefined, options: KvOptions) => runKv(kv, model, options));
@@ -71,9 +72,10 @@ Examples:
   gqa kv llama-3.1-8b -d 8192 --gbps 380
   gqa kv ./config.json --max-model-len 128k --batch-size 4 --json-output
   gqa kv --layers 32 --heads 32 --kv-heads 8 --head-dim 128 -d '1024-65536*4'
+  gqa kv smollm2-135m.gguf -d 2048
   gqa kv --list`;
 
-function runKv(command: Command, model: string | undefined, options: KvOptions): void {
+async function runKv(command: Command, model: string | undefined, options: KvOptions): Promise<void> {
   const json = options.jsonOutput === true || options.output === 'json';
   const write = (text: string) => command.configureOutput().writeOut?.(`${text}\n`);
   const print = (value: unknown, text: () => string) => write(json ? JSON.stringify(value, null, 2) : text());
@@ -81,7 +83,7 @@ function runKv(command: Command, model: string | undefined, options: KvOptions):
     if (options.list) {
       print(PRESETS, () => presetTable(requestOf(options)));
     } else {
-      const report = kvReport(chooseShape(model, options), requestOf(options));
+      const report = kvReport(await chooseShape(model, options), requestOf(options));
       print(report, () => reportText(report));
     }
   } catch (error) {
@@ -90,7 +92,7 @@ function runKv(command: Command, model: string | undefined, options: KvOptions):
   }
 }
 
-function chooseShape(model: string | undefined, options: KvOptions): ConfigShape {
+async function chooseShape(model: string | undefined, options: KvOptions): Promise<ConfigShape> {
   const byHand = [options.layers, options.heads, options.kvHeads, options.headDim].some(
     (n) => n !== undefined,
   );

@@ -1,18 +1,18 @@
-// loadShape.ts: a model's shape from what people type: a preset name, a config.json, or a folder with one.
+// loadShape.ts: a model's shape from what people type: a preset name, a config.json, a folder with one, or a GGUF file.
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { GqaError, messageOf } from '../../src/device/errors.ts';
 import { shapeFromConfig, type ConfigShape } from '../../src/models/config.ts';
 import { parseConfigJson } from '../../src/models/configJson.ts';
-import { findPreset, isPreset, nearestPresets, type ModelShape } from '../../src/models/presets.ts';
+import { isPreset, nearestPresets } from '../../src/models/presets.ts';
 import { readText } from '../../src/files/memory.ts';
+import { presetShape } from '../../bench/kv/presetShape.ts';
+import { loadGgufShape } from './ggufFile.ts';
 
-/** The shape that a preset name, a path to a config.json or a folder that contains one stands for. Else a GqaError. */
-export function loadShape(model: string): ConfigShape {
-  if (isPreset(model)) {
-    const preset = findPreset(model);
-    return { ...preset, notes: [presetNote(preset), `shape from ${preset.source}`] };
-  }
+/** The shape that a preset name, a path to a config.json or GGUF file or a folder with a config.json stands for. Else a GqaError. */
+export async function loadShape(model: string): Promise<ConfigShape> {
+  if (isPreset(model)) return presetShape(model);
+  if (model.toLowerCase().endsWith('.gguf') && existsSync(model)) return loadGgufShape(model);
   const { config, path } = readModelConfig(model);
   return shapeFromConfig(config, path);
 }
@@ -32,7 +32,10 @@ export function readModelConfig(model: string): { config: unknown; path: string 
 
 function readConfig(path: string): unknown {
   if (!path.endsWith('.json')) {
-    throw new GqaError('config', `expected a config.json or a folder that contains one, got "${path}"`);
+    throw new GqaError(
+      'config',
+      `expected a config.json, a folder that contains one, or a GGUF file, got "${path}"`,
+    );
   }
   return parseConfigJson(readConfigText(path), path);
 }
@@ -44,12 +47,4 @@ function readConfigText(path: string): string {
     const reason = messageOf(cause);
     throw new GqaError('config', `${path}: expected a readable JSON file: ${reason}`, { cause });
   }
-}
-
-function presetNote({ hiddenSize, numQHeads, headDim }: ModelShape): string {
-  const quotient = hiddenSize / numQHeads;
-  const division = `hidden size / heads = ${hiddenSize} / ${numQHeads}`;
-  return quotient === headDim
-    ? `head_dim ${headDim} = ${division}`
-    : `head_dim ${headDim} from the model's config; not ${division} = ${Number(quotient.toFixed(2))}`;
 }

@@ -2,7 +2,7 @@
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { measureGeneration } from '../../bench/model/generation.ts';
 import { GrowingText, type TextTokens } from '../../bench/model/text.ts';
-import { nameOf, sizesFor, type RunningVariant } from '../../bench/model/variants.ts';
+import { nameOf, pastTraining, sizesFor, type RunningVariant } from '../../bench/model/variants.ts';
 import { formatBytes } from '../../bench/text/format.ts';
 import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { GqaError } from '../../src/device/errors.ts';
@@ -95,6 +95,8 @@ async function runGenerate(command: Command, folder: string, flags: GenerateFlag
     throw new GqaError('usage', '--logits: expected one variant, got several --kv-heads or --method');
   }
   const { prompt, text } = await promptOf(folder, flags);
+  const past = spec.encoder ? undefined : pastTraining(spec, prompt.length + flags.maxTokens);
+  if (past !== undefined) note(`note     ${past}`);
   const { found, device } = await openNode(flags, note);
   const progress = new Progress();
   try {

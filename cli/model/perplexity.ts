@@ -1,6 +1,6 @@
 // perplexity.ts: `gqa perplexity`, how well a model tells a text, as it is or with fewer KV heads.
 import { Argument, Option, type Command } from 'commander';
-import { nameOf, type Variant } from '../../bench/model/variants.ts';
+import { nameOf, pastTraining, type Variant } from '../../bench/model/variants.ts';
 import { formatBytes, markdownTable, type Column } from '../../bench/text/format.ts';
 import { GqaError } from '../../src/device/errors.ts';
 import type { Perplexity } from '../../src/models/decoder/perplexity.ts';
@@ -69,6 +69,8 @@ async function runPerplexity(command: Command, folder: string, flags: Perplexity
   const window = Math.min(flags.context, tokens.length);
   const { batch, stride = flags.context } = flags;
   const options = { window, stride: Math.min(stride, window) };
+  const past = pastTraining(spec, window);
+  if (past !== undefined) output.writeErr?.(`note     ${past}\n`);
   const variants = variantsOf(flags, spec.layers[0]!.attention.numKvHeads);
   const { found, device } = await openNode(flags, (line) => output.writeErr?.(`${line}\n`));
   const progress = new Progress();

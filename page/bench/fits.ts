@@ -22,12 +22,12 @@ export interface Misfit {
   readonly types: readonly KvType[];
 }
 
-/** The limits of an adapter or device that a cache's size meets. */
+/** The limits of an adapter, a device or a result that a cache's size meets; one that is not named is none. */
 export function limitsOf(limits: {
-  readonly maxStorageBufferBindingSize: number;
-  readonly maxBufferSize: number;
+  readonly [name in 'maxStorageBufferBindingSize' | 'maxBufferSize']?: number;
 }): BufferLimits {
-  return { maxBindingBytes: limits.maxStorageBufferBindingSize, maxBufferBytes: limits.maxBufferSize };
+  const { maxStorageBufferBindingSize = Infinity, maxBufferSize = Infinity } = limits;
+  return { maxBindingBytes: maxStorageBufferBindingSize, maxBufferBytes: maxBufferSize };
 }
 
 /** Undefined for a row that fits. One with pages always does: they are spread over several buffers. */

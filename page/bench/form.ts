@@ -25,6 +25,12 @@ const CLEARED: Readonly<Partial<Record<FieldName, readonly string[]>>> = {
   'cache-type-k': ['cache-type-v'],
 };
 
+/** Attributes of a field whose value cannot be. */
+const BAD = [
+  ['aria-invalid', 'true'],
+  ['aria-describedby', 'faults'],
+] as const;
+
 /** The form of a device's settings. */
 export class SettingsForm {
   readonly #software: boolean;
@@ -86,9 +92,9 @@ export class SettingsForm {
       const value = isBad ? given.get(name)! : PARAMS[name]!.show(run);
       if (field instanceof HTMLSelectElement) choose(field, value);
       if (field instanceof HTMLInputElement) field.value = value;
-      field.setAttribute('aria-invalid', String(isBad));
-      if (isBad) field.setAttribute('aria-describedby', 'faults');
-      else field.removeAttribute('aria-describedby');
+      for (const [attribute, value] of BAD)
+        if (isBad) field.setAttribute(attribute, value);
+        else field.removeAttribute(attribute);
     }
     const effort = faults.length > 0 ? undefined : effortOf(run, this.#software);
     for (const radio of byId('set-effort').querySelectorAll('input')) radio.checked = radio.value === effort;

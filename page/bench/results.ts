@@ -1,6 +1,7 @@
 // results.ts: which rows are on the page: planned ones, those of the run under way, or the last that were finished.
 import type { RowSoFar } from '../../bench/run/rowGroup.ts';
 import type { BenchResult, BenchRow, CeilingContext, RowParams } from '../../bench/schema/schema.ts';
+import { loadName } from '../../bench/run/rows.ts';
 import { byId } from '../shell/dom.ts';
 
 /** What there is to show. */
@@ -36,6 +37,7 @@ const earlier = byId('earlier', HTMLButtonElement);
 export class Results {
   readonly #draws: readonly Draw[];
   readonly #label: HTMLInputElement;
+  #isLive = false;
   #planned: Shown['groups'] = [];
   #current: Finished | undefined;
   #before: Finished | undefined;
@@ -44,7 +46,9 @@ export class Results {
   constructor(draws: readonly Draw[], label: HTMLInputElement) {
     this.#draws = draws;
     this.#label = label;
-    label.addEventListener('input', () => this.#name());
+    label.addEventListener('input', () => {
+      if (!this.#isLive) this.rest();
+    });
     earlier.addEventListener('click', () => {
       [this.#current, this.#before] = [this.#before, this.#current];
       earlier.textContent = earlier.textContent === EARLIER ? LATER : EARLIER;
@@ -60,8 +64,35 @@ export class Results {
 
   /** The run under way. */
   live(shown: Shown): void {
+    this.#isLive = true;
     earlier.disabled = true;
     this.#show(shown);
+  }
+
+  /** Rows measured one by one beside what is there: those that it has not. They are shown, and no part of the result. */
+  aside(rows: readonly BenchRow[], ceiling: CeilingContext): void {
+    const params = rows.map((row) => row.params);
+    if (!this.#current) return this.#show({ groups: [params], rows, soFar: [], ceiling });
+    const { result, groups } = this.#current;
+    const known = new Set(result.results.map(({ id }) => id));
+    const added = rows.filter(({ id }) => !known.has(id));
+    const isOf = ([first]: Shown['groups'][number], row: BenchRow) =>
+      loadName(first!) === loadName(row.params) && first!.batch === row.params.batch;
+    this.#show({
+      groups: groups.map((group) => [
+        ...group,
+        ...added.filter((row) => isOf(group, row)).map((row) => row.params),
+      ]),
+      rows: [...result.results, ...added],
+      soFar: [],
+      ceiling: result.context.ceiling,
+      result,
+    });
+  }
+
+  /** The read ceiling of what is shown, if anything was measured. */
+  get ceiling(): CeilingContext | undefined {
+    return this.#current?.result.context.ceiling;
   }
 
   /** A run has ended with a result, or with nothing finished: then what was there before is there again. */
@@ -76,6 +107,7 @@ export class Results {
 
   /** Shows what is there when nothing runs. */
   rest(): void {
+    this.#isLive = false;
     earlier.hidden = !this.#before;
     earlier.disabled = false;
     this.#name();

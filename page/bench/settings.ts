@@ -3,6 +3,8 @@ import { GqaError } from '../../src/index.ts';
 import { findPreset } from '../../src/models/presets.ts';
 import { rowGroups, spectrum } from '../../bench/run/rows.ts';
 import { STANDARD_DEPTHS, STANDARD_RUN } from '../../bench/run/standardRun.ts';
+import { checkKvParam, KV_PARAMS } from '../cache/settings.ts';
+import { CHECK_PARAMS, checkCheckParam } from '../check/settings.ts';
 import { checkModelParam, MODEL_PARAMS } from '../model/settings.ts';
 import { PARAMS, readFlag, type Given, type RunSettings } from './params.ts';
 
@@ -34,6 +36,13 @@ export interface PageSettings {
 const TRACKERS =
   /^(utm_.*|mc_.*|_ga|_gl|fbclid|gclid|gbraid|wbraid|dclid|msclkid|yclid|twclid|ttclid|li_fat_id|igsh|igshid|si|ref|ref_src|ref_url|source)$/;
 
+/** Parameters of other tabs, and what throws GqaError for a value that one may not have. */
+const OTHERS: ReadonlyMap<string, (name: string, value: string) => void> = new Map([
+  ...MODEL_PARAMS.map((name) => [name, checkModelParam] as const),
+  ...KV_PARAMS.map((name) => [name, checkKvParam] as const),
+  ...CHECK_PARAMS.map((name) => [name, checkCheckParam] as const),
+]);
+
 const OWN = ['run', 'label'];
 
 /** Reads the query part of a page address ("?depth=512&run") for a device. Never throws: what is wrong is in `faults`. */
@@ -58,7 +67,7 @@ export function readSettings(query: string, software: boolean): PageSettings {
       if (name === 'run') own.autostart = readFlag(text);
       else if (name === 'label') own.label = text;
       else if (Object.hasOwn(PARAMS, name)) PARAMS[name]!.read(given, text);
-      else if (MODEL_PARAMS.includes(name)) checkModelParam(name, text);
+      else if (OTHERS.has(name)) OTHERS.get(name)!(name, text);
       else throw new GqaError('usage', `is not known; known are ${KNOWN}`);
     }, name);
   }
@@ -67,7 +76,7 @@ export function readSettings(query: string, software: boolean): PageSettings {
   return { run, ...own, changes: changesOf(standardRun(software), run), faults };
 }
 
-const KNOWN = [...Object.keys(PARAMS), ...OWN, ...MODEL_PARAMS].join(', ');
+const KNOWN = [...Object.keys(PARAMS), ...OWN, ...OTHERS.keys()].join(', ');
 
 /** What runs at a bare address. */
 export function standardRun(software: boolean): RunSettings {

@@ -2,6 +2,9 @@
 import { isSoftware } from '../../src/index.ts';
 import { rowGroups } from '../../bench/run/rows.ts';
 import type { BenchRow, CeilingContext } from '../../bench/schema/schema.ts';
+import { HeadPicture, type PictureShape } from '../picture/headPicture.ts';
+import { kvHeadChoices } from '../picture/sharing.ts';
+import { Sharing } from '../share/sharing.ts';
 import { byId } from '../shell/dom.ts';
 import type { Gpu } from '../shell/browser.ts';
 import type { Host } from '../shell/host.ts';
@@ -12,14 +15,15 @@ import { expectedMs } from './efforts.ts';
 import { limitsOf, type Place } from './fits.ts';
 import { SettingsForm } from './form.ts';
 import { rememberLabel } from './label.ts';
+import { LiveRows } from './liveRows.ts';
 import { outcomeNotices, startNotices } from './notices.ts';
-import { headPicture } from './picture.ts';
+import type { RunSettings } from './params.ts';
+import type { RunRequest } from './protocol.ts';
 import { runRequest, tuneRequest } from './requests.ts';
 import { Results, type Shown } from './results.ts';
 import { runInWorker } from './runner.ts';
 import { markRow, markRun, unfinishedRun, unmarkRun } from './sentinel.ts';
-import { offerSharing, showSharing } from './share.ts';
-import { tablesView } from './tables.ts';
+import { resultSections, tablesView } from './tables.ts';
 import { forgetTuning, rememberedTuning, rememberTuning } from './tuning.ts';
 import { methodText, planText, readyText, runEnd, tuningEnd, unfinishedText } from './words.ts';
 
@@ -28,17 +32,23 @@ const PATIENCE_MS = 4000;
 
 /** Makes the tab work; it is on the page from the start. */
 export async function openBench(host: Host): Promise<void> {
-  byId('picture').replaceChildren(...headPicture());
   const label = byId('label', HTMLInputElement);
   rememberLabel(label);
-  offerSharing(() => globalThis.gqaResult);
+  const sharing = new Sharing(host, resultSections);
+  void sharing.listen();
   const waiting = setTimeout(() => {
     byId('status').textContent =
       'The browser has not named a GPU yet. This page goes on when it does; restarting the browser often helps.';
   }, PATIENCE_MS);
   const gpu = await host.gpu;
   clearTimeout(waiting);
-  new Compare(host, gpu, label).open((await unfinishedRun()) ?? '');
+  new Compare(host, gpu, { label, sharing }).open((await unfinishedRun()) ?? '');
+}
+
+/** What works before it is known what the tab runs on. */
+interface Parts {
+  readonly label: HTMLInputElement;
+  readonly sharing: Sharing;
 }
 
 /** The tab, once it is known what it runs on. */
@@ -50,10 +60,12 @@ class Compare {
   readonly #results: Results;
   readonly #controls: Controls;
   readonly #label: HTMLInputElement;
+  readonly #live: LiveRows;
   #stop = new AbortController();
+  #heads = '';
   #groups: Shown['groups'] = [];
 
-  constructor(host: Host, gpu: Gpu, label: HTMLInputElement) {
+  constructor(host: Host, gpu: Gpu, { label, sharing }: Parts) {
     this.#host = host;
     this.#gpu = gpu;
     this.#label = label;
@@ -63,7 +75,7 @@ class Compare {
     const draws = [
       answerView(this.#place),
       tablesView(this.#place.limits),
-      ({ result }: Shown) => showSharing(result),
+      ({ result }: Shown) => sharing.show(result),
     ];
     this.#results = new Results(draws, label);
     this.#form = new SettingsForm(this.#place.software, () => this.#showSettings());
@@ -76,6 +88,10 @@ class Compare {
       },
     });
     host.use.onChange(() => this.#allow());
+    this.#live = new LiveRows(host, () => this.#liveRequest(), {
+      say: (text) => (byId('live-status').textContent = text),
+      show: (rows, ceiling) => this.#results.aside(rows, ceiling),
+    });
   }
 
   /** Shows what would run, and runs it where the address says so. `unfinished` is where the last run ended with its tab. */
@@ -116,8 +132,23 @@ class Compare {
       this.#groups = rowGroups(run);
       byId('plan').textContent = planText(run, this.#place);
       this.#results.plan(this.#groups);
+      this.#showPicture(run);
     }
     this.#controls.say(...readyText(this.#gpu, faults.length > 0));
+  }
+
+  /** The picture of the heads that settings have; the same ones stay as a reader has set them. */
+  #showPicture(run: RunSettings): void {
+    const shape = pictureShape(run);
+    const heads = JSON.stringify(shape);
+    if (heads === this.#heads) return;
+    this.#heads = heads;
+    new HeadPicture(byId('picture'), shape, (kvHeads) => this.#live.choose(kvHeads));
+  }
+
+  #liveRequest(): RunRequest {
+    const { ceiling } = this.#results;
+    return { ...runRequest(this.#form.settings), ...(ceiling && { ceiling }) };
   }
 
   /** One run, from the click to the outcome on the page. */
@@ -186,4 +217,11 @@ const TUNING_MS = 20_000;
 function placeOf(adapter: GPUAdapter | undefined): Place {
   if (!adapter) return { software: false, limits: { maxBindingBytes: Infinity, maxBufferBytes: Infinity } };
   return { software: isSoftware(adapter.info), limits: limitsOf(adapter.limits) };
+}
+
+/** The heads to draw: grouped ones as the model has them, or as many as half of the choices. */
+function pictureShape({ heads, kvHeads }: RunSettings): PictureShape {
+  const between = kvHeads.find((each) => each > 1 && each < heads);
+  const choices = kvHeadChoices(heads);
+  return { heads, grouped: between ?? choices[Math.floor(choices.length / 2)]! };
 }

@@ -7,12 +7,12 @@ import { kvLensOf } from '../../bench/run/requests.ts';
 import { loadName, rowId, variantName } from '../../bench/run/rows.ts';
 import { variationText } from '../../bench/run/variations.ts';
 import type { RowSoFar } from '../../bench/run/rowGroup.ts';
-import type { BenchRow, RowParams } from '../../bench/schema/schema.ts';
+import type { BenchResult, BenchRow, RowParams } from '../../bench/schema/schema.ts';
 import { farFromIdeal, missingBases, roughSpeedUps, timePartsSentence } from '../../bench/report/speedUp.ts';
 import { warmthOf, warmthReason } from '../../bench/report/warmth.ts';
 import { byId, el } from '../shell/dom.ts';
 import { barOf, roughBar } from './bar.ts';
-import { misfitCure, misfitOf, misfitReason } from './fits.ts';
+import { limitsOf, misfitCure, misfitOf, misfitReason } from './fits.ts';
 import type { Draw, Shown } from './results.ts';
 
 const COLUMNS = [
@@ -32,6 +32,22 @@ export function tablesView(limits: BufferLimits): Draw {
     byId('results').replaceChildren(...shown.groups.map((group) => depthSection(shown, group, limits)));
     byId('notes').replaceChildren(...shown.groups.flatMap((group) => notes(shown, group)));
   };
+}
+
+/** The sections of a finished result, each with its notes: rows of the same load and shape stand together. */
+export function resultSections({ results, context }: BenchResult): HTMLElement[] {
+  const groups = new Map<string, RowParams[]>();
+  for (const { params } of results) {
+    const key = titleOf(params);
+    groups.set(key, [...(groups.get(key) ?? []), params]);
+  }
+  const shown = { groups: [...groups.values()], rows: results, soFar: [], ceiling: context.ceiling };
+  return shown.groups.map((group) => {
+    const section = depthSection(shown, group, limitsOf(context.limits));
+    const texts = notes(shown, group);
+    if (texts.length > 0) section.append(el('ul', { class: 'notes' }, ...texts));
+    return section;
+  });
 }
 
 /** A context (and batch) with its table. */

@@ -1,54 +1,113 @@
-// chart.ts: a chart as a figure: drawn, described, and as a table for those who read instead.
-import type { Markish } from '@observablehq/plot';
+// chart.ts: a chart as a figure: drawn, described, to keep as a file, and as a table for those who read instead.
+import { messageOf } from '../../src/device/errors.ts';
 import { el } from '../shell/dom.ts';
+import './charts.css';
+import { legendOf } from './legend.ts';
+import { savePng, saveSvg, type Source } from './save.ts';
+import type { ChartSpec } from './spec.ts';
+import { tableOf } from './table.ts';
 
-/** A measured or computed value at a place, with the ends of its interval where it has one. */
-export interface Point {
-  readonly x: number;
-  readonly y: number;
-  readonly low?: number;
-  readonly high?: number;
-}
+export type { Axis, ChartSpec, Point, Series } from './spec.ts';
 
-/** Points of one name. */
-export interface Series {
-  readonly name: string;
-  readonly points: readonly Point[];
-  /** `measured`: dots joined by a line; `ideal`: a dashed line; `limit`: a level line at the first point's y. */
-  readonly kind: 'measured' | 'ideal' | 'limit';
-}
+/** The code that draws comes with the library, with the first chart of the page. */
+const loadDrawing = () => import('./draw.ts');
 
-export interface Axis {
-  readonly label: string;
-  readonly scale: 'linear' | 'log2';
-  /** How a value of it is written. */
-  readonly format: (value: number) => string;
-}
+/** A chart that may change. It keeps its size on the page from the start, whatever comes. */
+export class LiveChart {
+  /** To be put on the page; drawn as soon as it has a width there. */
+  readonly element: HTMLElement;
+  #spec: ChartSpec;
+  readonly #title = el('strong', {});
+  readonly #caption = el('span', {});
+  readonly #legend = el('div', {});
+  readonly #plot = el('div', { class: 'chart-plot' });
+  readonly #saved = el('span', { role: 'status' });
+  readonly #table = el('details', {}, el('summary', {}, 'The numbers as a table'));
+  readonly #resized = new ResizeObserver(() => this.#schedule());
+  #frame: number | undefined;
 
-export interface ChartSpec {
-  readonly title: string;
-  /** One sentence: what to see. */
-  readonly caption: string;
-  /** Name of a saved file, without its ending. */
-  readonly fileName: string;
-  readonly x: Axis;
-  readonly y: Axis;
-  readonly series: readonly Series[];
-}
-
-/** Draws a chart. The library is loaded with the first of them. */
-export async function chartFigure(spec: ChartSpec): Promise<HTMLElement> {
-  const { plot, lineY, dot, ruleY, gridX, gridY } = await import('@observablehq/plot');
-  const marks: Markish[] = [gridX(), gridY()];
-  for (const { name, points, kind } of spec.series) {
-    const rows = points.map((point) => ({ ...point, name }));
-    if (kind === 'limit') marks.push(ruleY(rows.slice(0, 1), { y: 'y', stroke: 'name' }));
-    else
-      marks.push(
-        lineY(rows, { x: 'x', y: 'y', stroke: 'name', ...(kind === 'ideal' && { strokeDasharray: '4 3' }) }),
-      );
-    if (kind === 'measured') marks.push(dot(rows, { x: 'x', y: 'y', fill: 'name' }));
+  constructor(spec: ChartSpec) {
+    this.#spec = spec;
+    this.element = el(
+      'figure',
+      { class: 'chart' },
+      el('figcaption', {}, this.#title, this.#caption),
+      this.#legend,
+      this.#plot,
+      el(
+        'div',
+        { class: 'chart-save' },
+        this.#button('SVG', async (source) => saveSvg(source)),
+        this.#button('PNG', savePng),
+        this.#saved,
+      ),
+      this.#table,
+    );
+    this.#table.addEventListener('toggle', () => this.#fillTable());
+    this.#resized.observe(this.#plot);
+    this.update(spec);
   }
-  const svg = plot({ marks, x: { label: spec.x.label }, y: { label: spec.y.label } });
-  return el('figure', { class: 'chart' }, el('figcaption', {}, spec.title), svg);
+
+  /** Draws other values in its place, at most once in a frame. */
+  update(spec: ChartSpec): void {
+    this.#spec = spec;
+    this.#title.textContent = spec.title;
+    this.#caption.textContent = spec.caption;
+    this.#legend.replaceChildren(legendOf(spec));
+    this.#fillTable();
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#frame ??= requestAnimationFrame(() => void this.#draw());
+  }
+
+  async #draw(): Promise<void> {
+    try {
+      const { drawChart } = await loadDrawing();
+      const { clientWidth: width, clientHeight: height } = this.#plot;
+      // A hidden one is drawn when it is shown: it gets a size then.
+      if (width > 0) this.#plot.replaceChildren(drawChart(this.#spec, { width, height }));
+    } catch (error) {
+      const text = `This chart could not be drawn: ${messageOf(error)}. The table below has its numbers.`;
+      this.#plot.replaceChildren(el('p', { class: 'chart-failed', role: 'alert' }, text));
+    } finally {
+      this.#frame = undefined;
+    }
+  }
+
+  #fillTable(): void {
+    if (!this.#table.open) return;
+    this.#table.querySelector('.chart-table')?.remove();
+    // Reachable by keyboard, for it may be wider than the page.
+    const attributes = {
+      class: 'chart-table',
+      role: 'region',
+      tabindex: '0',
+      'aria-label': this.#spec.title,
+    };
+    this.#table.append(el('div', attributes, tableOf(this.#spec)));
+  }
+
+  #button(kind: string, save: (source: Source) => Promise<string>): HTMLButtonElement {
+    const button = el('button', { type: 'button' }, `Save ${kind}`);
+    button.addEventListener('click', async () => {
+      try {
+        const { drawChart } = await loadDrawing();
+        const name = await save({ spec: this.#spec, draw: drawChart, place: this.#plot });
+        this.#saved.textContent = `Saved ${name}`;
+      } catch (error) {
+        this.#saved.textContent = `Not saved: ${messageOf(error)}`;
+      }
+    });
+    return button;
+  }
+}
+
+/** A chart that stays as it is; the promise settles when all that draws it is loaded. */
+export async function chartFigure(spec: ChartSpec): Promise<HTMLElement> {
+  const { element } = new LiveChart(spec);
+  // Without it the figure says why.
+  await loadDrawing().catch(() => undefined);
+  return element;
 }

@@ -1,27 +1,15 @@
 // describe.ts: what a model is and what it would take on a device, before any weight is read.
-import { mergedParts } from '../../src/checkpoint/model/mergedParts.ts';
 import { specByteLength } from '../../src/checkpoint/format/safetensors.ts';
-import { readModelFiles } from '../../src/checkpoint/model/fileParts.ts';
-import { describedParts, type ModelParts } from '../../src/checkpoint/model/modelParts.ts';
-import { GqaError, LimitExceededError, messageOf } from '../../src/device/errors.ts';
+import { GqaError, messageOf } from '../../src/device/errors.ts';
 import { KV_TYPES, type GqaDevice, type KvType } from '../../src/index.ts';
 import { planMemory } from '../../src/models/decoder/memoryPlan.ts';
-import { ModelSource } from '../../src/models/decoder/modelSource.ts';
+import { openFiles } from '../../bench/model/openFiles.ts';
 import { makeTokenizer, type TextTokens } from '../../bench/model/text.ts';
 import { headsOf, type OpenVariant, type Variant } from '../../bench/model/variants.ts';
-import { formatBytes } from '../../bench/text/format.ts';
 import type { ModelFolder } from './files.ts';
-import type { AdapterFacts, ModelFacts, VariantFacts, VariantPlan } from './protocol.ts';
-
-/** Opens variants of a folder; its headers are read once. */
-export async function openFolder({ name, files }: ModelFolder): Promise<ModelParts & { open: OpenVariant }> {
-  const parts = await readModelFiles(files, name);
-  const open: OpenVariant = (heads) => {
-    const { spec, reader } = heads ? mergedParts(parts, heads) : describedParts(parts);
-    return Promise.resolve(new ModelSource(name, spec, reader));
-  };
-  return { ...parts, open };
-}
+import { adapterFacts } from '../shell/adapterFacts.ts';
+import { faultText } from '../shell/faultText.ts';
+import type { ModelFacts, VariantFacts, VariantPlan } from './protocol.ts';
 
 const TOKENIZER = 'tokenizer.json';
 
@@ -47,7 +35,7 @@ const PLANNED_TOKENS = 1024;
 
 /** Describes a model. Throws as `openModelFiles`. */
 export async function describeFolder(device: GqaDevice, folder: ModelFolder): Promise<ModelFacts> {
-  const { tensors, open } = await openFolder(folder);
+  const { tensors, open } = await openFiles(folder.files, folder.name);
   const { spec } = await open(undefined);
   const { numQHeads, numKvHeads, headDim } = spec.layers[0]!.attention;
   const plannedTokens = Math.min(PLANNED_TOKENS, spec.embedding.positions?.count ?? PLANNED_TOKENS);
@@ -104,23 +92,4 @@ async function tokenizerFacts(folder: ModelFolder): Promise<ModelFacts['tokenize
     if (!(error instanceof GqaError)) throw error;
     return { fault: error.message };
   }
-}
-
-/** An error's message, bytes in their units. */
-export function faultText(error: GqaError): string {
-  if (!(error instanceof LimitExceededError) || !error.limit.endsWith('Size')) return error.message;
-  const { limit, needed, available } = error;
-  return error.message.replace(
-    `${limit} needed ${needed}, available ${available}`,
-    `needs ${formatBytes(needed)} in one buffer, this adapter allows ${formatBytes(available)} (${limit})`,
-  );
-}
-
-function adapterFacts({ gpu: { adapterInfo: info }, facts }: GqaDevice): AdapterFacts {
-  const names = [info.vendor, info.architecture, info.device, info.description];
-  return {
-    name: names.filter((name) => name !== '').join(' ') || 'unnamed by the browser',
-    software: facts.software,
-    maxBindingBytes: Math.min(facts.maxBindingBytes, facts.maxBufferBytes),
-  };
 }

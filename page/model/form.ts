@@ -6,13 +6,18 @@ import { KV_TYPES, type KvType } from '../../src/index.ts';
 import type { GenerateRequest, ModelFacts, VariantPlan } from './protocol.ts';
 import type { ModelSettings } from './settings.ts';
 import { headsText, memoryText, originText } from './words.ts';
+import { generatedText } from '../../src/train/text/generatedText.ts';
 import { formatBytes } from '../../bench/text/format.ts';
 
 const prompt = () => byId('model-prompt', HTMLTextAreaElement);
+const measured = () => byId('model-measured', HTMLTextAreaElement);
 const ids = () => byId('model-ids', HTMLInputElement);
 
 const method = () => byId('model-merge', HTMLSelectElement);
 const cacheType = () => byId('model-cache-type', HTMLSelectElement);
+
+/** Stories that this project's own model has not seen: those of another seed than it was trained on. */
+const MEASURED = { seed: 2, characters: 1024 };
 
 /** Fills in what may be chosen whatever the model is. */
 export function showChoices(settings: ModelSettings): void {
@@ -21,6 +26,7 @@ export function showChoices(settings: ModelSettings): void {
   cacheType().replaceChildren(...options(KV_TYPES));
   method().value = settings.method;
   cacheType().value = settings.cacheType;
+  measured().value = generatedText(MEASURED.seed, MEASURED.characters).trim();
 }
 
 /** What is chosen of that. */
@@ -28,14 +34,31 @@ export function readChoices(): ModelSettings {
   return { method: method().value as Method, cacheType: cacheType().value as KvType };
 }
 
+/** What a model's form begins with, with all of its variants. */
+export interface Preset {
+  readonly prompt: string;
+  readonly maxTokens: number;
+  readonly temperature: number;
+}
+
 /** Fills the form for a model: its variants, and text or ids as it takes them. */
-export function showForm(facts: ModelFacts): void {
+export function showForm(facts: ModelFacts, preset?: Preset): void {
   const { variants, plannedTokens, tokenizer } = facts;
   byId('model-planned').textContent = `Memory for ${plannedTokens.toLocaleString('en')} tokens`;
-  showVariants(facts, (variant) => variant === variants[0]!.variant || variant.kvHeads === 1);
+  const isOuter = (variant: Variant) => variant === variants[0]!.variant || variant.kvHeads === 1;
+  showVariants(facts, preset ? () => true : isOuter);
+  if (preset) {
+    prompt().value = preset.prompt;
+    for (const [field, value] of Object.entries({
+      'max-tokens': preset.maxTokens,
+      temperature: preset.temperature,
+    }))
+      byId(`model-${field}`, HTMLInputElement).value = String(value);
+  }
   const takesText = tokenizer === 'usable';
   for (const [input, isOn] of [
     [prompt(), takesText],
+    [measured(), takesText],
     [ids(), !takesText],
   ] as const) {
     input.disabled = !isOn;
@@ -97,6 +120,7 @@ export function readForm(facts: ModelFacts): Omit<GenerateRequest, 'folder'> {
   const number = (id: string) => byId(id, HTMLInputElement).valueAsNumber;
   return {
     prompt: ids().disabled ? prompt().value : ids().value.split(',').map(Number),
+    measured: measured().disabled ? '' : measured().value.trim(),
     options: {
       maxTokens: number('model-max-tokens'),
       temperature: number('model-temperature'),

@@ -3,7 +3,8 @@ import type { GenerateOptions } from '../../src/models/decoder/generate.ts';
 import type { MemoryPlan } from '../../src/models/decoder/memoryPlan.ts';
 import type { Variant } from '../../bench/model/variants.ts';
 import type { KvType } from '../../src/index.ts';
-import type { GeneratedVariant } from '../../bench/model/generated.ts';
+import type { GeneratedVariant, MeasuredText } from '../../bench/model/generated.ts';
+import type { AdapterFacts } from '../shell/adapterFacts.ts';
 import type { Failed } from '../shell/onDevice.ts';
 import type { ModelFolder } from './files.ts';
 
@@ -40,17 +41,12 @@ export interface VariantPlan {
   readonly fault?: string;
 }
 
-export interface AdapterFacts {
-  readonly name: string;
-  readonly software: boolean;
-  /** Most bytes of one buffer that a kernel reads. */
-  readonly maxBindingBytes: number;
-}
-
 /** A text to make by several variants, one after the other. */
 export interface GenerateRequest {
   readonly folder: ModelFolder;
   readonly prompt: string | readonly number[];
+  /** A text whose loss is measured too; empty for none, and where the model has no tokenizer. */
+  readonly measured: string;
   readonly options: GenerateOptions;
   /** Element type of K and V. */
   readonly cacheType: KvType;
@@ -62,6 +58,9 @@ export interface Figures {
   readonly promptTokens: number;
   readonly promptMs: number;
   readonly promptNll?: number;
+  readonly measured?: MeasuredText;
+  /** Why the text was not measured, though it was asked for. */
+  readonly measuredFault?: string;
   readonly tokens: number;
   /** Of the tokens behind the first; undefined for a single one. */
   readonly tokensPerSecond?: number;

@@ -1,7 +1,7 @@
 // result.ts: texts that variants of a model came to, to take away: as Markdown and as JSON. No DOM.
 import { generatedJson, variantTable } from '../../bench/model/generated.ts';
 import type { GenerateRequest, ModelFacts, PageVariant } from './protocol.ts';
-import { adapterText } from './words.ts';
+import { adapterText } from '../shell/adapterFacts.ts';
 
 /** What was run and what came of it. */
 export interface ModelResult {

@@ -1,4 +1,4 @@
-// modelSettings.ts: what of a model's form stands in the page's address: how KV heads are merged, and the type of the cache.
+// settings.ts: what of a model's form stands in the page's address: how KV heads are merged, and the type of the cache.
 import { METHODS, type Method } from '../../src/checkpoint/convert/plan.ts';
 import { GqaError, KV_TYPES, type KvType } from '../../src/index.ts';
 

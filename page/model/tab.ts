@@ -1,4 +1,4 @@
-// panel.ts: the part of the page that runs a model: takes its files, shows what it is, and makes texts side by side.
+// tab.ts: the part of the page that runs a model: takes its files, shows what it is, and makes texts side by side.
 import { messageOf } from '../../src/device/errors.ts';
 import { byId, el } from '../shell/dom.ts';
 import { version } from '../../package.json';
@@ -6,15 +6,26 @@ import { describeBrowser } from '../shell/browser.ts';
 import type { Host } from '../shell/host.ts';
 import { notice } from '../shell/notice.ts';
 import { chosenFiles, type PlacedFile } from '../shell/placedFiles.ts';
+import { storiesFiles } from '../shell/stories.ts';
+import { STORIES } from '../shell/storiesName.ts';
 import { copyText, saveJson } from '../shell/takeAway.ts';
 import { Columns } from './columns.ts';
 import { modelFolderOf, type ModelFolder } from './files.ts';
-import { checkVariants, readChoices, readForm, showChoices, showForm, updateVariants } from './form.ts';
+import {
+  checkVariants,
+  readChoices,
+  readForm,
+  showChoices,
+  showForm,
+  updateVariants,
+  type Preset,
+} from './form.ts';
 import { describeInWorker, generateInWorker, type ModelOutcome } from './modelRunner.ts';
 import type { ModelFacts } from './protocol.ts';
 import { resultJson, resultMarkdown, type ModelResult } from './result.ts';
 import { readModelSettings, withModelSettings } from './settings.ts';
 import html from './tab.html?raw';
+import '../shell/forms.css';
 import './model.css';
 import { doneText, METHOD, modelFacts } from './words.ts';
 
@@ -77,6 +88,7 @@ class ModelPanel {
       () => this.#opened && checkVariants(this.#opened.facts),
     );
     this.#stopButton.addEventListener('click', () => this.#stop?.abort());
+    byId('model-own').addEventListener('click', () => void this.#writeStories());
     this.#forget();
     this.#set('empty', '');
     this.#host.drops.receive('model', (files) => void this.#take(files));
@@ -117,23 +129,41 @@ class ModelPanel {
     byId('model-status').textContent = status;
   }
 
-  /** Reads what files are of. */
+  /** Texts by the project's own model with all of its numbers of KV heads. */
+  async #writeStories(): Promise<void> {
+    const folder = async () => ({ name: STORIES, files: await storiesFiles() });
+    if (await this.#open(folder, STORIES_PRESET)) await this.#run();
+  }
+
+  /** Takes files that a reader has given. */
   async #take(placed: readonly PlacedFile[]): Promise<void> {
+    await this.#open(() => modelFolderOf(placed));
+  }
+
+  /** Reads what a model is, and shows it; false where it does not come to that. */
+  async #open(folderOf: () => ModelFolder | Promise<ModelFolder>, preset?: Preset): Promise<boolean> {
     const refused = this.#refusal();
-    if (refused !== undefined) return this.#refuse(refused);
+    if (refused !== undefined) {
+      this.#refuse(refused);
+      return false;
+    }
     this.#forget();
-    // Of files that were dropped before these.
+    // Of a model that was asked for before this one.
     this.#stop?.abort();
+    const stop = this.#newStop();
     try {
-      const folder = modelFolderOf(placed);
+      const folder = await folderOf();
+      if (stop.signal.aborted) return false;
       this.#set('reading', `Reading ${folder.name}.`);
-      const stop = this.#newStop();
       const outcome = await describeInWorker(folder, stop.signal);
-      if (this.#stop === stop) this.#stop = undefined;
-      if (outcome.state === 'described') this.#show({ folder, facts: outcome.facts });
+      if (outcome.state === 'described') this.#show({ folder, facts: outcome.facts }, preset);
       else if (outcome.state === 'error') this.#fail(CANNOT_RUN, outcome);
+      return outcome.state === 'described';
     } catch (error) {
-      this.#fail(CANNOT_RUN, { code: 'input', message: messageOf(error) });
+      if (!stop.signal.aborted) this.#fail(CANNOT_RUN, { code: 'input', message: messageOf(error) });
+      return false;
+    } finally {
+      if (this.#stop === stop) this.#stop = undefined;
     }
   }
 
@@ -146,14 +176,14 @@ class ModelPanel {
     byId('model-method').hidden = true;
   }
 
-  #show(opened: Opened): void {
+  #show(opened: Opened, preset?: Preset): void {
     const { folder, facts } = opened;
     this.#opened = opened;
     byId('model-name').textContent = folder.name;
     byId('model-facts').replaceChildren(
       ...modelFacts(facts).map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))),
     );
-    showForm(facts);
+    showForm(facts, preset);
     checkVariants(facts);
     byId('model-opened').hidden = false;
     byId('model-method').hidden = false;
@@ -230,6 +260,9 @@ class ModelPanel {
     byId('model-notices').replaceChildren(notice('bad', why));
   }
 }
+
+/** What the project's own model writes at first; it has learned contexts of 128 characters. */
+const STORIES_PRESET: Preset = { prompt: 'In the evening', maxTokens: 114, temperature: 0.7 };
 
 /** What has the GPU, in messages of other tabs. */
 const JOB = 'A model';

@@ -1,7 +1,8 @@
 // words.ts: what the page says of a model and of its texts. No DOM.
 import type { Variant } from '../../bench/model/variants.ts';
 import { formatBytes, formatSignificant, plural } from '../../bench/text/format.ts';
-import type { AdapterFacts, Figures, ModelFacts, VariantPlan } from './protocol.ts';
+import { adapterText } from '../shell/adapterFacts.ts';
+import type { Figures, ModelFacts, VariantPlan } from './protocol.ts';
 
 type Fact = readonly [name: string, value: string];
 
@@ -18,11 +19,6 @@ export function modelFacts(facts: ModelFacts): Fact[] {
     ['Adapter', adapterText(adapter)],
     ['Largest buffer', formatBytes(adapter.maxBindingBytes)],
   ];
-}
-
-/** An adapter's name, and that it is none. */
-export function adapterText({ name, software }: AdapterFacts): string {
-  return software ? `${name} (software: a CPU)` : name;
 }
 
 /** That texts are done, and what their times are of. */
@@ -64,11 +60,18 @@ export function figureFacts(figures: Figures): Fact[] {
   const { tokensPerSecond: rate, promptMs, promptTokens, promptNll, kvPerToken } = figures;
   return [
     ['tokens/s', rate === undefined ? 'one token has no rate' : formatSignificant(rate)],
+    ...textFact(figures),
     ['ms/token', rate === undefined ? '–' : formatSignificant(1000 / rate)],
     ['Prompt', `${formatSignificant(promptMs)} ms for ${plural(promptTokens, 'token')}`],
     ['KV per token', formatBytes(kvPerToken)],
     ['Prompt, nats/token', promptNll === undefined ? '–' : promptNll.toFixed(4)],
   ];
+}
+
+/** How well the measured text is told, or why that is not known. */
+function textFact({ measured, measuredFault }: Figures): Fact[] {
+  if (measured) return [['nats/token', measured.nll.toFixed(4)]];
+  return measuredFault === undefined ? [] : [['nats/token', `not measured: ${measuredFault}`]];
 }
 
 /** How a text ended. */
@@ -82,6 +85,7 @@ export function endText({ tokens, isEnded, wasHidden }: Figures): string {
 export const METHOD = [
   'The variants run one after the other, each alone on the device: the same prompt, the same way to choose tokens.',
   'Fewer KV heads are merged from the checkpoint in memory, as gqa convert merges them by the method chosen; without training after that the text gets worse, and the prompt’s nats per token (lower is better) say by how much.',
+  'nats/token is the mean loss on the text that is measured, in contexts of 128 tokens; of this project’s own model it is one of stories that it has not seen.',
   'Times are wall clock, after a warm-up. tokens/s and ms/token are of the tokens behind the first; the time up to the first is the prompt’s.',
   'Each is of a single run: repeat it before a small difference is believed.',
   'Up to eight tokens are read from the device together, so text comes in small portions.',

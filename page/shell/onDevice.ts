@@ -1,5 +1,5 @@
 // onDevice.ts: what every worker of the page does: a job on a device of its own, whose end the page hears of.
-import { messageOf } from '../../src/device/errors.ts';
+import { messageOf, NoAdapterError } from '../../src/device/errors.ts';
 import { fullDescriptor } from '../../src/device/deviceRequest.ts';
 import { openDevice, type GqaDevice } from '../../src/index.ts';
 import { codeOf, lossOr } from '../../bench/run/endedEarly.ts';
@@ -18,7 +18,7 @@ export async function onDevice<M>(
 ): Promise<void> {
   let device: GqaDevice | undefined;
   try {
-    device = await openDevice(navigator.gpu, {
+    device = await openDevice(workerGpu(), {
       powerPreference: 'high-performance',
       descriptor: fullDescriptor,
     });
@@ -28,6 +28,16 @@ export async function onDevice<M>(
   } finally {
     device?.destroy();
   }
+}
+
+/** A page may have WebGPU where its workers have not. */
+function workerGpu(): GPU {
+  const gpu = navigator.gpu as GPU | undefined;
+  if (gpu) return gpu;
+  throw new NoAdapterError(
+    'This browser gives WebGPU to pages, but not to their workers, where this page does all work that takes long.',
+    { hint: 'Update the browser; Chrome 113, Firefox 141, Safari 26 and later have it in both.' },
+  );
 }
 
 export function failure(error: unknown): Failed {

@@ -1,6 +1,6 @@
 // layers.ts: the marks of one picture, from back to front: ceiling, ideal lines, intervals, lines, points, names.
 import { formatSignificant } from '../../bench/text/format.ts';
-import { linesOf, type Point } from './series.ts';
+import { linesOf, type Point } from '../../bench/report/series.ts';
 import { LINES, NEUTRAL, PAGE } from './theme.ts';
 
 /** An end of a dashed line. */

@@ -11,7 +11,7 @@ import {
   timePoints,
   type Panel,
   type Point,
-} from './series.ts';
+} from '../../bench/report/series.ts';
 import { CONFIG } from './theme.ts';
 
 /** What a chart says, and what it draws besides its points. */

@@ -24,8 +24,10 @@ export interface DeviceFacts {
 }
 
 /** A device's facts, by what its host says of it. */
-export function factsOf(device: GPUDevice, hasSubgroupId: boolean): DeviceFacts {
-  const { limits, features, adapterInfo: info } = device;
+export function factsOf(
+  { limits, features, adapterInfo: info }: Pick<GPUDevice, 'limits' | 'features' | 'adapterInfo'>,
+  hasSubgroupId: boolean,
+): DeviceFacts {
   return {
     software: isSoftware(info),
     vendor: info.vendor,

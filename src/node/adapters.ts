@@ -9,6 +9,7 @@ import {
   unpackDriver,
 } from './embedded.ts';
 import { driverManifests, driverOverride, pinLibrary, VULKAN_LOADER, withDriver } from './loader.ts';
+import { nativeSetter } from './nativeEnvironment.ts';
 import type { Runtime } from './runtime.ts';
 
 /** What gives such a runtime a WebGPU where it has none: Dawn, or a switch. Recent versions of Deno need neither. */
@@ -156,9 +157,18 @@ async function openEmbedded(
   if (!(await pinAnyLoader())) throw noAdapter([...tried, `the loader ${driver.loader} does not load`]);
   // Dawn loads Vulkan in the first requestAdapter() of a GPU object, before that call returns, and keeps it.
   const gpu = createHeld(create, request.flags, driver.manifest);
-  const adapter = await withDriver(driver.manifest, () => gpu.requestAdapter(BEST));
+  const open = () => gpu.requestAdapter(BEST);
+  const adapter = await withDriver(driver.manifest, open, await nativeSetter());
   if (!adapter) throw noAdapter([...tried, `the embedded SwiftShader of ${driver.manifest} does not start`]);
-  const adapterName = adapter.info.description || adapter.info.device;
+  const { architecture, device, description } = adapter.info;
+  const adapterName = description || device;
+  // Where the loader does not see the choice it takes the system's drivers.
+  if (!`${architecture} ${adapterName}`.toLowerCase().includes(EMBEDDED)) {
+    throw noAdapter(
+      [...tried, `Dawn opened "${adapterName}" in place of the embedded SwiftShader`],
+      `start the program with VK_DRIVER_FILES=${driver.manifest}`,
+    );
+  }
   const notes = [
     softwareNote(adapterName),
     ...tried.map((reason) => `the embedded software adapter is used: ${reason}`),

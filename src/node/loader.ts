@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { constants, homedir } from 'node:os';
 import { join } from 'node:path';
+import { setVariable, type SetVariable } from './nativeEnvironment.ts';
 
 /** The name Dawn opens Vulkan's loader by. */
 export const VULKAN_LOADER = 'libvulkan.so.1';
@@ -78,19 +79,15 @@ export function driverOverride(env: NodeJS.ProcessEnv = process.env): DriverOver
 }
 
 /** Runs `body`, which must not wait, with only the driver of the manifest visible to Vulkan; restores the variables after. */
-export function withDriver<T>(manifest: string, body: () => T): T {
+export function withDriver<T>(manifest: string, body: () => T, set: SetVariable = setVariable): T {
   const { VK_DRIVER_FILES, VK_ICD_FILENAMES } = process.env;
   // Loaders older than 1.3.207 know only the second name.
-  Object.assign(process.env, { VK_DRIVER_FILES: manifest, VK_ICD_FILENAMES: manifest });
+  set('VK_DRIVER_FILES', manifest);
+  set('VK_ICD_FILENAMES', manifest);
   try {
     return body();
   } finally {
-    restore('VK_DRIVER_FILES', VK_DRIVER_FILES);
-    restore('VK_ICD_FILENAMES', VK_ICD_FILENAMES);
+    set('VK_DRIVER_FILES', VK_DRIVER_FILES);
+    set('VK_ICD_FILENAMES', VK_ICD_FILENAMES);
   }
-}
-
-function restore(name: string, value: string | undefined): void {
-  if (value === undefined) delete process.env[name];
-  else process.env[name] = value;
 }

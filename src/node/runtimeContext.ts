@@ -8,19 +8,27 @@ import { GqaError } from '../device/errors.ts';
 import { DAWN_NAME, type NodeGpu } from './adapters.ts';
 import { runtimeOf } from './runtime.ts';
 
-/** What a result says of the tool and of the process. */
-export interface Runtime {
+/** What a result says of the tool. */
+export interface Tool {
   readonly version: string;
   readonly commit?: string;
+}
+
+/** What a result says of the tool and of the process. */
+export interface Runtime extends Tool {
   readonly runtime: { readonly kind: string; readonly version: string; readonly webgpu?: string };
+}
+
+/** Version and commit of the tool. */
+export function toolContext(): Tool {
+  const commit = commitOf();
+  return { version: packageJson.version, ...(commit && { commit }) };
 }
 
 /** Version and commit of the tool, the runtime, and whose WebGPU it uses. */
 export function runtimeContext({ webgpu }: Pick<NodeGpu, 'webgpu'>): Runtime {
-  const commit = commitOf();
   return {
-    version: packageJson.version,
-    ...(commit && { commit }),
+    ...toolContext(),
     runtime: {
       ...runtimeOf(),
       webgpu: webgpu === DAWN_NAME ? `${webgpu} (webgpu ${dawnVersion()})` : webgpu,

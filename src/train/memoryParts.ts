@@ -19,6 +19,17 @@ export function openMemory(checkpoint: MemoryCheckpoint, heads?: ConversionOptio
   return new ModelSource(checkpoint.name, spec, reader);
 }
 
+/** What `source` is, with other numbers in its tensors: `tensorsOf` gives them, of parameters that were trained. */
+export function trainedSource(source: ModelSource, tensors: ReadonlyMap<string, FloatTensor>): ModelSource {
+  return new ModelSource(source.name, source.spec, {
+    tensor: (name) => {
+      const tensor = tensors.get(name);
+      return tensor && { dtype: 'F32', shape: tensor.shape };
+    },
+    read: (name) => Promise.resolve(bytesOf(tensors.get(name)!)),
+  });
+}
+
 function partsOf({ name, config, tensors }: MemoryCheckpoint): ModelParts {
   return {
     path: name,

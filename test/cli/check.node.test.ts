@@ -6,7 +6,7 @@ import { checkCase, type CheckCase } from '../../bench/check/checkCase.ts';
 import { planChecks, runChecks, type CheckOptions, type CheckRow } from '../../bench/check/check.ts';
 import type { runProblem } from '../../bench/check/runProblem.ts';
 import { checkDevice, registerCheck } from '../../cli/check.ts';
-import { checkText, groupChecks } from '../../cli/checkReport.ts';
+import { checkText, groupChecks } from '../../bench/report/checkReport.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
 import { DestroyedError, DeviceLostError, ShaderError } from '../../src/device/errors.ts';
 import type { GqaDevice } from '../../src/device/gqaDevice.ts';

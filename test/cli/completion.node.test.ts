@@ -39,6 +39,7 @@ const COMMANDS = [
   'train',
   'uptrain',
   'reproduce',
+  'serve',
   'tune',
 ];
 const PATHS = ['a.json', "b's [x].json", 'model', 'my dir'];

@@ -1,14 +1,15 @@
-// examples.node.test.ts: every example of a help text and of the README is run, with small budgets.
+// examples.node.test.ts: every example of a help text, of the README and of docs/ is run, with small budgets.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parseFlags, shapesOf } from '../../bench/peers/options.ts';
 import packageJson from '../../package.json';
+import { codeBlocks } from '../../scripts/codeBlocks.ts';
 import readme from '../../README.md?raw';
 import { writeExampleFiles } from '../support/exampleFiles.ts';
 import { gqaMain } from '../support/gqaMain.ts';
-import { interruptAt } from '../support/interruptAt.ts';
+import { interruptAt, interruptWhenListening } from '../support/interruptAt.ts';
 
 /** The lines of a help text's examples, each without what stands behind it. */
 function examplesIn(help: string): string[] {
@@ -23,39 +24,36 @@ const commands = [...main.matchAll(/^ {2}(\w+) \[/gm)]
   .filter((name) => name !== 'help');
 const helps = await Promise.all(commands.map(async (name) => (await gqaMain(name, '--help')).out));
 const inHelp = [main, ...helps].flatMap(examplesIn);
-const blocks = [...readme.matchAll(/^```sh\n(.*?)^```/gms)].map(([, block]) => block!);
-const inReadme = blocks.flatMap((block) =>
-  block
-    .trim()
-    .split('\n')
-    .map((line) => line.split(' #')[0]!.trim()),
-);
+
+/** The lines of a Markdown file's `sh` blocks, each without its comment. */
+function commandsIn(markdown: string): string[] {
+  const lines = codeBlocks(markdown, 'sh').flatMap((block) => block.trim().split('\n'));
+  return lines.map((line) => line.split(' #')[0]!.trim());
+}
+
+const inReadme = commandsIn(readme);
+const docs = import.meta.glob<string>('../../docs/*.md', { query: '?raw', import: 'default', eager: true });
+const inDocs = Object.values(docs).flatMap(commandsIn);
+
+/** The adapter that compiles fastest. */
+const ON = ['--adapter', 'swiftshader'];
 
 // What makes a command short. Options given twice: the last one holds.
 const SMALL: Readonly<Record<string, readonly string[]>> = {
   // Two query heads: their shaders compile fastest.
   bench: ['-r', '1', '--heads', '2', '--head-dim', '64', '--kv-heads', '1', '-d', '64'],
+  // A preset of hundreds of megabytes: another model in its place.
+  'bench --whole': [...ON, '--whole', './smollm', '-r', '1', '--kv-heads', '1', '-d', '8'],
   tune: ['--kv-heads', '32', '-d', '40'],
-  // The adapter that compiles fastest.
-  generate: ['--adapter', 'swiftshader', '-n', '4'],
-  perplexity: ['--adapter', 'swiftshader'],
-  'check --model': ['--adapter', 'swiftshader', '-n', '2'],
+  serve: ['--port', '0', '--no-open'],
+  generate: [...ON, '-n', '4'],
+  perplexity: ON,
+  'check --model': [...ON, '-n', '2'],
+  train: ON,
+  uptrain: ON,
 };
-/** The example's model is a preset of hundreds of megabytes: another in its place. */
-const SMALL_WHOLE = [
-  '--adapter',
-  'swiftshader',
-  '--whole',
-  './smollm',
-  '-r',
-  '1',
-  '--kv-heads',
-  '1',
-  '-d',
-  '8',
-];
 /** Commands that search or check for minutes: Ctrl-C when they show this ends them after they have begun. */
-const CUT: Readonly<Record<string, string>> = { tune: 'slots', check: '2 of ' };
+const CUT: Readonly<Record<string, string>> = { tune: 'slots', check: '2 of ', reproduce: ', loss' };
 
 let before: string;
 let folder: string;
@@ -79,9 +77,12 @@ test('there are examples of every command but doctor, which needs none', () => {
   const named = new Set(inHelp.map((line) => line.split(' ')[1] ?? 'bench'));
   expect([...named].toSorted()).toEqual([...commands].toSorted());
   expect(inReadme.length).toBeGreaterThan(3);
+  expect(inDocs.length).toBeGreaterThan(10);
 });
 
-const gqaExamples = [...new Set([...inHelp, ...inReadme].filter((line) => line.startsWith('gqa')))];
+const gqaExamples = [
+  ...new Set([...inHelp, ...inReadme, ...inDocs].filter((line) => line.startsWith('gqa'))),
+];
 
 test.each(gqaExamples)('%s', { timeout: 120_000 }, async (line) => {
   await writeExampleFiles();
@@ -91,24 +92,31 @@ test.each(gqaExamples)('%s', { timeout: 120_000 }, async (line) => {
     .slice(1)
     .map((word) => word.replace(/^'(.*)'$/, '$1')); // quoted from a shell's patterns
   const [first = 'bench'] = words;
-  const command = first === 'check' && words.includes('--model') ? 'check --model' : first;
+  const kind = ['--model', '--whole'].find((option) => words.includes(option));
+  const command = kind === undefined ? first : `${first} ${kind}`;
   const cut = CUT[command];
   if (cut) interruptAt(cut);
-  const small = words.includes('--whole') ? SMALL_WHOLE : (SMALL[command] ?? []);
+  if (command === 'serve') void interruptWhenListening();
+  const small = SMALL[command] ?? [];
   const { out, err, code } = await gqaMain(...words, ...small);
-  expect(err.match(/^error: .*/gm) ?? []).toEqual(command === 'tune' ? ['error: interrupted (SIGINT)'] : []);
+  // What these two keep, they keep in the end alone.
+  const hasNothing = ['tune', 'reproduce'].includes(command);
+  expect(err.match(/^error: .*/gm) ?? []).toEqual(hasNothing ? ['error: interrupted (SIGINT)'] : []);
   expect(code ?? 0).toBe(cut ? 130 : 0);
-  if (command !== 'tune') expect(out).not.toBe('');
+  if (!hasNothing) expect(out).not.toBe('');
 });
 
 describe('of npm', () => {
-  test.each(inReadme.filter((line) => line.startsWith('npm')))('%s: scripts that there are', (line) => {
-    for (const part of line.split('&&').map((each) => each.trim())) {
-      const [, script] = /^npm (?:run )?(\w+)/.exec(part)!;
-      const known = part.startsWith('npm run') ? Object.keys(packageJson.scripts) : ['ci', 'cit'];
-      expect(known).toContain(script);
-    }
-  });
+  test.each([...inReadme, ...inDocs].filter((line) => line.startsWith('npm')))(
+    '%s: scripts that there are',
+    (line) => {
+      for (const part of line.split('&&').map((each) => each.trim())) {
+        const [, script] = /^npm (?:run )?(\w+)/.exec(part)!;
+        const known = part.startsWith('npm run') ? Object.keys(packageJson.scripts) : ['ci', 'cit'];
+        expect(known).toContain(script);
+      }
+    },
+  );
 
   test('those of bench:peers are options that it knows', () => {
     const source = readFileSync(new URL('../../bench/peers/options.ts', import.meta.url), 'utf8');

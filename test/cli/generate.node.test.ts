@@ -34,6 +34,7 @@ test('gives the tokens that follow, as ids where there is no tokenizer, and writ
   );
   expect(code).toBeUndefined();
   expect(out.trim()).toBe(continuation.slice(0, 6).join(','));
+  expect(err).not.toContain('trained for');
   expect(err).toMatch(/memory {3}weights .*KV cache .*activations/);
   expect(err).toMatch(/tokens\/s[\s\S]*\n\| +2 \| as it is[\s\S]*on "SwiftShader/);
   const written = await SafetensorsFile.open(file);
@@ -189,4 +190,23 @@ test.each([
   const { err, code } = await gqaMain(...args);
   expect(code).toBe(1);
   expect(err).toMatch(message);
+});
+
+test('notes a text that goes past the positions of the training', async () => {
+  const stories = fileURLToPath(new URL('../../models/stories', import.meta.url));
+  const { err, code } = await gqaMain(
+    'generate',
+    stories,
+    ...ON,
+    '--tokens',
+    '1,2,3',
+    '-n',
+    '126',
+    '--capacity',
+    '130',
+  );
+  expect(code).toBeUndefined();
+  expect(err).toContain(
+    'note     the model was trained for 128 positions (config.json); of 129 tokens those past',
+  );
 });

@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { registerKv } from '../../cli/kv/kv.ts';
 import { loadShape } from '../../cli/kv/loadShape.ts';
+import { ggufBytes, SMALL_LLAMA } from '../support/gguf.ts';
 
 interface Outcome {
   readonly out: string;
@@ -14,7 +15,7 @@ interface Outcome {
 }
 
 /** Runs `gqa kv ...args` on a fresh program. */
-function gqaKv(...args: string[]): Outcome {
+async function gqaKv(...args: string[]): Promise<Outcome> {
   const outcome = { out: '', err: '', exitCode: 0 };
   const program = new Command('gqa').exitOverride().configureOutput({
     writeOut: (text) => void (outcome.out += text),
@@ -22,7 +23,7 @@ function gqaKv(...args: string[]): Outcome {
   });
   registerKv(program);
   try {
-    program.parse(['kv', ...args], { from: 'user' });
+    await program.parseAsync(['kv', ...args], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     outcome.exitCode = error.exitCode;
@@ -47,13 +48,15 @@ beforeAll(() => {
   writeFileSync(join(folder, 'broken.json'), '{"hidden_size": ');
   writeFileSync(join(folder, 'odd.json'), JSON.stringify({ ...config, num_key_value_heads: 7 }));
   writeFileSync(join(folder, 'weights.safetensors'), 'x');
+  writeFileSync(join(folder, 'small.gguf'), ggufBytes(SMALL_LLAMA));
+  writeFileSync(join(folder, 'cut.gguf'), ggufBytes(SMALL_LLAMA).subarray(0, 100));
 });
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('gqa kv, text', () => {
-  it('prints the shape, the worked formula, the table and the source of head_dim', () => {
-    expect(gqaKv('llama-3.1-8b', '-d', '8192', '--gbps', '380')).toEqual({
+  it('prints the shape, the worked formula, the table and the source of head_dim', async () => {
+    expect(await gqaKv('llama-3.1-8b', '-d', '8192', '--gbps', '380')).toEqual({
       out: `llama-3.1-8b   32 layers · 32 query heads · 8 KV heads · head_dim 128 · f16 · batch 1
 per token   2 (K,V) × 32 layers × 8 heads × 128 × 2 B = 131 072 B = 128 KiB
 
@@ -71,8 +74,8 @@ shape from Lightning-AI/litgpt, litgpt/config.py
     });
   });
 
-  it('shows a windowed cache beside the full one, and adds K and V of different types', () => {
-    const { out } = gqaKv('gemma-3-4b', '--cache-type-v', 'f32', '-b', '2', '--memory', '8');
+  it('shows a windowed cache beside the full one, and adds K and V of different types', async () => {
+    const { out } = await gqaKv('gemma-3-4b', '--cache-type-v', 'f32', '-b', '2', '--memory', '8');
     expect(out).toContain('head_dim 256 · K f16, V f32 · batch 2\n');
     expect(out).toContain(
       'per token   34 layers × 4 heads × (256 × 2 B of K + 256 × 4 B of V) = 208 896 B = 204 KiB\n',
@@ -85,36 +88,36 @@ shape from Lightning-AI/litgpt, litgpt/config.py
     expect(out).toContain("head_dim 256 from the model's config; not hidden size / heads = 2560 / 8 = 320");
   });
 
-  it('has no window and no read floor where there is none, and 8192 tokens by default', () => {
-    const { out } = gqaKv('falcon-7b');
+  it('has no window and no read floor where there is none, and 8192 tokens by default', async () => {
+    const { out } = await gqaKv('falcon-7b');
     expect(out).toContain('· 71 query heads · 1 KV head ·');
     expect(out).toContain('| mqa (1) ← | 8 192 |     8 KiB |    64 MiB |                 256 |\n');
     expect(out).not.toMatch(/full|floor|gqa \(/);
   });
 
-  it('stores V as K unless it is told otherwise', () => {
-    const { out } = gqaKv('llama-3.1-8b', '--cache-type-k', 'int8');
+  it('stores V as K unless it is told otherwise', async () => {
+    const { out } = await gqaKv('llama-3.1-8b', '--cache-type-k', 'int8');
     expect(out).toContain('· int8 · batch 1\n');
-    expect(gqaKv('llama-3.1-8b', '--cache-type-k', 'int8', '--cache-type-v', 'int8').out).toBe(out);
-    expect(gqaKv('llama-3.1-8b', '--cache-type-v', 'int8').out).toContain('· K f16, V int8 ·');
+    expect((await gqaKv('llama-3.1-8b', '--cache-type-k', 'int8', '--cache-type-v', 'int8')).out).toBe(out);
+    expect((await gqaKv('llama-3.1-8b', '--cache-type-v', 'int8')).out).toContain('· K f16, V int8 ·');
   });
 
-  it('reads lengths with a suffix', () => {
-    expect(gqaKv('gpt-2', '-d', '4k').out).toBe(gqaKv('gpt-2', '-d', '4096').out);
-    expect(gqaKv('gpt-2', '--max-model-len', '1k-1M*1024').out).toBe(
-      gqaKv('gpt-2', '-d', '1024,1048576').out,
+  it('reads lengths with a suffix', async () => {
+    expect((await gqaKv('gpt-2', '-d', '4k')).out).toBe((await gqaKv('gpt-2', '-d', '4096')).out);
+    expect((await gqaKv('gpt-2', '--max-model-len', '1k-1M*1024')).out).toBe(
+      (await gqaKv('gpt-2', '-d', '1024,1048576')).out,
     );
   });
 
-  it('says what cross-attention keeps beside the table', () => {
+  it('says what cross-attention keeps beside the table', async () => {
     // 24 layers * 2 * 16 heads * 64 * 2 B
-    expect(gqaKv('t5-v1.1-large').out).toContain(
+    expect((await gqaKv('t5-v1.1-large')).out).toContain(
       'self-attention of the decoder only; cross-attention keeps 98 304 B = 96 KiB more for each token of the encoder',
     );
   });
 
-  it('takes a shape by hand, at a range of depths', () => {
-    const { out } = gqaKv(
+  it('takes a shape by hand, at a range of depths', async () => {
+    const { out } = await gqaKv(
       '--layers',
       '1',
       '--heads',
@@ -137,13 +140,21 @@ shape from Lightning-AI/litgpt, litgpt/config.py
     expect(out.trimEnd().endsWith('head_dim 8 from --head-dim')).toBe(true);
   });
 
-  it('counts the scales of quantised caches', () => {
+  it('counts the scales of quantised caches', async () => {
     // A row of 128 elements: 128 bytes and a scale of 2, or 64 bytes and four scales.
-    const { out } = gqaKv('llama-3.1-8b', '--cache-type-k', 'int8', '--cache-type-v', 'int4', '-d', '8192');
+    const { out } = await gqaKv(
+      'llama-3.1-8b',
+      '--cache-type-k',
+      'int8',
+      '--cache-type-v',
+      'int4',
+      '-d',
+      '8192',
+    );
     expect(out).toContain(
       'per token   32 layers × 8 heads × (130 B (128 int8 with scales) of K + 72 B (128 int4 with scales) of V) = 51 712 B',
     );
-    const { out: alike } = gqaKv(
+    const { out: alike } = await gqaKv(
       'llama-3.1-8b',
       '--cache-type-k',
       'int8',
@@ -157,8 +168,8 @@ shape from Lightning-AI/litgpt, litgpt/config.py
     );
   });
 
-  it('lists every preset with its cache at each depth', () => {
-    const { out, exitCode } = gqaKv('--list', '-d', '8192,32768');
+  it('lists every preset with its cache at each depth', async () => {
+    const { out, exitCode } = await gqaKv('--list', '-d', '8192,32768');
     const lines = out.trimEnd().split('\n');
     expect(exitCode).toBe(0);
     expect(lines).toHaveLength(2 + 56);
@@ -170,35 +181,47 @@ shape from Lightning-AI/litgpt, litgpt/config.py
 });
 
 describe('gqa kv, files', () => {
-  it('reads a config.json and a folder alike, and says which rule gave what', () => {
+  it('reads a config.json and a folder alike, and says which rule gave what', async () => {
     const path = join(folder, 'model', 'config.json');
-    const { out } = gqaKv(path);
-    expect(gqaKv(join(folder, 'model')).out).toBe(out);
+    const { out } = await gqaKv(path);
+    expect((await gqaKv(join(folder, 'model'))).out).toBe(out);
     expect(out.startsWith(`${path}   36 layers · 32 query heads · 8 KV heads · head_dim 128`)).toBe(true);
     expect(out).toContain('= 147 456 B = 144 KiB\n');
     expect(out).toContain(
       'head_dim 128 from "head_dim"; not hidden_size / num_attention_heads = 2560 / 32 = 80\n',
     );
-    expect(loadShape(path)).toMatchObject({ layers: 36, numKvHeads: 8 });
+    expect(await loadShape(path)).toMatchObject({ layers: 36, numKvHeads: 8 });
+  });
+
+  it('reads the header of a GGUF file', async () => {
+    const { out, exitCode } = await gqaKv(join(folder, 'small.gguf'), '-d', '2048');
+    expect(out).toContain('30 layers · 9 query heads · 3 KV heads · head_dim 64 · f16');
+    expect(out).toContain('= 23 040 B = 22.5 KiB\n');
+    expect(out).toContain(
+      'head_dim 64 = llama.embedding_length / llama.attention.head_count = 576 / 9 ("llama.attention.key_length" absent)',
+    );
+    expect(exitCode).toBe(0);
   });
 
   /** What `gqa kv` says of a config.json with this text. */
-  function ofConfig(text: string, ...args: string[]): Outcome {
+  function ofConfig(text: string, ...args: string[]): Promise<Outcome> {
     const path = join(folder, 'given.json');
     writeFileSync(path, text);
     return gqaKv(path, ...args);
   }
 
-  it('reads what Python writes: a byte order mark, NaN and Infinity', () => {
+  it('reads what Python writes: a byte order mark, NaN and Infinity', async () => {
     const sizes =
       '"hidden_size": 4096, "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8';
-    const { out, exitCode } = ofConfig(`\uFEFF{${sizes}, "rope_scale": Infinity, "x": [NaN]}`);
+    const { out, exitCode } = await ofConfig(`\uFEFF{${sizes}, "rope_scale": Infinity, "x": [NaN]}`);
     expect([out.includes('= 131 072 B = 128 KiB'), exitCode]).toEqual([true, 0]);
-    expect(ofConfig(`{${sizes}, "num_key_value_heads": 4}`).err).toContain('got "num_key_value_heads" twice');
-    expect(ofConfig(`{${sizes}, "head_dim": Infinity}`).err).toContain('got Infinity');
+    expect((await ofConfig(`{${sizes}, "num_key_value_heads": 4}`)).err).toContain(
+      'got "num_key_value_heads" twice',
+    );
+    expect((await ofConfig(`{${sizes}, "head_dim": Infinity}`)).err).toContain('got Infinity');
   });
 
-  it('says what the layers keep where they differ', () => {
+  it('says what the layers keep where they differ', async () => {
     const config = {
       model_type: 'gemma3n_text',
       hidden_size: 2048,
@@ -206,7 +229,7 @@ describe('gqa kv, files', () => {
       num_hidden_layers: 35,
       sliding_window: 512,
     };
-    const { out } = ofConfig(JSON.stringify(config), '-d', '8192');
+    const { out } = await ofConfig(JSON.stringify(config), '-d', '8192');
     expect(out).toContain('35 layers · 8 query heads · 2 KV heads · head_dim 256');
     // 20 layers * 2 * 2 heads * 256 * 2 B; of them 4 keep 8,192 tokens and 16 keep 512, 2,048 B each.
     expect(out).toContain('per token   2 (K,V) × 20 layers × 2 heads × 256 × 2 B = 40 960 B = 40 KiB');
@@ -217,22 +240,22 @@ describe('gqa kv, files', () => {
     expect(out).toContain('15 of 35 layers use the cache of another layer');
   });
 
-  it('writes one term for each kind of heads', () => {
+  it('writes one term for each kind of heads', async () => {
     const config = {
       hidden_size: 4096,
       num_attention_heads: 32,
       num_hidden_layers: 4,
       num_key_value_heads_per_layer: [4, 4, 2, 1],
     };
-    const { out } = ofConfig(JSON.stringify(config), '-d', '1k');
+    const { out } = await ofConfig(JSON.stringify(config), '-d', '1k');
     expect(out).toContain('32 query heads · up to 4 KV heads ·');
     expect(out).toContain(
       '2 (K,V) × (2 layers × 4 heads × 128 × 2 B + 1 layer × 2 heads × 128 × 2 B + 1 layer × 1 head × 128 × 2 B) = 5 632 B',
     );
   });
 
-  it('says that an encoder has no KV cache', () => {
-    const { out, err, exitCode } = ofConfig('{"model_type": "bert"}');
+  it('says that an encoder has no KV cache', async () => {
+    const { out, err, exitCode } = await ofConfig('{"model_type": "bert"}');
     expect([out, err, exitCode]).toEqual([
       '',
       `error: ${join(folder, 'given.json')}: bert is an encoder and keeps no KV cache\n`,
@@ -241,15 +264,16 @@ describe('gqa kv, files', () => {
   });
 
   it.each([
+    ['cut.gguf', /cut\.gguf: expected a header of \d+ bytes, got a file of 100/],
     ['empty', /empty[\\/]config\.json: expected a readable JSON file: ENOENT/],
     ['broken.json', /broken\.json: expected a JSON file, got text that is not JSON: .*JSON/],
     ['odd.json', /odd\.json: num_attention_heads \(32\) must be a multiple of num_key_value_heads \(7\)/],
     [
       'weights.safetensors',
-      /expected a config\.json or a folder that contains one, got ".*weights\.safetensors"/,
+      /expected a config\.json, a folder that contains one, or a GGUF file, got ".*weights\.safetensors"/,
     ],
-  ])('refuses %s', (name, message) => {
-    const { out, err, exitCode } = gqaKv(join(folder, name));
+  ])('refuses %s', async (name, message) => {
+    const { out, err, exitCode } = await gqaKv(join(folder, name));
     expect(err).toMatch(message);
     expect([out, exitCode]).toEqual(['', 1]);
   });
@@ -286,8 +310,8 @@ describe('gqa kv, JSON', () => {
     ],
   };
 
-  it('is the report, under either name of each option', () => {
-    const long = gqaKv(
+  it('is the report, under either name of each option', async () => {
+    const long = await gqaKv(
       'gpt-2',
       '--max-model-len',
       '1024',
@@ -297,13 +321,13 @@ describe('gqa kv, JSON', () => {
       '.5',
       '--json-output',
     );
-    const short = gqaKv('gpt-2', '-d', '1024', '-b', '4', '--memory', '0.5', '-o', 'json');
+    const short = await gqaKv('gpt-2', '-d', '1024', '-b', '4', '--memory', '0.5', '-o', 'json');
     expect(JSON.parse(long.out)).toMatchObject(expected);
     expect(short).toEqual(long);
   });
 
-  it('has the shape of every preset for --list', () => {
-    const presets: unknown = JSON.parse(gqaKv('--list', '-o', 'json').out);
+  it('has the shape of every preset for --list', async () => {
+    const presets: unknown = JSON.parse((await gqaKv('--list', '-o', 'json')).out);
     expect(presets).toHaveLength(56);
     expect(presets).toContainEqual({
       name: 'gpt-oss-20b',
@@ -351,8 +375,8 @@ describe('gqa kv, usage errors', () => {
     [['gpt-2', '-d', '8', '--max-model-len', '9'], "cannot be used with option '-d, --depth <list>'"],
     [['gpt-2', '-b', '8', '--batch-size', '9'], "cannot be used with option '-b, --batch <n>'"],
     [['gpt-2', '-d', '9007199254740991'], 'error: kvCacheBytes: expected fewer than 2^53 bytes'],
-  ])('%j', (args, message) => {
-    const { out, err, exitCode } = gqaKv(...args);
+  ])('%j', async (args, message) => {
+    const { out, err, exitCode } = await gqaKv(...args);
     expect(err).toContain(message);
     expect([out, exitCode]).toEqual(['', 1]);
   });

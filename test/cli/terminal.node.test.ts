@@ -3,14 +3,12 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CLEAR_LINE } from '../../src/node/command/terminalLine.ts';
+import { builtGqa } from '../support/builtGqa.ts';
 import { CHECKPOINTS, writeCheckpoint } from '../support/checkpoints.ts';
 import { screen } from '../support/screen.ts';
 import { shell } from '../support/shell.ts';
-
-const BIN = fileURLToPath(new URL('../../bin/gqa.mjs', import.meta.url));
 
 /** `script` of util-linux, which runs a command on a terminal of its own. */
 const hasScript = String(spawnSync('script', ['--version']).stdout).includes('util-linux');
@@ -24,8 +22,8 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs a shell line of `gqa` on a terminal of so many columns. Types Ctrl-C when it has written the text, if there is one. */
-function onTerminal(line: string, columns: number, interruptAt?: string): Promise<string> {
-  const command = `stty cols ${columns}; gqa() { '${process.execPath}' '${BIN}' "$@"; }; ${line}`;
+async function onTerminal(line: string, columns: number, interruptAt?: string): Promise<string> {
+  const command = `stty cols ${columns}; gqa() { '${process.execPath}' '${await builtGqa()}' "$@"; }; ${line}`;
   const env = { ...process.env, TERM: 'xterm', CI: '', SHELL: '/bin/bash' };
   const child = spawn('script', ['-qec', command, '/dev/null'], { env });
   let written = '';

@@ -39,7 +39,11 @@ function smallModel(): string {
   return path;
 }
 
+/** Of few lanes to a subgroup; test/bench/tune searches on the machine's own. */
+const ON = ['--adapter', 'swiftshader'];
+
 const BENCH = [
+  ...ON,
   '--heads',
   '2',
   '--kv-heads',
@@ -64,6 +68,7 @@ describe('gqa tune', () => {
     interruptAt('2/2 f16: ');
     const { out, err, code } = await gqaMain(
       'tune',
+      ...ON,
       '-m',
       smallModel(),
       '--kv-heads',

@@ -134,13 +134,16 @@ describe.each(VOCABS)('sample of %i tokens', (vocab) => {
   });
 });
 
-/** Draws so many times; whether it could be decided which tokens are left. */
+/** SwiftShader takes a row's 256 invocations in turn between barriers: an eighth of the draws are made there. */
+const SHARE = /google/i.test(device.facts.vendor) ? 8 : 1;
+
+/** Draws so many times, or a share of them; whether it could be decided which tokens are left. */
 async function expectAllowed(row: readonly number[], draw: Draw, count: number, seed = 1): Promise<boolean> {
   const rounded = { ...draw, temperature: Math.fround(draw.temperature), topP: Math.fround(draw.topP) };
   const { probabilities, margin } = drawn(row, rounded);
   // Sums of f32 are within 1000 * 2^-24 of themselves, exp within less than that.
   if (margin < 1e-4) return false;
-  const tokens = await tokensOf({ rows: repeated(row, count), draw, seed });
+  const tokens = await tokensOf({ rows: repeated(row, count / SHARE), draw, seed });
   const wrong = tokens.filter((token) => !(probabilities[token]! > 0));
   expect(wrong, JSON.stringify(draw)).toEqual([]);
   return true;

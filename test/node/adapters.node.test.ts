@@ -171,6 +171,16 @@ describe.runIf(embeddedRunsHere())('the embedded software adapter', () => {
     expect(process.env.VK_DRIVER_FILES).toBeUndefined();
   });
 
+  // As in Bun before its variables were set for native code too.
+  test('is not another one, which a loader takes that does not see the choice of drivers', async () => {
+    const create = (() => ({
+      requestAdapter: async () => ({ info: infoOf(CPU_NAME) }),
+    })) as unknown as CreateGpu;
+    await expect(pickAdapter(create, { ...WISH, asked: 'swiftshader' })).rejects.toThrow(
+      `nodeGpu: no WebGPU adapter: Dawn opened "${CPU_NAME}" in place of the embedded SwiftShader.\nFix: start the program with VK_DRIVER_FILES=/`,
+    );
+  });
+
   test('is taken when asked for, also where there is a GPU', async () => {
     const picked = await pickAdapter(fakeDawn([GPU_NAME]).create, { ...WISH, asked: 'SwiftShader driver 5' });
     expect(picked).toMatchObject({

@@ -101,7 +101,7 @@ describe('findChromium', () => {
     });
   });
 
-  test('else an executable on PATH, chromium before google-chrome-stable; other files do not count', async () => {
+  test('else an executable on PATH, chromium before google-chrome-stable before Edge; other files do not count', async () => {
     const [first, second] = [join(cache, 'first'), join(cache, 'second')];
     for (const folder of [first, second]) mkdirSync(folder);
     const env = { PATH: `${first}:${second}` };
@@ -110,6 +110,9 @@ describe('findChromium', () => {
     expect((await findChromium(env)).executablePath).toBe(join(first, 'chromium'));
     rmSync(join(first, 'chromium'));
     expect((await findChromium(env)).executablePath).toBe(join(first, 'google-chrome-stable'));
+    rmSync(join(first, 'google-chrome-stable'));
+    writeFileSync(join(first, 'microsoft-edge'), '', { mode: 0o755 });
+    expect((await findChromium(env)).executablePath).toBe(join(first, 'microsoft-edge'));
     writeFileSync(join(second, 'chromium'), '', { mode: 0o755 });
     expect((await findChromium(env)).executablePath).toBe(join(second, 'chromium'));
   });

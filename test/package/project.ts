@@ -12,8 +12,25 @@ const env = { ...inherited, NO_COLOR: '1' };
 
 /** Runs a program to its end and returns what it printed on stdout. Throws Error with all that it printed when it fails. */
 export function run(cwd: string, program: string, ...args: string[]): string {
+  return runWith({}, cwd, program, ...args);
+}
+
+/** The same with more variables in the environment. */
+export function runWith(
+  variables: NodeJS.ProcessEnv,
+  cwd: string,
+  program: string,
+  ...args: string[]
+): string {
   const shell = process.platform === 'win32';
-  const done = spawnSync(program, args, { cwd, env, encoding: 'utf8', shell, maxBuffer: 2 ** 26 });
+  const options = {
+    cwd,
+    env: { ...env, ...variables },
+    encoding: 'utf8',
+    shell,
+    maxBuffer: 2 ** 26,
+  } as const;
+  const done = spawnSync(program, args, options);
   if (done.status === 0) return done.stdout;
   const why = done.error?.message ?? `exit code ${done.status}`;
   throw new Error(`${[program, ...args].join(' ')}: ${why}\n${done.stdout ?? ''}${done.stderr ?? ''}`);

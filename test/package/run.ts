@@ -8,8 +8,20 @@ import { build } from 'vite';
 import { ENTRIES } from '../../scripts/entries.ts';
 import { messageOf } from '../../src/device/errors.ts';
 import { CHECKPOINTS, writeCheckpoint } from '../support/checkpoints.ts';
+import { addExamples, checkExample, EXAMPLES, fileOf, IN_BUN } from './examples.ts';
 import { checkPrinted, example, inFunction, withGpu } from './programs.ts';
-import { cloneHere, denoBinary, install, installTools, link, node, pack, run, tool } from './project.ts';
+import {
+  cloneHere,
+  denoBinary,
+  install,
+  installTools,
+  link,
+  node,
+  pack,
+  run,
+  runWith,
+  tool,
+} from './project.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'gqa-package-'));
 const project = join(work, 'project');
@@ -47,6 +59,8 @@ const WANTED = [
   'dist/hashWorker.js',
   'dist/types/device/webgpu.d.ts',
   'dist/THIRD_PARTY_LICENSES.txt',
+  'dist/page/index.html',
+  'dist/page/headless/index.html',
   'docs/limits-and-recipes.md',
   'models/stories/model.safetensors',
   'LICENSE',
@@ -59,9 +73,7 @@ function packAndInstall(): void {
   const missing = WANTED.filter((file) => !files.includes(file));
   if (missing.length > 0) throw new Error(`the package lacks ${missing.join(', ')}`);
   const strange = files.filter(
-    (file) =>
-      !/^(bin|dist|docs|models)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(file) ||
-      file.startsWith('dist/page/'),
+    (file) => !/^(bin|dist|docs|models)\/|^[A-Z]+(\.md)?$|^package\.json$/.test(file),
   );
   if (strange.length > 0) throw new Error(`the package has ${strange.join(', ')}`);
   install(project, '--offline', tarball);
@@ -71,7 +83,10 @@ function packAndInstall(): void {
 
 const COMPILERS = {
   'TypeScript 5.9': [() => needed(tool('typescript/lib/tsc.js'))],
-  'TypeScript 7': [() => join(project, '../clone/node_modules/typescript/lib/tsc.js'), '--ignoreConfig'],
+  'TypeScript 7': [
+    () => join(project, '../clone/node_modules/@typescript/native/lib/tsc.js'),
+    '--ignoreConfig',
+  ],
 } as const;
 
 /** Takes something of each entry: what a program gets and what its types say. */
@@ -87,10 +102,15 @@ const bound: number = expect64(randomProblem({ numQHeads: 2, numKvHeads: 1, head
 console.log(layers, bound > 0, Tuning.none.schema, [openDevice, SafetensorsFile.open, nodeGpu].every((f) => typeof f === 'function'));
 `;
 
-function typeCheck(compiler: keyof typeof COMPILERS, module: readonly string[], lib: string): void {
+function typeCheck(
+  compiler: keyof typeof COMPILERS,
+  files: readonly string[],
+  module: readonly string[],
+  lib: string,
+): void {
   const [path, ...more] = COMPILERS[compiler];
   const flags = ['--strict', '--noEmit', '--target', 'es2022', '--lib', lib, '--types', 'node', ...more];
-  node(project, path(), 'example.ts', 'entries.ts', ...flags, ...module);
+  node(project, path(), ...files, ...flags, ...module);
 }
 
 /** Bundles a program with esbuild; `--format=cjs` and other options after it. */
@@ -115,11 +135,12 @@ async function viteBundle(entry: string, ssr: boolean): Promise<string> {
 }
 
 async function main(): Promise<void> {
-  await step('tools: TypeScript 5.9, esbuild, Deno, Bun', installTools);
+  await step('tools: TypeScript 5.9, esbuild, Deno, Bun, onnxruntime-web', installTools);
   await step('a clean clone packs the whole package, and it installs', packAndInstall);
   writeFileSync(join(project, 'example.ts'), example());
   writeFileSync(join(project, 'function.ts'), inFunction(example()));
   writeFileSync(join(project, 'entries.ts'), ALL_ENTRIES);
+  await step('a project has the examples', () => addExamples(project));
   await typeChecks();
   await bundles();
   await runtimes();
@@ -151,10 +172,16 @@ async function typeChecks(): Promise<void> {
           ? ['--module', 'esnext', '--moduleResolution', 'bundler']
           : ['--module', 'nodenext'];
       for (const lib of ['es2022,dom', 'es2020']) {
-        await step(`${compiler}, ${resolution}, ${lib}`, () => typeCheck(compiler, module, lib));
+        await step(`${compiler}, ${resolution}, ${lib}`, () =>
+          typeCheck(compiler, ['example.ts', 'entries.ts'], module, lib),
+        );
       }
     }
   }
+  await step('TypeScript 7, the examples', () => {
+    const module = ['--module', 'nodenext', '--allowJs', '--checkJs', '--skipLibCheck'];
+    typeCheck('TypeScript 7', EXAMPLES.map(fileOf), module, 'es2023,dom');
+  });
 }
 
 async function bundles(): Promise<void> {
@@ -197,9 +224,9 @@ async function bundles(): Promise<void> {
 }
 
 /** Runs a program in another runtime; on a machine where that runtime has no adapter, the step is skipped. */
-function inRuntime(binary: string, ...args: string[]): void {
+function inRuntime(body: () => void): void {
   try {
-    checkPrinted(run(project, binary, ...args));
+    body();
   } catch (error) {
     if (/NoAdapterError: .* no WebGPU adapter/.test(messageOf(error)))
       throw new Skipped('no adapter for it on this machine');
@@ -209,15 +236,30 @@ function inRuntime(binary: string, ...args: string[]): void {
 
 async function runtimes(): Promise<void> {
   const bun = () => needed(tool('@oven/bun-linux-x64/bin/bun'));
+  const deno = () => needed(denoBinary());
   await step('Deno, on its own WebGPU', () => {
-    inRuntime(needed(denoBinary()), 'run', '--no-check', '--unstable-webgpu', 'example.ts');
+    const args = ['run', '--no-check', '--unstable-webgpu', 'example.ts'];
+    inRuntime(() => checkPrinted(run(project, deno(), ...args)));
   });
-  await step('Bun, on Dawn', () => inRuntime(bun(), 'example.ts'));
+  await step('Bun, on Dawn', () => inRuntime(() => checkPrinted(run(project, bun(), 'example.ts'))));
   await step('the command in Bun says so', () => {
     const [head = ''] = run(project, bun(), 'node_modules/gqa-webgpu/dist/cli.js', 'doctor').split('\n');
     if (!/^ok +webgpu \S+ \(Dawn\), bun \d/.test(head))
       throw new Error(`expected Dawn and bun, got: ${head}`);
   });
+  for (const each of EXAMPLES) {
+    const args = ['run', '-A', fileOf(each)];
+    await step(`Deno, ${fileOf(each)}`, () => {
+      inRuntime(() => checkExample(each, run(project, deno(), ...args)));
+    });
+  }
+  // On the embedded adapter, which Bun has to be led to: an error where another one is opened.
+  const embedded = { GQA_ADAPTER: 'swiftshader' };
+  for (const each of IN_BUN) {
+    await step(`Bun, ${fileOf(each)}, on the embedded adapter`, () => {
+      checkExample(each, runWith(embedded, project, bun(), fileOf(each)));
+    });
+  }
 }
 
 try {

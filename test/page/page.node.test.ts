@@ -1,10 +1,11 @@
 // page.node.test.ts: the benchmark's page as people use it: built, served, and driven in a real headless Chromium.
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type { AxeResults } from 'axe-core';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchChromium } from '../support/page/chromium.ts';
 import { oneRun, opener, otherRuns, SMALL, TINY } from '../support/page/flows.ts';
+import { seriousFaults } from '../support/page/axe.ts';
+import { cacheRuns } from '../support/page/cacheFlows.ts';
 import { modelRuns } from '../support/page/modelFlows.ts';
 import { servePage, type PageServer } from '../support/page/server.ts';
 import {
@@ -13,7 +14,6 @@ import {
   type PageBrowser,
   resultOf,
   shownTextOf,
-  type Tab,
   textOf,
   textsOf,
   waitForProgress,
@@ -42,6 +42,8 @@ describe('one run', () => oneRun(open, () => browser.kind));
 describe('other runs', () => otherRuns(open));
 
 describe('a model', () => modelRuns(open, [8, 1]));
+
+describe('the KV cache calculator', () => cacheRuns(open));
 
 describe('tuning', () => {
   it('says what it found, remembers it, and runs with it from then on', async () => {
@@ -120,7 +122,10 @@ it('a run that is stopped leaves the rows that it finished, to keep and to share
 });
 
 it('says that a browser keeps it waiting for an adapter, and goes on when there is one', async () => {
-  const late = `{ const ask = GPU.prototype.requestAdapter;
+  // Each of the page's scripts is patched, the adapter kept back once.
+  const late = `if (globalThis.document && !globalThis.patched) {
+    globalThis.patched = true;
+    const ask = GPU.prototype.requestAdapter;
     GPU.prototype.requestAdapter = function (...args) {
       return new Promise((resolve) => (globalThis.letGo = () => resolve(ask.apply(this, args))));
     }; }`;
@@ -136,30 +141,27 @@ it('says that a browser keeps it waiting for an adapter, and goes on when there 
 });
 
 it('axe finds nothing serious: before a run, with a wrong setting, and with results', async () => {
-  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   const tab = await open(TINY);
   await waitForState(tab, 'idle');
-  await tab.script(axe);
-  expect(await violations(tab)).toEqual([]);
+  expect(await seriousFaults(tab)).toEqual([]);
   await enter(tab, '#set-batch', 'none');
-  expect(await violations(tab)).toEqual([]);
+  expect(await seriousFaults(tab)).toEqual([]);
   await enter(tab, '#set-batch', '1');
   await tab.click('#start');
   await waitForState(tab, 'done');
-  expect(await violations(tab)).toEqual([]);
+  expect(await seriousFaults(tab)).toEqual([]);
   await tab.close();
 });
 
-/** What axe holds to be serious or critical, of the tab that is shown. */
-function violations(tab: Tab): Promise<string[]> {
-  return tab.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: { run(): Promise<AxeResults> } };
-    const found = (await axe.run()).violations.filter(
-      ({ impact }) => impact === 'serious' || impact === 'critical',
-    );
-    return found.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
-  });
-}
+it('opened as a file says how to serve it, and served it does not', async () => {
+  const tab = await browser.open(pathToFileURL(join(server.folder, 'index.html')).href);
+  expect(await shownTextOf(tab, '#unserved')).toContain('npx gqa serve');
+  await tab.close();
+  const served = await open(SMALL);
+  await waitForState(served, 'idle');
+  expect(await served.evaluate(() => document.getElementById('unserved'))).toBeNull();
+  await served.close();
+});
 
 it('without an adapter says what to do, and starts nothing', async () => {
   const bare = await launchChromium([]);
@@ -174,4 +176,31 @@ it('without an adapter says what to do, and starts nothing', async () => {
   } finally {
     await bare.close();
   }
+});
+
+it('asks for an adapter again when the GPU process was only just starting', async () => {
+  const tab = await open(
+    `${TINY}&run`,
+    // Each of the page's scripts is patched, the adapter refused once.
+    (text) => `if (globalThis.document && !globalThis.patched) {
+      globalThis.patched = true;
+      const ask = GPU.prototype.requestAdapter;
+      let asked = 0;
+      GPU.prototype.requestAdapter = async function (...args) { return asked++ === 0 ? null : ask.apply(this, args); };
+    }${text}`,
+  );
+  await waitForState(tab, 'done');
+  expect((await resultOf(tab))!.results).toHaveLength(1);
+  await tab.close();
+});
+
+it('says that workers have no WebGPU where only pages have it', async () => {
+  const tab = await open(
+    `${TINY}&run`,
+    (text) =>
+      `if (!globalThis.document) Object.defineProperty(navigator, 'gpu', { value: undefined });${text}`,
+  );
+  await waitForState(tab, 'error');
+  expect(await shownTextOf(tab, '#outcome')).toContain('gives WebGPU to pages, but not to their workers');
+  await tab.close();
 });

@@ -4,6 +4,7 @@ import { STANDARD_DEPTHS } from '../../bench/run/standardRun.ts';
 import { findFirefox } from '../../src/node/firefox.ts';
 import { launchFirefox, tryFirefox, type Prefs } from '../support/page/firefox.ts';
 import { oneRun, opener, otherRuns, SMALL, TINY } from '../support/page/flows.ts';
+import { cacheRuns } from '../support/page/cacheFlows.ts';
 import { modelRuns } from '../support/page/modelFlows.ts';
 import { servePage, type PageServer } from '../support/page/server.ts';
 import {
@@ -48,6 +49,8 @@ describe('Firefox', { timeout: 180_000 }, () => {
   describe('other runs', () => otherRuns(open));
 
   describe('a model', () => modelRuns(open, [1]));
+
+  describe('the KV cache calculator', () => cacheRuns(open));
 
   it('the standard run: every row right and with a time', async () => {
     const tab = await open('?max-time=1&run');

@@ -1,6 +1,7 @@
 // pageModel.test.ts: which files of those dropped on the page are a model's, which variants it has, and how faults are worded.
 import { describe, expect, it } from 'vitest';
-import { describeFolder, faultText, variantsOf } from '../../page/model/describe.ts';
+import { describeFolder, variantsOf } from '../../page/model/describe.ts';
+import { faultText } from '../../page/shell/faultText.ts';
 import { modelFolderOf } from '../../page/model/files.ts';
 import { endText, figureFacts, memoryText } from '../../page/model/words.ts';
 import { resultJson, resultMarkdown, type ModelResult } from '../../page/model/result.ts';

@@ -1,6 +1,6 @@
 // pageSettings.test.ts: what the benchmark's page reads out of its address and writes there, and how long that takes; the browser's name.
 import { describe, expect, it } from 'vitest';
-import { describeBrowser } from '../../page/shell/browser.ts';
+import { describeBrowser, exactBrowser } from '../../page/shell/browser.ts';
 import { durationText, effortOf, effortParams, expectedMs } from '../../page/bench/efforts.ts';
 import { readSettings, withParams } from '../../page/bench/settings.ts';
 import { TimeLeft } from '../../page/bench/timeLeft.ts';
@@ -214,5 +214,28 @@ describe('describeBrowser', () => {
     ['curl/8.0', 'browser', 'unknown'],
   ])('reads %s', (userAgent, kind, version) => {
     expect(describeBrowser(userAgent)).toEqual({ kind, version });
+  });
+});
+
+describe('exactBrowser', () => {
+  const userAgent =
+    'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36';
+  const told = (...brands: string[]) => ({
+    getHighEntropyValues: () =>
+      Promise.resolve({ fullVersionList: brands.map((brand, i) => ({ brand, version: `150.0.1.${i}` })) }),
+  });
+
+  it.each([
+    [userAgent, ['Not:A-Brand', 'Chromium', 'Google Chrome'], { kind: 'chrome', version: '150.0.1.1' }],
+    [`${userAgent} Edg/150.0.0.0`, ['Chromium', 'Microsoft Edge'], { kind: 'edge', version: '150.0.1.1' }],
+    [userAgent, ['Not:A-Brand'], { kind: 'chrome', version: '150.0.0.0' }],
+  ])('%s with %j', async (text, brands, browser) => {
+    expect(await exactBrowser({ userAgent: text, userAgentData: told(...brands) })).toEqual(browser);
+  });
+
+  it('is what the user agent string says where nothing else is told', async () => {
+    const refusing = { getHighEntropyValues: () => Promise.reject(new Error('no')) };
+    for (const more of [{}, { userAgentData: refusing }])
+      expect(await exactBrowser({ userAgent, ...more })).toEqual(describeBrowser(userAgent));
   });
 });

@@ -25,7 +25,7 @@ import { hiddenTypes } from '../support/publicTypes.ts';
 const project = mkdtempSync(join(tmpdir(), 'gqa-types-'));
 const installed = join(project, 'node_modules/gqa-webgpu');
 const types = join(installed, 'dist/types');
-const TSC = join(ROOT, 'node_modules/typescript/lib/tsc.js');
+const TSC = join(ROOT, 'node_modules/@typescript/native/lib/tsc.js');
 
 /** Runs Node in a folder; what it printed is in the error when it fails. */
 async function node(cwd: string, ...args: string[]): Promise<void> {

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
 import { result, row, steady } from './benchResult.ts';
+import { ggufBytes, SMALL_LLAMA } from './gguf.ts';
 import {
   CHECKPOINTS,
   HEAD_DIM,
@@ -50,6 +51,7 @@ export async function writeExampleFiles(): Promise<void> {
   await writeCheckpoint('big', model, { shards: 8 });
   await writeCheckpoint('model', underOtherNames(model));
   await writeWholeModel('smollm');
+  await writeFile('smollm2-135m.gguf', ggufBytes(SMALL_LLAMA));
   await writeFile('book.txt', 'Once upon a time there was a small model that read a small book. '.repeat(12));
   await writeFile('ids.json', JSON.stringify([1, 403, 407, 3, 5, 8]));
 }

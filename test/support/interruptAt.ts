@@ -1,5 +1,5 @@
 // interruptAt.ts: presses Ctrl-C, as far as a command in this process can tell, when its progress says something.
-import { vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import { Progress } from '../../src/node/command/progress.ts';
 
 /** Calls the newest listener of the signal, as the process would. */
@@ -19,4 +19,11 @@ export function interruptAt(text: string, signal: NodeJS.Signals = 'SIGINT'): vo
     done = true;
     interruptNow(signal);
   });
+}
+
+/** Interrupts as soon as somebody listens for it. */
+export async function interruptWhenListening(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
+  const before = process.listenerCount(signal);
+  await vi.waitFor(() => expect(process.listenerCount(signal)).toBeGreaterThan(before), 60_000);
+  interruptNow(signal);
 }

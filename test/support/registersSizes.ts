@@ -80,12 +80,12 @@ function everyChoice(facts: DeviceFacts): RegistersVariant[] {
 function choicesOf(facts: DeviceFacts): RegistersVariant[] {
   const variants: RegistersVariant[] = [];
   for (const headDim of HEAD_DIMS) {
+    const shapes = Array.from({ length: 128 }, (_, i) =>
+      checkShape({ numQHeads: i + 1, numKvHeads: 1, headDim }),
+    );
     for (const kType of KV_TYPES) {
       for (const vType of KV_TYPES) {
-        for (let rows = 1; rows <= 128; rows++) {
-          const shape = checkShape({ numQHeads: rows, numKvHeads: 1, headDim });
-          variants.push(chooseRegisters(shape, { kType, vType }, facts));
-        }
+        for (const shape of shapes) variants.push(chooseRegisters(shape, { kType, vType }, facts));
       }
     }
   }

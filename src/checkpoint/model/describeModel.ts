@@ -91,7 +91,16 @@ function modelOf(source: Source): ModelSpec {
     finalNorm: normOf(source, format.finalNorm === undefined ? undefined : named(format.finalNorm)),
     head: headOf(source, vocabSize, hiddenSize),
     eos: eosOf(config),
+    ...trainedPositionsOf(config),
   };
+}
+
+/** By the names of its field in configs: Llama's and GPT-2's. */
+function trainedPositionsOf(config: Fields): Pick<ModelSpec, 'trainedPositions'> {
+  const given = [config['max_position_embeddings'], config['n_positions']].find(
+    (value) => Number.isSafeInteger(value) && Number(value) > 0,
+  );
+  return given === undefined ? {} : { trainedPositions: Number(given) };
 }
 
 /** The rows of the embedding; a config that has another number is refused. */

@@ -133,6 +133,8 @@ export interface ModelSpec {
   };
   /** Tokens that end a text, by the config. */
   readonly eos: readonly number[];
+  /** Positions that the model was trained for, by the config; undefined where it does not say. */
+  readonly trainedPositions?: number;
 }
 
 /** Reads tensors of a model by name, from wherever they are. */

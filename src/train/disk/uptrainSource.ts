@@ -12,20 +12,10 @@ import { provenance } from '../../checkpoint/convert/provenance.ts';
 import { findAttention } from '../../checkpoint/find/findAttention.ts';
 import { openModel } from '../../checkpoint/model/disk/openModel.ts';
 import type { ModelSource } from '../../models/decoder/modelSource.ts';
-import { isRecord } from '../../device/options.ts';
 import { writeOutput } from '../../files/outputFile.ts';
 import { checkTrainable } from '../trainable.ts';
+import { trainedAs, type TrainedAs } from '../trainedAs.ts';
 import { CONFIG_DTYPES, writeTexts, type SavedType } from './trainingFolder.ts';
-
-/** What a folder's weights say of the training that they come from. */
-export interface TrainedAs {
-  /** Steps of the original training. */
-  readonly steps: number | undefined;
-  readonly batch: number | undefined;
-  readonly context: number | undefined;
-  /** Positions that its config says it is for. */
-  readonly positions: number | undefined;
-}
 
 /** A checkpoint, opened. */
 export interface UptrainSource {
@@ -53,7 +43,7 @@ export async function openUptrainSource(path: string, heads: ConversionOptions):
       plan,
       original,
       converted,
-      trainedAs: trainedAs(folder),
+      trainedAs: trainedAs(folder.shards[0]!.header.metadata, folder.config),
       savedType: savedType(folder),
       close: async () => {
         await original.close();
@@ -70,29 +60,6 @@ export async function openUptrainSource(path: string, heads: ConversionOptions):
 export async function trainedOn(path: string): Promise<string | undefined> {
   const { shards } = await openModelFolder(path);
   return shards[0]!.header.metadata['gqa.text'];
-}
-
-function trainedAs({ shards, config }: ModelFolder): TrainedAs {
-  const metadata = shards[0]!.header.metadata;
-  const steps = Number(metadata['gqa.train_steps']);
-  const options = parsed(metadata['gqa.train']);
-  const count = (value: unknown) =>
-    Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : undefined;
-  const positions = isRecord(config) ? config['max_position_embeddings'] : undefined;
-  return {
-    steps: count(steps),
-    batch: count(options['batch']),
-    context: count(options['context']),
-    positions: count(positions),
-  };
-}
-
-function parsed(text: string | undefined): Readonly<Record<string, unknown>> {
-  try {
-    return (JSON.parse(text ?? '{}') ?? {}) as Record<string, unknown>;
-  } catch {
-    return {}; // of another tool
-  }
 }
 
 function savedType({ tensors }: ModelFolder): SavedType {

@@ -5,6 +5,7 @@ import type { CheckRow } from '../../../bench/check/check.ts';
 import { runChecks } from '../../../bench/check/check.ts';
 import { ENGINE_CASES, ENGINE_SOFTWARE_CASES } from '../../../bench/check/engineCases.ts';
 import { runProblem } from '../../../bench/check/runProblem.ts';
+import { randomProblem } from '../../../src/reference/problem.ts';
 import { testDevice } from '../../support/device.ts';
 
 const device = await testDevice();
@@ -15,6 +16,10 @@ async function rowsOf(run: typeof runProblem): Promise<CheckRow[]> {
   for await (const row of runChecks(device, { cases: placed, kernels: ['plain'], run })) rows.push(row);
   return rows;
 }
+
+test('each is a problem that can be set', () => {
+  for (const { problem } of ENGINE_CASES) expect(randomProblem(problem).batch).toBe(4);
+});
 
 test('each passes', async () => {
   const rows = await rowsOf(runProblem);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { chromium, type Page } from 'playwright-core';
 import { CHROMIUM_ARGS, findChromium } from '../../../src/node/chromium.ts';
-import type { PageBrowser, Tab } from './tab.ts';
+import { picturePath, type PageBrowser, type Tab } from './tab.ts';
 
 /** Starts it, with a software adapter unless `args` are others. */
 export async function launchChromium(args: string[] = CHROMIUM_ARGS): Promise<PageBrowser> {
@@ -35,7 +35,6 @@ function tabOf(page: Page): Tab {
     async waitFor(selector, timeout) {
       await page.waitForSelector(selector, { state: 'attached', timeout });
     },
-    script: async (text) => void (await page.evaluate(text)),
     click: (selector) => page.click(selector),
     fill: (selector, text) => page.fill(selector, text),
     choose: (selector, paths) => page.setInputFiles(selector, paths),
@@ -45,6 +44,10 @@ function tabOf(page: Page): Tab {
     },
     resize: (width, height) => page.setViewportSize({ width, height }),
     workers: () => page.workers().length,
+    async picture(name) {
+      const path = picturePath('chrome', name);
+      if (path) await page.screenshot({ path, fullPage: true });
+    },
     async download(selector) {
       const [file] = await Promise.all([page.waitForEvent('download'), page.click(selector)]);
       return { name: file.suggestedFilename(), text: readFileSync(await file.path(), 'utf8') };

@@ -6,7 +6,7 @@ import { launch, type ElementHandle, type Page } from 'puppeteer-core';
 import { vi } from 'vitest';
 import { FIREFOX_PREFS, findFirefox } from '../../../src/node/firefox.ts';
 import { messageOf } from '../../../src/device/errors.ts';
-import type { PageBrowser, Tab } from './tab.ts';
+import { picturePath, type PageBrowser, type Tab } from './tab.ts';
 
 /** Preferences of Firefox by name. */
 export type Prefs = Readonly<Record<string, string | number | boolean>>;
@@ -82,7 +82,6 @@ function tabOf(page: Page, downloads: string): Tab {
     async waitFor(selector, timeout) {
       await page.waitForSelector(selector, { timeout });
     },
-    script: async (text) => void (await page.evaluate(text)),
     click: (selector) => page.click(selector),
     fill: (selector, text) => page.locator(selector).fill(text),
     async choose(selector, paths) {
@@ -95,6 +94,10 @@ function tabOf(page: Page, downloads: string): Tab {
     },
     resize: (width, height) => page.setViewport({ width, height }),
     workers: () => page.workers().length,
+    async picture(name) {
+      const path = picturePath('firefox', name);
+      if (path) await page.screenshot({ path, fullPage: true });
+    },
     async download(selector) {
       await page.click(selector);
       return vi.waitFor(() => finishedDownload(downloads), 10_000);

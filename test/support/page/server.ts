@@ -8,6 +8,8 @@ import { isolation } from '../../../src/node/isolation.ts';
 /** The page, served. */
 export interface PageServer {
   readonly address: string;
+  /** Where the built page lies. */
+  readonly folder: string;
   /** Changes the text of every script on its way to the browser. */
   patch: ((text: string) => string) | undefined;
   close(): Promise<void>;
@@ -58,6 +60,7 @@ export async function servePage(): Promise<PageServer> {
   });
   const page: PageServer = {
     address: server.resolvedUrls!.local[0]!,
+    folder: outDir,
     patch: undefined,
     async close() {
       await server.close();

@@ -1,4 +1,5 @@
 // tab.ts: a tab of any browser, as the tests of the benchmark's page drive and read it.
+import { mkdirSync } from 'node:fs';
 import type { BenchResult } from '../../../bench/schema/schema.ts';
 
 /** A browser that can show the page. */
@@ -18,8 +19,6 @@ export interface Tab {
   /** Runs a function in the page. */
   evaluate<R>(run: () => R | Promise<R>): Promise<R>;
   evaluate<R, A>(run: (argument: A) => R | Promise<R>, argument: A): Promise<R>;
-  /** Runs the text of a script in the page, whatever its policy. */
-  script(text: string): Promise<void>;
   /** Waits until there is such an element, for so many milliseconds. */
   waitFor(selector: string, timeoutMs: number): Promise<void>;
   click(selector: string): Promise<void>;
@@ -33,6 +32,8 @@ export interface Tab {
   resize(width: number, height: number): Promise<void>;
   /** The number of workers that run. */
   workers(): number;
+  /** Keeps a picture of the whole page under this name, where GQA_PICTURES names a folder for them. */
+  picture(name: string): Promise<void>;
   /** Clicks, and waits for the file that is downloaded then. */
   download(selector: string): Promise<{ name: string; text: string }>;
   close(): Promise<void>;
@@ -119,4 +120,12 @@ export function setHidden(tab: Tab, hidden: boolean): Promise<void> {
     Object.defineProperty(document, 'hidden', { configurable: true, value });
     document.dispatchEvent(new Event('visibilitychange'));
   }, hidden);
+}
+
+/** Where a picture is to be kept: `FOLDER/BROWSER-NAME.png` of GQA_PICTURES; undefined where none is wanted. */
+export function picturePath(kind: PageBrowser['kind'], name: string): `${string}.png` | undefined {
+  const folder = process.env.GQA_PICTURES;
+  if (!folder) return undefined;
+  mkdirSync(folder, { recursive: true });
+  return `${folder}/${kind}-${name}.png`;
 }
