@@ -9,6 +9,7 @@ import { byId } from '../shell/dom.ts';
 import type { Gpu } from '../shell/browser.ts';
 import type { Host } from '../shell/host.ts';
 import { answerView } from './answerView.ts';
+import { chartsView } from './chartsView.ts';
 import { showCards, showMeasuredTimer } from './cards.ts';
 import { Controls } from './controls.ts';
 import { expectedMs } from './efforts.ts';
@@ -74,6 +75,7 @@ class Compare {
     showCards(adapter);
     const draws = [
       answerView(this.#place),
+      chartsView(this.#place),
       tablesView(this.#place.limits),
       ({ result }: Shown) => sharing.show(result),
     ];
