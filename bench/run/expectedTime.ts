@@ -21,22 +21,23 @@ export class GroupTime {
   readonly #prepareMs: readonly number[];
   readonly #samplingMs: number;
 
-  /** `sampleNs` is the least that a sample takes. */
+  /** `sampleNs` is the least that a sample takes. Rows that do not fit the device take no time. */
   constructor(
     group: readonly RowParams[],
     options: SamplingOptions & { readonly check: boolean },
     sampleNs: number,
+    fits: (row: RowParams) => boolean = () => true,
   ) {
     const seen = new Set<string>();
+    const rows = group.filter(fits).length;
     this.#prepareMs = group.map((row) => {
+      if (!fits(row)) return 0;
       // Kernels on the same shape share its data and reference.
       const first = seen.size < seen.add(shapeName(row)).size;
       return READY_MS + (first ? dataMs(row, options.check) : 0);
     });
     this.#samplingMs =
-      options.reps === undefined
-        ? mostSamplingMs(group.length, options)
-        : (options.reps * group.length * sampleNs) / 1e6;
+      options.reps === undefined ? mostSamplingMs(rows, options) : (options.reps * rows * sampleNs) / 1e6;
   }
 
   get ms(): number {
@@ -45,12 +46,12 @@ export class GroupTime {
 
   /** The share that is done when the turn of a row to be prepared comes. */
   beforeRow(index: number): number {
-    return sum(this.#prepareMs.slice(0, index)) / this.ms;
+    return sum(this.#prepareMs.slice(0, index)) / Math.max(1, this.ms);
   }
 
   /** The share that is done with so much of the samples. */
   sampled(share: number): number {
-    return (sum(this.#prepareMs) + share * this.#samplingMs) / this.ms;
+    return (sum(this.#prepareMs) + share * this.#samplingMs) / Math.max(1, this.ms);
   }
 }
 

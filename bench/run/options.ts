@@ -1,6 +1,6 @@
 // options.ts: what a run may be told.
 import type { Tuning } from '../../src/index.ts';
-import type { BenchContext } from '../schema/schema.ts';
+import type { BenchContext, CeilingContext } from '../schema/schema.ts';
 import type { RowOptions } from './rows.ts';
 import type { SamplingOptions } from './sampling.ts';
 import type { TimerHooks } from './timer.ts';
@@ -12,6 +12,8 @@ export interface BenchOptions extends RowOptions, SamplingOptions, TimerHooks {
   readonly tuning?: Tuning;
   /** Where that was read from, for warnings. */
   readonly tuningSource?: string;
+  /** The read ceiling of this device, where it was measured before: it is not measured again then. */
+  readonly ceiling?: CeilingContext;
   /** Size of the last-level cache, where the host knows it: of the CPU behind a software adapter. */
   readonly lastLevelCacheBytes?: number;
   readonly context: RunContext;

@@ -2,7 +2,7 @@
 import type { GqaDevice } from '../../src/index.ts';
 import { tunedFor } from '../../src/decode/tuning.ts';
 import { variantName as sizesName } from '../../src/kernels/fused.ts';
-import { createWorkload, type Workload, type Rotation } from './workload.ts';
+import { createWorkload, fitsDevice, type Workload, type Rotation } from './workload.ts';
 import { planCost, recordCost } from './hostCost.ts';
 import { shapeOf } from '../../src/reference/problem.ts';
 import { failedRow, isRowFault, timedRow, wrongRow } from './rowResult.ts';
@@ -10,6 +10,7 @@ import { loadName, variantName } from './rows.ts';
 import type { BenchOptions } from './options.ts';
 import { sampleInterleaved, takeSample, warmUp, type Running, sampleSpan } from './sampling.ts';
 import type { BenchRow, RowParams } from '../schema/schema.ts';
+import { median } from '../schema/stats.ts';
 import { GroupTime } from './expectedTime.ts';
 import { createTarget, type Target } from './target.ts';
 import type { PassTimer } from './timer.ts';
@@ -23,9 +24,22 @@ export interface GroupContext {
   readonly rotation: Rotation;
 }
 
+/** A row that has been checked, and what is known of its time so far. */
+export interface RowSoFar {
+  readonly params: RowParams;
+  /** ns per step: the median of the samples; before there are any, of its last warm-up. */
+  readonly ns: number;
+  readonly samples: number;
+}
+
 /** What a group reports while it goes on; `share` is how much of the group is done, from 0 to 1. */
 export type GroupEvent =
-  | { readonly type: 'progress'; readonly text: string; readonly share: number }
+  | {
+      readonly type: 'progress';
+      readonly text: string;
+      readonly share: number;
+      readonly soFar: readonly RowSoFar[];
+    }
   | { readonly type: 'row'; readonly row: BenchRow };
 
 /** The rows that are timed interleaved. Kernels on the same shape share one workload. */
@@ -47,7 +61,8 @@ export class RowGroup {
 
   /** How long a group is expected to take. */
   time(group: readonly RowParams[]): GroupTime {
-    return new GroupTime(group, this.#options, sampleSpan(this.#device, this.#timer));
+    const fits = (row: RowParams) => fitsDevice(this.#device, row);
+    return new GroupTime(group, this.#options, sampleSpan(this.#device, this.#timer), fits);
   }
 
   /** Yields the rows when all are finished. An abort before the first round of samples rejects with its reason. */
@@ -58,7 +73,7 @@ export class RowGroup {
     const load = loadName(group[0]!);
     try {
       for (const [index, params] of group.entries()) {
-        yield progress(`preparing ${variantName(params)} @ ${load}`, time.beforeRow(index));
+        yield progress(`preparing ${variantName(params)} @ ${load}`, time.beforeRow(index), running);
         this.#options.signal?.throwIfAborted();
         const prepared = await this.#prepare(params);
         if ('samplesNs' in prepared) running.push(prepared);
@@ -67,7 +82,7 @@ export class RowGroup {
       const sampling = sampleInterleaved(running, (run) => takeSample(this.#timer, run), this.#options);
       let step = await sampling.next();
       for (; !step.done; step = await sampling.next())
-        yield progress(`${load}: round ${step.value.number}`, time.sampled(step.value.share));
+        yield progress(`${load}: round ${step.value.number}`, time.sampled(step.value.share), running);
       for (const run of running) {
         const after = this.#options.check ? await run.target.check() : undefined;
         const row =
@@ -102,9 +117,11 @@ export class RowGroup {
         target.destroy();
         return wrongRow(params, { check });
       }
-      const stepsPerSample = await warmUp(this.#device, this.#timer, target);
+      let warmNs = 0;
+      const stepsPerSample = await warmUp(this.#device, this.#timer, target, (ns) => (warmNs = ns));
       const host = { planNs: planCost(target), recordNs: recordCost(this.#device, target) };
-      return { params, target, tuned, check, host, firstNs, stepsPerSample, samplesNs: [], wallNs: [] };
+      const timed = { firstNs, warmNs, stepsPerSample, samplesNs: [], wallNs: [] };
+      return { params, target, tuned, check, host, ...timed };
     } catch (error) {
       target.destroy();
       throw error;
@@ -138,6 +155,11 @@ export class RowGroup {
   }
 }
 
-function progress(text: string, share: number): GroupEvent {
-  return { type: 'progress', text, share };
+function progress(text: string, share: number, running: readonly Running[]): GroupEvent {
+  const soFar = running.map(({ params, samplesNs, warmNs }) => ({
+    params,
+    ns: samplesNs.length > 0 ? median(samplesNs) : warmNs,
+    samples: samplesNs.length,
+  }));
+  return { type: 'progress', text, share, soFar };
 }

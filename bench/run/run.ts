@@ -7,7 +7,7 @@ import { describeContext } from './context.ts';
 import { lossOr, partialFields, partialOf } from './endedEarly.ts';
 import { CEILING_MS } from './expectedTime.ts';
 import { plan64Cost } from './hostCost.ts';
-import { RowGroup, type GroupContext } from './rowGroup.ts';
+import { RowGroup, type GroupContext, type RowSoFar } from './rowGroup.ts';
 import type { BenchOptions } from './options.ts';
 import { rowGroups } from './rows.ts';
 import type { BenchResult, BenchRow, CeilingContext, PartialRun, RowParams } from '../schema/schema.ts';
@@ -29,6 +29,8 @@ export type BenchEvent =
       readonly total: number;
       /** How much of the run is done by the time that its parts are expected to take: 0 to 1. */
       readonly share: number;
+      /** Of the group under way. */
+      readonly soFar: readonly RowSoFar[];
     }
   | { readonly type: 'ceiling'; readonly ceiling: CeilingContext }
   | { readonly type: 'row'; readonly row: BenchRow }
@@ -46,12 +48,8 @@ export async function* runBench(
   const groups = rowGroups(options);
   const timer = new PassTimer(device, options);
   try {
-    yield { type: 'progress', text: 'measuring the read ceiling', done: 0, total: groups.length, share: 0 };
     await timer.calibrate();
-    const context = groupContext(device, timer, options, groups.flat().length);
-    const ceiling = await measureCeiling(device, timer, context.rotation.rotatedBytes, options.signal);
-    yield { type: 'ceiling', ceiling };
-    return yield* new Run(context, ceiling).run(groups);
+    return yield* new Run(groupContext(device, timer, options, groups.flat().length)).run(groups);
   } finally {
     timer.destroy();
   }
@@ -69,17 +67,17 @@ function groupContext(
   return { device, timer, options, coldBytes, rotation };
 }
 
-/** The rows of a run, once its ceiling is known. */
+/** The rows of a run, and what they are held against. */
 class Run {
   readonly #context: GroupContext;
-  readonly #ceiling: CeilingContext;
-  readonly #host: BenchResult['context']['host'];
+  /** Measured behind the first group, whose times are seen seconds earlier so; before its rows are given out. */
+  #ceiling: CeilingContext | undefined;
+  #host: BenchResult['context']['host'] | undefined;
   readonly #rows: BenchRow[] = [];
 
-  constructor(context: GroupContext, ceiling: CeilingContext) {
+  constructor(context: GroupContext) {
     this.#context = context;
-    this.#ceiling = ceiling;
-    this.#host = { plan64Ns: plan64Cost(context.device) };
+    this.#ceiling = context.options.ceiling;
   }
 
   async *run(groups: readonly (readonly RowParams[])[]): AsyncGenerator<BenchEvent, BenchResult> {
@@ -89,12 +87,19 @@ class Run {
     for (const [done, group] of groups.entries()) {
       try {
         options.signal?.throwIfAborted();
+        const finished: BenchRow[] = [];
         for await (const event of new RowGroup(this.#context).run(group)) {
-          if (event.type === 'row') this.#rows.push(event.row);
-          yield event.type === 'progress'
-            ? { ...event, done, total, share: shareOf(done, event.share) }
-            : event;
+          if (event.type === 'row') finished.push(event.row);
+          else yield { ...event, done, total, share: shareOf(done, event.share) };
         }
+        if (!this.#ceiling) {
+          const text = 'measuring the read ceiling';
+          yield { type: 'progress', text, done, total, share: shareOf(done, 1), soFar: [] };
+          const ceiling = await this.#measureCeiling();
+          yield { type: 'ceiling', ceiling };
+        }
+        this.#rows.push(...finished);
+        for (const row of finished) yield { type: 'row', row };
       } catch (thrown) {
         const aborted = options.signal?.aborted === true && thrown === options.signal.reason;
         const error = aborted ? thrown : await lossOr(device, thrown);
@@ -107,11 +112,18 @@ class Run {
     return this.#result(this.#interrupted(rows));
   }
 
+  async #measureCeiling(): Promise<CeilingContext> {
+    const { device, timer, options, rotation } = this.#context;
+    return (this.#ceiling = await measureCeiling(device, timer, rotation.rotatedBytes, options.signal));
+  }
+
   /** From the share of a group to that of the run. */
   #shares(groups: readonly (readonly RowParams[])[]): (group: number, share: number) => number {
     const rowGroup = new RowGroup(this.#context);
     const times = groups.map((group) => rowGroup.time(group).ms);
-    const until = (group: number) => times.slice(0, group).reduce((sum, ms) => sum + ms, CEILING_MS);
+    const ceilingMs = this.#ceiling ? 0 : CEILING_MS;
+    const until = (group: number) =>
+      times.slice(0, group).reduce((sum, ms) => sum + ms, group === 0 ? 0 : ceilingMs);
     return (group, share) => (until(group) + share * times[group]!) / until(times.length);
   }
 
@@ -124,9 +136,10 @@ class Run {
   async #result(partial?: PartialRun): Promise<BenchResult> {
     const { device, timer, options, coldBytes } = this.#context;
     const { lastLevelCacheBytes } = options;
+    const ceiling = this.#ceiling!;
     const measured = {
-      ceiling: this.#ceiling,
-      host: this.#host,
+      ceiling,
+      host: (this.#host ??= { plan64Ns: plan64Cost(device) }),
       coldBytes,
       ...(lastLevelCacheBytes !== undefined && { lastLevelCacheBytes }),
     };
@@ -138,7 +151,7 @@ class Run {
       ...runWarnings(
         timer,
         rows,
-        rows.flatMap((row) => ceilingShare(this.#ceiling, row) ?? []),
+        rows.flatMap((row) => ceilingShare(ceiling, row) ?? []),
       ),
     ];
     const subgroupProbes = await subgroupReports(device);

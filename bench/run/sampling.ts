@@ -59,6 +59,8 @@ export interface Running extends Timed {
   readonly check: RowCheck | null;
   readonly tuned: boolean;
   readonly firstNs: number;
+  /** Time per step of the last warm-up, in ns: all that is known of the row before its first sample. */
+  readonly warmNs: number;
   readonly host: RowHost;
 }
 
@@ -74,12 +76,18 @@ export function sampleSpan(
   return Math.max(usual, good, LEAST_CLOCKS * resolutionNs);
 }
 
-/** Grows the steps of a sample until it spans long enough; also warms up. */
-export function warmUp(device: GqaDevice, timer: PassTimer, target: Recorder): Promise<number> {
-  return growSteps(
-    sampleSpan(device, timer),
-    async (steps) => (await timer.time((pass) => recordSteps(target, pass, steps))).ns,
-  );
+/** Grows the steps of a sample until it spans long enough; also warms up. `saw` gets the time per step of each try, in ns. */
+export function warmUp(
+  device: GqaDevice,
+  timer: PassTimer,
+  target: Recorder,
+  saw?: (stepNs: number) => void,
+): Promise<number> {
+  return growSteps(sampleSpan(device, timer), async (steps) => {
+    const { ns } = await timer.time((pass) => recordSteps(target, pass, steps));
+    saw?.(ns / steps);
+    return ns;
+  });
 }
 
 /** The number of steps whose time, by `time`, is at least `span`; all in nanoseconds. */

@@ -4,7 +4,6 @@ import {
   type ContextOptions,
   type DecodePlan,
   type DecoderOptions,
-  type DecodeStep,
   type GqaDevice,
 } from '../../src/index.ts';
 import { variantName } from '../../src/kernels/fused.ts';
@@ -38,10 +37,10 @@ export async function createStep(
   const features = featureOptionsOf(problem.features);
   const decoder = await createDecoder(device, { cache, numQHeads, qLen, causal, features, ...options });
   try {
-    const steps: DecodeStep[] = [];
-    for (let layer = 0; layer < copies; layer++) {
-      steps.push(await decoder.bind({ layer, q, o, lse, ...layerFeatures }));
-    }
+    // At once: a wait for each of hundreds of copies is seconds in a browser.
+    const steps = await decoder.bindLayers(
+      Array.from({ length: copies }, (_, layer) => ({ layer, q, o, lse, ...layerFeatures })),
+    );
     const { treeMasks } = problem.features ?? {};
     const planned = () => decoder.plan({ kvLens, ...(treeMasks && { treeMasks }) });
     const plan = planned();

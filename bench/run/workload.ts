@@ -4,8 +4,10 @@ import {
   cacheLayout,
   createKvCache,
   createStorage,
+  GqaError,
   kvBytesRead,
   uploadStorage,
+  type CacheLayout,
   type GqaDevice,
   type KvCache,
   type LayerFeatures,
@@ -117,15 +119,32 @@ export async function createWorkload(
   }
 }
 
-/** Before any data is made: a shape beyond the device's limits would take gigabytes of host memory first. */
-function copiesOf(device: GqaDevice, params: WorkloadParams, rotatedBytes: number): number {
-  const { batch, kvHeads, headDim, capacity, kType, vType } = params;
-  const { pageSize, prompt, window = Infinity } = params;
+/** The layout of a row's cache. Throws LimitExceededError where the device cannot hold it. */
+function layoutOf(device: GqaDevice, params: WorkloadParams): CacheLayout {
+  const { batch, kvHeads, headDim, capacity, kType, vType, pageSize } = params;
   const shape = { batch, numKvHeads: kvHeads, headDim, capacity, kType, vType };
   const layout = cacheLayout({ ...shape, ...(pageSize !== undefined && { pageSize }) }, device.facts);
   const { segments = 1 } = layout;
   checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes / segments);
   checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes / segments);
+  return layout;
+}
+
+/** Whether a device can hold a row's cache. */
+export function fitsDevice(device: GqaDevice, params: WorkloadParams): boolean {
+  try {
+    layoutOf(device, params);
+    return true;
+  } catch (error) {
+    if (error instanceof GqaError) return false;
+    throw error;
+  }
+}
+
+/** Before any data is made: a shape beyond the device's limits would take gigabytes of host memory first. */
+function copiesOf(device: GqaDevice, params: WorkloadParams, rotatedBytes: number): number {
+  const layout = layoutOf(device, params);
+  const { prompt, window = Infinity } = params;
   // A prompt's time is no matter of memory.
   if (params.cache === 'hot' || prompt !== undefined) return 1;
   const read = kvBytesRead(
@@ -144,20 +163,32 @@ function distinctLens(params: WorkloadParams): number[] {
 function problemOf(params: WorkloadParams, seed: number): StoredProblem {
   const { batch, heads, kvHeads, headDim, capacity, kType, vType, sharedPrefix } = params;
   const features = featureNumbers(params, seed);
-  const problem = randomProblem({
-    batch,
-    numQHeads: heads,
-    numKvHeads: kvHeads,
-    headDim,
-    capacity,
-    kType,
-    vType,
-    kvLens: kvLensOf(params),
-    seed,
-    qLen: positionsOf(params),
-    ...(Object.keys(features).length > 0 && { features }),
-  });
+  const problem = inMemory(() =>
+    randomProblem({
+      batch,
+      numQHeads: heads,
+      numKvHeads: kvHeads,
+      headDim,
+      capacity,
+      kType,
+      vType,
+      kvLens: kvLensOf(params),
+      seed,
+      qLen: positionsOf(params),
+      ...(Object.keys(features).length > 0 && { features }),
+    }),
+  );
   return sharedPrefix === undefined ? problem : withSharedPrefix(problem, sharedPrefix);
+}
+
+/** Makes arrays; those that a host has no memory for are a GqaError, as too large a buffer of the device is. */
+function inMemory<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new GqaError('memory', `inputs: this machine has no memory for them (${error.message})`);
+  }
 }
 
 /** The same with the first sequence's first tokens in all. */

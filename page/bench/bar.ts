@@ -33,6 +33,11 @@ export function barOf(
   );
 }
 
+/** The bar of a row that is still sampled: a share of its cell, outlined. */
+export function roughBar(share: number): HTMLElement {
+  return el('div', { class: 'bar', 'aria-hidden': 'true' }, part('rough', share));
+}
+
 function part(name: string, share: number): HTMLElement {
   const piece = el('span', { class: name });
   piece.style.width = `${(100 * share).toFixed(3)}%`;

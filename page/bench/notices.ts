@@ -11,16 +11,23 @@ import { notice } from '../shell/notice.ts';
 import { helpNotice, softwareNotice } from '../shell/help.ts';
 import type { Outcome } from './runner.ts';
 import type { Change, PageSettings } from './settings.ts';
+import { tunedShapes, type TunedShape } from './tuning.ts';
 
-/** What to know before a run: of the machine, of what is wrong with the tuning kept here, and of the address. */
-export function startNotices(gpu: Gpu, settings: PageSettings, tuningFault?: string): HTMLElement[] {
+/** What to know of a run: of the machine, of the tuning kept here, and what of it is not as usual. */
+export function startNotices(
+  gpu: Gpu,
+  settings: PageSettings,
+  tuningFault: string | undefined,
+  onForget: () => void,
+): HTMLElement[] {
   const list: HTMLElement[] = [];
   if (gpu.kind === 'none') list.push(helpNotice(gpu.why));
   else if (isSoftware(gpu.adapter.info)) list.push(softwareNotice());
   if (gpu.kind === 'adapter' && !gpu.adapter.features.has('timestamp-query')) list.push(wallNotice());
   if (tuningFault !== undefined) list.push(notice('', TITLES.tuning, el('p', {}, tuningFault)));
-  if (settings.errors.length > 0) list.push(errorNotice(settings.errors));
-  else if (settings.changes.length > 0) list.push(changeNotice(settings.changes));
+  const tuned = tunedShapes();
+  if (tuned.length > 0 && settings.run.tuning) list.push(tuningNotice(tuned, onForget));
+  if (settings.faults.length === 0 && settings.changes.length > 0) list.push(changeNotice(settings.changes));
   return list;
 }
 
@@ -49,9 +56,14 @@ function wallNotice(): HTMLElement {
   return notice('', 'This browser gives no GPU timestamps.', el('p', {}, text));
 }
 
-function errorNotice(errors: readonly string[]): HTMLElement {
-  const list = el('ul', {}, ...errors.map((error) => el('li', {}, error)));
-  return notice('bad', 'The address has bad parameters; nothing runs.', list);
+/** Which shapes run with what was tuned here, since when; and how that ends. */
+function tuningNotice(tuned: readonly TunedShape[], onForget: () => void): HTMLElement {
+  const items = tuned.map(({ shape, since }) =>
+    el('li', {}, since === undefined ? shape : `${shape}: since ${since}`),
+  );
+  const forget = el('button', { id: 'forget-tuning' }, 'Forget it');
+  forget.addEventListener('click', onForget);
+  return notice('', 'Runs use what was tuned in this browser.', el('ul', {}, ...items), forget);
 }
 
 function changeNotice(changes: readonly Change[]): HTMLElement {
@@ -73,7 +85,7 @@ function changeNotice(changes: readonly Change[]): HTMLElement {
 function failureNotice(code: string, message: string): HTMLElement {
   if (code === 'device-lost') {
     const advice =
-      'The driver reset it, or something else took it away. Start runs again on a fresh device; smaller depths ask less of it.';
+      'The driver reset it, or something else took it away. Run again works on a fresh device; a shorter context or fewer KV heads ask less of it.';
     return notice(
       'bad',
       'The GPU device was lost during the run.',

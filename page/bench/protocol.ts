@@ -6,8 +6,8 @@ import type { BenchResult } from '../../bench/schema/schema.ts';
 import type { Tuned } from '../../bench/tune/tune.ts';
 import type { Failed } from '../shell/onDevice.ts';
 
-/** What a run reports to the page: not the result so far, whose rows it has, and errors as text. */
-export type PageEvent = Exclude<BenchEvent, { type: 'soFar' | 'failed' }>;
+/** What a run reports to the page; errors come as text, with its last word. */
+export type PageEvent = Exclude<BenchEvent, { type: 'failed' }>;
 
 /** A run without what cannot travel between threads. */
 export type RunRequest = Omit<BenchOptions, 'signal' | 'quiet' | 'guard'>;
@@ -23,6 +23,8 @@ export type ToWorker =
   | { readonly type: 'start'; readonly request: RunRequest; readonly visible: boolean }
   | { readonly type: 'tune'; readonly request: TuneRequest; readonly visible: boolean }
   | { readonly type: 'next' }
+  /** A run ends after the sample under way, with what is finished. */
+  | { readonly type: 'stop' }
   | { readonly type: 'visible'; readonly visible: boolean };
 
 /** From the worker. `done`, `tuned` and `failed` are its last words. */

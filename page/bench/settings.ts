@@ -1,19 +1,12 @@
-// settings.ts: what the page runs: the standard run, changed by URL parameters that bear the names of the command's long flags.
-import { GqaError, KV_TYPES } from '../../src/index.ts';
-import { DECODE_KERNELS } from '../../src/decode/planContext.ts';
-import { CACHE_STATES, rowGroups, spectrum, type RowOptions } from '../../bench/run/rows.ts';
+// settings.ts: what the page runs: the standard run, changed by the parameters of its address.
+import { GqaError } from '../../src/index.ts';
+import { findPreset } from '../../src/models/presets.ts';
+import { rowGroups, spectrum } from '../../bench/run/rows.ts';
+import { STANDARD_DEPTHS, STANDARD_RUN } from '../../bench/run/standardRun.ts';
 import { checkKvParam, KV_PARAMS } from '../cache/settings.ts';
 import { CHECK_PARAMS, checkCheckParam } from '../check/settings.ts';
 import { checkModelParam, MODEL_PARAMS } from '../model/settings.ts';
-import { STANDARD_DEPTHS, STANDARD_RUN } from '../../bench/run/standardRun.ts';
-
-/** What is measured, and how; all of a run that does not depend on the host. */
-export interface RunSettings extends RowOptions {
-  readonly seed: number;
-  readonly check: boolean;
-  readonly reps?: number;
-  readonly maxTimeMs?: number;
-}
+import { PARAMS, readFlag, type Given, type RunSettings } from './params.ts';
 
 /** A parameter that is not as in the standard run; values as text, for the table on the page. */
 export interface Change {
@@ -22,14 +15,26 @@ export interface Change {
   readonly standard: string;
 }
 
-/** A page address, read. With any error nothing may run. */
+/** What is wrong with an address; `param` is the parameter that it speaks of, where there is one. */
+export interface Fault {
+  readonly param?: string;
+  readonly text: string;
+}
+
+/** A page address, read. With any fault nothing may run. */
 export interface PageSettings {
   readonly run: RunSettings;
   /** Start without a click. */
   readonly autostart: boolean;
+  /** The name of this machine, where the address gives one. */
+  readonly label?: string;
   readonly changes: readonly Change[];
-  readonly errors: readonly string[];
+  readonly faults: readonly Fault[];
 }
+
+/** What links get on their way through mail, messengers and search engines; it says nothing to this page. */
+const TRACKERS =
+  /^(utm_.*|mc_.*|_ga|_gl|fbclid|gclid|gbraid|wbraid|dclid|msclkid|yclid|twclid|ttclid|li_fat_id|igsh|igshid|si|ref|ref_src|ref_url|source)$/;
 
 /** Parameters of other tabs, and what throws GqaError for a value that one may not have. */
 const OTHERS: ReadonlyMap<string, (name: string, value: string) => void> = new Map([
@@ -38,128 +43,96 @@ const OTHERS: ReadonlyMap<string, (name: string, value: string) => void> = new M
   ...CHECK_PARAMS.map((name) => [name, checkCheckParam] as const),
 ]);
 
-const MAX_COUNT = 2 ** 24;
+const OWN = ['run', 'label'];
 
-type Changed = { -readonly [K in keyof RunSettings]?: RunSettings[K] };
-
-const READERS: Readonly<Record<string, (into: Changed, text: string) => void>> = {
-  heads: (into, text) => (into.heads = count(text)),
-  'kv-heads': (into, text) => (into.kvHeads = counts(text)),
-  'head-dim': (into, text) => (into.headDim = count(text)),
-  depth: (into, text) => (into.depths = counts(text)),
-  capacity: (into, text) => (into.capacity = count(text)),
-  batch: (into, text) => (into.batches = counts(text)),
-  'cache-type-k': (into, text) => (into.kTypes = choices(text, KV_TYPES)),
-  'cache-type-v': (into, text) => (into.vTypes = choices(text, KV_TYPES)),
-  requests: (into, text) => (into.requests = text.split(',')),
-  cache: (into, text) => (into.caches = choices(text, CACHE_STATES)),
-  kernel: (into, text) => (into.kernels = choices(text, ['auto', ...DECODE_KERNELS])),
-  reps: (into, text) => (into.reps = count(text)),
-  'max-time': (into, text) => (into.maxTimeMs = 1000 * count(text)),
-  seed: (into, text) => (into.seed = whole(text, 0, 2 ** 31)),
-  'no-check': (into, text) => (into.check = !flag(text)),
-};
-
-/** Reads the query part of a page address ("?depth=512&run") for a device. Never throws: what is wrong is in `errors`. */
+/** Reads the query part of a page address ("?depth=512&run") for a device. Never throws: what is wrong is in `faults`. */
 export function readSettings(query: string, software: boolean): PageSettings {
-  const standard: RunSettings = {
-    ...STANDARD_RUN,
-    depths: STANDARD_DEPTHS[software ? 'software' : 'gpu'],
-  };
-  const changed: Changed = {};
-  const errors: string[] = [];
-  let autostart = false;
-  const attempt = (act: () => void, where = '') => {
+  const given: Given = {};
+  const own: { autostart: boolean; label?: string } = { autostart: false };
+  const faults: Fault[] = [];
+  const attempt = (act: () => void, param?: string) => {
     try {
       act();
     } catch (error) {
       if (!(error instanceof GqaError)) throw error;
-      errors.push(`${where}${error.message}`);
+      faults.push({ ...(param !== undefined && { param }), text: error.message });
     }
   };
-  const params = new URLSearchParams(query);
+  const params = addressParams(query);
   for (const name of new Set(params.keys())) {
-    const read = READERS[name];
+    if (TRACKERS.test(name)) continue;
     attempt(() => {
-      if (params.getAll(name).length > 1) throw bad('is given more than once');
-      if (name === 'run') autostart = flag(params.get(name)!);
-      else if (read && Object.hasOwn(READERS, name)) read(changed, params.get(name)!);
-      else if (OTHERS.has(name)) OTHERS.get(name)!(name, params.get(name)!);
-      else
-        throw bad(`is not known; known are ${[...Object.keys(READERS), 'run', ...OTHERS.keys()].join(', ')}`);
-    }, `${name} `);
+      if (params.getAll(name).length > 1) throw new GqaError('usage', 'is given more than once');
+      const text = params.get(name)!;
+      if (name === 'run') own.autostart = readFlag(text);
+      else if (name === 'label') own.label = text;
+      else if (Object.hasOwn(PARAMS, name)) PARAMS[name]!.read(given, text);
+      else if (OTHERS.has(name)) OTHERS.get(name)!(name, text);
+      else throw new GqaError('usage', `is not known; known are ${KNOWN}`);
+    }, name);
   }
-  const run = complete(standard, changed);
-  if (errors.length === 0) attempt(() => rowGroups(run));
-  return { run, autostart, changes: changesOf(standard, run), errors };
+  const run = complete(given, software);
+  if (faults.length === 0) attempt(() => rowGroups(run));
+  return { run, ...own, changes: changesOf(standardRun(software), run), faults };
+}
+
+const KNOWN = [...Object.keys(PARAMS), ...OWN, ...OTHERS.keys()].join(', ');
+
+/** What runs at a bare address. */
+export function standardRun(software: boolean): RunSettings {
+  return { ...STANDARD_RUN, depths: STANDARD_DEPTHS[software ? 'software' : 'gpu'], tuning: true };
 }
 
 /** Fills in what the address left out; defaults of one parameter may hang on another, as on the command line. */
-function complete(standard: RunSettings, changed: Changed): RunSettings {
-  const run = { ...standard, ...changed };
-  if (!changed.kvHeads && run.heads !== standard.heads) run.kvHeads = spectrum(run.heads, run.heads);
-  if (!changed.vTypes) run.vTypes = run.kTypes;
-  if (run.heads !== standard.heads || run.headDim !== standard.headDim) run.model = 'custom';
-  return run;
+function complete(given: Given, software: boolean): RunSettings {
+  const standard = standardRun(software);
+  const { model = findPreset(standard.model), ...rest } = given;
+  const { heads = model.numQHeads, headDim = model.headDim, kTypes = standard.kTypes } = given;
+  const isModel = heads === model.numQHeads && headDim === model.headDim;
+  // Prompts take the place of decode steps unless depths are given too.
+  const depths = given.prompts ? [] : standard.depths;
+  return {
+    ...standard,
+    depths,
+    vTypes: kTypes,
+    kvHeads: spectrum(heads, heads === model.numQHeads ? model.numKvHeads : heads),
+    ...rest,
+    model: isModel ? model.name : 'custom',
+    heads,
+    headDim,
+  };
 }
-
-const SHOWN: readonly (readonly [param: string, show: (run: RunSettings) => string])[] = [
-  ['heads', (run) => `${run.heads}`],
-  ['kv-heads', (run) => run.kvHeads.join(', ')],
-  ['head-dim', (run) => `${run.headDim}`],
-  ['depth', (run) => run.depths.join(', ')],
-  ['capacity', (run) => (run.capacity === undefined ? 'as the depth' : `${run.capacity}`)],
-  ['batch', (run) => run.batches.join(', ')],
-  ['cache-type-k', (run) => run.kTypes.join(', ')],
-  ['cache-type-v', (run) => run.vTypes.join(', ')],
-  ['requests', (run) => run.requests?.join(', ') ?? 'equal'],
-  ['cache', (run) => run.caches.join(', ')],
-  ['kernel', (run) => run.kernels.join(', ')],
-  ['reps', (run) => (run.reps === undefined ? 'until settled' : `${run.reps}`)],
-  [
-    'max-time',
-    ({ maxTimeMs }) => (maxTimeMs === undefined ? 'by the number of rows' : `${maxTimeMs / 1000}`),
-  ],
-  ['seed', (run) => `${run.seed}`],
-  ['no-check', (run) => (run.check ? 'no' : 'yes')],
-];
 
 function changesOf(standard: RunSettings, run: RunSettings): Change[] {
-  return SHOWN.map(([param, show]) => ({ param, value: show(run), standard: show(standard) })).filter(
-    ({ value, standard: usual }) => value !== usual,
-  );
+  // Another shape than the model's is said by its sizes.
+  const params = Object.entries(PARAMS).filter(([param]) => param !== 'model' || run.model !== 'custom');
+  return params
+    .map(([param, { show }]) => ({ param, value: show(run), standard: show(standard) }))
+    .filter(({ value, standard: usual }) => value !== usual);
 }
 
-function bad(message: string): GqaError {
-  return new GqaError('usage', message);
+/** The parameters of an address, in which a plus is a plus: `depth=1k-4k+1k` and `features=alibi+bias` are typed as for the command. */
+export function addressParams(query: string): URLSearchParams {
+  return new URLSearchParams(query.replaceAll('+', '%2B'));
 }
 
-function whole(text: string, min: number, max: number): number {
-  const value = Number(text);
-  if (!/^[0-9]+$/.test(text) || value < min || value > max) {
-    throw bad(`must be a whole number from ${min} to ${max}, got "${text}"`);
+/**
+ * The query of an address with these parameters, those that are undefined taken out; others stay as they are. What does as
+ * the standard run does is better left out by the caller.
+ */
+export function withParams(query: string, changed: Readonly<Record<string, string | undefined>>): string {
+  const params = addressParams(query);
+  for (const [name, value] of Object.entries(changed)) {
+    if (value === undefined) params.delete(name);
+    else params.set(name, value);
   }
-  return value;
-}
-
-function count(text: string): number {
-  return whole(text, 1, MAX_COUNT);
-}
-
-function counts(text: string): number[] {
-  return [...new Set(text.split(',').map((part) => count(part.trim())))];
-}
-
-function choices<T extends string>(text: string, known: readonly T[]): T[] {
-  return text.split(',').map((word) => {
-    const found = known.find((choice) => choice === word.trim());
-    if (found === undefined) throw bad(`must be of ${known.join(', ')}, got "${word.trim()}"`);
-    return found;
-  });
-}
-
-/** `?run`, `?run=1` and `?run=true` are all yes; `0` and `false` are no. */
-function flag(text: string): boolean {
-  if (!['', '1', 'true', '0', 'false'].includes(text)) throw bad(`takes no value, 1 or 0, got "${text}"`);
-  return text !== '0' && text !== 'false';
+  // As people write it: a parameter without a value has no "=", a list has commas and a range its sign.
+  const text = params
+    .toString()
+    .replaceAll('+', '%20')
+    .replaceAll(/=(?=&|$)/g, '')
+    .replaceAll('%2B', '+')
+    .replaceAll('%2C', ',')
+    .replaceAll('%2A', '*');
+  return text === '' ? '' : `?${text}`;
 }

@@ -1,10 +1,12 @@
-// tuning.ts: what was tuned in this browser, remembered by it.
+// tuning.ts: what was tuned in this browser, remembered by it, with when that was.
 import { messageOf } from '../../src/device/errors.ts';
 import type { Tuning } from '../../src/index.ts';
 import { NO_TUNING, parseTuning, withEntry } from '../../src/decode/tuning.ts';
 import type { Tuned } from '../../bench/tune/tune.ts';
 
 const KEY = 'gqa-tuning';
+/** Days as YYYY-MM-DD, by device and shape. */
+const SINCE_KEY = 'gqa-tuning-since';
 
 /** What to call it in messages. */
 export const TUNING_SOURCE = `tuning in this browser's storage (${KEY})`;
@@ -28,12 +30,61 @@ export function rememberedTuning(): { tuning: Tuning; fault?: string } {
 /** Adds what a search found; whether it could be kept. */
 export function rememberTuning(found: readonly Tuned[]): boolean {
   let { tuning } = rememberedTuning();
-  for (const { device, shape, entry } of found) tuning = withEntry(tuning, device, shape, entry);
+  const since = daysRemembered();
+  for (const { device, shape, entry } of found) {
+    tuning = withEntry(tuning, device, shape, entry);
+    since[`${device} ${shape}`] = new Date().toISOString().slice(0, 10);
+  }
   try {
     localStorage.setItem(KEY, JSON.stringify(tuning));
+    localStorage.setItem(SINCE_KEY, JSON.stringify(since));
     return true;
   } catch {
     // Storage is switched off or full.
     return false;
+  }
+}
+
+/** A class of shapes that was tuned here, in words, and the day of it where that is known. */
+export interface TunedShape {
+  readonly shape: string;
+  readonly since?: string;
+}
+
+/** All of them, of any device of this browser. */
+export function tunedShapes(): TunedShape[] {
+  const since = daysRemembered();
+  return Object.entries(rememberedTuning().tuning.devices).flatMap(([device, shapes]) =>
+    Object.keys(shapes).map((shape) => {
+      const day = since[`${device} ${shape}`];
+      return { shape: shapeWords(shape), ...(day !== undefined && { since: day }) };
+    }),
+  );
+}
+
+/** Later runs are as if nothing had been tuned. */
+export function forgetTuning(): void {
+  try {
+    localStorage.removeItem(KEY);
+    localStorage.removeItem(SINCE_KEY);
+  } catch {
+    // Storage is switched off: nothing was kept in it.
+  }
+}
+
+/** "d128_rows4_heads8_f16" in words. */
+export function shapeWords(shape: string): string {
+  const [, dims, rows, heads, types] = /^d([\d-]+)_rows(\d+)_heads(\d+)_(.+)$/.exec(shape) ?? [];
+  if (dims === undefined) return shape;
+  return `heads of ${dims}, ${rows} query heads to a KV head, ${heads === '1' ? '1 KV head' : `up to ${heads} KV heads`}, ${types}`;
+}
+
+function daysRemembered(): Record<string, string> {
+  try {
+    const value: unknown = JSON.parse(localStorage.getItem(SINCE_KEY) ?? '{}');
+    const days = typeof value === 'object' && value !== null ? Object.entries(value) : [];
+    return Object.fromEntries(days.filter((day): day is [string, string] => typeof day[1] === 'string'));
+  } catch {
+    return {};
   }
 }

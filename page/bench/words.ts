@@ -1,11 +1,40 @@
 // words.ts: what the page says of a run in sentences: before it, of how it measures, and at its end. No DOM.
+import { isSoftware } from '../../src/index.ts';
+import { rowGroups } from '../../bench/run/rows.ts';
 import { isWrong } from '../../bench/run/rowResult.ts';
 import { SAMPLING_MS, SETTLED } from '../../bench/run/sampling.ts';
 import type { BenchRow } from '../../bench/schema/schema.ts';
+import type { Gpu } from '../shell/browser.ts';
+import { durationText, expectedMs } from './efforts.ts';
+import type { Place } from './fits.ts';
 import type { Outcome } from './runner.ts';
-import type { RunSettings } from './settings.ts';
+import type { RunSettings } from './params.ts';
 
-/** What is going to be measured. */
+/** What is going to be measured, and how long that may take. */
+export function planText(run: RunSettings, place: Place): string {
+  const groups = rowGroups(run);
+  const rows = groups.flat().length;
+  const time = durationText(expectedMs(run, place));
+  return `${leadText(run)} ${rows} ${rows === 1 ? 'row' : 'rows'}, ${time} at most.`;
+}
+
+/** The tab's state and status when nothing runs: on what it would, or why nothing can. */
+export function readyText(gpu: Gpu, hasFaults: boolean): [state: 'idle' | 'error', status: string] {
+  if (gpu.kind === 'none') return ['error', 'Nothing can run here; what to do about it stands below.'];
+  if (hasFaults) return ['error', 'Nothing can run as the settings are.'];
+  const { info } = gpu.adapter;
+  if (isSoftware(info)) return ['idle', 'Ready, on a software renderer: it times this CPU, not a GPU.'];
+  const name = [info.vendor, info.architecture].filter((text) => text !== '').join(' ');
+  return ['idle', name === '' ? 'Ready.' : `Ready, on ${name}.`];
+}
+
+/** Of a run whose tab ended with it; `step` is what it was at. */
+export function unfinishedText(step: string): string {
+  const at = progressWords(step);
+  return `The last run did not finish (${at}): its tab was closed, or the browser ended it. A shorter context, fewer KV heads or Quick ask less of the device.`;
+}
+
+/** What is measured in a sentence or two. */
 export function leadText({ heads, headDim, kvHeads, model, kernels, kTypes, check }: RunSettings): string {
   const shape = `${heads} query heads of ${headDim}`;
   const ways = [
@@ -22,6 +51,15 @@ export function leadText({ heads, headDim, kvHeads, model, kernels, kTypes, chec
       ? 'Every output is checked before its time is taken.'
       : 'No output is checked (no-check): nothing here is known to be right.',
   ].join('');
+}
+
+/** A step of a run as people say it: "d256: round 3" is "256 tokens: round 3". */
+export function progressWords(text: string): string {
+  return text
+    .replaceAll(/\bd(\d+)\b/g, (_, tokens: string) => `${Number(tokens).toLocaleString('en-US')} tokens`)
+    .replaceAll(/\b(mha|gqa|mqa)\b/g, (name) => name.toUpperCase())
+    .replace(' @ ', ' at ')
+    .replace(/^./, (first) => first.toUpperCase());
 }
 
 /** How it is measured. */
@@ -52,14 +90,23 @@ function samplingText(reps: number | undefined, maxTimeMs: number | undefined): 
 }
 
 /** How a run of so many rows ended. */
-export function runEnd(outcome: Outcome, rows: readonly BenchRow[], planned: number): string {
+export function runEnd(outcome: Outcome, planned: number, hasEarlier = false): string {
+  const rows = 'result' in outcome && outcome.result ? outcome.result.results : [];
   const timed = rows.filter((row) => row.time).length;
   if (outcome.state === 'done') return `Done: ${timed} of ${rows.length} rows timed, ${checkedText(rows)}.`;
+  const kept = hasEarlier ? ' The results of the run before stay.' : '';
   const left =
     rows.length === 0
-      ? 'No row was finished.'
-      : `${rows.length} of ${planned} rows were finished and stay on the page until the next run.`;
-  return outcome.state === 'stopped' ? `Stopped. ${left}` : `The run failed; see above. ${left}`;
+      ? `No row was finished.${kept}`
+      : `${rows.length} of ${planned} rows were finished; they are the result.`;
+  if (outcome.state === 'stopped') return `Stopped. ${left}`;
+  return `${failureTitle(outcome)} ${left} More below.`;
+}
+
+function failureTitle(outcome: Outcome): string {
+  return outcome.state === 'error' && outcome.code === 'device-lost'
+    ? 'The GPU was lost during the run; a shorter context or fewer KV heads ask less of it.'
+    : 'The run failed.';
 }
 
 function checkedText(rows: readonly BenchRow[]): string {
@@ -72,7 +119,7 @@ function checkedText(rows: readonly BenchRow[]): string {
 /** How a tuning ended, and whether the browser could keep what was found. */
 export function tuningEnd(outcome: Outcome, kept: boolean): string {
   if (outcome.state === 'stopped') return 'Stopped. Nothing of this tuning is kept.';
-  if (outcome.state !== 'tuned') return 'The tuning failed; see above.';
+  if (outcome.state !== 'tuned') return 'The tuning failed; more below.';
   return kept
     ? 'Tuned. Runs in this browser use what was found.'
     : 'Tuned, but this browser keeps no data of this page: what was found is lost.';

@@ -1,5 +1,5 @@
 // worker.ts: the run itself, off the page's thread: making and checking inputs takes seconds and would freeze the page.
-import type { GqaDevice } from '../../src/index.ts';
+import { GqaError, type GqaDevice } from '../../src/index.ts';
 import { runBench, type BenchEvent } from '../../bench/run/run.ts';
 import { tune, type Tuned } from '../../bench/tune/tune.ts';
 import { failure, onDevice, postToPage } from '../shell/onDevice.ts';
@@ -8,10 +8,12 @@ import { TabGuard } from '../shell/tabGuard.ts';
 
 const guard = new TabGuard();
 const post = (message: FromWorker) => postToPage(message);
+const stopped = new AbortController();
 let next = () => {};
 
 globalThis.addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === 'next') return next();
+  if (data.type === 'stop') return stopped.abort(new GqaError('interrupted', 'stopped on the page'));
   guard.visible = data.visible;
   if (data.type === 'start') void onDevice(post, (device) => run(device, data.request));
   if (data.type === 'tune') void onDevice(post, (device) => tuneAll(device, data.request));
@@ -25,13 +27,13 @@ async function say(event: PageEvent): Promise<void> {
 }
 
 async function run(device: GqaDevice, request: RunRequest): Promise<FromWorker> {
-  const events = runBench(device, { ...request, guard });
+  const events = runBench(device, { ...request, guard, signal: stopped.signal });
   let failed: Extract<BenchEvent, { type: 'failed' }> | undefined;
   for (;;) {
     const { done, value } = await events.next();
     if (done) return failed ? { ...failure(failed.error), result: value } : { type: 'done', result: value };
     if (value.type === 'failed') failed = value;
-    else if (value.type !== 'soFar') await say(value);
+    else await say(value);
   }
 }
 
@@ -51,6 +53,7 @@ async function tuneAll(device: GqaDevice, { classes, seed }: TuneRequest): Promi
         done: index,
         total: classes.length,
         share: index / classes.length,
+        soFar: [],
       });
     }
   }

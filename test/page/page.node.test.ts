@@ -4,11 +4,13 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchChromium } from '../support/page/chromium.ts';
 import { oneRun, opener, otherRuns, SMALL, TINY } from '../support/page/flows.ts';
+import { seriousFaults } from '../support/page/axe.ts';
 import { cacheRuns } from '../support/page/cacheFlows.ts';
 import { modelRuns } from '../support/page/modelFlows.ts';
 import { trainRuns } from '../support/page/trainFlows.ts';
 import { servePage, type PageServer } from '../support/page/server.ts';
 import {
+  enter,
   isEnabled,
   type PageBrowser,
   resultOf,
@@ -62,6 +64,12 @@ describe('tuning', () => {
     const [row] = (await resultOf(tab))!.results;
     expect(row).toMatchObject({ tuned: true, check: { pass: true } });
     expect(found[0]).toContain(row!.sizes);
+    expect(await shownTextOf(tab, '#notices')).toMatch(
+      /Runs use what was tuned in this browser\.\s+heads of 64, 2 query heads to a KV head, 1 KV head, f16: since \d{4}-/,
+    );
+    await tab.click('#forget-tuning');
+    expect(await tab.evaluate(() => localStorage.length)).toBe(0);
+    expect(await shownTextOf(tab, '#notices')).not.toContain('tuned');
     expect(tab.errors).toEqual([]);
     await tab.close();
   }, 180_000);
@@ -96,7 +104,55 @@ it('keeps the rows of finished depths when the device is lost after them', async
   const { context, results } = (await resultOf(tab))!;
   expect(context.partial).toMatchObject({ code: 'device-lost', rows: 6 });
   expect(results.map(({ params }) => params.depth)).toEqual([64, 64, 64]);
-  expect(await tab.evaluate(() => document.getElementById('share')!.checkVisibility())).toBe(true);
+  expect(await isEnabled(tab, '#download')).toBe(true);
+  await tab.close();
+});
+
+it('a run that is stopped leaves the rows that it finished, to keep and to share', async () => {
+  const tab = await open(`${SMALL}&run`.replace('depth=128', 'depth=64,128'));
+  await tab.waitFor('html[data-state=running] tr[data-state=timed]', 150_000);
+  await tab.click('#stop');
+  await waitForState(tab, 'stopped');
+  const { context, results } = (await resultOf(tab))!;
+  expect(context.partial).toMatchObject({ code: 'interrupted', rows: 6 });
+  expect(results.map(({ params }) => params.depth).slice(0, 3)).toEqual([64, 64, 64]);
+  expect(await textOf(tab, '#status')).toMatch(
+    /^Stopped\. \d of 6 rows were finished; they are the result\./,
+  );
+  const { text } = await tab.download('#download');
+  expect(JSON.parse(text).context.partial.code).toBe('interrupted');
+  await tab.close();
+});
+
+it('says that a browser keeps it waiting for an adapter, and goes on when there is one', async () => {
+  // Each of the page's scripts is patched, the adapter kept back once.
+  const late = `if (globalThis.document && !globalThis.patched) {
+    globalThis.patched = true;
+    const ask = GPU.prototype.requestAdapter;
+    GPU.prototype.requestAdapter = function (...args) {
+      return new Promise((resolve) => (globalThis.letGo = () => resolve(ask.apply(this, args))));
+    }; }`;
+  const tab = await open(SMALL, (text) => late + text);
+  await expect
+    .poll(() => textOf(tab, '#status'), { timeout: 20_000 })
+    .toMatch(/^The browser has not named a GPU yet\./);
+  expect(await isEnabled(tab, '#start')).toBe(false);
+  await tab.evaluate(() => (globalThis as unknown as { letGo: () => void }).letGo());
+  await expect.poll(() => textOf(tab, '#status')).toMatch(/^Ready/);
+  expect(await isEnabled(tab, '#start')).toBe(true);
+  await tab.close();
+});
+
+it('axe finds nothing serious: before a run, with a wrong setting, and with results', async () => {
+  const tab = await open(TINY);
+  await waitForState(tab, 'idle');
+  expect(await seriousFaults(tab)).toEqual([]);
+  await enter(tab, '#set-batch', 'none');
+  expect(await seriousFaults(tab)).toEqual([]);
+  await enter(tab, '#set-batch', '1');
+  await tab.click('#start');
+  await waitForState(tab, 'done');
+  expect(await seriousFaults(tab)).toEqual([]);
   await tab.close();
 });
 

@@ -329,8 +329,8 @@ describe('the same run here', () => {
     expect(query).toBe(
       'heads=32&kv-heads=32,8,1&head-dim=128&depth=1024,4096,16384&batch=1&cache-type-k=f16',
     );
-    const { run, errors } = readSettings(`?${query}&run`, software);
-    expect(errors).toEqual([]);
+    const { run, faults } = readSettings(`?${query}&run`, software);
+    expect(faults).toEqual([]);
     expect(
       rowGroups(run)
         .flat()

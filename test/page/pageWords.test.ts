@@ -1,7 +1,16 @@
 // pageWords.test.ts: the page's sentences say what its own run is and came to, and nothing else.
 import { describe, expect, it } from 'vitest';
 import { readSettings } from '../../page/bench/settings.ts';
-import { leadText, methodText, runEnd, tuningEnd } from '../../page/bench/words.ts';
+import {
+  leadText,
+  methodText,
+  progressWords,
+  runEnd,
+  tuningEnd,
+  unfinishedText,
+} from '../../page/bench/words.ts';
+import type { BenchRow } from '../../bench/schema/schema.ts';
+import { shapeWords } from '../../page/bench/tuning.ts';
 import { NOT_RUN, result, row, steady, WRONG } from '../support/benchResult.ts';
 
 const run = (query: string) => readSettings(query, true).run;
@@ -50,23 +59,33 @@ describe('the method', () => {
 
 describe('the end of a run', () => {
   const good = row(8, 256, steady(1));
-  const done = { state: 'done', result: result([]) } as const;
+  const ended = (state: 'done' | 'stopped', rows: readonly BenchRow[]) => ({ state, result: result(rows) });
 
   it('counts what was timed and checked', () => {
-    expect(runEnd(done, [good, good], 2)).toBe('Done: 2 of 2 rows timed, 2 checked against float64.');
-    expect(runEnd(done, [good, row(1, 256, [1], WRONG)], 2)).toBe(
+    expect(runEnd(ended('done', [good, good]), 2)).toBe(
+      'Done: 2 of 2 rows timed, 2 checked against float64.',
+    );
+    expect(runEnd(ended('done', [good, row(1, 256, [1], WRONG)]), 2)).toBe(
       'Done: 1 of 2 rows timed, 2 checked against float64, 1 of them wrong.',
     );
-    expect(runEnd(done, [{ ...good, check: null }, row(1, 256, [1], NOT_RUN)], 2)).toBe(
+    expect(runEnd(ended('done', [{ ...good, check: null }, row(1, 256, [1], NOT_RUN)]), 2)).toBe(
       'Done: 1 of 2 rows timed, none checked.',
     );
   });
 
-  it('says of rows that they stay only when there are some', () => {
-    expect(runEnd({ state: 'stopped' }, [], 9)).toBe('Stopped. No row was finished.');
-    expect(runEnd({ state: 'stopped' }, [good], 9)).toMatch(/^Stopped\. 1 of 9 rows were finished and stay/);
-    const failed = { state: 'error', code: 'device-lost', message: '' } as const;
-    expect(runEnd(failed, [], 9)).toBe('The run failed; see above. No row was finished.');
+  it('says which rows are the result of a run that was cut short, or that those before stay', () => {
+    expect(runEnd({ state: 'stopped' }, 9)).toBe('Stopped. No row was finished.');
+    expect(runEnd({ state: 'stopped' }, 9, true)).toBe(
+      'Stopped. No row was finished. The results of the run before stay.',
+    );
+    expect(runEnd(ended('stopped', [good]), 9)).toBe(
+      'Stopped. 1 of 9 rows were finished; they are the result.',
+    );
+    const failed = { state: 'error', code: 'unexpected', message: '' } as const;
+    expect(runEnd(failed, 9)).toBe('The run failed. No row was finished. More below.');
+    expect(runEnd({ ...failed, code: 'device-lost' }, 9)).toMatch(
+      /^The GPU was lost .* ask less of it\. No row/,
+    );
   });
 
   it('of a tuning says whether it is kept', () => {
@@ -74,4 +93,28 @@ describe('the end of a run', () => {
     expect(tuningEnd({ state: 'tuned', found: [] }, false)).toMatch(/^Tuned, but .* lost\.$/);
     expect(tuningEnd({ state: 'stopped' }, false)).toBe('Stopped. Nothing of this tuning is kept.');
   });
+});
+
+it.each([
+  ['preparing gqa @ d4096', 'Preparing GQA at 4,096 tokens'],
+  ['d256: round 3', '256 tokens: round 3'],
+  ['measuring the read ceiling', 'Measuring the read ceiling'],
+])('progress %s in words', (text, words) => {
+  expect(progressWords(text)).toBe(words);
+});
+
+it('tells of a run that ended with its tab where it was and what asks less', () => {
+  expect(unfinishedText('preparing mha @ d65536')).toMatch(
+    /^The last run did not finish \(Preparing MHA at 65,536 tokens\): .* ask less of the device\.$/,
+  );
+});
+
+it('names classes of tuned shapes in words, and those of another form as they are', () => {
+  expect(shapeWords('d128_rows4_heads8_f16')).toBe(
+    'heads of 128, 4 query heads to a KV head, up to 8 KV heads, f16',
+  );
+  expect(shapeWords('d64_rows2_heads1_int8-f16')).toBe(
+    'heads of 64, 2 query heads to a KV head, 1 KV head, int8-f16',
+  );
+  expect(shapeWords('other')).toBe('other');
 });

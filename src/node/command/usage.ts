@@ -1,81 +1,28 @@
 // usage.ts: what every subcommand shares: option parsers with clear messages, and the exit codes.
 import { InvalidArgumentError } from 'commander';
-import { parseTokens } from '../../numbers/tokens.ts';
-import { wholeText } from '../../device/errors.ts';
+import { GqaError } from '../../device/errors.ts';
+import * as read from '../../numbers/argumentText.ts';
 
 /** Exit codes: 1 usage error, failure or wrong numeric result; 3 no usable adapter. */
 export const EXIT = { ok: 0, failure: 1, noAdapter: 3 } as const;
 
-/** Parses a whole number of at least `min`; the message names what was expected and what was given. */
-export function wholeNumber(text: string, min = 1, max = Number.MAX_SAFE_INTEGER): number {
-  const value = Number(text);
-  if (!/^[0-9]+$/.test(text.trim()) || !Number.isSafeInteger(value) || value < min || value > max) {
-    throw new InvalidArgumentError(`expected ${wholeText(min, max, value)}, got "${text}".`);
-  }
-  return value;
-}
-
-/** Parses a number of tokens of at least `min`: 4096 or 4k (1024 each) or 1M. */
-export function tokenCount(text: string, min = 1, max = Number.MAX_SAFE_INTEGER): number {
-  const value = parseTokens(text);
-  if (value === undefined || !Number.isSafeInteger(value) || value < min || value > max) {
-    throw new InvalidArgumentError(
-      `expected ${wholeText(min, max, value)}, such as 4096 or 4k, got "${text}".`,
-    );
-  }
-  return value;
-}
-
-/**
- * Parses a list of whole numbers: comma lists and the ranges of llama-bench: `first-last`, `first-last+step`,
- * `first-last*factor`. "1-4,8" -> [1, 2, 3, 4, 8]; "1024-16384*4" -> [1024, 4096, 16384].
- */
-export function wholeNumbers(text: string, min = 1, max = Number.MAX_SAFE_INTEGER): number[] {
-  return numbers(text, (part, least = min) => wholeNumber(part, least, max));
-}
-
-/** Parses a list of numbers of tokens, as `wholeNumbers` does: "1k-16k*4" -> [1024, 4096, 16384]. */
-export function tokenCounts(text: string, min = 1, max = Number.MAX_SAFE_INTEGER): number[] {
-  return numbers(text, (part, least = min) => tokenCount(part, least, max));
-}
-
-/** Parses one number of a list, of at least `least`, or of the least that the list allows. */
-type ReadNumber = (part: string, least?: number) => number;
-
-const RANGE = /^(\w+)-(\w+)(?:([+*])(\w+))?$/;
-
-function numbers(text: string, read: ReadNumber): number[] {
-  const values = text.split(',').flatMap((part) => {
-    const range = RANGE.exec(part.trim());
-    return range ? expandRange(range, part, read) : [read(part)];
-  });
-  return [...new Set(values)];
-}
-
-const MAX_RANGE = 1000;
-
-function expandRange([, from, to, sign, by]: RegExpExecArray, part: string, read: ReadNumber): number[] {
-  const [first, last] = [read(from!), read(to!)];
-  const isFactor = sign === '*';
-  const step = by === undefined ? 1 : isFactor ? wholeNumber(by, 2) : read(by, 1);
-  if (last < first) throw new InvalidArgumentError(`expected an ascending range, got "${part}".`);
-  if (first === 0 && isFactor) throw new InvalidArgumentError(`a factor cannot start from 0, got "${part}".`);
-  const values: number[] = [];
-  for (let v = first; v <= last; v = isFactor ? v * step : v + step) {
-    if (values.length === MAX_RANGE) {
-      throw new InvalidArgumentError(`expected at most ${MAX_RANGE} values in a range, got "${part}".`);
+/** The same reader with commander's own error, which it shows with the name of the option. */
+function ofOption<A extends unknown[], T>(reader: (...input: A) => T): (...input: A) => T {
+  return (...input) => {
+    try {
+      return reader(...input);
+    } catch (error) {
+      throw error instanceof GqaError ? new InvalidArgumentError(`${error.message}.`) : error;
     }
-    values.push(v);
-  }
-  return values;
+  };
 }
 
-/** Parses a comma list of words from a fixed set. */
+export const wholeNumber = ofOption(read.wholeNumber);
+export const tokenCount = ofOption(read.tokenCount);
+export const wholeNumbers = ofOption(read.wholeNumbers);
+export const tokenCounts = ofOption(read.tokenCounts);
+
+/** A comma list of words from a fixed set. */
 export function choiceList<T extends string>(text: string, choices: readonly T[]): T[] {
-  return text.split(',').map((word) => {
-    const known = choices.find((choice) => choice === word.trim());
-    if (known === undefined)
-      throw new InvalidArgumentError(`expected ${choices.join(', ')}, got "${word.trim()}".`);
-    return known;
-  });
+  return ofOption(() => read.choiceList(text, choices))();
 }

@@ -99,16 +99,37 @@ describe('runBench', () => {
     }
     expect(result.context.ceiling.readGBps).toBeGreaterThan(0);
     expect(events.filter((event) => event.type === 'row')).toHaveLength(3);
-    expect(events.findIndex((event) => event.type === 'ceiling')).toBe(1);
+    const first = (type: BenchEvent['type']) => events.findIndex((event) => event.type === type);
+    expect(first('ceiling')).toBe(first('row') - 1);
+    // A row has a time as soon as it is ready, before the next one is.
+    const soFar = events.flatMap((event) => (event.type === 'progress' ? [event.soFar] : []));
+    expect(soFar.slice(0, 3).map((rows) => rows.map(({ params }) => params.kvHeads))).toEqual([
+      [],
+      [8],
+      [8, 2],
+    ]);
+    expect(soFar[2]!.map(({ samples, ns }) => [samples, ns > 0])).toEqual([
+      [0, true],
+      [0, true],
+    ]);
+    expect(soFar.findLast((rows) => rows.length > 0)!.map(({ samples }) => samples)).toEqual([2, 2, 2]);
+  });
+
+  test('a ceiling that is given is not measured again', async () => {
+    const ceiling = { readGBps: 123, bytes: 1, wgSize: 1, groups: 1, samplesNs: [1] };
+    const { events, result } = await run({ ...QUICK, ceiling });
+    expect(events.some(({ type }) => type === 'ceiling')).toBe(false);
+    expect(result.context.ceiling).toEqual(ceiling);
+    expect(result.results[0]!.time!.median).toBeGreaterThan(0);
   });
 
   test('says how much is done: from nothing to all, never less than before, over all groups', async () => {
     const { events } = await run({ ...OPTIONS, kvHeads: [8, 1], batches: [1, 2] });
     const shares = events.flatMap((event) => (event.type === 'progress' ? [event.share] : []));
-    // The ceiling, and twice two rows and two rounds.
+    // Twice two rows and two rounds, and the ceiling.
     expect(shares).toHaveLength(1 + 2 * 4);
     expect(shares).toEqual(shares.toSorted((a, b) => a - b));
-    // The second group begins where the first ended.
+    // The ceiling begins where the first group ended.
     expect(new Set(shares).size).toBe(shares.length - 1);
     expect([shares[0], shares.at(-1)]).toEqual([0, 1]);
   });

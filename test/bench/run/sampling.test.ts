@@ -119,6 +119,7 @@ function running(): Running {
     check: null,
     tuned: false,
     firstNs: 1,
+    warmNs: 1,
     host: { planNs: 1, recordNs: 1 },
     stepsPerSample: 10,
     samplesNs: [],

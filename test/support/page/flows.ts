@@ -3,10 +3,14 @@ import { expect, it } from 'vitest';
 import { formatSignificant } from '../../../bench/text/format.ts';
 import { markdownReport, resultTable } from '../../../bench/report/report.ts';
 import type { BenchResult, BenchRow } from '../../../bench/schema/schema.ts';
+import { answerOf } from '../../../page/bench/answer.ts';
+import { limitsOf } from '../../../page/bench/fits.ts';
 import type { PageServer } from './server.ts';
 import {
   cellsOf,
+  enter,
   isEnabled,
+  layoutShift,
   type PageBrowser,
   resultOf,
   setHidden,
@@ -101,6 +105,26 @@ export function oneRun(open: Open, kind: () => PageBrowser['kind']): void {
     expect(Object.keys(nonStandard)).toEqual(['heads', 'kv-heads', 'head-dim', 'depth', 'reps']);
   });
 
+  it('answers first: how much faster, in a sentence of the result', async () => {
+    const place = {
+      software: true,
+      limits: limitsOf(result.context.limits as unknown as GPUSupportedLimits),
+    };
+    const { headline, more } = answerOf(result.results, place)!;
+    expect(headline).toMatch(/^On this CPU \(software renderer\), grouped-query attention with 2 KV heads/);
+    expect(await textOf(tab, '#headline')).toBe(headline);
+    expect(await textsOf(tab, '#more li')).toEqual(more);
+    // Above the fold, with room for the charts below it.
+    const tops = await tab.evaluate(() =>
+      ['headline', 'charts'].map((id) => document.getElementById(id)!.getBoundingClientRect().top + scrollY),
+    );
+    expect(Math.max(...tops)).toBeLessThan(650);
+  });
+
+  it('has not moved by itself, on load or when rows came', async () => {
+    expect((await layoutShift(tab)) ?? 0).toBeLessThan(0.02);
+  });
+
   it('shows the numbers of the result, and bars of their length with words for them', async () => {
     expect(await cellsOf(tab, 'tr[data-row]')).toEqual(cellsOfReport(result));
     const bars = await tab.evaluate(() =>
@@ -122,11 +146,19 @@ export function oneRun(open: Open, kind: () => PageBrowser['kind']): void {
   it('says what is not as usual: the software adapter, the parameters, and speed-ups of few samples', async () => {
     const text = await shownTextOf(tab, 'body');
     expect(text).toContain('you are timing a CPU');
+    for (const term of ['MHA', 'GQA', 'MQA', 'query head', 'KV head', 'token', 'context', 'grouped-query'])
+      expect(text).toContain(term);
     const changes = await cellsOf(tab, '#changes tbody tr');
-    expect(changes).toContainEqual(['kv-heads', '8, 2, 1', '32, 8, 1']);
+    expect(changes).toContainEqual(['kv-heads', '8,2,1', '32,8,1']);
     expect(changes).toContainEqual(['reps', '3', 'until settled']);
     expect(text).toContain('~ marks a speed-up of two times that did not both settle, or have fewer than 6');
     expect(text).toContain('Done: 3 of 3 rows timed, 3 checked against float64.');
+  });
+
+  it('takes the machine’s name also afterwards', async () => {
+    await tab.fill('#label', 'my desk');
+    result = (await resultOf(tab))!;
+    expect(result.context.label).toBe('my desk');
   });
 
   it('copies the report as Markdown and saves the result as JSON', async () => {
@@ -162,6 +194,10 @@ export function otherRuns(open: Open): void {
     await tab.fill('#label', 'my desk');
     await tab.click('#start');
     await waitForProgress(tab);
+    await tab.reload();
+    await expect.poll(() => textOf(tab, '#status')).toMatch(/^The last run did not finish \(/);
+    await tab.click('#start');
+    await waitForProgress(tab);
     const start = performance.now();
     await tab.click('#stop');
     await waitForState(tab, 'stopped');
@@ -170,9 +206,50 @@ export function otherRuns(open: Open): void {
     expect(await resultOf(tab)).toBeUndefined();
     await expect.poll(() => tab.workers()).toBe(0);
     await tab.reload();
+    await expect.poll(() => textOf(tab, '#status')).toMatch(/^Ready/);
     await tab.click('#start');
     await waitForState(tab, 'done');
-    expect((await resultOf(tab))!.context.label).toBe('my desk');
+    const first = (await resultOf(tab))!;
+    expect(first.context.label).toBe('my desk');
+    await tab.click('#start');
+    await waitForProgress(tab);
+    await tab.click('#stop');
+    await waitForState(tab, 'stopped');
+    expect(await textOf(tab, '#status')).toContain('The results of the run before stay.');
+    expect(await resultOf(tab)).toEqual(first);
+    expect(await textsOf(tab, 'tr[data-state=timed] th')).toEqual(['mqa']);
+    await tab.close();
+  });
+
+  it('writes its form to the address, and takes lists and ranges in it', async () => {
+    const tab = await open('?utm_source=x');
+    await waitForState(tab, 'idle');
+    await enter(tab, '#set-model', 'qwen3-4b');
+    await enter(tab, '#set-depth', '64-128*2');
+    await enter(tab, '#set-cache-type-k', 'int8');
+    expect(await tab.evaluate(() => location.search)).toBe(
+      '?utm_source=x&model=qwen3-4b&depth=64-128*2&cache-type-k=int8',
+    );
+    expect(await textsOf(tab, '.depth h3')).toEqual(['Context of 64 tokens', 'Context of 128 tokens']);
+    await enter(tab, '#set-depth', 'abc');
+    expect(await textsOf(tab, '#faults li')).toEqual([
+      expect.stringMatching(/^Context \(depth\): expected .*"abc"$/),
+    ]);
+    expect(await isEnabled(tab, '#start')).toBe(false);
+    await enter(tab, '#set-depth', '');
+    await tab.click('#set-effort label');
+    await waitForState(tab, 'idle');
+    expect(await tab.evaluate(() => location.search)).toMatch(
+      /model=qwen3-4b&cache-type-k=int8&depth=256&max-time=1$/,
+    );
+    expect(await isEnabled(tab, '#start')).toBe(true);
+    await enter(tab, '#set-model', 'llama-3.1-8b');
+    await enter(tab, '#set-cache-type-k', 'f16');
+    await enter(tab, '#set-depth', '16M');
+    expect(await textsOf(tab, 'tr[data-state=misfit] .error')).toContainEqual(
+      expect.stringMatching(/^Does not fit here: K of one layer takes 128 GiB, .* What fits: /),
+    );
+    expect(tab.errors).toEqual([]);
     await tab.close();
   });
 
@@ -221,6 +298,7 @@ export function otherRuns(open: Open): void {
     expect(await shownTextOf(tab, '#outcome')).toMatch(
       /The GPU device was lost during the run\.\s+device lost \(destroyed\)/,
     );
+    expect(await textOf(tab, '#status')).toMatch(/^The GPU was lost during the run; a shorter context/);
     expect(await textOf(tab, '#start')).toBe('Run again');
     await tab.close();
   });
@@ -228,9 +306,11 @@ export function otherRuns(open: Open): void {
   it('lists bad parameters and runs nothing', async () => {
     const tab = await open('?depth=abc&colour=blue&run');
     await waitForState(tab, 'error');
-    const errors = await textsOf(tab, '.notice.bad li');
-    expect(errors[0]).toBe('depth must be a whole number from 1 to 16777216, got "abc"');
-    expect(errors[1]).toMatch(/^colour is not known; known are heads, kv-heads, /);
+    const errors = await textsOf(tab, '#faults li');
+    expect(errors[0]).toMatch(
+      /^Context \(depth\): expected a whole number from 1 to 16777216, .* got "abc"$/,
+    );
+    expect(errors[1]).toMatch(/^colour is not known; known are model, heads, kv-heads, /);
     expect(await isEnabled(tab, '#start')).toBe(false);
     expect(tab.workers()).toBe(0);
     await tab.close();

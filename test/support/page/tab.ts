@@ -80,6 +80,35 @@ export function cellsOf(tab: Tab, rows: string): Promise<string[][]> {
   );
 }
 
+/** Types into a field of a form, or chooses, and leaves it. */
+export function enter(tab: Tab, selector: string, value: string): Promise<void> {
+  return tab.evaluate(
+    ([wanted, text]) => {
+      const field = document.querySelector<HTMLInputElement | HTMLSelectElement>(wanted!)!;
+      field.value = text!;
+      field.dispatchEvent(new Event('change', { bubbles: true }));
+    },
+    [selector, value],
+  );
+}
+
+/** How much of the page has moved by itself since it was opened; undefined in a browser that does not tell. */
+export function layoutShift(tab: Tab): Promise<number | undefined> {
+  return tab.evaluate(() => {
+    if (!PerformanceObserver.supportedEntryTypes.includes('layout-shift')) return undefined;
+    return new Promise<number>((resolve) => {
+      let sum = 0;
+      const observer = new PerformanceObserver((list) => {
+        const shifts = list.getEntries() as (PerformanceEntry & { value: number; hadRecentInput: boolean })[];
+        for (const { value, hadRecentInput } of shifts) sum += hadRecentInput ? 0 : value;
+      });
+      observer.observe({ type: 'layout-shift', buffered: true });
+      // What was before comes in a task of its own; where nothing was, none comes.
+      setTimeout(() => resolve(sum), 50);
+    });
+  });
+}
+
 /** Whether a button can be pressed. */
 export function isEnabled(tab: Tab, button: string): Promise<boolean> {
   return tab.evaluate((wanted) => !document.querySelector<HTMLButtonElement>(wanted)!.disabled, button);
