@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchChromium } from '../support/page/chromium.ts';
 import { oneRun, opener, otherRuns, SMALL, TINY } from '../support/page/flows.ts';
+import { checkRuns } from '../support/page/checkFlows.ts';
 import { modelRuns } from '../support/page/modelFlows.ts';
+import { sharing } from '../support/page/shareFlows.ts';
 import { servePage, type PageServer } from '../support/page/server.ts';
 import {
   isEnabled,
@@ -35,6 +37,10 @@ afterAll(async () => {
 describe('one run', () => oneRun(open, () => browser.kind));
 
 describe('other runs', () => otherRuns(open));
+
+describe('a check', () => checkRuns(open));
+
+describe('sharing', () => sharing(open));
 
 describe('a model', () => modelRuns(open, [8, 1]));
 
