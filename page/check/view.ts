@@ -112,7 +112,7 @@ export function untriedList(list: readonly Untried[]): HTMLElement[] {
     el(
       'section',
       { class: 'untried' },
-      el('h3', {}, 'Not checked here'),
+      el('h2', {}, 'Not checked here'),
       el('ul', {}, ...list.map(({ what, why }) => el('li', {}, el('strong', {}, what), `: ${why}.`))),
     ),
   ];

@@ -8,6 +8,8 @@ import { seriousFaults } from '../support/page/axe.ts';
 import { cacheRuns } from '../support/page/cacheFlows.ts';
 import { modelRuns } from '../support/page/modelFlows.ts';
 import { trainRuns } from '../support/page/trainFlows.ts';
+import { checkRuns } from '../support/page/checkFlows.ts';
+import { sharing } from '../support/page/shareFlows.ts';
 import { servePage, type PageServer } from '../support/page/server.ts';
 import {
   enter,
@@ -41,6 +43,10 @@ afterAll(async () => {
 describe('one run', () => oneRun(open, () => browser.kind));
 
 describe('other runs', () => otherRuns(open));
+
+describe('a check', () => checkRuns(open));
+
+describe('sharing', () => sharing(open));
 
 describe('a model', () => modelRuns(open, [8, 1]));
 

@@ -38,7 +38,7 @@ function tabOf(page: Page): Tab {
     click: (selector) => page.click(selector),
     fill: (selector, text) => page.fill(selector, text),
     choose: (selector, paths) => page.setInputFiles(selector, paths),
-    drop: (path) => drop(page, path),
+    drop: (...paths) => drop(page, paths),
     async reload() {
       await page.reload();
     },
@@ -57,9 +57,9 @@ function tabOf(page: Page): Tab {
 }
 
 /** Playwright has no drag of files from outside; Chromium's own protocol has. */
-async function drop(page: Page, path: string): Promise<void> {
+async function drop(page: Page, files: string[]): Promise<void> {
   const session = await page.context().newCDPSession(page);
-  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  const data = { items: [], files, dragOperationsMask: 1 };
   for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
     await session.send('Input.dispatchDragEvent', { type, x: 100, y: 100, data });
   }

@@ -39,6 +39,15 @@ const HIDE_TIMESTAMPS = `for (const kind of [GPUAdapter, GPUDevice]) {
 /** Opens the page with a query, in a browser; `patch` changes the text of its scripts. */
 export type Open = (query: string, patch?: (text: string) => string) => Promise<Tab>;
 
+/** A driver that computes wrong: the shaders' exponential, not the reference's Math.exp, is another function. */
+export function wrongExponential(): { patch: (text: string) => string; count: () => number } {
+  let patched = 0;
+  return {
+    patch: (text) => text.replaceAll(/(?<![\w.])exp\(score/g, () => (patched++, 'cos(score')),
+    count: () => patched,
+  };
+}
+
 /** The browser and the server are asked for when a test runs. */
 export function opener(browser: () => PageBrowser, server: () => PageServer): Open {
   return (query, patch) => {
@@ -254,13 +263,10 @@ export function otherRuns(open: Open): void {
   });
 
   it('shows the error of a wrong row, and no time', async () => {
-    let patched = 0;
-    // The shaders' exponential, not the reference's Math.exp.
-    const tab = await open(`${TINY}&run`, (text) =>
-      text.replaceAll(/(?<![\w.])exp\(score/g, () => (patched++, 'cos(score')),
-    );
+    const { patch, count } = wrongExponential();
+    const tab = await open(`${TINY}&run`, patch);
     await waitForState(tab, 'done');
-    expect(patched).toBeGreaterThan(0);
+    expect(count()).toBeGreaterThan(0);
     const [cells] = await cellsOf(tab, 'tr[data-row]');
     expect(cells!.slice(3)).toEqual([expect.stringMatching(/^wrong result: /), 'WRONG', '', '', '']);
     expect(await shownTextOf(tab, '#outcome')).toContain('1 of 1 rows computed a wrong result.');

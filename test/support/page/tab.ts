@@ -26,8 +26,8 @@ export interface Tab {
   fill(selector: string, text: string): Promise<void>;
   /** Chooses files, or where the input takes one a folder. */
   choose(selector: string, paths: readonly string[]): Promise<void>;
-  /** Drops a file or folder on the page, as a person would; undefined where the driver cannot. */
-  readonly drop: ((path: string) => Promise<void>) | undefined;
+  /** Drops files or folders on the page, as a person would; undefined where the driver cannot. */
+  readonly drop: ((...paths: string[]) => Promise<void>) | undefined;
   reload(): Promise<void>;
   resize(width: number, height: number): Promise<void>;
   /** The number of workers that run. */
