@@ -178,9 +178,9 @@ function atText(params: RowParams): string {
 export function timeText({ time, clockNs }: BenchRow): string {
   const { samplesNs, median } = time!;
   const half = halfWidth(samplesNs, clockNs);
-  const [unit, size] = median >= 1e6 ? ['ms', 1e6] : ['µs', 1e3];
-  const off = half === null ? '' : ` (± ${formatSignificant(half / Number(size), 2)})`;
-  return `${formatSignificant(median / Number(size), 3)} ${unit}${off}`;
+  const [unit, size] = median >= 1e6 ? (['ms', 1e6] as const) : (['µs', 1e3] as const);
+  const off = half === null ? '' : ` (± ${formatSignificant(half / size, 2)})`;
+  return `${formatSignificant(median / size, 3)} ${unit}${off}`;
 }
 
 /** With a capital at its beginning. */

@@ -92,8 +92,8 @@ export class SettingsForm {
       const value = isBad ? given.get(name)! : PARAMS[name]!.show(run);
       if (field instanceof HTMLSelectElement) choose(field, value);
       if (field instanceof HTMLInputElement) field.value = value;
-      for (const [attribute, value] of BAD)
-        if (isBad) field.setAttribute(attribute, value);
+      for (const [attribute, mark] of BAD)
+        if (isBad) field.setAttribute(attribute, mark);
         else field.removeAttribute(attribute);
     }
     const effort = faults.length > 0 ? undefined : effortOf(run, this.#software);

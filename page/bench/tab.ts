@@ -2,7 +2,7 @@
 import { isSoftware } from '../../src/index.ts';
 import { rowGroups } from '../../bench/run/rows.ts';
 import type { BenchRow, CeilingContext } from '../../bench/schema/schema.ts';
-import { HeadPicture, type PictureShape } from '../picture/headPicture.ts';
+import { showHeadPicture, type PictureShape } from '../picture/headPicture.ts';
 import { kvHeadChoices } from '../picture/sharing.ts';
 import { Sharing } from '../share/sharing.ts';
 import { byId } from '../shell/dom.ts';
@@ -145,7 +145,7 @@ class Compare {
     const heads = JSON.stringify(shape);
     if (heads === this.#heads) return;
     this.#heads = heads;
-    new HeadPicture(byId('picture'), shape, (kvHeads) => this.#live.choose(kvHeads));
+    showHeadPicture(byId('picture'), shape, (kvHeads) => this.#live.choose(kvHeads));
   }
 
   #liveRequest(): RunRequest {

@@ -15,8 +15,13 @@ export interface PictureShape {
 /** Calls back with the number of KV heads that a reader has settled on. */
 export type OnChoose = (kvHeads: number) => void;
 
+/** Draws the picture in place of what `root` has; `onChoose` hears of every number of KV heads that a reader settles on. */
+export function showHeadPicture(root: HTMLElement, shape: PictureShape, onChoose: OnChoose): void {
+  root.replaceChildren(...new HeadPicture(shape, onChoose).elements);
+}
+
 /** Query heads above, the KV heads that they read below; pills and a slider for how many; a click on a head tells who uses it. */
-export class HeadPicture {
+class HeadPicture {
   readonly #heads: number;
   readonly #choices: readonly number[];
   readonly #pills: ReadonlyMap<number, HTMLInputElement>;
@@ -25,10 +30,11 @@ export class HeadPicture {
   readonly #sentence = el('p', { class: 'sentence', role: 'status' });
   readonly #queryHeads = el('li', { class: 'query' });
   readonly #kvHeadsLegend = el('li', { class: 'kv' });
+  readonly elements: readonly HTMLElement[];
   #kvHeads: number;
   #chosen: number | undefined;
 
-  constructor(root: HTMLElement, { heads, grouped }: PictureShape, onChoose: OnChoose) {
+  constructor({ heads, grouped }: PictureShape, onChoose: OnChoose) {
     this.#heads = heads;
     this.#choices = kvHeadChoices(heads);
     this.#kvHeads = grouped;
@@ -49,7 +55,7 @@ export class HeadPicture {
       max: String(this.#choices.length - 1),
       step: '1',
     });
-    root.replaceChildren(
+    this.elements = [
       el(
         'div',
         { class: 'sharing' },
@@ -69,7 +75,7 @@ export class HeadPicture {
         el('li', { class: 'reads' }, 'reads, once per token'),
       ),
       this.#sentence,
-    );
+    ];
     for (const [kvHeads, input] of this.#pills)
       input.addEventListener('change', () => {
         this.#show(kvHeads);
