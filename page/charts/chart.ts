@@ -18,7 +18,7 @@ export class LiveChart {
   readonly element: HTMLElement;
   #spec: ChartSpec;
   readonly #title = el('strong', {});
-  readonly #caption = el('span', {});
+  readonly #caption = el('p', { class: 'chart-caption' });
   readonly #legend = el('div', {});
   readonly #plot = el('div', { class: 'chart-plot' });
   readonly #saved = el('span', { role: 'status' });
@@ -31,9 +31,11 @@ export class LiveChart {
     this.element = el(
       'figure',
       { class: 'chart' },
-      el('figcaption', {}, this.#title, this.#caption),
+      el('figcaption', {}, this.#title),
       this.#legend,
       this.#plot,
+      // Below what it speaks of, so that more of a chart is in sight at once.
+      this.#caption,
       el(
         'div',
         { class: 'chart-save' },

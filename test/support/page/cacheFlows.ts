@@ -89,7 +89,7 @@ export function cacheRuns(open: Open): void {
     const before = await height();
     await expect.poll(() => tab.evaluate(drawnWidth)).toBe(await tab.evaluate(plotWidth));
     await tab.fill('#kv-batch', '4');
-    await expect.poll(() => textOf(tab, '#kv-chart figcaption')).toContain('batch 4');
+    await expect.poll(() => textOf(tab, '#kv-chart .chart-caption')).toContain('batch 4');
     expect(await height()).toBe(before);
     expect(await tab.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(
       0,
