@@ -28,6 +28,10 @@ function tabOf(page: Page): Tab {
   const errors: string[] = [];
   page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
   page.on('pageerror', (error) => errors.push(error.message));
+  const picture = async (state: string) => {
+    const path = picturePath('chrome', state);
+    if (path) await page.screenshot({ path, fullPage: true });
+  };
   return {
     errors,
     evaluate: <R>(run: (argument: unknown) => R | Promise<R>, argument?: unknown) =>
@@ -44,15 +48,15 @@ function tabOf(page: Page): Tab {
     },
     resize: (width, height) => page.setViewportSize({ width, height }),
     workers: () => page.workers().length,
-    async picture(name) {
-      const path = picturePath('chrome', name);
-      if (path) await page.screenshot({ path, fullPage: true });
-    },
+    picture,
     async download(selector) {
       const [file] = await Promise.all([page.waitForEvent('download'), page.click(selector)]);
       return { name: file.suggestedFilename(), text: readFileSync(await file.path(), 'utf8') };
     },
-    close: () => page.context().close(),
+    async close() {
+      await picture('end');
+      await page.context().close();
+    },
   };
 }
 

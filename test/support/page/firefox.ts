@@ -75,6 +75,10 @@ function tabOf(page: Page, downloads: string): Tab {
   const errors: string[] = [];
   page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
   page.on('pageerror', (error) => errors.push(String(error)));
+  const picture = async (state: string) => {
+    const path = picturePath('firefox', state);
+    if (path) await page.screenshot({ path, fullPage: true });
+  };
   return {
     errors,
     evaluate: <R>(run: (argument: unknown) => R | Promise<R>, argument?: unknown) =>
@@ -94,15 +98,15 @@ function tabOf(page: Page, downloads: string): Tab {
     },
     resize: (width, height) => page.setViewport({ width, height }),
     workers: () => page.workers().length,
-    async picture(name) {
-      const path = picturePath('firefox', name);
-      if (path) await page.screenshot({ path, fullPage: true });
-    },
+    picture,
     async download(selector) {
       await page.click(selector);
       return vi.waitFor(() => finishedDownload(downloads), 10_000);
     },
-    close: () => page.browserContext().close(),
+    async close() {
+      await picture('end');
+      await page.browserContext().close();
+    },
   };
 }
 

@@ -86,12 +86,14 @@ export function oneRun(open: Open, kind: () => PageBrowser['kind']): void {
     tab = await open(`${SMALL}&run`);
     await waitForProgress(tab);
     await setHidden(tab, true);
+    await tab.picture('hidden');
     expect(await textOf(tab, '#status')).toMatch(/^Paused: this tab is hidden/);
     await new Promise((later) => setTimeout(later, 2000));
     expect(await textsOf(tab, 'html[data-state=running] tr[data-state=timed]')).toEqual([]);
     await setHidden(tab, false);
     expect(await textOf(tab, '#status')).toMatch(/^Running/);
     await waitForState(tab, 'done');
+    await tab.picture('done');
     result = (await resultOf(tab))!;
   });
 

@@ -1,5 +1,6 @@
 // tab.ts: a tab of any browser, as the tests of the benchmark's page drive and read it.
 import { mkdirSync } from 'node:fs';
+import { expect } from 'vitest';
 import type { BenchResult } from '../../../bench/schema/schema.ts';
 
 /** A browser that can show the page. */
@@ -32,8 +33,8 @@ export interface Tab {
   resize(width: number, height: number): Promise<void>;
   /** The number of workers that run. */
   workers(): number;
-  /** Keeps a picture of the whole page under this name, where GQA_PICTURES names a folder for them. */
-  picture(name: string): Promise<void>;
+  /** Keeps a picture of the whole page in a state, where GQA_PICTURES names a folder for them; `close` keeps one of the end. */
+  picture(state: string): Promise<void>;
   /** Clicks, and waits for the file that is downloaded then. */
   download(selector: string): Promise<{ name: string; text: string }>;
   close(): Promise<void>;
@@ -122,10 +123,11 @@ export function setHidden(tab: Tab, hidden: boolean): Promise<void> {
   }, hidden);
 }
 
-/** Where a picture is to be kept: `FOLDER/BROWSER-NAME.png` of GQA_PICTURES; undefined where none is wanted. */
-export function picturePath(kind: PageBrowser['kind'], name: string): `${string}.png` | undefined {
+/** Where a picture is to be kept, named after the test that runs: in the folder of GQA_PICTURES; undefined where none is wanted. */
+export function picturePath(kind: PageBrowser['kind'], state: string): `${string}.png` | undefined {
   const folder = process.env.GQA_PICTURES;
   if (!folder) return undefined;
   mkdirSync(folder, { recursive: true });
-  return `${folder}/${kind}-${name}.png`;
+  const test = expect.getState().currentTestName?.replaceAll(/[^a-zA-Z0-9]+/g, '-') ?? '';
+  return `${folder}/${kind}-${test.slice(0, 120)}-${state}.png`;
 }
