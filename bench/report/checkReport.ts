@@ -37,7 +37,8 @@ export function checkMarkdown(result: CheckResult): string {
 }
 
 /** A check as plain data. */
-export function checkJson({ cases: _, rows, appends, ...facts }: CheckResult) {
+export function checkJson(result: CheckResult) {
+  const { cases: _, rows, appends, ...facts } = result;
   return { ...facts, groups: groupChecks(rows), rows, appends };
 }
 

@@ -43,7 +43,7 @@ export async function unfinishedRun(): Promise<string | undefined> {
 
 /** Older browsers, and pages from an insecure address, have none. */
 function locks(): LockManager | undefined {
-  return navigator.locks as LockManager | undefined;
+  return navigator.locks;
 }
 
 function store(act: (storage: Storage) => void): void {

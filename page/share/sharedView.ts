@@ -39,7 +39,7 @@ export function sharedView(result: BenchResult, options: SharedViewOptions): HTM
     ),
     el(
       'details',
-      { ...(isFolded ? {} : { open: '' }) },
+      isFolded ? {} : { open: '' },
       el('summary', {}, 'Its rows'),
       ...warnings(result),
       ...rows(result),

@@ -69,9 +69,11 @@ export class Sharing {
     if (result && this.#shared) this.#compare([this.#shared, { name: HERE, result }]);
   }
 
-  #button(id: string, text: string, act: (result: BenchResult) => void): HTMLElement {
+  #button(id: string, text: string, act: (result: BenchResult) => Promise<void> | void): HTMLElement {
     const button = el('button', { type: 'button', id }, text);
-    button.addEventListener('click', () => this.#own && act(this.#own));
+    button.addEventListener('click', () => {
+      if (this.#own) void act(this.#own);
+    });
     return button;
   }
 

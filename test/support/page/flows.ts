@@ -119,7 +119,7 @@ export function oneRun(open: Open, kind: () => PageBrowser['kind']): void {
   it('answers first: how much faster, in a sentence of the result', async () => {
     const place = {
       software: true,
-      limits: limitsOf(result.context.limits as unknown as GPUSupportedLimits),
+      limits: limitsOf(result.context.limits),
     };
     const { headline, more } = answerOf(result.results, place)!;
     expect(headline).toMatch(/^On this CPU \(software renderer\), grouped-query attention with 2 KV heads/);
