@@ -27,6 +27,7 @@ export function checkRuns(open: Open): void {
       /Kernel registers: not chosen\.[^]*180 of the grid’s 182 cases: only names that contain “d64_t33_”/,
     );
     await tab.click('#check-all summary');
+    await tab.waitFor('#check-all tbody tr', 30_000);
     const runs = await cellsOf(tab, '#check-all tbody tr');
     expect(runs.map(([name, kernel]) => `${name} ${kernel}`).toSorted()).toEqual([
       'h8_kv4_d64_t33_f16 plain',
