@@ -50,9 +50,13 @@ export function wrongExponential(): { patch: (text: string) => string; count: ()
 
 /** The browser and the server are asked for when a test runs. */
 export function opener(browser: () => PageBrowser, server: () => PageServer): Open {
-  return (query, patch) => {
+  return async (query, patch) => {
     server().patch = patch;
-    return browser().open(`${server().address}${query}`);
+    const tab = await browser().open(`${server().address}${query}`);
+    // Tabs beside the first are loaded when the address names them.
+    const [, name = 'compare'] = query.split('#');
+    if (!name.startsWith('compare')) await tab.waitFor(`#tab-${name}:not(:empty)`, 30_000);
+    return tab;
   };
 }
 
