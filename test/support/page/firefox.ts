@@ -100,8 +100,10 @@ function tabOf(page: Page, downloads: string): Tab {
     workers: () => page.workers().length,
     picture,
     async download(selector) {
+      // Another test may have saved a file and not read it.
+      const earlier = new Set(readdirSync(downloads));
       await page.click(selector);
-      return vi.waitFor(() => finishedDownload(downloads), 10_000);
+      return vi.waitFor(() => finishedDownload(downloads, earlier), 10_000);
     },
     async close() {
       await picture('end');
@@ -110,9 +112,9 @@ function tabOf(page: Page, downloads: string): Tab {
   };
 }
 
-/** The file in a folder; throws while there is none, or one that is still being written. */
-function finishedDownload(folder: string): { name: string; text: string } {
-  const names = readdirSync(folder);
+/** The file in a folder that was not there earlier; throws while there is none, or one that is still being written. */
+function finishedDownload(folder: string, earlier: ReadonlySet<string>): { name: string; text: string } {
+  const names = readdirSync(folder).filter((each) => !earlier.has(each));
   const [name] = names;
   if (name === undefined || names.length > 1 || name.endsWith('.part'))
     throw new Error(`expected one finished file, got [${names.join(', ')}]`);
