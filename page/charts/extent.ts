@@ -31,7 +31,7 @@ export function uprightExtent(axis: Axis, values: readonly number[], height: num
   const room = Math.max(2, Math.floor(height / LINE));
   const ends = endsOf(axis, values);
   const ticks = axis.scale === 'log2' ? powers(ends, room) : rounds(ends, room);
-  return { domain: [ticks[0]!, ticks.at(-1)!], ticks };
+  return { domain: [ticks[0]!, ticks.at(-1)!], ticks: distinct(axis, ticks) };
 }
 
 /** The level axis over these values, on so many px: ends at its values, with ticks at each of them where there is room. */
@@ -49,7 +49,7 @@ export function levelExtent(axis: Axis, values: readonly number[], width: number
   const ticksFor = (room: number) => (axis.scale === 'log2' ? powers(ends, room) : rounds(ends, room));
   const room = Math.max(2, Math.floor(width / wide(ticksFor(8))));
   const ticks = ticksFor(room).filter((tick) => tick >= ends[0] && tick <= ends[1]);
-  return { domain: ends, ticks };
+  return { domain: ends, ticks: distinct(axis, ticks) };
 }
 
 /** The least and the largest value, apart. */
@@ -60,7 +60,14 @@ function endsOf({ scale, fromZero = true }: Axis, values: readonly number[]): [l
   }
   const all = fromZero ? [0, ...values] : values;
   const [low, high] = [Math.min(...all), Math.max(...all)];
-  return low < high ? [low, high] : [low - 1, high + 1];
+  if (low < high) return [low, high];
+  return fromZero ? [low, low + 1] : [low - 1, high + 1];
+}
+
+/** Ticks that can be told apart by their texts: the ends alone where the axis writes values too coarsely for those between. */
+function distinct({ format }: Axis, ticks: readonly number[]): number[] {
+  const isTold = new Set(ticks.map(format)).size === ticks.length;
+  return isTold ? [...ticks] : [ticks[0]!, ticks.at(-1)!];
 }
 
 /** Powers of two from at or below `low` to at or above `high`, every so many of them that there are few enough. */

@@ -45,6 +45,8 @@ export function verdictText({ a, b, rows, sameSuite }: Comparison): string {
     ),
     ...(untold > 0 ? [`${untold} without a time in both`] : []),
   ];
+  if (rows.length === 1)
+    return `The one row is ${parts[0]!.replace(/^1 (is )?/, '')}: ${b.name} against ${a.name}.`;
   return `Of ${plural(rows.length, 'row')} ${parts.join(', ')}: ${b.name} against ${a.name}.`;
 }
 

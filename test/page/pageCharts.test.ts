@@ -124,6 +124,11 @@ describe('axes', () => {
     expect(levelExtent(axis('log2'), [1, 3, 9], 400)).toEqual({ domain: [1, 9], ticks: [1, 3, 9] });
     expect(levelExtent(axis('log2'), [1, 14, 16], 200)).toEqual({ domain: [1, 16], ticks: [1, 2, 4, 8, 16] });
   });
+
+  it('write no value twice: a first step alone stands between 0 and 1', () => {
+    const steps = { ...axis('linear'), format: (step: number) => step.toFixed(0) };
+    expect(levelExtent(steps, [0], 400)).toEqual({ domain: [0, 1], ticks: [0, 1] });
+  });
 });
 
 describe('looks', () => {

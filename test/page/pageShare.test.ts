@@ -316,6 +316,7 @@ describe('a comparison of a shared result', () => {
     expect(said(side('a', 1, 1, 1), side('b', 2, 0.5, 1))).toBe(
       'Of 3 rows 1 is faster, 1 slower, 1 equivalent: b against a.',
     );
+    expect(said(side('a', 1), side('b', 2))).toBe('The one row is slower: b against a.');
     expect(said(side('a', 1), side('b'))).toBe('b and a have no row in common: nothing was compared.');
   });
 });
