@@ -10,6 +10,7 @@ import { modelRuns } from '../support/page/modelFlows.ts';
 import { trainRuns } from '../support/page/trainFlows.ts';
 import { checkRuns } from '../support/page/checkFlows.ts';
 import { sharing } from '../support/page/shareFlows.ts';
+import { sliderRuns } from '../support/page/sliderFlows.ts';
 import { servePage, type PageServer } from '../support/page/server.ts';
 import {
   enter,
@@ -43,6 +44,8 @@ afterAll(async () => {
 describe('one run', () => oneRun(open, () => browser.kind));
 
 describe('other runs', () => otherRuns(open));
+
+describe('the slider', () => sliderRuns(open));
 
 describe('a check', () => checkRuns(open));
 

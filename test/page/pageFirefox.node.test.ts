@@ -6,6 +6,7 @@ import { launchFirefox, tryFirefox, type Prefs } from '../support/page/firefox.t
 import { oneRun, opener, otherRuns, SMALL, TINY } from '../support/page/flows.ts';
 import { cacheRuns } from '../support/page/cacheFlows.ts';
 import { modelRuns } from '../support/page/modelFlows.ts';
+import { sliderRuns } from '../support/page/sliderFlows.ts';
 import { servePage, type PageServer } from '../support/page/server.ts';
 import {
   cellsOf,
@@ -47,6 +48,8 @@ describe('Firefox', { timeout: 180_000 }, () => {
   describe('one run', () => oneRun(open, () => 'firefox'));
 
   describe('other runs', () => otherRuns(open));
+
+  describe('the slider', () => sliderRuns(open));
 
   describe('a model', () => modelRuns(open, [1]));
 
