@@ -8,7 +8,7 @@ import type { Tuned } from '../../bench/tune/tune.ts';
 import type { Gpu } from '../shell/browser.ts';
 import { el } from '../shell/dom.ts';
 import { notice } from '../shell/notice.ts';
-import { helpNotice, softwareNotice } from '../shell/help.ts';
+import { softwareNotice } from '../shell/help.ts';
 import type { Outcome } from './runner.ts';
 import type { Change, PageSettings } from './settings.ts';
 import { tunedShapes, type TunedShape } from './tuning.ts';
@@ -21,8 +21,7 @@ export function startNotices(
   onForget: () => void,
 ): HTMLElement[] {
   const list: HTMLElement[] = [];
-  if (gpu.kind === 'none') list.push(helpNotice(gpu.why));
-  else if (isSoftware(gpu.adapter.info)) list.push(softwareNotice());
+  if (gpu.kind === 'adapter' && isSoftware(gpu.adapter.info)) list.push(softwareNotice());
   if (gpu.kind === 'adapter' && !gpu.adapter.features.has('timestamp-query')) list.push(wallNotice());
   if (tuningFault !== undefined) list.push(notice('', TITLES.tuning, el('p', {}, tuningFault)));
   const tuned = tunedShapes();

@@ -6,6 +6,7 @@ import { showHeadPicture, type PictureShape } from '../picture/headPicture.ts';
 import { kvHeadChoices } from '../picture/sharing.ts';
 import { Sharing } from '../share/sharing.ts';
 import { byId } from '../shell/dom.ts';
+import { helpNotice } from '../shell/help.ts';
 import type { Gpu } from '../shell/browser.ts';
 import type { Host } from '../shell/host.ts';
 import { answerView } from './answerView.ts';
@@ -75,10 +76,12 @@ class Compare {
     showCards(adapter);
     const draws = [
       answerView(this.#place),
-      chartsView(this.#place),
+      ...(adapter ? [chartsView(this.#place)] : []),
       tablesView(this.#place.limits),
       ({ result }: Shown) => sharing.show(result),
     ];
+    // Where nothing can run, what to do about it stands in place of charts, in sight at once.
+    if (gpu.kind === 'none') byId('charts').replaceChildren(helpNotice(gpu.why));
     this.#results = new Results(draws, label);
     this.#form = new SettingsForm(this.#place.software, () => this.#showSettings());
     this.#controls = new Controls({
@@ -134,8 +137,8 @@ class Compare {
       this.#groups = rowGroups(run);
       byId('plan').textContent = planText(run, this.#place);
       this.#results.plan(this.#groups);
-      this.#showPicture(run);
     }
+    this.#showPicture(run);
     this.#controls.say(...readyText(this.#gpu, faults.length > 0));
   }
 
@@ -223,7 +226,7 @@ function placeOf(adapter: GPUAdapter | undefined): Place {
 
 /** The heads to draw: grouped ones as the model has them, or as many as half of the choices. */
 function pictureShape({ heads, kvHeads }: RunSettings): PictureShape {
-  const between = kvHeads.find((each) => each > 1 && each < heads);
+  const between = kvHeads.find((each) => each > 1 && each < heads && heads % each === 0);
   const choices = kvHeadChoices(heads);
   return { heads, grouped: between ?? choices[Math.floor(choices.length / 2)]! };
 }

@@ -176,6 +176,7 @@ it('opened as a file says how to serve it, and served it does not', async () => 
 });
 
 it('without an adapter says what to do, and starts nothing', async () => {
+  server.patch = undefined;
   const bare = await launchChromium([]);
   try {
     const tab = await bare.open(`${server.address}${SMALL}&run`);
