@@ -56,7 +56,7 @@ describe.skipIf(!hasScript)('on a terminal (of script, by util-linux)', () => {
     { timeout: 120_000 },
     async () => {
       const written = await onTerminal(`${BENCH},96 -r 3 -o csv`, 40);
-      expect(written.split(CLEAR_LINE)).toContain('0 %, measuring the read ceiling');
+      expect(written.split(CLEAR_LINE)).toContain('0 %, preparing mqa @ d64');
       expect(drawn(written, /^\d+ %.*, preparing mqa @ d96/)).toBe(true);
       const rows = screen(written, 40);
       expect(rows.filter((row) => PROGRESS.test(row))).toEqual([]);
@@ -112,7 +112,7 @@ test('in a log: bench says what it does and ends at 100 %, and stdout has none o
   ).toEqual(['id', 'h8_kv1_d64_t64_f16']);
   expect(err).not.toMatch(/\p{Cc}(?<!\n)/u);
   const said = err.split('\n').filter((line) => /^\d+ %, /.test(line));
-  expect(said[0]).toBe('0 %, measuring the read ceiling');
+  expect(said[0]).toBe('0 %, preparing mqa @ d64');
   expect(said.at(-1)).toBe('100 %, done');
   expect(said.length).toBeLessThanOrEqual(11);
 }, 120_000);

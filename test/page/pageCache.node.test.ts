@@ -1,4 +1,4 @@
-// pageCache.test.ts: the page's KV cache calculator without a page: what is asked, what is answered, and the command for it.
+// pageCache.node.test.ts: the page's KV cache calculator without a page: what is asked, what is answered, and the command for it.
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { kvReport, type KvReport } from '../../bench/kv/kvReport.ts';
