@@ -47,7 +47,11 @@ describe('gqa reproduce of a folder', () => {
       stories,
       ...ON,
       ...few,
-      ...['--windows', '4', '--no-times', '-o', 'json'],
+      '--windows',
+      '4',
+      '--no-times',
+      '-o',
+      'json',
     );
     expect(code).toBeUndefined();
     const { params, runs } = JSON.parse(out) as ReproduceResult;
