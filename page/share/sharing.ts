@@ -95,7 +95,7 @@ export class Sharing {
         el('code', {}, 'gqa bench'),
         ' anywhere here. They stay on this machine.',
       ),
-      el('label', { class: 'file-button' }, 'Choose result files', input),
+      el('label', { class: 'button' }, 'Choose result files', input),
     );
   }
 
