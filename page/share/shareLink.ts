@@ -51,7 +51,9 @@ export async function shareLink(result: BenchResult): Promise<string> {
 }
 
 /** Reads the fragment of an address. Never rejects: whatever it holds, it is read, no shared result, or bad. */
-export async function readShareLink(hash: string): Promise<SharedLink> {
+export async function readShareLink(fragment: string): Promise<SharedLink> {
+  // Some sites that show a link write its "=" as %3D.
+  const hash = fragment.replace(/^#compare%3D/i, PREFIX);
   if (!hash.startsWith(PREFIX)) return { state: 'none' };
   try {
     if (hash.length > MOST_CHARACTERS) throw new Error('it is longer than this page makes any');

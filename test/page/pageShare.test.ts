@@ -89,6 +89,11 @@ describe('a link', () => {
     expect(csvReport(back).split('\n')[1]).toContain(',31,');
   });
 
+  it('is read with its sign of equality escaped, as some sites show links', async () => {
+    const escaped = (await shareLink(NINE)).replace('=', '%3D');
+    expect((await readShareLink(escaped)).state).toBe('read');
+  });
+
   it('ends in a letter or a digit, whatever it holds', async () => {
     for (let i = 0; i < 40; i++) {
       const link = await shareLink(result([row(32, 64, [1])], { label: `desk ${i}` }));
