@@ -43,12 +43,6 @@ export class LiveRows {
     this.#begin();
   }
 
-  /** Gives up what is being measured: another job wants the GPU. */
-  giveUp(): void {
-    this.#wanted = undefined;
-    this.#stop?.abort();
-  }
-
   #begin(): void {
     if (this.#wanted === undefined || this.#host.use.job !== undefined) return;
     const kvHeads = this.#wanted;

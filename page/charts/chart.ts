@@ -109,11 +109,3 @@ export class LiveChart {
     return button;
   }
 }
-
-/** A chart that stays as it is; the promise settles when all that draws it is loaded. */
-export async function chartFigure(spec: ChartSpec): Promise<HTMLElement> {
-  const { element } = new LiveChart(spec);
-  // Without it the figure says why.
-  await loadDrawing().catch(() => undefined);
-  return element;
-}

@@ -6,6 +6,7 @@ import { launchChromium } from '../support/page/chromium.ts';
 import { oneRun, opener, otherRuns, SMALL, TINY } from '../support/page/flows.ts';
 import { seriousFaults } from '../support/page/axe.ts';
 import { cacheRuns } from '../support/page/cacheFlows.ts';
+import { losingWhen } from '../support/page/loseDevice.ts';
 import { modelRuns } from '../support/page/modelFlows.ts';
 import { trainRuns } from '../support/page/trainFlows.ts';
 import { checkRuns } from '../support/page/checkFlows.ts';
@@ -95,17 +96,10 @@ describe('tuning', () => {
 });
 
 it('keeps the rows of finished depths when the device is lost after them', async () => {
-  const lose = `let device;
-    const ask = GPUAdapter.prototype.requestDevice;
-    GPUAdapter.prototype.requestDevice = async function (...args) {
-      return (device = await ask.apply(this, args));
-    };
-    const post = globalThis.postMessage;
-    globalThis.postMessage = (message) => {
-      if (message.type === 'progress' && message.text.startsWith('d128: round')) device.destroy();
-      post.call(globalThis, message);
-    };`;
-  const tab = await open(`${SMALL}&run`.replace('depth=128', 'depth=64,128'), (text) => lose + text);
+  const tab = await open(
+    `${SMALL}&run`.replace('depth=128', 'depth=64,128'),
+    losingWhen("message.type === 'progress' && message.text.startsWith('d128: round')"),
+  );
   await waitForState(tab, 'error');
   expect(await shownTextOf(tab, '#outcome')).toMatch(
     /device was lost[^]*Not the whole run[^]*partial: 3 of 6 rows/,

@@ -126,7 +126,11 @@ describe('what fits', () => {
 
   it('is nothing to say of a row that does, to the byte, nor of one in pages', () => {
     expect(misfitOf({ ...params, depth: 16_384, capacity: 16_384 }, limits)).toBeUndefined();
-    expect(misfitOf({ ...params, depth: 16_385, capacity: 16_385 }, limits)).toBeDefined();
+    expect(misfitOf({ ...params, depth: 16_385, capacity: 16_385 }, limits)).toMatchObject({
+      what: 'K',
+      bytes: 128 * MIB + 32 * 128 * 2,
+      most: 128 * MIB,
+    });
     expect(misfitOf({ ...params, pageSize: 16 }, limits)).toBeUndefined();
   });
 

@@ -7,6 +7,7 @@ import { writeWholeModel } from '../exampleFiles.ts';
 import { gqaMain } from '../gqaMain.ts';
 import { seriousFaults } from './axe.ts';
 import type { Open } from './flows.ts';
+import { losingWhen } from './loseDevice.ts';
 import { cellsOf, isEnabled, shownTextOf, type Tab, textOf, textsOf } from './tab.ts';
 
 /** How tokens are chosen, by options of the command line; the form's fields bear their names. */
@@ -258,7 +259,7 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
   });
 
   it('says so when the device is lost while a text is made', async () => {
-    const lost = await open(IDLE, (text) => LOSE + text);
+    const lost = await open(IDLE, losingWhen("message.type === 'text'"));
     await lost.choose('#model-files', filesOf(folder));
     await waitForModel(lost, 'ready');
     if (!compared.includes(8)) await lost.click('#model-variants input[value="8"]');
@@ -286,21 +287,6 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
     await small.close();
   });
 }
-
-/** In the page's scripts: the device is gone when the first token has come. */
-const LOSE = `{
-  const ask = GPUAdapter.prototype.requestDevice;
-  let device;
-  GPUAdapter.prototype.requestDevice = async function (...args) {
-    return (device = await ask.apply(this, args));
-  };
-  const post = globalThis.postMessage;
-  globalThis.postMessage = (message) => {
-    post.call(globalThis, message);
-    if (message.type === 'text') device.destroy();
-  };
-}
-`;
 
 /** In the page's scripts: devices have bindings of 100 KiB. */
 const SMALL_BUFFERS = `{

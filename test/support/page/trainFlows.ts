@@ -7,6 +7,7 @@ import { reproduceReport } from '../../../bench/reproduce/report.ts';
 import { parseReproduceResult } from '../../../bench/schema/readResult.ts';
 import { seriousFaults } from './axe.ts';
 import type { Open } from './flows.ts';
+import { losingWhen } from './loseDevice.ts';
 import { isEnabled, setHidden, shownTextOf, type Tab, textOf, textsOf } from './tab.ts';
 
 /** Fewer steps than the size has: no test is about how well it learns. */
@@ -171,7 +172,10 @@ export function trainRuns(open: Open): void {
   });
 
   it('a quick look begins at the checkpoint; a lost device is told, and what was drawn stays', async () => {
-    const lost = await open('#train', (text) => LOSE + text);
+    const lost = await open(
+      '#train',
+      losingWhen("message.type === 'loss' && message.loss.text === 'training'"),
+    );
     await waitForLab(lost, 'idle');
     await lost.click('#train-form summary');
     await lost.fill('#train-windows', '8');
@@ -188,18 +192,3 @@ export function trainRuns(open: Open): void {
     await lost.close();
   });
 }
-
-/** In the worker: the device is lost when the first steps of a training were told of. */
-const LOSE = `{
-  const ask = GPUAdapter.prototype.requestDevice;
-  let device;
-  GPUAdapter.prototype.requestDevice = async function (...args) {
-    return (device = await ask.apply(this, args));
-  };
-  const post = globalThis.postMessage;
-  globalThis.postMessage = (message) => {
-    post.call(globalThis, message);
-    if (message.type === 'loss' && message.loss.text === 'training') device.destroy();
-  };
-}
-`;
