@@ -25,6 +25,7 @@ export { planMemory } from './models/decoder/memoryPlan.ts';
 export type { MemoryOptions, MemoryPlan } from './models/decoder/memoryPlan.ts';
 export { loadModel, Model } from './models/decoder/model.ts';
 export { ModelSource } from './models/decoder/modelSource.ts';
+export type { PairPerplexity, PairPerplexityOptions, TextPair } from './models/decoder/pairPerplexity.ts';
 export type { Perplexity, PerplexityOptions } from './models/decoder/perplexity.ts';
 export type {
   AttentionSpec,

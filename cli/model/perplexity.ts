@@ -1,24 +1,17 @@
 // perplexity.ts: `gqa perplexity`, how well a model tells a text, as it is or with fewer KV heads.
 import { Argument, Option, type Command } from 'commander';
-import { nameOf, pastTraining, type Variant } from '../../bench/model/variants.ts';
-import { formatBytes, markdownTable, type Column } from '../../bench/text/format.ts';
+import { nameOf, type Variant } from '../../bench/model/variants.ts';
+import { formatBytes, markdownTable, plural, type Column } from '../../bench/text/format.ts';
 import { GqaError } from '../../src/device/errors.ts';
-import type { Perplexity } from '../../src/models/decoder/perplexity.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
 import { formatOption } from '../../src/node/command/options.ts';
 import { Progress } from '../../src/node/command/progress.ts';
 import { countOption, modelOptions, type ModelOptions } from './modelOptions.ts';
-import { readText, readTokenFile } from './tokenFile.ts';
-import { openTokenizer } from './tokenizer.ts';
+import { perplexityTask, type Measured, type TaskFlags } from './perplexityTask.ts';
 import { specOf, variantsOf, withFolderVariant } from './variants.ts';
 
-interface PerplexityFlags extends ModelOptions {
-  readonly text?: string;
-  readonly tokens?: string;
-  readonly context: number;
-  readonly stride?: number;
-  readonly batch: number;
+interface PerplexityFlags extends ModelOptions, TaskFlags {
   readonly output: 'md' | 'json';
 }
 
@@ -38,46 +31,52 @@ const OPTIONS: readonly Option[] = [
     paths: 'files',
   }),
   taking(new Option('--tokens <file>', 'the same as a JSON list of ids of tokens'), { paths: 'files' }),
+  taking(
+    new Option(
+      '--source <file>',
+      'what an encoder reads: a line for each line of --text, which are the targets then',
+    ).conflicts('sourceTokens'),
+    { paths: 'files' },
+  ),
+  taking(
+    new Option(
+      '--source-tokens <file>',
+      'the same as a JSON list of lists of ids of tokens, as --tokens then',
+    ),
+    { paths: 'files' },
+  ),
   countOption('--context <n>', 'tokens that the model sees at once').default(512),
   countOption(
     '--stride <n>',
     'tokens from the beginning of a context to that of the next (default: as many as a context has)',
   ),
-  countOption('-b, --batch <n>', 'contexts that go through the model together').default(1),
+  countOption('-b, --batch <n>', 'contexts, or targets, that go through the model together').default(1),
   formatOption(),
 ];
 
 const EXAMPLES = `
-Decoder-only models. The first token of a context is seen and not counted; with a stride below its length nothing is counted twice.
+The first token of a context is seen and not counted; with a stride below its length nothing is counted twice.
+A model with an encoder (T5) tells targets, each whole, given its source: every token counts, from the one behind the start token on.
 
 Examples:
   gqa perplexity ./smollm --text book.txt --context 1024 --stride 512
-  gqa perplexity ./smollm --tokens ids.json --kv-heads 8,4,1 --method mean,pca`;
+  gqa perplexity ./smollm --tokens ids.json --kv-heads 8,4,1 --method mean,pca
+  gqa perplexity ./t5 --source articles.txt --text summaries.txt -b 8`;
 
-type Row = Variant & Perplexity & { readonly kvPerToken: number };
+type Row = Variant & Measured & { readonly kvPerToken: number };
 
 async function runPerplexity(command: Command, folder: string, flags: PerplexityFlags): Promise<void> {
   const output = command.configureOutput();
   const spec = await specOf(folder);
-  if (spec.encoder) {
-    throw new GqaError(
-      'input',
-      `${folder}: expected a decoder-only model, got one of type ${spec.type}: its decoder needs a source, which a text alone has not`,
-    );
-  }
-  const tokens = await tokensOf(folder, flags);
-  const window = Math.min(flags.context, tokens.length);
-  const { batch, stride = flags.context } = flags;
-  const options = { window, stride: Math.min(stride, window) };
-  const past = pastTraining(spec, window);
-  if (past !== undefined) output.writeErr?.(`note     ${past}\n`);
+  if (spec.encoder) refuseWindows(command);
+  const { sizes, note, measure } = await perplexityTask(spec, folder, flags);
+  if (note !== undefined) output.writeErr?.(`note     ${note}\n`);
   const variants = variantsOf(flags, spec.layers[0]!.attention.numKvHeads);
   const { found, device } = await openNode(flags, (line) => output.writeErr?.(`${line}\n`));
   const progress = new Progress();
   try {
     const rows: Row[] = [];
     for (const variant of variants) {
-      const sizes = { batch, capacity: window };
       const { memory, ...result } = await withFolderVariant(
         device,
         folder,
@@ -89,7 +88,7 @@ async function runPerplexity(command: Command, folder: string, flags: Perplexity
           const onProgress = (share: number) => progress.show(nameOf(variant), share);
           return {
             memory: running.memory,
-            ...(await running.context.perplexity(tokens, { ...options, onProgress })),
+            ...(await measure(running.context, onProgress)),
           };
         },
       );
@@ -105,6 +104,16 @@ async function runPerplexity(command: Command, folder: string, flags: Perplexity
     progress.end();
     device.destroy();
   }
+}
+
+/** Windows cut a text, and targets are not cut. */
+function refuseWindows(command: Command): void {
+  const given = ['context', 'stride'].find((name) => command.getOptionValueSource(name) === 'cli');
+  if (given === undefined) return;
+  throw new GqaError(
+    'usage',
+    `--${given}: expected a decoder-only model: with an encoder targets go through whole`,
+  );
 }
 
 const COLUMNS: readonly Column[] = [
@@ -123,15 +132,13 @@ function perplexityTable(rows: readonly Row[], adapter: string): string {
     value.toFixed(3),
     formatBytes(kvPerToken),
   ]);
-  const { tokens, window, stride } = rows[0]!;
-  return `${markdownTable(COLUMNS, cells)}\n${tokens} tokens in contexts of ${window}, ${stride} apart, on "${adapter}"`;
+  return `${markdownTable(COLUMNS, cells)}\n${countedText(rows[0]!)}, on "${adapter}"`;
 }
 
-async function tokensOf(folder: string, { text, tokens }: PerplexityFlags): Promise<number[]> {
-  if (text !== undefined) {
-    const tokenizer = await openTokenizer(folder);
-    return tokenizer.encode(await readText(text));
+function countedText(measured: Measured): string {
+  if ('pairs' in measured) {
+    return `${plural(measured.tokens, 'token')} of ${plural(measured.pairs, 'target')}, given their sources`;
   }
-  if (tokens === undefined) throw new GqaError('usage', 'expected --text or --tokens, got neither');
-  return readTokenFile(tokens);
+  const { tokens, window, stride } = measured;
+  return `${tokens} tokens in contexts of ${window}, ${stride} apart`;
 }

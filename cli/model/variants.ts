@@ -33,7 +33,7 @@ export function withFolderVariant<T>(
   path: string,
   variant: Variant,
   options: ModelOptions,
-  sizes: Pick<ContextOptions, 'batch' | 'capacity'>,
+  sizes: Pick<ContextOptions, 'batch' | 'capacity' | 'sourceCapacity'>,
   progress: Progress,
   use: (running: RunningVariant) => Promise<T>,
 ): Promise<T> {

@@ -103,6 +103,7 @@ const t5 = JSON.parse(readFileSync(join(T5, 'golden.json'), 'utf8')) as {
   decoder_input_ids: number[];
   continuation: number[];
   logits: number[][];
+  nll_mean: number;
 };
 const T5_TOKENS = ['--tokens', t5.prompt.join(',')];
 
@@ -139,6 +140,24 @@ test('an encoder reads the prompt, and the logits are those of what the decoder 
   expect(shape).toEqual([20, t5.logits[0]!.length]);
   const worst = t5.logits.flat().reduce((most, value, i) => Math.max(most, Math.abs(value - data[i]!)), 0);
   expect(worst).toBeLessThan(3e-4);
+});
+
+const lists = (name: string, value: unknown) => {
+  const path = join(folder, name);
+  writeFileSync(path, JSON.stringify(value));
+  return path;
+};
+const target = t5.decoder_input_ids.slice(1);
+const source = lists('source.json', t5.prompt);
+
+test('perplexity with an encoder is that of targets, given their sources', async () => {
+  const sources = lists('sources.json', [t5.prompt, t5.prompt]);
+  const targets = lists('targets.json', [target, target]);
+  const args = ['perplexity', T5, ...ON, '-ctk', 'f32', '--source-tokens', sources, '--tokens', targets];
+  const { out } = await gqaMain(...args, '-b', '8', '-o', 'json');
+  const [found] = (JSON.parse(out) as { variants: { nll: number }[] }).variants;
+  expect(found).toMatchObject({ method: null, pairs: 2, tokens: 2 * target.length });
+  expect(Math.abs(found!.nll - t5.nll_mean)).toBeLessThan(1e-4);
 });
 
 const bad = join(folder, 'bad.json');
@@ -180,9 +199,44 @@ test.each([
     /encode: sequence 0: token 1: expected a whole number below the vocabulary's 90, got 90/,
   ],
   [
-    'perplexity with an encoder',
-    ['perplexity', T5, '--tokens', join(folder, 'ids.json')],
-    /expected a decoder-only model, got one of type t5/,
+    'perplexity with an encoder and no source',
+    ['perplexity', T5, '--tokens', source],
+    /its encoder reads a source: expected --source or --source-tokens.*got neither/,
+  ],
+  [
+    'perplexity with an encoder and no target',
+    ['perplexity', T5, '--source-tokens', source],
+    /expected the targets by --text or --tokens, got neither/,
+  ],
+  [
+    'sources and targets that are not as many',
+    ['perplexity', T5, '--source-tokens', source, '--tokens', lists('three.json', [[1], [2], [3]])],
+    /expected a source for each target, a line each: got 1 of .*source.json and 3 of .*three.json/,
+  ],
+  [
+    'an empty target',
+    ['perplexity', T5, '--source-tokens', source, '--tokens', lists('empty.json', [[]])],
+    /empty.json: line 1: it has no tokens/,
+  ],
+  [
+    'windows over targets',
+    ['perplexity', T5, '--source-tokens', source, '--tokens', source, '--stride', '4'],
+    /--stride: expected a decoder-only model/,
+  ],
+  [
+    'a source without an encoder',
+    ['perplexity', MODEL, '--tokens', source, '--source-tokens', source],
+    /--source-tokens: expected a model with an encoder, got one of type llama/,
+  ],
+  [
+    'a text of one token',
+    ['perplexity', MODEL, '--tokens', lists('one.json', [3])],
+    /one.json: expected a text of at least 2 tokens, for the first is not counted, got 1/,
+  ],
+  [
+    'a stride that leaves tokens out',
+    ['perplexity', MODEL, '--tokens', source, '--context', '4', '--stride', '5'],
+    /--stride: expected at most the 4 tokens of a context.*got 5/,
   ],
   ['no text', ['perplexity', MODEL], /expected --text or --tokens, got neither/],
   ['a list that is none', ['perplexity', MODEL, '--tokens', bad], /expected a JSON list of whole numbers/],

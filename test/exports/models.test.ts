@@ -149,6 +149,12 @@ const METHODS: Calls = {
     args: () => [PROMPTS],
     also: { '0.0': [EMPTY_LIST], '0.1': [EMPTY_LIST] },
   },
+  'ModelContext.pairPerplexity': {
+    call: (pairs: library.TextPair[], options: library.PairPerplexityOptions) =>
+      sources.pairPerplexity(pairs, options),
+    args: () => [[{ source: [1, 2], target: [3] }], { onProgress: nothing }],
+    also: { 1: [undefined, EMPTY], '1.onProgress': [undefined, nothing] },
+  },
   'ModelContext.perplexity': {
     call: (tokens: number[], options: library.PerplexityOptions) => context.perplexity(tokens, options),
     args: () => [[1, 2, 3], { window: 4, stride: 2, onProgress: nothing }],

@@ -1,6 +1,7 @@
 // exampleFiles.ts: the files that the examples of help texts and of the README name, small.
-import { writeFile } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { writeSafetensors, type TensorData } from '../../src/checkpoint/format/file.ts';
 import { result, row, steady } from './benchResult.ts';
 import { ggufBytes, SMALL_LLAMA } from './gguf.ts';
@@ -15,6 +16,7 @@ import {
 } from './checkpoints.ts';
 
 const HEADS = 32;
+const T5 = fileURLToPath(new URL('../checkpoint/model/families/t5_v10', import.meta.url));
 
 /** Writes them into the working directory. */
 export async function writeExampleFiles(): Promise<void> {
@@ -53,6 +55,10 @@ export async function writeExampleFiles(): Promise<void> {
   await writeWholeModel('smollm');
   await writeFile('smollm2-135m.gguf', ggufBytes(SMALL_LLAMA));
   await writeFile('book.txt', 'Once upon a time there was a small model that read a small book. '.repeat(12));
+  await cp(T5, 't5', { recursive: true });
+  await writeFile(join('t5', 'tokenizer.json'), JSON.stringify(TOKENIZER));
+  await writeFile('articles.txt', 'a book that was read\na small model\n');
+  await writeFile('summaries.txt', 'a book\na model\n');
   await writeFile('ids.json', JSON.stringify([1, 403, 407, 3, 5, 8]));
 }
 

@@ -9,6 +9,12 @@ import { ContextCore } from './contextCore.ts';
 import { generate, type GenerateOptions } from './generate.ts';
 import type { Sources } from './sources.ts';
 import type { SourceSeen, TraceSeen } from './trace.ts';
+import {
+  measurePairs,
+  type PairPerplexity,
+  type PairPerplexityOptions,
+  type TextPair,
+} from './pairPerplexity.ts';
 import { measureText, type Perplexity, type PerplexityOptions } from './perplexity.ts';
 
 /** The logits behind a token: where it is, and a number for each token of the vocabulary. */
@@ -107,11 +113,20 @@ export class ModelContext {
   }
 
   /**
-   * How well the model tells a text. Throws GqaError for a model with an encoder, which tells no text without a source: `losses` are those of
-   * targets. Forgets what the sequences hold; as many windows as there are go through at once.
+   * How well the model tells a text. Throws GqaError for a model with an encoder, which tells no text without a source: see `pairPerplexity`.
+   * Forgets what the sequences hold; as many windows as there are go through at once.
    */
   perplexity(tokens: readonly number[], options: PerplexityOptions = {}): Promise<Perplexity> {
     return this.#alone('perplexity', () => measureText(this.#core, tokens, options));
+  }
+
+  /**
+   * How well a model with an encoder tells targets, each given its source: the decoder has the target itself in front of every token, from the
+   * start token on (teacher forcing). Every token of the targets counts. Takes the place of what the sequences hold and of their sources; as many
+   * pairs as there are sequences go through at once. Throws GqaError for a model without an encoder.
+   */
+  pairPerplexity(pairs: readonly TextPair[], options: PairPerplexityOptions = {}): Promise<PairPerplexity> {
+    return this.#alone('pairPerplexity', () => measurePairs(this.#core, pairs, options));
   }
 
   /** @internal Takes tokens of the only sequence, and tells of the hidden states behind each layer, for checks. */

@@ -75,36 +75,48 @@ export function checkContext(
   return { batch, capacity, sourceCapacity, kType, vType, chunk };
 }
 
+/** What a text must keep to. */
+interface TextSizes {
+  readonly capacity: number;
+  readonly vocabSize: number;
+}
+
 /** Throws ShapeError unless these are a list of tokens for each sequence, for which there is room behind `lengths`. */
 export function checkTexts(
   where: string,
   tokens: readonly (readonly number[])[],
   lengths: readonly number[],
-  { capacity, vocabSize }: { readonly capacity: number; readonly vocabSize: number },
+  sizes: TextSizes,
 ): void {
   if (!Array.isArray(tokens) || tokens.length !== lengths.length) {
     const got = Array.isArray(tokens) ? tokens.length : describe(tokens);
     throw new ShapeError(`${where}: expected ${lengths.length} lists of tokens, got ${got}`);
   }
   for (const [b, list] of tokens.entries()) {
-    if (!Array.isArray(list)) {
-      throw new ShapeError(`${where}: sequence ${b}: expected a list of tokens, got ${describe(list)}`);
-    }
-    for (const [i, token] of list.entries()) checkToken(`${where}: sequence ${b}`, i, token, vocabSize);
-    const room = capacity - lengths[b]!;
-    if (list.length <= room) continue;
-    throw new ShapeError(
-      `${where}: sequence ${b}: expected at most ${room} tokens, which the capacity of ${capacity} leaves, got ${list.length}`,
-    );
+    checkText(`${where}: sequence ${b}`, list, lengths[b]!, sizes);
   }
 }
 
-/** Throws ShapeError unless these are a source for each sequence, none of them empty or too long. */
-export function checkSources(
-  sources: readonly (readonly number[])[],
-  batch: number,
-  sizes: { readonly capacity: number; readonly vocabSize: number },
+/** Throws ShapeError unless this is a list of tokens for which there is room behind `length`. */
+export function checkText(
+  where: string,
+  tokens: readonly number[],
+  length: number,
+  { capacity, vocabSize }: TextSizes,
 ): void {
+  if (!Array.isArray(tokens)) {
+    throw new ShapeError(`${where}: expected a list of tokens, got ${describe(tokens)}`);
+  }
+  for (const [i, token] of tokens.entries()) checkToken(where, i, token, vocabSize);
+  const room = capacity - length;
+  if (tokens.length <= room) return;
+  throw new ShapeError(
+    `${where}: expected at most ${room} tokens, which the capacity of ${capacity} leaves, got ${tokens.length}`,
+  );
+}
+
+/** Throws ShapeError unless these are a source for each sequence, none of them empty or too long. */
+export function checkSources(sources: readonly (readonly number[])[], batch: number, sizes: TextSizes): void {
   checkTexts(
     'encode',
     sources,

@@ -49,7 +49,7 @@ export async function measureText(
   if (encoder) {
     throw new GqaError(
       'usage',
-      `perplexity: expected a decoder-only model, got one of type ${type}, whose decoder needs a source`,
+      `perplexity: expected a decoder-only model, got one of type ${type}, whose decoder needs sources: see pairPerplexity`,
     );
   }
   checkOptions('perplexity', options, PERPLEXITY_OPTIONS);

@@ -10,6 +10,8 @@ import type { ModelContext } from '../../../src/models/decoder/context.ts';
 import { planMemory } from '../../../src/models/decoder/memoryPlan.ts';
 import { loadModel, type Model } from '../../../src/models/decoder/model.ts';
 import { ModelSource } from '../../../src/models/decoder/modelSource.ts';
+import type { TextPair } from '../../../src/models/decoder/pairPerplexity.ts';
+import { twinOf } from '../../../src/models/reference/twin.ts';
 import { bf16Bits, bf16Values, f16Bits, f16Values } from '../../../src/numbers/halves.ts';
 import { KV_TYPES } from '../../../src/numbers/elements.ts';
 
@@ -85,6 +87,25 @@ async function tokensOf(
   return targets.map((_, b) => steps.map((step) => step[b]));
 }
 
+/** Nats of a target's tokens, summed, by the model in float64. */
+async function twinLoss(
+  source: ModelSource,
+  start: number,
+  { source: read, target }: TextPair,
+): Promise<number> {
+  let sum = 0;
+  for await (const { step, width, values } of twinOf(source, [start, ...target.slice(0, -1)], {
+    source: read,
+  })) {
+    if (step !== 'logits') continue;
+    for (const [t, token] of target.entries()) {
+      const row = values.subarray(t * width, (t + 1) * width);
+      sum += Math.log(row.reduce((all, logit) => all + Math.exp(logit), 0)) - row[token]!;
+    }
+  }
+  return sum;
+}
+
 describe.each(['t5_v10', 't5_v11'])('%s', (family) => {
   const golden = goldenOf(family);
   const { prompt, decoder_input_ids: target, continuation, nll_mean } = golden;
@@ -119,6 +140,26 @@ describe.each(['t5_v10', 't5_v11'])('%s', (family) => {
     const [, losses] = await context.losses([[], target]);
     const sum = losses!.reduce((all, loss) => all + loss, 0);
     expect(Math.abs(sum / losses!.length - nll_mean)).toBeLessThan(BOUND);
+  });
+
+  test('tells targets given their sources as the twin does, more of them than sequences', async () => {
+    const pairs = [
+      { source: prompt, target: target.slice(1) },
+      { source: prompt.slice(4, 9), target: [7, 1] },
+      { source: prompt.slice(2), target: target.slice(5, 12) },
+    ];
+    const alone = await context.pairPerplexity(pairs.slice(0, 1));
+    expect(Math.abs(alone.nll - nll_mean)).toBeLessThan(BOUND);
+    const shares: number[] = [];
+    const all = await context.pairPerplexity(pairs, { onProgress: (share) => shares.push(share) });
+    const source = await openModel(join(ROOT, family));
+    let sum = 0;
+    for (const pair of pairs) sum += await twinLoss(source, start[0]!, pair);
+    await source.close();
+    expect([all.pairs, all.tokens, shares]).toEqual([3, 19 + 2 + 7, [2 / 3, 1]]);
+    expect(Math.abs(all.nll - sum / all.tokens)).toBeLessThan(BOUND);
+    expect(all.perplexity).toBeCloseTo(Math.exp(all.nll), 9);
+    expect(context.lengths).toEqual([0, 0]);
   });
 
   test('writes the same greedy tokens, side by side as alone', async () => {
@@ -291,6 +332,22 @@ describe('a context of version 1.1', () => {
     expect(await refused(() => context.perplexity([1, 2, 3]))).toMatch(
       /perplexity: expected a decoder-only model/,
     );
+    const pairs = (...list: unknown[]) => refused(() => context.pairPerplexity(list as TextPair[]));
+    expect(await pairs()).toMatch(/pairPerplexity: expected a list of at least one/);
+    expect(await pairs(null)).toMatch(/pair 0: expected \{ source, target \}, got null/);
+    const one = { source: [1], target: [1] };
+    expect(await pairs(one, { source: [], target: [1] })).toMatch(
+      /pair 1: source: expected at least one token/,
+    );
+    expect(await pairs({ source: [1], target: [] })).toMatch(/pair 0: target: expected at least one token/);
+    expect(await pairs({ source: [1], target: [96] })).toMatch(/target: token 0: .*vocabulary's 96, got 96/);
+    // The start token takes a place of the six.
+    expect(await pairs({ source: [1], target: [1, 2, 3, 4, 5, 6] })).toMatch(
+      /target: expected at most 5 tokens/,
+    );
+    expect(await pairs({ source: [1, 2, 3, 4, 5, 6], target: [1] })).toMatch(
+      /source: expected at most 5 tokens/,
+    );
     expect(await refused(() => tokensOf(context, [[0], [0]], 7))).toMatch(/capacity of at least 7/);
     context.destroy();
     expect(await refused(async () => model.createContext({ capacity: 6, sourceCapacity: 0 }))).toMatch(
@@ -307,6 +364,9 @@ test('a model without an encoder has no sources', async () => {
   );
   const context = await model.createContext({ capacity: 6, chunk: 6 });
   await expect(context.encode([[1]])).rejects.toThrow(/encode: expected a model with an encoder/);
+  await expect(context.pairPerplexity([{ source: [1], target: [1] }])).rejects.toThrow(
+    /pairPerplexity: expected a model with an encoder, got one of type llama/,
+  );
   expect([context.sourceCapacity, context.sourceLengths]).toEqual([0, [0]]);
   context.destroy();
   model.destroy();
