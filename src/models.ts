@@ -10,6 +10,8 @@ export {
   storedRows,
 } from './models/kvBytes.ts';
 export type { RowBytes } from './models/kvBytes.ts';
+export { growingText } from './models/growingText.ts';
+export type { GrowingText } from './models/growingText.ts';
 export { withKvHeads } from './models/kvLayers.ts';
 export type { KvLayer, KvLayers, LayerKind } from './models/kvLayers.ts';
 export { findPreset, isPreset, nearestPresets, PRESETS } from './models/presets.ts';

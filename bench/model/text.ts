@@ -3,8 +3,8 @@ import { GqaError, messageOf } from '../../src/device/errors.ts';
 
 /** Text to tokens and back. */
 export interface TextTokens {
-  encode(text: string): number[];
-  decode(tokens: readonly number[]): string;
+  readonly encode: (text: string) => number[];
+  readonly decode: (tokens: readonly number[]) => string;
 }
 
 /**
@@ -25,13 +25,17 @@ export async function makeTokenizer(json: object, config: object, path: string):
         `${path}: the tokenizer has no token for ${JSON.stringify(tokens[unknown])}`,
       );
     },
-    decode: (tokens) =>
+    decode: (tokens) => {
+      // A vocabulary may be padded: a model can write tokens that its tokenizer does not know.
+      const known = tokens.filter((token) => tokenizer.id_to_token(token) !== undefined);
       // The library refuses to decode none.
-      tokens.length === 0
-        ? ''
-        : attempt(path, () => tokenizer.decode([...tokens], { skip_special_tokens: true })),
+      return known.length === 0 ? '' : attempt(path, () => tokenizer.decode(known, DECODING));
+    },
   };
 }
+
+/** Spaces stay where a model wrote them, in code for one: they would have been shown before it is known what follows them. */
+const DECODING = { skip_special_tokens: true, clean_up_tokenization_spaces: false };
 
 /** The library's own errors say nothing of the file. */
 function attempt<T>(path: string, make: () => T): T {
@@ -39,43 +43,5 @@ function attempt<T>(path: string, make: () => T): T {
     return make();
   } catch (cause) {
     throw new GqaError('input', `${path}: the tokenizer cannot be used: ${messageOf(cause)}`, { cause });
-  }
-}
-
-/**
- * Text as it grows: what is certain of it, for a character may take several tokens. Only the last tokens are decoded again, for a
- * decoder may write a token otherwise at the beginning of a text. (vLLM: detokenize_incrementally.)
- */
-export class GrowingText {
-  readonly #text: TextTokens;
-  /** The tokens given out last, and those behind them. */
-  #tokens: number[] = [];
-  #given = 0;
-
-  constructor(text: TextTokens) {
-    this.#text = text;
-  }
-
-  /** What a token adds to the text that was given out, which may be nothing yet. */
-  add(token: number): string {
-    this.#tokens.push(token);
-    const all = this.#text.decode(this.#tokens);
-    // Half of a character decodes to a replacement character, which the next token may change.
-    if (all.endsWith('\ufffd')) return '';
-    const more = this.#behindGiven(all);
-    if (more === '') return '';
-    this.#tokens = this.#tokens.slice(this.#given);
-    this.#given = this.#tokens.length;
-    return more;
-  }
-
-  /** What is left at the end. */
-  end(): string {
-    return this.#behindGiven(this.#text.decode(this.#tokens));
-  }
-
-  /** Counted and not compared: a decoder that tidies up changes what it has given out, and the rest must not be lost for that. */
-  #behindGiven(all: string): string {
-    return all.slice(this.#text.decode(this.#tokens.slice(0, this.#given)).length);
   }
 }

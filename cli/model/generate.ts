@@ -1,11 +1,12 @@
 // generate.ts: `gqa generate`, text from a model folder, token by token, as it is or with fewer KV heads.
 import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { measureGeneration } from '../../bench/model/generation.ts';
-import { GrowingText, type TextTokens } from '../../bench/model/text.ts';
+import type { TextTokens } from '../../bench/model/text.ts';
 import { nameOf, pastTraining, sizesFor, type RunningVariant } from '../../bench/model/variants.ts';
 import { formatBytes } from '../../bench/text/format.ts';
 import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { GqaError } from '../../src/device/errors.ts';
+import { growingText } from '../../src/models/growingText.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
 import { openNode } from '../../src/node/command/openNode.ts';
@@ -173,7 +174,7 @@ async function runOne(
   const { maxTokens, temperature, topK, topP, seed, stop } = flags;
   const { encoder } = running.spec;
   if (flags.logits !== undefined && !encoder) await writeLogits(flags.logits, running, prompt);
-  const growing = text && new GrowingText(text);
+  const growing = text && growingText(text.decode);
   const options = { maxTokens, temperature, topK, topP, seed, ...(!stop && { stop: [] }) };
   const generation = await measureGeneration(running, prompt, options, {
     signal,

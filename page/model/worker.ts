@@ -2,10 +2,11 @@
 import { DeviceLostError, GqaError } from '../../src/device/errors.ts';
 import type { GqaDevice } from '../../src/index.ts';
 import { checkTexts } from '../../src/models/decoder/contextArgs.ts';
+import { growingText } from '../../src/models/growingText.ts';
 import type { MeasuredText } from '../../bench/model/generated.ts';
 import { measureGeneration, tokensPerSecond } from '../../bench/model/generation.ts';
 import { openFiles } from '../../bench/model/openFiles.ts';
-import { GrowingText, type TextTokens } from '../../bench/model/text.ts';
+import type { TextTokens } from '../../bench/model/text.ts';
 import { withVariant, type OpenVariant, type RunningVariant } from '../../bench/model/variants.ts';
 import { lossOr } from '../../bench/run/endedEarly.ts';
 import { faultText } from '../shell/faultText.ts';
@@ -112,7 +113,7 @@ async function runOne(
   running: RunningVariant,
   index: number,
 ): Promise<void> {
-  const growing = text && new GrowingText(text);
+  const growing = text && growingText(text.decode);
   const measured = await measureText(running, toMeasure.tokens, (share) =>
     post({ type: 'progress', index, text: 'measuring the text', share }),
   );

@@ -58,6 +58,7 @@ const FILES = tinyModel();
 const FUNCTIONS: Calls = {
   crossBytesPerToken: { call: library.crossBytesPerToken, args: () => [LAYERS, rows] },
   findPreset: { call: library.findPreset, args: () => ['gpt-2'] },
+  growingText: { call: library.growingText, args: () => [() => ''], also: { 0: [nothing] } },
   isPreset: { call: library.isPreset, args: () => ['gpt-2'], also: { 0: ['x', ''] } },
   kvBytesPerToken: { call: library.kvBytesPerToken, args: () => [LAYERS, rows] },
   kvCacheBytes: {
