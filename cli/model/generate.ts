@@ -3,9 +3,11 @@ import { Argument, InvalidArgumentError, Option, type Command } from 'commander'
 import { measureGeneration } from '../../bench/model/generation.ts';
 import type { TextTokens } from '../../bench/model/text.ts';
 import { nameOf, pastTraining, sizesFor, type RunningVariant } from '../../bench/model/variants.ts';
-import { formatBytes } from '../../bench/text/format.ts';
+import { formatBytes, plural } from '../../bench/text/format.ts';
 import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { GqaError } from '../../src/device/errors.ts';
+import { checkToken } from '../../src/models/decoder/contextArgs.ts';
+import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import { growingText } from '../../src/models/growingText.ts';
 import { taking } from '../../src/node/command/completionValues.ts';
 import { interruptible } from '../../src/node/command/interrupt.ts';
@@ -80,6 +82,10 @@ Examples:
   gqa generate ./smollm --tokens 1,403,407 --temperature 0.8 --top-p 0.9 --seed 7
   gqa generate ./smollm --prompt Once --kv-heads 8,4,1 --method mean,pca`;
 
+/** Times of the same text on a device that warms up, or is shared, differ by more than variants may. */
+const ONE_AFTER_ANOTHER =
+  'the variants ran one after another: `gqa bench --whole` times them interleaved, for comparing';
+
 function share(text: string): number {
   const value = realNumber(text, 0, 1);
   if (value === 0) throw new InvalidArgumentError(`expected a number above 0, got "${text}".`);
@@ -96,6 +102,7 @@ async function runGenerate(command: Command, folder: string, flags: GenerateFlag
     throw new GqaError('usage', '--logits: expected one variant, got several --kv-heads or --method');
   }
   const { prompt, text } = await promptOf(folder, flags);
+  checkPrompt(spec, prompt, flags);
   const past = spec.encoder ? undefined : pastTraining(spec, prompt.length + flags.maxTokens);
   if (past !== undefined) note(`note     ${past}`);
   const { found, device } = await openNode(flags, note);
@@ -132,6 +139,7 @@ async function runGenerate(command: Command, folder: string, flags: GenerateFlag
       if (flags.output === 'json') {
         output.writeOut?.(`${JSON.stringify(generateJson(folder, spec, found, done), null, 2)}\n`);
       } else note(`\n${variantTable(done, found.adapterName)}`);
+      if (done.length > 1) note(ONE_AFTER_ANOTHER);
     });
   } finally {
     progress.end();
@@ -161,6 +169,24 @@ async function promptOf(
   }
   const text = await openTokenizer(folder);
   return { prompt: encodePrompt(text, prompt!), text };
+}
+
+/** Refuses what cannot be before a model is loaded. */
+function checkPrompt(
+  { encoder, vocabSize }: ModelSpec,
+  tokens: readonly number[],
+  { prompt, maxTokens, capacity }: GenerateFlags,
+): void {
+  const option = prompt === undefined ? '--tokens' : '--prompt';
+  for (const [i, token] of tokens.entries()) checkToken(option, i, token, vocabSize);
+  // The last token is given out and not taken in.
+  const needed = (encoder ? 1 : tokens.length) + maxTokens - 1;
+  if (capacity === undefined || capacity >= needed) return;
+  const begin = encoder ? 'the start token' : `${plural(tokens.length, 'token')} of the prompt`;
+  throw new GqaError(
+    'usage',
+    `--capacity: expected at least ${needed}, for ${begin} and ${maxTokens} more, got ${capacity}`,
+  );
 }
 
 async function runOne(

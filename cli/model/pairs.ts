@@ -1,5 +1,6 @@
 // pairs.ts: what a model with an encoder is asked about: sources and targets, from files.
 import { GqaError } from '../../src/device/errors.ts';
+import { checkToken } from '../../src/models/decoder/contextArgs.ts';
 import type { TextPair } from '../../src/models/decoder/pairPerplexity.ts';
 import { readLines, readTokenTexts } from './tokenFile.ts';
 import { openTokenizer } from './tokenizer.ts';
@@ -12,8 +13,8 @@ export interface PairFlags {
   readonly sourceTokens?: string;
 }
 
-/** Reads them. Throws GqaError where there is not one source for each target, and for an empty one. */
-export async function readPairs(folder: string, flags: PairFlags): Promise<TextPair[]> {
+/** Reads them. Throws GqaError where there is not one source for each target, for an empty one, and for tokens outside of the vocabulary. */
+export async function readPairs(folder: string, vocabSize: number, flags: PairFlags): Promise<TextPair[]> {
   const { text, tokens, source, sourceTokens } = flags;
   if (source === undefined && sourceTokens === undefined) {
     throw new GqaError(
@@ -33,6 +34,14 @@ export async function readPairs(folder: string, flags: PairFlags): Promise<TextP
       'input',
       `expected a source for each target, a line each: got ${sources.length} of ${source ?? sourceTokens} and ${targets.length} of ${text ?? tokens}`,
     );
+  }
+  for (const [texts, path] of [
+    [sources, source ?? sourceTokens],
+    [targets, text ?? tokens],
+  ] as const) {
+    for (const [line, ids] of texts.entries()) {
+      for (const [i, id] of ids.entries()) checkToken(`${path}: line ${line + 1}`, i, id, vocabSize);
+    }
   }
   return targets.map((target, i) => ({ source: sources[i]!, target }));
 }

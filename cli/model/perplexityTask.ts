@@ -2,7 +2,7 @@
 import { pastTraining } from '../../bench/model/variants.ts';
 import { GqaError } from '../../src/device/errors.ts';
 import type { ModelContext } from '../../src/models/decoder/context.ts';
-import type { ContextOptions } from '../../src/models/decoder/contextArgs.ts';
+import { checkToken, type ContextOptions } from '../../src/models/decoder/contextArgs.ts';
 import type { PairPerplexity } from '../../src/models/decoder/pairPerplexity.ts';
 import type { Perplexity } from '../../src/models/decoder/perplexity.ts';
 import type { ModelSpec } from '../../src/models/decoder/spec.ts';
@@ -29,7 +29,7 @@ export interface Task {
 
 /** Reads what is to be measured. Throws GqaError for options and texts that are not of the model. */
 export function perplexityTask(spec: ModelSpec, folder: string, flags: TaskFlags): Promise<Task> {
-  return spec.encoder ? pairsTask(folder, flags) : textTask(spec, folder, flags);
+  return spec.encoder ? pairsTask(spec, folder, flags) : textTask(spec, folder, flags);
 }
 
 /** A text, in windows. */
@@ -53,6 +53,8 @@ async function textTask(spec: ModelSpec, folder: string, flags: TaskFlags): Prom
       `${flags.text ?? flags.tokens}: expected a text of at least 2 tokens, for the first is not counted, got ${tokens.length}`,
     );
   }
+  for (const [i, token] of tokens.entries())
+    checkToken((flags.text ?? flags.tokens)!, i, token, spec.vocabSize);
   const window = Math.min(context, tokens.length);
   const options = { window, stride: Math.min(stride, window) };
   return {
@@ -63,8 +65,8 @@ async function textTask(spec: ModelSpec, folder: string, flags: TaskFlags): Prom
 }
 
 /** Targets, each given its source. */
-async function pairsTask(folder: string, flags: TaskFlags): Promise<Task> {
-  const pairs = await readPairs(folder, flags);
+async function pairsTask({ vocabSize }: ModelSpec, folder: string, flags: TaskFlags): Promise<Task> {
+  const pairs = await readPairs(folder, vocabSize, flags);
   const longest = (texts: readonly (readonly number[])[]) =>
     texts.reduce((most, { length }) => Math.max(most, length), 0);
   return {

@@ -46,7 +46,7 @@ test('gives the tokens that follow, as ids where there is no tokenizer, and writ
 });
 
 test('as JSON, the model as it is beside one with fewer KV heads', async () => {
-  const { out } = await gqaMain(
+  const { out, err } = await gqaMain(
     'generate',
     MODEL,
     ...ON,
@@ -66,6 +66,7 @@ test('as JSON, the model as it is beside one with fewer KV heads', async () => {
     variants: { kvHeads: number; method: string | null; tokens: number[]; memory: { kvPerToken: number } }[];
   };
   expect(adapter.name).toContain('SwiftShader');
+  expect(err).toContain('the variants ran one after another: `gqa bench --whole` times them interleaved');
   expect(variants.map(({ kvHeads, method }) => [kvHeads, method])).toEqual([
     [2, null],
     [1, 'mean'],
@@ -174,12 +175,12 @@ test.each([
   [
     'a token that there is not',
     ['generate', MODEL, ...ON, '--tokens', '1,97'],
-    /below the vocabulary's 97, got 97/,
+    /--tokens: token 1: expected a whole number below the vocabulary's 97, got 97/,
   ],
   [
     'too little room',
     ['generate', MODEL, ...ON, ...TOKENS, '--capacity', '8'],
-    /at most 8 tokens|capacity of at least/,
+    /--capacity: expected at least \d+, for \d+ tokens of the prompt and 64 more, got 8/,
   ],
   ['KV heads that do not divide', ['generate', MODEL, ...ON, ...TOKENS, '--kv-heads', '3'], /3/],
   ['a share of nothing', ['generate', MODEL, ...TOKENS, '--top-p', '0'], /above 0/],
@@ -191,12 +192,12 @@ test.each([
   [
     'a target longer than there is room for',
     ['generate', T5, ...ON, ...T5_TOKENS, '-n', '9', '--capacity', '8'],
-    /expected a capacity of at least 9/,
+    /--capacity: expected at least 9, for the start token and 9 more, got 8/,
   ],
   [
     'a token of a source that there is not',
     ['generate', T5, ...ON, '--tokens', '1,90'],
-    /encode: sequence 0: token 1: expected a whole number below the vocabulary's 90, got 90/,
+    /--tokens: token 1: expected a whole number below the vocabulary's 90, got 90/,
   ],
   [
     'perplexity with an encoder and no source',
@@ -217,6 +218,16 @@ test.each([
     'an empty target',
     ['perplexity', T5, '--source-tokens', source, '--tokens', lists('empty.json', [[]])],
     /empty.json: line 1: it has no tokens/,
+  ],
+  [
+    'a token of a text that there is not',
+    ['perplexity', MODEL, '--tokens', lists('past.json', [1, 97])],
+    /past.json: token 1: expected a whole number below the vocabulary's 97, got 97/,
+  ],
+  [
+    'a token of a target that there is not',
+    ['perplexity', T5, '--source-tokens', source, '--tokens', lists('past.json', [1, 97])],
+    /past.json: line 1: token 1: expected a whole number below the vocabulary's 90, got 97/,
   ],
   [
     'windows over targets',
