@@ -5,7 +5,7 @@ import { shuffled, uniform } from '../../src/numbers/random.ts';
 import type { RowCheck, RowHost, RowParams, RowTime } from '../schema/schema.ts';
 import { median, medianInterval, type Interval } from '../schema/stats.ts';
 import type { Target } from './target.ts';
-import type { PassTimer, TimerSource } from './timer.ts';
+import type { PassTimer, RecordPass, Sample, TimerSource } from './timer.ts';
 
 /** When to take samples and when to stop. */
 export interface SamplingOptions {
@@ -41,7 +41,10 @@ export interface Sampled {
 }
 
 /** What records a step into a pass. */
-export type Recorder = Pick<Target, 'record'>;
+export interface Recorder extends Pick<Target, 'record'> {
+  /** The same as several passes, for submissions of their own: in one it would keep the device from all else for too long. */
+  readonly passes?: readonly RecordPass[];
+}
 
 /** What is timed on its way: its target and its samples. */
 export interface Timed extends Sampled {
@@ -84,7 +87,7 @@ export function warmUp(
   saw?: (stepNs: number) => void,
 ): Promise<number> {
   return growSteps(sampleSpan(device, timer), async (steps) => {
-    const { ns } = await timer.time((pass) => recordSteps(target, pass, steps));
+    const { ns } = await timeSteps(timer, target, steps);
     saw?.(ns / steps);
     return ns;
   });
@@ -106,6 +109,13 @@ export async function growSteps(span: number, time: (steps: number) => Promise<n
 /** Records so many steps of a target. */
 export function recordSteps(target: Recorder, pass: GPUComputePassEncoder, steps: number): void {
   for (let i = 0; i < steps; i++) target.record(pass);
+}
+
+/** Times so many steps of a target together. */
+export function timeSteps(timer: PassTimer, target: Recorder, steps: number): Promise<Sample> {
+  const { passes } = target;
+  if (passes) return timer.time(Array.from({ length: steps }, () => passes).flat());
+  return timer.time((pass) => recordSteps(target, pass, steps));
 }
 
 /** A round of samples that was taken. */
@@ -158,7 +168,7 @@ export async function* sampleInterleaved<Row extends Sampled>(
 /** Times one sample of a row and adds it. */
 export async function takeSample(timer: PassTimer, run: Timed): Promise<void> {
   const { target, stepsPerSample, samplesNs, wallNs } = run;
-  const sample = await timer.time((pass) => recordSteps(target, pass, stepsPerSample));
+  const sample = await timeSteps(timer, target, stepsPerSample);
   // Timestamps that were given up meanwhile are not to be mixed with what the wall clock says.
   if (run.source !== undefined && run.source !== sample.source) samplesNs.length = wallNs.length = 0;
   run.source = sample.source;
@@ -169,7 +179,7 @@ export async function takeSample(timer: PassTimer, run: Timed): Promise<void> {
 
 /** Times so many steps of a target; ns per step. Throws GqaError when that is too short for the timer's clock to tell. */
 export async function timePerStep(timer: PassTimer, target: Recorder, steps: number): Promise<number> {
-  const { ns } = await timer.time((pass) => recordSteps(target, pass, steps));
+  const { ns } = await timeSteps(timer, target, steps);
   const fault = clockFault({
     stepsPerSample: steps,
     samplesNs: [ns / steps],

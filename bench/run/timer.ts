@@ -105,15 +105,16 @@ export class PassTimer {
   }
 
   /**
-   * Runs `record` in one pass and submission, waits, and returns its time. A sample that a hidden tab touched is
-   * taken again, and judges no clock.
+   * Runs `record` in one pass and submission, waits, and returns its time; of several each has a pass and submission of its own, and the time
+   * is that of all. A sample that a hidden tab touched is taken again, and judges no clock.
    */
-  async time(record: RecordPass): Promise<Sample> {
+  async time(record: RecordPass | readonly RecordPass[]): Promise<Sample> {
+    const passes = typeof record === 'function' ? [record] : record;
     const guard = this.#guard;
     for (;;) {
       await guard?.wait();
       guard?.interrupted();
-      const { wallNs, gpuNs } = await this.#timeOnce(record);
+      const { wallNs, gpuNs } = await this.#timeOnce(passes);
       if (guard?.interrupted()) {
         this.#hidden++;
         continue;
@@ -123,19 +124,27 @@ export class PassTimer {
     }
   }
 
-  /** Nanoseconds of one pass by the wall clock, and by timestamps where they are in use. */
-  async #timeOnce(record: RecordPass): Promise<{ wallNs: number; gpuNs?: number }> {
-    const { gpu } = this.#device;
+  /** Nanoseconds of passes by the wall clock, and by timestamps where they are in use. */
+  async #timeOnce(passes: readonly RecordPass[]): Promise<{ wallNs: number; gpuNs?: number }> {
+    const { queue } = this.#device.gpu;
     this.#device.assertUsable();
-    const encoder = gpu.createCommandEncoder({ label: 'timed' });
-    const pass = encoder.beginComputePass({ label: 'timed', ...this.#writes() });
-    record(pass);
-    pass.end();
-    if (!this.#useWall) encoder.resolveQuerySet(this.#queries!, 0, 2, this.#resolved!, 0);
-    const commands = encoder.finish();
-    const wallNs = await this.#wall.time(() => gpu.queue.submit([commands]));
+    const commands = passes.map((record, i) =>
+      this.#recorded(record, { isFirst: i === 0, isLast: i === passes.length - 1 }),
+    );
+    const wallNs = await this.#wall.time(() => {
+      for (const each of commands) queue.submit([each]);
+    });
     this.#device.assertUsable();
     return this.#useWall ? { wallNs } : { wallNs, gpuNs: await this.#gpuNs() };
+  }
+
+  #recorded(record: RecordPass, place: { isFirst: boolean; isLast: boolean }): GPUCommandBuffer {
+    const encoder = this.#device.gpu.createCommandEncoder({ label: 'timed' });
+    const pass = encoder.beginComputePass({ label: 'timed', ...this.#writes(place) });
+    record(pass);
+    pass.end();
+    if (!this.#useWall && place.isLast) encoder.resolveQuerySet(this.#queries!, 0, 2, this.#resolved!, 0);
+    return encoder.finish({ label: 'timed' });
   }
 
   /** Wall time less that of an empty submission. */
@@ -143,10 +152,21 @@ export class PassTimer {
     return wallNs - (this.#wall.overheadNs ?? 0);
   }
 
-  #writes(): Pick<GPUComputePassDescriptor, 'timestampWrites'> {
-    if (this.#useWall) return {};
+  /** A time when the first pass begins, and one when the last ends. */
+  #writes({
+    isFirst,
+    isLast,
+  }: {
+    isFirst: boolean;
+    isLast: boolean;
+  }): Pick<GPUComputePassDescriptor, 'timestampWrites'> {
+    if (this.#useWall || !(isFirst || isLast)) return {};
     return {
-      timestampWrites: { querySet: this.#queries!, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+      timestampWrites: {
+        querySet: this.#queries!,
+        ...(isFirst && { beginningOfPassWriteIndex: 0 }),
+        ...(isLast && { endOfPassWriteIndex: 1 }),
+      },
     };
   }
 

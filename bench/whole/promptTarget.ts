@@ -20,15 +20,16 @@ export class PromptTarget {
   private constructor(core: ContextCore, prompt: number, seed: number) {
     this.core = core;
     const tokens = promptTokens(core, prompt, seed);
-    const passes = [...cutIntoPasses(tokens, core.lengths, core.passRows)];
-    this.whole = {
-      record: (pass) => {
-        core.recordPrompt(pass, passes, GREEDY);
-        core.cache.truncate(0);
-      },
-    };
+    const chunks = [...cutIntoPasses(tokens, core.lengths, core.passRows)];
+    // As `feed` has them: a submission for each.
+    const passes = chunks.map((rows, i) => (pass: GPUComputePassEncoder) => {
+      const isLast = i === chunks.length - 1;
+      core.recordPrompt(pass, rows, isLast ? GREEDY : undefined);
+      if (isLast) core.cache.truncate(0);
+    });
+    this.whole = { record: (pass) => passes.forEach((record) => record(pass)), passes };
     const { projections, mlp, head } = weightBytes(core.model.weights);
-    this.weightBytes = passes.length * (projections + mlp) + head;
+    this.weightBytes = chunks.length * (projections + mlp) + head;
     const perToken = core.cache.layout.perLayer.reduce((sum, { bytesPerToken }) => sum + bytesPerToken, 0);
     this.kvBytes = core.batch * prompt * perToken;
   }
@@ -52,7 +53,7 @@ export class PromptTarget {
   }
 }
 
-/** Random prompts, [B] lists, such that all passes hold the same tokens: they are recorded for one submit. */
+/** Random prompts, [B] lists, such that all passes hold the same tokens: they are recorded before the first is submitted. */
 export function promptTokens(
   { batch, vocabSize, passRows }: Pick<ContextCore, 'batch' | 'vocabSize' | 'passRows'>,
   prompt: number,

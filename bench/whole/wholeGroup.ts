@@ -6,7 +6,7 @@ import type { ModelSpec } from '../../src/models/decoder/spec.ts';
 import { STEP_PARTS } from '../../src/models/decoder/stepParts.ts';
 import { recordCost } from '../run/hostCost.ts';
 import { isRowFault } from '../run/rowResult.ts';
-import { sampleInterleaved, takeSample, warmUp, type Recorder } from '../run/sampling.ts';
+import { sampleInterleaved, takeSample, timeSteps, warmUp, type Recorder } from '../run/sampling.ts';
 import type { PassTimer } from '../run/timer.ts';
 import type { RowCheck } from '../schema/schema.ts';
 import type { WholeParams, WholeRow } from '../schema/wholeSchema.ts';
@@ -126,7 +126,7 @@ async function prepare(
   // Or the upload of its caches would be in the first time.
   await device.gpu.queue.onSubmittedWorkDone();
   const timed = async (recorder: Recorder): Promise<TimedRow['whole']> => {
-    const { wallNs: firstNs } = await timer.time((pass) => recorder.record(pass));
+    const { wallNs: firstNs } = await timeSteps(timer, recorder, 1);
     const stepsPerSample = await warmUp(device, timer, recorder);
     return { target: recorder, firstNs, stepsPerSample, samplesNs: [], wallNs: [] };
   };

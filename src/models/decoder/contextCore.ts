@@ -178,13 +178,14 @@ export class ContextCore {
     dispatch(pass, this.#chooser(sampling), [this.batch, 1, 1], offset);
   }
 
-  /** Records `feed` and `chooseAfterFeed` for one submit. Ids are written before any pass runs: all passes have to hold the same tokens, row by row. */
-  recordPrompt(pass: GPUComputePassEncoder, passes: readonly PassRows[], sampling: Sampling): void {
-    for (const rows of passes) {
-      this.#recordChunk(pass, rows);
-      this.#recordGather(pass, rows.lastRows, rows.lastOf);
-    }
-    this.#recordChoice(pass, sampling);
+  /**
+   * Records a pass of `feed`, and `chooseAfterFeed` where it is the last and has a `sampling`. Ids are written before any pass runs: those that
+   * are recorded before the first is submitted have to hold the same tokens, row by row.
+   */
+  recordPrompt(pass: GPUComputePassEncoder, rows: PassRows, sampling: Sampling | undefined): void {
+    this.#recordChunk(pass, rows);
+    this.#recordGather(pass, rows.lastRows, rows.lastOf);
+    if (sampling) this.#recordChoice(pass, sampling);
   }
 
   /** False once it or its model was destroyed, or its device lost. */
