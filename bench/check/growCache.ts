@@ -11,8 +11,13 @@ export async function growCache(cache: KvCache, problem: StoredProblem): Promise
   const last = batch - 1;
   const half = kvLens.map((kvLen) => Math.floor(kvLen / 2));
   const none = kvLens.map(() => 0);
-  const append = async (from: readonly number[], to: readonly number[], source = (b: number) => b) => {
-    const counts = to.map((end, b) => end - from[b]!);
+  const fitting = tokensOfBuffer(cache, problem);
+  const append = async (
+    from: readonly number[],
+    to: readonly number[],
+    source = (b: number) => b,
+  ): Promise<void> => {
+    const counts = to.map((end, b) => Math.min(fitting, end - from[b]!));
     const most = Math.max(...counts);
     if (most === 0) return;
     const rowsOf = (name: string, values: Float32Array, dim: number) => {
@@ -27,6 +32,11 @@ export async function growCache(cache: KvCache, problem: StoredProblem): Promise
       k.destroy();
       v.destroy();
     }
+    return append(
+      from.map((start, b) => start + counts[b]!),
+      to,
+      source,
+    );
   };
   if (last > 0) {
     await append(none, none.with(last, half[0]!), () => 0);
@@ -35,6 +45,14 @@ export async function growCache(cache: KvCache, problem: StoredProblem): Promise
   }
   await append(last > 0 ? none.with(0, half[0]!) : none, half);
   await append(half, kvLens);
+}
+
+/** Tokens of each sequence whose rows a buffer holds in f32. */
+function tokensOfBuffer({ device }: KvCache, problem: StoredProblem): number {
+  const { batch, numKvHeads, headDim, vHeadDim } = problem;
+  const { maxBindingBytes, maxBufferBytes } = device.facts;
+  const bytes = batch * numKvHeads * Math.max(headDim, vHeadDim) * 4;
+  return Math.max(1, Math.floor(Math.min(maxBindingBytes, maxBufferBytes) / bytes));
 }
 
 /** Values of K or V, [B, Hkv, capacity, dim]. */

@@ -127,12 +127,13 @@ async function layerKv(
   attention: AttentionSpec,
   tokens: number,
 ): Promise<HeldKv> {
-  const { k, v } = cache.layers[layer]!;
+  const { segments } = cache.layers[layer]!;
   const { kType, vType, perLayer } = cache.layout;
-  const layout = perLayer[layer]!;
+  const { k, v, segmentHeads } = perLayer[layer]!;
+  const read = (of: 'k' | 'v') => Promise.all(segments.map((each) => readBack(cache.device, each[of])));
   return {
     types: { k: kType, v: vType },
-    k: heldKv(await readBack(cache.device, k), layout.k, tokens, placesOfK(attention)),
-    v: heldKv(await readBack(cache.device, v), layout.v, tokens, placesOfV(attention)),
+    k: heldKv(await read('k'), { ...k, segmentHeads }, tokens, placesOfK(attention)),
+    v: heldKv(await read('v'), { ...v, segmentHeads }, tokens, placesOfV(attention)),
   };
 }

@@ -1,5 +1,5 @@
 // workload.ts: what the kernels of one shape are timed on: a seeded problem, enough copies of its caches to stay cold, q and outputs.
-import { checkBufferBytes } from '../../src/device/deviceFacts.ts';
+import { checkCacheFits } from '../../src/cache/cacheFits.ts';
 import {
   cacheLayout,
   createKvCache,
@@ -124,9 +124,7 @@ function layoutOf(device: GqaDevice, params: WorkloadParams): CacheLayout {
   const { batch, kvHeads, headDim, capacity, kType, vType, pageSize } = params;
   const shape = { batch, numKvHeads: kvHeads, headDim, capacity, kType, vType };
   const layout = cacheLayout({ ...shape, ...(pageSize !== undefined && { pageSize }) }, device.facts);
-  const { segments = 1 } = layout;
-  checkBufferBytes(device.facts, 'kv cache: K of one layer', layout.kBytes / segments);
-  checkBufferBytes(device.facts, 'kv cache: V of one layer', layout.vBytes / segments);
+  checkCacheFits('kv cache', layout, device.facts);
   return layout;
 }
 

@@ -1,6 +1,7 @@
 // attend.ts: `gqa attend`, attention of tensors in a file, so that anyone can compare with another implementation.
 import { statSync } from 'node:fs';
 import { Argument, type Command } from 'commander';
+import { checkCacheFits } from '../../src/cache/cacheFits.ts';
 import { cacheLayout } from '../../src/cache/layout.ts';
 import { writeSafetensors } from '../../src/checkpoint/format/file.ts';
 import { checkBufferBytes } from '../../src/device/deviceFacts.ts';
@@ -112,8 +113,10 @@ function sayLost(input: AttendInput, { kvDtype }: AttendOptions, note: (line: st
 /** Refuses, before they are read, tensors that no buffer of the adapter could hold. */
 async function checkAdapter(path: string, shape: InputShape, options: AttendOptions): Promise<void> {
   const { batch, numQHeads, numKvHeads, qLen, capacity, headDim, vHeadDim, tensors } = shape;
-  const kType = options.kvDtype;
-  const { kBytes, vBytes } = cacheLayout({ batch, numKvHeads, capacity, headDim, vHeadDim, kType });
+  const { kvDtype: kType, pageSize } = options;
+  const paged = pageSize === undefined ? {} : { pageSize };
+  const cache = { batch, numKvHeads, capacity, headDim, vHeadDim, kType, ...paged };
+  const { kBytes, vBytes } = cacheLayout(cache);
   const f32Bytes = (axes: readonly number[]) => axes.reduce((bytes, size) => bytes * size, 4);
   const q = [batch, numQHeads, qLen, headDim];
   const o = [batch, numQHeads, qLen, vHeadDim];
@@ -122,10 +125,12 @@ async function checkAdapter(path: string, shape: InputShape, options: AttendOpti
   if (largest <= SMALL_BYTES) return;
   const { device } = await openNode(options, () => {});
   try {
+    const nameOf = (name: string, axes: readonly number[], type: string) =>
+      `${path}: tensor "${name}" [${axes.join(', ')}] as ${type}`;
     const tensor = (name: string, axes: readonly number[], type: string, bytes: number) =>
-      checkBufferBytes(device.facts, `${path}: tensor "${name}" [${axes.join(', ')}] as ${type}`, bytes);
-    tensor('k', [batch, numKvHeads, capacity, tensors.k.dim], kType, kBytes);
-    tensor('v', [batch, numKvHeads, capacity, tensors.v.dim], kType, vBytes);
+      checkBufferBytes(device.facts, nameOf(name, axes, type), bytes);
+    const k = [batch, numKvHeads, capacity, tensors.k.dim];
+    checkCacheFits(nameOf('k', k, kType), cacheLayout(cache, device.facts), device.facts, '--page-size');
     tensor('q', q, 'f32', f32Bytes(q));
     tensor('o', o, 'f32', f32Bytes(o));
     if (shape.bias) tensor(options.mask ?? options.bias ?? 'mask', bias, 'f32', f32Bytes(bias));

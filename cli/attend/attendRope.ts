@@ -11,6 +11,7 @@ import {
   type RopeFormat,
   uploadStorage,
 } from '../../src/index.ts';
+import { storedBytes, type RowsLayout } from '../../src/numbers/elements.ts';
 import { pastOf, type AttendInput, type InputShape } from './attendInput.ts';
 import type { RopeArgs } from './attendOptions.ts';
 import { whereIs } from './attendTensors.ts';
@@ -99,8 +100,9 @@ async function turnRows(
   try {
     const rope = await createRope(device, { ...format, positions });
     try {
-      const { kBytes, vBytes } = cache.layout;
-      cache.load({ k: new Uint8Array(kBytes), v: new Uint8Array(vBytes), kvLens: starts });
+      const { k, v } = cache.layout;
+      const nothing = (stored: RowsLayout) => new Uint8Array(storedBytes(stored));
+      cache.load({ k: nothing(k), v: nothing(v), kvLens: starts });
       for (let first = rows.first; first < rows.end; first += CHUNK) {
         await turnChunk(cache, rope, { ...rows, first, end: Math.min(first + CHUNK, rows.end) });
       }

@@ -14,8 +14,6 @@ export interface Misfit {
   readonly what: 'K' | 'V';
   readonly bytes: number;
   readonly most: number;
-  /** The most KV heads that fit in place of the row's. */
-  readonly kvHeads?: number;
   /** The longest context that fits, in round numbers. */
   readonly depth?: number;
   /** Cache types that fit, for K and V. */
@@ -30,37 +28,26 @@ export function limitsOf(limits: {
   return { maxBindingBytes: maxStorageBufferBindingSize, maxBufferBytes: maxBufferSize };
 }
 
-/** Undefined for a row that fits. One with pages always does: they are spread over several buffers. */
+/** Undefined for a row that fits, as one with pages always does: pages are spread over several buffers, and so are KV heads. */
 export function misfitOf(params: RowParams, limits: BufferLimits): Misfit | undefined {
   if (params.pageSize !== undefined) return undefined;
   const most = Math.min(limits.maxBindingBytes, limits.maxBufferBytes);
   const { what, bytes } = largest(params);
   if (bytes <= most) return undefined;
   const fits = (other: Partial<RowParams>) => largest({ ...params, ...other }).bytes <= most;
-  const kvHeads = Array.from({ length: params.kvHeads - 1 }, (_, i) => params.kvHeads - 1 - i).find(
-    (kv) => params.heads % kv === 0 && fits({ kvHeads: kv }),
-  );
   const depth = roundDown(Math.floor((params.capacity * most) / bytes));
   return {
     what,
     bytes,
     most,
-    ...(kvHeads !== undefined && { kvHeads }),
     ...(depth > 0 && fits({ capacity: depth }) && { depth }),
     types: KV_TYPES.filter((type) => fits({ kType: type, vType: type })),
   };
 }
 
-/** The larger of K and V of one layer. */
-function largest({
-  batch,
-  kvHeads,
-  headDim,
-  capacity,
-  kType,
-  vType,
-}: RowParams): Pick<Misfit, 'what' | 'bytes'> {
-  const { kBytes, vBytes } = cacheLayout({ batch, numKvHeads: kvHeads, headDim, capacity, kType, vType });
+/** The larger of K and V of one KV head of a sequence. */
+function largest({ headDim, capacity, kType, vType }: RowParams): Pick<Misfit, 'what' | 'bytes'> {
+  const { kBytes, vBytes } = cacheLayout({ numKvHeads: 1, headDim, capacity, kType, vType });
   return kBytes >= vBytes ? { what: 'K', bytes: kBytes } : { what: 'V', bytes: vBytes };
 }
 
@@ -69,15 +56,14 @@ function roundDown(tokens: number): number {
   return tokens < 1024 ? tokens : tokens - (tokens % 1024);
 }
 
-/** "K of one layer takes 1 GiB, and a buffer here holds 128 MiB". */
+/** "K of one KV head takes 1 GiB, and a buffer here holds 128 MiB". */
 export function misfitReason({ what, bytes, most }: Misfit): string {
-  return `${what} of one layer takes ${formatBytes(bytes)}, and a buffer here holds ${formatBytes(most)}`;
+  return `${what} of one KV head takes ${formatBytes(bytes)}, and a buffer here holds ${formatBytes(most)}`;
 }
 
-/** "What fits: up to 4 KV heads, up to 16,384 tokens, or a cache of int8 or int4." */
-export function misfitCure({ kvHeads, depth, types }: Misfit): string {
+/** "What fits: a context of up to 16,384 tokens, or a cache of int8 or int4." */
+export function misfitCure({ depth, types }: Misfit): string {
   const ways = [
-    ...(kvHeads === undefined ? [] : [`up to ${kvHeads} KV head${kvHeads === 1 ? '' : 's'}`]),
     ...(depth === undefined ? [] : [`a context of up to ${depth.toLocaleString('en-US')} tokens`]),
     ...(types.length === 0 ? [] : [`a cache of ${types.join(' or ')}`]),
   ];

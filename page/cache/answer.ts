@@ -78,21 +78,16 @@ export function largestBuffer({ maxBufferSize, maxStorageBufferBindingSize }: Ad
 }
 
 /** What one buffer of the adapter holds of this cache, in words; K and V of each layer have buffers of their own. */
-export function limitText(
-  { shape, batch, typeK, typeV }: KvReport,
-  limits: AdapterLimits | undefined,
-): string {
+export function limitText({ shape, typeK, typeV }: KvReport, limits: AdapterLimits | undefined): string {
   if (!limits) return 'There is no GPU adapter here, so its limit is not known.';
   const largest = largestBuffer(limits);
-  const rows = shape.kvLayers.flatMap(({ numKvHeads, headDim }) =>
-    [typeK, typeV].map((type) => numKvHeads * (headDim === 0 ? 0 : rowBytes(type, headDim))),
+  const rows = shape.kvLayers.flatMap(({ headDim }) =>
+    [typeK, typeV].map((type) => (headDim === 0 ? 0 : rowBytes(type, headDim))),
   );
-  const tokens = Math.floor(largest / (batch * Math.max(...rows)));
-  const each = batch === 1 ? '' : ` of each of ${count(batch)} sequences`;
+  const tokens = Math.floor(largest / Math.max(...rows));
   return (
     `A buffer of this adapter has at most ${formatBytes(limits.maxBufferSize)}, and a kernel reads at most ` +
-    `${formatBytes(limits.maxStorageBufferBindingSize)} of one. K or V of one layer fits up to ${count(tokens)} tokens${each}; ` +
-    'with pages it may be spread over several buffers.'
+    `${formatBytes(limits.maxStorageBufferBindingSize)} of one. A layer takes as many as it needs: K or V of one KV head of a sequence fits up to ${count(tokens)} tokens, in pages any number.`
   );
 }
 

@@ -21,6 +21,9 @@ struct Step {
   lse_head: u32,
   lse_position: u32,
   trees: u32, // index in the table of the trees' bits, lib tree_bits
+  // KV heads before those of the segment, counted over all sequences, and how many it has: lib heads_segment.
+  first_head: u32,
+  heads: u32,
   table: array<vec4<u32>>, // [batch] Sequence, then [items] Item, then trees, then pages, four to a vec4
 }
 

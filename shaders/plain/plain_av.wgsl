@@ -6,7 +6,7 @@
 // out  o       rows of Dv                    lib output_*, where lib step says; 0 for a row with nothing to attend to
 // grid (Hq, Lq, B), Lq the most query positions of a sequence; a workgroup owns a row, an invocation four elements of Dv
 // consts V_DIM GROUP_SIZE CAUSAL MASKED
-// libs output_* step numbers scores one of rows_*, elements_* as v_*
+// libs output_* step numbers scores one of rows_*, one of heads_*, elements_* as v_*
 
 @group(0) @binding(0) var<storage, read> weights: array<f32>;
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
@@ -25,7 +25,11 @@ fn main(
     return;
   }
   let row = (group.z * groups.y + group.y) * groups.x + group.x; // of all query rows [B, Lq, Hq]
-  let kv_head = (group.z * groups.x + group.x) / GROUP_SIZE;     // of all KV heads [B, Hkv]
+  let flat_head = (group.z * groups.x + group.x) / GROUP_SIZE;   // of all KV heads [B, Hkv]
+  if !is_here(flat_head) {
+    return;
+  }
+  let kv_head = head_here(flat_head);
   let query = QueryRow(sequence.kv_len, group.z, group.x, group.y, sequence.q_len - 1u - group.y);
   var sum = vec4<f32>();
   for (var t = 0u; t < query.kv_len; t++) {

@@ -9,7 +9,7 @@
 // out  scores  [B, Lq, Hq, capacity] f32     NEG_MAX where the query may not see the key, BAD_SCORE past f32
 // grid (ceil(longest kv_len / WG_SIZE), Lq * Hq, B), Lq the most query positions of a sequence; an invocation owns one score
 // consts HEAD_DIM GROUP_SIZE CAUSAL MASKED WG_SIZE
-// libs query_* step numbers scores one of rows_*, elements_* as k_*
+// libs query_* step numbers scores one of rows_*, one of heads_*, elements_* as k_*
 
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> step: Step;
@@ -31,7 +31,11 @@ fn main(
   }
   let head = group.y % step.num_q_heads;
   let query = query_place(sequence.q_start, head, position);
-  let kv_head = (group.z * step.num_q_heads + head) / GROUP_SIZE; // of all KV heads [B, Hkv]
+  let flat_head = (group.z * step.num_q_heads + head) / GROUP_SIZE; // of all KV heads [B, Hkv]
+  if !is_here(flat_head) {
+    return;
+  }
+  let kv_head = head_here(flat_head);
   let key = kv_row(kv_head, t);
   var score = 0.0;
   let words = opaque_count(K_ROW_WORDS);

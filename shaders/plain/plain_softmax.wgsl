@@ -5,7 +5,7 @@
 // out  the lse of each row                 lib lse_*
 // grid (Hq, Lq, B), Lq the most query positions of a sequence; a workgroup owns a row, an invocation every WG_SIZE-th score of it
 // consts GROUP_SIZE CAUSAL MASKED WG_SIZE
-// libs step numbers, one of lse_*, one of sinks_*
+// libs step numbers, one of heads_*, one of lse_*, one of sinks_*
 
 @group(0) @binding(0) var<storage, read> step: Step;
 @group(0) @binding(1) var<storage, read_write> scores: array<f32>;
@@ -21,7 +21,7 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let sequence = sequence_of(group.z);
-  if group.y >= sequence.q_len {
+  if group.y >= sequence.q_len || !is_here((group.z * groups.x + group.x) / GROUP_SIZE) {
     return;
   }
   let kv_len = sequence.kv_len;

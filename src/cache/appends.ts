@@ -6,13 +6,21 @@ import { beginPass, bindKernel, dispatch, endPass, type RecordTarget } from '../
 import { StepRing } from '../device/ring.ts';
 import { submitted } from '../device/scopes.ts';
 import { checkTarget } from '../device/encoders.ts';
-import { appendGrid, appendKv, appendStepWords, setAppended, setAppendedPages } from '../kernels/appendKv.ts';
+import {
+  appendGrid,
+  appendKv,
+  appendStepWords,
+  setAppended,
+  setAppendedPages,
+  type AppendHeads,
+} from '../kernels/appendKv.ts';
+import type { Grid } from '../kernels/kernel.ts';
 import { checkReach, readCounts, type CheckedRows } from './appendArgs.ts';
 import type { AppendOptions, BoundRows } from './boundAppend.ts';
 import type { CountedAppend } from './lengths.ts';
 import type { Forks } from './forks.ts';
 import type { LayerLayout } from './layout.ts';
-import { appendRuns, type AppendRun } from './appendRuns.ts';
+import { appendRuns, headsRuns, type AppendRun } from './appendRuns.ts';
 import { pagesOf } from './pagePool.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
 
@@ -94,7 +102,7 @@ export class Appends {
     this.#reserve(layer);
     const pass = beginPass('append', device, target);
     this.#forks.recordCopies(pass, target);
-    const isWhole = layout.segments === undefined || layout.segments === 1;
+    const isWhole = layout.perLayer[layer]!.segments === 1;
     const dispatches = isWhole ? this.#dispatch(pass, rows, most) : this.#dispatchRuns(pass, rows);
     endPass(target, pass);
     lengths.count(layer, this.#counts, dispatches);
@@ -106,13 +114,12 @@ export class Appends {
   #dispatch(pass: GPUComputePassEncoder, rows: BoundRows, most: number, run?: AppendRun): number {
     const { layout, lengths, tables } = this.#cache;
     const words = this.#wordsOf(rows.layer);
-    setAppended(words, rows.places, lengths.live(rows.layer), this.#counts, run);
+    let length = setAppended(words, rows.places, lengths.live(rows.layer), this.#counts, run);
     const { batch, pageSize, segmentPages } = layout;
     const segment = run === undefined ? 0 : run.segment;
-    const length = tables
-      ? setAppendedPages(words, batch, tables, pageSize!, segment * segmentPages!)
-      : words.length;
-    const grid = most === rows.numTokens ? rows.grid : appendGrid(batch, rows.heads, most);
+    if (tables) length = setAppendedPages(words, batch, tables, pageSize!, segment * segmentPages!);
+    const isAll = most === rows.numTokens && run?.heads === undefined;
+    const grid = isAll ? rows.grid : runGrid(batch, rows.heads, most, run);
     dispatch(pass, rows.kernels[segment]!, grid, this.#ring.place(words, undefined, length));
     return 1;
   }
@@ -121,7 +128,9 @@ export class Appends {
     const { layout, lengths, tables } = this.#cache;
     const { pageSize, segmentPages } = layout;
     const pool = { pageSize: pageSize!, segmentPages: segmentPages! };
-    const runs = appendRuns(tables!, lengths.live(rows.layer), this.#counts, pool);
+    const runs = tables
+      ? appendRuns(tables, lengths.live(rows.layer), this.#counts, pool)
+      : headsRuns(layout.perLayer[rows.layer]!, this.#counts);
     for (const run of runs) this.#dispatch(pass, rows, run.most, run);
     return runs.length;
   }
@@ -166,4 +175,11 @@ export class Appends {
     this.#ring.destroy();
     for (const norms of this.#norms) this.#free(norms);
   }
+}
+
+/** Workgroups of all heads, or of those of a run; queries go with the first head of their sequence. */
+function runGrid(batch: number, all: AppendHeads, most: number, run: AppendRun | undefined): Grid {
+  if (!run?.heads) return appendGrid(batch, all, most);
+  const { sequences, firstHead, heads } = run.heads;
+  return appendGrid(sequences, { numKvHeads: heads, numQHeads: firstHead === 0 ? all.numQHeads : 0 }, most);
 }

@@ -13,7 +13,9 @@ import {
 } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { submitted } from '../device/scopes.ts';
-import { FORK_STEP_WORDS, setForked, type ForkedRows } from '../kernels/forkRows.ts';
+import { FORK_STEP_WORDS, setForked } from '../kernels/forkRows.ts';
+import type { Grid } from '../kernels/kernel.ts';
+import { headsOf, segmentRows, segmentsOf } from './headSegments.ts';
 import { slotsOf } from './layout.ts';
 import type { CountedFork } from './lengths.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
@@ -56,8 +58,8 @@ export class Forks {
     for (let layer = 0; layer < layout.layers; layer++) {
       const kvLen = lengths.live(layer)[from]!;
       if (kvLen === 0) continue;
-      this.#copy(pass, layer, { from, to, kvLen: slotsOf(layout.perLayer[layer]!, kvLen) });
-      status.noteAppend(layer, target);
+      const dispatches = this.#copySequence(pass, layer, from, to);
+      status.noteAppend(layer, target, dispatches);
     }
     endPass(target, pass);
     device.advise(ADVICE);
@@ -83,7 +85,7 @@ export class Forks {
     const copies = tables.takeCopies(fateOf(target));
     for (const { from, to } of copies) {
       for (let layer = 0; layer < layout.layers; layer++) {
-        this.#copy(pass, layer, { from, to, kvLen: layout.pageSize! });
+        this.#copyPage(pass, layer, from, to);
         status.noteAppend(layer, target);
       }
       lengths.countCopy();
@@ -106,14 +108,36 @@ export class Forks {
     this.#cache.tables?.returnCopies();
   }
 
-  #copy(pass: GPUComputePassEncoder, layer: number, { from, to, kvLen }: ForkedRows): void {
-    const { perLayer, segmentPages = Infinity } = this.#cache.layout;
-    const [source, target] = [from, to].map((part) => Math.floor(part / segmentPages)) as [number, number];
-    const kernel = this.#boundTo(layer, source, target);
-    const local = (part: number) => (segmentPages === Infinity ? part : part % segmentPages);
-    const rows = { from: local(from), to: local(to), kvLen };
-    const grid = setForked(this.#stepWords, perLayer[layer]!, rows);
-    dispatch(pass, kernel, grid, this.#ring.place(this.#stepWords));
+  #copyPage(pass: GPUComputePassEncoder, layer: number, from: number, to: number): void {
+    const { perLayer, pageSize, segmentPages } = this.#cache.layout;
+    const [source, target] = [from, to].map((page) => Math.floor(page / segmentPages!)) as [number, number];
+    const rows = { from: from % segmentPages!, to: to % segmentPages!, kvLen: pageSize! };
+    this.#copy(pass, layer, [source, target], setForked(this.#stepWords, perLayer[layer]!, rows));
+  }
+
+  /** Copies the heads of each segment that a sequence is in; returns how many dispatches that takes. */
+  #copySequence(pass: GPUComputePassEncoder, layer: number, from: number, to: number): number {
+    const { batch, perLayer } = this.#cache.layout;
+    const own = perLayer[layer]!;
+    const kvLen = slotsOf(own, this.#cache.lengths.live(layer)[from]!);
+    const [sources, targets] = [segmentsOf(own, from), segmentsOf(own, to)];
+    for (const [i, source] of sources.entries()) {
+      const target = targets[i]!;
+      const { heads, firstSequence } = headsOf(own, batch, source);
+      const shape = { numKvHeads: heads, k: segmentRows(own.k, own), v: segmentRows(own.v, own) };
+      const rows = { from: from - firstSequence, to: to - headsOf(own, batch, target).firstSequence, kvLen };
+      this.#copy(pass, layer, [source, target], setForked(this.#stepWords, shape, rows));
+    }
+    return sources.length;
+  }
+
+  #copy(
+    pass: GPUComputePassEncoder,
+    layer: number,
+    [source, target]: readonly [number, number],
+    grid: Grid,
+  ): void {
+    dispatch(pass, this.#boundTo(layer, source, target), grid, this.#ring.place(this.#stepWords));
   }
 
   #boundTo(layer: number, source: number, target: number): BoundKernel {

@@ -3,6 +3,7 @@ import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { checkNumbers, checkOptions, checkWhole, type Known } from '../device/options.ts';
 import { checkHeadDims, MAX_HEADS, type HeadDims } from '../kernels/shape.ts';
 import { rowBytes, scalesStart, storedBytes, type KvType, type RowsLayout } from '../numbers/elements.ts';
+import { segmentRows, spreadHeads, type HeadSpread } from './headSegments.ts';
 import { segmented, type PagePool } from './pagePool.ts';
 import { ringLayout, ringText, type RingLayout, type RingOptions } from './rings.ts';
 
@@ -31,15 +32,21 @@ const MAX_LAYERS = 8192;
 /** The shape of a layer, with exact byte counts. */
 export interface LayerLayout extends HeadDims {
   readonly numKvHeads: number;
+  /** Bindings that its K, or its V, is spread over: by pages, the same in all layers, or where there are none by KV heads. */
+  readonly segments: number;
+  /** KV heads of each, counted over all its sequences or pages: of whole sequences, or of a part of one. */
+  readonly segmentHeads: number;
   /** Absent where each token has a slot. */
   readonly ring?: RingLayout;
-  /** Rows of its K and of its V, or of a segment of them, for `encodeRows` and `decodeRows`. */
+  /** Tokens of a page, the same in all layers; absent where each sequence has slots of its own. */
+  readonly pageSize?: number;
+  /** Rows of its K and of its V, for `encodeRows` and `decodeRows`; in a cache of pages those of a segment. */
   readonly k: RowsLayout;
   readonly v: RowsLayout;
-  /** Where the scales of K and of V begin, as an index of 16-byte words; past the end where there are none. */
+  /** Where the scales of K and of V begin in a segment, as an index of 16-byte words; past the end where there are none. */
   readonly kScales: number;
   readonly vScales: number;
-  /** Bytes of its K and of its V, scales included. */
+  /** Bytes of its K and of its V, scales included: of all segments, which are of one size. */
   readonly kBytes: number;
   readonly vBytes: number;
   /** Bytes one token of one sequence takes, K and V with their scales. */
@@ -63,36 +70,44 @@ interface Types {
   readonly vType: KvType;
 }
 
+/** Bytes that a binding may have. */
+function mostBytesOf({ maxBindingBytes, maxBufferBytes }: BufferLimits): number {
+  return Math.min(maxBindingBytes, maxBufferBytes);
+}
+
 /** A pool in segments that the limits allow. */
 export function spreadOver(
   pool: PagePool,
-  { maxBindingBytes, maxBufferBytes }: BufferLimits,
+  limits: BufferLimits,
   shapes: readonly LayerShape[],
   types: Types,
 ): PagePool {
   const distinct = [...new Map(shapes.map((shape) => [keyOf(shape), shape])).values()];
-  return segmented(pool, Math.min(maxBindingBytes, maxBufferBytes), (parts) => {
-    const all = distinct.map((shape) =>
-      layerLayout(shape, { parts, each: pool.pageSize, segments: 1 }, types),
-    );
-    return Math.max(...all.flatMap(({ kBytes, vBytes }) => [kBytes, vBytes]));
-  });
+  return segmented(pool, mostBytesOf(limits), (pages) =>
+    Math.max(
+      ...distinct.map((shape) => {
+        const rows = rowsOf(shape, pages * shape.numKvHeads, pool.pageSize, types);
+        return Math.max(storedBytes(rows.k), storedBytes(rows.v));
+      }),
+    ),
+  );
 }
 
-/** The layouts of shapes, one object for each. */
+/** What the layouts of a cache's layers have in common. */
+interface CacheSizes extends Types {
+  readonly batch: number;
+  readonly capacity: number;
+}
+
+/** The layouts of shapes, one object for each. Without pages each is in as few segments as the limits allow. */
 export function layoutsOf(
-  batch: number,
-  capacity: number,
-  types: Types,
+  sizes: CacheSizes,
   pool: PagePool | undefined,
+  limits: BufferLimits | undefined,
 ): (shape: LayerShape) => LayerLayout {
   const known = new Map<string, LayerLayout>();
   return (shape) => {
-    const { ring } = shape;
-    const own = pool
-      ? { parts: pool.segmentPages, each: pool.pageSize, segments: pool.segments }
-      : { parts: batch, each: ring?.slots ?? capacity, segments: 1 };
-    const layout = known.get(keyOf(shape)) ?? { ...layerLayout(shape, own, types), ...(ring && { ring }) };
+    const layout = known.get(keyOf(shape)) ?? layerLayout(shape, sizes, pool, limits);
     known.set(keyOf(shape), layout);
     return layout;
   };
@@ -141,30 +156,55 @@ export function checkLayer(where: string, { numKvHeads, ...dims }: Omit<LayerSha
   checkHeadDims(where, dims);
 }
 
-/** A page is to a cache of pages what a sequence is to one without: slots of all heads. All segments have as many. */
-interface Slots {
-  readonly parts: number;
-  readonly each: number;
-  readonly segments: number;
-}
-
 function layerLayout(
-  { numKvHeads, headDim, vHeadDim }: LayerShape,
-  { parts, each, segments }: Slots,
-  { kType, vType }: Types,
+  shape: LayerShape,
+  { batch, capacity, ...types }: CacheSizes,
+  pool: PagePool | undefined,
+  limits: BufferLimits | undefined,
 ): LayerLayout {
-  const k: RowsLayout = { type: kType, headDim, heads: parts * numKvHeads, capacity: each };
-  const v: RowsLayout = { ...k, type: vType, headDim: vHeadDim };
+  const { numKvHeads, headDim, vHeadDim, ring } = shape;
+  // A page is to a cache of pages what a sequence is to one without: slots of all heads.
+  const heads = numKvHeads * (pool ? pool.segmentPages : batch);
+  const rows = rowsOf(shape, heads, pool?.pageSize ?? ring?.slots ?? capacity, types);
+  const spread = pool
+    ? { segments: pool.segments, segmentHeads: heads }
+    : spreadOfHeads(rows, batch, numKvHeads, limits);
+  const [k, v] = [segmentRows(rows.k, spread), segmentRows(rows.v, spread)];
   return {
     numKvHeads,
     headDim,
     vHeadDim,
-    k,
-    v,
+    ...spread,
+    ...rows,
     kScales: scalesStart(k),
     vScales: scalesStart(v),
-    kBytes: segments * storedBytes(k),
-    vBytes: segments * storedBytes(v),
-    bytesPerToken: numKvHeads * (rowBytes(kType, headDim) + rowBytes(vType, vHeadDim)),
+    kBytes: spread.segments * storedBytes(k),
+    vBytes: spread.segments * storedBytes(v),
+    bytesPerToken: numKvHeads * (rowBytes(types.kType, headDim) + rowBytes(types.vType, vHeadDim)),
+    ...(ring && { ring }),
+    ...(pool && { pageSize: pool.pageSize }),
   };
+}
+
+function rowsOf(
+  { headDim, vHeadDim }: LayerShape,
+  heads: number,
+  capacity: number,
+  { kType, vType }: Types,
+): { readonly k: RowsLayout; readonly v: RowsLayout } {
+  const k: RowsLayout = { type: kType, headDim, heads, capacity };
+  return { k, v: { ...k, type: vType, headDim: vHeadDim } };
+}
+
+/** K and V of a head are in segments of one number. */
+function spreadOfHeads(
+  { k, v }: { readonly k: RowsLayout; readonly v: RowsLayout },
+  batch: number,
+  numKvHeads: number,
+  limits: BufferLimits | undefined,
+): HeadSpread {
+  const most = limits ? mostBytesOf(limits) : Infinity;
+  return spreadHeads(batch, numKvHeads, (heads) =>
+    [k, v].every((rows) => storedBytes({ ...rows, heads }) <= most),
+  );
 }

@@ -3,13 +3,13 @@ import type { BufferRange, CreateBuffer } from '../device/buffers.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import type { CacheLayout } from './layout.ts';
 
-/** K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv] in the cache's element types, then their scales; or those of pages. */
+/** K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv] in the cache's element types, then their scales; or those of pages, or of some KV heads. */
 export interface LayerSegment {
   readonly k: BufferRange;
   readonly v: BufferRange;
 }
 
-/** Where a layer lies. `k` and `v` are its first segment's, which is the only one but in a cache of pages beyond one binding. */
+/** Where a layer lies. `k` and `v` are its first segment's, which is the only one but beyond one binding. */
 export interface CacheLayer extends LayerSegment {
   readonly segments: readonly LayerSegment[];
 }
@@ -25,53 +25,63 @@ const ALIGNMENT = 256;
  * write parts of one.
  */
 export function createLayers(layout: CacheLayout, facts: DeviceFacts, create: CreateBuffer): CacheLayer[] {
-  const { perLayer, segments: count = 1 } = layout;
+  const { perLayer } = layout;
   const most = Math.min(SHARED_BYTES, facts.maxBufferBytes, facts.maxBindingBytes);
-  const rangesOf = (name: string, of: 'kBytes' | 'vBytes') => {
-    const sizes = perLayer.map((layer) => layer[of] / count);
-    return Array.from({ length: count }, (_, segment) =>
-      createRanges(count === 1 ? name : `${name} segment ${segment},`, sizes, most, create),
-    );
-  };
+  const count = Math.max(...perLayer.map(({ segments }) => segments));
+  const rangesOf = (name: string, of: 'kBytes' | 'vBytes') =>
+    Array.from({ length: count }, (_, segment) => {
+      const sizes = perLayer.flatMap((layer, i): Sized[] =>
+        segment < layer.segments ? [{ layer: i, size: layer[of] / layer.segments }] : [],
+      );
+      return createRanges(count === 1 ? name : `${name} segment ${segment},`, sizes, most, create);
+    });
   const [k, v] = [rangesOf('k_cache', 'kBytes'), rangesOf('v_cache', 'vBytes')];
-  return perLayer.map((_, layer) => {
-    const segments = k.map((ranges, s) => ({ k: ranges[layer]!, v: v[s]![layer]! }));
+  return perLayer.map((own, layer) => {
+    const segments = Array.from({ length: own.segments }, (_, s) => ({
+      k: k[s]!.get(layer)!,
+      v: v[s]!.get(layer)!,
+    }));
     return { ...segments[0]!, segments };
   });
 }
 
-/** Ranges of these sizes in as few buffers of at most `most` bytes as hold them in order; a range has no part in two buffers. */
+/** Bytes of a layer's K or V, or of a segment of it. */
+interface Sized {
+  readonly layer: number;
+  readonly size: number;
+}
+
+/** Ranges of these sizes, by layers, in as few buffers of at most `most` bytes as hold them in order; a range has no part in two buffers. */
 function createRanges(
   name: string,
-  sizes: readonly number[],
+  sizes: readonly Sized[],
   most: number,
   create: CreateBuffer,
-): BufferRange[] {
-  const ranges: BufferRange[] = [];
-  while (ranges.length < sizes.length) {
-    const first = ranges.length;
-    const { offsets, bytes } = oneBuffer(sizes, first, most);
-    const last = first + offsets.length - 1;
+): Map<number, BufferRange> {
+  const ranges = new Map<number, BufferRange>();
+  while (ranges.size < sizes.length) {
+    const rest = sizes.slice(ranges.size);
+    const { offsets, bytes } = oneBuffer(rest, most);
+    const [first, last] = [rest[0]!.layer, rest[offsets.length - 1]!.layer];
     const which = last === first ? `layer ${first}` : `layers ${first} to ${last}`;
     const buffer = create(`${name} ${which}`, bytes);
-    offsets.forEach((offset, i) => ranges.push({ buffer, offset, size: sizes[first + i]! }));
+    for (const [i, offset] of offsets.entries()) {
+      const { layer, size } = rest[i]!;
+      ranges.set(layer, { buffer, offset, size });
+    }
   }
   return ranges;
 }
 
-/** Where the sizes from the first on lie in a buffer of at most `most` bytes, one of them at least, and how long it is. */
-function oneBuffer(
-  sizes: readonly number[],
-  first: number,
-  most: number,
-): { offsets: number[]; bytes: number } {
+/** Where the first of these sizes lie in a buffer of at most `most` bytes, one of them at least, and how long it is. */
+function oneBuffer(sizes: readonly Sized[], most: number): { offsets: number[]; bytes: number } {
   const offsets: number[] = [];
   let bytes = 0;
-  for (let i = first; i < sizes.length; i++) {
+  for (const { size } of sizes) {
     const offset = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
-    if (offsets.length > 0 && offset + sizes[i]! > most) break;
+    if (offsets.length > 0 && offset + size > most) break;
     offsets.push(offset);
-    bytes = offset + sizes[i]!;
+    bytes = offset + size;
   }
   return { offsets, bytes };
 }

@@ -66,12 +66,11 @@ export interface CacheLayout extends CacheFormat, LayerLayout {
   readonly batch: number;
   readonly capacity: number;
   readonly ring?: RingLayout;
-  /** Tokens of a page, and pages of each layer; absent where each sequence has slots of its own. */
-  readonly pageSize?: number;
+  readonly segments: number;
+  /** Pages of each layer; absent where each sequence has slots of its own. */
   readonly pages?: number;
   readonly pageTables?: PageTableOwner;
-  /** Bindings that a layer's pages are spread over, and pages of each. */
-  readonly segments?: number;
+  /** Pages of a segment. */
   readonly segmentPages?: number;
   readonly layers: number;
   /** The layout of each layer; layers of one shape have one object. */
@@ -87,7 +86,7 @@ const MAX_CAPACITY = 2 ** 24;
 
 /**
  * Checks cache options and counts their bytes; needs no device. Throws ShapeError naming the field, what it must be and what was given.
- * @param limits `GqaDevice.facts`: pages that take more than a binding may have are spread over several; default: no limits
+ * @param limits `GqaDevice.facts`: pages or KV heads that take more than a binding may have are spread over several; default: no limits
  */
 export function cacheLayout(options: CacheOptions, limits?: BufferLimits): CacheLayout {
   checkOptions('cache', options, CACHE_OPTIONS);
@@ -111,7 +110,7 @@ export function cacheLayout(options: CacheOptions, limits?: BufferLimits): Cache
   };
   const shapes = layersOf(layers, shape, sizes);
   const spread = pool && limits ? spreadOver(pool, limits, [shape, ...shapes], types) : pool;
-  const layoutOf = layoutsOf(batch, capacity, types, spread);
+  const layoutOf = layoutsOf({ batch, capacity, ...types }, spread, limits);
   const perLayer = shapes.map(layoutOf);
   const totalBytes = perLayer.reduce((sum, { kBytes, vBytes }) => sum + kBytes + vBytes, 0);
   const counts = { batch, capacity, ...spread, layers: perLayer.length };
@@ -164,6 +163,8 @@ const LAYOUT_NUMBERS = [
   'vHeadDim',
   'capacity',
   'layers',
+  'segments',
+  'segmentHeads',
   'kScales',
   'vScales',
   'bytesPerToken',

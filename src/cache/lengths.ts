@@ -1,5 +1,6 @@
 // lengths.ts: how many tokens the layers of a cache hold, and how many appends were recorded, as counted on the host.
 import { ShapeError } from '../device/errors.ts';
+import { segmentsPerSequence } from './headSegments.ts';
 import type { CacheLayout } from './layout.ts';
 import { checkCut, type RingLayout } from './rings.ts';
 
@@ -18,8 +19,8 @@ export interface CountedAppend {
 /** A fork that was counted, to be taken back where it did not happen. */
 export interface CountedFork {
   readonly to: number;
-  /** Of each layer, the lengths it was counted in, and whether it is one of the layer's appends. */
-  readonly layers: readonly { readonly lens: number[]; readonly isCopied: boolean }[];
+  /** Of each layer, the lengths it was counted in, and the dispatches that it counts as appends of the layer. */
+  readonly layers: readonly { readonly lens: number[]; readonly dispatches: number }[];
 }
 
 /** The lengths of a cache, per layer and sequence. Every change of them is here. */
@@ -28,6 +29,8 @@ export class CacheLengths {
   readonly #layers: number[][];
   readonly #appends: number[];
   readonly #rings: readonly (RingLayout | undefined)[];
+  /** Dispatches of a copy in each layer. */
+  readonly #copies: readonly number[];
   /** Of each layer and sequence: up to which token its slots were written to. A ring has lost those a lap before. */
   readonly #written: number[][];
 
@@ -38,6 +41,7 @@ export class CacheLengths {
     this.#written = perLayer.map(zeros);
     this.#appends = perLayer.map(() => 0);
     this.#rings = perLayer.map(({ ring }) => ring);
+    this.#copies = perLayer.map(segmentsPerSequence);
   }
 
   /** The lengths of a layer themselves, which change with every append. */
@@ -151,19 +155,19 @@ export class CacheLengths {
    */
   countFork(from: number, to: number, copies = true): CountedFork {
     const layers = this.#layers.map((lens, layer) => {
-      const isCopied = copies && lens[from]! > 0;
-      if (isCopied) this.#appends[layer]!++;
+      const dispatches = copies && lens[from]! > 0 ? this.#copies[layer]! : 0;
+      this.#appends[layer]! += dispatches;
       lens[to] = lens[from]!;
       this.#written[layer]![to] = this.#written[layer]![from]!;
-      return { lens, isCopied };
+      return { lens, dispatches };
     });
     return { to, layers };
   }
 
   /** After a fork that did not happen its sequence is empty, but in layers that were loaded since. */
   dropFork({ to, layers }: CountedFork): void {
-    layers.forEach(({ lens, isCopied }, layer) => {
-      if (isCopied) this.#appends[layer]!--;
+    layers.forEach(({ lens, dispatches }, layer) => {
+      this.#appends[layer]! -= dispatches;
       if (this.#layers[layer] !== lens) return;
       lens[to] = 0;
       this.#written[layer]![to] = 0;

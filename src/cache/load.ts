@@ -1,8 +1,11 @@
 // load.ts: stored bytes from the host in place of a layer's.
-import { writeData, type StorageData } from '../device/buffers.ts';
+import { writeData, type BufferRange, type StorageData } from '../device/buffers.ts';
 import { ShapeError } from '../device/errors.ts';
 import { checkOptions, checkWhole, type Known } from '../device/options.ts';
-import { checkKvLens } from './layout.ts';
+import type { GqaDevice } from '../device/gqaDevice.ts';
+import { headSpans, storedBytes, type RowsLayout } from '../numbers/elements.ts';
+import { headsOf, segmentRows } from './headSegments.ts';
+import { checkKvLens, type LayerLayout } from './layout.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
 import { checkStored } from './stored.ts';
 
@@ -39,13 +42,43 @@ export function load({ device, layout, layers, lengths, status }: CacheParts, ar
     );
   }
   const { batch, capacity, kType, vType } = layout;
-  const { kBytes, vBytes } = layout.perLayer[layer]!;
+  const own = layout.perLayer[layer]!;
   checkKvLens('load', kvLens, batch, capacity);
-  checkStored('load: k', k, kType, kBytes);
-  checkStored('load: v', v, vType, vBytes);
-  writeData(device, layers[layer]!.k, k);
-  writeData(device, layers[layer]!.v, v);
+  checkStored('load: k', k, kType, storedBytes(own.k));
+  checkStored('load: v', v, vType, storedBytes(own.v));
+  const { segments } = layers[layer]!;
+  const to = (ranges: readonly BufferRange[]) => ({ device, layer: own, batch, ranges });
+  writeHeads(to(segments.map((segment) => segment.k)), own.k, k);
+  writeHeads(to(segments.map((segment) => segment.v)), own.v, v);
   lengths.replace(layer, kvLens);
   status.giveUp([layer]);
   device.advise(ADVICE);
+}
+
+/** Segments of a layer's K or V, and what lies in them. */
+interface Target {
+  readonly device: GqaDevice;
+  readonly layer: LayerLayout;
+  readonly batch: number;
+  readonly ranges: readonly BufferRange[];
+}
+
+/** Writes the stored bytes of all heads to where they lie. */
+function writeHeads({ device, layer, batch, ranges }: Target, rows: RowsLayout, data: StorageData): void {
+  if (layer.segments === 1) {
+    writeData(device, ranges[0]!, data);
+    return;
+  }
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const [all, own] = [headSpans(rows), headSpans(segmentRows(rows, layer))];
+  for (const [segment, { buffer, offset }] of ranges.entries()) {
+    const { firstSequence, sequences, firstHead, heads } = headsOf(layer, batch, segment);
+    const first = firstSequence * layer.numKvHeads + firstHead;
+    for (const of of ['rows', 'scales'] as const) {
+      const { start, stride } = all[of];
+      const [begin, end] = [first, first + sequences * heads].map((head) => start + head * stride);
+      if (stride > 0)
+        writeData(device, { buffer, offset: offset + own[of].start }, bytes.subarray(begin, end));
+    }
+  }
 }

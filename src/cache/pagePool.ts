@@ -1,6 +1,7 @@
 // pagePool.ts: how many pages a cache has, and of how many tokens; pure.
 import { ShapeError } from '../device/errors.ts';
 import { checkOneOf, checkWhole, describe } from '../device/options.ts';
+import { mostFitting } from './headSegments.ts';
 
 /** Who says which pages a sequence has: the cache, which takes and frees them, or its caller, by `KvCache.setPages`. */
 export type PageTableOwner = 'cache' | 'caller';
@@ -66,12 +67,7 @@ export function poolOf(
  */
 export function segmented(pool: PagePool, mostBytes: number, bytesOf: (pages: number) => number): PagePool {
   if (bytesOf(pool.pages) <= mostBytes) return pool;
-  let [low, high] = [1, pool.pages];
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if (bytesOf(middle) <= mostBytes) low = middle;
-    else high = middle - 1;
-  }
-  const segments = Math.ceil(pool.pages / low);
+  const most = mostFitting(pool.pages, (pages) => bytesOf(pages) <= mostBytes);
+  const segments = Math.ceil(pool.pages / Math.max(1, most));
   return { ...pool, segments, segmentPages: Math.ceil(pool.pages / segments) };
 }

@@ -6,6 +6,8 @@ import {
   type KvType,
   type RowsLayout,
 } from '../numbers/elements.ts';
+import { placeOfHead, type HeadPlace } from './headSegments.ts';
+import type { LayerLayout } from './layout.ts';
 
 /** Element types of snapshots, by the names of safetensors. */
 export type SnapshotDtype = 'F32' | 'F16' | 'BF16' | 'U8';
@@ -26,26 +28,30 @@ export interface Piece {
   readonly kept: number;
 }
 
-/** Where the tokens of a sequence lie: `rows` of them at the beginning of the slots of a sequence or page. */
+/** Where tokens of a sequence lie: `rows` of them at the beginning of the slots of each of its heads, in its own or in those of a page. */
 export interface Part {
-  /** The sequence's or page's number, in its segment. */
-  readonly part: number;
-  readonly segment: number;
   readonly rows: number;
+  placeOf(hk: number): HeadPlace;
 }
 
-/** Where `kvLen` tokens of a sequence lie: in its own slots, or in its pages. */
+/** Where `kvLen` tokens of a sequence lie in a layer: in its own slots, or in its pages. */
 export function partsOf(
+  layer: LayerLayout,
   b: number,
   kvLen: number,
   pages?: readonly number[],
-  { pageSize = 1, segmentPages = 1 }: { readonly pageSize?: number; readonly segmentPages?: number } = {},
+  segmentPages = 1,
 ): Part[] {
-  if (!pages) return [{ part: b, segment: 0, rows: kvLen }];
+  const { numKvHeads, pageSize } = layer;
+  if (!pages || pageSize === undefined) {
+    return [{ rows: kvLen, placeOf: (hk) => placeOfHead(layer, b, hk) }];
+  }
   return pages.slice(0, Math.ceil(kvLen / pageSize)).map((page, i) => ({
-    part: page % segmentPages,
-    segment: Math.floor(page / segmentPages),
     rows: Math.min(pageSize, kvLen - i * pageSize),
+    placeOf: (hk) => ({
+      segment: Math.floor(page / segmentPages),
+      head: (page % segmentPages) * numKvHeads + hk,
+    }),
   }));
 }
 
@@ -58,7 +64,7 @@ export interface SequenceTensor {
   readonly pieces: readonly Piece[];
 }
 
-/** The tensors of a sequence; `stored` has `numKvHeads` heads for each sequence or page. */
+/** The tensors of a sequence, of rows stored like those of a segment. */
 export function sequenceTensors(
   stored: RowsLayout,
   numKvHeads: number,
@@ -68,10 +74,10 @@ export function sequenceTensors(
   const { rows, scales } = headSpans(stored);
   const piecesOf = ({ start, stride, rowBytes }: HeadSpan): Piece[] =>
     Array.from({ length: numKvHeads }, (_, hk) =>
-      parts.map(({ part, segment, rows: count }) => {
-        const kept = count * rowBytes;
-        const offset = start + (part * numKvHeads + hk) * stride;
-        return { segment, offset, size: Math.ceil(kept / 4) * 4, kept };
+      parts.map((part) => {
+        const kept = part.rows * rowBytes;
+        const { segment, head } = part.placeOf(hk);
+        return { segment, offset: start + head * stride, size: Math.ceil(kept / 4) * 4, kept };
       }),
     ).flat();
   const isQuantised = ELEMENT_FORMATS[stored.type].scale !== 'none';

@@ -85,7 +85,7 @@ export function restore(cache: CacheParts, stored: StoredSnapshot, options: Snap
         tensorsOf(layout, contents, i, of, parts).map((tensor) => ({ ...tensor, layer, of })),
       ),
     );
-  const whole: Parts = (_, kvLen) => partsOf(0, kvLen);
+  const whole: Parts = (layer, _, kvLen) => partsOf(layer, 0, kvLen);
   const data = checkedTensors(stored, allTensors(whole), contents.crc32);
   const longest = targets.map((_, i) => Math.max(...contents.kvLens.map((kvLens) => kvLens[i]!)));
   tables?.replace(targets, longest);
@@ -102,7 +102,9 @@ type Parts = Parameters<typeof tensorsOf>[4];
 
 /** Where the tokens of these sequences lie. */
 function placesOf(tables: CacheParts['tables'], layout: CacheLayout, sequences: readonly number[]): Parts {
-  return (i, kvLen) => partsOf(sequences[i]!, kvLen, tables?.storedPages(sequences[i]!), layout);
+  const { segmentPages } = layout;
+  return (layer, i, kvLen) =>
+    partsOf(layer, sequences[i]!, kvLen, tables?.storedPages(sequences[i]!), segmentPages);
 }
 
 /** Where a piece lies. */

@@ -3,7 +3,8 @@ import { ShapeError } from '../device/errors.ts';
 import { describe, isRecord } from '../device/options.ts';
 import { crc32 } from '../numbers/crc32.ts';
 import { sequenceTensors, type Part, type SequenceTensor, type SnapshotDtype } from './sequenceRows.ts';
-import { slotsOf, type CacheLayout } from './layout.ts';
+import { segmentRows } from './headSegments.ts';
+import { slotsOf, type CacheLayout, type LayerLayout } from './layout.ts';
 
 /** A tensor of a snapshot. `data` holds its bytes, row-major and little-endian. */
 export interface SnapshotTensor {
@@ -72,16 +73,15 @@ export function tensorsOf(
   { sequences, kvLens }: Pick<Contents, 'sequences' | 'kvLens'>,
   layer: number,
   of: 'k' | 'v',
-  parts: (i: number, kvLen: number) => readonly Part[],
+  parts: (layer: LayerLayout, i: number, kvLen: number) => readonly Part[],
 ): (SequenceTensor & { readonly name: string })[] {
-  const { numKvHeads, [of]: stored } = perLayer[layer]!;
+  const own = perLayer[layer]!;
+  const rows = segmentRows(own[of], own);
   return sequences.flatMap((b, i) =>
-    sequenceTensors(stored, numKvHeads, parts(i, slotsOf(perLayer[layer]!, kvLens[layer]![i]!))).map(
-      (tensor) => ({
-        ...tensor,
-        name: `layers.${layer}.sequences.${b}.${of}${tensor.suffix}`,
-      }),
-    ),
+    sequenceTensors(rows, own.numKvHeads, parts(own, i, slotsOf(own, kvLens[layer]![i]!))).map((tensor) => ({
+      ...tensor,
+      name: `layers.${layer}.sequences.${b}.${of}${tensor.suffix}`,
+    })),
   );
 }
 

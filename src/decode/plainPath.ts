@@ -14,9 +14,9 @@ export function createPlainPath(
   { shape, layout, q, o }: PlanContext,
   create: CreateBuffer,
 ): DecodePath {
-  if ((layout.segments ?? 1) > 1) {
+  if (layout.pageSize !== undefined && layout.segments > 1) {
     throw new ShapeError(
-      `decoder: kernel: expected another than plain for a cache of ${layout.segments} segments, which reads K and V in one piece`,
+      `decoder: kernel: expected another than plain for a cache of ${layout.segments} segments, which reads all keys of a head in one piece`,
     );
   }
   const most = Math.max(...plainScoresGrid(shape, layout.capacity, shape.qLen));
@@ -29,33 +29,35 @@ export function createPlainPath(
     async compile(withLse) {
       const [scoresKernel, softmaxKernel, avKernel] = await Promise.all([
         device.pipelines.get(plainScores(shape, layout, { q: q.type })),
-        device.pipelines.get(plainSoftmax(shape, { lse: withLse })),
+        device.pipelines.get(plainSoftmax(shape, layout, { lse: withLse })),
         device.pipelines.get(plainAv(shape, layout, { o: o.type })),
       ]);
       return ({ segments, lse, ring, features, ...buffers }) => {
-        const { k, v } = segments[0]!;
-        const score = bindKernel(device.gpu, scoresKernel, {
-          q: buffers.q,
-          k_cache: k,
-          step: ring,
-          scores,
-          ...declaredOf(scoresKernel, features),
-        });
+        const steps = segments.map(({ k, v }) => ({
+          score: bindKernel(device.gpu, scoresKernel, {
+            q: buffers.q,
+            k_cache: k,
+            step: ring,
+            scores,
+            ...declaredOf(scoresKernel, features),
+          }),
+          mix: bindKernel(device.gpu, avKernel, {
+            weights: scores,
+            v_cache: v,
+            step: ring,
+            o: buffers.o,
+            ...declaredOf(avKernel, features),
+          }),
+        }));
         const softmax = bindKernel(device.gpu, softmaxKernel, {
           step: ring,
           scores,
           ...(lse && { lse }),
           ...declaredOf(softmaxKernel, features),
         });
-        const mix = bindKernel(device.gpu, avKernel, {
-          weights: scores,
-          v_cache: v,
-          step: ring,
-          o: buffers.o,
-          ...declaredOf(avKernel, features),
-        });
         return {
-          part: (pass, plan, _part, offset) => {
+          part: (pass, plan, { segment }, offset) => {
+            const { score, mix } = steps[segment]!;
             const qLen = longestOf(plan.qLens);
             // Its one split is as long as the longest sequence.
             dispatch(pass, score, plainScoresGrid(shape, plan.splitLen, qLen), offset);

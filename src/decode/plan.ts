@@ -1,17 +1,17 @@
 // plan.ts: from a shape, lengths and facts of a device to what a step dispatches; pure.
-import { bytesOfTokens, checkCacheLayout, checkKvLens, type CacheLayout } from '../cache/layout.ts';
+import { bytesOfTokens, checkCacheLayout, checkKvLens } from '../cache/layout.ts';
 import { ShapeError } from '../device/errors.ts';
 import { checkNumbers, checkOptions, checkWhole, describe, isObject, type Known } from '../device/options.ts';
 import { checkVariantForm, fusedGrid, kernelName } from '../kernels/fused.ts';
 import type { Grid } from '../kernels/kernel.ts';
 import { rowGrid } from '../kernels/plain.ts';
-import { rowsEnd, rowStarts, rowTypeBytes, type RowPlaces } from '../kernels/rowPlaces.ts';
+import { rowsEnd, rowTypeBytes, type RowPlaces } from '../kernels/rowPlaces.ts';
 import { type GqaShape, checkGqaShape } from '../kernels/shape.ts';
 import { checkQLens } from '../numbers/kvLens.ts';
-import { packStep, type StepItem, type StepSequence } from '../kernels/stepNumbers.ts';
-import { countKeys, cutBySegments, fromKey, liveKeys, type KeyRange } from './liveKeys.ts';
+import { countKeys, cutBySegments, fromKey, liveKeys } from './liveKeys.ts';
 import { partialBytes, type DecodeKernel, type PlanContext } from './planContext.ts';
 import { chooseSplitLen, longestOf, longestRange, splitsOf, type SplitOptions } from './split.ts';
+import { stepParts, type PlanPages, type StepParts } from './stepParts.ts';
 import { checkTreeMasks, type TreeMasks } from './treeMasks.ts';
 
 /** How to split the keys. Without options: as many workgroups as the device needs to be busy, no more. */
@@ -71,7 +71,7 @@ export interface DecodePlan {
   readonly rowGrid: Grid;
   /** @internal Bytes that the rows reach in the buffers of q, o and lse. */
   readonly reach: { readonly q: number; readonly o: number; readonly lse: number };
-  /** @internal The items of each segment that has some: one but in a cache of pages beyond one binding. */
+  /** @internal The items of each segment that has some: one but beyond one binding. */
   readonly parts: readonly PlanPart[];
 }
 
@@ -82,14 +82,6 @@ export interface PlanPart {
   readonly grid: Grid;
   /** The `step` binding's words; those for the merge are the same in all parts. */
   readonly stepWords: Uint32Array<ArrayBuffer>;
-}
-
-/** Where the tokens of a plan's sequences lie. */
-export interface PlanPages {
-  /** Pages of each sequence. */
-  readonly lists: readonly (readonly number[])[];
-  /** `PageTables.versions` of then. */
-  readonly versions: readonly number[];
 }
 
 /** Which context each plan was made from: a plan is for decoders of that one. */
@@ -161,9 +153,9 @@ export function planDecode(
     ...(pages && { pageVersions: pages.versions }),
     rowGrid: rowGrid(shape, qLen),
     reach: reachOf(context, qLens),
-    parts: perSegment.map(({ segment, count, words }) => ({
+    parts: perSegment.map(({ segment, count, words, heads }) => ({
       segment,
-      grid: fusedGrid(shape, context.variant, count, qLen),
+      grid: fusedGrid(shape, context.variant, count, qLen, heads),
       stepWords: words,
     })),
   };
@@ -201,8 +193,8 @@ function checkFirstKeys(
 }
 
 function dispatchNames(kernel: DecodeKernel, parts: number, merges: boolean): string[] {
-  if (kernel === 'plain') return ['plain_scores', 'plain_softmax', 'plain_av'];
-  return [...Array.from({ length: parts }, () => kernelName(kernel)), ...(merges ? ['decode_merge'] : [])];
+  const names = kernel === 'plain' ? ['plain_scores', 'plain_softmax', 'plain_av'] : [kernelName(kernel)];
+  return [...Array.from({ length: parts }, () => names).flat(), ...(merges ? ['decode_merge'] : [])];
 }
 
 /** Keys of a split; the plain kernels have none. */
@@ -219,76 +211,4 @@ function splitLenOf(
 function reachOf({ shape, q, o, lse }: PlanContext, qLens: readonly number[]): DecodePlan['reach'] {
   const bytes = (places: RowPlaces) => rowsEnd(places, shape.numQHeads, qLens) * rowTypeBytes(places.type);
   return { q: bytes(q), o: bytes(o), lse: bytes(lse) };
-}
-
-/** What the words of a step are made of. */
-interface StepParts extends Pick<DecodePlan, 'kvLens' | 'qLens'> {
-  /** Keys of each sequence that the kernel walks along. */
-  readonly walked: readonly (readonly KeyRange[])[];
-  readonly splitLen: number;
-  readonly smScale: number;
-  readonly trees: readonly bigint[];
-  readonly pages: PlanPages | undefined;
-}
-
-/** The words of the `step` binding for each segment that has items, how many items all of them have, and partial states. */
-function stepParts(
-  { shape, layout, q, o, lse }: PlanContext,
-  { kvLens, qLens, walked, splitLen, smScale, trees, pages }: StepParts,
-) {
-  const starts = { q: rowStarts(q, qLens), o: rowStarts(o, qLens), lse: rowStarts(lse, qLens) };
-  const sequences: StepSequence[] = [];
-  const bySegment = new Map<number, StepItem[]>();
-  let [items, partials] = [0, 0];
-  for (const [b, kvLen] of kvLens.entries()) {
-    const qLen = qLens[b]!;
-    const splits = splitsInto(walked[b]!, splitLen, kvLen);
-    const numSplits = qLen === 0 ? 0 : splits.length;
-    const [qStart, oStart, lseStart] = [starts.q[b]!, starts.o[b]!, starts.lse[b]!];
-    const list = pages && { pages: pages.lists[b]! };
-    sequences.push({ kvLen, qLen, qStart, oStart, lseStart, firstState: partials, numSplits, ...list });
-    for (const { segment = 0, ...keys } of splits.slice(0, numSplits)) {
-      const own = bySegment.get(segment) ?? [];
-      own.push({ sequence: b, ...keys, ...(numSplits > 1 && { state: partials++ }) });
-      bySegment.set(segment, own);
-      items++;
-    }
-  }
-  if (items === 0) bySegment.set(0, []);
-  const rows = shape.groupSize * longestOf(qLens);
-  const header = { ...layout, numQHeads: shape.numQHeads, smScale, rows, q, o, lse };
-  const perSegment = [...bySegment].map(([segment, own]) => {
-    const local = sequences.map((sequence) => ({
-      ...sequence,
-      ...localPages(sequence.pages, segment, layout),
-    }));
-    return { segment, count: own.length, words: packStep(header, local, own, trees) };
-  });
-  return { items, partials, perSegment };
-}
-
-/** Pages as they are counted in a segment; those of others, which its items do not have, are any. */
-function localPages(
-  pages: readonly number[] | undefined,
-  segment: number,
-  { segments = 1, segmentPages = 0 }: CacheLayout,
-): { readonly pages?: readonly number[] } {
-  if (!pages || segments === 1) return {};
-  const first = segment * segmentPages;
-  return { pages: pages.map((page) => (page >= first && page < first + segmentPages ? page - first : 0)) };
-}
-
-/** Ranges in pieces; an empty sequence is one piece without keys, which writes its rows all the same. */
-function splitsInto(ranges: readonly KeyRange[], splitLen: number, kvLen: number): KeyRange[] {
-  const splits: KeyRange[] = [];
-  for (const { begin, end, segment } of ranges) {
-    for (let at = begin; at < end; at += splitLen) {
-      splits.push({
-        begin: at,
-        end: Math.min(end, at + splitLen),
-        ...(segment !== undefined && { segment }),
-      });
-    }
-  }
-  return splits.length > 0 ? splits : [{ begin: kvLen, end: kvLen }];
 }

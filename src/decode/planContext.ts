@@ -1,4 +1,5 @@
 // planContext.ts: what stays the same over all plans of a decoder: its kernel variant, and how far it can split; pure.
+import { headsOfDispatch } from '../cache/headSegments.ts';
 import { checkCacheLayout, type CacheLayout } from '../cache/layout.ts';
 import { checkFacts, type DeviceFacts } from '../device/deviceFacts.ts';
 import { LimitExceededError } from '../device/errors.ts';
@@ -14,6 +15,7 @@ import {
   type FusedTemplate,
   type FusedVariant,
 } from '../kernels/fused.ts';
+import { spreadsHeads } from '../kernels/lib.ts';
 import type { SubgroupReport } from '../kernels/probe/subgroupProbe.ts';
 import { profileOf } from '../kernels/profile.ts';
 import { askedSubgroupSize } from '../kernels/registersSizes.ts';
@@ -141,12 +143,13 @@ export function planContext(
   const { wholeLen, minSplitLen } = profile;
   const slots = options.tuned?.slots ?? residentWorkgroups(profile, registerBudget(profile), variant.wgSize);
   // As many items as fill the slots; a plan that may choose splits no further.
-  const filling = Math.max(1, Math.floor(slots / workgroupsPerItem(shape, variant)));
+  const perItem = workgroupsPerItem(shape, variant, shape.qLen, headsOfDispatch(layout));
+  const filling = Math.max(1, Math.floor(slots / perItem));
   const maxSplits = Math.min(Math.max(MAX_SPLITS, filling), fitting, useful);
   const { fixedSplits = false } = options;
   // Sequences that are more than one range of keys are always split: by their windows, and where their pages change segments.
-  const { segments = 1 } = layout;
-  const ranges = mostRanges(shape) + 2 * (segments - 1);
+  const changes = spreadsHeads(layout) ? 0 : layout.segments - 1;
+  const ranges = mostRanges(shape) + 2 * changes;
   const least = ranges > 1 ? shape.batch * ranges : 0;
   if (least > fitting) {
     // A smaller batch or fewer positions of a step would do.
@@ -156,6 +159,8 @@ export function planContext(
   }
   // Items are workgroups of one dispatch: those with a state, and one for each sequence that is not split.
   const most = Math.min(fitting, shape.batch * maxSplits * ranges, facts.maxGrid - shape.batch);
+  // Each segment's items fill the slots; heads of one sequence have their states in common.
+  const segments = spreadsHeads(layout) ? Math.min(layout.segments, shape.batch) : layout.segments;
   const room = Math.max(least, fixedSplits ? most : Math.min(most, filling * segments));
   const maxPartials = room > 1 ? room : 0; // a split alone is none
   return {

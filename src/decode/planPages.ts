@@ -2,7 +2,7 @@
 import type { KvCache } from '../cache/kvCache.ts';
 import { checkKvLens } from '../cache/layout.ts';
 import { pagesOf } from '../cache/pagePool.ts';
-import type { PlanPages } from './plan.ts';
+import type { PlanPages } from './stepParts.ts';
 
 /**
  * The pages of a step over these lengths; undefined in a cache without pages. Throws OutOfPagesError when there are too few, and

@@ -1,7 +1,10 @@
 // split.ts: how many keys a workgroup takes, so that a step fills the device and no more.
 import { ShapeError } from '../device/errors.ts';
+import { headsOfDispatch, segmentsOf } from '../cache/headSegments.ts';
+import type { CacheLayout } from '../cache/layout.ts';
 import { checkBoolean, checkWhole } from '../device/options.ts';
 import { workgroupsPerItem } from '../kernels/fused.ts';
+import { spreadsHeads } from '../kernels/lib.ts';
 import type { KeyRange } from './liveKeys.ts';
 import { type PlanContext, SPLIT_GRAIN } from './planContext.ts';
 
@@ -101,10 +104,12 @@ function checkPartials({ maxPartials }: PlanContext, live: Live, splitLen: numbe
  */
 function smallestFitting(context: PlanContext, live: Live, qLen: number, longest: number): number {
   const { shape, variant, slots, wholeLen, minSplitLen, maxSplits, maxPartials } = context;
-  const perItem = workgroupsPerItem(shape, variant, qLen);
-  const busiestOf = (context.layout.segments ?? 1) > 1 ? mostInSegment : itemsOf;
+  const { layout } = context;
+  const perItem = workgroupsPerItem(shape, variant, qLen, headsOfDispatch(layout));
+  const busiest = (splitLen: number) =>
+    layout.segments > 1 ? mostInSegment(layout, live, splitLen) : itemsOf(live, splitLen);
   const fits = (splitLen: number) =>
-    busiestOf(live, splitLen) * perItem <= slots && partialsOf(live, splitLen) <= maxPartials;
+    busiest(splitLen) * perItem <= slots && partialsOf(live, splitLen) <= maxPartials;
   if (longest <= wholeLen) return wholeLen;
   const least = Math.max(minSplitLen, roundUp(Math.ceil(longest / maxSplits)));
   let low = least / SPLIT_GRAIN;
@@ -124,10 +129,14 @@ function itemsOf(live: Live, splitLen: number): number {
 }
 
 /** Items of the segment that has the most: segments are dispatches, which run one after the other. */
-function mostInSegment(live: Live, splitLen: number): number {
+function mostInSegment(layout: CacheLayout, live: Live, splitLen: number): number {
   const items = new Map<number, number>();
-  for (const { begin, end, segment = 0 } of live.flat()) {
-    items.set(segment, (items.get(segment) ?? 0) + Math.ceil((end - begin) / splitLen));
+  for (const [b, ranges] of live.entries()) {
+    // Segments of one sequence have as many of it.
+    const own = spreadsHeads(layout) ? segmentsOf(layout, b)[0]! : 0;
+    for (const { begin, end, segment = own } of ranges) {
+      items.set(segment, (items.get(segment) ?? 0) + Math.ceil((end - begin) / splitLen));
+    }
   }
   return Math.max(0, ...items.values());
 }

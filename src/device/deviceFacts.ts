@@ -59,7 +59,11 @@ const FACT_NUMBERS = [
 ] as const satisfies readonly (keyof DeviceFacts)[];
 
 /** Throws LimitExceededError when a storage buffer of `bytes` could not be made or bound whole. */
-export function checkBufferBytes(facts: DeviceFacts, where: string, bytes: number): void {
+export function checkBufferBytes(
+  facts: Pick<DeviceFacts, 'maxBindingBytes' | 'maxBufferBytes'>,
+  where: string,
+  bytes: number,
+): void {
   if (bytes > facts.maxBindingBytes) {
     throw new LimitExceededError(where, 'maxStorageBufferBindingSize', bytes, facts.maxBindingBytes);
   }

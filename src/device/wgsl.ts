@@ -53,6 +53,13 @@ export function qualified(prefix: string, lib: string, also: readonly string[] =
   });
 }
 
+/** A lib with one of its functions under another name, for a lib that calls it and takes its place. */
+export function renamed(lib: string, name: string, other: string): string {
+  const pattern = new RegExp(`\\b${name}\\b`, 'g');
+  if (!pattern.test(lib)) throw new Error(`expected a lib with ${name}`);
+  return lib.replace(pattern, other);
+}
+
 export interface Binding {
   readonly index: number;
   readonly name: string;

@@ -127,15 +127,22 @@ export interface SourcePlaces {
 /** Elements of a vec4, by which the shader counts. */
 const VEC4 = 4;
 
-/** Some of the new tokens of each sequence, [B] each: how many come before them, and how many they are. */
+/** Some of the new tokens: of each sequence, [B], how many come before them, and how many they are. */
 export interface TokenRun {
   readonly skipped: ArrayLike<number>;
   readonly taken: ArrayLike<number>;
+  /** KV heads that they are stored of, as those of a cache of their own. Default: all. */
+  readonly heads?: {
+    readonly firstSequence: number;
+    readonly sequences: number;
+    readonly firstHead: number;
+    readonly heads: number;
+  };
 }
 
 /**
  * Says how many new rows each sequence takes of each head, where they lie, and how many tokens it holds: of all new tokens, or of a
- * run of them. Allocates nothing.
+ * run of them. Returns how many words there are then. Allocates nothing.
  */
 export function setAppended(
   words: Uint32Array,
@@ -143,25 +150,35 @@ export function setAppended(
   kvLens: readonly number[],
   numTokens: ArrayLike<number>,
   run?: TokenRun,
-): void {
+): number {
   words[STEP.word.k_head] = k.head / VEC4;
   words[STEP.word.k_token] = k.position / VEC4;
   words[STEP.word.v_head] = v.head / VEC4;
   words[STEP.word.v_token] = v.position / VEC4;
   words[STEP.word.q_head] = q === undefined ? 0 : q.head / VEC4;
   words[STEP.word.q_token] = q === undefined ? 0 : q.position / VEC4;
-  const batch = kvLens.length;
+  const heads = run?.heads;
+  const first = heads === undefined ? 0 : heads.firstSequence;
+  const batch = heads === undefined ? kvLens.length : heads.sequences;
+  const head = heads === undefined ? 0 : heads.firstHead;
+  if (heads !== undefined) {
+    words[STEP.word.batch] = batch;
+    words[STEP.word.num_kv_heads] = heads.heads;
+  }
   let before = 0;
-  for (let b = 0; b < batch; b++) {
-    const at = STEP.words + b;
-    const skipped = run === undefined ? 0 : run.skipped[b]!;
-    words[at] = kvLens[b]! + skipped;
-    words[at + batch] = run === undefined ? numTokens[b]! : run.taken[b]!;
-    words[at + 2 * batch] = (rowStart(k, b, before) + skipped * k.position) / VEC4;
-    words[at + 3 * batch] = (rowStart(v, b, before) + skipped * v.position) / VEC4;
-    words[at + 4 * batch] = q === undefined ? 0 : (rowStart(q, b, before) + skipped * q.position) / VEC4;
+  for (let b = 0; b < first + batch; b++) {
+    if (b >= first) {
+      const at = STEP.words + b - first;
+      const skipped = run === undefined ? 0 : run.skipped[b]!;
+      words[at] = kvLens[b]! + skipped;
+      words[at + batch] = run === undefined ? numTokens[b]! : run.taken[b]!;
+      words[at + 2 * batch] = (rowStart(k, b, before) + head * k.head + skipped * k.position) / VEC4;
+      words[at + 3 * batch] = (rowStart(v, b, before) + head * v.head + skipped * v.position) / VEC4;
+      words[at + 4 * batch] = q === undefined ? 0 : (rowStart(q, b, before) + skipped * q.position) / VEC4;
+    }
     before += numTokens[b]!;
   }
+  return appendWordCount(batch);
 }
 
 /** Pages of the sequences of a cache. */

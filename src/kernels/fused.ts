@@ -85,14 +85,25 @@ export function rowBlocks({ groupSize }: GqaShape, variant: FusedVariant, qLen: 
   return Math.ceil((groupSize * qLen) / rowsPerWorkgroup(variant));
 }
 
-/** Workgroups of one item of a plan: row blocks of all KV heads. */
-export function workgroupsPerItem(shape: GqaShape, variant: FusedVariant, qLen = shape.qLen): number {
-  return shape.numKvHeads * rowBlocks(shape, variant, qLen);
+/** Workgroups of one item of a plan: row blocks of all KV heads, or of so many. */
+export function workgroupsPerItem(
+  shape: GqaShape,
+  variant: FusedVariant,
+  qLen = shape.qLen,
+  heads = shape.numKvHeads,
+): number {
+  return heads * rowBlocks(shape, variant, qLen);
 }
 
-/** Workgroups of the fused kernel over `items` items, whose sequences have at most `qLen` query positions. */
-export function fusedGrid(shape: GqaShape, variant: FusedVariant, items: number, qLen: number): Grid {
-  return [rowBlocks(shape, variant, qLen), shape.numKvHeads, items];
+/** Workgroups of the fused kernel over `items` items, whose sequences have at most `qLen` query positions: of all KV heads, or of so many. */
+export function fusedGrid(
+  shape: GqaShape,
+  variant: FusedVariant,
+  items: number,
+  qLen: number,
+  heads = shape.numKvHeads,
+): Grid {
+  return [rowBlocks(shape, variant, qLen), heads, items];
 }
 
 /** The name of a template's shader. */

@@ -6,7 +6,7 @@ import type { GqaShape } from './shape.ts';
 
 /** A step, what a workgroup works on in it, where its keys lie, and what is done to their scores. */
 export function fusedLibs(shape: GqaShape, cache: CacheFormat, rows: RowFormats): string[] {
-  return [STEP, NUMBERS, ...workLibs(rows), rowsLib(cache), ...featureLibs(shape)];
+  return [STEP, NUMBERS, ...workLibs(rows, cache), rowsLib(cache), ...featureLibs(shape)];
 }
 
 /** Their constants, for workgroups of so many rows. */

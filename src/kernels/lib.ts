@@ -6,6 +6,8 @@ import elementsInt4 from '../../shaders/lib/elements_int4.wgsl?raw';
 import elementsInt4Bits from '../../shaders/lib/elements_int4_bits.wgsl?raw';
 import elementsInt8 from '../../shaders/lib/elements_int8.wgsl?raw';
 import elementsInt8Bits from '../../shaders/lib/elements_int8_bits.wgsl?raw';
+import headsAll from '../../shaders/lib/heads_all.wgsl?raw';
+import headsSegment from '../../shaders/lib/heads_segment.wgsl?raw';
 import numbers from '../../shaders/lib/numbers.wgsl?raw';
 import rescaleAlways from '../../shaders/lib/rescale_always.wgsl?raw';
 import rescaleSeldom from '../../shaders/lib/rescale_seldom.wgsl?raw';
@@ -43,6 +45,16 @@ export interface CacheFormat {
   readonly pageSize?: number;
   /** Default: none, each token has a slot of its own. */
   readonly ring?: RingSlots;
+  /** Bindings that K, or V, of a layer is spread over: by pages, else by KV heads. Default 1. */
+  readonly segments?: number;
+}
+
+/** Whether a binding has only some of a layer's KV heads. */
+export function spreadsHeads({
+  pageSize,
+  segments = 1,
+}: Pick<CacheFormat, 'pageSize' | 'segments'>): boolean {
+  return pageSize === undefined && segments > 1;
 }
 
 /** Slots of a head in a layer with a ring, all of them and those before the ring; both even. */
@@ -66,6 +78,11 @@ export const SUBGROUP = subgroup;
 
 /** For a kernel that takes rows which lie one behind the other, and no pages. */
 export const ROWS_IN_ONE = rowsContiguous;
+
+/** Which KV heads a binding has. */
+export function headsLib(cache: CacheFormat): string {
+  return spreadsHeads(cache) ? headsSegment : headsAll;
+}
 
 /** Where a row lies, for kernels of steps. */
 export function rowsLib({ pageSize, ring }: CacheFormat): string {

@@ -5,7 +5,7 @@ import softmaxSource from '../../shaders/plain/plain_softmax.wgsl?raw';
 import { link } from '../device/wgsl.ts';
 import { featureConsts, scoreLibs, sinkLibs } from './features.ts';
 import type { Grid, Kernel } from './kernel.ts';
-import { kLib, NUMBERS, rowsLib, STEP, stepConsts, vLib, type CacheFormat } from './lib.ts';
+import { headsLib, kLib, NUMBERS, rowsLib, STEP, stepConsts, vLib, type CacheFormat } from './lib.ts';
 import { lseLib, outputLibs, queryLib, type RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 
@@ -13,7 +13,7 @@ const WG_SIZE = 64;
 
 /** scores = scale * q . k; grid [tiles of 64 keys, Lq * Hq, B]. */
 export function plainScores(shape: GqaShape, cache: CacheFormat, rows: Pick<RowFormats, 'q'>): Kernel {
-  const keys = [rowsLib(cache), kLib(cache)];
+  const keys = [headsLib(cache), rowsLib(cache), kLib(cache)];
   const libs = [STEP, NUMBERS, queryLib(rows), ...keys, ...scoreLibs(allKeys(shape))];
   const consts = { HEAD_DIM: shape.headDim, ...maskConsts(shape), WG_SIZE };
   return { name: 'plain_scores', source: link({ kernel: scoresSource, libs, consts }) };
@@ -25,16 +25,16 @@ export function plainScoresGrid(shape: GqaShape, longestKvLen: number, qLen: num
 }
 
 /** scores -> weights, in place, and with `lse` the log-sum-exp; grid of `rowGrid`. */
-export function plainSoftmax(shape: GqaShape, rows: Pick<RowFormats, 'lse'>): Kernel {
+export function plainSoftmax(shape: GqaShape, cache: CacheFormat, rows: Pick<RowFormats, 'lse'>): Kernel {
   const consts = { ...stepConsts(shape), WG_SIZE };
-  const libs = [STEP, NUMBERS, lseLib(rows), ...sinkLibs(shape)];
+  const libs = [STEP, NUMBERS, headsLib(cache), lseLib(rows), ...sinkLibs(shape)];
   return { name: 'plain_softmax', source: link({ kernel: softmaxSource, libs, consts }) };
 }
 
 /** o = weights . v; grid of `rowGrid`. */
 export function plainAv(shape: GqaShape, cache: CacheFormat, rows: Pick<RowFormats, 'o'>): Kernel {
   const consts = { V_DIM: shape.vHeadDim, ...maskConsts(shape) };
-  const values = [rowsLib(cache), vLib(cache)];
+  const values = [headsLib(cache), rowsLib(cache), vLib(cache)];
   const libs = [STEP, NUMBERS, ...outputLibs(rows), ...values, ...scoreLibs(allKeys(shape))];
   return { name: 'plain_av', source: link({ kernel: avSource, libs, consts }) };
 }

@@ -7,6 +7,9 @@ import outputF32 from '../../shaders/lib/output_f32.wgsl?raw';
 import queryF16 from '../../shaders/lib/query_f16.wgsl?raw';
 import queryF32 from '../../shaders/lib/query_f32.wgsl?raw';
 import work from '../../shaders/lib/work.wgsl?raw';
+import workSegment from '../../shaders/lib/work_segment.wgsl?raw';
+import { renamed } from '../device/wgsl.ts';
+import { headsLib, spreadsHeads, type CacheFormat } from './lib.ts';
 
 /** Element types of queries, outputs and new tokens. */
 export type RowType = 'f32' | 'f16';
@@ -38,6 +41,9 @@ export function lseLib({ lse }: Pick<RowFormats, 'lse'>): string {
 }
 
 /** What a fused kernel works on, and the rows it reads and writes. */
-export function workLibs(rows: RowFormats): string[] {
-  return [work, queryLib(rows), ...outputLibs(rows), lseLib(rows)];
+export function workLibs(rows: RowFormats, cache: CacheFormat): string[] {
+  const works = spreadsHeads(cache)
+    ? [renamed(work, 'work_of', 'work_of_all'), workSegment, headsLib(cache)]
+    : [work];
+  return [...works, queryLib(rows), ...outputLibs(rows), lseLib(rows)];
 }

@@ -21,6 +21,8 @@ const STEP = structLayout(source, 'Step', {
   lse_head: 'u32',
   lse_position: 'u32',
   trees: 'u32',
+  first_head: 'u32',
+  heads: 'u32',
 });
 const SEQUENCE = structLayout(source, 'Sequence', {
   kv_len: 'u32',
@@ -49,6 +51,9 @@ export interface StepHeader {
   readonly q: Pick<RowPlaces, 'head' | 'position'>;
   readonly o: Pick<RowPlaces, 'head' | 'position'>;
   readonly lse: Pick<RowPlaces, 'head' | 'position'>;
+  /** KV heads of a segment, counted over all sequences, and how many come before them. Default: it has all. */
+  readonly firstHead?: number;
+  readonly heads?: number;
 }
 
 /**
@@ -147,6 +152,8 @@ function packHeader(words: Uint32Array<ArrayBuffer>, header: StepHeader, batch: 
   words[STEP.word.o_position] = o.position / VEC4;
   words[STEP.word.lse_head] = lse.head;
   words[STEP.word.lse_position] = lse.position;
+  words[STEP.word.first_head] = header.firstHead ?? 0;
+  words[STEP.word.heads] = header.heads ?? 0;
 }
 
 function packSequence(words: Uint32Array, at: number, sequence: Omit<StepSequence, 'pages'>): void {

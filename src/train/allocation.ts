@@ -42,7 +42,11 @@ export function planTraining(spec: ModelSpec, sizes: TrainingSizes, facts: Devic
   checkTrainable(spec);
   const layout = layOut(spec);
   const optimiser = sizes.learns ? 3 * layout.count * 4 : 0;
-  let activations = cacheLayout(trainingCache(spec, sizes), facts).totalBytes;
+  const { perLayer, totalBytes } = cacheLayout(trainingCache(spec, sizes));
+  // The backward pass binds K and V of a layer whole.
+  for (const { kBytes, vBytes } of perLayer)
+    checkBufferBytes(facts, 'train: K or V of one layer', Math.max(kBytes, vBytes));
+  let activations = totalBytes;
   const count = (label: string, elements: number): BufferRange => {
     checkBufferBytes(facts, `train: ${label}`, elements * 4);
     activations += elements * 4;

@@ -153,7 +153,7 @@ export class TrainingAttention {
     const { numQHeads, numKvHeads, headDim, scale } = this.#spec.layers[layer]!.attention;
     const rope = this.#ropes[layer];
     const groupSize = numQHeads / numKvHeads;
-    const { k, v } = this.#cache.layers[layer]!.segments[0]!;
+    const { k, v } = this.#cache.layers[layer]!;
     const shape = { headDim, groupSize };
     const { capacity } = this.#cache.layout;
     const sizes = { ...shape, batch, length: context, numKvHeads, capacity, scale };

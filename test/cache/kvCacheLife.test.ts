@@ -68,20 +68,21 @@ describe('after destroy', () => {
   });
 });
 
-describe('a cache larger than a binding', () => {
-  // 8 * 128 * 32,769 elements of 4 bytes: one slot more than the guaranteed 128 MiB.
-  const options = { numKvHeads: 8, headDim: 128, capacity: 32769 };
+describe('a cache with heads larger than a binding', () => {
+  // 128 * 262,145 elements of 4 bytes of each head: one slot more than the guaranteed 128 MiB.
+  const options = { numKvHeads: 8, headDim: 128, capacity: 262_145 };
 
   test('is refused with both numbers before anything is allocated', async () => {
     using small = await ownDevice();
     const create = vi.spyOn(small.gpu, 'createBuffer');
     const error = await failure(LimitExceededError, () => createKvCache(small, options));
     expect(error.message).toBe(
-      'kv cache: K of one layer: maxStorageBufferBindingSize needed 134221824, available 134217728',
+      'kv cache: K of one KV head of a sequence: maxStorageBufferBindingSize needed 134218240, available 134217728; ' +
+        'in pages (`pageSize`) it would fit',
     );
     expect([error.limit, error.needed, error.available]).toEqual([
       'maxStorageBufferBindingSize',
-      134221824,
+      134218240,
       134217728,
     ]);
     expect(create).not.toHaveBeenCalled();
@@ -93,7 +94,9 @@ describe('a cache larger than a binding', () => {
     const error = await failure(LimitExceededError, () =>
       createKvCache(small, { ...options, kType: 'f16', vType: 'f32' }),
     );
-    expect(error.message).toContain('V of one layer: maxStorageBufferBindingSize needed 134221824');
+    expect(error.message).toContain(
+      'V of one KV head of a sequence: maxStorageBufferBindingSize needed 134218240',
+    );
     expect(create).not.toHaveBeenCalled();
   });
 });

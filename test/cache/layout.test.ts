@@ -10,6 +10,8 @@ describe('cacheLayout', () => {
       numKvHeads: 2,
       headDim: 64,
       vHeadDim: 64,
+      segments: 1,
+      segmentHeads: 2,
       k: { type: 'f32', headDim: 64, heads: 2, capacity: 10 },
       v: { type: 'f32', headDim: 64, heads: 2, capacity: 10 },
       kScales: 320, // no scales: as many words as there are

@@ -30,7 +30,7 @@ function randomRows(
 async function check(rows: ScoreRows & { scores: Float32Array<ArrayBuffer> }): Promise<void> {
   const shape = checkShape({ batch: rows.kvLens.length, numQHeads: 6, numKvHeads: 2, headDim: 64 });
   const out = await runKernel(device, {
-    kernel: plainSoftmaxKernel(shape, F32_ROWS),
+    kernel: plainSoftmaxKernel(shape, { kType: 'f32', vType: 'f32' }, F32_ROWS),
     grid: rowGrid(shape, shape.qLen),
     inputs: {},
     outputs: { scores: rows.scores.slice(), lse: new Float32Array(shape.rows).fill(NaN) },

@@ -76,10 +76,10 @@ describe('the answer', () => {
 
   it('says in tokens what one buffer of the adapter holds', () => {
     const limits = { maxBufferSize: 2 * GIB, maxStorageBufferBindingSize: GIB };
-    // K of one layer: 8 heads * 128 elements * 2 bytes = 2 KiB for each token.
-    expect(limitText(reportOf(), limits)).toContain('fits up to 524,288 tokens;');
+    // K of one head: 128 elements * 2 bytes for each token.
+    expect(limitText(reportOf(), limits)).toContain('fits up to 4,194,304 tokens,');
     expect(limitText(reportOf({ batch: '4', typeV: 'f32' }), limits)).toContain(
-      'fits up to 65,536 tokens of each of 4 sequences',
+      'fits up to 2,097,152 tokens,',
     );
     expect(limitText(reportOf(), undefined)).toContain('no GPU adapter');
   });

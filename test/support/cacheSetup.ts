@@ -1,4 +1,4 @@
-// cacheSetup.ts: the caches that sequences of calls run on: contiguous, with rings, of pages, of pages beyond one binding, of the caller's pages.
+// cacheSetup.ts: the caches that sequences of calls run on: contiguous, with rings, of pages, of the caller's pages; in one binding and beyond.
 import fc from 'fast-check';
 import {
   cacheLayout,
@@ -9,6 +9,7 @@ import {
   type LayerOptions,
   type RingOptions,
 } from '../../src/index.ts';
+import { storedBytes, type RowsLayout } from '../../src/numbers/elements.ts';
 
 export const BATCH = 3;
 export const Q_HEADS = 4;
@@ -32,6 +33,8 @@ export interface Setup {
     /** Pages that a binding has room for. */
     readonly perBinding: number;
   };
+  /** KV heads of the largest layer that a binding has room for, over all sequences, where these are spread. */
+  readonly headsPerBinding?: number;
 }
 
 /** A layer with all that it may have of its own. */
@@ -47,7 +50,9 @@ const layer = (numKvHeads: number, headDim: number, vHeadDim = headDim): LayerSe
 const ring = (window: number, sinkTokens: number, chunk: number) => ({ window, sinkTokens, chunk });
 
 /** What kernels are compiled for, and how many tokens a sequence may come to: at least as many as the rings have slots, but for the last. */
-type Form = Omit<Setup, 'capacity' | 'paged'> & { readonly capacities: readonly [number, number] };
+type Form = Omit<Setup, 'capacity' | 'paged' | 'headsPerBinding'> & {
+  readonly capacities: readonly [number, number];
+};
 
 const PLAIN_FORMS: readonly Form[] = [
   {
@@ -142,6 +147,11 @@ const countsOf = ({ capacities: [least, most] }: Form) => fc.integer({ min: leas
 const withoutPages = (forms: readonly Form[]) =>
   fc.constantFrom(...forms).chain((form) => countsOf(form).map((capacity): Setup => ({ ...form, capacity })));
 
+const withSegments = (forms: readonly Form[]) =>
+  fc
+    .record({ setup: withoutPages(forms), headsPerBinding: fc.constantFrom(1, 2, 5) })
+    .map(({ setup, headsPerBinding }): Setup => ({ ...setup, headsPerBinding }));
+
 const withPages = (pageTables: 'cache' | 'caller', segments: readonly number[]) =>
   fc
     .constantFrom(...PAGE_FORMS)
@@ -164,6 +174,8 @@ export const SETUPS: fc.Arbitrary<Setup> = fc.oneof(
   withoutPages(PLAIN_FORMS),
   withoutPages(RING_FORMS.filter(({ layers }) => layers.every((each) => each.ring))),
   withoutPages(RING_FORMS.filter(({ layers }) => !layers.every((each) => each.ring))),
+  withSegments(PLAIN_FORMS),
+  withSegments(RING_FORMS),
   withPages('cache', [1]),
   withPages('cache', [2, 3, 4]),
   withPages('caller', [1]),
@@ -182,6 +194,8 @@ export const KINDS = [
   'contiguous',
   'rings in all layers',
   'rings in some layers',
+  'heads in segments',
+  'rings in segments',
   'pages in one binding',
   'pages in segments',
   "the caller's pages in one binding",
@@ -189,12 +203,13 @@ export const KINDS = [
 ] as const;
 
 /** Which of them a cache is. */
-export function kindOf({ layers, paged }: Setup): (typeof KINDS)[number] {
+export function kindOf({ layers, paged, headsPerBinding }: Setup): (typeof KINDS)[number] {
   if (paged) {
     const where = paged.perBinding < paged.pages ? 'segments' : 'one binding';
     return paged.pageTables === 'caller' ? `the caller's pages in ${where}` : `pages in ${where}`;
   }
   const rings = layers.filter((each) => each.ring).length;
+  if (headsPerBinding !== undefined) return rings === 0 ? 'heads in segments' : 'rings in segments';
   if (rings === 0) return 'contiguous';
   return `rings in ${rings < layers.length ? 'some' : 'all'} layers`;
 }
@@ -208,7 +223,12 @@ export function cacheOptions({ kType, vType, capacity, layers, paged }: Setup): 
 
 /** Bytes that a binding may have for the cache to have the segments of its setup; undefined for any. */
 export function bindingBytes(setup: Setup): number | undefined {
-  const { paged } = setup;
+  const { paged, headsPerBinding } = setup;
+  if (headsPerBinding !== undefined) {
+    const { perLayer } = cacheLayout(cacheOptions(setup));
+    const bytesOf = (rows: RowsLayout) => storedBytes({ ...rows, heads: headsPerBinding });
+    return Math.max(...perLayer.flatMap(({ k, v }) => [bytesOf(k), bytesOf(v)]));
+  }
   if (!paged || paged.perBinding >= paged.pages) return undefined;
   const { perLayer } = cacheLayout({ ...cacheOptions(setup), pages: paged.perBinding });
   return Math.max(...perLayer.flatMap(({ kBytes, vBytes }) => [kBytes, vBytes]));

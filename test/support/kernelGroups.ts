@@ -111,7 +111,7 @@ function otherKernels(shape: GqaShape, format: CacheFormat): Kernel[] {
     ),
     forkRows(),
     ...F32_AND_F16.flatMap((rows) => [
-      plainSoftmax(shape, rows),
+      plainSoftmax(shape, format, rows),
       ...MERGE_FACTS.map((facts) => decodeMerge(shape, setsOf(facts), rows)),
     ]),
     ...MERGE_FACTS.map((facts) => mergeFinished(shape.vHeadDim, shape.rows, 2, setsOf(facts))),
@@ -242,6 +242,15 @@ const RING_PROBLEMS: readonly [GqaShape, CacheFormat][] = KV_TYPES.map((kType) =
   { kType, vType: kType, ring: { slots: 112, sinkSlots: 4 } },
 ]);
 
+/** Some of a layer's KV heads in a binding, with rings and without. */
+const SEGMENT_PROBLEMS: readonly [GqaShape, CacheFormat][] = [
+  [shapeOf(64, { numQHeads: 4, qLen: 3 }), { kType: 'int8', vType: 'f16', segments: 2 }],
+  [
+    shapeOf(64, { numQHeads: 4, qLen: 3, features: { window: 100, sinkTokens: 4 } }),
+    { kType: 'int4', vType: 'f32', segments: 2, ring: { slots: 112, sinkSlots: 4 } },
+  ],
+];
+
 function groupsInAll(name: string, problems: readonly [GqaShape, CacheFormat][]): KernelGroup[] {
   const templates = [
     ['tiles', 'nothing'],
@@ -277,6 +286,10 @@ export const KERNEL_GROUPS: readonly KernelGroup[] = [
     MATMUL_VARIANTS.map((variant) => matmul({ m: 1024, n: 1024, k: 1024 }, variant).kernel),
   ),
   ...groupsInAll('rings', RING_PROBLEMS),
+  ...groupsInAll('some KV heads', SEGMENT_PROBLEMS),
+  group('some KV heads: prefill', 'nothing', () =>
+    [GPU_FACTS, SOFTWARE_FACTS].flatMap((facts) => chosenKernels('prefill', SEGMENT_PROBLEMS, facts)),
+  ),
   group('copies from another segment', 'nothing', () => [forkRows({ across: true })]),
   group('products of models', 'nothing', () => productKernels(false)),
   group('products of models whose subgroups read together', 'subgroups', () => productKernels(true)),

@@ -1,7 +1,6 @@
 // realCache.ts: the cache and decoders that sequences of calls are made on, with all buffers they need.
 import {
   createDecoder,
-  createKvCache,
   createStorage,
   type BoundAppend,
   type CacheSnapshot,
@@ -17,6 +16,7 @@ import { BATCH, bindingBytes, cacheOptions, Q_HEADS, type ErrorClass, type Setup
 import { failure } from './failure.ts';
 import type { Rows, TokenRows } from './layerModel.ts';
 import type { LiveBuffers } from './liveBuffers.ts';
+import { cacheWithin } from './smallBindings.ts';
 
 type LayerBuffers = Readonly<Record<'q' | 'k' | 'v' | 'o' | 'lse', GPUBuffer>>;
 
@@ -71,7 +71,7 @@ export class RealCache {
   }
 
   async createCache(): Promise<void> {
-    this.cache = await createSmall(this.device, this.setup);
+    this.cache = await cacheWithin(this.device, bindingBytes(this.setup), cacheOptions(this.setup));
     this.made.caches++;
     const numTokens = this.setup.qLen;
     this.appends = await this.cache.bindAppends(this.layers.map(({ k, v }) => ({ k, v, numTokens })));
@@ -152,18 +152,6 @@ export class RealCache {
   count(name: string, outcome: 'done' | 'refused'): void {
     const key = `${name} ${outcome}`;
     this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
-  }
-}
-
-/** A cache on a device that has no larger bindings than its setup says, as far as the cache knows. */
-async function createSmall(device: GqaDevice, setup: Setup): Promise<KvCache> {
-  const { facts } = device;
-  const has = (value: typeof facts) => Object.defineProperty(device, 'facts', { value });
-  has({ ...facts, maxBindingBytes: bindingBytes(setup) ?? facts.maxBindingBytes });
-  try {
-    return await createKvCache(device, cacheOptions(setup));
-  } finally {
-    has(facts);
   }
 }
 

@@ -1,4 +1,5 @@
 // memoryPlan.ts: the memory that a model and its texts take on a device, before anything is allocated; pure.
+import { checkSegments } from '../../cache/cacheFits.ts';
 import { cacheLayout } from '../../cache/layout.ts';
 import { checkBufferBytes, checkFacts, type DeviceFacts } from '../../device/deviceFacts.ts';
 import { GqaError, LimitExceededError } from '../../device/errors.ts';
@@ -95,9 +96,9 @@ function cachesOf(
 
 function encoderCacheBytes({ encoder }: ModelSpec, sizes: CheckedContext, facts: DeviceFacts): number {
   if (!encoder) return 0;
-  const { perLayer, totalBytes } = cacheLayout(encoderCacheOptions(encoder, sizes));
-  checkBufferBytes(facts, "model: K of the encoder's layer", perLayer[0]!.kBytes);
-  return totalBytes;
+  const layout = cacheLayout(encoderCacheOptions(encoder, sizes), facts);
+  checkSegments("model: the encoder's layer", layout, facts);
+  return layout.totalBytes;
 }
 
 function kvBytes(
@@ -105,13 +106,9 @@ function kvBytes(
   caches: CacheSizes,
   facts: DeviceFacts,
 ): CacheBytes {
-  const layout = cacheLayout(cacheOptionsOf(layers, caches));
-  const fits = (sizes: CacheSizes) => {
-    for (const { kBytes, vBytes } of cacheLayout(cacheOptionsOf(layers, sizes)).perLayer) {
-      checkBufferBytes(facts, 'kv cache: K of one layer', kBytes);
-      checkBufferBytes(facts, 'kv cache: V of one layer', vBytes);
-    }
-  };
+  const layout = cacheLayout(cacheOptionsOf(layers, caches), facts);
+  const fits = (sizes: CacheSizes) =>
+    checkSegments('kv cache', cacheLayout(cacheOptionsOf(layers, sizes), facts), facts);
   try {
     fits(caches);
   } catch (error) {

@@ -33,14 +33,19 @@ export function storedKv(type: KvType, values: Float64Array, places: Int32Array)
   return gathered(decodeRows(layout, encodeRows(layout, padded)), layout, rows, places);
 }
 
-/** What a cache of one sequence holds of its first `tokens`: [T, Hkv, D] in the model's own order. */
+/** What a cache of one sequence holds of its first `tokens`: [T, Hkv, D] in the model's own order. `layout`: of all rows, in segments of so many heads. */
 export function heldKv(
-  bytes: ArrayBuffer,
-  layout: RowsLayout,
+  segments: readonly ArrayBuffer[],
+  { segmentHeads, ...layout }: RowsLayout & { readonly segmentHeads: number },
   tokens: number,
   places: Int32Array,
 ): Float64Array {
-  return gathered(decodeRows(layout, new Uint8Array(bytes)), layout, tokens, places);
+  const size = segmentHeads * layout.capacity * layout.headDim;
+  const rows = new Float32Array(segments.length * size);
+  for (const [i, bytes] of segments.entries()) {
+    rows.set(decodeRows({ ...layout, heads: segmentHeads }, new Uint8Array(bytes)), i * size);
+  }
+  return gathered(rows, layout, tokens, places);
 }
 
 function gathered(

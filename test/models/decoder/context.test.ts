@@ -345,7 +345,7 @@ describe('memory', () => {
     const over = { capacity: 2 ** 16, kType: 'f32' } as const;
     expect(() => planMemory(source, over, facts)).toThrow(LimitExceededError);
     expect(() => planMemory(source, over, facts)).toThrow(
-      /K of one layer.*elements of f16 or bf16 it would fit/,
+      /K of one KV head of a sequence.*elements of f16 or bf16 it would fit/,
     );
     expect(() => planMemory(source, { capacity: 0 }, facts)).toThrow(ShapeError);
   });

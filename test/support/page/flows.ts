@@ -262,7 +262,7 @@ export function otherRuns(open: Open): void {
     await enter(tab, '#set-cache-type-k', 'f16');
     await enter(tab, '#set-depth', '16M');
     expect(await textsOf(tab, 'tr[data-state=misfit] .error')).toContainEqual(
-      expect.stringMatching(/^Does not fit here: K of one layer takes 128 GiB, .* What fits: /),
+      expect.stringMatching(/^Does not fit here: K of one KV head takes 4 GiB, .* What fits: /),
     );
     expect(tab.errors).toEqual([]);
     await tab.close();
