@@ -10,9 +10,9 @@ import { openTrainNodeHost } from './train/nodeHost.ts';
 import type { TrainHost } from './train/trainEngine.ts';
 import { trainLoad } from './train/trainLoad.ts';
 import { llamaSizes } from './whole/llama.ts';
-import { openWholeNodeHost } from './whole/nodeHost.ts';
 import type { WholeHost } from './whole/wholeHost.ts';
 import { wholeLoad } from './whole/wholeLoad.ts';
+import { openWholeNodeHost } from './wholeNodeHost.ts';
 
 /** Who is compared by what. */
 export interface Comparison<H extends Host> {

@@ -1,13 +1,13 @@
-// nodeHost.ts: the contestants in Node with whole models: the WebGPU engines on Dawn, onnxruntime on the CPU, llama.cpp in a process of its own.
-import type { NodeGpu } from '../../../src/node/adapters.ts';
-import { collectGarbage } from '../../../src/node/collect.ts';
-import type { BenchContext } from '../../schema/schema.ts';
-import type { EngineName } from '../contestants.ts';
-import { openLlamaCpp } from '../llamaCpp/host.ts';
-import { nodeEngines } from '../nodeEngines.ts';
-import { loadTarget, openPageEngine } from './engines.ts';
-import type { WholeEngine } from './wholeEngine.ts';
-import type { WholeHost, WholeLoader } from './wholeHost.ts';
+// wholeNodeHost.ts: the contestants in Node with whole models: the WebGPU engines on Dawn, onnxruntime on the CPU, llama.cpp in a process of its own.
+import type { NodeGpu } from '../../src/node/adapters.ts';
+import { collectGarbage } from '../../src/node/collect.ts';
+import type { BenchContext } from '../schema/schema.ts';
+import type { EngineName } from './contestants.ts';
+import { openLlamaCpp } from './llamaCpp/host.ts';
+import { nodeEngines } from './nodeEngines.ts';
+import { loadTarget, openPageEngine } from './whole/engines.ts';
+import type { WholeEngine } from './whole/wholeEngine.ts';
+import type { WholeHost, WholeLoader } from './whole/wholeHost.ts';
 
 /** Whose WebGPU engines all get this GPU object, and so the same adapter; llama.cpp gets its name. */
 export async function openWholeNodeHost(
@@ -30,7 +30,7 @@ async function openLoader(name: EngineName, { gpu, adapterName }: NodeGpu): Prom
       throw new Error('plain steps compute attention alone');
     // Imported here: a peer that is not installed must not keep the others from running.
     case 'ort-cpu':
-      return loaderHere((await import('./onnxCpu.ts')).openOnnxCpu());
+      return loaderHere((await import('./whole/onnxCpu.ts')).openOnnxCpu());
     case 'llama.cpp-vulkan':
       return openLlamaCpp(adapterName);
     case 'llama.cpp-cpu':
