@@ -2,13 +2,11 @@
 import type { Page } from 'playwright-core';
 import type { Plugin } from 'vite';
 import { callPage, openPage } from './chromiumPage.ts';
-import type { EngineName } from './contestants.ts';
+import { isWebgpuEngine, type EngineName, type WebgpuEngine } from './contestants.ts';
 import type { AttentionHost } from './host.ts';
 import { packInputs, type PeerInputs } from './inputs.ts';
 import type { PeerTarget } from './peerTarget.ts';
 import type { PeersPage } from './page/main.ts';
-
-type BrowserEngine = Exclude<EngineName, 'ort-cpu'>;
 
 /** Opens the page. Throws where there is no Chromium. */
 export async function openChromiumHost(): Promise<AttentionHost> {
@@ -29,8 +27,8 @@ export async function openChromiumHost(): Promise<AttentionHost> {
   };
 }
 
-function browserEngine(engine: EngineName): BrowserEngine {
-  if (engine === 'ort-cpu') throw new Error('ort-cpu runs in Node alone');
+function browserEngine(engine: EngineName): WebgpuEngine {
+  if (!isWebgpuEngine(engine)) throw new Error(`${engine} runs in Node alone`);
   return engine;
 }
 
@@ -44,7 +42,7 @@ function serveInputs(packed: () => Uint8Array): Plugin {
   };
 }
 
-function remoteTarget(page: Page, engine: BrowserEngine, step: string): PeerTarget {
+function remoteTarget(page: Page, engine: WebgpuEngine, step: string): PeerTarget {
   return {
     step,
     time: (steps) => call(page, 'time', engine, steps),

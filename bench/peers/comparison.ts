@@ -1,7 +1,7 @@
 // comparison.ts: what contestants can be compared by: attention alone, whole models, or training.
 import type { NodeGpu } from '../../src/node/adapters.ts';
 import type { BenchContext } from '../schema/schema.ts';
-import { trains, type Contestant } from './contestants.ts';
+import { attends, generates, trains, type Contestant } from './contestants.ts';
 import type { AttentionHost, Host } from './host.ts';
 import { openNodeHost } from './nodeHost.ts';
 import { shapesOf, type PeerFlags } from './options.ts';
@@ -10,9 +10,9 @@ import { openTrainNodeHost } from './train/nodeHost.ts';
 import type { TrainHost } from './train/trainEngine.ts';
 import { trainLoad } from './train/trainLoad.ts';
 import { llamaSizes } from './whole/llama.ts';
-import { openWholeNodeHost } from './whole/nodeHost.ts';
 import type { WholeHost } from './whole/wholeHost.ts';
 import { wholeLoad } from './whole/wholeLoad.ts';
+import { openWholeNodeHost } from './wholeNodeHost.ts';
 
 /** Who is compared by what. */
 export interface Comparison<H extends Host> {
@@ -25,7 +25,7 @@ export interface Comparison<H extends Host> {
 
 /** One step of attention, or a prompt. */
 export const ATTENTION: Comparison<AttentionHost> = {
-  takesPart: () => true,
+  takesPart: attends,
   openNode: openNodeHost,
   // Imported here: without the contestants in Chromium no Playwright need be installed.
   openChromium: async () => (await import('./chromiumHost.ts')).openChromiumHost(),
@@ -35,7 +35,7 @@ export const ATTENTION: Comparison<AttentionHost> = {
 
 /** One token through a Llama. */
 export const WHOLE: Comparison<WholeHost> = {
-  takesPart: ({ engine }) => engine !== 'plain', // steps of attention alone
+  takesPart: generates,
   openNode: openWholeNodeHost,
   openChromium: async () => (await import('./wholeChromiumHost.ts')).openWholeChromiumHost(),
   loadsOf: (flags, { coldBytes }) =>

@@ -5,7 +5,13 @@ import type { PeerType } from './inputs.ts';
 export type Place = 'node' | 'chromium';
 
 /** What computes. `ours` is this project's default kernel, `plain` its three simple steps. */
-export type EngineName = 'ours' | 'plain' | 'ort-web' | 'ort-cpu' | 'jax-js';
+export type EngineName = WebgpuEngine | 'ort-cpu' | LlamaCpp;
+
+/** Those that run wherever there is WebGPU. */
+export type WebgpuEngine = 'ours' | 'plain' | 'ort-web' | 'jax-js';
+
+/** Of whole models alone. */
+type LlamaCpp = 'llama.cpp-vulkan' | 'llama.cpp-cpu';
 
 /** One column of the comparison. */
 export interface Contestant {
@@ -19,14 +25,19 @@ const PACKAGES: Readonly<Partial<Record<EngineName, string>>> = {
   'ort-web': 'onnxruntime-web',
   'ort-cpu': 'onnxruntime-node',
   'jax-js': '@jax-js/jax',
+  'llama.cpp-vulkan': 'node-llama-cpp',
+  'llama.cpp-cpu': 'node-llama-cpp',
 };
 
-const WEBGPU_ENGINES: readonly EngineName[] = ['ours', 'plain', 'ort-web', 'jax-js'];
+const LLAMA_CPP: readonly EngineName[] = ['llama.cpp-vulkan', 'llama.cpp-cpu'];
 
-/** Everybody: the WebGPU engines in both places, and onnxruntime on the CPU. */
+const WEBGPU_ENGINES: readonly WebgpuEngine[] = ['ours', 'plain', 'ort-web', 'jax-js'];
+
+/** Everybody: the WebGPU engines in both places, onnxruntime on the CPU, and llama.cpp. */
 export const CONTESTANTS: readonly Contestant[] = [
   ...WEBGPU_ENGINES.map((engine) => contestant(engine, 'node')),
   contestant('ort-cpu', 'node'),
+  ...LLAMA_CPP.map((engine) => contestant(engine, 'node')),
   ...WEBGPU_ENGINES.map((engine) => contestant(engine, 'chromium')),
 ];
 
@@ -40,9 +51,24 @@ export function arithmeticOf(engine: EngineName, type: PeerType): PeerType {
   return engine === 'ours' || engine === 'plain' ? 'f32' : type;
 }
 
+/** Who can be compared by steps of attention alone. */
+export function attends({ engine }: Contestant): boolean {
+  return !LLAMA_CPP.includes(engine);
+}
+
+/** Who can be compared by whole models. */
+export function generates({ engine }: Contestant): boolean {
+  return engine !== 'plain'; // steps of attention alone
+}
+
 /** Who can be compared by steps of training. */
 export function trains({ engine, place }: Contestant): boolean {
   return place === 'node' && (engine === 'ours' || engine === 'jax-js');
+}
+
+/** Whether a browser can have it. */
+export function isWebgpuEngine(engine: EngineName): engine is WebgpuEngine {
+  return (WEBGPU_ENGINES as readonly EngineName[]).includes(engine);
 }
 
 /** `ort-web@chromium`. */

@@ -15,8 +15,11 @@ import type { Rotation } from './peerWorkload.ts';
 
 /** The version of a peer's package, or undefined where it is not installed. */
 export function peerVersion(name: string): string | undefined {
-  const file = fileURLToPath(new URL(`node_modules/${name}/package.json`, import.meta.url));
-  if (!existsSync(file)) return undefined;
+  const files = ['', 'llamaCpp/'].map((folder) =>
+    fileURLToPath(new URL(`${folder}node_modules/${name}/package.json`, import.meta.url)),
+  );
+  const file = files.find((each) => existsSync(each));
+  if (!file) return undefined;
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 

@@ -117,3 +117,45 @@ declare module 'onnxruntime-node' {
 }
 
 declare module 'core-js/es/iterator/index.js';
+
+declare module 'node-llama-cpp' {
+  export interface LlamaCppSequence {
+    readonly nextTokenIndex: number;
+    eraseContextTokenRanges(ranges: { readonly start: number; readonly end: number }[]): Promise<void>;
+    controlledEvaluate(
+      tokens: [token: number, options: { readonly generateNext: { readonly logits: true } }][],
+    ): Promise<({ readonly next: { readonly logits?: ReadonlyMap<number, number> } } | undefined)[]>;
+    evaluate(tokens: number[], options: { readonly yieldEogToken: true }): AsyncGenerator<number, void>;
+  }
+
+  export interface LlamaCpp {
+    readonly gpu: string | false;
+    readonly llamaCppRelease: { readonly release: string };
+    getGpuDeviceNames(): Promise<string[]>;
+    loadModel(options: {
+      readonly modelPath: string;
+      readonly gpuLayers: number | 'max';
+      readonly useMmap: false;
+    }): Promise<{
+      createContext(options: {
+        readonly contextSize: number;
+        readonly batchSize: number;
+        readonly threads: number;
+        readonly experimentalKvCacheKeyType: 'F16' | 'F32';
+        readonly experimentalKvCacheValueType: 'F16' | 'F32';
+        readonly flashAttention: 'auto' | false;
+      }): Promise<{ getSequence(): LlamaCppSequence }>;
+      dispose(): Promise<void>;
+    }>;
+    dispose(): Promise<void>;
+  }
+
+  export function getLlama(options: {
+    readonly gpu: 'vulkan' | false;
+    readonly build: 'never';
+    readonly skipDownload: true;
+    readonly progressLogs: false;
+    readonly logLevel: 'error';
+    readonly maxThreads: number;
+  }): Promise<LlamaCpp>;
+}

@@ -9,7 +9,7 @@ import { measureCeiling } from '../run/ceiling.ts';
 import { fullDescriptor } from '../../src/device/deviceRequest.ts';
 import type { BenchContext } from '../schema/schema.ts';
 import { PassTimer } from '../run/timer.ts';
-import type { EngineName } from './contestants.ts';
+import { isWebgpuEngine, type EngineName } from './contestants.ts';
 import type { Engine } from './engine.ts';
 import type { AttentionHost } from './host.ts';
 import { nodeEngines } from './nodeEngines.ts';
@@ -39,7 +39,8 @@ export async function openNodeHost(
 
 async function openEngine(name: EngineName, gpu: GPU): Promise<Engine> {
   if (name === 'ort-cpu') return (await import('./onnxCpu.ts')).openOnnxCpu();
-  return openWebgpuEngine(name, gpu);
+  if (isWebgpuEngine(name)) return openWebgpuEngine(name, gpu);
+  throw new Error(`${name} has no attention alone`);
 }
 
 async function readCeiling(gpu: GPU) {

@@ -5,7 +5,7 @@ import { outputPath } from '../../src/node/command/outputOption.ts';
 import { choiceList, wholeNumber, wholeNumbers } from '../../src/node/command/usage.ts';
 import { checkShape, ShapeError } from '../../src/index.ts';
 import { TRAINING_SIZES, type TrainingSizeName } from '../../src/train/sizes.ts';
-import { CONTESTANT_WORDS, selectContestants, trains } from './contestants.ts';
+import { attends, CONTESTANT_WORDS, generates, selectContestants, trains } from './contestants.ts';
 import type { PeerShape, PeerType } from './inputs.ts';
 
 /** The parsed options. */
@@ -89,11 +89,12 @@ export function parseFlags(argv: readonly string[]): PeerFlags {
 }
 
 /** What options say together that cannot be. */
-function faultOf({ whole, quick, prompt, contestants }: PeerFlags): string | undefined {
+function faultOf({ whole, train, quick, prompt, contestants }: PeerFlags): string | undefined {
   if (quick && !whole) return '--quick is for --whole';
   if (whole && prompt) return '--whole has decode steps alone, no --prompt';
-  if (whole && contestants.every((word) => word.startsWith('plain')))
-    return '--whole: plain steps are attention alone';
+  const who = selectContestants(contestants);
+  if (whole && !who.some(generates)) return '--whole: plain steps are attention alone';
+  if (!train && !whole && !who.some(attends)) return 'llama.cpp is for --whole';
   return undefined;
 }
 

@@ -1,10 +1,10 @@
 // webgpuEngines.ts: opens the engines that run wherever there is WebGPU.
-import type { EngineName } from './contestants.ts';
+import type { WebgpuEngine } from './contestants.ts';
 import type { Engine } from './engine.ts';
 import { openOurs } from './ours.ts';
 
 /** Opens an engine. Peers look for `navigator.gpu`, ours takes `gpu`; both have to be the same. */
-export async function openWebgpuEngine(engine: Exclude<EngineName, 'ort-cpu'>, gpu: GPU): Promise<Engine> {
+export async function openWebgpuEngine(engine: WebgpuEngine, gpu: GPU): Promise<Engine> {
   switch (engine) {
     case 'ours':
       return openOurs(gpu);

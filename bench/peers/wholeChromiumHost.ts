@@ -1,7 +1,7 @@
 // wholeChromiumHost.ts: the contestants of a Chromium page with whole models.
 import type { Page } from 'playwright-core';
 import { callPage, openPage } from './chromiumPage.ts';
-import type { EngineName } from './contestants.ts';
+import { isWebgpuEngine, type EngineName } from './contestants.ts';
 import type { WholePage } from './page/whole.ts';
 import type { PageEngine } from './whole/engines.ts';
 import type { WholeHost } from './whole/wholeHost.ts';
@@ -27,7 +27,7 @@ export async function openWholeChromiumHost(): Promise<WholeHost> {
 }
 
 function pageEngine(name: EngineName): PageEngine {
-  if (name === 'ort-cpu' || name === 'plain') throw new Error(`${name} has no whole models in Chromium`);
+  if (!isWebgpuEngine(name) || name === 'plain') throw new Error(`${name} has no whole models in Chromium`);
   return name;
 }
 

@@ -1,20 +1,18 @@
 // main.ts: the contestants of a browser page, driven from Node through `globalThis.peers`.
-import type { EngineName } from '../contestants.ts';
+import type { WebgpuEngine } from '../contestants.ts';
 import type { Engine } from '../engine.ts';
 import { unpackInputs, type PeerInputs, type PeerShape } from '../inputs.ts';
 import { localTarget, type PeerTarget } from '../peerTarget.ts';
 import { openWebgpuEngine } from '../webgpuEngines.ts';
 
-type BrowserEngine = Exclude<EngineName, 'ort-cpu'>;
-
 /** What chromiumHost.ts calls: a Host in values that travel between processes. */
 export interface PeersPage {
-  open(engine: BrowserEngine): Promise<Engine['on']>;
+  open(engine: WebgpuEngine): Promise<Engine['on']>;
   /** Fetches the shape's data from the server, keeps the target and returns its step. */
-  bind(engine: BrowserEngine, shape: PeerShape, copies: number): Promise<string>;
-  time(engine: BrowserEngine, steps: number): Promise<number>;
-  output(engine: BrowserEngine, copy: number): Promise<number[]>;
-  release(engine: BrowserEngine): Promise<void>;
+  bind(engine: WebgpuEngine, shape: PeerShape, copies: number): Promise<string>;
+  time(engine: WebgpuEngine, steps: number): Promise<number>;
+  output(engine: WebgpuEngine, copy: number): Promise<number[]>;
+  release(engine: WebgpuEngine): Promise<void>;
 }
 
 declare global {
@@ -22,8 +20,8 @@ declare global {
   var peers: PeersPage;
 }
 
-const engines = new Map<BrowserEngine, Engine>();
-const targets = new Map<BrowserEngine, PeerTarget>();
+const engines = new Map<WebgpuEngine, Engine>();
+const targets = new Map<WebgpuEngine, PeerTarget>();
 
 let held: PeerInputs | undefined;
 

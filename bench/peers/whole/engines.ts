@@ -1,12 +1,12 @@
 // engines.ts: opens the engines for whole models that run wherever there is WebGPU, and loads models into them.
-import type { EngineName } from '../contestants.ts';
+import type { WebgpuEngine } from '../contestants.ts';
 import { makeLlama, type LlamaSizes } from './llama.ts';
 import { openOurs } from './ours.ts';
 import type { WholeEngine } from './wholeEngine.ts';
 import { localTarget, randomTokens, STEPS, type WholeTarget } from './wholeTarget.ts';
 
 /** Those that a page can open. */
-export type PageEngine = Exclude<EngineName, 'ort-cpu' | 'plain'>;
+export type PageEngine = Exclude<WebgpuEngine, 'plain'>;
 
 /** Opens an engine. Peers look for `navigator.gpu`, ours takes `gpu`; both have to be the same. */
 export async function openPageEngine(engine: PageEngine, gpu: GPU): Promise<WholeEngine> {

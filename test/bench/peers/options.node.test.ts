@@ -2,8 +2,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
   arithmeticOf,
+  attends,
   CONTESTANTS,
   contestantName,
+  generates,
   selectContestants,
   trains,
 } from '../../../bench/peers/contestants.ts';
@@ -64,11 +66,20 @@ test('everybody is there once', () => {
     'ort-web@node',
     'jax-js@node',
     'ort-cpu@node',
+    'llama.cpp-vulkan@node',
+    'llama.cpp-cpu@node',
     'ours@chromium',
     'plain@chromium',
     'ort-web@chromium',
     'jax-js@chromium',
   ]);
+});
+
+test('llama.cpp has whole models alone, plain steps attention alone', () => {
+  const names = CONTESTANTS.map(({ engine }) => engine);
+  const without = (part: string) => names.filter((name) => !name.startsWith(part));
+  expect(CONTESTANTS.filter(attends).map(({ engine }) => engine)).toEqual(without('llama.cpp'));
+  expect(CONTESTANTS.filter(generates).map(({ engine }) => engine)).toEqual(without('plain'));
 });
 
 test.each([
@@ -87,8 +98,10 @@ test.each([
 
 test('this project computes in f32 whatever the cache, peers in its type', () => {
   expect(
-    (['ours', 'plain', 'ort-web', 'ort-cpu', 'jax-js'] as const).map((e) => arithmeticOf(e, 'f16')),
-  ).toEqual(['f32', 'f32', 'f16', 'f16', 'f16']);
+    (['ours', 'plain', 'ort-web', 'ort-cpu', 'jax-js', 'llama.cpp-cpu'] as const).map((e) =>
+      arithmeticOf(e, 'f16'),
+    ),
+  ).toEqual(['f32', 'f32', 'f16', 'f16', 'f16', 'f16']);
 });
 
 test('flags, and those that make a run other than standard', () => {
@@ -134,6 +147,7 @@ describe('refusals', () => {
     [['--quick'], '--quick is for --whole'],
     [['--whole', '-p', '8'], '--whole has decode steps alone'],
     [['--whole', '--contestants', 'plain'], 'plain steps are attention alone'],
+    [['--contestants', 'llama.cpp-cpu,llama.cpp-vulkan'], 'llama.cpp is for --whole'],
     [['--size', 'tiny'], '--size is for --train'],
     [['--train', '--size', 'huge'], 'Allowed choices are tiny, small, demo'],
     [['--train', '--kv-heads', '2'], '--train has --size alone, no --kv-heads'],

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { CONTESTANTS, contestantName, type Contestant } from '../../../bench/peers/contestants.ts';
+import { attends, CONTESTANTS, contestantName, type Contestant } from '../../../bench/peers/contestants.ts';
 import { peerVersion } from '../../../bench/peers/context.ts';
 import type { PeerResult } from '../../../bench/schema/peerSchema.ts';
 import { parsePeerResult } from '../../../bench/schema/readResult.ts';
@@ -17,7 +17,9 @@ const browser = await import('../../../src/node/chromium.ts')
   .then(async ({ findChromium }) => [await findChromium(), await import('playwright-core')])
   .catch(() => undefined);
 
-const TAKING_PART = CONTESTANTS.filter(({ place }) => place === 'node' || browser);
+const TAKING_PART = CONTESTANTS.filter(
+  (contestant) => attends(contestant) && (contestant.place === 'node' || browser),
+);
 
 const absent = ({ package: name }: Contestant) => name !== undefined && peerVersion(name) === undefined;
 

@@ -1,4 +1,4 @@
-// smoke.node.test.ts: a tiny Llama with grouped heads through this project and, where it is installed, onnxruntime on the CPU.
+// smoke.node.test.ts: a tiny Llama with grouped heads through this project and, where they are installed, onnxruntime and llama.cpp on the CPU.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -9,7 +9,7 @@ import type { PeerResult } from '../../../../bench/schema/peerSchema.ts';
 import { parsePeerResult } from '../../../../bench/schema/readResult.ts';
 
 const START = fileURLToPath(new URL('../../../../bench/peers/start.mjs', import.meta.url));
-const WHO = ['--contestants', 'ours@node,ort-cpu', '--adapter', 'swiftshader'];
+const WHO = ['--contestants', 'ours@node,ort-cpu,llama.cpp-cpu', '--adapter', 'swiftshader'];
 const TINY = ['--whole', '--quick', '--kv-heads', '2', '--types', 'f32', '-d', '4', '--reps', '2'];
 
 const TIME_LIMIT = 120_000;
@@ -38,12 +38,23 @@ test('ours agrees with float64 before and after it is timed', () => {
   expect(row.time!.samplesNs).toHaveLength(2);
 });
 
-test.skipIf(peerVersion('onnxruntime-node') === undefined)('so does the graph of onnxruntime', () => {
-  const row = rowOf('ort-cpu');
-  expect(row.error).toBeUndefined();
-  expect(row).toMatchObject(RIGHT);
-  expect(row.time).not.toBeNull();
-});
+const PEERS = [
+  ['ort-cpu', 'onnxruntime-node'],
+  ['llama.cpp-cpu', 'node-llama-cpp'],
+] as const;
+
+for (const [engine, name] of PEERS) {
+  test.skipIf(peerVersion(name) === undefined)(`so does ${engine}`, () => {
+    const row = rowOf(engine);
+    expect(row.error).toBeUndefined();
+    expect(row).toMatchObject(RIGHT);
+    expect(row.time).not.toBeNull();
+  });
+
+  test.runIf(peerVersion(name) === undefined)(`${engine} is not installed: its row says so`, () => {
+    expect(rowOf(engine)).toMatchObject({ time: null, error: `${name} is not installed in bench/peers` });
+  });
+}
 
 test('the bytes of a step are those of its weights but the embedding, and of K and V', () => {
   const [hidden, kv] = [256, 128];
