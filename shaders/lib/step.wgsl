@@ -21,6 +21,7 @@ struct Step {
   lse_head: u32,
   lse_position: u32,
   trees: u32, // index in the table of the trees' bits, lib tree_bits
+  head_pages: u32, // in a cache of pages, lib rows_paged
   table: array<vec4<u32>>, // [batch] Sequence, then [items] Item, then trees, then pages, four to a vec4
 }
 

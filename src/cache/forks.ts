@@ -13,10 +13,11 @@ import {
 } from '../device/record.ts';
 import { StepRing } from '../device/ring.ts';
 import { submitted } from '../device/scopes.ts';
-import { FORK_STEP_WORDS, setForked, type ForkedRows } from '../kernels/forkRows.ts';
+import { FORK_STEP_WORDS, setForked } from '../kernels/forkRows.ts';
 import { slotsOf } from './layout.ts';
 import type { CountedFork } from './lengths.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
+import { ownSlots, pageSlots, type Slots } from './sequenceRows.ts';
 
 /** @internal Copies within a segment and, in a cache of several, from one to another. */
 export interface ForkKernels {
@@ -56,7 +57,8 @@ export class Forks {
     for (let layer = 0; layer < layout.layers; layer++) {
       const kvLen = lengths.live(layer)[from]!;
       if (kvLen === 0) continue;
-      this.#copy(pass, layer, { from, to, kvLen: slotsOf(layout.perLayer[layer]!, kvLen) });
+      const slots = slotsOf(layout.perLayer[layer]!, kvLen);
+      this.#copy(pass, layer, [ownSlots(from), ownSlots(to)], slots);
       status.noteAppend(layer, target);
     }
     endPass(target, pass);
@@ -82,8 +84,9 @@ export class Forks {
     if (!tables?.hasCopies) return;
     const copies = tables.takeCopies(fateOf(target));
     for (const { from, to } of copies) {
+      const places = [pageSlots(from, layout), pageSlots(to, layout)] as const;
       for (let layer = 0; layer < layout.layers; layer++) {
-        this.#copy(pass, layer, { from, to, kvLen: layout.pageSize! });
+        this.#copy(pass, layer, places, layout.pageSize!);
         status.noteAppend(layer, target);
       }
       lengths.countCopy();
@@ -106,13 +109,14 @@ export class Forks {
     this.#cache.tables?.returnCopies();
   }
 
-  #copy(pass: GPUComputePassEncoder, layer: number, { from, to, kvLen }: ForkedRows): void {
-    const { perLayer, segmentPages = Infinity } = this.#cache.layout;
-    const [source, target] = [from, to].map((part) => Math.floor(part / segmentPages)) as [number, number];
-    const kernel = this.#boundTo(layer, source, target);
-    const local = (part: number) => (segmentPages === Infinity ? part : part % segmentPages);
-    const rows = { from: local(from), to: local(to), kvLen };
-    const grid = setForked(this.#stepWords, perLayer[layer]!, rows);
+  #copy(
+    pass: GPUComputePassEncoder,
+    layer: number,
+    [from, to]: readonly [Slots, Slots],
+    kvLen: number,
+  ): void {
+    const kernel = this.#boundTo(layer, from.segment, to.segment);
+    const grid = setForked(this.#stepWords, this.#cache.layout.perLayer[layer]!, { from, to, kvLen });
     dispatch(pass, kernel, grid, this.#ring.place(this.#stepWords));
   }
 

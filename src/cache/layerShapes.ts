@@ -71,9 +71,9 @@ export function spreadOver(
   types: Types,
 ): PagePool {
   const distinct = [...new Map(shapes.map((shape) => [keyOf(shape), shape])).values()];
-  return segmented(pool, Math.min(maxBindingBytes, maxBufferBytes), (parts) => {
+  return segmented(pool, Math.min(maxBindingBytes, maxBufferBytes), (pages) => {
     const all = distinct.map((shape) =>
-      layerLayout(shape, { parts, each: pool.pageSize, segments: 1 }, types),
+      layerLayout(shape, { parts: 1, each: pages * pool.pageSize, segments: 1 }, types),
     );
     return Math.max(...all.flatMap(({ kBytes, vBytes }) => [kBytes, vBytes]));
   });
@@ -90,7 +90,7 @@ export function layoutsOf(
   return (shape) => {
     const { ring } = shape;
     const own = pool
-      ? { parts: pool.segmentPages, each: pool.pageSize, segments: pool.segments }
+      ? { parts: 1, each: pool.segmentPages * pool.pageSize, segments: pool.segments }
       : { parts: batch, each: ring?.slots ?? capacity, segments: 1 };
     const layout = known.get(keyOf(shape)) ?? { ...layerLayout(shape, own, types), ...(ring && { ring }) };
     known.set(keyOf(shape), layout);
@@ -141,7 +141,7 @@ export function checkLayer(where: string, { numKvHeads, ...dims }: Omit<LayerSha
   checkHeadDims(where, dims);
 }
 
-/** A page is to a cache of pages what a sequence is to one without: slots of all heads. All segments have as many. */
+/** Sequences, and slots of each of their heads. A segment's pages are the slots of one. All segments have as many. */
 interface Slots {
   readonly parts: number;
   readonly each: number;

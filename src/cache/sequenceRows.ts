@@ -1,6 +1,8 @@
 // sequenceRows.ts: the stored bytes of one sequence in a layer's K or V, as tensors: its rows, and their scales.
 import {
+  byteOf,
   ELEMENT_FORMATS,
+  type FirstRow,
   headSpans,
   type HeadSpan,
   type KvType,
@@ -26,27 +28,45 @@ export interface Piece {
   readonly kept: number;
 }
 
-/** Where the tokens of a sequence lie: `rows` of them at the beginning of the slots of a sequence or page. */
-export interface Part {
-  /** The sequence's or page's number, in its segment. */
-  readonly part: number;
+/** Where slots of a sequence or page begin. */
+export interface Slots extends FirstRow {
   readonly segment: number;
+}
+
+/** The slots of a sequence of a cache without pages. */
+export function ownSlots(b: number): Slots {
+  return { sequence: b, slot: 0, segment: 0 };
+}
+
+/** The slots of a page. */
+export function pageSlots(page: number, { pageSize = 1, segmentPages = 1 }: PageSizes): Slots {
+  return { sequence: 0, slot: (page % segmentPages) * pageSize, segment: Math.floor(page / segmentPages) };
+}
+
+interface PageSizes {
+  readonly pageSize?: number;
+  readonly segmentPages?: number;
+}
+
+/** Where tokens of a sequence lie: `rows` of them in a row. */
+export interface Part extends Slots {
   readonly rows: number;
 }
 
-/** Where `kvLen` tokens of a sequence lie: in its own slots, or in its pages. */
-export function partsOf(
-  b: number,
-  kvLen: number,
-  pages?: readonly number[],
-  { pageSize = 1, segmentPages = 1 }: { readonly pageSize?: number; readonly segmentPages?: number } = {},
-): Part[] {
-  if (!pages) return [{ part: b, segment: 0, rows: kvLen }];
-  return pages.slice(0, Math.ceil(kvLen / pageSize)).map((page, i) => ({
-    part: page % segmentPages,
-    segment: Math.floor(page / segmentPages),
-    rows: Math.min(pageSize, kvLen - i * pageSize),
-  }));
+/** Where `kvLen` tokens of a sequence lie: in its own slots, or in its pages, of which those that follow each other are one part. */
+export function partsOf(b: number, kvLen: number, pages?: readonly number[], sizes: PageSizes = {}): Part[] {
+  if (!pages) return [{ ...ownSlots(b), rows: kvLen }];
+  const { pageSize = 1 } = sizes;
+  const parts: Part[] = [];
+  for (const [i, page] of pages.slice(0, Math.ceil(kvLen / pageSize)).entries()) {
+    const slots = pageSlots(page, sizes);
+    const rows = Math.min(pageSize, kvLen - i * pageSize);
+    const last = parts.at(-1);
+    if (last && last.segment === slots.segment && last.slot + last.rows === slots.slot) {
+      parts[parts.length - 1] = { ...last, rows: last.rows + rows };
+    } else parts.push({ ...slots, rows });
+  }
+  return parts;
 }
 
 /** A tensor to be made of pieces, one after the other: of each head those of all parts. */
@@ -58,7 +78,7 @@ export interface SequenceTensor {
   readonly pieces: readonly Piece[];
 }
 
-/** The tensors of a sequence; `stored` has `numKvHeads` heads for each sequence or page. */
+/** The tensors of a sequence; `stored` has `numKvHeads` heads for each sequence, or for all pages. */
 export function sequenceTensors(
   stored: RowsLayout,
   numKvHeads: number,
@@ -66,12 +86,12 @@ export function sequenceTensors(
 ): SequenceTensor[] {
   const kvLen = parts.reduce((sum, part) => sum + part.rows, 0);
   const { rows, scales } = headSpans(stored);
-  const piecesOf = ({ start, stride, rowBytes }: HeadSpan): Piece[] =>
+  const piecesOf = (span: HeadSpan): Piece[] =>
     Array.from({ length: numKvHeads }, (_, hk) =>
-      parts.map(({ part, segment, rows: count }) => {
-        const kept = count * rowBytes;
-        const offset = start + (part * numKvHeads + hk) * stride;
-        return { segment, offset, size: Math.ceil(kept / 4) * 4, kept };
+      parts.map((part) => {
+        const kept = part.rows * span.rowBytes;
+        const offset = byteOf(span, part, numKvHeads, hk);
+        return { segment: part.segment, offset, size: Math.ceil(kept / 4) * 4, kept };
       }),
     ).flat();
   const isQuantised = ELEMENT_FORMATS[stored.type].scale !== 'none';

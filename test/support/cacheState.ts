@@ -39,7 +39,7 @@ function expectPages({ pages, isCallers }: CacheModel, cache: KvCache): void {
 
 type Stored = readonly { readonly k: Rows; readonly v: Rows }[];
 
-/** Where a token lies: its segment, and its row of the segment's first head; and rows from a head to the next. */
+/** Where a token lies: its segment, and its row of the sequence's first head; and rows from a head to the next. */
 function placeOf(
   layer: LayerModel,
   { layout }: KvCache,
@@ -50,8 +50,8 @@ function placeOf(
   if (lists) {
     const { pageSize = 1, segmentPages = 1 } = layout;
     const page = lists[b]![Math.floor(token / pageSize)]!;
-    const row = (page % segmentPages) * numKvHeads * pageSize + (token % pageSize);
-    return { segment: Math.floor(page / segmentPages), row, step: pageSize };
+    const row = (page % segmentPages) * pageSize + (token % pageSize);
+    return { segment: Math.floor(page / segmentPages), row, step: segmentPages * pageSize };
   }
   const { ring } = layer;
   const step = ring?.slots ?? layout.capacity;
