@@ -33,6 +33,7 @@ struct AppendStep {
   v_token: u32,
   q_head: u32, // lib queries_turned
   q_token: u32,
+  head_pages: u32, // in a cache of pages, lib rows_paged
   // [5, B]: tokens already in the cache, new ones, and where the first row lies in k, v and q, by vec4s; then, in a cache of
   // pages, lib pages_append
   lens: array<u32>,

@@ -1,4 +1,4 @@
-// fork_rows.wgsl: copies the first rows of a sequence to another one of the same layer, with their scales, as they are stored.
+// fork_rows.wgsl: copies rows of each head to others of the same layer, a sequence's or a page's, with their scales, as they are stored.
 //
 // in   step    ForkStep
 // i/o  k_cache, v_cache [B, Hkv, capacity, D] u32, then the scales

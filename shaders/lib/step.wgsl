@@ -24,6 +24,7 @@ struct Step {
   // KV heads before those of the segment, counted over all sequences, and how many it has: lib heads_segment.
   first_head: u32,
   heads: u32,
+  head_pages: u32, // in a cache of pages, lib rows_paged
   table: array<vec4<u32>>, // [batch] Sequence, then [items] Item, then trees, then pages, four to a vec4
 }
 

@@ -44,10 +44,10 @@ export class Appends {
     this.#cache = cache;
     this.#forks = forks;
     this.#kernels = kernels;
-    const { batch, capacity, pageSize, perLayer } = cache.layout;
+    const { batch, capacity, pageSize, segmentPages: headPages, perLayer } = cache.layout;
     const mostPages = pageSize && batch * pagesOf(capacity, pageSize);
     for (const layer of new Set(perLayer)) {
-      this.#stepWords.set(layer, appendStepWords({ ...layer, batch, capacity, mostPages }));
+      this.#stepWords.set(layer, appendStepWords({ ...layer, batch, capacity, mostPages, headPages }));
     }
     this.#counts = new Uint32Array(batch);
     this.#wanted = new Uint32Array(batch);

@@ -19,6 +19,7 @@ import { headsOf, segmentRows, segmentsOf } from './headSegments.ts';
 import { slotsOf } from './layout.ts';
 import type { CountedFork } from './lengths.ts';
 import { ADVICE, type CacheParts } from './parts.ts';
+import { pageSlots, type PageSlots } from './sequenceRows.ts';
 
 /** @internal Copies within a segment and, in a cache of several, from one to another. */
 export interface ForkKernels {
@@ -84,8 +85,9 @@ export class Forks {
     if (!tables?.hasCopies) return;
     const copies = tables.takeCopies(fateOf(target));
     for (const { from, to } of copies) {
+      const places = [pageSlots(from, layout), pageSlots(to, layout)] as const;
       for (let layer = 0; layer < layout.layers; layer++) {
-        this.#copyPage(pass, layer, from, to);
+        this.#copyPage(pass, layer, places);
         status.noteAppend(layer, target);
       }
       lengths.countCopy();
@@ -108,11 +110,11 @@ export class Forks {
     this.#cache.tables?.returnCopies();
   }
 
-  #copyPage(pass: GPUComputePassEncoder, layer: number, from: number, to: number): void {
-    const { perLayer, pageSize, segmentPages } = this.#cache.layout;
-    const [source, target] = [from, to].map((page) => Math.floor(page / segmentPages!)) as [number, number];
-    const rows = { from: from % segmentPages!, to: to % segmentPages!, kvLen: pageSize! };
-    this.#copy(pass, layer, [source, target], setForked(this.#stepWords, perLayer[layer]!, rows));
+  #copyPage(pass: GPUComputePassEncoder, layer: number, [from, to]: readonly [PageSlots, PageSlots]): void {
+    const { perLayer, pageSize } = this.#cache.layout;
+    const rows = { from: { sequence: 0, ...from }, to: { sequence: 0, ...to }, kvLen: pageSize! };
+    const grid = setForked(this.#stepWords, perLayer[layer]!, rows);
+    this.#copy(pass, layer, [from.segment, to.segment], grid);
   }
 
   /** Copies the heads of each segment that a sequence is in; returns how many dispatches that takes. */
@@ -125,7 +127,11 @@ export class Forks {
       const target = targets[i]!;
       const { heads, firstSequence } = headsOf(own, batch, source);
       const shape = { numKvHeads: heads, k: segmentRows(own.k, own), v: segmentRows(own.v, own) };
-      const rows = { from: from - firstSequence, to: to - headsOf(own, batch, target).firstSequence, kvLen };
+      const rows = {
+        from: { sequence: from - firstSequence, slot: 0 },
+        to: { sequence: to - headsOf(own, batch, target).firstSequence, slot: 0 },
+        kvLen,
+      };
       this.#copy(pass, layer, [source, target], setForked(this.#stepWords, shape, rows));
     }
     return sources.length;

@@ -34,7 +34,7 @@ export interface LayerLayout extends HeadDims {
   readonly numKvHeads: number;
   /** Bindings that its K, or its V, is spread over: by pages, the same in all layers, or where there are none by KV heads. */
   readonly segments: number;
-  /** KV heads of each, counted over all its sequences or pages: of whole sequences, or of a part of one. */
+  /** KV heads of each, counted over all its sequences: of whole ones, or of a part of one. Each has a segment's pages. */
   readonly segmentHeads: number;
   /** Absent where each token has a slot. */
   readonly ring?: RingLayout;
@@ -86,7 +86,7 @@ export function spreadOver(
   return segmented(pool, mostBytesOf(limits), (pages) =>
     Math.max(
       ...distinct.map((shape) => {
-        const rows = rowsOf(shape, pages * shape.numKvHeads, pool.pageSize, types);
+        const rows = rowsOf(shape, shape.numKvHeads, pages * pool.pageSize, types);
         return Math.max(storedBytes(rows.k), storedBytes(rows.v));
       }),
     ),
@@ -163,9 +163,10 @@ function layerLayout(
   limits: BufferLimits | undefined,
 ): LayerLayout {
   const { numKvHeads, headDim, vHeadDim, ring } = shape;
-  // A page is to a cache of pages what a sequence is to one without: slots of all heads.
-  const heads = numKvHeads * (pool ? pool.segmentPages : batch);
-  const rows = rowsOf(shape, heads, pool?.pageSize ?? ring?.slots ?? capacity, types);
+  // The pages of a segment are the slots of one sequence.
+  const heads = pool ? numKvHeads : batch * numKvHeads;
+  const slots = pool ? pool.segmentPages * pool.pageSize : (ring?.slots ?? capacity);
+  const rows = rowsOf(shape, heads, slots, types);
   const spread = pool
     ? { segments: pool.segments, segmentHeads: heads }
     : spreadOfHeads(rows, batch, numKvHeads, limits);

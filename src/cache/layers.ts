@@ -3,7 +3,7 @@ import type { BufferRange, CreateBuffer } from '../device/buffers.ts';
 import type { DeviceFacts } from '../device/deviceFacts.ts';
 import type { CacheLayout } from './layout.ts';
 
-/** K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv] in the cache's element types, then their scales; or those of pages, or of some KV heads. */
+/** K [B, Hkv, capacity, D] and V [B, Hkv, capacity, Dv] in the cache's element types, then their scales; or those of some KV heads; of pages [Hkv, segmentPages * pageSize, D]. */
 export interface LayerSegment {
   readonly k: BufferRange;
   readonly v: BufferRange;

@@ -75,8 +75,12 @@ export class PageTables {
     if (missing > 0) throw new OutOfPagesError(missing, this.#holders.length, this.#pageSize);
     for (const [b, list] of this.#lists.entries()) {
       for (const at of this.#sharedPlaces(b, held[b]!, wanted[b]!)) this.#replace(b, at);
-      while (list.length < this.#count(wanted[b]!)) list.push(this.#take(list.at(-1)));
+      this.#lengthen(list, this.#count(wanted[b]!));
     }
+  }
+
+  #lengthen(list: number[], count: number): void {
+    while (list.length < count) list.push(this.#take(list.at(-1), count - list.length));
   }
 
   /** Whether each sequence has its pages already, as all but every `pageSize`-th append finds. Allocates nothing. */
@@ -122,17 +126,17 @@ export class PageTables {
   #replace(b: number, at: number): void {
     const list = this.#lists[b]!;
     const from = list[at]!;
-    const to = this.#take(from);
+    const to = this.#take(list[at - 1], 1);
     list[at] = to;
     this.#holders[from]!--;
     this.#copies.push({ from: this.#storedPage(from), to });
     this.#versions[b]!++;
   }
 
-  #take(near: number | undefined): number {
+  #take(before: number | undefined, wanted: number): number {
     this.#settle();
     if (this.#free.count === 0) this.#give(this.#waiting.shift()!);
-    const page = this.#free.take(near);
+    const page = this.#free.take(before, wanted);
     this.#holders[page] = 1;
     return page;
   }
@@ -147,10 +151,7 @@ export class PageTables {
     const missing = kvLens.reduce((sum, kvLen) => sum + this.#count(kvLen), -this.free - freed);
     if (missing > 0) throw new OutOfPagesError(missing, this.#holders.length, this.#pageSize);
     for (const b of sequences) this.shorten(b, 0);
-    for (const [i, b] of sequences.entries()) {
-      const list = this.#lists[b]!;
-      while (list.length < this.#count(kvLens[i]!)) list.push(this.#take(list.at(-1)));
-    }
+    for (const [i, b] of sequences.entries()) this.#lengthen(this.#lists[b]!, this.#count(kvLens[i]!));
   }
 
   /** How many of the pages are in more lists than they are given here. */

@@ -1,5 +1,6 @@
 // sequenceRows.ts: the stored bytes of one sequence in a layer's K or V, as tensors: its rows, and their scales.
 import {
+  byteOf,
   ELEMENT_FORMATS,
   headSpans,
   type HeadSpan,
@@ -28,13 +29,28 @@ export interface Piece {
   readonly kept: number;
 }
 
-/** Where tokens of a sequence lie: `rows` of them at the beginning of the slots of each of its heads, in its own or in those of a page. */
-export interface Part {
-  readonly rows: number;
-  placeOf(hk: number): HeadPlace;
+/** Where slots of a page begin, for each head of a segment. */
+export interface PageSlots {
+  readonly segment: number;
+  readonly slot: number;
 }
 
-/** Where `kvLen` tokens of a sequence lie in a layer: in its own slots, or in its pages. */
+export function pageSlots(page: number, { pageSize = 1, segmentPages = 1 }: PageSizes): PageSlots {
+  return { segment: Math.floor(page / segmentPages), slot: (page % segmentPages) * pageSize };
+}
+
+interface PageSizes {
+  readonly pageSize?: number;
+  readonly segmentPages?: number;
+}
+
+/** Where tokens of a sequence lie: `rows` of them in a row, from a slot of each of its heads on. */
+export interface Part {
+  readonly rows: number;
+  placeOf(hk: number): HeadPlace & { readonly slot: number };
+}
+
+/** Where `kvLen` tokens of a sequence lie in a layer: in its own slots, or in its pages, of which those that follow each other are one part. */
 export function partsOf(
   layer: LayerLayout,
   b: number,
@@ -42,17 +58,34 @@ export function partsOf(
   pages?: readonly number[],
   segmentPages = 1,
 ): Part[] {
-  const { numKvHeads, pageSize } = layer;
+  const { pageSize } = layer;
   if (!pages || pageSize === undefined) {
-    return [{ rows: kvLen, placeOf: (hk) => placeOfHead(layer, b, hk) }];
+    return [{ rows: kvLen, placeOf: (hk) => ({ ...placeOfHead(layer, b, hk), slot: 0 }) }];
   }
-  return pages.slice(0, Math.ceil(kvLen / pageSize)).map((page, i) => ({
-    rows: Math.min(pageSize, kvLen - i * pageSize),
-    placeOf: (hk) => ({
-      segment: Math.floor(page / segmentPages),
-      head: (page % segmentPages) * numKvHeads + hk,
+  return runsOf(pages.slice(0, Math.ceil(kvLen / pageSize)), { pageSize, segmentPages }).map(
+    ({ segment, slot, first, count }) => ({
+      rows: Math.min((first + count) * pageSize, kvLen) - first * pageSize,
+      placeOf: (hk) => ({ segment, head: hk, slot }),
     }),
-  }));
+  );
+}
+
+/** `count` pages of a list from the `first` one on, which follow each other in a segment. */
+interface PageRun extends PageSlots {
+  readonly first: number;
+  readonly count: number;
+}
+
+function runsOf(pages: readonly number[], sizes: Required<PageSizes>): PageRun[] {
+  const runs: PageRun[] = [];
+  for (const [i, page] of pages.entries()) {
+    const { segment, slot } = pageSlots(page, sizes);
+    const last = runs.at(-1);
+    if (last && last.segment === segment && last.slot + last.count * sizes.pageSize === slot) {
+      runs[runs.length - 1] = { ...last, count: last.count + 1 };
+    } else runs.push({ segment, slot, first: i, count: 1 });
+  }
+  return runs;
 }
 
 /** A tensor to be made of pieces, one after the other: of each head those of all parts. */
@@ -72,12 +105,13 @@ export function sequenceTensors(
 ): SequenceTensor[] {
   const kvLen = parts.reduce((sum, part) => sum + part.rows, 0);
   const { rows, scales } = headSpans(stored);
-  const piecesOf = ({ start, stride, rowBytes }: HeadSpan): Piece[] =>
+  const piecesOf = (span: HeadSpan): Piece[] =>
     Array.from({ length: numKvHeads }, (_, hk) =>
       parts.map((part) => {
-        const kept = part.rows * rowBytes;
-        const { segment, head } = part.placeOf(hk);
-        return { segment, offset: start + head * stride, size: Math.ceil(kept / 4) * 4, kept };
+        const kept = part.rows * span.rowBytes;
+        const { segment, head, slot } = part.placeOf(hk);
+        const offset = byteOf(span, { sequence: 0, slot }, numKvHeads, head);
+        return { segment, offset, size: Math.ceil(kept / 4) * 4, kept };
       }),
     ).flat();
   const isQuantised = ELEMENT_FORMATS[stored.type].scale !== 'none';

@@ -57,7 +57,8 @@ export function stepParts(
   }
   if (items === 0) bySegment.set(0, []);
   const rows = shape.groupSize * longestOf(qLens);
-  const header = { ...layout, numQHeads: shape.numQHeads, smScale, rows, q, o, lse };
+  const headPages = layout.segmentPages ?? 0;
+  const header = { ...layout, headPages, numQHeads: shape.numQHeads, smScale, rows, q, o, lse };
   const perSegment = [...bySegment].map(([segment, own]) => {
     const local = sequences.map((sequence) => ({
       ...sequence,

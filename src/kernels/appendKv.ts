@@ -78,6 +78,7 @@ const STEP = structLayout(source, 'AppendStep', {
   v_token: 'u32',
   q_head: 'u32',
   q_token: 'u32',
+  head_pages: 'u32',
 });
 
 /** What stays the same over all appends to a cache; scales begin at an index of 16-byte words. */
@@ -87,8 +88,9 @@ interface AppendLayout {
   readonly capacity: number;
   readonly kScales: number;
   readonly vScales: number;
-  /** Most pages that an append writes to, in a cache of pages. */
+  /** In a cache of pages: the most that an append writes to, and those that each KV head has in a segment. */
   readonly mostPages?: number | undefined;
+  readonly headPages?: number | undefined;
 }
 
 /** Lists of a number for each sequence: lengths, new tokens, and where rows of k, v and q begin. */
@@ -107,6 +109,7 @@ export function appendStepWords({
   kScales,
   vScales,
   mostPages,
+  headPages = 0,
 }: AppendLayout): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(appendWordCount(batch, mostPages));
   words[STEP.word.capacity] = capacity;
@@ -114,6 +117,7 @@ export function appendStepWords({
   words[STEP.word.v_scales] = vScales * 4;
   words[STEP.word.batch] = batch;
   words[STEP.word.num_kv_heads] = numKvHeads;
+  words[STEP.word.head_pages] = headPages;
   return words;
 }
 

@@ -4,7 +4,7 @@ import sourcesOther from '../../shaders/lib/sources_other.wgsl?raw';
 import sourcesOwn from '../../shaders/lib/sources_own.wgsl?raw';
 import { structLayout } from '../device/structs.ts';
 import { link } from '../device/wgsl.ts';
-import { headSpans, type RowsLayout } from '../numbers/elements.ts';
+import { byteOf, headSpans, type FirstRow, type RowsLayout } from '../numbers/elements.ts';
 import type { Grid, Kernel } from './kernel.ts';
 
 const WG_SIZE = 64;
@@ -23,10 +23,10 @@ structLayout(source, 'ForkStep', {});
 /** u32 words of the kernel's `step` binding. */
 export const FORK_STEP_WORDS = 4 * 4;
 
-/** The first rows of a sequence, `kvLen` of each of its heads, and the sequence they go to. */
+/** Rows, `kvLen` of each head, and those they go to. */
 export interface ForkedRows {
-  readonly from: number;
-  readonly to: number;
+  readonly from: FirstRow;
+  readonly to: FirstRow;
   readonly kvLen: number;
 }
 
@@ -50,10 +50,10 @@ type Span = readonly [from: number, to: number, stride: number, count: number];
 /** The rows, then the scales, in u32 words. */
 function spansOf(stored: RowsLayout, heads: number, { from, to, kvLen }: ForkedRows): Span[] {
   const { rows, scales } = headSpans(stored);
-  return [rows, scales].map(({ start, stride, rowBytes }) => [
-    (start + from * heads * stride) / 4,
-    (start + to * heads * stride) / 4,
-    stride / 4,
-    Math.ceil((kvLen * rowBytes) / 4),
+  return [rows, scales].map((span) => [
+    byteOf(span, from, heads) / 4,
+    byteOf(span, to, heads) / 4,
+    span.stride / 4,
+    Math.ceil((kvLen * span.rowBytes) / 4),
   ]);
 }

@@ -23,6 +23,7 @@ const STEP = structLayout(source, 'Step', {
   trees: 'u32',
   first_head: 'u32',
   heads: 'u32',
+  head_pages: 'u32',
 });
 const SEQUENCE = structLayout(source, 'Sequence', {
   kv_len: 'u32',
@@ -40,6 +41,8 @@ const ITEM = structLayout(source, 'Item', { sequence: 'u32', begin: 'u32', end: 
 export interface StepHeader {
   /** Token slots per KV head. */
   readonly capacity: number;
+  /** Pages that each KV head has in a segment of a cache of pages. */
+  readonly headPages?: number;
   /** Where the scales of K and of V begin, as an index of 16-byte words. */
   readonly kScales: number;
   readonly vScales: number;
@@ -141,6 +144,7 @@ function packHeader(words: Uint32Array<ArrayBuffer>, header: StepHeader, batch: 
   const { q, o, lse } = header;
   words[STEP.word.capacity] = header.capacity;
   words[STEP.word.batch] = batch;
+  words[STEP.word.head_pages] = header.headPages ?? 0;
   words[STEP.word.k_scales] = header.kScales;
   words[STEP.word.v_scales] = header.vScales;
   new Float32Array(words.buffer)[STEP.word.sm_scale] = header.smScale;

@@ -78,15 +78,15 @@ export function rowBytes(type: KvType, headDim: number): number {
   return rowWords(type, headDim) * WORD_BYTES + rowScaleBytes(type, headDim);
 }
 
-/** K or V of one layer: `heads` counts the KV heads of all sequences. */
+/** K or V of one layer: `heads` counts the KV heads of all sequences, in a cache of pages those of a segment. */
 export interface RowsLayout {
   /** Element type of its rows. */
   readonly type: KvType;
   /** D, elements of a row. */
   readonly headDim: number;
-  /** B * Hkv. */
+  /** B * Hkv, or Hkv. */
   readonly heads: number;
-  /** C, rows of each head. */
+  /** C, or the slots of a segment's pages: rows of each head. */
   readonly capacity: number;
 }
 
@@ -113,6 +113,17 @@ export interface HeadSpan {
   readonly start: number;
   readonly stride: number;
   readonly rowBytes: number;
+}
+
+/** The first of some rows of each head. In a cache of pages all heads' rows are those of sequence 0, and slots even. */
+export interface FirstRow {
+  readonly sequence: number;
+  readonly slot: number;
+}
+
+/** Where the `head`-th of `numKvHeads` heads has it, in bytes. */
+export function byteOf(span: HeadSpan, { sequence, slot }: FirstRow, numKvHeads: number, head = 0): number {
+  return span.start + (sequence * numKvHeads + head) * span.stride + slot * span.rowBytes;
 }
 
 /** Where the rows of each head lie, one behind the other, and their scales. */

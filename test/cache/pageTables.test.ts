@@ -1,11 +1,14 @@
 // pageTables.test.ts: which pages sequences hold: taken, shared, copied before they are written to, and free again.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { FreePages } from '../../src/cache/freePages.ts';
 import { PageTables } from '../../src/cache/pageTables.ts';
 import { OutOfPagesError } from '../../src/index.ts';
 import { failure } from '../support/failure.ts';
 
 const PAGE = 8;
+
+const range = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
 
 /** Grows one of up to three sequences from `held` to `wanted` tokens. */
 function grow(tables: PageTables, b: number, held: number, wanted: number): void {
@@ -181,11 +184,63 @@ describe('pages', () => {
   });
 });
 
+describe('pages follow each other', () => {
+  const isRun = (pages: readonly number[]) => pages.every((page, i) => page === pages[0]! + i);
+  const all = <T>(batch: number, value: T) => Array.from({ length: batch }, () => value);
+  const listsOf = (tables: PageTables, batch: number) => range(0, batch).map((b) => tables.pagesOf(b));
+
+  /** Sequences that each grow to so many pages, one after the other at each token. */
+  function grownInTurns(batch: number, pages: number, each: number): PageTables {
+    const tables = new PageTables(batch, pages, PAGE);
+    for (let held = 0; held < each * PAGE; held++) tables.reserve(all(batch, held), all(batch, held + 1));
+    return tables;
+  }
+
+  test('of one sequence, up to the whole pool', () =>
+    expect(grownInTurns(1, 100, 100).pagesOf(0)).toEqual(range(0, 100)));
+
+  test.each([2, 4, 8])('of %i sequences that grow in turns until the pool is full', (batch) =>
+    expect(listsOf(grownInTurns(batch, batch * 16, 16), batch).map(isRun)).toEqual(all(batch, true)),
+  );
+
+  test('of sequences of any number that grow in turns, but where they meet', () => {
+    const lists = listsOf(grownInTurns(6, 6 * 64, 64), 6);
+    const breaks = lists.map(
+      (pages) => pages.filter((page, i) => i > 0 && page !== pages[i - 1]! + 1).length,
+    );
+    expect(Math.max(...breaks)).toBeLessThanOrEqual(3);
+  });
+
+  test('of sequences that come whole', () => {
+    const tables = new PageTables(3, 40, PAGE);
+    for (const b of [0, 1, 2]) grow(tables, b, 0, 12 * PAGE);
+    expect(listsOf(tables, 3).map(isRun)).toEqual([true, true, true]);
+  });
+
+  test('behind a page that others began to copy', () => {
+    const tables = new PageTables(2, 8, PAGE);
+    grow(tables, 0, 0, 12);
+    tables.fork(0, 1, 12);
+    grow(tables, 1, 12, 13);
+    grow(tables, 0, 12, 30);
+    expect(tables.pagesOf(0)).toEqual([0, 1, 2, 3]);
+  });
+
+  test('within their segment, and go on in it as long as it has pages', () => {
+    const tables = new PageTables(2, 12, PAGE, 6);
+    tables.reserve(all(2, 0), all(2, 3 * PAGE));
+    tables.reserve(all(2, 3 * PAGE), all(2, 5 * PAGE));
+    expect(listsOf(tables, 2)).toEqual([range(0, 5), range(6, 5)]);
+    grow(tables, 0, 5 * PAGE, 7 * PAGE);
+    expect(tables.pagesOf(0)).toEqual([...range(0, 6), 11]);
+  });
+});
+
 test('no page is lost or held by two that may write to it, whatever happens', () => {
   const step = fc.tuple(fc.constantFrom('grow', 'fork', 'shorten'), fc.nat(3), fc.nat(3), fc.nat(40));
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const tables = new PageTables(4, 12, PAGE);
+    fc.property(fc.array(step, { maxLength: 60 }), fc.constantFrom(12, 5), (steps, segmentPages) => {
+      const tables = new PageTables(4, 12, PAGE, segmentPages);
       const lens = [0, 0, 0, 0];
       for (const [what, a, b, n] of steps) {
         if (what === 'grow') {
@@ -212,7 +267,36 @@ test('no page is lost or held by two that may write to it, whatever happens', ()
           expect(pages.length).toBe(Math.ceil(kvLen / PAGE));
         }
       }
+      for (const b of lens.keys()) tables.shorten(b, 0);
+      grow(tables, 0, 0, 12 * PAGE);
+      expect(tables.pagesOf(0)).toEqual(range(0, 12));
     }),
     { seed: 13, numRuns: 200 },
+  );
+});
+
+test('a free page is taken once, however pages come back', () => {
+  const step = fc.record({ isTaken: fc.boolean(), at: fc.nat(), wanted: fc.integer({ min: 1, max: 9 }) });
+  fc.assert(
+    fc.property(
+      fc.array(step, { maxLength: 150 }),
+      fc.integer({ min: 5, max: 40 }),
+      (steps, segmentPages) => {
+        const pages = new FreePages(40, segmentPages);
+        const held: number[] = [];
+        const take = (before: number | undefined, wanted: number) => {
+          const page = pages.take(before, wanted);
+          if (held.includes(page)) throw new Error(`page ${page} was taken twice`);
+          held.push(page);
+        };
+        for (const { isTaken, at, wanted } of steps) {
+          if (!isTaken && held.length > 0) pages.give(held.splice(at % held.length, 1)[0]!);
+          else if (pages.count > 0) take(at % 2 === 0 ? held.at(-1) : undefined, wanted);
+        }
+        while (pages.count > 0) take(undefined, 1);
+        expect(held.toSorted((a, b) => a - b)).toEqual(range(0, 40));
+      },
+    ),
+    { seed: 14, numRuns: 300 },
   );
 });

@@ -34,7 +34,7 @@ type Step = ReturnType<typeof planDecode>;
 function itemsOf({ parts, shape: { batch }, items }: Step) {
   const { stepWords } = parts[0]!;
   return Array.from({ length: items }, (_, i) => {
-    const [b, begin, end, state] = stepWords.subarray(16 + 4 * (2 * batch + i));
+    const [b, begin, end, state] = stepWords.subarray(20 + 4 * (2 * batch + i));
     return { b: b!, begin: begin!, end: end!, state: state! };
   });
 }

@@ -242,7 +242,7 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
     expect(Array.from(stepWords)).toEqual(
       [
         // 8 query heads, 4 rows; rows of q and o are 16 vec4s apart.
-        [1000, 2, 64000, 64000, 0x3dcccccd, 8, 4, 16, 16, 16, 16, 1, 1, 0, 0, 0],
+        [1000, 2, 64000, 64000, 0x3dcccccd, 8, 4, 16, 16, 16, 16, 1, 1, 0, 0, 0, 0, 0, 0, 0],
         [1000, 0, 7, 1, 0, 0, 0, 0],
         [7, 7, 1, 1, 128, 128, 8, 0],
         ...splits,
@@ -258,7 +258,7 @@ bytes kv 1536000, q 6144, out 6240, partial 8704`,
     // Splits of 160. Scales of int8 behind 8 heads * 301 rows of four words.
     const scales = 8 * 301 * 4;
     expect(Array.from(stepWords.subarray(0, 4))).toEqual([301, 4, scales, scales]);
-    expect(Array.from(stepWords.subarray(16))).toEqual(
+    expect(Array.from(stepWords.subarray(20))).toEqual(
       [
         [300, 0, 2, 1, 0, 0, 0, 0],
         [0, 2, 1, 1, 128, 128, 8, 0],

@@ -105,9 +105,9 @@ interface ReadPlan {
 /** What the shaders read of a plan, by shaders/lib/step.wgsl. */
 function read({ parts, shape: { batch }, items: count }: DecodePlan): ReadPlan {
   const words = parts[0]!.stepWords;
-  expect(words).toHaveLength(16 + 4 * (2 * batch + count));
+  expect(words).toHaveLength(20 + 4 * (2 * batch + count));
   const entry = (i: number) =>
-    [...words.subarray(16 + 4 * i, 20 + 4 * i)] as [number, number, number, number];
+    [...words.subarray(20 + 4 * i, 24 + 4 * i)] as [number, number, number, number];
   return {
     sequences: Array.from({ length: batch }, (_, b) => {
       const [kvLen, first, splits] = entry(2 * b);

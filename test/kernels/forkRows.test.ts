@@ -1,7 +1,13 @@
 // forkRows.test.ts: fork_rows against its twin: every stored byte, and that nothing else changes.
 import { describe, expect, test } from 'vitest';
 import { FORK_STEP_WORDS, forkRows as forkRowsKernel, setForked } from '../../src/kernels/forkRows.ts';
-import { KV_TYPES, storedBytes, type KvType, type RowsLayout } from '../../src/numbers/elements.ts';
+import {
+  KV_TYPES,
+  storedBytes,
+  type FirstRow,
+  type KvType,
+  type RowsLayout,
+} from '../../src/numbers/elements.ts';
 import { uniform } from '../../src/numbers/random.ts';
 import { forkRows } from '../reference/forkRows.ts';
 import { placeOf } from '../reference/storedRows.ts';
@@ -16,9 +22,11 @@ function bytes(seed: number, count: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length: count }, () => 256 * next());
 }
 
+const first = (sequence: number, slot = 0): FirstRow => ({ sequence, slot });
+
 interface Sizes {
-  readonly from: number;
-  readonly to: number;
+  readonly from: FirstRow;
+  readonly to: FirstRow;
   readonly kvLen: number;
   readonly capacity?: number;
   readonly headDim?: number;
@@ -53,7 +61,10 @@ function expectForked(
   const expected = forkRows(layout, HEADS, sizes, before);
   if (layout.type === 'int8' && sizes.kvLen % 2 === 1) {
     for (let hk = 0; hk < HEADS; hk++) {
-      const last = placeOf(layout, (sizes.to * HEADS + hk) * layout.capacity + sizes.kvLen - 1).scales;
+      const last = placeOf(
+        layout,
+        (sizes.to.sequence * HEADS + hk) * layout.capacity + sizes.kvLen - 1,
+      ).scales;
       expected.set(after.subarray(last.end, last.end + 2), last.end);
     }
   }
@@ -62,14 +73,16 @@ function expectForked(
 
 describe.each(KV_TYPES)('fork_rows of %s', (type) => {
   test.each([
-    { from: 0, to: 1, kvLen: 1 },
-    { from: 3, to: 0, kvLen: 4 },
-    { from: 1, to: 3, kvLen: 7 },
-    { from: 2, to: 1, kvLen: 5, capacity: 6, headDim: 64 },
+    { from: first(0), to: first(1), kvLen: 1 },
+    { from: first(3), to: first(0), kvLen: 4 },
+    { from: first(1), to: first(3), kvLen: 7 },
+    { from: first(2), to: first(1), kvLen: 5, capacity: 6, headDim: 64 },
+    { from: first(0, 8), to: first(0, 24), kvLen: 8, capacity: 32 }, // pages
   ])('%o', (sizes) => check([type, type], sizes));
 });
 
-test('fork_rows of K and V of different types', () => check(['int8', 'f32'], { from: 1, to: 2, kvLen: 3 }));
+test('fork_rows of K and V of different types', () =>
+  check(['int8', 'f32'], { from: first(1), to: first(2), kvLen: 3 }));
 
 test('fork_rows of more words than a round of all workgroups copies', () =>
-  check(['f32', 'int4'], { from: 0, to: 2, kvLen: 300, capacity: 301, headDim: 128 }));
+  check(['f32', 'int4'], { from: first(0), to: first(2), kvLen: 300, capacity: 301, headDim: 128 }));

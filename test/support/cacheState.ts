@@ -57,9 +57,12 @@ function placesOf(
   if (lists) {
     const { pageSize = 1, segmentPages = 1 } = layout;
     const page = lists[b]![Math.floor(token / pageSize)]!;
-    const row = (page % segmentPages) * numKvHeads * pageSize + (token % pageSize);
+    const row = (page % segmentPages) * pageSize + (token % pageSize);
     const segment = Math.floor(page / segmentPages);
-    return Array.from({ length: numKvHeads }, (_, head) => ({ segment, row: row + head * pageSize }));
+    return Array.from({ length: numKvHeads }, (_, head) => ({
+      segment,
+      row: row + head * segmentPages * pageSize,
+    }));
   }
   const { ring } = layer;
   const step = ring?.slots ?? layout.capacity;
