@@ -11,7 +11,7 @@ import { isPowerOfTwo } from './sizes.ts';
 export type RegisterSizes = Pick<RegistersVariant, 'lanes' | 'tokens' | 'teamRows' | 'q'>;
 
 /** An invocation's part of a row of K or of V. */
-export interface RowPart extends LaneWords {
+interface RowPart extends LaneWords {
   readonly type: KvType;
   /** Words of the whole row, and its elements. */
   readonly rowWords: number;
