@@ -18,7 +18,7 @@
 // out  the state of each row                  lib work
 // grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM V_DIM GROUP_SIZE NUM_KV_HEADS CAUSAL MASKED ROW_BLOCK ONE_BLOCK, and those of src/kernels/decodeRegisters.ts
-// libs step numbers scores work registers_rows registers_round registers_merge subgroup, one of rows_*, one of query_*, one of rescale_*, one each of words_*, elements_* and scales_* as k_* and v_*
+// libs step numbers scores work registers_rows registers_round registers_merge subgroup, one of rows_*, one of query_*, one of rescale_*, one of place_*, one each of words_*, elements_* and scales_* as k_* and v_*
 
 @group(0) @binding(1) var<storage, read> k_cache: array<KWord>;
 @group(0) @binding(2) var<storage, read> v_cache: array<VWord>;
@@ -98,11 +98,13 @@ var<workgroup> shared_vec4s: array<vec4<f32>, SHARED_VEC4S>;
 
 @compute @workgroup_size(WG_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, me: Invocation) {
-  let work = work_of(group);
+  let place = place_of_group(group);
+  let work = work_at(place);
   if is_idle(work) {
     return;
   }
   let at = lane_of_work(work, me);
+  keep_place(team_of(me) == 0u && at.lane == 0u, place);
   let queries = load_queries(work, at);
   let zeros = zeros_of(queries);
   if Q_SHARED {
@@ -129,14 +131,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, me: Invocation) {
   if MASKED {
     // The same for all of a workgroup, as the subgroup operations of its loop want it.
     let zero = work.end >> 31u;
-    let work_again = work_of(group ^ vec3<u32>(zero));
+    let work_again = work_at(place_again(place, zero));
     attend_masked(invocation_plus(me, zero), work_again, queries, zeros, &next, &shifts, &state);
   }
   sum_held(me, &state);
   // An invocation's place anew, from what the compiler cannot know to be 0: kept through the loop, it would take registers.
   let zero = next.held >> 31u;
   let me_again = invocation_plus(me, zero);
-  let work_again = work_of(group ^ vec3<u32>(zero));
+  let work_again = work_at(place_again(place, zero));
   write_rows(me_again, work_again, lane_of_work(work_again, me_again), state);
 }
 
@@ -202,15 +204,18 @@ fn load_queries(work: Work, at: Lane) -> Queries {
   return queries;
 }
 
-// What K's zero takes off a product with each word of q.
+// What K's zero takes off a product with each word of q. Elements are summed first: compilers that are left to multiply several sums
+// do so in the loop, and keep all of them.
 fn zeros_of(queries: Queries) -> QueryZeros {
   var zeros = QueryZeros();
   for (var r = 0u; r < TEAM_ROWS; r++) { // unroll
     for (var w = 0u; w < K_LANE_WORDS; w++) { // unroll
+      var sums = vec4<f32>();
       for (var i = 0u; i < K_WORD_VEC4S; i++) { // unroll
-        if K_ZERO != 0.0 {
-          zeros[r][w] -= dot(queries[r][w * K_WORD_VEC4S + i], vec4<f32>(K_ZERO));
-        }
+        sums += queries[r][w * K_WORD_VEC4S + i];
+      }
+      if K_ZERO != 0.0 {
+        zeros[r][w] = -K_ZERO * (sums.x + sums.y + sums.z + sums.w);
       }
     }
   }

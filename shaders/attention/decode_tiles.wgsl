@@ -14,7 +14,7 @@
 // out  the state of each row                  lib work
 // grid lib work; a workgroup owns ROW_BLOCK rows of a KV head in one item
 // consts HEAD_DIM V_DIM GROUP_SIZE NUM_KV_HEADS CAUSAL MASKED ROW_BLOCK ONE_BLOCK, and those of src/kernels/decodeTiles.ts
-// libs step numbers scores work one of rows_* pack_* query_*, elements_* as k_* and as v_*
+// libs step numbers scores work one of rows_* pack_* query_* place_*, elements_* as k_* and as v_*
 
 @group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
@@ -61,10 +61,12 @@ fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let work = work_of(group);
+  let place = place_of_group(group);
+  let work = work_at(place);
   if is_idle(work) {
     return;
   }
+  keep_place(lane == 0u, place);
   for (var p = lane; p < PACKS; p += WG_SIZE) {
     maxima[p] = Pack(NEG_MAX);
   }
@@ -84,7 +86,9 @@ fn main(
     mix(work, first, count, lane, &o);
   }
   workgroupBarrier(); // sums and maxima are there, even if there was no tile
-  write_rows(work, lane, side, &o);
+  // Where they go anew, from what the compiler cannot know to be 0: kept through the loop, it would take registers.
+  let zero = work.end >> 31u;
+  write_rows(work_at(place_again(place, zero)), lane, side, &o);
 }
 
 // A row of the block, counted within its KV head. Those past the block are its last one.

@@ -48,7 +48,7 @@ fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let work = work_of(group);
+  let work = work_at(place_of_group(group));
   if is_idle(work) {
     return;
   }

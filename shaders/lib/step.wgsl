@@ -53,8 +53,12 @@ fn sequence_of(b: u32) -> Sequence {
   return Sequence(words.x, words.y, words.z, words.w, starts.x, starts.y, starts.z, starts.w);
 }
 
-fn item_of(i: u32) -> Item {
-  let words = step.table[2u * step.batch + i];
+fn item_index(i: u32) -> u32 {
+  return 2u * step.batch + i;
+}
+
+fn item_at(index: u32) -> Item {
+  let words = step.table[index];
   return Item(words.x, words.y, words.z, words.w);
 }
 

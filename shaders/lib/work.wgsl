@@ -27,12 +27,17 @@ struct Work {
   lse: u32,
 }
 
-// The number of KV heads, and that of row blocks where it is one, are constants: kept through the loop over keys, group.x and
+// A workgroup's row block, KV head and item, the last as its index in the table: all that its work follows from.
+fn place_of_group(group: vec3<u32>) -> vec3<u32> {
+  return vec3<u32>(group.xy, item_index(group.z));
+}
+
+// The number of KV heads, and that of row blocks where it is one, are constants: kept through the loop over keys, place.x and
 // num_workgroups would take registers that the kernels do not have on Intel's GPUs.
-fn work_of(group: vec3<u32>) -> Work {
-  let item = item_of(group.z);
+fn work_at(place: vec3<u32>) -> Work {
+  let item = item_at(place.z);
   let sequence = sequence_of(item.sequence);
-  let kv_head = select(group.y, 0u, NUM_KV_HEADS == 1u);
+  let kv_head = select(place.y, 0u, NUM_KV_HEADS == 1u);
   let head = kv_head * GROUP_SIZE;
   return Work(
     sequence.kv_len,
@@ -42,7 +47,7 @@ fn work_of(group: vec3<u32>) -> Work {
     item.sequence,
     item.sequence * NUM_KV_HEADS + kv_head,
     head,
-    select(group.x * ROW_BLOCK, 0u, ONE_BLOCK),
+    select(place.x * ROW_BLOCK, 0u, ONE_BLOCK),
     item.state == 0u,
     ((item.state - 1u) * NUM_KV_HEADS + kv_head) * step.rows,
     query_place(sequence.q_start, head, 0u),

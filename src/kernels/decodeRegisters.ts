@@ -8,7 +8,7 @@ import type { KvType } from '../numbers/elements.ts';
 import { laneWords } from './laneWords.ts';
 import { fusedConsts, fusedLibs } from './fusedLibs.ts';
 import type { Kernel } from './kernel.ts';
-import { elementsLib, RESCALE, SUBGROUP, type CacheFormat } from './lib.ts';
+import { elementsLib, PLACE, PLACE_BYTES, RESCALE, SUBGROUP, type CacheFormat } from './lib.ts';
 import type { RowFormats } from './rowFormats.ts';
 import type { GqaShape } from './shape.ts';
 import { powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
@@ -64,7 +64,7 @@ export function registersLibs(
   const elements = (name: 'k' | 'v', type: KvType, dim: number) =>
     elementsLib(name, type, laneWords(type, dim, lanes).bytes, gpu ? 'converted' : 'bits');
   const rescale = RESCALE[gpu ? 'always' : 'seldom'];
-  const own = [keyRows, round, merge, rescale];
+  const own = [keyRows, round, merge, rescale, PLACE[code]];
   const stored = [elements('k', cache.kType, headDim), elements('v', cache.vType, vHeadDim)];
   return [...own, ...fusedLibs(shape, cache, rows), ...stored];
 }
@@ -140,8 +140,8 @@ export function registersWorkgroupBytes(
   cache: CacheFormat,
   variant: RegistersVariant,
 ): number {
-  const { wgSize, lanes, teamRows } = variant;
-  return (
-    (wgSize / lanes) * powerOfTwoFrom(teamRows) * 8 + sharedMemory(shape, cache, variant).sharedVec4s * 16
-  );
+  const { wgSize, lanes, teamRows, code } = variant;
+  const states = (wgSize / lanes) * powerOfTwoFrom(teamRows) * 8;
+  const place = code === 'gpu' ? PLACE_BYTES : 0;
+  return states + sharedMemory(shape, cache, variant).sharedVec4s * 16 + place;
 }

@@ -11,7 +11,7 @@ import { link } from '../device/wgsl.ts';
 import { rowWords, wordVec4s } from '../numbers/elements.ts';
 import { fusedConsts, fusedLibs } from './fusedLibs.ts';
 import type { Kernel } from './kernel.ts';
-import { cacheLibs, type CacheFormat } from './lib.ts';
+import { cacheLibs, PLACE, PLACE_BYTES, type CacheFormat } from './lib.ts';
 import type { RowFormats } from './rowFormats.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, powerOfTwoUpTo } from './sizes.ts';
@@ -44,6 +44,7 @@ export function decodeTiles(
         ...fusedLibs(shape, cache, rows),
         PACKS[packOf(variant)],
         forCpu(variant) ? queriesPrivate : queriesWorkgroup,
+        PLACE[forCpu(variant) ? 'cpu' : 'gpu'],
         ...cacheLibs(cache),
       ],
       consts: tilesConsts(shape, cache, variant),
@@ -149,7 +150,7 @@ export function tilesWorkgroupBytes(shape: GqaShape, cache: CacheFormat, variant
   const packed = tile * packs * (laneStride + 1) + 2 * packs * consts.GROUPS + 3 * packs;
   const queries = forCpu(variant) ? 0 : packs * pack * consts.K_LANE_VEC4S * consts.LANES;
   const sums = keySets * consts.MIX_SETS * consts.OUT_ROWS * width * mixWords * consts.V_PIECE_VEC4S;
-  return packed * pack * 4 + (queries + sums) * 16;
+  return packed * pack * 4 + (queries + sums) * 16 + (forCpu(variant) ? 0 : PLACE_BYTES);
 }
 
 /** Query rows of a workgroup at most. */

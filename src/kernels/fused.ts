@@ -53,7 +53,7 @@ export function chooseIn(
   cache: CacheFormat,
   facts: DeviceFacts,
 ): FusedVariant {
-  if (template === 'prefill') return choosePrefill(shape, facts);
+  if (template === 'prefill') return choosePrefill(shape, cache, facts);
   // The sizes that suit a workgroup's share of the rows.
   const share = { ...shape, rowsPerKvHead: Math.ceil(shape.rowsPerKvHead / rowBlocksOf(shape, facts)) };
   if (template === 'tiles') return chooseTiles(share, cache, facts);

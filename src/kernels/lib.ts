@@ -11,6 +11,8 @@ import headsSegment from '../../shaders/lib/heads_segment.wgsl?raw';
 import numbers from '../../shaders/lib/numbers.wgsl?raw';
 import rescaleAlways from '../../shaders/lib/rescale_always.wgsl?raw';
 import rescaleSeldom from '../../shaders/lib/rescale_seldom.wgsl?raw';
+import placeKept from '../../shaders/lib/place_kept.wgsl?raw';
+import placeShared from '../../shaders/lib/place_shared.wgsl?raw';
 import pagesAppend from '../../shaders/lib/pages_append.wgsl?raw';
 import pagesStep from '../../shaders/lib/pages_step.wgsl?raw';
 import rowsContiguous from '../../shaders/lib/rows_contiguous.wgsl?raw';
@@ -117,6 +119,12 @@ export function workConsts(shape: GqaShape, rowBlock: number) {
 
 /** Brings o to a round's maxima: always, or only where any has grown. */
 export const RESCALE = { always: rescaleAlways, seldom: rescaleSeldom } as const;
+
+/** Where a workgroup's place is while it walks along keys: a GPU's registers have no room for it, and a CPU's barriers are dear. */
+export const PLACE = { gpu: placeShared, cpu: placeKept } as const;
+
+/** Workgroup memory that it takes on a GPU. */
+export const PLACE_BYTES = 16;
 
 /** How integers become f32: converted, which is an instruction on a GPU, or made of bits, which is cheaper on a CPU. */
 export type Unpacking = 'converted' | 'bits';

@@ -94,8 +94,8 @@ export function prefillWorkgroupBytes({ headDim }: GqaShape, variant: PrefillVar
 }
 
 /** The sizes that suit a device, as long as nothing was measured. */
-export function choosePrefill(shape: GqaShape, facts: DeviceFacts): PrefillVariant {
-  return facts.software ? cpuSizes(shape) : gpuSizes(shape, facts);
+export function choosePrefill(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): PrefillVariant {
+  return facts.software ? cpuSizes(shape) : gpuSizes(shape, cache, facts);
 }
 
 /** On a CPU: invocations of a workgroup, one vector, and keys of a tile. */
@@ -127,12 +127,31 @@ const GPU_TILE = 32;
 /** Numbers that an invocation of a GPU may keep for twice as many rows and keys. */
 const MANY_NUMBERS = 100;
 
+/**
+ * Whether what there is to know of each key and row takes the registers of half of the rows: by several of features that look at their
+ * places and unlike types of K and V, or by one where there are scales too, or where rows of V do not fill the workgroup. Seen in Intel's
+ * compiler, which spilled.
+ */
+function isCrowded(
+  { vHeadDim, features }: GqaShape,
+  { kType, vType }: CacheFormat,
+  columns: number,
+): boolean {
+  const { window, treeMask, bias, alibi, relativeBias } = features;
+  const looking = [window, treeMask, bias, alibi, relativeBias].filter((each) => each !== undefined);
+  const count = looking.length + (kType === vType ? 0 : 1);
+  const scaled = [kType, vType].some((type) => ELEMENT_FORMATS[type].scale !== 'none');
+  return count > 1 || (count === 1 && (scaled || vHeadDim % (4 * columns) !== 0));
+}
+
 /** So many invocations to a row of V that each has few of its vectors, and then as many rows as registers allow. */
-function gpuSizes({ vHeadDim }: GqaShape, facts: DeviceFacts): PrefillVariant {
+function gpuSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): PrefillVariant {
+  const { vHeadDim } = shape;
   const more = profileOf(facts).registers.liveNumbers < MANY_NUMBERS ? 1 : 2;
   const columns = Math.max(8, Math.min(GPU_TILE, powerOfTwoUpTo(vHeadDim / 4)));
   const parts = Math.ceil(vHeadDim / 4 / columns);
-  const rows = powerOfTwoUpTo(Math.max(1, (4 * more) / parts));
+  const most = more === 1 && isCrowded(shape, cache, columns) ? 2 : 4 * more;
+  const rows = powerOfTwoUpTo(Math.max(1, most / parts));
   const teams = Math.min(GPU_INVOCATIONS / columns, GPU_ROWS / rows);
   const tile = Math.min(GPU_TILE, columns * more);
   return {

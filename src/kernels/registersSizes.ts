@@ -4,9 +4,9 @@ import type { DeviceFacts } from '../device/deviceFacts.ts';
 import { checkOneOf } from '../device/options.ts';
 import { ELEMENT_FORMATS, type KvType } from '../numbers/elements.ts';
 import { registersWorkgroupBytes, type RegistersVariant } from './decodeRegisters.ts';
-import { addsByDistance, hides } from './features.ts';
 import { laneWords } from './laneWords.ts';
 import type { CacheFormat } from './lib.ts';
+import { liveNumbers, partsOf, widthOf, type RegisterSizes } from './liveNumbers.ts';
 import { profileOf } from './profile.ts';
 import { checkWhole, type GqaShape } from './shape.ts';
 import { evenBlocks, isPowerOfTwo, powerOfTwoFrom, powerOfTwoUpTo } from './sizes.ts';
@@ -41,68 +41,6 @@ export function mostLanes(facts: DeviceFacts): number {
 /** What the subgroups of a variant's kernel have to be asked to be; undefined where it takes what comes. */
 export function askedSubgroupSize(lanes: number, facts: DeviceFacts): number | undefined {
   return facts.subgroupSizeControl && lanes > facts.subgroupMinSize ? lanes : undefined;
-}
-
-/** What of a variant decides how many registers an invocation needs. */
-export type RegisterSizes = Pick<RegistersVariant, 'lanes' | 'tokens' | 'teamRows' | 'q'>;
-
-/** Vectors of four elements, and 32-bit numbers, that an invocation has of a row of K and of V. */
-function partsOf({ headDim, vHeadDim }: GqaShape, { kType, vType }: CacheFormat, lanes: number) {
-  const k = laneWords(kType, headDim, lanes);
-  const v = laneWords(vType, vHeadDim, lanes);
-  return { k, v, kU32s: (k.words * k.bytes) / 4, vU32s: (v.words * v.bytes) / 4 };
-}
-
-/** Live through the loop of a step with several positions, or with other hidden keys: what the rounds with hidden keys behind it need. */
-const MASKED_NUMBERS = 8;
-
-/** Rows so short leave room for more rows and keys, of which there is more to keep than is counted: Intel's compiler spilled. */
-const SHORT_ROW = 64;
-const SHORT_NUMBERS = 8;
-
-/**
- * Of each key of a round whose place features look at: that place, what they add by it, where its scale lies. Found by compiling for
- * Intel: masked rounds have room for them where there are no scales.
- */
-function placedNumbers(shape: GqaShape, masked: boolean, scaled: boolean, late: boolean): number {
-  if (!hides(shape) && !addsByDistance(shape)) return 0;
-  if (masked) return scaled ? 3 : 0;
-  return late ? 3 : 2;
-}
-
-/**
- * 32-bit numbers of an invocation that are live at the widest point of the loop: o, q or what is read of it at a time, the
- * words of a round's keys, the scores. `loadsVWithK` as in the profile: such compilers also read q in one go.
- */
-export function liveNumbers(
-  shape: GqaShape,
-  cache: CacheFormat,
-  { lanes, tokens, teamRows, q }: RegisterSizes,
-  loadsVWithK: boolean,
-): number {
-  const { k, v, kU32s, vU32s } = partsOf(shape, cache, lanes);
-  // Words are loaded one by one then, as far as the compiler lets them be.
-  const late = q === 'workgroup' && !loadsVWithK;
-  const early = (u32s: number, words: number) => (late ? (u32s + u32s / words) / 2 : u32s);
-  const loads = loadsVWithK ? kU32s + vU32s : Math.max(early(kU32s, k.words), early(vU32s, v.words));
-  // f32 needs no unpacking; compilers begin with the next vectors of a long word.
-  const ahead = k.vec4s / k.words > 2 ? 6 : 4;
-  const unpacked = cache.kType === 'f32' ? 0 : ahead * tokens;
-  const query = late ? 4 + unpacked : teamRows * 4 * k.vec4s + 4;
-  const masked = (shape.causal && shape.qLen > 1) || hides(shape);
-  const scaled = ELEMENT_FORMATS[cache.kType].scale !== 'none';
-  const placed = loadsVWithK ? 0 : placedNumbers(shape, masked, scaled, late);
-  // Sums without zeros, and scales, where all of it is done early.
-  const quantised = loadsVWithK && scaled ? 2 * teamRows * k.vec4s : 0;
-  const short = widthOf(shape) < SHORT_ROW ? SHORT_NUMBERS : 0;
-  return (
-    teamRows * 4 * v.vec4s +
-    query +
-    tokens * (loads + teamRows + placed) +
-    (masked ? MASKED_NUMBERS : 0) +
-    quantised +
-    short
-  );
 }
 
 // Instructions, counted from what compilers made of the kernel for AMD and Intel, to compare variants by; none is exact.
@@ -183,11 +121,6 @@ function cheapest(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): Regi
   const fit = sizes.filter((each) => live(each) <= budget);
   const cost = (each: RegisterSizes) => instructionsPerElement(shape, cache, each);
   return fit.length > 0 ? leastOf(fit, cost) : leastOf(sizes, live);
-}
-
-/** Elements of the longer rows, those of K or of V: the shorter ones may leave lanes without any. */
-function widthOf({ headDim, vHeadDim }: GqaShape): number {
-  return Math.max(headDim, vHeadDim);
 }
 
 /** Lanes of a team at most for rows of a shape: four elements to a lane, and a quad at least. */

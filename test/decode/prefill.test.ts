@@ -34,7 +34,7 @@ test('groups of 7, V of int8, in sizes of a GPU', async () => {
     kvLens: [90],
     vType: 'int8',
   } as const;
-  const variant = choosePrefill(shapeOf(randomProblem(problem)), GPU_FACTS);
+  const variant = choosePrefill(shapeOf(randomProblem(problem)), { kType: 'f32', vType: 'int8' }, GPU_FACTS);
   await expectRight(problem, { variant });
 });
 

@@ -247,8 +247,11 @@ describe('registersWorkgroupBytes', () => {
   const variant: RegistersVariant = { ...VARIANT, tokens: 1, blocks: 1 };
 
   test('counts m and l of every team’s padded rows, and the rows of o that are merged at a time', () => {
-    // Eight teams * four rows * 8 bytes; two rows of 64 invocations * two words of two vec4s.
-    expect(registersWorkgroupBytes(shapeOf(3, 80), both('f16'), variant)).toBe(256 + 2 * 64 * 4 * 16);
+    // Eight teams * four rows * 8 bytes; two rows of 64 invocations * two words of two vec4s; the workgroup's place.
+    const bytes = 256 + 2 * 64 * 4 * 16;
+    expect(registersWorkgroupBytes(shapeOf(3, 80), both('f16'), variant)).toBe(bytes + 16);
+    // Which stays in registers on a CPU.
+    expect(registersWorkgroupBytes(shapeOf(3, 80), both('f16'), { ...variant, code: 'cpu' })).toBe(bytes);
   });
 
   test('and q, where that is more', () => {
@@ -261,7 +264,7 @@ describe('registersWorkgroupBytes', () => {
       q: 'workgroup',
     };
     // Two teams * 16 rows * 8 bytes; 32 rows of 128 floats.
-    expect(registersWorkgroupBytes(shapeOf(32, 128), both('f16'), many)).toBe(256 + 32 * 512);
+    expect(registersWorkgroupBytes(shapeOf(32, 128), both('f16'), many)).toBe(256 + 32 * 512 + 16);
   });
 });
 

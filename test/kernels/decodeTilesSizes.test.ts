@@ -159,11 +159,11 @@ describe('tilesWorkgroupBytes', () => {
     );
   });
 
-  test('counts the queries of a GPU too', () => {
+  test('counts the queries of a GPU too, and the place of its workgroup', () => {
     // Two packs of 2 rows; 9 sums of products a key; 4 rows of 32 vec4s; o of two key sets, two rows each of two sets.
     const gpu = { ...variant, wgSize: 128, mixWords: 1 };
     expect(tilesWorkgroupBytes(shapeOf(4, 128), both('f16'), gpu)).toBe(
-      8 * 2 * (32 * 10 + 19) + 16 * (4 * 32 + 2 * 4 * 32),
+      8 * 2 * (32 * 10 + 19) + 16 * (4 * 32 + 2 * 4 * 32) + 16,
     );
   });
 });

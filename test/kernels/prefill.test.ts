@@ -3,6 +3,7 @@ import { expect, describe, test } from 'vitest';
 import { ShapeError } from '../../src/device/errors.ts';
 import { checkVariant, workgroupsPerItem } from '../../src/kernels/fused.ts';
 import { choosePrefill, prefillKernel } from '../../src/kernels/prefill.ts';
+import { checkShape } from '../../src/kernels/shape.ts';
 import { shapeOf, type StoredProblem } from '../../src/reference/problem.ts';
 import { prefill } from '../reference/prefill.ts';
 import { testDevice } from '../support/device.ts';
@@ -11,6 +12,8 @@ import { checkBorders, type Fused, type Given, givenName } from '../support/fuse
 import { F32_ROWS } from '../support/rowFormats.ts';
 
 const device = await testDevice();
+
+const F16 = { kType: 'f16', vType: 'f16' } as const;
 
 const CASES: readonly (readonly ['gpu' | 'cpu', Given])[] = [
   ['gpu', { groupSize: 4, headDim: 64, qLen: 9, types: ['f16', 'f16'] }],
@@ -25,7 +28,7 @@ describe('prefill', () => {
       const facts = kind === 'gpu' ? GPU_FACTS : SOFTWARE_FACTS;
       const fusedOf = (problem: StoredProblem): Fused => {
         const shape = shapeOf(problem);
-        const variant = choosePrefill(shape, facts);
+        const variant = choosePrefill(shape, problem, facts);
         checkVariant(shape, problem, variant, device.facts);
         return {
           kernel: prefillKernel(shape, problem, variant, F32_ROWS),
@@ -41,10 +44,29 @@ describe('prefill', () => {
     const shape = shapeOf({ numQHeads: 4, numKvHeads: 1, headDim, qLen: 9 });
     for (const facts of [GPU_FACTS, SOFTWARE_FACTS, { ...GPU_FACTS, vendor: 'intel' }]) {
       const small = { ...facts, maxWorkgroupStorage: 16384 };
-      const variant = choosePrefill(shape, small);
-      expect(() => checkVariant(shape, { kType: 'f16', vType: 'f16' }, variant, small)).not.toThrow();
+      const variant = choosePrefill(shape, F16, small);
+      expect(() => checkVariant(shape, F16, variant, small)).not.toThrow();
     }
   });
+
+  // What a row and key have to be known by takes the registers of rows on Intel, whose compiler spilled.
+  test.each([
+    [{}, 'f16', 'f16', 128, 4],
+    [{ window: 1024 }, 'f16', 'f16', 128, 4],
+    [{ window: 1024 }, 'int8', 'int8', 128, 2],
+    [{ window: 1024 }, 'f16', 'f16', 72, 1],
+    [{ window: 1024, bias: true }, 'f16', 'f16', 128, 2],
+    [{}, 'int8', 'f16', 128, 2],
+    [{}, 'int8', 'int8', 128, 4],
+  ] as const)(
+    'with features %o, %s and %s of %i elements, %i rows an invocation',
+    (features, kType, vType, headDim, rows) => {
+      const shape = checkShape({ numQHeads: 4, numKvHeads: 1, headDim, qLen: 9, features });
+      const cache = { kType, vType };
+      expect(choosePrefill(shape, cache, { ...GPU_FACTS, vendor: 'intel' }).rows).toBe(rows);
+      expect(choosePrefill(shape, cache, { ...GPU_FACTS, vendor: 'amd' }).rows).toBe(headDim === 72 ? 4 : 8);
+    },
+  );
 
   test('sizes whose invocations do not come out are refused', () => {
     const shape = shapeOf({ numQHeads: 4, numKvHeads: 1, headDim: 64, qLen: 9 });
@@ -52,7 +74,7 @@ describe('prefill', () => {
       checkVariant(
         shape,
         { kType: 'f32', vType: 'f32' },
-        { ...choosePrefill(shape, GPU_FACTS), ...size },
+        { ...choosePrefill(shape, F16, GPU_FACTS), ...size },
         GPU_FACTS,
       );
     expect(check({})).not.toThrow();

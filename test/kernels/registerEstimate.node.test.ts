@@ -6,10 +6,10 @@ import { FAMILIES } from '../../bench/isa/families.ts';
 import { spilled } from '../../bench/isa/statistics.ts';
 import type { IsaRow } from '../../bench/schema/isaSchema.ts';
 import { readIsaResults } from '../../scripts/resultFiles.ts';
-import { checkShape } from '../../src/kernels/shape.ts';
+import { checkShape, type ShapeOptions } from '../../src/kernels/shape.ts';
 import { profileOf } from '../../src/kernels/profile.ts';
 import type { FeatureOptions, KvType } from '../../src/index.ts';
-import { liveNumbers, type RegisterSizes } from '../../src/kernels/registersSizes.ts';
+import { liveNumbers, type RegisterSizes } from '../../src/kernels/liveNumbers.ts';
 import { GPU_FACTS } from '../support/deviceFacts.ts';
 
 const VENDORS = { radeon: 'amd', intel: 'intel', nouveau: 'nvidia', freedreno: 'qualcomm' } as const;
@@ -34,6 +34,13 @@ function estimatedOf(row: IsaRow): Estimated[] {
   const checked = checkShape({ numQHeads: heads, numKvHeads: kvHeads, headDim, qLen });
   const live = liveNumbers(checked, { kType: type, vType: type }, row.variant, loadsVWithK);
   return [{ name: `${row.family} ${row.cases[0]}`, vendor, row, live, budget }];
+}
+
+/** A step of 32 query heads and 8 KV heads. */
+interface Step extends Pick<ShapeOptions, 'headDim' | 'vHeadDim' | 'qLen' | 'features'> {
+  readonly kType: KvType;
+  readonly vType?: KvType;
+  readonly pageSize?: number;
 }
 
 const of = (vendor: string) => estimated.filter((each) => each.vendor === vendor);
@@ -70,6 +77,63 @@ describe('what fits by the estimate', () => {
     };
     expect(live(features)).toBeGreaterThan(budget);
     expect(live({})).toBeLessThanOrEqual(budget);
+  });
+
+  const SHARED: RegisterSizes = { lanes: 16, tokens: 1, teamRows: 2, q: 'workgroup' };
+  const PAIRS: RegisterSizes = { ...SHARED, tokens: 2 };
+
+  // Seen in the same compilers, which spilled 1 to 20 numbers of the first of each two, and none of the second.
+  test.each<[string, RegisterSizes, Step, Step]>([
+    [
+      'V is narrower than K',
+      PAIRS,
+      { headDim: 80, kType: 'f32', vType: 'f16' },
+      { headDim: 80, kType: 'f32' },
+    ],
+    [
+      'V alone has scales',
+      PAIRS,
+      { headDim: 128, kType: 'bf16', vType: 'int4' },
+      { headDim: 128, kType: 'bf16' },
+    ],
+    [
+      'lanes have no second word',
+      PAIRS,
+      { headDim: 80, kType: 'f16', pageSize: 16 },
+      { headDim: 80, kType: 'f16' },
+    ],
+    [
+      'K has two words',
+      SHARED,
+      { headDim: 96, kType: 'int8', qLen: 2 },
+      { headDim: 128, kType: 'int8', qLen: 2 },
+    ],
+    [
+      'K has more words than V',
+      SHARED,
+      { headDim: 192, vHeadDim: 128, kType: 'int8', qLen: 8 },
+      { headDim: 128, kType: 'int8', qLen: 8 },
+    ],
+    [
+      'words of V have scales, and rows of K',
+      { ...PAIRS, q: 'registers' },
+      { headDim: 64, kType: 'int8', vType: 'int4', features: { alibi: true } },
+      { headDim: 64, kType: 'int8', features: { alibi: true } },
+    ],
+    [
+      'scales of words are found by dividing by 3',
+      { ...PAIRS, teamRows: 1 },
+      { headDim: 192, kType: 'int4' },
+      { headDim: 128, kType: 'int4' },
+    ],
+  ])('is exceeded on Intel where %s', (_, sizes, spilling, fitting) => {
+    const { loadsVWithK, liveNumbers: budget } = profileOf({ ...GPU_FACTS, vendor: 'intel' }).registers;
+    const live = ({ kType, vType = kType, pageSize, ...shape }: Step) => {
+      const cache = { kType, vType, ...(pageSize && { pageSize }) };
+      return liveNumbers(checkShape({ numQHeads: 32, numKvHeads: 8, ...shape }), cache, sizes, loadsVWithK);
+    };
+    expect(live(spilling)).toBeGreaterThan(budget);
+    expect(live(fitting)).toBeLessThanOrEqual(budget);
   });
 
   test('takes the registers that it was estimated for: NVIDIA 34 and 1.15 of each number', () => {
