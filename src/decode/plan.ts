@@ -171,7 +171,11 @@ export function planDecode(
   return plan;
 }
 
+/** Contexts that were looked at: a decoder plans every step from the same one. */
+const checked = new WeakSet<PlanContext>();
+
 function checkContext(context: PlanContext): void {
+  if (checked.has(context)) return;
   checkNumbers(
     'plan: context',
     context,
@@ -181,6 +185,7 @@ function checkContext(context: PlanContext): void {
   checkGqaShape('plan: context.shape', context.shape);
   checkCacheLayout('plan: context.layout', context.layout);
   checkVariantForm('plan: context.variant', context.variant);
+  checked.add(context);
 }
 
 function checkFirstKeys(
@@ -256,26 +261,25 @@ function stepParts(
   }
   if (items === 0) bySegment.set(0, []);
   const rows = shape.groupSize * longestOf(qLens);
-  const header = { ...layout, numQHeads: shape.numQHeads, smScale, rows, q, o, lse };
-  const perSegment = [...bySegment].map(([segment, own]) => {
-    const local = sequences.map((sequence) => ({
-      ...sequence,
-      ...localPages(sequence.pages, segment, layout),
-    }));
+  const { capacity, kScales, vScales } = layout;
+  const header = { capacity, kScales, vScales, numQHeads: shape.numQHeads, smScale, rows, q, o, lse };
+  const perSegment = Array.from(bySegment, ([segment, own]) => {
+    const local = inSegment(sequences, segment, layout);
     return { segment, count: own.length, words: packStep(header, local, own, trees) };
   });
   return { items, partials, perSegment };
 }
 
-/** Pages as they are counted in a segment; those of others, which its items do not have, are any. */
-function localPages(
-  pages: readonly number[] | undefined,
+/** Sequences with their pages as they are counted in a segment; those of others, which its items do not have, are any. */
+function inSegment(
+  sequences: readonly StepSequence[],
   segment: number,
   { segments = 1, segmentPages = 0 }: CacheLayout,
-): { readonly pages?: readonly number[] } {
-  if (!pages || segments === 1) return {};
+): readonly StepSequence[] {
+  if (segments === 1) return sequences;
   const first = segment * segmentPages;
-  return { pages: pages.map((page) => (page >= first && page < first + segmentPages ? page - first : 0)) };
+  const local = (page: number) => (page >= first && page < first + segmentPages ? page - first : 0);
+  return sequences.map((sequence) => ({ ...sequence, pages: (sequence.pages ?? []).map(local) }));
 }
 
 /** Ranges in pieces; an empty sequence is one piece without keys, which writes its rows all the same. */
