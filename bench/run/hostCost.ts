@@ -1,4 +1,4 @@
-// hostCost.ts: what a step costs the thread that prepares it: planning, and recording one layer. Its own time, not the GPU's.
+// hostCost.ts: what a step costs the thread that prepares it: planning, recording one layer, submitting a whole model. Its own time, not the GPU's.
 import { cacheLayout, checkShape, type GqaDevice } from '../../src/index.ts';
 import { planDecode } from '../../src/decode/plan.ts';
 import { planContext } from '../../src/decode/planContext.ts';
@@ -44,6 +44,49 @@ export function recordCost({ gpu }: GqaDevice, target: Recorder): number | null 
   const ns = perCall(() => target.record(pass));
   pass.end();
   return ns;
+}
+
+/** Steps that are recorded and submitted again and again. */
+export interface Stepped {
+  /** Records a step. */
+  readonly record: (pass: GPUComputePassEncoder) => void;
+  /** Forgets what was recorded, once it is done. */
+  readonly forget: () => void;
+}
+
+const SUBMITS = 8;
+
+/**
+ * Time to plan and record a step, and its share of a submission of so many, up to when `submit` returns: in ns, null where the clock
+ * cannot tell it. The least of a step and the least of the rest, since whatever else runs only adds; waits between submissions count nowhere.
+ */
+export async function submitCost(
+  { gpu }: GqaDevice,
+  { record, forget }: Stepped,
+  steps: number,
+  clock: Pick<HostClock, 'now'> = performance,
+): Promise<number | null> {
+  let [ofStep, ofRest] = [Infinity, Infinity];
+  for (let i = 0; i < SUBMITS; i++) {
+    const start = clock.now();
+    const encoder = gpu.createCommandEncoder({ label: 'host cost' });
+    const pass = encoder.beginComputePass({ label: 'host cost' });
+    const begun = clock.now();
+    let last = begun;
+    for (let step = 0; step < steps; step++) {
+      record(pass);
+      const now = clock.now();
+      ofStep = Math.min(ofStep, now - last);
+      last = now;
+    }
+    pass.end();
+    gpu.queue.submit([encoder.finish()]);
+    ofRest = Math.min(ofRest, clock.now() - last + begun - start);
+    await gpu.queue.onSubmittedWorkDone();
+    forget();
+  }
+  const ns = (ofStep + ofRest / steps) * 1e6;
+  return ns < LEAST_CLOCKS * smallestStep(clock) ? null : ns;
 }
 
 const BATCH = 64;

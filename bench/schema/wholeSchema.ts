@@ -84,7 +84,7 @@ const wholeRow = object({
       >,
     ),
   ),
-  /** CPU time of preparing and recording a step of the whole model, in ns. Null where the clock cannot tell. */
+  /** Time of the host's thread to prepare, record and submit a step of the whole model; for prompts, to record one. In ns, null where the clock cannot tell. */
   recordNs: maybe(numberOrNull),
   error: maybe(text),
   warnings: list(warning.entries.code),

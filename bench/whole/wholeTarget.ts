@@ -9,6 +9,7 @@ import type { Model } from '../../src/models/decoder/model.ts';
 import { STEP_PARTS, WHOLE_STEP, type StepPart } from '../../src/models/decoder/stepParts.ts';
 import { normals } from '../../src/numbers/random.ts';
 import type { WholeParams } from '../schema/wholeSchema.ts';
+import type { Stepped } from '../run/hostCost.ts';
 import type { Recorder } from '../run/sampling.ts';
 
 export const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0 } as const;
@@ -16,11 +17,16 @@ export const GREEDY = { temperature: 0, topK: 0, topP: 1, seed: 0 } as const;
 /** Tokens that fill a cache at once. */
 const FILLED = 256;
 
+/** Steps of a submission, as `generate` has them by default. */
+export const STEPS_OF_SUBMIT = 8;
+
 /** A step that can be recorded. The cache is as deep behind it as before. */
 export class WholeTarget {
   readonly core: ContextCore;
   readonly whole: Recorder;
   readonly parts: Readonly<Record<StepPart, Recorder>>;
+  /** Steps that follow each other, as an engine has them: STEPS_OF_SUBMIT, until they are forgotten. */
+  readonly stepped: Stepped;
   /** Bytes of weights and KV that each part reads in a step. */
   readonly bytes: Readonly<Record<StepPart, number>>;
   readonly kvBytes: number;
@@ -35,6 +41,10 @@ export class WholeTarget {
       const only = new Set([part]);
       return { record: (pass: GPUComputePassEncoder) => this.#record(pass, only) };
     });
+    this.stepped = {
+      record: (pass) => core.recordNext(pass, 0, GREEDY),
+      forget: () => core.cache.truncate(depth),
+    };
     this.kvBytes = kvBytesOf(core, depth);
     this.bytes = { ...weightBytes(core.model.weights), attention: this.kvBytes };
     this.weightBytes = STEP_PARTS.reduce((sum, part) => sum + this.bytes[part], 0) - this.kvBytes;
@@ -46,7 +56,7 @@ export class WholeTarget {
     { batch, depth, kType, vType }: Pick<WholeParams, 'batch' | 'depth' | 'kType' | 'vType'>,
     seed: number,
   ): Promise<WholeTarget> {
-    const core = await openCore(model, { batch, capacity: depth + 1, kType, vType });
+    const core = await openCore(model, { batch, capacity: depth + STEPS_OF_SUBMIT, kType, vType });
     try {
       await fill(core.cache, depth, seed);
       if (core.sources) await fill(core.sources.cache, depth, seed);

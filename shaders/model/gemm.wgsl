@@ -6,18 +6,16 @@
 //
 // in   x       [rows, X4] f32 as vec4s, what is past a row's end zeros
 //      weights tiles of [BLOCKS, MATRICES, TILE] words of 16 bytes   lib weights_*
-//      step    ModelStep
-//      numbers ProductNumbers
+//      numbers ProductNumbers, and step (lib rows_of_step)
 // i/o  y       [rows, Y] f32                                          lib write_*
 // grid (tiles * TILE / SPAN, rows / GROUP_ROWS rounded up, 1)
 // consts X4 Y BLOCKS MATRICES TILE SPAN COLUMNS ROWS ROW_LANES COLUMN_LANES
 // out  see i/o
 // libs one of weights_*, one of inputs_* with sums_of_rows_shared, one of bias_*, one of results_* with one of act_*, one of write_*,
-//      product_results, model_step
+//      product_results, rows_of_step, model_step
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> step: ModelStep;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<uniform> numbers: ProductNumbers;
 
@@ -42,7 +40,7 @@ fn main(
   let row = lane / COLUMN_LANES * ROWS;
   let first = group.y * GROUP_ROWS + row;
   // Invocations without a row of the pass read the last ones, and write nothing.
-  let read = min(first, (step.rows - 1u) / ROWS * ROWS);
+  let read = min(first, (pass_rows() - 1u) / ROWS * ROWS);
   let output = group.x * SPAN;
   prepare(read, lane);
   var sums = array<f32, SUMS>();

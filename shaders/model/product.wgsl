@@ -5,18 +5,16 @@
 //
 // in   x       [rows, X4] f32 as vec4s, what is past a row's end zeros
 //      weights tiles of [BLOCKS, MATRICES, TILE] words of 16 bytes   lib weights_*
-//      step    ModelStep
-//      numbers ProductNumbers
+//      numbers ProductNumbers, and step where the lib rows_of_step is linked
 // i/o  y       [rows, Y] f32                                          lib write_*
 // grid (tiles, rows / ROWS rounded up, 1); a workgroup owns TILE outputs of ROWS rows
 // consts X4 Y BLOCKS MATRICES TILE COLUMNS SLICES ROWS, WORDS (MATRICES * COLUMNS), SUMS (ROWS * WORDS)
 // out  see i/o
 // libs one of weights_*, one of inputs_*, one of reads_*, one of sums_four and sums_one, one of slices_*, one of bias_*, one of results_* with one of act_*, one of write_*,
-//      product_results, model_step
+//      one of rows_of_step with model_step and rows_fixed, product_results
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> weights: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> step: ModelStep;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 @group(0) @binding(4) var<uniform> numbers: ProductNumbers;
 

@@ -163,7 +163,11 @@ export function planDecode(
   return plan;
 }
 
+/** Contexts that were looked at: a decoder plans every step from the same one. */
+const checked = new WeakSet<PlanContext>();
+
 function checkContext(context: PlanContext): void {
+  if (checked.has(context)) return;
   checkNumbers(
     'plan: context',
     context,
@@ -173,6 +177,7 @@ function checkContext(context: PlanContext): void {
   checkGqaShape('plan: context.shape', context.shape);
   checkCacheLayout('plan: context.layout', context.layout);
   checkVariantForm('plan: context.variant', context.variant);
+  checked.add(context);
 }
 
 function checkFirstKeys(

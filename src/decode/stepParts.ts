@@ -57,13 +57,21 @@ export function stepParts(
   }
   if (items === 0) bySegment.set(0, []);
   const rows = shape.groupSize * longestOf(qLens);
-  const headPages = layout.segmentPages ?? 0;
-  const header = { ...layout, headPages, numQHeads: shape.numQHeads, smScale, rows, q, o, lse };
-  const perSegment = [...bySegment].map(([segment, own]) => {
-    const local = sequences.map((sequence) => ({
-      ...sequence,
-      ...localPages(sequence.pages, segment, layout),
-    }));
+  const { capacity, kScales, vScales, segmentPages: headPages = 0 } = layout;
+  const header = {
+    capacity,
+    kScales,
+    vScales,
+    headPages,
+    numQHeads: shape.numQHeads,
+    smScale,
+    rows,
+    q,
+    o,
+    lse,
+  };
+  const perSegment = Array.from(bySegment, ([segment, own]) => {
+    const local = inSegment(sequences, segment, layout);
     const heads = spreadsHeads(layout) ? headsOf(layout, shape.batch, segment) : undefined;
     const words = packStep({ ...header, ...segmentNumbers(shape, heads) }, local, own, trees);
     return { segment, count: own.length, words, heads: heads?.heads };
@@ -78,15 +86,16 @@ function segmentNumbers({ numKvHeads }: GqaShape, segment: SegmentHeads | undefi
   return { firstHead: firstSequence * numKvHeads + firstHead, heads: sequences * heads };
 }
 
-/** Pages as they are counted in a segment; those of others, which its items do not have, are any. */
-function localPages(
-  pages: readonly number[] | undefined,
+/** Sequences with their pages as they are counted in a segment; those of others, which its items do not have, are any. */
+function inSegment(
+  sequences: readonly StepSequence[],
   segment: number,
-  { segments, segmentPages = 0 }: CacheLayout,
-): { readonly pages?: readonly number[] } {
-  if (!pages || segments === 1) return {};
+  { segments, segmentPages }: CacheLayout,
+): readonly StepSequence[] {
+  if (segments === 1 || segmentPages === undefined) return sequences;
   const first = segment * segmentPages;
-  return { pages: pages.map((page) => (page >= first && page < first + segmentPages ? page - first : 0)) };
+  const local = (page: number) => (page >= first && page < first + segmentPages ? page - first : 0);
+  return sequences.map((sequence) => ({ ...sequence, pages: (sequence.pages ?? []).map(local) }));
 }
 
 /** Ranges in pieces; an empty sequence is one piece without keys, which writes its rows all the same. */

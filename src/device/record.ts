@@ -72,7 +72,8 @@ function stepResource(ring: StepRing): BufferRange {
   return { buffer: ring.buffer, offset: 0, size: ring.slotBytes };
 }
 
-const offsets = new Uint32Array(1);
+// A list, which Dawn's Node binding takes in three quarters of the time that a Uint32Array does.
+const offsets = [0];
 
 /**
  * Records one dispatch into a pass. `stepOffset` is where the ring has the step's numbers, left out for a kernel without a
@@ -84,10 +85,14 @@ export function dispatch(
   grid: readonly [number, number, number],
   stepOffset?: number,
 ): void {
-  offsets[0] = stepOffset ?? 0;
   pass.setPipeline(kernel.pipeline);
-  pass.setBindGroup(0, kernel.group(), offsets, 0, stepOffset === undefined ? 0 : 1);
-  pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+  if (stepOffset === undefined) pass.setBindGroup(0, kernel.group());
+  else {
+    offsets[0] = stepOffset;
+    pass.setBindGroup(0, kernel.group(), offsets);
+  }
+  if (grid[1] === 1 && grid[2] === 1) pass.dispatchWorkgroups(grid[0]);
+  else pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
 }
 
 const PASS = { label: 'gqa' };

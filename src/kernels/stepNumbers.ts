@@ -117,11 +117,14 @@ export function packStep(
   packHeader(words, header, sequences.length);
   let at = STEP.words;
   let page = stepWordCount(sequences.length, items.length, { treePositions: trees.length });
-  for (const { pages: own = [], ...sequence } of sequences) {
+  for (const sequence of sequences) {
     packSequence(words, at, sequence);
-    if (own.length > 0) words[at + SEQUENCE.word.first_page] = page - STEP.words;
-    words.set(own, page);
-    page += own.length;
+    const { pages: own } = sequence;
+    if (own !== undefined && own.length > 0) {
+      words[at + SEQUENCE.word.first_page] = page - STEP.words;
+      words.set(own, page);
+      page += own.length;
+    }
     at += SEQUENCE.words;
   }
   for (const { sequence, begin, end, state } of items) {
@@ -160,7 +163,7 @@ function packHeader(words: Uint32Array<ArrayBuffer>, header: StepHeader, batch: 
   words[STEP.word.heads] = header.heads ?? 0;
 }
 
-function packSequence(words: Uint32Array, at: number, sequence: Omit<StepSequence, 'pages'>): void {
+function packSequence(words: Uint32Array, at: number, sequence: StepSequence): void {
   words[at + SEQUENCE.word.kv_len] = sequence.kvLen;
   words[at + SEQUENCE.word.first_state] = sequence.firstState;
   words[at + SEQUENCE.word.num_splits] = sequence.numSplits;

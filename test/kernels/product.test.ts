@@ -47,6 +47,7 @@ const AXES = {
   tilesOfPart: [1, 2, 4],
   spare: [0, 5],
   scale: [1, 0.375],
+  fixedRows: [false, true],
 } as const;
 
 const CASES = everyTwo(AXES).map(({ result, group, ...rest }): ProductCase => ({

@@ -49,7 +49,8 @@ const VARIANTS: readonly { readonly tile: number; readonly variant: ProductVaria
     KINDS.flatMap((kind) =>
       BATCHES.flatMap((batch) => {
         const { one, chunk } = productVariants(kind, batch);
-        return [one, chunk].map((variant) => ({ tile: tileOf(kind), variant }));
+        const { passRows: _, ...ofOne } = one;
+        return [ofOne, chunk].map((variant) => ({ tile: tileOf(kind), variant }));
       }),
     ).map((each) => [JSON.stringify(each), each]),
   ).values(),
@@ -66,10 +67,12 @@ const PRODUCTS = {
 /** Products, each in another form or size: those that need subgroups, or those that do not. */
 export function productKernels(subgroups: boolean): Kernel[] {
   const sizedOnes = VARIANTS.filter(({ variant }) => (variant.subgroup !== undefined) === subgroups);
-  return everyTwo({ ...PRODUCTS, sized: sizedOnes }).map(({ sized, ...each }) => {
-    const { sizes, form, rows } = productOf(each, sized.tile);
-    return product(sizes, form, sized.variant, rows);
-  });
+  return everyTwo({ ...PRODUCTS, fixedRows: [false, true], sized: sizedOnes }).map(
+    ({ sized, fixedRows, ...each }) => {
+      const { sizes, form, rows } = productOf(each, sized.tile);
+      return product(sizes, { ...form, fixedRows }, sized.variant, rows);
+    },
+  );
 }
 
 /** Products of many rows, each in another form. */

@@ -49,6 +49,8 @@ export interface ProductCase {
   readonly together?: boolean;
   /** Multiplies by gemm in such tiles, not by product. */
   readonly gemm?: Omit<GemmVariant, 'fromRows'>;
+  /** Whether all passes have as many rows, which the numbers say; default false. */
+  readonly fixedRows?: boolean;
   readonly rows: number;
   readonly width: number;
   readonly outputs: number;
@@ -136,7 +138,7 @@ export async function checkProduct(c: ProductCase): Promise<void> {
   const tile = variant.subgroup ? variant.subgroup * variant.columns : (c.tile ?? 32);
   const sizes: MatrixSizes = { type: c.type, inputs, outputs: c.outputs, matrices, tile };
   const columns = tilesOf(sizes) * sizes.tile;
-  const { seed = 1, spare = 0, magnitude = 1, scale = 1, softcap = 3 } = c;
+  const { seed = 1, spare = 0, magnitude = 1, scale = 1, softcap = 3, fixedRows = false } = c;
   const inputStride = inputs + (c.norm ? 0 : 4 * spare);
   const many = c.gemm && { fromRows: 1, ...c.gemm };
   const together = many?.rows ?? c.rowsOfGroup;
@@ -161,6 +163,7 @@ export async function checkProduct(c: ProductCase): Promise<void> {
     bias: c.bias,
     results: c.results,
     writes: c.writes,
+    fixedRows,
   };
   const two = c.writes === 'two';
   const strides = { inputStride, stride: ends, ...(two && { others }) };
@@ -174,6 +177,7 @@ export async function checkProduct(c: ProductCase): Promise<void> {
       eps: EPS,
       scale,
       softcap,
+      ...(fixedRows && { rows: c.rows }),
     });
     const out = await runKernel(device, {
       kernel,
@@ -187,7 +191,7 @@ export async function checkProduct(c: ProductCase): Promise<void> {
         ...(c.bias && { bias }),
       },
       outputs: { y: after.y!, ...(two && { others: after.others! }) },
-      step,
+      ...(!fixedRows && { step }),
     });
     Object.assign(after, out);
   }

@@ -1,5 +1,5 @@
 // lib product_results: the numbers of a product, and what becomes of its sums.
-// libs one of bias_*, one of results_* with one of act_*, one of write_*
+// libs one of bias_*, one of results_* with one of act_*, one of write_*, one of rows_of_step and rows_fixed
 
 struct ProductNumbers {
   first: u32,   // output that the first tile begins with
@@ -10,11 +10,12 @@ struct ProductNumbers {
   eps: f32,
   scale: f32,   // of the outputs
   softcap: f32, // lib results_capped
+  rows: u32,    // lib rows_fixed
 }
 
 // An output: of one matrix, or of the gate's and the other's.
 fn finish(row: u32, column: u32, sum: f32, second: f32) {
-  if row >= step.rows {
+  if row >= pass_rows() {
     return;
   }
   let scale = numbers.scale;

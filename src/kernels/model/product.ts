@@ -21,6 +21,8 @@ import slicesOne from '../../../shaders/lib/model/slices_one.wgsl?raw';
 import sumsFour from '../../../shaders/lib/model/sums_four.wgsl?raw';
 import sumsOne from '../../../shaders/lib/model/sums_one.wgsl?raw';
 import subgroupSized from '../../../shaders/lib/model/subgroup_sized.wgsl?raw';
+import rowsFixed from '../../../shaders/lib/model/rows_fixed.wgsl?raw';
+import rowsOfStep from '../../../shaders/lib/model/rows_of_step.wgsl?raw';
 import rowsJoined from '../../../shaders/lib/model/sums_of_rows_joined.wgsl?raw';
 import rowsSubgroup from '../../../shaders/lib/model/sums_of_rows_subgroup.wgsl?raw';
 import writeAdded from '../../../shaders/lib/model/write_added.wgsl?raw';
@@ -55,6 +57,8 @@ export interface ProductForm {
   readonly results: 'sums' | 'capped' | Activation;
   /** What happens to results: they are written, added to what is there, or written to two buffers, queries apart from the rest. */
   readonly writes: 'set' | 'added' | 'two';
+  /** Whether all passes have as many rows: the kernel reads no step then, which saves the host its offset in every dispatch. */
+  readonly fixedRows?: boolean;
 }
 
 /** Sizes of its workgroups, by a device's profile. */
@@ -108,7 +112,7 @@ export interface ProductRows {
 /** What rows times a matrix are linked with, whichever kernel multiplies; `sumsOfRows`: the lib that takes sums over rows for norms. */
 export function formLibs({ type, matrices }: MatrixSizes, form: ProductForm, sumsOfRows: string): string[] {
   return [
-    MODEL_STEP,
+    ...(form.fixedRows ? [rowsFixed] : [MODEL_STEP, rowsOfStep]),
     WEIGHTS_LIB[type],
     ...(form.norm ? [NORMS[form.norm], sumsOfRows] : [inputsPlain]),
     productResults,
@@ -177,6 +181,7 @@ const NUMBERS = structLayout(productResults, 'ProductNumbers', {
   eps: 'f32',
   scale: 'f32',
   softcap: 'f32',
+  rows: 'u32',
 });
 
 /** What a product takes as numbers. */
@@ -189,6 +194,8 @@ export interface ProductNumbers {
   /** Of the results. */
   readonly scale: number;
   readonly softcap: number;
+  /** Of every pass, for a kernel of fixed rows. */
+  readonly rows?: number;
 }
 
 /** The words of the `numbers` binding. */
@@ -203,5 +210,6 @@ export function productNumbers(sizes: MatrixSizes, numbers: ProductNumbers): Uin
   floats[NUMBERS.word.eps] = numbers.eps;
   floats[NUMBERS.word.scale] = numbers.scale;
   floats[NUMBERS.word.softcap] = numbers.softcap;
+  words[NUMBERS.word.rows] = numbers.rows ?? 0;
   return words;
 }

@@ -23,9 +23,11 @@ export function tileOf(kind: Kind): number {
   return subgroup ? subgroup * CPU_COLUMNS : 32;
 }
 
-/** How passes of chunks are multiplied: few rows by products, and many, where a device gains by it, by tiles of both. */
-export interface ChunkVariant extends ProductVariant {
+/** How passes are multiplied: few rows by products, and many, where a device gains by it, by tiles of both. */
+export interface PassVariant extends ProductVariant {
   readonly gemm?: GemmVariant;
+  /** Rows of each pass, where all have as many. */
+  readonly passRows?: number;
 }
 
 /**
@@ -39,7 +41,7 @@ const GPU_GEMM: GemmVariant = { fromRows: 9, rows: 4, columns: 4, rowLanes: 8 };
 export function productVariants(
   kind: Kind,
   batch: number,
-): { readonly one: ProductVariant; readonly chunk: ChunkVariant } {
+): { readonly one: PassVariant; readonly chunk: PassVariant } {
   const subgroup = cpuSubgroup(kind);
   const ofRows = (rows: number): ProductVariant =>
     subgroup
@@ -47,7 +49,7 @@ export function productVariants(
       : { rows, columns: 1, slices: rows > 2 ? 4 : 8 };
   // Eight rows would not fit Intel's registers.
   return {
-    one: ofRows(rowsFor(batch, 4)),
+    one: { ...ofRows(rowsFor(batch, 4)), passRows: batch },
     chunk: { ...ofRows(4), ...(!kind.software && { gemm: GPU_GEMM }) },
   };
 }

@@ -2,7 +2,7 @@
 import type { BoundAppend } from '../../cache/boundAppend.ts';
 import { createKvCache } from '../../cache/createKvCache.ts';
 import type { KvCache } from '../../cache/kvCache.ts';
-import type { ChunkVariant } from '../../kernels/model/variants.ts';
+import type { PassVariant } from '../../kernels/model/variants.ts';
 import { kvRows } from './activations.ts';
 import { AttentionSteps, type StepKind } from './attentionSteps.ts';
 import type { Plans } from './attentionStack.ts';
@@ -98,7 +98,7 @@ export class BoundEncoder {
     encoder: EncoderSpec,
     cross: CrossAttention,
     sizes: EncoderSizes,
-    variant: ChunkVariant,
+    variant: PassVariant,
   ): Promise<BoundEncoder> {
     const { spec, weights, activations } = parts;
     const attention = await EncoderAttention.create(parts, encoder, sizes);

@@ -2,8 +2,9 @@
 import { createStorage, createUniform, writeData, type BufferRange } from '../../device/buffers.ts';
 import { LimitExceededError } from '../../device/errors.ts';
 import type { GqaDevice } from '../../device/gqaDevice.ts';
-import { bindKernel, dispatch } from '../../device/record.ts';
+import { bindKernel, dispatch, type BoundKernel } from '../../device/record.ts';
 import type { StepRing } from '../../device/ring.ts';
+import type { Grid } from '../../kernels/kernel.ts';
 import { gemm, gemmGrid } from '../../kernels/model/gemm.ts';
 import {
   product,
@@ -13,7 +14,7 @@ import {
   type ProductNumbers,
   type ProductRows,
 } from '../../kernels/model/product.ts';
-import type { ChunkVariant } from '../../kernels/model/variants.ts';
+import type { PassVariant } from '../../kernels/model/variants.ts';
 import { tileBytes, tilesOf, type MatrixSizes } from '../../kernels/model/weightsLib.ts';
 import { packTiles, type MatrixSource } from './packing.ts';
 
@@ -106,6 +107,7 @@ export interface ProductBuffers {
 
 /** A product with its buffers bound. */
 export interface BoundProduct {
+  /** `rows`: as many as the variant says, where it does. */
   record(pass: GPUComputePassEncoder, rows: number, stepOffset: number): void;
 }
 
@@ -113,15 +115,17 @@ export interface BoundProduct {
 export async function bindProduct(
   device: GqaDevice,
   matrix: Matrix,
-  form: ProductForm,
-  variant: ChunkVariant,
+  given: Omit<ProductForm, 'fixedRows'>,
+  variant: PassVariant,
   rows: ProductRows,
   numbers: Omit<ProductNumbers, 'first'>,
   buffers: ProductBuffers,
   keep: (buffer: GPUBuffer) => void,
 ): Promise<BoundProduct> {
   const { sizes } = matrix;
-  const { gemm: many } = variant;
+  const { gemm: many, passRows } = variant;
+  const form = { ...given, fixedRows: passRows !== undefined };
+  const { step, ...data } = buffers;
   const [kernel, manyKernel] = await Promise.all([
     device.pipelines.get(product(sizes, form, variant, rows)),
     many && device.pipelines.get(gemm(sizes, form, many, rows)),
@@ -130,17 +134,23 @@ export async function bindProduct(
     const uniform = createUniform(
       device,
       'product',
-      productNumbers(sizes, { ...numbers, first: first * sizes.tile }),
+      productNumbers(sizes, {
+        ...numbers,
+        first: first * sizes.tile,
+        ...(passRows !== undefined && { rows: passRows }),
+      }),
     );
     keep(uniform);
     const own = { weights, numbers: { buffer: uniform, offset: 0, size: uniform.size } };
-    const all = { ...buffers, ...own, ...(scales && { scales }) };
+    const all = { ...data, ...own, ...(scales && { scales }), ...(!form.fixedRows && { step }) };
     return {
       tiles,
       few: bindKernel(device.gpu, kernel, all),
       many: manyKernel && bindKernel(device.gpu, manyKernel, all),
     };
   });
+  if (passRows !== undefined)
+    return fixedProduct(passRows, bound, (tiles) => productGrid(tiles, passRows, variant));
   return {
     record: (pass, count, stepOffset) => {
       for (const each of bound) {
@@ -153,6 +163,21 @@ export async function bindProduct(
           );
         else dispatch(pass, each.few, productGrid(each.tiles, count, variant), stepOffset);
       }
+    },
+  };
+}
+
+/** A product of passes that all have as many rows. */
+function fixedProduct(
+  rows: number,
+  parts: readonly { readonly tiles: number; readonly few: BoundKernel }[],
+  gridOf: (tiles: number) => Grid,
+): BoundProduct {
+  const bound = parts.map(({ tiles, few }) => ({ few, grid: gridOf(tiles) }));
+  return {
+    record: (pass, count) => {
+      if (count !== rows) throw new Error(`product: expected a pass of ${rows} rows, got ${count}`);
+      for (const { few, grid } of bound) dispatch(pass, few, grid);
     },
   };
 }

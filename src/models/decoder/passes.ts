@@ -5,7 +5,7 @@ import { bindKernel, dispatch, type BoundKernel } from '../../device/record.ts';
 import type { StepRing } from '../../device/ring.ts';
 import type { ProductForm } from '../../kernels/model/product.ts';
 import { embed, embedGrid, embedNumbers, norm, normNumbers } from '../../kernels/model/rows.ts';
-import type { ChunkVariant } from '../../kernels/model/variants.ts';
+import type { PassVariant } from '../../kernels/model/variants.ts';
 import type { Activations } from './activations.ts';
 import type { Plans } from './attentionStack.ts';
 import type { StepKind } from './attentionSteps.ts';
@@ -81,7 +81,7 @@ export class Passes {
     parts: PassParts,
     kind: StepKind,
     ids: BufferRange,
-    variant: ChunkVariant,
+    variant: PassVariant,
   ): Promise<Passes> {
     const { spec } = parts;
     const [embedding, layers] = await Promise.all([
@@ -174,7 +174,7 @@ function uniformOf({ device, keep }: PassParts, words: Uint32Array<ArrayBuffer>)
   return { buffer, offset: 0, size: buffer.size };
 }
 
-async function bindLayer(parts: PassParts, layer: number, variant: ChunkVariant): Promise<BoundLayer> {
+async function bindLayer(parts: PassParts, layer: number, variant: PassVariant): Promise<BoundLayer> {
   const { spec, weights, activations } = parts;
   const each = spec.layers[layer]!;
   const { qkv, o, up, down, afterAttention, afterMlp } = weights.layers[layer]!;
@@ -244,7 +244,7 @@ export interface ProductPlace {
 export function bindTo(
   { device, spec, step, keep }: PassParts,
   { matrix, gains, bias, norm: normed }: LoadedProduct,
-  variant: ChunkVariant,
+  variant: PassVariant,
   { x, y, others, inputStride, stride, othersStride, writes, layer }: ProductPlace,
 ): Promise<BoundProduct> {
   const form: ProductForm = {
@@ -270,7 +270,7 @@ async function bindNorm(parts: PassParts, { gains, eps }: LoadedNorm, adds: bool
 }
 
 /** The head, from rows of hidden states to logits. */
-export function bindHead(parts: PassParts, from: BufferRange, variant: ChunkVariant): Promise<BoundProduct> {
+export function bindHead(parts: PassParts, from: BufferRange, variant: PassVariant): Promise<BoundProduct> {
   const { device, spec, weights, activations, step, keep } = parts;
   const { matrix, gains, bias, norm: normed } = weights.head;
   const { softcap, scale = 1 } = spec.head;
