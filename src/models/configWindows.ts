@@ -143,7 +143,14 @@ function gptNeo(file: ConfigFile, layers: number): LayerRule | undefined {
 }
 
 function patternRules(file: ConfigFile, layers: number): WindowRule[] {
-  const names = ['sliding_window_pattern', '_sliding_window_pattern', 'layer_switch'];
+  // The name with an underscore is a copy that classes write beside `layer_types` and do not read.
+  const copy = '_sliding_window_pattern';
+  file.understood.add(copy);
+  const names = [
+    'sliding_window_pattern',
+    'layer_switch',
+    ...(isGiven(file.own['layer_types']) ? [copy] : []),
+  ];
   const globalFirst = field(file, 'order_of_interleaved_layers') === 'global_attn_first';
   const last = names.flatMap((name) => patternRule(file, name, layers, globalFirst ? 'first' : 'last') ?? []);
   const { globalLayer = 'first' } = rulesOf(file.type);

@@ -2,6 +2,7 @@
 // model with the default of its class.
 import { isRecord } from '../../device/options.ts';
 import { show, type Fields } from '../../models/configFields.ts';
+import type { DecoderFormat } from '../../models/families/decoderFormat.ts';
 import { fail } from '../format/checkpointError.ts';
 
 const ABOVE_ZERO = new Set([
@@ -38,6 +39,41 @@ const FLAGS = new Set([
   'scale_decoder_outputs',
   'truncate',
 ]);
+
+/** Fields that only some families have, and what they may be in the others: null, or a value that changes nothing. */
+const OF_SOME_FAMILIES: Readonly<Record<string, readonly unknown[]>> = {
+  attn_logit_softcapping: [],
+  final_logit_softcapping: [],
+  query_pre_attn_scalar: [],
+  attention_multiplier: [],
+  embedding_multiplier: [1],
+  residual_multiplier: [1],
+  logits_scaling: [1],
+  logit_scale: [1],
+  clip_qkv: [],
+  is_causal: [true],
+  rope_interleaved: [false],
+};
+
+/**
+ * Throws CheckpointError naming the first field that says that the model computes something that its family does not: one that only other
+ * families read (`reads`: those of this one), or one of `only` with another value.
+ */
+export function checkOnly(
+  config: Fields,
+  { only = {}, reads = [] }: Pick<DecoderFormat, 'only' | 'reads'>,
+  where: string,
+): void {
+  const others = Object.entries(OF_SOME_FAMILIES).filter(([name]) => !reads.includes(name));
+  for (const [name, values] of [...others, ...Object.entries(only)]) {
+    const value = config[name];
+    if (value === undefined || value === null || values.includes(value)) continue;
+    const expected = values.length === 0 ? 'none' : values.join(' or ');
+    fail(
+      `${where}: ${name} of ${show(value)} is not known for a model of type ${show(config['model_type'])}: expected ${expected}`,
+    );
+  }
+}
 
 /** Throws CheckpointError naming the first field, here or in an object of rotary positions, whose value is of another kind. */
 export function checkValues(config: Fields, where: string): void {

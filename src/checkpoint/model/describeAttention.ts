@@ -4,8 +4,8 @@ import { ropeNumber } from '../../models/families/format.ts';
 import { slotsOf, type Role } from '../../models/families/headSlots.ts';
 import { describe, fail, list, quote } from '../format/checkpointError.ts';
 import type { AttentionModule, Part } from '../heads/attentionModule.ts';
-import { hasRopePerKind, ropeOfConfig } from './rope.ts';
-import { epsOf, projection, type Source } from './source.ts';
+import { ropeOfConfig } from './rope.ts';
+import { epsOf, missing, projection, type Source } from './source.ts';
 
 /** The attention of a module. */
 export function attentionOf(source: Source, module: AttentionModule): AttentionSpec {
@@ -34,10 +34,11 @@ export function attentionOf(source: Source, module: AttentionModule): AttentionS
   };
 }
 
-function qkNormOf(source: Source, { norms }: AttentionModule): Pick<AttentionSpec, 'qkNorm'> {
-  const { attention, format } = source;
-  if (!norms && !attention.format.plainQkNorm) return {};
-  for (const name of norms ? [norms.q, norms.k] : []) source.used.add(name);
+function qkNormOf(source: Source, { name, norms }: AttentionModule): Pick<AttentionSpec, 'qkNorm'> {
+  const { attention, format, has } = source;
+  if (!has.qkNorm && !attention.format.plainQkNorm) return {};
+  if (has.qkNorm && !norms) missing(source, `${name}.q_norm.weight`);
+  for (const norm of norms ? [norms.q, norms.k] : []) source.used.add(norm);
   return {
     qkNorm: { ...norms, fromOne: norms !== undefined && format.norm.fromOne === true, eps: epsOf(source) },
   };
@@ -80,18 +81,16 @@ function ropeOf(source: Source, isLocal: boolean): AttentionSpec['rope'] {
   const { pairing = 'half', rotaryShare, usualTheta } = attention.format;
   if (pairing === 'none') return undefined;
   const share = rotaryShare(config);
-  const given = ropeNumber(config, 'partial_rotary_factor', 'rotary_pct');
-  if (given !== undefined && given !== share) {
-    fail(
-      `${where}/config.json: partial_rotary_factor of ${given} is not known for a model of type ${quote(source.file.modelType)}: expected ${share}, or none`,
-    );
-  }
   const rotaryDim = Math.floor(attention.headDim * share);
-  const local = isLocal && !hasRopePerKind(config) ? format.localRope?.(config) : undefined;
-  const usual =
-    typeof format.defaults?.['rope_theta'] === 'number' ? format.defaults['rope_theta'] : usualTheta;
-  const kind = isLocal ? 'sliding_attention' : 'full_attention';
-  const turns = local ?? ropeOfConfig(config, kind, usual, rotaryDim / 2, `${where}/config.json`);
+  const turns = ropeOfConfig(config, `${where}/config.json`, {
+    type: source.file.modelType,
+    share,
+    pairs: rotaryDim / 2,
+    thetaField: format.thetaField ?? 'rope_theta',
+    usualTheta: format.usualTheta ?? usualTheta,
+    ...(format.localTheta && { kind: isLocal ? 'sliding_attention' : 'full_attention' }),
+    ...(isLocal && format.localTheta && { localTheta: format.localTheta(config) }),
+  });
   return { rotaryDim, style: pairing, ...turns };
 }
 
@@ -107,12 +106,12 @@ function headsOf(source: Source, module: AttentionModule, role: Role): Projectio
   if (role === 'o') {
     // Its heads are its inputs: [hidden, heads], or transposed.
     const { hiddenSize } = attention.shape;
-    return projection(source, name, weight.axis === 0, hiddenSize, (row) => row);
+    return projection(source, name, weight.axis === 0, hiddenSize, (row) => row, source.has.oBias);
   }
   const slots = slotsOf(weight.order, attention);
   const places = Array.from({ length: role === 'q' ? numQHeads : numKvHeads }, (_, head) =>
     slots.findIndex((slot) => slot.role === role && slot.head === head),
   );
   const rowOf = (output: number) => places[Math.floor(output / headDim)]! * headDim + (output % headDim);
-  return projection(source, name, weight.axis === 1, places.length * headDim, rowOf);
+  return projection(source, name, weight.axis === 1, places.length * headDim, rowOf, source.has.qkvBias);
 }

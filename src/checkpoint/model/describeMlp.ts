@@ -16,19 +16,21 @@ export function mlpOf(source: Source, layer: number): MlpSpec {
     return shape[transposed ? 1 : 0] ?? 0;
   };
   const { mlp } = format;
+  const { mlpBias } = source.has;
   const down = named(mlp.down);
   const projections = (() => {
     if ('gateUp' in mlp) {
       const name = named(mlp.gateUp);
       const width = outputsOf(name) / 2;
       return {
-        gate: projection(source, name, transposed, width, (row) => row),
-        up: projection(source, name, transposed, width, (row) => width + row),
+        gate: projection(source, name, transposed, width, (row) => row, mlpBias),
+        up: projection(source, name, transposed, width, (row) => width + row, mlpBias),
       };
     }
     const gate = mlp.gate === undefined ? undefined : named(mlp.gate);
     const up = named(mlp.up);
-    const plain = (name: string) => projection(source, name, transposed, outputsOf(name), (row) => row);
+    const plain = (name: string) =>
+      projection(source, name, transposed, outputsOf(name), (row) => row, mlpBias);
     return { ...(gate !== undefined && { gate: plain(gate) }), up: plain(up) };
   })();
   const width = projections.up.outputs;
@@ -43,7 +45,7 @@ export function mlpOf(source: Source, layer: number): MlpSpec {
   return {
     activation: activationOf(source),
     ...projections,
-    down: projection(source, down, transposed, hiddenSize, (row) => row),
+    down: projection(source, down, transposed, hiddenSize, (row) => row, mlpBias),
   };
 }
 
@@ -64,9 +66,10 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
 };
 
 function activationOf({ format, config, where }: Source): Activation {
-  const { fields, usual } = format.activation;
-  const name =
+  const { fields, usual, renamed = {} } = format.activation;
+  const given =
     fields.map((each) => config[each]).find((value) => value !== undefined && value !== null) ?? usual;
+  const name = typeof given === 'string' ? (renamed[given] ?? given) : given;
   const known = typeof name === 'string' && Object.hasOwn(ACTIVATIONS, name) ? ACTIVATIONS[name] : undefined;
   if (known) return known;
   return fail(

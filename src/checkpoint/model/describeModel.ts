@@ -1,15 +1,16 @@
 // describeModel.ts: what a checkpoint's model computes, from its config.json and the names and shapes of its tensors.
 import { kvLayersFromConfig } from '../../models/config.ts';
-import { field, type ConfigFile, type Fields } from '../../models/configFields.ts';
+import { asFields, field, listOf, type ConfigFile, type Fields } from '../../models/configFields.ts';
 import { openConfig } from '../../models/configText.ts';
 import type { ModelSpec, ProjectionSpec } from '../../models/decoder/spec.ts';
 import { ropeNumber } from '../../models/families/format.ts';
 import { DECODERS, decoderOf } from '../../models/families/index.ts';
+import type { DecoderFormat } from '../../models/families/decoderFormat.ts';
 import { inLayer } from '../find/detect.ts';
 import { findAttention, type Attention } from '../find/findAttention.ts';
 import { describe, fail, list, quote } from '../format/checkpointError.ts';
 import type { TensorSpec } from '../format/safetensors.ts';
-import { checkValues } from './configValues.ts';
+import { checkOnly, checkValues } from './configValues.ts';
 import { crossOf, encoderOf, layerOf } from './describeLayers.ts';
 import { bareNorm, missing, normOf, projection, use, type Source } from './source.ts';
 
@@ -25,15 +26,19 @@ export function describeModel(
 ): ModelSpec {
   const at = `${where}/config.json`;
   const file = openConfig(config, at);
+  refuseBothWays(asFields(config, at), at);
   const format = decoderOf(file.type, file.own);
   if (!format) return refuseType(file, where);
   checkValues(file.own, at);
+  checkOnly(file.own, format, at);
   const attention = findAttention(tensors, config, where);
+  const fields = { ...format.defaults, ...file.fields };
   const source: Source = {
     tensors,
     file,
-    config: { ...format.defaults, ...file.fields },
+    config: fields,
     format,
+    has: format.has(fields),
     attention,
     layers: kvLayersFromConfig(config, at),
     prefix: prefixOf(attention),
@@ -41,10 +46,20 @@ export function describeModel(
     isEncoder: false,
     used: new Set(),
   };
-  checkOnly(source);
+  checkWindows(source);
   const spec = modelOf(source);
   checkLeftOver(source);
   return spec;
+}
+
+/** Models of other inputs whose text model is of a known type, but sees the tokens of a prompt that stand behind a token. */
+const BOTH_WAYS = ['paligemma'];
+
+function refuseBothWays({ model_type: type }: Fields, where: string): void {
+  if (typeof type !== 'string' || !BOTH_WAYS.includes(type)) return;
+  fail(
+    `${where}: a model of type ${quote(type)} sees its prompt both ways, which is not known: expected a causal model`,
+  );
 }
 
 function refuseType({ modelType }: ConfigFile, where: string): never {
@@ -60,12 +75,19 @@ function prefixOf({ format, modules }: Attention): string {
   return modules[0]!.name.slice(0, modules[0]!.name.length - folder.length);
 }
 
-function checkOnly({ format, config, where }: Source): void {
-  for (const [name, values] of Object.entries(format.only ?? {})) {
-    const value = config[name];
-    if (value === undefined || value === null || values.includes(value)) continue;
-    fail(`${where}/config.json: ${name} of ${describe(value)} is not known: expected ${values.join(' or ')}`);
+/** Layers whose windows the class of the model would pass over, or give to all. */
+function checkWindows({ format, file, layers, where }: Source): void {
+  const { localLayers } = format;
+  const local = layers.filter(({ window }) => window !== undefined).length;
+  const types = listOf(file, 'layer_types') ?? [];
+  if (local === 0 && types.includes('sliding_attention')) {
+    fail(`${where}/config.json: layer_types has layers with a window, but no window is switched on`);
   }
+  if (local === 0 || localLayers === undefined || (localLayers === 'all' && local === layers.length)) return;
+  const expected = localLayers === 'none' ? 'none' : 'all or none';
+  fail(
+    `${where}/config.json: a window on ${local} of ${layers.length} layers is not known for a model of type ${quote(file.modelType)}: expected ${expected}`,
+  );
 }
 
 function modelOf(source: Source): ModelSpec {
@@ -123,34 +145,47 @@ function positionsOf(source: Source, name: string): { tensor: string; count: num
   return { tensor: use(source, name, [count, source.attention.shape.hiddenSize]), count };
 }
 
+/** A head that is in the checkpoint is the head, though the config call it the embedding: some files have both, and they differ. */
 function headOf(source: Source, vocabSize: number, hiddenSize: number): ModelSpec['head'] {
-  const { format, config, file, tensors } = source;
+  const { format, config, file, where } = source;
   const softcap = ropeNumber(config, 'final_logit_softcapping');
   const scales = format.scalesTiedHead === undefined ? undefined : config[format.scalesTiedHead];
-  const isTied =
-    typeof scales === 'boolean'
-      ? !tensors.has(format.head)
-      : (field(file, 'tie_word_embeddings') ?? format.tied) === true;
+  const isTied = (field(file, 'tie_word_embeddings') ?? format.tied) === true;
   const isScaled = format.scalesTiedHead !== undefined && (scales ?? isTied) === true;
+  const own = headProjection(source, vocabSize, hiddenSize);
+  if (!own && !isTied && typeof scales !== 'boolean') {
+    fail(
+      `${where}: tensor ${quote(format.head)} is missing, and tie_word_embeddings is not true in config.json`,
+    );
+  }
   return {
-    ...(!isTied && { projection: headProjection(source, vocabSize, hiddenSize) }),
+    ...(own && { projection: own }),
     ...(isScaled && { scale: 1 / Math.sqrt(hiddenSize) }),
     ...(softcap !== undefined && { softcap }),
   };
 }
 
-function headProjection(source: Source, vocabSize: number, hiddenSize: number): ProjectionSpec {
-  const { format, prefix, tensors } = source;
+function headProjection(source: Source, vocabSize: number, hiddenSize: number): ProjectionSpec | undefined {
+  const { format, prefix, tensors, where } = source;
   // Beside a model of other inputs the head stands where the text model does.
   const outer = prefix.replace(/(^|\.)[^.]+\.$/, '$1');
-  const names = [format.head, outer + format.head];
-  const name = names.find((each) => tensors.has(each));
-  if (name === undefined) {
-    return fail(
-      `${source.where}: tensor ${quote(format.head)} is missing, and tie_word_embeddings is not true in config.json`,
-    );
-  }
-  return projection(source, use(source, name, [vocabSize, hiddenSize]), false, vocabSize, (row) => row);
+  const heads = headsOf(format);
+  const name = [...heads, ...heads.map((head) => outer + head)].find((each) => tensors.has(each));
+  if (name === undefined) return undefined;
+  const bias = name.replace(/weight$/, 'bias');
+  if (tensors.has(bias)) fail(`${where}: tensor ${quote(bias)} is none that a model of its type has`);
+  return projection(
+    source,
+    use(source, name, [vocabSize, hiddenSize]),
+    false,
+    vocabSize,
+    (row) => row,
+    false,
+  );
+}
+
+function headsOf({ head, newerHead }: DecoderFormat): string[] {
+  return newerHead === undefined ? [head] : [head, newerHead];
 }
 
 /** The tokens that end a text, by the fields of a config. */
@@ -164,14 +199,14 @@ export function eosOf(config: Fields): number[] {
 const BUFFER = /(^|\.)(rotary_emb\.inv_freq|attn\.(bias|masked_bias)|attention\.(bias|masked_bias))$/;
 
 /** A tensor of the text model that nothing reads means that it computes something else. */
-function checkLeftOver({ tensors, used, prefix, where, format: { head, unread } }: Source): void {
+function checkLeftOver({ tensors, used, prefix, where, format }: Source): void {
   const left = [...tensors.keys()].filter(
     (name) =>
       name.startsWith(prefix) &&
       !used.has(name) &&
       !BUFFER.test(name) &&
-      !name.endsWith(head) &&
-      unread?.test(name.slice(prefix.length)) !== true,
+      !headsOf(format).some((head) => name.endsWith(head)) &&
+      format.unread?.test(name.slice(prefix.length)) !== true,
   );
   if (left.length === 0) return;
   const some = left.slice(0, 4).map(quote).join(', ');

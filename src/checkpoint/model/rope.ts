@@ -3,43 +3,98 @@ import { isRecord } from '../../device/options.ts';
 import type { Fields } from '../../models/configFields.ts';
 import { ropeNumber } from '../../models/families/format.ts';
 import { checkFactors, type RopeFormat, type RopeScaling } from '../../numbers/rope.ts';
-import { describe, fail } from '../format/checkpointError.ts';
+import { describe, fail, quote } from '../format/checkpointError.ts';
 
 /** Names of the two kinds of layers, where each has turns of its own. */
 export type RopeLayers = 'full_attention' | 'sliding_attention';
 
+/** What is known of a layer's turns beside the config. */
+export interface LayerRope {
+  /** The model's type, for messages. */
+  readonly type: string;
+  /** Part of a head that is turned, and pairs of that. */
+  readonly share: number;
+  readonly pairs: number;
+  /** Field of the base, and what it is where the config gives none. */
+  readonly thetaField: string;
+  readonly usualTheta: number;
+  /** The layer's kind, in a family that turns its kinds of layers differently. */
+  readonly kind?: RopeLayers;
+  /** Base of a layer with a window, which has no scaling but that of its kind. */
+  readonly localTheta?: number;
+}
+
 type RopeOfConfig = Required<Pick<RopeFormat, 'base'>> & Pick<RopeFormat, 'scaling'>;
 
-/** The base and scaling that a config gives, for layers of a kind that turn so many pairs. `where` is the file. */
-export function ropeOfConfig(
-  config: Fields,
-  kind: RopeLayers,
-  usualBase: number,
-  pairs: number,
-  where: string,
-): RopeOfConfig {
-  const own = ownParameters(config, kind);
-  const base =
-    numberIn(own, 'rope_theta') ?? ropeNumber(config, 'rope_theta', 'rotary_emb_base') ?? usualBase;
-  const given = own ?? config['rope_scaling'];
-  if (given === undefined || given === null) return { base };
-  if (!isRecord(given)) fail(`${where}: rope_scaling: expected an object, got ${describe(given)}`);
-  const scaling = scalingOf(given, config, pairs, where);
-  return { base, ...(scaling && { scaling }) };
+/** The base and scaling that a config gives for a layer. `where` is the file. */
+export function ropeOfConfig(config: Fields, where: string, layer: LayerRope): RopeOfConfig {
+  const turns = turnsOf(config, where, layer);
+  const names = ['rope_parameters', 'rope_scaling'];
+  if (names.some((name) => objectIn(config, name, where) === undefined)) return turns;
+  for (const name of names) {
+    const other = turnsOf({ ...config, [name]: null }, where, layer);
+    if (JSON.stringify(other) === JSON.stringify(turns)) continue;
+    fail(`${where}: rope_parameters and rope_scaling contradict each other: expected one of them`);
+  }
+  return turns;
 }
 
-/** Whether each kind of layers has parameters of its own. */
-export function hasRopePerKind(config: Fields): boolean {
-  const all = config['rope_parameters'];
-  return isRecord(all) && (isRecord(all['full_attention']) || isRecord(all['sliding_attention']));
+function turnsOf(config: Fields, where: string, layer: LayerRope): RopeOfConfig {
+  const { localTheta, usualTheta, thetaField, pairs } = layer;
+  const all = objectIn(config, 'rope_parameters', where);
+  const scaling = localTheta === undefined ? objectIn(config, 'rope_scaling', where) : undefined;
+  const given = all ? ofKind(all, where, layer) : scaling;
+  checkShare(config, given, where, layer);
+  const own = numberIn(given, 'rope_theta');
+  const base = own ?? localTheta ?? numberIn(config, thetaField) ?? usualTheta;
+  if (localTheta === undefined && !(all && own !== undefined)) checkThetas(config, base, where, layer);
+  const scaled = given && scalingOf(given, config, pairs, where);
+  return { base, ...(scaled && { scaling: scaled }) };
 }
 
-function ownParameters(config: Fields, kind: RopeLayers): Fields | undefined {
-  const all = config['rope_parameters'];
-  if (!isRecord(all)) return undefined;
+/** An object with fields, if there is one. */
+function objectIn(config: Fields, name: string, where: string): Fields | undefined {
+  const value = config[name];
+  if (value === undefined || value === null) return undefined;
+  if (!isRecord(value)) return fail(`${where}: ${name}: expected an object, got ${describe(value)}`);
+  return Object.keys(value).length === 0 ? undefined : value;
+}
+
+/** The parameters of a layer: those of its kind, or of all layers. */
+function ofKind(all: Fields, where: string, { kind, type }: LayerRope): Fields {
+  const isPerKind = ['full_attention', 'sliding_attention'].some((name) => all[name] !== undefined);
+  if (isPerKind !== (kind !== undefined)) {
+    const expected = kind ? 'those of full_attention and of sliding_attention' : 'those of all layers';
+    fail(
+      `${where}: rope_parameters: expected ${expected} in a model of type ${quote(type)}, got ${Object.keys(all).join(', ')}`,
+    );
+  }
+  if (kind === undefined) return all;
   const own = all[kind];
-  if (isRecord(own)) return own;
-  return hasRopePerKind(config) ? {} : all;
+  return isRecord(own) ? own : {};
+}
+
+/** A base beside the parameters, or under the name of another family, that is not the one that counts. */
+function checkThetas(config: Fields, base: number, where: string, layer: LayerRope): void {
+  for (const name of ['rope_theta', 'rotary_emb_base']) {
+    const value = numberIn(config, name);
+    if (value === undefined || value === base) continue;
+    fail(
+      `${where}: ${name} of ${value} contradicts the base of ${base} that a model of type ${quote(layer.type)} has by the other fields`,
+    );
+  }
+}
+
+function checkShare(config: Fields, given: Fields | undefined, where: string, layer: LayerRope): void {
+  const { share, type } = layer;
+  const said = [
+    ropeNumber(config, 'partial_rotary_factor', 'rotary_pct'),
+    numberIn(given, 'partial_rotary_factor'),
+  ].find((value) => value !== undefined && value !== share);
+  if (said === undefined) return;
+  fail(
+    `${where}: partial_rotary_factor of ${said} is not known for a model of type ${quote(type)}: expected ${share}, or none`,
+  );
 }
 
 function numberIn(fields: Fields | undefined, name: string): number | undefined {
@@ -56,11 +111,7 @@ function scalingOf(given: Fields, config: Fields, pairs: number, where: string):
     if (typeof value === 'number') return value;
     return fail(`${where}: rope_scaling: ${name}: expected a number, got ${describe(value)}`);
   };
-  const originalContext = () =>
-    numberIn(given, ORIGINAL) ??
-    numberIn(config, ORIGINAL) ??
-    numberIn(config, 'max_position_embeddings') ??
-    fail(`${where}: rope_scaling: expected ${ORIGINAL}`);
+  const originalContext = () => originalOf(given, config, where);
   if (type === 'default') return undefined;
   if (type === 'linear') return { type, factor: required('factor') };
   if (type === 'llama3') {
@@ -94,6 +145,20 @@ function scalingOf(given: Fields, config: Fields, pairs: number, where: string):
     ...optional('attention_factor', 'attentionFactor'),
     ...(typeof given['truncate'] === 'boolean' && { truncate: given['truncate'] }),
   };
+}
+
+/** Tokens of the first training, which may stand beside the parameters too. */
+function originalOf(given: Fields, config: Fields, where: string): number {
+  const [own, beside] = [numberIn(given, ORIGINAL), numberIn(config, ORIGINAL)];
+  if (own !== undefined && beside !== undefined && own !== beside) {
+    fail(`${where}: rope_scaling: ${ORIGINAL}: expected ${beside} like that beside it, got ${own}`);
+  }
+  return (
+    own ??
+    beside ??
+    numberIn(config, 'max_position_embeddings') ??
+    fail(`${where}: rope_scaling: expected ${ORIGINAL}`)
+  );
 }
 
 function refuse(given: Fields, names: readonly string[], where: string): void {

@@ -1,7 +1,7 @@
 // source.ts: what a description of a model is made from, and its projections and norms by the names of their tensors.
 import type { ConfigFile, Fields } from '../../models/configFields.ts';
 import type { NormSpec, ProjectionSpec } from '../../models/decoder/spec.ts';
-import type { DecoderFormat } from '../../models/families/decoderFormat.ts';
+import type { DecoderFormat, OptionalTensors } from '../../models/families/decoderFormat.ts';
 import { ropeNumber } from '../../models/families/format.ts';
 import type { KvLayer } from '../../models/kvLayers.ts';
 import type { Attention } from '../find/findAttention.ts';
@@ -15,6 +15,8 @@ export interface Source {
   /** Its fields, with those that its class has by default. */
   readonly config: Fields;
   readonly format: DecoderFormat;
+  /** What its type has by the config. */
+  readonly has: OptionalTensors;
   readonly attention: Attention;
   readonly layers: readonly KvLayer[];
   /** In front of the names of layers. */
@@ -26,29 +28,30 @@ export interface Source {
   readonly used: Set<string>;
 }
 
-/** A projection and, where there is one beside it, its bias. */
+/** A projection and its bias, which must be there where its model has one. */
 export function projection(
   source: Source,
   tensor: string,
   transposed: boolean,
   outputs: number,
   rowOf: (output: number) => number,
+  hasBias: boolean,
 ): ProjectionSpec {
   source.used.add(tensor);
   const bias = tensor.replace(/weight$/, 'bias');
-  const has = bias !== tensor && source.tensors.has(bias);
-  if (has) source.used.add(bias);
-  return { tensor, transposed, outputs, rowOf, ...(has && { bias }) };
+  if (hasBias && !source.tensors.has(bias)) missing(source, bias);
+  if (hasBias) source.used.add(bias);
+  return { tensor, transposed, outputs, rowOf, ...(hasBias && { bias }) };
 }
 
 export function normOf(source: Source, name: string | undefined): NormSpec {
   const bare = bareNorm(source);
   if (name === undefined || source.format.norm.bare) return bare;
   const weight = use(source, name, [source.attention.shape.hiddenSize]);
-  const bias = name.replace(/weight$/, 'bias');
-  const has = bare.kind === 'layer' && source.tensors.has(bias);
-  if (has) source.used.add(bias);
-  return { ...bare, weight, ...(has && { bias }), fromOne: source.format.norm.fromOne === true };
+  const bias =
+    bare.kind === 'layer' &&
+    use(source, name.replace(/weight$/, 'bias'), [source.attention.shape.hiddenSize]);
+  return { ...bare, weight, ...(bias !== false && { bias }), fromOne: source.format.norm.fromOne === true };
 }
 
 export function bareNorm(source: Source): NormSpec {

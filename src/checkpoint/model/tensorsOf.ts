@@ -42,7 +42,7 @@ export function tensorsOf(config: unknown, dtype: string, where: string): Map<st
   // What no format names has Llama's tensors.
   const attention = FORMATS.find((each) => isOf(each, file.fields)) ?? llamaFormat(file.type);
   const shape = shapeFromConfig(config, at);
-  const known = { file, shape, format, attention, has: extrasOf(format, file), where: at };
+  const known = { file, shape, format, attention, has: format.has(file.fields), where: at };
   const all = [...outsideLayers(known)];
   for (let layer = 0; layer < shape.layers; layer++) {
     for (const [name, sizes] of inEachLayer(known, layer)) all.push([inLayer(name, layer), sizes]);
@@ -57,12 +57,6 @@ export function tensorsOf(config: unknown, dtype: string, where: string): Map<st
 }
 
 type Named = readonly [name: string, shape: readonly number[]];
-
-function extrasOf(format: DecoderFormat, { fields }: ConfigFile): OptionalTensors {
-  if (format.has) return format.has;
-  const biases = fields['attention_bias'] === true;
-  return { qkvBias: biases, oBias: biases, mlpBias: fields['mlp_bias'] === true, qkNorm: false };
-}
 
 function sizeOf({ file, where }: Known, names: readonly string[], usual?: number): number {
   for (const name of names) {

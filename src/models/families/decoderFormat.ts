@@ -1,6 +1,5 @@
 // decoderFormat.ts: what the checkpoints of a family have beside attention: names of tensors, norms, activations, the head.
 import type { NormKind } from '../../kernels/model/product.ts';
-import type { RopeFormat } from '../../numbers/rope.ts';
 import type { ConfigFile, Fields } from '../configFields.ts';
 import type { ModuleSpec } from './moduleSpec.ts';
 
@@ -52,6 +51,8 @@ export interface DecoderFormat {
   readonly usualMlpFactor?: number;
   /** The head's name, which has no prefix. */
   readonly head: string;
+  /** Its name in files of newer versions. */
+  readonly newerHead?: string;
   /**
    * Logits of a head that is the embedding are divided by the square root of the hidden size. Newer files say in this field whether, and
    * not in `tie_word_embeddings`: their head is the embedding where they have no tensor for it.
@@ -74,12 +75,16 @@ export interface DecoderFormat {
     /** Whether there is one behind the embedding too. */
     readonly afterEmbedding?: true;
   };
-  /** Field of the activation, and its value where it is left out. */
-  readonly activation: { readonly fields: readonly string[]; readonly usual: string };
+  /** Field of the activation, its value where it is left out, and names that the class reads as another. */
+  readonly activation: {
+    readonly fields: readonly string[];
+    readonly usual: string;
+    readonly renamed?: Readonly<Record<string, string>>;
+  };
   /** Weights are [in, out]. */
   readonly transposed?: true;
-  /** What its models have of these. Default: biases where `attention_bias` and `mlp_bias` say so. */
-  readonly has?: OptionalTensors;
+  /** What its models have of these. */
+  readonly has: (config: Fields) => OptionalTensors;
   /** The embedding is multiplied by the square root of the hidden size. */
   readonly scalesEmbedding?: true;
   /** Rotary pairs are turned the other way round. */
@@ -88,12 +93,20 @@ export interface DecoderFormat {
   readonly parallel?: (config: Fields) => boolean;
   /** Whether a layer has rotary positions. */
   readonly isRotary?: (file: ConfigFile, layer: number) => boolean;
-  /** Rotary base of layers with a window, where it differs. */
-  readonly localRope?: (config: Fields) => Omit<RopeFormat, 'headDim'> | undefined;
+  /** Field of the rotary base outside `rope_parameters`. Default `rope_theta`. */
+  readonly thetaField?: string;
+  /** Rotary base where the config gives none, if it is not that of the `CheckpointFormat`. */
+  readonly usualTheta?: number;
+  /** Rotary base of layers with a window, where it differs. Such layers have no scaling but their own. */
+  readonly localTheta?: (config: Fields) => number;
+  /** Layers that see a window, by the class: none whatever the file says, or all where there is one. Default: those that the file says. */
+  readonly localLayers?: 'none' | 'all';
   /** What scores are multiplied by besides. */
   readonly layerScale?: (config: Fields, layer: number, headDim: number) => number;
   /** Fields that a file may leave out, and their values in the class that reads it. */
   readonly defaults?: Fields;
+  /** Those of the fields that only some families have (`configValues.ts`) that this one reads. */
+  readonly reads?: readonly string[];
   /** Fields whose other values would compute something else: the values that are known, null and none among them. */
   readonly only?: Readonly<Record<string, readonly unknown[]>>;
 }

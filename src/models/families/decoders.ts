@@ -1,8 +1,22 @@
 // decoders.ts: the usual parts of decoder formats: Llama's names, which many took.
-import type { DecoderFormat } from './decoderFormat.ts';
+import type { Fields } from '../configFields.ts';
+import type { DecoderFormat, OptionalTensors } from './decoderFormat.ts';
 import { MODULE } from './family.ts';
 
 const LAYER = `layers.${MODULE}`;
+
+/** No biases, and no norm over heads. */
+export const NO_EXTRAS: OptionalTensors = { qkvBias: false, oBias: false, mlpBias: false, qkNorm: false };
+
+/** Biases of attention where `attention_bias` says so. */
+export function attentionBias({ attention_bias: given }: Fields): OptionalTensors {
+  return { ...NO_EXTRAS, qkvBias: given === true, oBias: given === true };
+}
+
+/** Those, and of the feed-forward network where `mlp_bias` says so. */
+export function biases(config: Fields): OptionalTensors {
+  return { ...attentionBias(config), mlpBias: config['mlp_bias'] === true };
+}
 
 /** Llama's own. */
 export const LLAMA_DECODER = {
@@ -18,6 +32,7 @@ export const LLAMA_DECODER = {
   tied: false,
   norm: { kind: 'rms', fields: ['rms_norm_eps'], usualEps: 1e-6 },
   activation: { fields: ['hidden_act'], usual: 'silu' },
+  has: biases,
 } as const satisfies Omit<DecoderFormat, 'modelTypes'>;
 
 /** The format of a decoder of Llama's names. */
@@ -28,7 +43,7 @@ export function llamaDecoder(
   return { modelTypes, ...LLAMA_DECODER, ...others };
 }
 
-/** Biases everywhere, as GPT-2 and GPT-NeoX have them. */
-export const ALL_BIASES = { qkvBias: true, oBias: true, mlpBias: true, qkNorm: false } as const;
-/** A norm over each head of q and k, and no biases. */
-export const QK_NORM = { qkvBias: false, oBias: false, mlpBias: false, qkNorm: true } as const;
+/** A norm over each head of q and k, and biases of attention where `attention_bias` says so. */
+export function qkNorm(config: Fields): OptionalTensors {
+  return { ...attentionBias(config), qkNorm: true };
+}

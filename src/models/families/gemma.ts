@@ -1,6 +1,6 @@
 // gemma.ts: Gemma, in Llama's format with norms that count from one; from Gemma 2 on most layers see a window.
 import type { Family } from './family.ts';
-import { LLAMA_DECODER, llamaDecoder, QK_NORM } from './decoders.ts';
+import { attentionBias, LLAMA_DECODER, llamaDecoder, qkNorm } from './decoders.ts';
 import { MODULE } from './family.ts';
 import { llamaFormat, ropeNumber } from './format.ts';
 
@@ -8,7 +8,8 @@ const GEMMA_DECODER = {
   tied: true,
   scalesEmbedding: true,
   norm: { ...LLAMA_DECODER.norm, fromOne: true },
-  activation: { fields: ['hidden_activation', 'hidden_act'], usual: 'gelu_pytorch_tanh' },
+  activation: { fields: ['hidden_activation'], usual: 'gelu_pytorch_tanh' },
+  has: attentionBias,
 } as const;
 
 /** From Gemma 2 on there are norms behind attention and the feed-forward network too. */
@@ -64,18 +65,35 @@ export const GEMMA: Family = {
     },
   },
   decoders: [
-    llamaDecoder(['gemma'], GEMMA_DECODER),
+    llamaDecoder(['gemma'], {
+      ...GEMMA_DECODER,
+      // The first files say "gelu" and mean its approximation.
+      activation: {
+        fields: ['hidden_act'],
+        usual: 'gelu_pytorch_tanh',
+        renamed: { gelu: 'gelu_pytorch_tanh' },
+      },
+      localLayers: 'none',
+      // Which of the two is read depends on the version.
+      only: { hidden_activation: ['gelu_pytorch_tanh'] },
+    }),
     llamaDecoder(['gemma2'], {
       ...GEMMA_DECODER,
       norms: FOUR_NORMS,
       defaults: { attn_logit_softcapping: 50, final_logit_softcapping: 30, query_pre_attn_scalar: 256 },
+      reads: ['attn_logit_softcapping', 'final_logit_softcapping', 'query_pre_attn_scalar'],
+      // Its class knows no other.
+      only: { sliding_window_pattern: [2] },
     }),
     llamaDecoder(['gemma3'], {
       ...GEMMA_DECODER,
       norms: FOUR_NORMS,
-      has: QK_NORM,
-      localRope: (config) => ({ base: ropeNumber(config, 'rope_local_base_freq') ?? 10_000 }),
-      defaults: { query_pre_attn_scalar: 256, rope_theta: 1_000_000 },
+      has: qkNorm,
+      usualTheta: 1_000_000,
+      localTheta: (config) => ropeNumber(config, 'rope_local_base_freq') ?? 10_000,
+      defaults: { query_pre_attn_scalar: 256 },
+      // Its class has a cap of scores and does not apply it.
+      reads: ['final_logit_softcapping', 'query_pre_attn_scalar'],
     }),
   ],
   formats: [{ ...llamaFormat('gemma', 'gemma2', 'gemma3'), normsCountFromOne: true }],

@@ -1,6 +1,5 @@
 // gpt2.ts: GPT-2, the GPT before it, and Image GPT.
 import type { Fields } from '../configFields.ts';
-import { ALL_BIASES } from './decoders.ts';
 import { MODULE, type Family } from './family.ts';
 import { fused, GPT2 as LAYER, NO_ROTARY, NOT_IN_CONFIG, selfAttention } from './format.ts';
 import { MHA } from './types.ts';
@@ -28,7 +27,8 @@ export const GPT2: Family = {
       norm: { kind: 'layer', fields: ['layer_norm_epsilon'], usualEps: 1e-5 },
       activation: { fields: ['activation_function'], usual: 'gelu_new' },
       transposed: true,
-      has: ALL_BIASES,
+      has: () => ({ qkvBias: true, oBias: true, mlpBias: true, qkNorm: false }),
+      localLayers: 'none',
       layerScale,
       only: { add_cross_attention: [false] },
     },

@@ -1,5 +1,4 @@
 // gptNeox.ts: GPT-NeoX and Pythia.
-import { ALL_BIASES } from './decoders.ts';
 import { MODULE, type Family } from './family.ts';
 import {
   fused,
@@ -30,10 +29,16 @@ export const GPT_NEOX: Family = {
         down: `layers.${MODULE}.mlp.dense_4h_to_h.weight`,
       },
       head: 'embed_out.weight',
+      newerHead: 'lm_head.weight',
       tied: false,
       norm: { kind: 'layer', fields: ['layer_norm_eps'], usualEps: 1e-5 },
       activation: { fields: ['hidden_act'], usual: 'gelu' },
-      has: ALL_BIASES,
+      has: ({ attention_bias: given }) => {
+        const attends = given !== false;
+        return { qkvBias: attends, oBias: attends, mlpBias: true, qkNorm: false };
+      },
+      localLayers: 'none',
+      thetaField: 'rotary_emb_base',
       parallel: (config) => config['use_parallel_residual'] !== false,
     },
   ],
@@ -49,7 +54,10 @@ export const GPT_NEOX: Family = {
       ],
       ...NOT_IN_CONFIG,
       ...ROTARY,
-      rotaryShare: (config) => ropeNumber(config, 'rotary_pct', 'partial_rotary_factor') ?? 0.25,
+      rotaryShare: ({ rotary_pct, rope_parameters }) =>
+        ropeNumber({ rotary_pct }, 'rotary_pct') ??
+        ropeNumber({ rope_parameters }, 'partial_rotary_factor') ??
+        0.25,
     },
   ],
 };

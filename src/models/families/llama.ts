@@ -24,5 +24,5 @@ export const LLAMA: Family = {
     },
   },
   formats: [llamaFormat('llama')],
-  decoders: [llamaDecoder(['llama'])],
+  decoders: [llamaDecoder(['llama'], { localLayers: 'none' })],
 };

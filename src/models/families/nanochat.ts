@@ -1,6 +1,6 @@
 // nanochat.ts: nanochat, and its port to huggingface/transformers: q and k have norms without weights.
 import type { Fields } from '../configFields.ts';
-import { LLAMA_DECODER, llamaDecoder } from './decoders.ts';
+import { attentionBias, LLAMA_DECODER, llamaDecoder } from './decoders.ts';
 import { MODULE, type Family } from './family.ts';
 import type { PartSpec } from './moduleSpec.ts';
 import { IN_CONFIG, LLAMA, LLAMA_PARTS, ROTARY, selfAttention, separate } from './format.ts';
@@ -43,6 +43,9 @@ export const NANOCHAT: Family = {
       activation: { fields: ['hidden_act'], usual: 'relu2' },
       turnsBack: true,
       defaults: { final_logit_softcapping: 15 },
+      reads: ['final_logit_softcapping'],
+      has: attentionBias,
+      localLayers: 'none',
       when: (config) => !isNative(config),
     }),
   ],

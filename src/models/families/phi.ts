@@ -2,7 +2,7 @@
 import { optional, type ConfigFile } from '../configFields.ts';
 import { attendingAt, localAt, type LayerRule } from '../layerRules.ts';
 import { SHAPE_LIMITS } from '../limits.ts';
-import { LLAMA_DECODER, llamaDecoder } from './decoders.ts';
+import { LLAMA_DECODER, llamaDecoder, NO_EXTRAS } from './decoders.ts';
 import { MODULE, type Family, type TypeRules, type WindowRule, type WindowSizes } from './family.ts';
 import { fused, IN_CONFIG, LLAMA, ROTARY, ropeNumber, selfAttention } from './format.ts';
 import { MHA } from './types.ts';
@@ -46,6 +46,9 @@ export const PHI: Family = {
     llamaDecoder(['phi3'], {
       mlp: { gateUp: `layers.${MODULE}.mlp.gate_up_proj.weight`, down: LLAMA_DECODER.mlp.down },
       norm: { ...LLAMA_DECODER.norm, usualEps: 1e-5 },
+      has: () => NO_EXTRAS,
+      defaults: { original_max_position_embeddings: 4096 },
+      localLayers: 'all',
     }),
   ],
   formats: [

@@ -1,6 +1,6 @@
 // qwen.ts: Qwen: the first model with GPT-2's names, the later ones in Llama's format.
 import type { Family } from './family.ts';
-import { llamaDecoder, QK_NORM } from './decoders.ts';
+import { llamaDecoder, NO_EXTRAS, qkNorm } from './decoders.ts';
 import { fused, GPT2, llamaFormat, NOT_IN_CONFIG, ROTARY, selfAttention } from './format.ts';
 import { MHA, SEVEN_BILLION } from './types.ts';
 
@@ -27,8 +27,8 @@ export const QWEN: Family = {
     qwen3_vl_moe: { defaults: { num_key_value_heads: 16 } },
   },
   decoders: [
-    llamaDecoder(['qwen2'], { has: { ...QK_NORM, qkvBias: true, qkNorm: false } }),
-    llamaDecoder(['qwen3'], { has: QK_NORM }),
+    llamaDecoder(['qwen2'], { has: () => ({ ...NO_EXTRAS, qkvBias: true }) }),
+    llamaDecoder(['qwen3'], { has: qkNorm }),
   ],
   formats: [
     llamaFormat('qwen2', 'qwen2_moe', 'qwen3', 'qwen3_moe'),

@@ -16,5 +16,5 @@ export const SMOLLM3: Family = {
     },
   },
   formats: [],
-  decoders: [llamaDecoder(['smollm3'], { tied: true, isRotary: hasRope })],
+  decoders: [llamaDecoder(['smollm3'], { tied: true, isRotary: hasRope, usualTheta: 2_000_000 })],
 };

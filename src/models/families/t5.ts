@@ -1,6 +1,7 @@
 // t5.ts: T5 and its kin: an encoder, and a decoder of two modules in each layer.
 import type { Fields } from '../configFields.ts';
 import type { DecoderFormat, MlpNames } from './decoderFormat.ts';
+import { NO_EXTRAS } from './decoders.ts';
 import { MODULE, type Family } from './family.ts';
 import { NO_ROTARY, NOT_IN_CONFIG, selfAttention, separate } from './format.ts';
 import type { PartSpec } from './moduleSpec.ts';
@@ -49,6 +50,7 @@ function t5Decoder(gated: boolean): DecoderFormat {
     tied: true,
     norm: { kind: 'rms', fields: ['layer_norm_epsilon'], usualEps: 1e-6 },
     activation: { fields: ['dense_act_fn', 'feed_forward_proj'], usual: 'relu' },
+    has: () => NO_EXTRAS,
     relativeBias: { maxDistance: 'relative_attention_max_distance', usual: 128 },
     unread: /^((en|de)coder\.embed_tokens|.*\.EncDecAttention\.relative_attention_bias)\.weight$/,
     only: { is_gated_act: [gated], is_encoder_decoder: [true] },
