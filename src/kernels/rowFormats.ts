@@ -43,7 +43,7 @@ export function lseLib({ lse }: Pick<RowFormats, 'lse'>): string {
 /** What a fused kernel works on, and the rows it reads and writes. */
 export function workLibs(rows: RowFormats, cache: CacheFormat): string[] {
   const works = spreadsHeads(cache)
-    ? [renamed(work, 'work_of', 'work_of_all'), workSegment, headsLib(cache)]
+    ? [renamed(work, 'work_at', 'work_at_all'), workSegment, headsLib(cache)]
     : [work];
   return [...works, queryLib(rows), ...outputLibs(rows), lseLib(rows)];
 }
