@@ -100,7 +100,7 @@ describe('a small run', () => {
       '--reps',
       '1',
     );
-    expect(out).toMatch(/maxStorageBufferBindingSize needed 4294967296, available \d+/);
+    expect(out).toMatch(/maxStorageBufferBindingSize needed 2147483648, available \d+/);
     expect(code).toBe(1);
   });
 });

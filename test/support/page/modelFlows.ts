@@ -279,7 +279,7 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
     await waitForModel(small, 'ready');
     const [own] = await cellsOf(small, '#model-variants tr');
     expect(own![2]).toMatch(
-      /K of one KV head of a sequence: needs 16 KiB in one buffer, this adapter allows 12 KiB \(maxStorageBufferBindingSize\)/,
+      /: needs 16 KiB in one buffer, this adapter allows 12 KiB \(maxStorageBufferBindingSize\)/,
     );
     expect(await tickedOf(small)).toEqual([]);
     expect(await isEnabled(small, '#model-variants input')).toBe(false);
