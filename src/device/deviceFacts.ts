@@ -58,16 +58,17 @@ const FACT_NUMBERS = [
   'maxGrid',
 ] as const satisfies readonly (keyof DeviceFacts)[];
 
-/** Throws LimitExceededError when a storage buffer of `bytes` could not be made or bound whole. */
+/** Throws LimitExceededError when a storage buffer of `bytes` could not be made or bound whole; `hint`: what would fit. */
 export function checkBufferBytes(
   facts: Pick<DeviceFacts, 'maxBindingBytes' | 'maxBufferBytes'>,
   where: string,
   bytes: number,
+  hint?: string,
 ): void {
   if (bytes > facts.maxBindingBytes) {
-    throw new LimitExceededError(where, 'maxStorageBufferBindingSize', bytes, facts.maxBindingBytes);
+    throw new LimitExceededError(where, 'maxStorageBufferBindingSize', bytes, facts.maxBindingBytes, hint);
   }
   if (bytes > facts.maxBufferBytes) {
-    throw new LimitExceededError(where, 'maxBufferSize', bytes, facts.maxBufferBytes);
+    throw new LimitExceededError(where, 'maxBufferSize', bytes, facts.maxBufferBytes, hint);
   }
 }

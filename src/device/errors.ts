@@ -48,8 +48,10 @@ export class LimitExceededError extends GqaError {
   readonly limit: string;
   readonly needed: number;
   readonly available: number;
-  constructor(where: string, limit: string, needed: number, available: number) {
-    super('limit-exceeded', `${where}: ${limit} needed ${needed}, available ${available}`);
+  /** @param hint what would fit, where that is known; it stands behind the numbers in the message */
+  constructor(where: string, limit: string, needed: number, available: number, hint?: string) {
+    const numbers = `${where}: ${limit} needed ${needed}, available ${available}`;
+    super('limit-exceeded', hint === undefined ? numbers : `${numbers}; ${hint}`);
     this.limit = limit;
     this.needed = needed;
     this.available = available;

@@ -12,8 +12,7 @@ import {
   type TensorSpec,
 } from '../../../src/checkpoint/format/safetensors.ts';
 import { tensorsOf } from '../../../src/checkpoint/model/tensorsOf.ts';
-
-type Config = Record<string, unknown>;
+import { TINY, type Config } from '../../support/tinyConfig.ts';
 
 type Tensors = ReadonlyMap<string, TensorSpec>;
 
@@ -35,16 +34,6 @@ function described(
 function ofConfig(config: Config): ModelSpec {
   return describeModel(tensorsOf(config, 'F16', 'm'), config, 'm');
 }
-
-const TINY = {
-  hidden_size: 16,
-  intermediate_size: 8,
-  vocab_size: 8,
-  num_hidden_layers: 2,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  head_dim: 8,
-};
 
 const LINEAR = { rope_type: 'linear', factor: 8 };
 

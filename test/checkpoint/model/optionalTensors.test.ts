@@ -2,18 +2,8 @@
 import { expect, test } from 'vitest';
 import { describeModel } from '../../../src/checkpoint/model/describeModel.ts';
 import { tensorsOf } from '../../../src/checkpoint/model/tensorsOf.ts';
+import { TINY, type Config } from '../../support/tinyConfig.ts';
 
-type Config = Record<string, unknown>;
-
-const TINY = {
-  hidden_size: 16,
-  intermediate_size: 8,
-  vocab_size: 8,
-  num_hidden_layers: 2,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  head_dim: 8,
-};
 const GPT2 = { model_type: 'gpt2', n_embd: 16, n_head: 2, n_layer: 1, n_positions: 4, vocab_size: 8 };
 const NEOX = { ...TINY, model_type: 'gpt_neox', num_key_value_heads: undefined };
 const ofType = (model_type: string, fields: Config = {}): Config => ({ ...TINY, model_type, ...fields });
