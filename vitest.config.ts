@@ -76,7 +76,7 @@ async function browser(): Promise<TestProjectInlineConfiguration> {
         'test/deno/**',
         'test/kernels/**',
         'test/decode/{features,headDims,nan,overflow,prefill,rows,shapes}.test.ts',
-        'test/cache/{paged,rope}.test.ts',
+        'test/cache/{headSegments,paged,rope}.test.ts',
         'test/bench/{run,tune}/**',
         'test/train/{teacher,trainer,trainerArguments}.test.ts',
         'test/scripts/**',
@@ -110,6 +110,7 @@ export default defineConfig({
     // Both projects, and in .ci/run two legs, share the cores of a small machine.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
     projects: process.versions.deno ? [deno] : nodeOnly ? [node] : [node, await browser()],
   },
 });

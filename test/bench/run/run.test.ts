@@ -327,7 +327,7 @@ describe('PassTimer', () => {
     let extra = 0;
     const timer = new PassTimer(await testDevice(), { clock: SLOWED, quiet: () => () => waitFor(extra) });
     await timer.calibrate();
-    extra = 20;
+    extra = 200; // far more than an empty submission may be off by on a busy machine
     const sources: string[] = [];
     for (let i = 0; i < 4; i++) sources.push((await timer.time(() => {})).source);
     expect(sources).toEqual(['gpu-timestamp', 'gpu-timestamp', 'wall', 'wall']);
