@@ -135,9 +135,17 @@ fn main(
   let head = group.z * step.num_kv_heads + group.y;
   let source = select(0u, token, fresh);
   let k_slot = slot_of(head, number, lane, fresh, HEAD_DIM / 4u);
-  let k_bits = k_bits_of(k[k_place(group.z, group.y, source) + min(k_slot.i, HEAD_DIM / 4u - 1u)]);
-  let k_row = normalised(k_bits, K_ROW, k_slot.i, lane);
-  let k_lost = k_store(k_slot, step.k_scales, turned(k_row, k_slot.i, lane, number));
+  let k_from = k_place(group.z, group.y, source);
+  let k_bits = k_bits_of(k[k_from + min(k_slot.i, HEAD_DIM / 4u - 1u)]);
+  let k_norm = row_norm(k_bits, k_slot.i, lane);
+  var k_row = normalised(k_bits, k_norm, K_ROW, k_slot.i);
+  share(k_row, lane);
+  if k_slot.fresh {
+    let i = partner_at(k_slot.i);
+    let partner = normalised(k_bits_of(k[k_from + i]), k_norm, K_ROW, i);
+    k_row = turned(k_row, partner, k_slot.i, lane, number);
+  }
+  let k_lost = k_store(k_slot, step.k_scales, k_row);
   let v_slot = slot_of(head, number, lane, fresh, V_DIM / 4u);
   let v_bits = v_bits_of(v[v_place(group.z, group.y, source) + min(v_slot.i, V_DIM / 4u - 1u)]);
   let v_lost = v_store(v_slot, step.v_scales, v_bits);

@@ -5,8 +5,11 @@ import pairsHalf from '../../shaders/lib/append/pairs_half.wgsl?raw';
 import pairsInterleaved from '../../shaders/lib/append/pairs_interleaved.wgsl?raw';
 import queriesNone from '../../shaders/lib/append/queries_none.wgsl?raw';
 import queriesTurned from '../../shaders/lib/append/queries_turned.wgsl?raw';
+import ropeHalf from '../../shaders/lib/append/rope_half.wgsl?raw';
+import ropeInterleaved from '../../shaders/lib/append/rope_interleaved.wgsl?raw';
 import ropeNone from '../../shaders/lib/append/rope_none.wgsl?raw';
 import ropePairs from '../../shaders/lib/append/rope_pairs.wgsl?raw';
+import turnedVec4 from '../../shaders/lib/append/turned_vec4.wgsl?raw';
 import turnOf from '../../shaders/lib/append/turn_of.wgsl?raw';
 import sourceF16 from '../../shaders/lib/source_f16.wgsl?raw';
 import sourceF32 from '../../shaders/lib/source_f32.wgsl?raw';
@@ -58,11 +61,23 @@ export function appendLibs(
   ];
 }
 
+/** By whole vec4s where pairs consist of such; by elements where not. */
+const VEC4S: Readonly<Record<RopeStyle, { readonly lib: string; readonly multiple: number }>> = {
+  half: { lib: ropeHalf, multiple: 8 },
+  interleaved: { lib: ropeInterleaved, multiple: 4 },
+};
+
 function ropeLibs(rope: NonNullable<AppendedRows['rope']>): string[] {
+  const { lib, multiple } = VEC4S[rope.style];
+  if (rope.rotaryDim % multiple === 0) return [rotaryConsts(rope), turnedVec4, lib];
   return [ropePairs, ...turnLibs(rope)];
 }
 
 /** The turn of a pair at a position, and which elements are pairs; with their constants. */
-export function turnLibs({ style, rotaryDim }: NonNullable<AppendedRows['rope']>): string[] {
-  return [`const ROTARY_DIM = ${rotaryDim}u;\nconst ROPE_LOW = ${ROPE_LOW}u;`, turnOf, PAIRS[style]];
+export function turnLibs(rope: NonNullable<AppendedRows['rope']>): string[] {
+  return [rotaryConsts(rope), turnOf, PAIRS[rope.style]];
+}
+
+function rotaryConsts({ rotaryDim }: NonNullable<AppendedRows['rope']>): string {
+  return `const ROTARY_DIM = ${rotaryDim}u;\nconst ROPE_LOW = ${ROPE_LOW}u;`;
 }

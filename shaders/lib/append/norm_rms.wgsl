@@ -20,7 +20,13 @@ const FRACTION = 0x1p-70f;
 // What a row that has NaN or infinity has for its squares: less than 0, whatever else there is, for each vec4 that has them.
 const NOT_FINITE = -0x1p+115f;
 
-fn normalised(bits: vec4<u32>, which: u32, i: u32, lane: u32) -> vec4<u32> {
+struct Norm {
+  root: f32,    // what an element is multiplied by, or its fraction
+  large: bool,  // whether fractions are
+  finite: bool, // whether all of the row is
+}
+
+fn row_norm(bits: vec4<u32>, i: u32, lane: u32) -> Norm {
   let finite = (bits & vec4<u32>(0x7fffffffu)) < vec4<u32>(INFINITY_BITS);
   let x = bitcast<vec4<f32>>(select(vec4<u32>(), bits, finite));
   let plain = clamp(x, vec4<f32>(-PLAIN_MAX), vec4<f32>(PLAIN_MAX));
@@ -30,10 +36,14 @@ fn normalised(bits: vec4<u32>, which: u32, i: u32, lane: u32) -> vec4<u32> {
   let squares = row_sum(i, lane);
   let large = squares.y > PLAIN_MAX * FRACTION * PLAIN_MAX * FRACTION;
   let means = squares / f32(HEAD_DIM);
-  let root = inverseSqrt(select(abs(means.x) + norms.eps, means.y, large));
+  return Norm(inverseSqrt(select(abs(means.x) + norms.eps, means.y, large)), large, squares.x >= 0.0);
+}
+
+fn normalised(bits: vec4<u32>, norm: Norm, which: u32, i: u32) -> vec4<u32> {
+  let x = bitcast<vec4<f32>>(select(vec4<u32>(), bits, norm.finite));
   let weight = norms.weights[which * (HEAD_DIM / 4u) + min(i, HEAD_DIM / 4u - 1u)];
-  let y = select(x, fraction, large) * root * weight;
-  return select(bitcast<vec4<u32>>(y), vec4<u32>(NAN_BITS), squares.x < 0.0);
+  let y = select(x, x * FRACTION, norm.large) * norm.root * weight;
+  return select(vec4<u32>(NAN_BITS), bitcast<vec4<u32>>(y), norm.finite);
 }
 
 // The sum of a row's squares: of eight vec4s by their invocations, then of all eights.

@@ -20,10 +20,19 @@ fn turn_queries(group: vec3<u32>, groups: vec3<u32>, lane: u32) {
   let token = row % num_tokens;
   let i = lane % ROW_LANES;
   let place = step.lens[4u * step.batch + group.z] + row / num_tokens * step.q_head + token * step.q_token;
-  let at = place + min(i, HEAD_DIM / 4u - 1u);
-  let bits = normalised(q_bits_of(q[at]), Q_ROW, i, lane);
-  let result = turned(bits, i, lane, step.lens[group.z] + token);
-  if there && i < HEAD_DIM / 4u {
-    q[at] = q_source_of(result);
+  let bits = q_bits_of(q[place + min(i, HEAD_DIM / 4u - 1u)]);
+  let norm = row_norm(bits, i, lane);
+  let mine = normalised(bits, norm, Q_ROW, i);
+  share(mine, lane);
+  // Of two vec4s that are each other's partners the first one's invocation writes both, so that nobody reads what has been written.
+  let other_i = partner_at(i);
+  if !there || i >= HEAD_DIM / 4u || other_i < i {
+    return;
+  }
+  let other = normalised(q_bits_of(q[place + other_i]), norm, Q_ROW, other_i);
+  let position = step.lens[group.z] + token;
+  q[place + i] = q_source_of(turned(mine, other, i, lane, position));
+  if other_i > i {
+    q[place + other_i] = q_source_of(turned(other, mine, other_i, lane, position));
   }
 }

@@ -1,5 +1,5 @@
-// lib rope_pairs: turns the first ROTARY_DIM elements of a row by pairs, each by an angle that grows with the position (RoPE).
-// A pair with NaN or infinity becomes NaN.
+// lib rope_pairs: turns the first ROTARY_DIM elements of a row by pairs, each by an angle that grows with the position (RoPE), where
+// the vec4s of pairs do not fit each other. A pair with NaN or infinity becomes NaN.
 //
 // in   turns as lib turn_of reads them
 // consts ROTARY_DIM WG_SIZE
@@ -11,11 +11,18 @@ const OWNED = 4u; // elements of an invocation
 
 var<workgroup> row_bits: array<u32, 4u * WG_SIZE>;
 
-fn turned(bits: vec4<u32>, i: u32, lane: u32, position: u32) -> vec4<u32> {
+fn partner_at(i: u32) -> u32 {
+  return i; // elements of other invocations, by the workgroup's memory
+}
+
+fn share(bits: vec4<u32>, lane: u32) {
   for (var e = 0u; e < OWNED; e++) { // unroll
     row_bits[4u * lane + e] = bits[e];
   }
   workgroupBarrier(); // both rows are there
+}
+
+fn turned(bits: vec4<u32>, partner: vec4<u32>, i: u32, lane: u32, position: u32) -> vec4<u32> {
   let row = 4u * (lane - i);
   var result = bits;
   for (var e = 0u; e < OWNED; e++) { // unroll
