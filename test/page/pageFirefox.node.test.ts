@@ -58,10 +58,9 @@ describe('Firefox', { timeout: 180_000 }, () => {
   it('a tab behind another one waits, and goes on when it is in front again', async () => {
     const behind = await open(`${TINY}&run`);
     await waitForProgress(behind);
-    const front = await open(TINY);
+    const front = await open(`${TINY}&run`);
     await expect.poll(() => textOf(behind, '#status')).toMatch(/^Paused: this tab is hidden/);
-    // Longer than all of the run would take.
-    await new Promise((later) => setTimeout(later, 3000));
+    await waitForState(front, 'done');
     expect(await resultOf(behind)).toBeUndefined();
     await front.close();
     await waitForState(behind, 'done');
