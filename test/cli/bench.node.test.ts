@@ -20,7 +20,7 @@ afterEach(() => {
 
 const bench = (...args: string[]) => gqaMain('bench', ...args);
 
-const SMALL = ['--heads', '8', '--kv-heads', '8,2,1', '--head-dim', '64', '-d', '64', '--reps', '2'];
+const SMALL = ['--heads', '8', '--kv-heads', '8,2,1', '--head-dim', '16', '-d', '64', '--reps', '2'];
 
 describe('a small run', () => {
   test('prints a checked table, progress apart from it, and exports the whole result', async () => {
@@ -40,7 +40,7 @@ describe('a small run', () => {
     expect(result.context.nonStandard).toEqual({
       heads: '8',
       'kv-heads': '8,2,1',
-      'head-dim': '64',
+      'head-dim': '16',
       depth: '64',
       reps: '2',
     });
@@ -64,7 +64,7 @@ describe('a small run', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as BenchResult & { id: string; params: { vType: string } });
-    expect(lines.map((line) => line.id)).toEqual(['h8_kv8_d64_t64_f32', 'h8_kv8_d64_t64_f32_plain']);
+    expect(lines.map((line) => line.id)).toEqual(['h8_kv8_d16_t64_f32', 'h8_kv8_d16_t64_f32_plain']);
     for (const line of lines) {
       expect(line.schema).toBe('gqa-bench/1');
       expect(line.context.seed).toBe(42);

@@ -82,7 +82,8 @@ describe('random weights', () => {
     expect(row.id).toBe('kv4_b1_d16');
     expect(row.params.weightType).toBe('int8');
     expect(row.context.randomWeights).toBe(true);
-    const { out: csv } = await whole('small.json', ...SHORT, '--kv-heads', '4', '-o', 'csv');
+    const args = ['small.json', ...SHORT, '--kv-heads', '4', '--weight-type', 'int8'];
+    const { out: csv } = await whole(...args, '-o', 'csv');
     expect(csv.trim().split('\n')).toHaveLength(2);
   });
 });

@@ -14,7 +14,7 @@ import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { attention } from '../../src/reference/attention.ts';
 import { SOFTWARE_FACTS } from '../support/deviceFacts.ts';
 
-const SMALL = { numQHeads: 8, numKvHeads: 2, headDim: 64, kvLens: [9] };
+const SMALL = { numQHeads: 8, numKvHeads: 2, headDim: 16, kvLens: [9] };
 const TINY: readonly CheckCase[] = [
   checkCase(SMALL),
   checkCase({ ...SMALL, batch: 2, kvLens: [0, 65], kType: 'f16' }),
@@ -31,7 +31,7 @@ const right: Run = async (_, problem) => {
 /** As `right`, but plain attention is off by a little in one element. */
 const wrong: Run = async (device, problem, options) => {
   const result = await right(device, problem, options);
-  if (options?.kernel === 'plain') result.o[3 * 64 + 5]! += 1e-4;
+  if (options?.kernel === 'plain') result.o[3 * 16 + 5]! += 1e-4;
   return result;
 };
 
@@ -66,9 +66,9 @@ describe('runChecks', () => {
       expect(rows.length).toBeGreaterThanOrEqual(4);
       expect(rows.map(({ verdict }) => verdict?.pass)).toEqual(rows.map(() => true));
       const FIRST = device.facts.subgroups ? 'registers' : 'tiles';
-      expect(rows[0]).toMatchObject({ case: 'h8_kv2_d64_t9_f32', kernel: FIRST, elements: 'f32' });
+      expect(rows[0]).toMatchObject({ case: 'h8_kv2_d16_t9_f32', kernel: FIRST, elements: 'f32' });
       expect(rows.at(-1)).toMatchObject({
-        case: 'b2_h8_kv2_d64_t0-65_f16',
+        case: 'b2_h8_kv2_d16_t0-65_f16',
         kernel: 'plain',
         elements: 'f16',
       });
@@ -285,7 +285,7 @@ describe('checkDevice', () => {
     const { text, exitCode } = await checkDevice(opened(), { cases: TINY.slice(0, 1), run: wrong }, 'md');
     expect(exitCode).toBe(1);
     expect(text).toContain(
-      '\nFAILED: 1 of 3 runs of 1 case\n  h8_kv2_d64_t9_f32, plain: o error 1.0e-4, bound ',
+      '\nFAILED: 1 of 3 runs of 1 case\n  h8_kv2_d16_t9_f32, plain: o error 1.0e-4, bound ',
     );
     expect(text).toContain('worst of o at [b, h, i, d] = [0, 3, 0, 5]: expected ');
   });
@@ -301,7 +301,7 @@ describe('checkDevice', () => {
         { failed: 0 },
         { kernel: 'plain', elements: 'f32', runs: 1, failed: 1, worst: { of: 'o' } },
       ],
-      rows: [{}, {}, { case: 'h8_kv2_d64_t9_f32', kernel: 'plain', verdict: { pass: false } }],
+      rows: [{}, {}, { case: 'h8_kv2_d16_t9_f32', kernel: 'plain', verdict: { pass: false } }],
     });
   });
 

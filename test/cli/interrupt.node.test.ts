@@ -67,12 +67,12 @@ describe('interruptible', () => {
   });
 });
 
-const SMALL = ['bench', '--heads', '8', '--kv-heads', '8,1', '--head-dim', '64', '-d', '64,96', '-r', '3'];
+const SMALL = ['bench', '--heads', '8', '--kv-heads', '8,1', '--head-dim', '16', '-d', '64,96', '-r', '3'];
 
 describe('gqa bench', () => {
   test.each([
     ['md', /^warning {2}partial: 2 of 4 rows; interrupted \(SIGINT\) {2}$/m],
-    ['csv', /^(?:h8_kv[81]_d64_t64_f16,.*\n){2}$/m],
+    ['csv', /^(?:h8_kv[81]_d16_t64_f16,.*\n){2}$/m],
   ])('as %s prints the finished rows, and exports them as partial', async (format, printed) => {
     const file = join(folder, 'run.json');
     interruptAt('preparing mqa @ d96');
@@ -83,7 +83,7 @@ describe('gqa bench', () => {
     expect(out.match(/^id,/gm) ?? []).toHaveLength(format === 'csv' ? 1 : 0);
     const { context, results } = JSON.parse(readFileSync(file, 'utf8')) as BenchResult;
     expect(context.partial).toEqual({ code: 'interrupted', reason: 'interrupted (SIGINT)', rows: 4 });
-    expect(results.map(({ id }) => id)).toEqual(['h8_kv8_d64_t64_f16', 'h8_kv1_d64_t64_f16']);
+    expect(results.map(({ id }) => id)).toEqual(['h8_kv8_d16_t64_f16', 'h8_kv1_d16_t64_f16']);
     const { out: compared } = await gqaMain('compare', file, file);
     expect(compared).toContain('warning  A and B: partial: 2 of 4 rows; interrupted (SIGINT)');
     expect(readdirSync(folder)).toEqual(['run.json']);

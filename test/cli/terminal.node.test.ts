@@ -45,7 +45,7 @@ function drawn(written: string, line: RegExp): boolean {
   return written.split(CLEAR_LINE).some((text) => line.test(text));
 }
 
-const BENCH = 'gqa bench --heads 8 --head-dim 64 --kv-heads 1 -d 64';
+const BENCH = 'gqa bench --heads 8 --head-dim 16 --kv-heads 1 -d 64';
 
 /** What only progress says. */
 const PROGRESS = /preparing|measuring|round \d| left, |report: |safetensors: /;
@@ -61,8 +61,8 @@ describe.skipIf(!hasScript)('on a terminal (of script, by util-linux)', () => {
       const rows = screen(written, 40);
       expect(rows.filter((row) => PROGRESS.test(row))).toEqual([]);
       const lines = screen(written, 1000);
-      expect(lines.filter((line) => /^(id,|h8_kv1_d64_t(64|96)_f16,)/.test(line))).toHaveLength(3);
-      expect(lines.filter((line) => /.(id,|h8_kv1_d64_t)/.test(line))).toEqual([]);
+      expect(lines.filter((line) => /^(id,|h8_kv1_d16_t(64|96)_f16,)/.test(line))).toHaveLength(3);
+      expect(lines.filter((line) => /.(id,|h8_kv1_d16_t)/.test(line))).toEqual([]);
     },
   );
 
@@ -109,7 +109,7 @@ test('in a log: bench says what it does and ends at 100 %, and stdout has none o
       .trim()
       .split('\n')
       .map((line) => line.split(',')[0]),
-  ).toEqual(['id', 'h8_kv1_d64_t64_f16']);
+  ).toEqual(['id', 'h8_kv1_d16_t64_f16']);
   expect(err).not.toMatch(/\p{Cc}(?<!\n)/u);
   const said = err.split('\n').filter((line) => /^\d+ %, /.test(line));
   expect(said[0]).toBe('0 %, preparing mqa @ d64');

@@ -25,14 +25,14 @@ afterEach(() => {
   process.exitCode = undefined;
 });
 
-/** A model whose shaders compile fast. */
+/** A model whose shaders compile fast, and with a KV head for each query head few candidates. */
 function smallModel(): string {
   const path = join(folder, 'config.json');
   const config = {
     model_type: 'llama',
     num_attention_heads: 2,
     num_key_value_heads: 1,
-    hidden_size: 128,
+    hidden_size: 32,
     num_hidden_layers: 1,
   };
   writeFileSync(path, JSON.stringify(config));
@@ -47,9 +47,9 @@ const BENCH = [
   '--heads',
   '2',
   '--kv-heads',
-  '1',
+  '2',
   '--head-dim',
-  '64',
+  '16',
   '-d',
   '40',
   '--reps',
@@ -65,25 +65,25 @@ async function benchedRow(...args: string[]) {
 
 describe('gqa tune', () => {
   test('keeps what it finds in the file that bench reads, also when a later class is interrupted', async () => {
-    interruptAt('2/2 f16: ');
+    interruptAt('2/1 f16: ');
     const { out, err, code } = await gqaMain(
       'tune',
       ...ON,
       '-m',
       smallModel(),
       '--kv-heads',
-      '1,2',
+      '2,1',
       '-d',
       '40',
       '-o',
       'json',
     );
     expect(code).toBe(130);
-    expect(err).toContain('2/1 f16: ');
+    expect(err).toContain('2/2 f16: ');
     expect(err).toContain('error: interrupted (SIGINT)\n');
     const [found, ...others] = JSON.parse(out) as Tuned[];
     expect(others).toEqual([]);
-    expect(found!.shape).toBe('d64_rows2_heads1_f16');
+    expect(found!.shape).toBe('d16_rows1_heads2_f16');
     expect(found!.trials.length).toBeGreaterThan(5);
     expect(readdirSync(folder)).toEqual(['config.json', 'kept.json']);
     const kept = parseTuning(readFileSync(file, 'utf8'), file);

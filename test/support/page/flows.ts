@@ -5,6 +5,7 @@ import { markdownReport, resultTable } from '../../../bench/report/report.ts';
 import type { BenchResult, BenchRow } from '../../../bench/schema/schema.ts';
 import { answerOf } from '../../../page/bench/answer.ts';
 import { limitsOf } from '../../../page/bench/fits.ts';
+import { seriousFaults } from './axe.ts';
 import type { PageServer } from './server.ts';
 import {
   cellsOf,
@@ -110,10 +111,12 @@ export function oneRun(open: Open, kind: () => PageBrowser['kind']): void {
     ]);
     for (const row of result.results) {
       expect(row.check?.pass).toBe(true);
+      expect(row.check!.maxAbsErr).toBeLessThanOrEqual(row.check!.bound);
       expect(row.time?.samplesNs).toHaveLength(3);
       expect(row.time?.median).toBeGreaterThan(0);
     }
-    const { runtime, crossOriginIsolated, coldBytes, nonStandard } = result.context;
+    const { runtime, crossOriginIsolated, coldBytes, nonStandard, timer } = result.context;
+    expect(timer.source).toBe(timer.demoted ? 'wall' : 'gpu-timestamp');
     expect(runtime.kind).toBe(kind());
     expect(crossOriginIsolated).toBe(true);
     expect(coldBytes).toBe(8 * 2 ** 20);
@@ -196,13 +199,17 @@ export function oneRun(open: Open, kind: () => PageBrowser['kind']): void {
     expect(widths).toEqual({ inner: width, overflow: 0 });
   });
 
+  it('axe finds nothing serious in the results', async () => {
+    expect(await seriousFaults(tab)).toEqual([]);
+  });
+
   it('says nothing on the console', async () => {
     expect(tab.errors).toEqual([]);
     await tab.close();
   });
 }
 
-/** Runs that end otherwise: stopped, wrong, by another clock, failed, not begun. */
+/** Runs that end otherwise: stopped, wrong, by another clock, not begun. */
 export function otherRuns(open: Open): void {
   it('stops at once, keeps the label, and can run again', async () => {
     const tab = await open(TINY);
@@ -298,6 +305,22 @@ export function otherRuns(open: Open): void {
     // Without timestamps a sample may take a second.
   }, 180_000);
 
+  it('lists bad parameters and runs nothing', async () => {
+    const tab = await open('?depth=abc&colour=blue&run');
+    await waitForState(tab, 'error');
+    const errors = await textsOf(tab, '#faults li');
+    expect(errors[0]).toMatch(
+      /^Context \(depth\): expected a whole number from 1 to 16777216, .* got "abc"$/,
+    );
+    expect(errors[1]).toMatch(/^colour is not known; known are model, heads, kv-heads, /);
+    expect(await isEnabled(tab, '#start')).toBe(false);
+    expect(tab.workers()).toBe(0);
+    await tab.close();
+  });
+}
+
+/** A run whose device is lost. */
+export function lostRun(open: Open): void {
   it('says so when the device is lost during a run', async () => {
     const lose = `const ask = GPUAdapter.prototype.requestDevice;
       GPUAdapter.prototype.requestDevice = async function (...args) {
@@ -312,19 +335,6 @@ export function otherRuns(open: Open): void {
     );
     expect(await textOf(tab, '#status')).toMatch(/^The GPU was lost during the run; a shorter context/);
     expect(await textOf(tab, '#start')).toBe('Run again');
-    await tab.close();
-  });
-
-  it('lists bad parameters and runs nothing', async () => {
-    const tab = await open('?depth=abc&colour=blue&run');
-    await waitForState(tab, 'error');
-    const errors = await textsOf(tab, '#faults li');
-    expect(errors[0]).toMatch(
-      /^Context \(depth\): expected a whole number from 1 to 16777216, .* got "abc"$/,
-    );
-    expect(errors[1]).toMatch(/^colour is not known; known are model, heads, kv-heads, /);
-    expect(await isEnabled(tab, '#start')).toBe(false);
-    expect(tab.workers()).toBe(0);
     await tab.close();
   });
 }

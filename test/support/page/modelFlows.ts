@@ -2,7 +2,7 @@
 import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { writeWholeModel } from '../exampleFiles.ts';
 import { gqaMain } from '../gqaMain.ts';
 import { seriousFaults } from './axe.ts';
@@ -35,17 +35,29 @@ async function waitForModel(tab: Tab, state: string): Promise<void> {
   await tab.waitFor(`#tab-model[data-model=${state}]`, 120_000);
 }
 
-/**
- * A model's whole way, and those that cannot be run. Each test goes on where the one before it stopped. `compared` are the numbers
- * of KV heads that texts are made with: to a browser whose adapter compiles slowly one is enough.
- */
-export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
+/** A folder with a model of eight KV heads in `smollm`, made before the tests and removed after them. */
+function modelFolder(): { readonly root: string; readonly folder: string } {
   const root = mkdtempSync(join(tmpdir(), 'gqa-page-model-'));
   const folder = join(root, 'smollm');
-  let tab: Tab;
-
   beforeAll(() => writeWholeModel(folder));
   afterAll(() => rmSync(root, { recursive: true }));
+  return { root, folder };
+}
+
+/** The tab that shows a model, once it is open, and where its files are. */
+interface ModelTab {
+  readonly tab: () => Tab;
+  readonly root: string;
+  readonly folder: string;
+}
+
+/**
+ * A model's way to its text. Each test goes on where the one before it stopped. `compared` are the numbers of KV heads that texts
+ * are made with: to a browser whose adapter compiles slowly one is enough.
+ */
+export function modelText(open: Open, compared: readonly (8 | 1)[]): ModelTab {
+  const { root, folder } = modelFolder();
+  let tab: Tab;
 
   it('says what a model is and what it would take, and that nothing leaves the machine', async () => {
     tab = await open(IDLE);
@@ -99,6 +111,24 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
     await tab.click('#model-download');
     await expect.poll(() => textOf(tab, '#model-shared')).toMatch(/^Saved as gqa-generate-\d{14}\.json\.$/);
   });
+
+  return { tab: () => tab, root, folder };
+}
+
+/** The end of the tab. */
+export function modelEnd({ tab }: ModelTab): void {
+  it('says nothing on the console', async () => {
+    expect(tab().errors).toEqual([]);
+    await tab().close();
+  });
+}
+
+/** A model's whole way, and those that cannot be run. Each test goes on where the one before it stopped. */
+export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
+  const shown = modelText(open, compared);
+  const { root, folder } = shown;
+  let tab: Tab;
+  beforeEach(() => void (tab = shown.tab()));
 
   it('plans with the method and cache that are chosen, which the address keeps', async () => {
     const choose = (id: string, value: string) =>
@@ -235,8 +265,7 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
     expect(await textOf(tab, '#model-name')).toBe('smollm');
   });
 
-  it('the project’s own model writes with all its numbers of KV heads at a click', async (context) => {
-    if (compared.length === 1) return context.skip('this adapter compiles too slowly for four');
+  it('the project’s own model writes with all its numbers of KV heads at a click', async () => {
     await tab.click('#model-own');
     await tab.waitFor('#tab-model[data-model=running]', 60_000);
     await waitForModel(tab, 'done');
@@ -253,24 +282,7 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
     expect(await seriousFaults(tab)).toEqual([]);
   });
 
-  it('says nothing on the console', async () => {
-    expect(tab.errors).toEqual([]);
-    await tab.close();
-  });
-
-  it('says so when the device is lost while a text is made', async () => {
-    const lost = await open(IDLE, losingWhen("message.type === 'text'"));
-    await lost.choose('#model-files', filesOf(folder));
-    await waitForModel(lost, 'ready');
-    if (!compared.includes(8)) await lost.click('#model-variants input[value="8"]');
-    await lost.click('#model-generate');
-    await waitForModel(lost, 'error');
-    expect(await shownTextOf(lost, '#model-notices')).toMatch(
-      /The GPU device was lost\.\s+device lost \(destroyed\)/,
-    );
-    expect(await textsOf(lost, '#model-columns [data-variant=stopped] h3')).toHaveLength(compared.length);
-    await lost.close();
-  });
+  modelEnd(shown);
 
   it('what does not fit the adapter says which limit, and cannot be run', async () => {
     // K of a head and 1024 tokens takes 16 KiB.
@@ -284,6 +296,25 @@ export function modelRuns(open: Open, compared: readonly (8 | 1)[]): void {
     expect(await tickedOf(small)).toEqual([]);
     expect(await isEnabled(small, '#model-variants input')).toBe(false);
     await small.close();
+  });
+}
+
+/** A text whose device is lost. */
+export function lostModel(open: Open, compared: readonly (8 | 1)[]): void {
+  const { folder } = modelFolder();
+
+  it('says so when the device is lost while a text is made', async () => {
+    const lost = await open(IDLE, losingWhen("message.type === 'text'"));
+    await lost.choose('#model-files', filesOf(folder));
+    await waitForModel(lost, 'ready');
+    if (!compared.includes(8)) await lost.click('#model-variants input[value="8"]');
+    await lost.click('#model-generate');
+    await waitForModel(lost, 'error');
+    expect(await shownTextOf(lost, '#model-notices')).toMatch(
+      /The GPU device was lost\.\s+device lost \(destroyed\)/,
+    );
+    expect(await textsOf(lost, '#model-columns [data-variant=stopped] h3')).toHaveLength(compared.length);
+    await lost.close();
   });
 }
 

@@ -11,7 +11,7 @@ import { losingWhen } from './loseDevice.ts';
 import { isEnabled, setHidden, shownTextOf, type Tab, textOf, textsOf } from './tab.ts';
 
 /** Fewer steps than the size has: no test is about how well it learns. */
-const SHORT = (text: string) => text.replaceAll('context:32,steps:300', 'context:32,steps:40');
+const SHORT = (text: string) => text.replaceAll('context:32,steps:300', 'context:32,steps:20');
 
 function waitForLab(tab: Tab, state: string): Promise<void> {
   return tab.waitFor(`#tab-train[data-train=${state}]`, 120_000);
@@ -58,7 +58,7 @@ export function trainRuns(open: Open): void {
     expect(await textOf(tab, '#train-command')).toBe(
       'gqa reproduce --size tiny --kv-heads 1 --methods mean,first --alphas 0,0.5 --seeds 1 --windows 16 --no-times --export-json lab.json',
     );
-    expect(await textOf(tab, '#train-takes')).toContain(', 100 steps of 16 × 32 characters in all');
+    expect(await textOf(tab, '#train-takes')).toContain(', 50 steps of 16 × 32 characters in all');
     expect(await seriousFaults(tab)).toEqual([]);
   });
 
@@ -108,7 +108,7 @@ export function trainRuns(open: Open): void {
     const { name, text } = await tab.download('#train-download');
     expect(name).toMatch(/^gqa-reproduce-\d{14}\.json$/);
     const result = parseReproduceResult(text, name);
-    expect(result.params).toMatchObject({ size: 'tiny', steps: 40, windows: 16, alphas: [0, 0.5] });
+    expect(result.params).toMatchObject({ size: 'tiny', steps: 20, windows: 16, alphas: [0, 0.5] });
     expect(result.runs).toHaveLength(1);
     const [{ curves }] = result.runs as [(typeof result.runs)[number]];
     expect(curves.map(({ kvHeads, method }) => [kvHeads, method])).toEqual([
