@@ -20,7 +20,7 @@ afterAll(() => device.destroy());
 
 describe('a right model passes', () => {
   test.each([
-    ['t5_v11', 'f32', 'int4', 'int4'],
+    ['t5_v11', 'f16', 'int4', 'int4'],
     ['t5_v10', 'int8', 'int8', 'bf16'],
   ] as const)(
     '%s with weights %s, K %s and V %s',
@@ -43,7 +43,7 @@ describe('a right model passes', () => {
       expect(withKv).toHaveLength(encoder!.layers.length + decoder.length);
       const withCross = result.layers.filter(({ crossK, crossV }) => crossK && crossV);
       expect(withCross.map(({ stack }) => stack)).toEqual(decoder.map(() => 'decoder'));
-      // f32 is off by something: nothing was compared with itself.
+      // Arithmetic in f32 is off by something: nothing was compared with itself.
       expect(result.layers[1]!.error).toBeGreaterThan(0);
       expect(result.logits.error).toBeGreaterThan(0);
       expect(result.logits.bound).toBeLessThan(3e-4);
@@ -141,17 +141,16 @@ describe('a fault does not pass', () => {
     expect(wrong(result)[0]).toBe(first);
   });
 
-  test.each([
-    "the encoder's values in another order",
-    'keys of the source in another order',
-    'values of the source in another order',
-    'the scale of scores of the source',
-  ])('nor %s, behind caches of int4', { timeout: 60_000 }, async (name) => {
-    const [first, faulty] = FAULTS[name]!;
-    const source = await openModel(join(ROOT, 't5_v11'));
-    const result = await checked(device, source, { faulty, types: { kType: 'int4' } });
-    expect(wrong(result)[0]).toBe(first);
-  });
+  test.each(['keys of the source in another order', 'the scale of scores of the source'])(
+    'nor %s, behind caches of int4',
+    { timeout: 60_000 },
+    async (name) => {
+      const [first, faulty] = FAULTS[name]!;
+      const source = await openModel(join(ROOT, 't5_v11'));
+      const result = await checked(device, source, { faulty, types: { kType: 'int4' } });
+      expect(wrong(result)[0]).toBe(first);
+    },
+  );
 
   test('a token that is not the likeliest', { timeout: 60_000 }, async () => {
     const { chosen } = await checked(device, await openModel(join(ROOT, 't5_v11')));

@@ -52,9 +52,9 @@ describe('a right model passes', () => {
     expect(result.logits.bound).toBeLessThan(3e-4);
   });
 
-  test.each(['mean', 'pca'] as const)('merged to one KV head by %s', { timeout: 60_000 }, async (method) => {
+  test('merged to one KV head by pca', { timeout: 60_000 }, async () => {
     const rest = { grouping: 'neighbours', headMap: 'contiguous', renorm: true, seed: 1 } as const;
-    const source = await open('llama', { kvHeads: 1, method, ...rest });
+    const source = await open('llama', { kvHeads: 1, method: 'pca', ...rest });
     expect(source.spec.layers[0]!.attention.numKvHeads).toBe(1);
     expect(wrong(await check(source, { types: { kType: 'f16' } }))).toEqual([]);
   });
@@ -113,7 +113,6 @@ const VARIETIES: Readonly<Record<string, Variety & Tried>> = {
   'the long factors, with room for more': {
     config: { model_type: 'llama', ...longRope(19) },
     heads: [4, 2, 8],
-    types: { kType: 'f16' },
   },
   'norms of heads of 40, of which int4 has two scales': {
     config: { model_type: 'qwen3', rope_scaling: { rope_type: 'linear', factor: 2 } },
@@ -241,13 +240,9 @@ describe('a fault does not pass', () => {
     expect(result.divergence).toMatchObject({ at: 2, device: others[2], twin: chosen[2], tie: false });
   });
 
-  test.each(['the base of turns', 'KV heads in another order'])(
-    'nor %s, behind a cache of int4',
-    { timeout: 60_000 },
-    async (name) => {
-      const [first, faulty] = FAULTS[name]!;
-      const result = await check(await open('gemma2'), { faulty, types: { kType: 'int4' } });
-      expect(wrong(result)[0]).toBe(first);
-    },
-  );
+  test('nor KV heads in another order, behind a cache of int4', { timeout: 60_000 }, async () => {
+    const [first, faulty] = FAULTS['KV heads in another order']!;
+    const result = await check(await open('gemma2'), { faulty, types: { kType: 'int4' } });
+    expect(wrong(result)[0]).toBe(first);
+  });
 });

@@ -19,7 +19,6 @@ test('--help says what it times and when it fails', () => {
 
 test.each([
   [['--depth', '63'], 'expected a whole number from 64 to', 1],
-  [['--cache-type', 'f8'], 'Allowed choices are f32, f16', 1],
   [['extra'], 'too many arguments', 1],
   [['--adapter', 'no such card'], '"no such card"', 3],
 ])('%j', (args, message, code) => {

@@ -18,11 +18,10 @@ test('says device, limits, cache, times and errors, on the guaranteed limits', (
   expect(status).toBe(0);
 });
 
+// Adapters and too many arguments are refused as by every script: cliffsCommand.node.test.ts.
 test.each([
   [['--tokens', '10'], 'expected a whole number of at least 1024', 1],
   [['--tokens', '32M'], 'cache: capacity: expected a whole number from 1 to 16777216', 1],
-  [['extra'], 'too many arguments', 1],
-  [['--adapter', 'no such card'], '"no such card"', 3],
 ])('%j', (args, message, code) => {
   const { stdout, stderr, status } = longContext(...args);
   expect(stderr).toContain(message);

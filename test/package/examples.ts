@@ -5,11 +5,14 @@ import { ROOT } from '../../scripts/resultFiles.ts';
 import { ANYWHERE, GENERATE, ONNXRUNTIME, type Example } from '../support/examples.ts';
 import { link, tool } from './project.ts';
 
-/** The programs, for Deno: each runtime that compiles all of them anew costs seconds. */
+/** All of them. A runtime that compiles one anew costs seconds: each runs in one besides Node. */
 export const EXAMPLES = [...ANYWHERE, GENERATE, ONNXRUNTIME];
 
 /** Those for Bun: one that has nothing special, and one that has Dawn's GPU object taken by another library. */
 export const IN_BUN = EXAMPLES.filter(({ name }) => ['borrowDevice', 'onnxruntime'].includes(name));
+
+/** Those for Deno: the others, and what another library has of its own WebGPU. */
+export const IN_DENO = EXAMPLES.filter(({ name }) => name !== 'borrowDevice');
 
 export function fileOf({ name }: Example): string {
   return `${name}.mjs`;

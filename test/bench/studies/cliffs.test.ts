@@ -127,7 +127,7 @@ describe('on the device', () => {
     const device = await testDevice();
     const { wholeLen } = profileOf(device.facts);
     const options = {
-      loads: [LOAD],
+      loads: [{ ...LOAD, heads: 2 }],
       upTo: wholeLen + 32,
       cache: 'hot',
       rotatedBytes: 2 ** 20,

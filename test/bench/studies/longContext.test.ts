@@ -15,7 +15,9 @@ const SIZES: LongContext = { tokens: 9000, heads: 8, headDim: 64, pageSize: 256,
 describe('a long context', () => {
   test('is decoded rightly, from more pages than one append fills', async () => {
     const said: string[] = [];
-    const step = await runLongContext(await testDevice(), SIZES, (what) => said.push(what));
+    // Of two query heads: a shader of eight to one compiles for seconds.
+    const sizes = { ...SIZES, heads: 2 };
+    const step = await runLongContext(await testDevice(), sizes, (what) => said.push(what));
     expect(step.verdict).toMatchObject({ pass: true });
     expect([step.pages, step.stepsMs.length, said.length]).toEqual([36, 5, 4]);
   });

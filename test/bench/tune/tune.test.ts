@@ -6,12 +6,12 @@ import { createDecoder, createKvCache, type GqaDevice } from '../../../src/index
 import { NO_TUNING, parseTuning, withEntry } from '../../../src/decode/tuning.ts';
 import { ownDevice } from '../../support/ownDevice.ts';
 
-// One KV head of few keys: a shader of it compiles fast.
+// One head of few keys: a shader of it compiles fast.
 const SHAPE = {
   model: 'test',
-  heads: 2,
+  heads: 1,
   kvHeads: 1,
-  headDim: 64,
+  headDim: 32,
   batch: 1,
   kType: 'f16',
   vType: 'f16',
@@ -104,10 +104,10 @@ describe('a search', () => {
 
       // A decoder that is given what was found takes it.
       const tuning = withEntry(NO_TUNING, tuned.device, tuned.shape, tuned.entry);
-      using cache = await createKvCache(device, { numKvHeads: 1, headDim: 64, capacity: 40, kType: 'f16' });
+      using cache = await createKvCache(device, { numKvHeads: 1, headDim: 32, capacity: 40, kType: 'f16' });
       using decoder = await createDecoder(device, {
         cache,
-        numQHeads: 2,
+        numQHeads: 1,
         tuning: parseTuning(JSON.stringify(tuning), 'kept'),
       });
       expect(decoder.context).toMatchObject(tuned.entry);

@@ -13,7 +13,7 @@ const CONFIG = {
   model_type: 'llama',
   hidden_size: 64,
   intermediate_size: 96,
-  num_attention_heads: 4,
+  num_attention_heads: 2,
   num_key_value_heads: 2,
   num_hidden_layers: 2,
   vocab_size: 128,
