@@ -18,7 +18,6 @@ const GROUPS = (
     [4, 4, 32, 1],
     [2, 2, 64, 2],
     [1, 1, 32, 4, true],
-    [2, 1, 32, 2, true],
     [4, 1, 32, 4, true],
   ] as const
 ).map(([rowsOfGroup, slices, tile, columns, together = false]) => ({
