@@ -115,9 +115,10 @@ test('layers in one buffer are independent, to the byte', async () => {
   expect(new Set(new Float32Array(await readBack(device, o)))).toEqual(new Set([127]));
 });
 
-test('4,000 layers, loaded, appended to and attended over, do not exhaust a driver', async () => {
+// Drivers may allow 4,096 allocations: fewer than K and V of all layers.
+test('2,200 layers, loaded, appended to and attended over, do not exhaust a driver', async () => {
   const device = await testDevice();
-  const layers = 4000;
+  const layers = 2200;
   using cache = await createKvCache(device, { numKvHeads: 1, headDim: 64, capacity: 2, layers });
   const row = uploadStorage(device, 'row', new Float32Array(64).fill(3));
   using decoder = await createDecoder(device, { cache, numQHeads: 1 });

@@ -20,7 +20,10 @@ import { failure, message } from '../support/failure.ts';
 
 const device = await testDevice();
 
-const SHAPE = { batch: 3, numKvHeads: 2, headDim: 64, capacity: 300 } as const;
+const SHAPE = { batch: 3, numKvHeads: 2, headDim: 32, capacity: 300 } as const;
+/** Of a step over it. */
+const Q_HEADS = 4;
+const Q_ROWS = SHAPE.batch * Q_HEADS;
 
 /** Appends `counts` tokens to each sequence, the same to both caches, in chunks of `chunk`. */
 async function fill(caches: readonly KvCache[], counts: readonly number[], chunk: number): Promise<void> {
@@ -39,10 +42,10 @@ async function fill(caches: readonly KvCache[], counts: readonly number[], chunk
 
 /** o and lse of a step over all that a cache holds. */
 async function attend(cache: KvCache, kernel: DecodeKernel, numSplits?: number): Promise<Float32Array[]> {
-  const decoder = await createDecoder(device, { cache, numQHeads: 6, kernel, fixedSplits: true });
+  const decoder = await createDecoder(device, { cache, numQHeads: Q_HEADS, kernel, fixedSplits: true });
   try {
-    const q = uploadStorage(device, 'q', normals(99, 3 * 6 * 64));
-    const [o, lse] = [3 * 6 * 64, 3 * 6].map((count) => createStorage(device, 'out', count * 4));
+    const q = uploadStorage(device, 'q', normals(99, Q_ROWS * SHAPE.headDim));
+    const [o, lse] = [Q_ROWS * SHAPE.headDim, Q_ROWS].map((count) => createStorage(device, 'out', count * 4));
     const step = await decoder.bind({ q, o: o!, lse: lse! });
     step.run(decoder.plan({ kvLens: cache.kvLens(), ...(numSplits && { numSplits }) }));
     return await Promise.all([o!, lse!].map(async (out) => new Float32Array(await readBack(device, out))));
@@ -99,9 +102,9 @@ describe('a pool', () => {
 
   test('that is full refuses an append and a plan, and says how many pages are missing; the cache is as before', async () => {
     const cache = await createKvCache(device, options);
-    const decoder = await createDecoder(device, { cache, numQHeads: 2 });
+    const decoder = await createDecoder(device, { cache, numQHeads: Q_HEADS });
     await fill([cache], [33, 16, 0], 33); // three pages and one
-    const rows = uploadStorage(device, 'rows', normals(1, 3 * 2 * 33 * 64));
+    const rows = uploadStorage(device, 'rows', normals(1, 3 * 2 * 33 * SHAPE.headDim));
     const append = cache.append({ k: rows, v: rows, numTokens: 33 }, { numTokens: [16, 1, 17] });
     const error = await failure(OutOfPagesError, () => append);
     expect(error.missing).toBe(3); // one, one and two, and one is free
@@ -130,7 +133,7 @@ describe('a pool', () => {
 
   test('memory is what its pages take, not what the sequences could hold', async () => {
     const cache = await createKvCache(device, options);
-    expect(cache.layout.kBytes).toBe(5 * 2 * 16 * 64 * 2);
+    expect(cache.layout.kBytes).toBe(5 * 2 * 16 * SHAPE.headDim * 2);
     expect(cache.allocatedBytes).toBe(2 * cache.layout.kBytes);
     cache.destroy();
   });
@@ -138,9 +141,9 @@ describe('a pool', () => {
 
 test('a plan of before its pages changed is refused', async () => {
   const cache = await createKvCache(device, { ...SHAPE, pageSize: 8 });
-  const decoder = await createDecoder(device, { cache, numQHeads: 2 });
+  const decoder = await createDecoder(device, { cache, numQHeads: Q_HEADS });
   await fill([cache], [20, 0, 0], 20);
-  const [q, o] = [1, 2].map(() => createStorage(device, 'qo', 3 * 2 * 64 * 4));
+  const [q, o] = [1, 2].map(() => createStorage(device, 'qo', Q_ROWS * SHAPE.headDim * 4));
   const step = await decoder.bind({ q: q!, o: o! });
   const plan = decoder.plan({ kvLens: [20, 0, 0] });
   step.run(plan);
@@ -159,11 +162,11 @@ test('a plan of before its pages changed is refused', async () => {
 /** Two sequences that share a page with 5 tokens, and a decoder of them. */
 async function twoOnOnePage() {
   const cache = await createKvCache(device, { ...SHAPE, pageSize: 8 });
-  const decoder = await createDecoder(device, { cache, numQHeads: 6 });
+  const decoder = await createDecoder(device, { cache, numQHeads: Q_HEADS });
   await fill([cache], [5, 0, 0], 5);
   await cache.fork(0, 1);
-  const q = uploadStorage(device, 'q', normals(99, 3 * 6 * 64));
-  const o = createStorage(device, 'o', 3 * 6 * 64 * 4);
+  const q = uploadStorage(device, 'q', normals(99, Q_ROWS * SHAPE.headDim));
+  const o = createStorage(device, 'o', Q_ROWS * SHAPE.headDim * 4);
   const step = await decoder.bind({ q, o });
   const run = async (kvLens: number[]) => {
     step.run(decoder.plan({ kvLens }));
@@ -197,7 +200,7 @@ describe('a plan that takes a copy of a shared page', () => {
   test('in an encoder that was dropped: idle says so, and after truncate the copy is made', async () => {
     const { cache, decoder, step, o, run } = await twoOnOnePage();
     const before = await run([5, 5, 0]);
-    const rows = uploadStorage(device, 'rows', normals(3, 3 * 2 * 64));
+    const rows = uploadStorage(device, 'rows', normals(3, 3 * 2 * SHAPE.headDim));
     const append = await cache.bindAppend({ k: rows, v: rows });
     append.record(device.gpu.createCommandEncoder(), { numTokens: [0, 1, 0] });
     step.run(decoder.plan({ kvLens: [5, 5, 0] }));

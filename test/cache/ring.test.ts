@@ -18,6 +18,7 @@ import { storeProblem } from '../../src/reference/problem.ts';
 import { expectClose } from '../support/attend.ts';
 import { appendRandom, History, Q_HEADS, SHAPE } from '../support/cacheHistory.ts';
 import { testDevice } from '../support/device.ts';
+import { runsOf } from '../support/randomRuns.ts';
 
 const device = await testDevice();
 
@@ -206,7 +207,7 @@ describe('a layer with a ring', () => {
           real.destroy();
         }
       }),
-      { seed: 20261127, numRuns: 20 },
+      { seed: 20261127, numRuns: runsOf(10) },
     );
     const wanted = [...new Set(kinds)].map((kind) => `${kind} done`);
     expect([...wanted, 'decode refused', 'truncate refused'].filter((name) => !done.has(name))).toEqual([]);

@@ -21,6 +21,7 @@ import { normals } from '../../src/numbers/random.ts';
 import { storeProblem } from '../../src/reference/problem.ts';
 import { expectClose } from '../support/attend.ts';
 import { appendRandom, History, Q_HEADS, SHAPE } from '../support/cacheHistory.ts';
+import { runsOf } from '../support/randomRuns.ts';
 import { withBindings } from '../support/smallBindings.ts';
 
 /** Scratch and rows have to fit in one. */
@@ -161,7 +162,7 @@ describe('a cache of pages beyond one binding', () => {
           real.destroy();
         }
       }),
-      { seed: 20261127, numRuns: 12 },
+      { seed: 20261127, numRuns: runsOf(6) },
     );
     for (const name of ['append', 'full', 'restore', '1 parts', '2 parts', '3 parts'])
       expect(done.has(name), name).toBe(true);

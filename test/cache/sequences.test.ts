@@ -8,6 +8,7 @@ import { FEW_SETUPS, kindOf, KINDS, SETUPS } from '../support/cacheSetup.ts';
 import { expectMemory, expectNothing } from '../support/cacheState.ts';
 import { LiveBuffers } from '../support/liveBuffers.ts';
 import { ownDevice } from '../support/ownDevice.ts';
+import { runsOf } from '../support/randomRuns.ts';
 import { RealCache } from '../support/realCache.ts';
 
 /** Adds the counts of one run to those of all, and to those of its kind of caches. */
@@ -20,7 +21,7 @@ function addCounts(all: Map<string, number>, { counts, setup }: RealCache): void
 const both = (names: readonly string[]) => names.flatMap((name) => [`${name} done`, `${name} refused`]);
 
 // Ten thousand of them, `GQA_COMMANDS=10000`, take half a minute.
-const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 3000);
+const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 1200);
 const LIMIT_MS = Math.max(120_000, 30 * COMMANDS);
 
 test(
@@ -104,7 +105,7 @@ test('a device that is lost in mid-decode: every call after that says so, in any
       addCounts(counts, real);
       real.destroy();
     }),
-    { seed: 20261128, numRuns: 14 },
+    { seed: 20261128, numRuns: runsOf(7) },
   );
   const names = [
     'append',

@@ -18,8 +18,8 @@ import { testDevice } from '../support/device.ts';
 
 const device = await testDevice();
 
-// Halves of a buffer of states begin at a multiple of 256 bytes.
-const [B, HQ, HKV, D, PREFIX, CAPACITY] = [4, 16, 2, 32, 75, 200];
+// Halves of a buffer of states begin at a multiple of 256 bytes; groups of two, for shaders compile the longer the larger they are.
+const [B, HQ, HKV, D, PREFIX, CAPACITY] = [4, 16, 8, 32, 75, 200];
 const TYPES = { kType: 'int8', vType: 'f16' } as const;
 
 /** Sequences of a cache of pages that fork a prefix and go on by themselves; and all rows, [B, Hkv, C, D]. */

@@ -35,26 +35,23 @@ const named = (cases: readonly Case[]) =>
 
 // Rows that end within a word of int8 and int4; lanes without a word; either row the longer one.
 const CHOSEN: readonly Case[] = [
-  [8, 8, 5, 'int8', 'int8'],
-  [8, 24, 1, 'f32', 'int8'],
+  [8, 24, 3, 'f32', 'int8'],
   [24, 8, 2, 'int8', 'int4'],
   [40, 40, 2, 'f16', 'f16'],
   [48, 16, 1, 'int4', 'bf16'],
   [72, 88, 1, 'int8', 'f16'],
-  [192, 128, 1, 'f16', 'int8'],
-  [64, 128, 1, 'bf16', 'f32'],
-  [512, 320, 1, 'f16', 'int8'],
+  [192, 128, 1, 'bf16', 'int8'],
+  [512, 320, 1, 'f16', 'f32'],
 ];
 
 const TILES: readonly Case[] = [
-  [24, 8, 3, 'int4', 'f32'],
-  [40, 72, 2, 'int8', 'bf16'],
+  [40, 72, 2, 'int4', 'bf16'],
   [8, 320, 1, 'f32', 'bf16'],
   [512, 8, 1, 'int8', 'f16'],
 ];
 
 const PLAIN: readonly Case[] = [
-  [8, 8, 16, 'int8', 'int4'],
+  [8, 8, 5, 'int8', 'int4'],
   [24, 512, 7, 'int4', 'int8'],
   [512, 40, 12, 'bf16', 'f32'],
 ];
@@ -63,7 +60,7 @@ describe('by the kernel that the device chooses', () => {
   test.each(named(CHOSEN))('%s', (_, each) => expectRight(problemOf(each), { numSplits: 3 }));
 
   // Shaders of the cases above.
-  test.each(named([CHOSEN[0]!, CHOSEN[6]!]))('%s, 512 and 1,024 keys', (_, each) =>
+  test.each(named([CHOSEN[1]!, CHOSEN[5]!]))('%s, 512 and 1,024 keys', (_, each) =>
     expectRight(problemOf(each, [1024, 512])),
   );
 });

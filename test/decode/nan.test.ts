@@ -21,11 +21,10 @@ const GROUP = 4;
 const CAPACITY = 150;
 
 describe.each(KERNELS)('%s', (kernel) => {
-  const cases = KV_TYPES.flatMap((type) =>
-    (['k', 'v'] as const).flatMap((tensor) =>
-      [1, 4].flatMap((numSplits) =>
-        [NaN, Infinity, -Infinity].map((x) => [x, tensor, type, numSplits] as const),
-      ),
+  // Splits in turn: every type and every value meets one and several.
+  const cases = KV_TYPES.flatMap((type, i) =>
+    (['k', 'v'] as const).flatMap((tensor, j) =>
+      [NaN, Infinity, -Infinity].map((x, n) => [x, tensor, type, (i + j + n) % 2 === 0 ? 1 : 4] as const),
     ),
   );
 

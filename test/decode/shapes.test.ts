@@ -19,8 +19,16 @@ describe('query heads to a KV head', () => {
 });
 
 describe('head dims', () => {
-  test.each([80, 96, 112, 128, 192, 256])('%d', async (headDim) => {
-    await expectRight({ ...control, headDim, numQHeads: 2, kType: 'f16' });
+  // In types of K and of V that differ, and those that are not alone below.
+  test.each([
+    [80, 'f16', 'f32'],
+    [96, 'f32', 'f16'],
+    [112, 'int8', 'int4'],
+    [128, 'bf16', 'bf16'],
+    [192, 'f16', 'int8'],
+    [256, 'f16', 'f16'],
+  ] as const)('%d, K %s, V %s', async (headDim, kType, vType) => {
+    await expectRight({ ...control, headDim, numQHeads: 2, kType, vType });
   });
 });
 
@@ -29,7 +37,6 @@ const threeOfThree = { ...control, numQHeads: 6, qLen: 3 };
 
 describe('query positions', () => {
   test.each<[string, Partial<ProblemOptions>]>([
-    ['2, causal', { qLen: 2, numQHeads: 4 }],
     ['3, causal', threeOfThree],
     ['8, causal', { qLen: 8, numQHeads: 2 }],
     ['3, not causal', { qLen: 3, numQHeads: 2, causal: false }],
@@ -51,13 +58,9 @@ describe('element types', () => {
   test.each<[string, Partial<ProblemOptions>]>([
     ['f16', { kType: 'f16' }],
     ['f16, unsplit', { kType: 'f16', kvLens: [40, 3], capacity: 41 }],
-    ['bf16', { kType: 'bf16', numQHeads: 2 }],
     ['int8', { kType: 'int8', numQHeads: 2 }],
     ['int8, an odd capacity', { kType: 'int8', numQHeads: 2, kvLens: [40, 3], capacity: 41 }],
     ['int4', { kType: 'int4', numQHeads: 2 }],
-    ['K f16, V f32', { kType: 'f16', vType: 'f32', numQHeads: 2 }],
-    ['K f32, V f16', { kType: 'f32', vType: 'f16', numQHeads: 6 }],
-    ['K int8, V int4', { kType: 'int8', vType: 'int4', numQHeads: 2 }],
   ])('%s', async (_name, options) => {
     await expectRight({ ...control, ...options });
   });

@@ -51,10 +51,10 @@ function tiles(type: KvType, groupSize: number, facts = SOFTWARE_FACTS, headDim 
 // The shaders of decodeTiles.test.ts and decodeRegisters.test.ts, which are compiled once for all of them.
 const FLAVOURS: readonly Flavour[] = [
   tiles('f32', 4),
-  tiles('f16', 4),
-  tiles('bf16', 2),
-  tiles('int8', 2),
-  tiles('int4', 2),
+  tiles('f16', 2),
+  tiles('bf16', 1),
+  tiles('int8', 1),
+  tiles('int4', 1),
   tiles('f16', 2, GPU_FACTS, 80),
   registers('f32', 4, [16, 4, 2, 2, 2]),
   registers('f16', 2, [4, 4, 1, 1]),

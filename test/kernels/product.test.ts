@@ -7,8 +7,9 @@ import { PRODUCT_RESULTS } from '../support/modelKernels.ts';
 import { everyTwo } from '../support/pairs.ts';
 import { checkProduct, CONTROL, type ProductCase } from '../support/productCase.ts';
 import { PRODUCT_SHAPE } from '../support/productShapes.ts';
+import { runsOf } from '../support/randomRuns.ts';
 
-const SIZES = [1, 33, 64, 127];
+const SIZES = [1, 33, 127];
 
 /** Rows of a group, parts of the inputs, outputs of a tile and of an invocation: what devices get, and what is between. */
 const GROUPS = (
@@ -17,7 +18,6 @@ const GROUPS = (
     [4, 4, 32, 1],
     [2, 2, 64, 2],
     [1, 1, 32, 4, true],
-    [2, 1, 32, 2, true],
     [4, 1, 32, 4, true],
   ] as const
 ).map(([rowsOfGroup, slices, tile, columns, together = false]) => ({
@@ -41,7 +41,7 @@ const AXES = {
   writes: ['set', 'added', 'two'],
   bias: [false, true],
   group: GROUPS,
-  rows: [1, 3, 5, 9, 11],
+  rows: [1, 3, 5, 11],
   width: SIZES,
   outputs: SIZES,
   tilesOfPart: [1, 2, 4],
@@ -82,16 +82,20 @@ describe('product, every two of its sizes and forms together', () => {
 });
 
 describe.each(KV_TYPES)('product of %s', (type) => {
-  test('as many inputs as models have, in few rows and in many', async () => {
-    const large = { ...CONTROL, type, width: 1000, outputs: 40, norm: 'rms' } as const;
-    await checkProduct({ ...large, rows: 1, rowsOfGroup: 1, slices: 8 });
-    const many = { ...large, rows: 9, rowsOfGroup: 4, results: 'silu', gated: true } as const;
-    // The most memory of a workgroup that a device gets.
-    await checkProduct({ ...many, slices: 4 });
-    await checkProduct({ ...large, rows: 5, rowsOfGroup: 4, columns: 4, together: true });
-  });
+  const large = { ...CONTROL, type, width: 1000, outputs: 40, norm: 'rms' } as const;
 
-  test('numbers large and small', async () => {
+  test('as many inputs as models have', () =>
+    type === 'f32' || type === 'int8'
+      ? checkProduct({ ...large, rows: 1, rowsOfGroup: 1, slices: 8 })
+      : checkProduct({ ...large, rows: 5, rowsOfGroup: 4, columns: 4, together: true }));
+
+  // In the most memory of a workgroup that a device gets.
+  test.runIf(type === 'f16' || type === 'int4')('as many, in many rows', () =>
+    checkProduct({ ...large, rows: 9, rowsOfGroup: 4, results: 'silu', gated: true, slices: 4 }),
+  );
+
+  // bf16 has the range of f32, and int8 the scales of int4.
+  test.runIf(type !== 'bf16' && type !== 'int8')('numbers large and small', async () => {
     for (const magnitude of [1e-4, 100])
       await checkProduct({ ...CONTROL, type, norm: 'layer', bias: true, magnitude });
   });
@@ -114,7 +118,7 @@ test('any shape', async () => {
   const property = fc.asyncProperty(shape, ({ result, group, ...rest }) =>
     checkProduct({ ...rest, ...result, ...group }),
   );
-  await fc.assert(property, { numRuns: 10, seed: 7, endOnFailure: true });
+  await fc.assert(property, { numRuns: runsOf(5), seed: 7, endOnFailure: true });
 });
 
 describe('the twin', () => {

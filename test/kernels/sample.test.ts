@@ -7,6 +7,7 @@ import { normals } from '../../src/numbers/random.ts';
 import { drawn, likeliest, randomShare, tokensAt, type Draw } from '../reference/sample.ts';
 import { criticalValue, expectFrequencies } from '../support/chiSquare.ts';
 import { testDevice } from '../support/device.ts';
+import { runsOf } from '../support/randomRuns.ts';
 import { runKernel } from '../support/runKernel.ts';
 
 const device = await testDevice();
@@ -81,7 +82,8 @@ const countsOf = (tokens: readonly number[], vocab: number) => {
   return counts;
 };
 
-const VOCABS = [1, 2, 255, 256, 257, 1000];
+/** One token, as many as a row has invocations, one more, and several to each; fewer: 17 below. */
+const VOCABS = [1, 256, 257, 1000];
 
 describe.each(VOCABS)('sample of %i tokens', (vocab) => {
   const rows = Array.from({ length: 6 }, (_, row) => rowOf(row, vocab));
@@ -151,7 +153,7 @@ async function expectAllowed(row: readonly number[], draw: Draw, count: number, 
 
 test('draws of any logits are of the tokens that are left', async () => {
   const shape = fc.record({
-    vocab: fc.constantFrom(1, 2, 3, 17, 256, 300),
+    vocab: fc.constantFrom(2, 17, 256, 257),
     logits: fc.nat(),
     // Few different logits tie.
     levels: fc.constantFrom(1, 4, 1e6),
@@ -167,8 +169,9 @@ test('draws of any logits are of the tokens that are left', async () => {
     const row = rowOf(logits, vocab).map((x) => Math.fround(Math.round(x * levels) / levels));
     if (await expectAllowed(row, draw, 32, seed)) decided++;
   });
-  await fc.assert(property, { numRuns: 60, seed: 9, endOnFailure: true });
-  expect(decided).toBeGreaterThan(40);
+  const numRuns = runsOf(30);
+  await fc.assert(property, { numRuns, seed: 9, endOnFailure: true });
+  expect(decided).toBeGreaterThan((numRuns * 2) / 3);
 });
 
 const MANY = 4096;
@@ -193,10 +196,10 @@ describe('draws are as frequent as they are probable', () => {
     ['of both, at another temperature', { temperature: 1.5, topK: 12, topP: 0.8 }],
   ] as const)('%s', (what, draw) => check(what, rowOf(3, 37, 1.5), draw));
 
-  test.each([2, 255, 256, 257, 1000])('of %i tokens', (vocab) => check('all', rowOf(vocab, vocab, 0.7), ALL));
+  test.each([2, 17, 1000])('of %i tokens', (vocab) => check('all', rowOf(vocab, vocab, 0.7), ALL));
 
   test('of rows at one position, and of one seed to the next', async () => {
-    const row = rowOf(8, 50, 1);
+    const row = rowOf(8, 37, 1);
     await check('rows', row, ALL, { positions: repeated([5], MANY).flat() });
     const counts = row.map(() => 0);
     for (let seed = 0; seed < 24; seed++) {
@@ -238,7 +241,7 @@ describe('draws are as frequent as they are probable', () => {
 });
 
 describe('a share of the probability decides', () => {
-  test.each([5, 256, 257, 1000])('the very token, of %i', async (vocab) => {
+  test.each([17, 257, 1000])('the very token, of %i', async (vocab) => {
     const row = rowOf(vocab, vocab, 1);
     const draw = { temperature: 0.75, topK: 0, topP: 0.9 };
     const seed = 0xfedcba98;
@@ -257,7 +260,7 @@ describe('a share of the probability decides', () => {
   // Positions at which a seed's shares are the least and the greatest there are.
   const ENDS = { seed: 1, least: [3061682, 3279523], greatest: [21474454, 21834642] };
 
-  test.each([1, 2, 255, 256, 257, 1000])('the least and the greatest share, of %i tokens', async (vocab) => {
+  test.each(VOCABS)('the least and the greatest share, of %i tokens', async (vocab) => {
     expect(ENDS.least.map((position) => randomShare(1, 0, position))).toEqual([0, 0]);
     expect(ENDS.greatest.map((position) => randomShare(1, 0, position))).toEqual([
       1 - 2 ** -24,

@@ -50,11 +50,22 @@ const FORMATS: readonly CacheFormat[] = KV_TYPES.flatMap((kType) =>
   KV_TYPES.map((vType) => ({ kType, vType })),
 );
 
+/** Head dims that meet all of them: one that is a power of two, one of which int4 has half a word. Others meet each type once. */
+const FORMATS_HEAD_DIMS: readonly number[] = [80, 128];
+
+const formatsOf = (headDim: number): readonly CacheFormat[] =>
+  FORMATS_HEAD_DIMS.includes(headDim)
+    ? FORMATS
+    : KV_TYPES.map((kType, i) => ({
+        kType,
+        vType: KV_TYPES[(i + HEAD_DIMS.indexOf(headDim)) % KV_TYPES.length]!,
+      }));
+
 /** Query heads of one KV head. */
 const shapeOf = (headDim: number, options: Omit<ShapeOptions, 'numKvHeads' | 'headDim'>) =>
   checkShape({ ...options, numKvHeads: 1, headDim });
 
-/** Groups of every size in f16, with several positions too; one group in every format. */
+/** Groups of every size in f16, with several positions too; one group in all formats of the head dim. */
 function problemsOf(headDim: number): [GqaShape, CacheFormat][] {
   const shapes = [
     ...[1, 3, 4, 8, 16, 32, 71].map((numQHeads) => ({ numQHeads })),
@@ -63,7 +74,7 @@ function problemsOf(headDim: number): [GqaShape, CacheFormat][] {
   ].map((options) => shapeOf(headDim, options));
   return [
     ...shapes.map((shape): [GqaShape, CacheFormat] => [shape, F16]),
-    ...FORMATS.map((format): [GqaShape, CacheFormat] => [shapes[1]!, format]),
+    ...formatsOf(headDim).map((format): [GqaShape, CacheFormat] => [shapes[1]!, format]),
   ];
 }
 

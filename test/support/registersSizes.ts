@@ -2,7 +2,7 @@
 import type { DeviceFacts } from '../../src/device/deviceFacts.ts';
 import { type RegistersVariant } from '../../src/kernels/decodeRegisters.ts';
 import { chooseRegisters } from '../../src/kernels/registersSizes.ts';
-import { KV_TYPES } from '../../src/numbers/elements.ts';
+import type { KvType } from '../../src/numbers/elements.ts';
 import { checkShape } from '../../src/kernels/shape.ts';
 import { HEAD_DIMS } from './shapes.ts';
 
@@ -43,8 +43,8 @@ export function pairedRegisters(devices: readonly DeviceFacts[]): RegistersVaria
   });
 }
 
-/** Sizes of a variant that meet each other in the shader's text. */
-const MEETING = ['lanes', 'tokens', 'teamRows', 'blocks', 'q', 'code'] as const;
+/** Sizes of a variant that meet each other in the shader's text; blocks meet lanes alone, which make up a workgroup with them. */
+const MEETING = ['lanes', 'tokens', 'teamRows', 'q', 'code'] as const;
 
 /** Of these, as few as have every two sizes together that any of them has together. */
 export function everyTwoSizes(all: readonly RegistersVariant[]): RegistersVariant[] {
@@ -61,7 +61,10 @@ export function everyTwoSizes(all: readonly RegistersVariant[]): RegistersVarian
 }
 
 function twoSizes(variant: RegistersVariant): string[] {
-  return MEETING.flatMap((a, i) => MEETING.slice(i + 1).map((b) => `${a} ${variant[a]}, ${b} ${variant[b]}`));
+  return [
+    `blocks ${variant.blocks}, lanes ${variant.lanes}`,
+    ...MEETING.flatMap((a, i) => MEETING.slice(i + 1).map((b) => `${a} ${variant[a]}, ${b} ${variant[b]}`)),
+  ];
 }
 
 function distinct<T>(items: readonly T[], keyOf: (item: T) => string): T[] {
@@ -77,14 +80,21 @@ function everyChoice(facts: DeviceFacts): RegistersVariant[] {
   return variants;
 }
 
+/**
+ * Rows of a KV head: all that the teams of a CPU may have, and one to four for each number of blocks up to 32 of a GPU. Others
+ * get the sizes of the next of these.
+ */
+const ROWS = [1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 48, 64, 96, 128];
+
+/** Rows of bf16 have the words of f16, and cost as much to unpack. */
+const TYPES: readonly KvType[] = ['f32', 'f16', 'int8', 'int4'];
+
 function choicesOf(facts: DeviceFacts): RegistersVariant[] {
   const variants: RegistersVariant[] = [];
   for (const headDim of HEAD_DIMS) {
-    const shapes = Array.from({ length: 128 }, (_, i) =>
-      checkShape({ numQHeads: i + 1, numKvHeads: 1, headDim }),
-    );
-    for (const kType of KV_TYPES) {
-      for (const vType of KV_TYPES) {
+    const shapes = ROWS.map((numQHeads) => checkShape({ numQHeads, numKvHeads: 1, headDim }));
+    for (const kType of TYPES) {
+      for (const vType of TYPES) {
         for (const shape of shapes) variants.push(chooseRegisters(shape, { kType, vType }, facts));
       }
     }

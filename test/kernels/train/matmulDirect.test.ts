@@ -7,20 +7,21 @@ import { normals } from '../../../src/numbers/random.ts';
 import { matmulDirect } from '../../reference/matmulDirect.ts';
 import { checkMatmul } from '../../support/matmulCase.ts';
 import { everyTwo } from '../../support/pairs.ts';
+import { runsOf } from '../../support/randomRuns.ts';
 import { MATMUL_KINDS } from '../../support/trainKernels/matmul.ts';
 
 const CPU = { software: true } as const;
 
 const AXES = {
   kind: MATMUL_KINDS,
-  rows: [1, 7, 8, 9, 17],
-  inputs: [4, 60, 64, 68, 132],
+  rows: [1, 8, 9, 17],
+  inputs: [4, 60, 64, 132],
   outputs: [4, 12, 64, 68],
 } as const;
 
 test('every two of kinds and sizes together', async () => {
   const cases = everyTwo(AXES);
-  expect(cases.length).toBeGreaterThan(20);
+  expect(cases.length).toBeGreaterThan(18);
   for (const { kind, ...sizes } of cases) await checkMatmul({ ...CPU, ...kind, ...sizes });
 }, 120_000);
 
@@ -46,7 +47,7 @@ test('any shape', async () => {
   const property = fc.asyncProperty(shape, async ({ kind, ...sizes }) => {
     await checkMatmul({ ...CPU, ...kind, ...sizes });
   });
-  await fc.assert(property, { numRuns: 10, seed: 7, endOnFailure: true });
+  await fc.assert(property, { numRuns: runsOf(5), seed: 7, endOnFailure: true });
 }, 120_000);
 
 test('the same product twice has the same bits', async () => {

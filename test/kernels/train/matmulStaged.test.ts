@@ -3,20 +3,21 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkMatmul } from '../../support/matmulCase.ts';
 import { everyTwo } from '../../support/pairs.ts';
+import { runsOf } from '../../support/randomRuns.ts';
 import { MATMUL_KINDS } from '../../support/trainKernels/matmul.ts';
 
 const GPU = { software: false } as const;
 
 const AXES = {
   kind: MATMUL_KINDS,
-  rows: [1, 31, 32, 33, 65],
-  inputs: [4, 28, 32, 36, 68],
+  rows: [1, 32, 33, 65],
+  inputs: [4, 28, 32, 68],
   outputs: [4, 28, 32, 36],
 } as const;
 
 test('every two of kinds and sizes together', async () => {
   const cases = everyTwo(AXES);
-  expect(cases.length).toBeGreaterThan(20);
+  expect(cases.length).toBeGreaterThan(18);
   for (const { kind, ...sizes } of cases) await checkMatmul({ ...GPU, ...kind, ...sizes });
 }, 120_000);
 
@@ -41,7 +42,7 @@ test('any shape', async () => {
   const property = fc.asyncProperty(shape, async ({ kind, ...sizes }) => {
     await checkMatmul({ ...GPU, ...kind, ...sizes });
   });
-  await fc.assert(property, { numRuns: 10, seed: 7, endOnFailure: true });
+  await fc.assert(property, { numRuns: runsOf(5), seed: 7, endOnFailure: true });
 }, 120_000);
 
 test('the same product twice has the same bits', async () => {
