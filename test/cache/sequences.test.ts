@@ -21,7 +21,7 @@ function addCounts(all: Map<string, number>, { counts, setup }: RealCache): void
 const both = (names: readonly string[]) => names.flatMap((name) => [`${name} done`, `${name} refused`]);
 
 // Ten thousand of them, `GQA_COMMANDS=10000`, take half a minute.
-const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 1200);
+const COMMANDS = Number(import.meta.env.GQA_COMMANDS ?? 2200);
 const LIMIT_MS = Math.max(120_000, 30 * COMMANDS);
 
 test(
