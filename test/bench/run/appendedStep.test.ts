@@ -113,7 +113,7 @@ describe('are wrong where', () => {
 
   test("rows are turned the other way, queries normalised by keys' weights, branches of a tree not hidden", async () => {
     const changes = {
-      'select(-turn.y, turn.y, is_second(d))': 'select(turn.y, -turn.y, is_second(d))',
+      'select(-sine, sine, i >=': 'select(sine, -sine, i >=',
       'norms.weights[which * ': 'norms.weights[0u * ',
       '((bits >> (u32(at) % 32u)) & 1u) != 0u': 'bits != 0u',
     };
