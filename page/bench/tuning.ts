@@ -1,4 +1,5 @@
 // tuning.ts: what was tuned in this browser, remembered by it, with when that was.
+import { plural } from '../../bench/text/format.ts';
 import { messageOf } from '../../src/device/errors.ts';
 import type { Tuning } from '../../src/index.ts';
 import { NO_TUNING, parseTuning, withEntry } from '../../src/decode/tuning.ts';
@@ -76,7 +77,8 @@ export function forgetTuning(): void {
 export function shapeWords(shape: string): string {
   const [, dims, rows, heads, types] = /^d([\d-]+)_rows(\d+)_heads(\d+)_(.+)$/.exec(shape) ?? [];
   if (dims === undefined) return shape;
-  return `heads of ${dims}, ${rows} query heads to a KV head, ${heads === '1' ? '1 KV head' : `up to ${heads} KV heads`}, ${types}`;
+  const kvHeads = heads === '1' ? '1 KV head' : `up to ${heads} KV heads`;
+  return `heads of ${dims}, ${plural(Number(rows), 'query head')} to a KV head, ${kvHeads}, ${types}`;
 }
 
 function daysRemembered(): Record<string, string> {

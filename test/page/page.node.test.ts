@@ -82,7 +82,7 @@ describe('tuning', () => {
     expect(row).toMatchObject({ tuned: true, check: { pass: true } });
     expect(found[0]).toContain(row!.sizes);
     expect(await shownTextOf(tab, '#notices')).toMatch(
-      /Runs use what was tuned in this browser\.\s+heads of 16, 1 query heads to a KV head, up to 2 KV heads, f16: since \d{4}-/,
+      /Runs use what was tuned in this browser\.\s+heads of 16, 1 query head to a KV head, up to 2 KV heads, f16: since \d{4}-/,
     );
     await tab.click('#forget-tuning');
     expect(await tab.evaluate(() => localStorage.length)).toBe(0);
