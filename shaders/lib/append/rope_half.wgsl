@@ -8,8 +8,6 @@ fn partner_at(i: u32) -> u32 {
   return select(i, other, i < ROTARY_VEC4S);
 }
 
-fn share(bits: vec4<u32>, lane: u32) {}
-
 fn turned(bits: vec4<u32>, partner: vec4<u32>, i: u32, lane: u32, position: u32) -> vec4<u32> {
   if i >= ROTARY_VEC4S {
     return bits;

@@ -16,6 +16,9 @@ fn two_turns(position: u32, at: u32) -> vec4<f32> {
   return vec4<f32>(real.x, imaginary.x, real.y, imaginary.y);
 }
 
+// Partners are read from where they lie: nobody shares a row.
+fn share(bits: vec4<u32>, lane: u32) {}
+
 fn turned_vec4(bits: vec4<u32>, partner: vec4<u32>, cosine: vec4<f32>, sine: vec4<f32>) -> vec4<u32> {
   let result = bitcast<vec4<f32>>(bits) * cosine + bitcast<vec4<f32>>(partner) * sine;
   let finite = max(bits & vec4<u32>(0x7fffffffu), partner & vec4<u32>(0x7fffffffu)) < vec4<u32>(INFINITY_BITS);
