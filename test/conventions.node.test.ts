@@ -9,6 +9,7 @@ import { KV_TYPES } from '../src/numbers/elements.ts';
 import { SCORE_MAX } from '../src/reference/attention.ts';
 import {
   badBindings,
+  badBounds,
   badUnrolls,
   barredImports,
   circles,
@@ -112,6 +113,10 @@ describe('shaders', () => {
 
   test.each([...shaders])('%s: loops to unroll have the one spelling that the linker reads', (_, text) => {
     expect(badUnrolls(text)).toEqual([]);
+  });
+
+  test.each([...shaders])('%s: loops whose bound Dawn cannot see are marked', (_, text) => {
+    expect(badBounds(text)).toEqual([]);
   });
 
   test.each([...shaders])(
@@ -333,6 +338,24 @@ fn main() {
       'for (var r = 0u; r < ROWS; r += 1u) { // unroll',
     ];
     expect(badUnrolls([...good, ...bad].join('\n'))).toEqual(bad);
+  });
+
+  test('loops that would not be bounded', () => {
+    const good = [
+      '  for (var i = lane; i < count; i += WG_SIZE) { // bounded',
+      'for (var i = 0u; i < f(a, b); i++) { // bounded',
+      'for (var r = 0u; r < ROWS; r++) {',
+      'for (var r = 0u; r < ROWS; r++) { // unroll',
+      'for (var half = 8u; half > 0u; half /= 2u) {',
+    ];
+    const bad = [
+      'for (var i = lane; i < ROWS; i++) {',
+      'for (var i = 0u; i < count; i++) {',
+      'for (var i = 0u; i < ROWS; i += 2u) {',
+      'for (var i = 0u; i < count; i++) { // bound',
+      'for (var half = 8u; half > 0u; half /= 2u) { // bounded',
+    ];
+    expect(badBounds([...good, ...bad].join('\n'))).toEqual(bad);
   });
 
   test('imports that point up or aside', () => {

@@ -29,7 +29,6 @@ const TEAMS = WG_SIZE / LANES;
 const RUNS = TEAMS / BLOCKS;
 const ROUND = RUNS * TOKENS; // keys of a round, of all runs
 const ROW_VEC4S = LANES * V_LANE_VEC4S; // of a row of o with what lanes past its end hold
-const MANY_ROUNDS = 0x7fffffffu;
 
 // Where the butterfly leaves the scores of a round: of each quad, ROW_LANES invocations hold HELD_ROWS rows each, and for
 // each of those rows TOKEN_LANES invocations HELD_TOKENS keys each.
@@ -67,12 +66,15 @@ struct Lane {
   held_key: u32,  // from the team's first key of a round to the first whose score it finishes
 }
 
+// Where rows of K and V have unlike numbers of words, a cursor counts rows: one for each of them would take two registers more.
+const UNLIKE = K_ROW_WORDS != V_ROW_WORDS;
+const CURSOR_WORDS = select(K_ROW_WORDS, 1u, UNLIKE);
+
 // Where a round begins; the next one begins ROUND keys further. Where rows are SHIFTED, only `held` counts. No word is read past `Constants.last`: teams that run out of keys
 // read the item's last one again, with a weight of 0.
 struct Cursor {
-  k: u32,    // the invocation's first word of the team's first key, lib rows_*
-  v: u32,
-  held: u32, // the first key whose score the invocation finishes, as a row of scales
+  first: u32, // the invocation's first word of the team's first key, lib rows_*; of UNLIKE rows that key's row
+  held: u32,  // the first key whose score the invocation finishes, as a row of scales
 }
 
 // The running state of a team's rows: m and l of the held rows (l of the held keys only), this invocation's words of o.
@@ -121,11 +123,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, me: Invocation) {
     shifts[h] = kv_shift(work.kv_head, held_key(next.held, h, constants));
   }
   let open = open_rounds(work);
-  // A literal bound: Dawn guards loops without one against running forever, which takes three registers.
-  for (var round = 0u; round < MANY_ROUNDS; round++) {
-    if round >= open {
-      break;
-    }
+  for (var round = 0u; round < open; round++) { // bounded
     attend(me, work, at, queries, zeros, constants, false, &next, &shifts, &state);
   }
   if MASKED {
@@ -159,10 +157,7 @@ fn attend_masked(
     constants.visible[h] = kv_scale_cursor(work.kv_head, visible);
   }
   let rounds = rounds_of(work) - open_rounds(work);
-  for (var round = 0u; round < MANY_ROUNDS; round++) {
-    if round >= rounds {
-      break;
-    }
+  for (var round = 0u; round < rounds; round++) { // bounded
     attend(me, work, at, queries, zeros, constants, true, next, shifts, state);
   }
 }
@@ -240,8 +235,7 @@ fn shared_query(at: Lane) -> u32 {
 
 fn cursor_of(work: Work, at: Lane, key: u32) -> Cursor {
   return Cursor(
-    kv_cursor(work.kv_head, key, K_ROW_WORDS) + min(at.lane, K_ROW_WORDS - 1u),
-    kv_cursor(work.kv_head, key, V_ROW_WORDS) + min(at.lane, V_ROW_WORDS - 1u),
+    kv_cursor(work.kv_head, key, CURSOR_WORDS) + select(min(at.lane, K_ROW_WORDS - 1u), 0u, UNLIKE),
     kv_scale_cursor(work.kv_head, key) + at.held_key,
   );
 }
@@ -289,10 +283,11 @@ fn attend(
   var values = Values();
   let rows = held_rows(work, (*next).held, constants, *shifts);
   for (var t = 0u; t < TOKENS; t++) { // unroll
-    k_places[t] = place_of(me, at, rows, t, K_ROW_WORDS, min((*next).k + t * RUNS * K_ROW_WORDS, constants.last.k));
+    let cursor = min((*next).first + t * RUNS * CURSOR_WORDS, constants.last.first);
+    k_places[t] = place_of(me, at, rows, t, K_ROW_WORDS, cursor);
     v_places[t] = k_places[t];
-    if K_ROW_WORDS != V_ROW_WORDS {
-      v_places[t] = place_of(me, at, rows, t, V_ROW_WORDS, min((*next).v + t * RUNS * V_ROW_WORDS, constants.last.v));
+    if UNLIKE {
+      v_places[t] = place_of(me, at, rows, t, V_ROW_WORDS, cursor);
     }
   }
   for (var w = 0u; w < K_LANE_WORDS; w++) { // unroll
@@ -311,8 +306,7 @@ fn attend(
   let factors = weigh(me, work, at, (*next).held, rows, constants, masked, &scores, state);
   rescale(factors, state);
   mix(me, at, v_places, constants, scores, masked, &values, state);
-  (*next).k += ROUND * K_ROW_WORDS;
-  (*next).v += ROUND * V_ROW_WORDS;
+  (*next).first += ROUND * CURSOR_WORDS;
   (*next).held += ROUND;
   // Here least is live.
   next_shifts(work, at, (*next).held, constants, shifts);

@@ -67,14 +67,14 @@ fn main(
     return;
   }
   keep_place(lane == 0u, place);
-  for (var p = lane; p < PACKS; p += WG_SIZE) {
+  for (var p = lane; p < PACKS; p += WG_SIZE) { // bounded
     maxima[p] = Pack(NEG_MAX);
   }
   var queries = Queries();
   load_queries(work, lane, &queries);
   var o = Mixed();
   var side = 0u;
-  for (var first = work.begin; first < work.end; first += TILE) {
+  for (var first = work.begin; first < work.end; first += TILE) { // bounded
     let count = min(TILE, work.end - first);
     score(work, first, count, lane, &queries);
     workgroupBarrier(); // sums of products are there
@@ -132,11 +132,11 @@ fn v_piece(word: u32, part: u32) -> vec4<u32> {
 fn score(work: Work, first: u32, count: u32, lane: u32, queries: ptr<function, Queries>) {
   let team = lane / LANES / SCORE_SETS;
   let within = lane % LANES;
-  for (var t = 0u; t < count; t += TEAMS) {
+  for (var t = 0u; t < count; t += TEAMS) { // bounded
     let key = kv_row(work.kv_head, min(first + t + team, work.end - 1u));
     var scores = array<f32, SCORE_ROWS>();
     let slices = select(opaque_count(SLICES), 1u, SLICES == 1u);
-    for (var s = 0u; s < slices; s++) {
+    for (var s = 0u; s < slices; s++) { // bounded
       for (var n = 0u; n < SLICE_PIECES; n++) { // unroll
         let piece = select(s, 0u, SLICES == 1u) * SLICE_PIECES + n;
         let at = min(piece * LANES + within, K_PIECES - 1u);
@@ -165,13 +165,13 @@ fn score(work: Work, first: u32, count: u32, lane: u32, queries: ptr<function, Q
 }
 
 fn finish(work: Work, first: u32, count: u32, lane: u32) {
-  for (var item = lane; item < ITEMS; item += WG_SIZE) {
+  for (var item = lane; item < ITEMS; item += WG_SIZE) { // bounded
     let pack = item / GROUPS;
     var greatest = Pack(NEG_MAX);
-    for (var n = item % GROUPS; n < count; n += GROUPS) {
+    for (var n = item % GROUPS; n < count; n += GROUPS) { // bounded
       var sum = Pack();
       let lanes = opaque_count(LANES);
-      for (var p = 0u; p < lanes; p++) {
+      for (var p = 0u; p < lanes; p++) { // bounded
         sum += partials[(n * PACKS + pack) * LANE_STRIDE + p];
       }
       let scale = k_row_scale(step.k_scales, kv_scale_row(work.kv_head, first + n));
@@ -189,17 +189,17 @@ fn finish(work: Work, first: u32, count: u32, lane: u32) {
 }
 
 fn weigh(work: Work, first: u32, count: u32, lane: u32, side: u32) {
-  for (var item = lane; item < ITEMS; item += WG_SIZE) {
+  for (var item = lane; item < ITEMS; item += WG_SIZE) { // bounded
     let pack = item / GROUPS;
     let old = maxima[side * PACKS + pack];
     var m = old;
     let groups = opaque_count(GROUPS);
-    for (var g = 0u; g < groups; g++) {
+    for (var g = 0u; g < groups; g++) { // bounded
       m = max(m, highest[pack * GROUPS + g]);
     }
     let shrink = exp(old - m);
     var l = sums[item] * shrink;
-    for (var n = item % GROUPS; n < count; n += GROUPS) {
+    for (var n = item % GROUPS; n < count; n += GROUPS) { // bounded
       let score = weights[n * PACKS + pack];
       let weight = select(exp(score - m), Pack(), score == Pack(NEG_MAX));
       l += weight;
@@ -247,7 +247,7 @@ fn mix(work: Work, first: u32, count: u32, lane: u32, o: ptr<function, Mixed>) {
       }
     }
   }
-  for (var t = key_set(lane); t < count; t += KEY_SETS) {
+  for (var t = key_set(lane); t < count; t += KEY_SETS) { // bounded
     let row = kv_row(work.kv_head, first + t);
     var v = array<vec4<f32>, MIX_VEC4S>();
     for (var n = 0u; n < MIX_PIECES; n++) { // unroll
@@ -285,7 +285,7 @@ fn write_rows(work: Work, lane: u32, side: u32, o: ptr<function, Mixed>) {
       }
     }
     workgroupBarrier(); // o of all sets is there
-    for (var n = lane; n < MIX_SETS * OUT_ROWS * ROW_VEC4S; n += WG_SIZE) {
+    for (var n = lane; n < MIX_SETS * OUT_ROWS * ROW_VEC4S; n += WG_SIZE) { // bounded
       let row = n / ROW_VEC4S / OUT_ROWS * MIX_ROWS + turn * OUT_ROWS + n / ROW_VEC4S % OUT_ROWS;
       if row < ROW_BLOCK {
         write_vec4(work, row, n, side);
@@ -298,13 +298,13 @@ fn write_rows(work: Work, lane: u32, side: u32, o: ptr<function, Mixed>) {
 fn write_vec4(work: Work, row: u32, n: u32, side: u32) {
   var sum = vec4<f32>();
   let sets = opaque_count(KEY_SETS);
-  for (var s = 0u; s < sets; s++) {
+  for (var s = 0u; s < sets; s++) { // bounded
     sum += set_o[s * (MIX_SETS * OUT_ROWS * ROW_VEC4S) + n];
   }
   let m = maxima[side * PACKS + row / PACK];
   var l = Pack();
   let groups = opaque_count(GROUPS);
-  for (var g = 0u; g < groups; g++) {
+  for (var g = 0u; g < groups; g++) { // bounded
     l += sums[row / PACK * GROUPS + g];
   }
   write_state(work, work.row_start + row, n % ROW_VEC4S, sum, unpacked(m, row % PACK), unpacked(l, row % PACK));

@@ -55,14 +55,18 @@ fn main(
   let last = row_there(work, work.row_start + ROW_BLOCK - 1u);
   let end = min(work.end, visible_keys(work.kv_len, work.q_len, position_of(last)));
   let open = open_keys(work.kv_len, work.q_len, position_of(work.row_start), work.begin);
-  for (var row = lane; row < ROW_BLOCK; row += WG_SIZE) {
+  for (var row = lane; row < ROW_BLOCK; row += WG_SIZE) { // bounded
     maxima[row] = NEG_MAX;
   }
   prepare(work, lane);
   var o = Mixed();
   var side = 0u;
   let window = window_tile(work);
-  for (var first = select(window, work.begin, work.begin < SINK_TOKENS); first < end; first = next_tile(first, window)) {
+  var first = select(window, work.begin, work.begin < SINK_TOKENS);
+  for (var tile = 0u; tile < end; tile++) { // bounded
+    if first >= end {
+      break;
+    }
     let count = min(TILE, end - first);
     score(work, first, end, lane);
     workgroupBarrier(); // products are there, and the weights before are used
@@ -77,6 +81,7 @@ fn main(
     } else {
       mix(work, first, count, lane, true, &o);
     }
+    first = next_tile(first, window);
   }
   workgroupBarrier(); // maxima are there, even if there was no tile
   write_rows(work, lane, side, &o);
@@ -134,10 +139,10 @@ fn keep_products(lane: u32, products: ptr<function, Products>) {
 }
 
 fn finish(work: Work, first: u32, count: u32, lane: u32) {
-  for (var item = lane; item < ITEMS; item += WG_SIZE) {
+  for (var item = lane; item < ITEMS; item += WG_SIZE) { // bounded
     let row = query_row(work, work.row_start + item % ROW_BLOCK);
     var greatest = NEG_MAX;
-    for (var t = item / ROW_BLOCK; t < count; t += GROUPS) {
+    for (var t = item / ROW_BLOCK; t < count; t += GROUPS) { // bounded
       let at = t * ROW_BLOCK + item % ROW_BLOCK;
       let product = weights[at] * k_row_scale(step.k_scales, kv_scale_row(work.kv_head, first + t));
       let score = finish_score(product, row, first + t, sees(row, first + t));
@@ -149,16 +154,16 @@ fn finish(work: Work, first: u32, count: u32, lane: u32) {
 }
 
 fn weigh(work: Work, first: u32, count: u32, lane: u32, side: u32) {
-  for (var item = lane; item < ITEMS; item += WG_SIZE) {
+  for (var item = lane; item < ITEMS; item += WG_SIZE) { // bounded
     let row = item % ROW_BLOCK;
     let old = maxima[side * ROW_BLOCK + row];
     var m = old;
     let groups = opaque_count(GROUPS);
-    for (var g = 0u; g < groups; g++) {
+    for (var g = 0u; g < groups; g++) { // bounded
       m = max(m, highest[g * ROW_BLOCK + row]);
     }
     var l = sums[item] * exp(old - m);
-    for (var t = item / ROW_BLOCK; t < count; t += GROUPS) {
+    for (var t = item / ROW_BLOCK; t < count; t += GROUPS) { // bounded
       let at = t * ROW_BLOCK + row;
       let score = weights[at];
       let weight = select(exp(score - m), 0.0, is_hidden(score));
@@ -185,7 +190,7 @@ fn shrink(lane: u32, o: ptr<function, Mixed>) {
 
 // `masked`: some rows do not see some of the tile's keys. A literal, so that other tiles have no branch.
 fn mix(work: Work, first: u32, count: u32, lane: u32, masked: bool, o: ptr<function, Mixed>) {
-  for (var t = 0u; t < count; t++) {
+  for (var t = 0u; t < count; t++) { // bounded
     let key = kv_row(work.kv_head, first + t);
     var values = array<vec4<f32>, PARTS>();
     for (var p = 0u; p < PARTS; p++) { // unroll
@@ -214,11 +219,11 @@ fn write_rows(work: Work, lane: u32, side: u32, o: ptr<function, Mixed>) {
 
 fn write_part(work: Work, lane: u32, side: u32, begin: u32, i: u32) {
   let rows = opaque_count(OUT_ROWS);
-  for (var r = 0u; r < rows; r++) {
+  for (var r = 0u; r < rows; r++) { // bounded
     let row = block_row(lane, begin + r);
     var l = 0.0;
     let groups = opaque_count(GROUPS);
-    for (var g = 0u; g < groups; g++) {
+    for (var g = 0u; g < groups; g++) { // bounded
       l += sums[g * ROW_BLOCK + row];
     }
     write_state(work, work.row_start + row, i, out[r * WG_SIZE + lane], maxima[side * ROW_BLOCK + row], l);

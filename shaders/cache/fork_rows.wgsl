@@ -30,7 +30,7 @@ fn main(
   }
   let span = step.spans[group.z];
   let head = group.y * span.z;
-  for (var i = group.x * WG_SIZE + lane; i < span.w; i += groups.x * WG_SIZE) {
+  for (var i = group.x * WG_SIZE + lane; i < span.w; i += groups.x * WG_SIZE) { // bounded
     if group.z < 2u {
       k_cache[span.y + head + i] = k_word(span.x + head + i);
     } else {

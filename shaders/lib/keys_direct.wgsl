@@ -6,7 +6,7 @@
 var<workgroup> queries: array<vec4<f32>, ROW_BLOCK * D4>; // [row][vec4]
 
 fn prepare(work: Work, lane: u32) {
-  for (var n = lane; n < ROW_BLOCK * D4; n += WG_SIZE) {
+  for (var n = lane; n < ROW_BLOCK * D4; n += WG_SIZE) { // bounded
     queries[n] = scaled_query(work, n / D4, n % D4);
   }
   workgroupBarrier(); // queries are there
@@ -19,7 +19,7 @@ fn score(work: Work, first: u32, end: u32, lane: u32) {
   }
   var products = Products();
   let vec4s = opaque_count(D4);
-  for (var i = 0u; i < vec4s; i++) {
+  for (var i = 0u; i < vec4s; i++) { // bounded
     var k = array<vec4<f32>, KEYS>();
     for (var c = 0u; c < KEYS; c++) { // unroll
       k[c] = k_vec4(keys[c], i);

@@ -4,11 +4,11 @@ const WG_SIZE = D4;
 
 fn merge_states(states: States, lane: u32) -> Merged {
   var total = vec2<f32>(NEG_MAX, 0.0); // m and l
-  for (var s = 0u; s < states.count; s++) {
+  for (var s = 0u; s < states.count; s++) { // bounded
     total = merge_ml(total, state_ml(states.first + s * states.stride));
   }
   var sum = vec4<f32>();
-  for (var s = 0u; s < states.count; s++) {
+  for (var s = 0u; s < states.count; s++) { // bounded
     let ml = state_ml(states.first + s * states.stride);
     if ml.y == 0.0 {
       continue; // an empty state's o is never read: it may be anything

@@ -22,11 +22,11 @@ var<workgroup> set_l: array<f32, WG_SIZE>;
 fn merge_states(states: States, lane: u32) -> Merged {
   var own = tile_ml(states, lane);
   var m = own.x;
-  for (var s = lane + WG_SIZE; s < states.count; s += WG_SIZE) {
+  for (var s = lane + WG_SIZE; s < states.count; s += WG_SIZE) { // bounded
     m = max(m, tile_ml(states, s).x);
   }
   var merged = Merged(highest(m, lane, min(states.count, WG_SIZE)), 0.0, vec4<f32>());
-  for (var first = 0u; first < states.count; first += WG_SIZE) {
+  for (var first = 0u; first < states.count; first += WG_SIZE) { // bounded
     if first > 0u {
       own = tile_ml(states, first + lane);
     }
@@ -41,7 +41,7 @@ fn merge_states(states: States, lane: u32) -> Merged {
   let i = lane % D4;
   merged.o = set_o[i];
   merged.l = set_l[i];
-  for (var at = i + D4; at < WG_SIZE; at += D4) {
+  for (var at = i + D4; at < WG_SIZE; at += D4) { // bounded
     merged.o += set_o[at];
     merged.l += set_l[at];
   }
@@ -80,7 +80,7 @@ fn weight_of(ml: vec2<f32>, m: f32) -> vec2<f32> {
 // Adds the invocation's share of a tile's states.
 fn add_tile(states: States, first: u32, lane: u32, merged: ptr<function, Merged>) {
   let count = min(states.count - first, WG_SIZE);
-  for (var s = lane / D4; s < count; s += LOADS * SETS) {
+  for (var s = lane / D4; s < count; s += LOADS * SETS) { // bounded
     var elements = array<vec4<f32>, LOADS>();
     for (var j = 0u; j < LOADS; j++) { // unroll
       let at = first + min(s + j * SETS, count - 1u);

@@ -8,9 +8,9 @@ alias Queries = array<array<vec4<f32>, K_LANE_VEC4S>, SCORE_ROWS>;
 fn load_queries(work: Work, lane: u32, queries: ptr<function, Queries>) {
   let rows = opaque_count(SCORE_ROWS);
   let vec4s = opaque_count(K_LANE_VEC4S);
-  for (var r = 0u; r < rows; r++) {
+  for (var r = 0u; r < rows; r++) { // bounded
     let row = query_start(work, row_of(work, score_row(lane) + r));
-    for (var i = 0u; i < vec4s; i++) {
+    for (var i = 0u; i < vec4s; i++) { // bounded
       let d4 = lane_vec4(lane, i);
       let query = query_vec4(row + min(d4, D4 - 1u)) * step.sm_scale;
       (*queries)[r][i] = select(vec4<f32>(), query, d4 < D4);

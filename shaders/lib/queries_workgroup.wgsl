@@ -10,7 +10,7 @@ var<workgroup> all_queries: array<vec4<f32>, PACKS * PACK * QUERY_VEC4S>; // [ro
 
 // Scaled, and zeros past a row's end.
 fn load_queries(work: Work, lane: u32, queries: ptr<function, Queries>) {
-  for (var n = lane; n < PACKS * PACK * QUERY_VEC4S; n += WG_SIZE) {
+  for (var n = lane; n < PACKS * PACK * QUERY_VEC4S; n += WG_SIZE) { // bounded
     let d4 = n % QUERY_VEC4S;
     let row = query_start(work, row_of(work, n / QUERY_VEC4S));
     let query = query_vec4(row + min(d4, D4 - 1u)) * step.sm_scale;

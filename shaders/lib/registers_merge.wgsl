@@ -40,7 +40,7 @@ fn merge_rows(me: Invocation, work: Work, at: Lane, first: u32, state: State) {
   }
   workgroupBarrier(); // the rows of all teams are there
   let block_vec4s = MERGE_ROWS * ROW_VEC4S;
-  for (var j = team_of(me) * LANES + at.lane; j < BLOCKS * block_vec4s; j += WG_SIZE) {
+  for (var j = team_of(me) * LANES + at.lane; j < BLOCKS * block_vec4s; j += WG_SIZE) { // bounded
     let row = j / ROW_VEC4S % MERGE_ROWS + first;
     merge_vec4(work, j / block_vec4s, row, j);
   }
@@ -51,14 +51,14 @@ fn merge_rows(me: Invocation, work: Work, at: Lane, first: u32, state: State) {
 fn merge_vec4(work: Work, block: u32, row: u32, j: u32) {
   let groups = opaque_count(RUNS / RUN_GROUP);
   var m = NEG_MAX;
-  for (var g = 0u; g < groups; g++) {
+  for (var g = 0u; g < groups; g++) { // bounded
     for (var u = 0u; u < RUN_GROUP; u++) { // unroll
       m = max(m, team_m[state_place(g * RUN_GROUP + u, block, row)]);
     }
   }
   var l = 0.0;
   var sum = vec4<f32>();
-  for (var g = 0u; g < groups; g++) {
+  for (var g = 0u; g < groups; g++) { // bounded
     for (var u = 0u; u < RUN_GROUP; u++) { // unroll
       let run = g * RUN_GROUP + u;
       let factor = exp(team_m[state_place(run, block, row)] - m);

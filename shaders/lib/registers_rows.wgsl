@@ -55,12 +55,15 @@ fn touch(at: Lane, row: u32) -> u32 {
 
 // Index of the invocation's first word of the team's t-th key: where its cursor stands, or in the row that one of the quad holds.
 fn place_of(me: Invocation, at: Lane, rows: HeldRows, t: u32, row_words: u32, cursor: u32) -> u32 {
-  if !SHIFTED {
+  if !SHIFTED && !UNLIKE {
     return cursor;
   }
-  var first = rows[t % HELD_TOKENS] * row_words;
-  if TOKEN_LANES > 1u {
-    first = quad_index(me, first, key_owner(t));
+  var first = cursor * row_words;
+  if SHIFTED {
+    first = rows[t % HELD_TOKENS] * row_words;
+    if TOKEN_LANES > 1u {
+      first = quad_index(me, first, key_owner(t));
+    }
   }
   return first + min(at.lane, row_words - 1u);
 }

@@ -23,7 +23,7 @@ fn store(slot: Slot, scales: u32, bits: vec4<u32>) -> Lost {
   let begin = slot.i - slot.i % 8u;
   let vec4s = min(8u, max(ROW_DIM / 4u, begin) - begin); // none past the row's end
   var ends = vec2<u32>();
-  for (var i = 0u; i < vec4s; i++) {
+  for (var i = 0u; i < vec4s; i++) { // bounded
     ends = max(ends, largest[first + i]);
   }
   let most = max(ends.x, ends.y);

@@ -15,7 +15,7 @@ fn store(slot: Slot, scales: u32, bits: vec4<u32>) -> Lost {
   let first = slot.lane - slot.i;
   var most = 0u;
   let count = ROW_DIM / 4u + (step.capacity >> 31u); // unknown to the compiler, which would load all at once, and spill
-  for (var i = 0u; i < count; i++) {
+  for (var i = 0u; i < count; i++) { // bounded
     most = max(most, largest[first + i]);
   }
   let scale = scale_for(most, 127u, 9u);

@@ -44,13 +44,13 @@ fn main(
   let output = group.x * SPAN;
   prepare(read, lane);
   var sums = array<f32, SUMS>();
-  for (var four = 0u; four < numbers.fours; four += STEP) {
+  for (var four = 0u; four < numbers.fours; four += STEP) { // bounded
     for (var r = 0u; r < ROWS; r++) { // unroll
       staged_rows[(row + r) * ROW_STRIDE + column] = input(read + r, four + column, r);
     }
     stage_weights(output, four / WORD_FOURS, lane);
     workgroupBarrier();
-    for (var k = 0u; k < numbers.step; k++) {
+    for (var k = 0u; k < numbers.step; k++) { // bounded
       var fours = array<vec4<f32>, ROWS>();
       for (var r = 0u; r < ROWS; r++) { // unroll
         fours[r] = staged_rows[(row + r) * ROW_STRIDE + k];
@@ -79,7 +79,7 @@ fn main(
 // The words of a step, from a block on, dealt out to the workgroup: neighbours read neighbouring words.
 fn stage_weights(output: u32, block: u32, lane: u32) {
   let words = numbers.step / WORD_FOURS * MATRICES * SPAN;
-  for (var w = lane; w < words; w += WG_SIZE) {
+  for (var w = lane; w < words; w += WG_SIZE) { // bounded
     let of_block = w / SPAN;
     let tile = (output / TILE * BLOCKS + block) * MATRICES + of_block;
     let word = word_at(tile, output % TILE + w % SPAN);

@@ -25,14 +25,14 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   var sum = 0.0;
-  for (var i = lane; i < X4; i += WG_SIZE) {
+  for (var i = lane; i < X4; i += WG_SIZE) { // bounded
     let four = x[group.x * X4 + i];
     sum += dot(four, four);
   }
   keep_sum(0u, lane, sum);
   join_sums(lane);
   let scale = inverseSqrt(sum_of_row(0u) / f32(numbers.width) + numbers.eps);
-  for (var i = lane; i < X4; i += WG_SIZE) {
+  for (var i = lane; i < X4; i += WG_SIZE) { // bounded
     write_four(group.x * X4 + i, x[group.x * X4 + i] * scale * gains[i]);
   }
 }

@@ -8,7 +8,7 @@
 //      numbers ProductNumbers, and step where the lib rows_of_step is linked
 // i/o  y       [rows, Y] f32                                          lib write_*
 // grid (tiles, rows / ROWS rounded up, 1); a workgroup owns TILE outputs of ROWS rows
-// consts X4 Y BLOCKS MATRICES TILE COLUMNS SLICES ROWS, WORDS (MATRICES * COLUMNS), SUMS (ROWS * WORDS)
+// consts X4 Y BLOCKS MATRICES TILE COLUMNS SLICES ROWS COUNTED (elements are by a norm as they are taken), WORDS (MATRICES * COLUMNS), SUMS (ROWS * WORDS)
 // out  see i/o
 // libs one of weights_*, one of inputs_*, one of reads_*, one of sums_four and sums_one, one of slices_*, one of bias_*, one of results_* with one of act_*, one of write_*,
 //      one of rows_of_step with model_step and rows_fixed, product_results
@@ -32,7 +32,7 @@ fn main(
   let output = lane % LANES;
   prepare(first, share);
   var sums = array<Sum, SUMS>();
-  for (var block = slice_of(lane); block < numbers.blocks; block += SLICES) {
+  for (var block = slice_of(lane); block < numbers.blocks; block += SLICES) { // bounded
     let tile = (group.x * BLOCKS + block) * MATRICES;
     take(first, block, share);
     var words = array<Word, WORDS>();

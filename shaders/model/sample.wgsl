@@ -27,7 +27,7 @@ fn main(
   let first = group.x * LOGITS;
   var best = NEG_MAX;
   var place = VOCAB;
-  for (var i = lane; i < VOCAB; i += WG_SIZE) {
+  for (var i = lane; i < VOCAB; i += WG_SIZE) { // bounded
     // One that is no number is the greatest, and its token none.
     let logit = kept_score(logits[first + i], true);
     if logit == BAD_SCORE {
@@ -97,7 +97,7 @@ fn least_key(first: u32, lane: u32, most: f32, cold: f32, from_key: u32, wanted:
 // What the tokens from a key on weigh, or their number; the same for the whole workgroup.
 fn mass_from(first: u32, lane: u32, most: f32, cold: f32, key: u32, counted: bool) -> f32 {
   var sum = 0.0;
-  for (var i = lane; i < VOCAB; i += WG_SIZE) {
+  for (var i = lane; i < VOCAB; i += WG_SIZE) { // bounded
     let logit = logits[first + i];
     sum += select(0.0, select(exp((logit - most) * cold), 1.0, counted), key_of(logit) >= key);
   }
@@ -119,7 +119,7 @@ fn pick(first: u32, lane: u32, most: f32, cold: f32, key: u32, share: f32) -> u3
   let run = (VOCAB + WG_SIZE - 1u) / WG_SIZE;
   let end = min((lane + 1u) * run, VOCAB);
   var sum = 0.0;
-  for (var i = lane * run; i < end; i++) {
+  for (var i = lane * run; i < end; i++) { // bounded
     sum += weight_of(logits[first + i], most, cold, key);
   }
   values[lane] = sum;
@@ -139,7 +139,7 @@ fn pick(first: u32, lane: u32, most: f32, cold: f32, key: u32, share: f32) -> u3
     }
     var left = wanted - values[chosen];
     var id = VOCAB;
-    for (var i = chosen * run; i < min((chosen + 1u) * run, VOCAB); i++) {
+    for (var i = chosen * run; i < min((chosen + 1u) * run, VOCAB); i++) { // bounded
       let weight = weight_of(logits[first + i], most, cold, key);
       if weight > 0.0 && left >= 0.0 {
         id = i; // the last one that begins before the share

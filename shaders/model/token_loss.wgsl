@@ -21,7 +21,7 @@ fn main(
 ) {
   let first = group.x * LOGITS;
   var most = NEG_MAX;
-  for (var i = lane; i < VOCAB; i += WG_SIZE) {
+  for (var i = lane; i < VOCAB; i += WG_SIZE) { // bounded
     most = max(most, kept_score(logits[first + i], true));
   }
   maxima[lane] = most;
@@ -33,7 +33,7 @@ fn main(
     workgroupBarrier();
   }
   var sum = 0.0;
-  for (var i = lane; i < VOCAB; i += WG_SIZE) {
+  for (var i = lane; i < VOCAB; i += WG_SIZE) { // bounded
     sum += exp(logits[first + i] - maxima[0]);
   }
   sums[lane] = sum;

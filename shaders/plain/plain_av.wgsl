@@ -32,7 +32,7 @@ fn main(
   let kv_head = head_here(flat_head);
   let query = QueryRow(sequence.kv_len, group.z, group.x, group.y, sequence.q_len - 1u - group.y);
   var sum = vec4<f32>();
-  for (var t = 0u; t < query.kv_len; t++) {
+  for (var t = 0u; t < query.kv_len; t++) { // bounded
     if !sees(query, t) {
       continue;
     }

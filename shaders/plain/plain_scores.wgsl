@@ -39,7 +39,7 @@ fn main(
   let key = kv_row(kv_head, t);
   var score = 0.0;
   let words = opaque_count(K_ROW_WORDS);
-  for (var w = 0u; w < words; w++) {
+  for (var w = 0u; w < words; w++) { // bounded
     let word = k_cache[key * K_ROW_WORDS + w];
     let scale = k_word_scale(step.k_scales, key * K_ROW_WORDS + w);
     for (var i = 0u; i < K_WORD_VEC4S; i++) { // unroll

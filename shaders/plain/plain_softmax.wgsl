@@ -28,13 +28,13 @@ fn main(
   let row = (group.z * groups.y + group.y) * groups.x + group.x; // of all query rows [B, Lq, Hq]
 
   var highest = NEG_MAX;
-  for (var t = lane; t < kv_len; t += WG_SIZE) {
+  for (var t = lane; t < kv_len; t += WG_SIZE) { // bounded
     highest = max(highest, scores[row * step.capacity + t]);
   }
   let m = row_max(highest, lane);
 
   var sum = 0.0;
-  for (var t = lane; t < kv_len; t += WG_SIZE) {
+  for (var t = lane; t < kv_len; t += WG_SIZE) { // bounded
     let score = scores[row * step.capacity + t];
     let weight = select(exp(score - m), 0.0, is_hidden(score));
     scores[row * step.capacity + t] = weight;
@@ -42,7 +42,7 @@ fn main(
   }
   let sunk = with_sink(m, row_sum(sum, lane), group.x);
 
-  for (var t = lane; t < kv_len; t += WG_SIZE) {
+  for (var t = lane; t < kv_len; t += WG_SIZE) { // bounded
     let weight = scores[row * step.capacity + t] * sunk.z;
     scores[row * step.capacity + t] = output_of(vec4<f32>(weight), sunk.x, sunk.y).x;
   }

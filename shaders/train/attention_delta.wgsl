@@ -30,7 +30,7 @@ fn main(
     return;
   }
   var sum = 0.0;
-  for (var i = 0u; i < numbers.fours; i++) {
+  for (var i = 0u; i < numbers.fours; i++) { // bounded
     sum += dot(o[row * numbers.fours + i], d_o[row * numbers.fours + i]);
   }
   let token = row / numbers.heads;

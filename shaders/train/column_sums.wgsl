@@ -27,7 +27,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   let share = (numbers.rows + numbers.parts - 1u) / numbers.parts;
   let end = min((id.y + 1u) * share, numbers.rows);
   var sum = vec4<f32>();
-  for (var row = id.y * share; row < end; row++) {
+  for (var row = id.y * share; row < end; row++) { // bounded
     sum += d_y[(row * numbers.stride + numbers.first) / 4u + id.x];
   }
   sums[id.y * fours + id.x] = sum;

@@ -37,12 +37,12 @@ fn main(
   let goal = goal_of(row, first);
   let lane = row_lane(invocation);
   var most = vec2<f32>(NEG_MAX);
-  for (var i = lane; i < fours; i += ROW_LANES) {
+  for (var i = lane; i < fours; i += ROW_LANES) { // bounded
     most = max(most, vec2<f32>(greatest(logits[first + i], i), goal_greatest(goal, i)));
   }
   most = joined_max(lane, most);
   var sums = vec3<f32>();
-  for (var i = lane; i < fours; i += ROW_LANES) {
+  for (var i = lane; i < fours; i += ROW_LANES) { // bounded
     let distances = logits[first + i] - most.x;
     let weights = select(vec4<f32>(), exp(distances), shown(i));
     sums += vec3<f32>(total(weights), goal_sums(goal, i, distances, most.y));
@@ -52,7 +52,7 @@ fn main(
   let counted = counts(goal);
   let bad = most.x == BAD_SCORE || most.y == BAD_SCORE;
   let inverse = numbers.scale / sums.x;
-  for (var i = lane; i < fours; i += ROW_LANES) {
+  for (var i = lane; i < fours; i += ROW_LANES) { // bounded
     let gradient = logits[first + i] * inverse - goal_four(goal, i, most.y, sums.y) * numbers.scale;
     let kept = select(bitcast<vec4<u32>>(gradient), vec4<u32>(NAN_BITS), bad);
     logits[first + i] = bitcast<vec4<f32>>(select(vec4<u32>(), kept, shown(i) & vec4<bool>(counted)));

@@ -29,7 +29,7 @@ fn main(
   }
   var sums = array<vec4<f32>, SUMS>();
   let end = end_term(group.z);
-  for (var term = first_term(group.z); term < end; term++) {
+  for (var term = first_term(group.z); term < end; term++) { // bounded
     var lefts = left(term, tile.row);
     for (var c = 0u; c < FOURS; c++) { // unroll
       let rights = right(term, min(four + c, result_fours() - 1u));

@@ -41,10 +41,10 @@ fn main(
   let end = end_term(group.z);
   // Plus nothing, which a compiler cannot know: lavapipe's would write the loop out, and take many times as long.
   let fours = LANES + (numbers.inputs >> 31u);
-  for (var term = first_term(group.z); term < end; term += 4u * LANES) {
+  for (var term = first_term(group.z); term < end; term += 4u * LANES) { // bounded
     stage(tile, Terms(term, end), lane);
     workgroupBarrier();
-    for (var four = 0u; four < fours; four++) {
+    for (var four = 0u; four < fours; four++) { // bounded
       sums += rights(four, lane % LANES) * lefts(four, lane / LANES);
     }
     workgroupBarrier();

@@ -37,7 +37,7 @@ fn main(
   let stat = stats[min(row, numbers.rows - 1u)];
   var sum = vec4<f32>();
   var products = vec4<f32>();
-  for (var at = first + lane % LANES; at < end; at += LANES) {
+  for (var at = first + lane % LANES; at < end; at += LANES) { // bounded
     let four = d_y[at] * gains[at - first];
     sum += four;
     products += four * ((x[at] - stat.x) * stat.y);
@@ -45,7 +45,7 @@ fn main(
   let mine = vec2<f32>(dot(sum, vec4<f32>(1.0)), dot(products, vec4<f32>(1.0)));
   let means = row_sum(lane, mine) / f32(numbers.width);
   let shift = select(0.0, means.x, CENTRED);
-  for (var at = first + lane % LANES; at < end; at += LANES) {
+  for (var at = first + lane % LANES; at < end; at += LANES) { // bounded
     let four = d_y[at] * gains[at - first] - shift - (x[at] - stat.x) * stat.y * means.y;
     var before = vec4<f32>();
     if ADDS {

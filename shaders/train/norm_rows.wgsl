@@ -35,19 +35,19 @@ fn main(
   var mean = 0.0;
   if CENTRED {
     var sum = vec4<f32>();
-    for (var at = first + lane % LANES; at < end; at += LANES) {
+    for (var at = first + lane % LANES; at < end; at += LANES) { // bounded
       sum += x[at];
     }
     mean = row_sum(lane, vec2<f32>(dot(sum, vec4<f32>(1.0)), 0.0)).x / f32(numbers.width);
   }
   var squares = vec4<f32>();
-  for (var at = first + lane % LANES; at < end; at += LANES) {
+  for (var at = first + lane % LANES; at < end; at += LANES) { // bounded
     let four = x[at] - mean;
     squares += four * four;
   }
   let sum_of_squares = row_sum(lane, vec2<f32>(dot(squares, vec4<f32>(1.0)), 0.0)).x;
   let scale = inverseSqrt(sum_of_squares / f32(numbers.width) + numbers.eps);
-  for (var at = first + lane % LANES; at < end; at += LANES) {
+  for (var at = first + lane % LANES; at < end; at += LANES) { // bounded
     y[at] = with_bias((x[at] - mean) * scale * gains[at - first], at - first);
   }
   if there && lane % LANES == 0u {

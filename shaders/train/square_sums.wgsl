@@ -26,7 +26,7 @@ fn main(
   let end = min((group.x + 1u) * share, fours);
   var squares = vec4<f32>();
   var bits = 0u;
-  for (var i = group.x * share + lane; i < end; i += WG_SIZE) {
+  for (var i = group.x * share + lane; i < end; i += WG_SIZE) { // bounded
     let counted = 4u * i + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(numbers.count);
     let four = select(vec4<f32>(), gradients[i], counted);
     squares += four * four;

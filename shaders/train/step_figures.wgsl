@@ -23,13 +23,13 @@ struct StepFiguresNumbers {
 fn main(@builtin(local_invocation_index) lane: u32) {
   var loss = 0.0;
   var loss_bits = 0u;
-  for (var i = lane; i < step.losses; i += WG_SIZE) {
+  for (var i = lane; i < step.losses; i += WG_SIZE) { // bounded
     loss += losses[i];
     loss_bits = max(loss_bits, magnitude_bits(losses[i]));
   }
   var squares = 0.0;
   var square_bits = 0u;
-  for (var i = lane; i < numbers.parts; i += WG_SIZE) {
+  for (var i = lane; i < numbers.parts; i += WG_SIZE) { // bounded
     squares += sums[i];
     square_bits = max(square_bits, magnitude_bits(sums[i]));
   }

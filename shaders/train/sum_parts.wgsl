@@ -27,7 +27,7 @@ fn main(
     return;
   }
   var total = vec4<f32>();
-  for (var part = 0u; part < numbers.parts; part++) {
+  for (var part = 0u; part < numbers.parts; part++) { // bounded
     total += parts[part * fours + i];
   }
   sum[i] = total;

@@ -29,7 +29,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
   let turn = turn_of(row % numbers.length, id.x);
   let first = row * numbers.stride + first_of(id.x);
   let second = row * numbers.stride + partner_of(first_of(id.x));
-  for (var at = 0u; at < numbers.heads * HEAD_DIM; at += HEAD_DIM) {
+  for (var at = 0u; at < numbers.heads * HEAD_DIM; at += HEAD_DIM) { // bounded
     let x = d_qkv[first + at];
     let y = d_qkv[second + at];
     d_qkv[first + at] = x * turn.x + y * turn.y;

@@ -4,6 +4,7 @@
 // WGSL allows use before declaration at module scope, and the directives share the kernel's first line, so the
 // compiler's line numbers are those of the kernel file. (Linking by plain text is how vello and use.gpu inspired it;
 // no preprocessor, no placeholders.)
+import { boundLoops } from './boundLoops.ts';
 import { unrollLoops } from './unroll.ts';
 
 /** One shader to link: the kernel file's text, the libs it calls, its constants and WGSL extensions. */
@@ -16,7 +17,7 @@ export interface ShaderParts {
   readonly subgroupSize?: number | undefined;
 }
 
-/** Joins the parts into one WGSL module, its marked loops unrolled. Whole-number constants become u32 constants. */
+/** Joins the parts into one WGSL module, its marked loops unrolled and bounded. Whole-number constants become u32 constants. */
 export function link(parts: ShaderParts): string {
   const { subgroupSize } = parts;
   const sized = subgroupSize !== undefined;
@@ -27,7 +28,7 @@ export function link(parts: ShaderParts): string {
     : parts.kernel;
   const consts = Object.entries(parts.consts).map(([name, value]) => constLine(name, value));
   const linked = [`${enables}${kernel}`, ...consts, ...parts.libs].join('\n');
-  return unrollLoops(linked);
+  return boundLoops(unrollLoops(linked));
 }
 
 function constLine(name: string, value: number | boolean): string {

@@ -19,7 +19,7 @@ export interface LaneWords {
 }
 
 /** Elements of rows beyond which those past a row's end cost registers that are not there (Intel's spilled at D 320). */
-const LONG_ROW = 256;
+const LONG_ROW = 128;
 
 /**
  * An invocation's part of a row that a team of `lanes` shares, in the widest words that leave every lane of the team one, but

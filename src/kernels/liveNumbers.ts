@@ -111,13 +111,13 @@ function placeNumbers(
   const unevenParts = [k, v].filter(({ words, rowWords: all }) => words > 1 && words * lanes !== all).length;
   const shifted = pageSize !== undefined || ring !== undefined;
   const uneven = unevenParts + (unevenParts > 0 && shifted ? 1 : 0);
-  // Cursors of K are those of V too, where their rows have as many words.
+  // Places of K are those of V too, where their rows have as many words.
   const apart = k.rowWords === v.rowWords ? 0 : 3;
   const blocks = Math.max(blockNumbers(k), blockNumbers(v));
   // Of K's zero, where it is not one for each row; and vectors of q beyond four, which are read ahead where K takes few registers.
   const zeros = scaled && k.words > 1 ? teamRows * k.words : 0;
   const readAhead = scaled && late ? 2 * Math.max(0, teamRows * k.vec4s - 4) : 0;
-  const scales = isScaled(v) && !scaled ? 1 : 0;
+  const scales = isScaled(v) === scaled ? 0 : 1;
   const placed = placedNumbers(shape, masked, scaled || isScaled(v), late);
   return uneven + apart + zeros + readAhead + scales + tokens * (blocks + placed);
 }

@@ -124,36 +124,34 @@ const GPU_INVOCATIONS = 128;
 const GPU_ROWS = 32;
 const GPU_TILE = 32;
 
+/** Rows of V that take more invocations than that, and how many: four vectors of each would take the registers of as many values. */
+const LONG_ROW = 256;
+const LONG_COLUMNS = 64;
+
 /** Numbers that an invocation of a GPU may keep for twice as many rows and keys. */
 const MANY_NUMBERS = 100;
 
 /**
  * Whether what there is to know of each key and row takes the registers of half of the rows: by several of features that look at their
- * places and unlike types of K and V, or by one where there are scales too, or where rows of V do not fill the workgroup. Seen in Intel's
- * compiler, which spilled.
+ * places and unlike types of K and V. Seen in Intel's compiler, which spilled.
  */
-function isCrowded(
-  { vHeadDim, features }: GqaShape,
-  { kType, vType }: CacheFormat,
-  columns: number,
-): boolean {
+function isCrowded({ features }: GqaShape, { kType, vType }: CacheFormat): boolean {
   const { window, treeMask, bias, alibi, relativeBias } = features;
   const looking = [window, treeMask, bias, alibi, relativeBias].filter((each) => each !== undefined);
-  const count = looking.length + (kType === vType ? 0 : 1);
-  const scaled = [kType, vType].some((type) => ELEMENT_FORMATS[type].scale !== 'none');
-  return count > 1 || (count === 1 && (scaled || vHeadDim % (4 * columns) !== 0));
+  return looking.length + (kType === vType ? 0 : 1) > 1;
 }
 
 /** So many invocations to a row of V that each has few of its vectors, and then as many rows as registers allow. */
 function gpuSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): PrefillVariant {
   const { vHeadDim } = shape;
   const more = profileOf(facts).registers.liveNumbers < MANY_NUMBERS ? 1 : 2;
-  const columns = Math.max(8, Math.min(GPU_TILE, powerOfTwoUpTo(vHeadDim / 4)));
+  const widest = vHeadDim > LONG_ROW ? LONG_COLUMNS : GPU_TILE;
+  const columns = Math.max(8, Math.min(widest, powerOfTwoUpTo(vHeadDim / 4)));
   const parts = Math.ceil(vHeadDim / 4 / columns);
-  const most = more === 1 && isCrowded(shape, cache, columns) ? 2 : 4 * more;
+  const most = more === 1 && isCrowded(shape, cache) ? 2 : 4 * more;
   const rows = powerOfTwoUpTo(Math.max(1, most / parts));
   const teams = Math.min(GPU_INVOCATIONS / columns, GPU_ROWS / rows);
-  const tile = Math.min(GPU_TILE, columns * more);
+  const tile = Math.max(columns, Math.min(GPU_TILE, columns * more));
   return {
     template: 'prefill',
     wgSize: teams * columns,

@@ -147,6 +147,20 @@ export function badUnrolls(wgsl: string): string[] {
     .filter((line) => /\/\/.*unroll/i.test(line) && /\bfor\b/.test(line) && !UNROLLED.test(line));
 }
 
+const GROWING = /^ *for \(var (\w+) = ([^;]+); \1 < ([^;]+); (\1\+\+|\1 \+= [^;]+)\) \{/;
+const BOUNDED = /^ *for \(var (\w+) = [^;]+; \1 < [^;]+; (?:\1\+\+|\1 \+= [^;]+)\) \{ \/\/ bounded$/;
+
+/** Loops over a variable that grows, up to what is no constant, without the mark that the linker bounds them by, or with a misspelt one. */
+export function badBounds(wgsl: string): string[] {
+  return wgsl.split('\n').filter((line) => {
+    if (!/\bfor \(/.test(line) || BOUNDED.test(line)) return false;
+    if (/\/\/.*bound/i.test(line)) return true;
+    const [, index, first, end, step] = GROWING.exec(line) ?? [];
+    if (index === undefined) return false;
+    return !(first === '0u' && step === `${index}++` && /^(?:[A-Z][A-Z\d_]*|\d+u)$/.test(end!));
+  });
+}
+
 const BINDING = /^@group\(0\) @binding\(\d+\) var<(uniform|storage, (read|read_write))> [a-z_]+: [^;]+;\s*$/;
 
 /** Lines that declare a binding in another spelling than the one the host reads. */

@@ -51,13 +51,13 @@ fn row_sum(i: u32, lane: u32) -> vec2<f32> {
   let begin = i - i % 8u;
   let vec4s = min(8u, max(HEAD_DIM / 4u, begin) - begin); // none past the row's end
   var eight = vec2<f32>();
-  for (var v = 0u; v < vec4s; v++) {
+  for (var v = 0u; v < vec4s; v++) { // bounded
     eight += vec4_squares[lane - i + begin + v];
   }
   eight_squares[lane] = eight;
   workgroupBarrier(); // squares of all eights are there
   var sum = vec2<f32>();
-  for (var v = 0u; v < HEAD_DIM / 4u; v += 8u) {
+  for (var v = 0u; v < HEAD_DIM / 4u; v += 8u) { // bounded
     sum += eight_squares[lane - i + v];
   }
   return sum;

@@ -12,7 +12,7 @@ fn prepare(first: u32, lane: u32) {
   let share = share_of_row(lane);
   for (var r = 0u; r < ROWS; r++) { // unroll
     var sum = 0.0;
-    for (var i = share.x; i < numbers.fours; i += share.y) {
+    for (var i = share.x; i < numbers.fours; i += share.y) { // bounded
       sum += dot(x[(first + r) * X4 + i], vec4<f32>(1.0));
     }
     keep_sum(r, lane, sum);
@@ -24,7 +24,7 @@ fn prepare(first: u32, lane: u32) {
   release_sums();
   for (var r = 0u; r < ROWS; r++) { // unroll
     var sum = 0.0;
-    for (var i = share.x; i < numbers.fours; i += share.y) {
+    for (var i = share.x; i < numbers.fours; i += share.y) { // bounded
       // What is past the row's end is no part of it.
       let there = vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(numbers.width);
       let four = select(vec4<f32>(), x[(first + r) * X4 + i] - norm_means[r], there);
@@ -45,9 +45,12 @@ fn input(row: u32, i: u32, r: u32) -> vec4<f32> {
   return (x[row * X4 + i] - norm_means[r]) * gains[i];
 }
 
-// Element 4i + c.
-fn input_element(row: u32, i: u32, c: u32, r: u32) -> f32 {
-  return (x[row * X4 + i][c] - norm_means[r]) * gains[i][c];
+// Of element 4i + c.
+fn input_of(element: f32, i: u32, c: u32, r: u32) -> f32 {
+  return (element - norm_means[r]) * gains[i][c];
+}
+
+fn count_element(r: u32, element: f32) {
 }
 
 fn input_scale(r: u32) -> f32 {

@@ -1,10 +1,13 @@
 // lib inputs_rms: rows normalised by the root of their mean square, times gains.
 // gains: [X4] f32 as vec4s. Every workgroup takes the norm itself: that costs less than a dispatch more.
+// consts COUNTED
 // libs one of sums_of_rows_*
 
 @group(0) @binding(5) var<storage, read> gains: array<vec4<f32>>;
 
 var<private> norm_scales: array<f32, ROWS>;
+// Of the elements that the invocation has taken, each invocation others, where they are COUNTED.
+var<private> norm_squares: array<f32, ROWS>;
 
 fn prepare(first: u32, lane: u32) {
 }
@@ -13,8 +16,8 @@ fn prepare(first: u32, lane: u32) {
 fn settle(first: u32, lane: u32) {
   let share = share_of_row(lane);
   for (var r = 0u; r < ROWS; r++) { // unroll
-    var sum = 0.0;
-    for (var i = share.x; i < numbers.fours; i += share.y) {
+    var sum = norm_squares[r];
+    for (var i = share.x; i < select(numbers.fours, 0u, COUNTED); i += share.y) { // bounded
       let four = x[(first + r) * X4 + i];
       sum += dot(four, four);
     }
@@ -30,9 +33,13 @@ fn input(row: u32, i: u32, r: u32) -> vec4<f32> {
   return x[row * X4 + i] * gains[i];
 }
 
-// Element 4i + c.
-fn input_element(row: u32, i: u32, c: u32, r: u32) -> f32 {
-  return x[row * X4 + i][c] * gains[i][c];
+// Of element 4i + c.
+fn input_of(element: f32, i: u32, c: u32, r: u32) -> f32 {
+  return element * gains[i][c];
+}
+
+fn count_element(r: u32, element: f32) {
+  norm_squares[r] += element * element;
 }
 
 fn input_scale(r: u32) -> f32 {

@@ -13,8 +13,12 @@ fn share_number(me: Invocation) -> u32 {
 fn take(first: u32, block: u32, share: u32) {
   for (var r = 0u; r < ROWS; r++) { // unroll
     for (var h = 0u; h < HELD; h++) { // unroll
-      let at = block * WORD_FOURS * 4u + h * SUBGROUP + share;
-      held[r * HELD + h] = input_element(first + r, at / 4u, at % 4u, r);
+      let n = h * SUBGROUP + share;
+      let at = block * WORD_FOURS * 4u + n;
+      let element = x[(first + r) * X4 + at / 4u][at % 4u];
+      // Of words with fewer elements than the subgroup has invocations, the rest read elements of the next block.
+      count_element(r, select(element, 0.0, n >= WORD_FOURS * 4u));
+      held[r * HELD + h] = input_of(element, at / 4u, at % 4u, r);
     }
   }
 }

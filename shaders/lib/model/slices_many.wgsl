@@ -14,7 +14,7 @@ fn conclude(first: u32, column: u32, lane: u32, sums: ptr<function, array<Sum, S
   }
   workgroupBarrier();
   // The results of the workgroup, dealt out to its slices.
-  for (var i = lane / LANES; i < COLUMNS * ROWS; i += SLICES) {
+  for (var i = lane / LANES; i < COLUMNS * ROWS; i += SLICES) { // bounded
     let c = i / ROWS;
     let r = i % ROWS;
     let second = (COLUMNS * MATRICES - COLUMNS + c) * ROWS + r;

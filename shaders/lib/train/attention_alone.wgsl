@@ -16,7 +16,7 @@ fn place_of(workgroup: u32, lane: u32) -> Place {
 }
 
 fn run(place: Place, begin: u32, end: u32, lane: u32) {
-  for (var first = begin; first < end; first += SPAN) {
+  for (var first = begin; first < end; first += SPAN) { // bounded
     let scores = products(place, first, OF_SCORES);
     let of_values = products(place, first, OF_VALUES);
     var row_lse = array<f32, SPAN>();
@@ -51,7 +51,7 @@ fn products(place: Place, first: u32, which: u32) -> Products {
     others[w] = walked_start(place, first + w);
   }
   var sums = Products();
-  for (var i = 0u; i < numbers.fours; i++) {
+  for (var i = 0u; i < numbers.fours; i++) { // bounded
     var fours = array<vec4<f32>, SPAN>();
     for (var w = 0u; w < SPAN; w++) { // unroll
       fours[w] = walked_at(which, others[w] + i);
@@ -76,7 +76,7 @@ fn mix(place: Place, first: u32, kind: u32, begins: bool, factors: Products) {
   for (var r = 0u; r < SPAN; r++) { // unroll
     sums[r] = gradient_to(place, place.first + r, kind);
   }
-  for (var i = 0u; i < numbers.fours; i++) {
+  for (var i = 0u; i < numbers.fours; i++) { // bounded
     var fours = array<vec4<f32>, SPAN>();
     for (var w = 0u; w < SPAN; w++) { // unroll
       fours[w] = walked_at(kind, others[w] + i);

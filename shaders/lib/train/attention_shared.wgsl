@@ -42,7 +42,7 @@ fn part(lane: u32, p: u32) -> u32 {
 
 fn run(place: Place, begin: u32, end: u32, lane: u32) {
   var sums = Sums();
-  for (var first = begin; first < end; first += TILE) {
+  for (var first = begin; first < end; first += TILE) { // bounded
     keep_factors(place, first, lane);
     workgroupBarrier(); // factors are there; the barriers of the next products see to it that they are used
     for (var kind = 0u; kind < KINDS; kind++) { // unroll
@@ -77,12 +77,12 @@ fn keep_factors(place: Place, first: u32, lane: u32) {
 
 fn products(place: Place, first: u32, which: u32, lane: u32) -> Products {
   var sums = Products();
-  for (var begin = 0u; begin < numbers.fours; begin += SLICE) {
+  for (var begin = 0u; begin < numbers.fours; begin += SLICE) { // bounded
     workgroupBarrier(); // the slices before are used
     stage(place, first, which, begin, lane);
     workgroupBarrier(); // the slices are there
     let count = min(opaque_count(SLICE), numbers.fours - begin);
-    for (var i = 0u; i < count; i++) {
+    for (var i = 0u; i < count; i++) { // bounded
       var fours = array<vec4<f32>, WALKED>();
       for (var w = 0u; w < WALKED; w++) { // unroll
         fours[w] = walked_slice[walked(lane, w) * STRIDE + i];
@@ -99,18 +99,18 @@ fn products(place: Place, first: u32, which: u32, lane: u32) -> Products {
 }
 
 fn stage(place: Place, first: u32, which: u32, begin: u32, lane: u32) {
-  for (var n = lane; n < BLOCK * SLICE; n += WG_SIZE) {
+  for (var n = lane; n < BLOCK * SLICE; n += WG_SIZE) { // bounded
     let start = owned_start(place, place.first + n / SLICE);
     owned_slice[n / SLICE * STRIDE + n % SLICE] = owned_at(which, start + min(begin + n % SLICE, numbers.fours - 1u));
   }
-  for (var n = lane; n < TILE * SLICE; n += WG_SIZE) {
+  for (var n = lane; n < TILE * SLICE; n += WG_SIZE) { // bounded
     let start = walked_start(place, first + n / SLICE);
     walked_slice[n / SLICE * STRIDE + n % SLICE] = walked_at(which, start + min(begin + n % SLICE, numbers.fours - 1u));
   }
 }
 
 fn mix(place: Place, first: u32, count: u32, kind: u32, lane: u32, sums: ptr<function, Sums>) {
-  for (var t = 0u; t < count; t++) {
+  for (var t = 0u; t < count; t++) { // bounded
     let start = walked_start(place, first + t);
     for (var p = 0u; p < PARTS; p++) { // unroll
       let four = walked_at(kind, start + min(part(lane, p), numbers.fours - 1u));

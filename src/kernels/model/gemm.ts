@@ -40,6 +40,7 @@ export function gemm(
     SPAN: columns * STEP_FOURS,
     COLUMNS: columns,
     ROWS: variant.rows,
+    COUNTED: false,
     ROW_LANES: variant.rowLanes,
     COLUMN_LANES: STEP_FOURS,
     ...(others !== undefined && { OTHERS: others }),

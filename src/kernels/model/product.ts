@@ -146,6 +146,7 @@ export function product(
     COLUMNS: columns,
     SLICES: slices,
     ROWS: rows,
+    COUNTED: subgroup !== undefined,
     WORDS: columns * matrices,
     SUMS: rows * columns * matrices,
     ...(others !== undefined && { OTHERS: others }),

@@ -1,7 +1,8 @@
 // variants.ts: sizes of products by what a device is.
 import type { DeviceFacts } from '../../device/deviceFacts.ts';
 import type { GemmVariant } from './gemm.ts';
-import { SUBGROUP_SIZES, type ProductVariant } from './product.ts';
+import { SUBGROUP_SIZES, type ProductForm, type ProductVariant } from './product.ts';
+import type { MatrixSizes } from './weightsLib.ts';
 
 type Kind = Pick<DeviceFacts, 'software' | 'subgroups' | 'subgroupMinSize' | 'subgroupMaxSize'>;
 
@@ -52,6 +53,19 @@ export function productVariants(
     one: { ...ofRows(rowsFor(batch, 4)), passRows: batch },
     chunk: { ...ofRows(4), ...(!kind.software && { gemm: GPU_GEMM }) },
   };
+}
+
+/**
+ * The variant for a product's form: on a GPU the means of a LayerNorm, beside two matrices, take the registers of half of four rows. Seen in
+ * Intel's compiler, which spilled.
+ */
+export function fittedTo(
+  variant: PassVariant,
+  { matrices }: Pick<MatrixSizes, 'matrices'>,
+  { norm }: Pick<ProductForm, 'norm'>,
+): PassVariant {
+  const crowded = variant.subgroup === undefined && norm === 'layer' && matrices > 1;
+  return crowded ? { ...variant, rows: Math.min(variant.rows, 2) } : variant;
 }
 
 /** Rows that share a reading of the weights, no more than there are. */

@@ -14,7 +14,7 @@ import {
   type ProductNumbers,
   type ProductRows,
 } from '../../kernels/model/product.ts';
-import type { PassVariant } from '../../kernels/model/variants.ts';
+import { fittedTo, type PassVariant } from '../../kernels/model/variants.ts';
 import { tileBytes, tilesOf, type MatrixSizes } from '../../kernels/model/weightsLib.ts';
 import { packTiles, type MatrixSource } from './packing.ts';
 
@@ -116,13 +116,14 @@ export async function bindProduct(
   device: GqaDevice,
   matrix: Matrix,
   given: Omit<ProductForm, 'fixedRows'>,
-  variant: PassVariant,
+  chosen: PassVariant,
   rows: ProductRows,
   numbers: Omit<ProductNumbers, 'first'>,
   buffers: ProductBuffers,
   keep: (buffer: GPUBuffer) => void,
 ): Promise<BoundProduct> {
   const { sizes } = matrix;
+  const variant = fittedTo(chosen, sizes, given);
   const { gemm: many, passRows } = variant;
   const form = { ...given, fixedRows: passRows !== undefined };
   const { step, ...data } = buffers;
