@@ -8,6 +8,8 @@
 // Its bound is the name of a constant with a literal value. Measured on SwiftShader, whose compiler unrolls nothing:
 // attention 4 times faster (bench/NOTES.md).
 
+import { boundLoops } from './boundLoops.ts';
+
 const MARKED = /for \(var (\w+) = 0u; \1 < (\w+); \1\+\+\) \{ \/\/ unroll\n/;
 const LITERAL_CONST = /^const (\w+) = (\d+)u;/gm;
 
@@ -25,8 +27,10 @@ function expand(text: string, bounds: ReadonlyMap<string, number>): string {
   if (count === undefined) throw new Error(`unroll: ${name} is not a constant with a literal value`);
   const start = match.index + head.length;
   const end = closingBrace(text, start);
-  const body = expand(text.slice(start, end), bounds);
-  if (/\b(break|continue)\b/.test(body)) throw new Error(`unroll: the loop over ${name} is left early`);
+  const own = text.slice(start, end);
+  if (/\b(break|continue)\b/.test(own)) throw new Error(`unroll: the loop over ${name} is left early`);
+  // Here, since copies have no comments, and so no marks.
+  const body = boundLoops(expand(own, bounds));
   return text.slice(0, match.index) + copies(body, index, count) + expand(text.slice(end + 1), bounds);
 }
 

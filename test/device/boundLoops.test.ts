@@ -27,6 +27,19 @@ describe('boundLoops', () => {
     );
   });
 
+  test('in every copy of an unrolled loop around it', () => {
+    const kernel = lines(
+      'for (var r = 0u; r < ROWS; r++) { // unroll',
+      '  for (var i = r; i < end; i++) { // bounded',
+      '    a(i);',
+      '  }',
+      '}',
+    );
+    const linked = link({ kernel, libs: [], consts: { ROWS: 3 } });
+    expect(linked.match(/i_turn < 2147483647u/g)).toHaveLength(3);
+    expect(linked).toContain('let i = (2u) + i_turn; if i >= end { break; }');
+  });
+
   test('other loops stay as they are', () => {
     const text = lines(
       'for (var i = lane; i < end; i++) {',
