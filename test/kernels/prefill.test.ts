@@ -53,10 +53,11 @@ describe('prefill', () => {
   test.each([
     [{}, 'f16', 'f16', 128, 4],
     [{ window: 1024 }, 'f16', 'f16', 128, 4],
-    [{ window: 1024 }, 'int8', 'int8', 128, 2],
-    [{ window: 1024 }, 'f16', 'f16', 72, 1],
+    [{ window: 1024 }, 'int8', 'int8', 128, 4],
+    [{ window: 1024 }, 'f16', 'f16', 72, 2],
     [{ window: 1024, bias: true }, 'f16', 'f16', 128, 2],
-    [{}, 'int8', 'f16', 128, 2],
+    [{}, 'int8', 'f16', 128, 4],
+    [{ window: 1024 }, 'int8', 'f16', 128, 2],
     [{}, 'int8', 'int8', 128, 4],
   ] as const)(
     'with features %o, %s and %s of %i elements, %i rows an invocation',
