@@ -63,6 +63,7 @@ fn main(
   var side = 0u;
   let window = window_tile(work);
   var first = select(window, work.begin, work.begin < SINK_TOKENS);
+  // There are no more tiles than keys.
   for (var tile = 0u; tile < end; tile++) { // bounded
     if first >= end {
       break;

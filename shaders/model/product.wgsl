@@ -8,7 +8,7 @@
 //      numbers ProductNumbers, and step where the lib rows_of_step is linked
 // i/o  y       [rows, Y] f32                                          lib write_*
 // grid (tiles, rows / ROWS rounded up, 1); a workgroup owns TILE outputs of ROWS rows
-// consts X4 Y BLOCKS MATRICES TILE COLUMNS SLICES ROWS COUNTED (elements are by a norm as they are taken), WORDS (MATRICES * COLUMNS), SUMS (ROWS * WORDS)
+// consts X4 Y BLOCKS MATRICES TILE COLUMNS SLICES ROWS COUNTED (a norm counts elements as they are taken), WORDS (MATRICES * COLUMNS), SUMS (ROWS * WORDS)
 // out  see i/o
 // libs one of weights_*, one of inputs_*, one of reads_*, one of sums_four and sums_one, one of slices_*, one of bias_*, one of results_* with one of act_*, one of write_*,
 //      one of rows_of_step with model_step and rows_fixed, product_results

@@ -1,7 +1,7 @@
 // boundLoops.ts: gives marked loops of a linked shader a literal bound, so that no driver has to be kept from running them forever.
 //
 // Dawn ends loops whose bound it cannot see after 2^64 turns: it counts them in two registers and tests them in each turn, which
-// takes Intel's GPUs up to a quarter of the cycles (bench/NOTES.md). A loop over a variable that only grows needs no such counter. It
+// takes Intel's GPUs up to a quarter of the cycles, by their compiler's estimate (bench/NOTES.md). A loop over a variable that only grows needs no such counter. It
 // is marked by a comment behind its opening brace:
 //
 //     for (var i = lane; i < count; i += WG_SIZE) { // bounded

@@ -18,7 +18,7 @@ export interface LaneWords {
   readonly vec4s: number;
 }
 
-/** Elements of rows beyond which those past a row's end cost registers that are not there (Intel's spilled at D 320). */
+/** Elements of rows beyond which those past a row's end cost registers that are not there (Intel's spilled at D 192 and 320). */
 const LONG_ROW = 128;
 
 /**

@@ -124,9 +124,9 @@ const GPU_INVOCATIONS = 128;
 const GPU_ROWS = 32;
 const GPU_TILE = 32;
 
-/** Rows of V that take more invocations than that, and how many: four vectors of each would take the registers of as many values. */
-const LONG_ROW = 256;
-const LONG_COLUMNS = 64;
+/** Keys of a tile, and invocations to a row of V, where rows are longer than that: 32 would have four vectors of each, which spilled on Intel. */
+const GPU_WIDE_ROW = 256;
+const GPU_WIDE_TILE = 64;
 
 /** Numbers that an invocation of a GPU may keep for twice as many rows and keys. */
 const MANY_NUMBERS = 100;
@@ -145,7 +145,7 @@ function isCrowded({ features }: GqaShape, { kType, vType }: CacheFormat): boole
 function gpuSizes(shape: GqaShape, cache: CacheFormat, facts: DeviceFacts): PrefillVariant {
   const { vHeadDim } = shape;
   const more = profileOf(facts).registers.liveNumbers < MANY_NUMBERS ? 1 : 2;
-  const widest = vHeadDim > LONG_ROW ? LONG_COLUMNS : GPU_TILE;
+  const widest = vHeadDim > GPU_WIDE_ROW ? GPU_WIDE_TILE : GPU_TILE;
   const columns = Math.max(8, Math.min(widest, powerOfTwoUpTo(vHeadDim / 4)));
   const parts = Math.ceil(vHeadDim / 4 / columns);
   const most = more === 1 && isCrowded(shape, cache) ? 2 : 4 * more;

@@ -97,6 +97,12 @@ describe('what fits by the estimate', () => {
       { headDim: 128, kType: 'bf16' },
     ],
     [
+      'K alone has scales',
+      PAIRS,
+      { headDim: 128, kType: 'int8', vType: 'f16' },
+      { headDim: 128, kType: 'f16' },
+    ],
+    [
       'lanes have no second word',
       PAIRS,
       { headDim: 80, kType: 'f16', pageSize: 16 },

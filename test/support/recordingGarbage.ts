@@ -1,5 +1,7 @@
-// recordingGarbage.ts: measures the garbage of recordings, in a process of its own, and prints it as JSON. Beside other tests,
-// which give the same functions objects of many kinds, the compiler boxes numbers that a program's own calls would not.
+// recordingGarbage.ts: measures the garbage of recordings, in a process of its own, and prints it as JSON, in bytes a call. Beside other
+// tests, which give the same functions objects of many kinds, the compiler boxes numbers that a program's own calls would not.
+//
+//   node scripts/runTs.mjs test/support/recordingGarbage.ts NOISE
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { borrowDevice, createDecoder, createKvCache, createStorage, openDevice } from '../../src/index.ts';
@@ -11,7 +13,8 @@ setFlagsFromString('--no-concurrent-recompilation');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 const TIMES = 20_000;
-const ROUNDS = 8;
+const ROUNDS = 20;
+const noise = Number(process.argv[2]);
 
 // Borrowed, since that lets the pass below through: it is not one of the device's.
 const device = borrowDevice((await openDevice((await nodeGpu()).gpu)).gpu);
@@ -24,18 +27,18 @@ const pass = {
 } as unknown as GPUComputePassEncoder;
 
 /**
- * Bytes that the heap grows by in a call: the least of several rounds. What the calls allocate they allocate in every round;
+ * Bytes that the heap grows by in a call: the least of several rounds, which end where one stays below the noise. What the calls allocate they allocate in every round;
  * what the runtime does beside them, and the boxed numbers of code that is not compiled yet, come to an end.
  */
 function garbage(act: () => void): number {
   let least = Infinity;
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < ROUNDS && least >= noise; round++) {
     collectGarbage();
     const before = process.memoryUsage().heapUsed;
     for (let i = 0; i < TIMES; i++) act();
-    least = Math.min(least, process.memoryUsage().heapUsed - before);
+    least = Math.min(least, (process.memoryUsage().heapUsed - before) / TIMES);
   }
-  return least / TIMES;
+  return least;
 }
 
 async function step(batch: number): Promise<number> {

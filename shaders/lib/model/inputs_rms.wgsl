@@ -6,7 +6,7 @@
 @group(0) @binding(5) var<storage, read> gains: array<vec4<f32>>;
 
 var<private> norm_scales: array<f32, ROWS>;
-// Of the elements that the invocation has taken, each invocation others, where they are COUNTED.
+// Squares of the elements that the invocation has taken, where they are COUNTED: each invocation takes others.
 var<private> norm_squares: array<f32, ROWS>;
 
 fn prepare(first: u32, lane: u32) {
@@ -17,9 +17,11 @@ fn settle(first: u32, lane: u32) {
   let share = share_of_row(lane);
   for (var r = 0u; r < ROWS; r++) { // unroll
     var sum = norm_squares[r];
-    for (var i = share.x; i < select(numbers.fours, 0u, COUNTED); i += share.y) { // bounded
-      let four = x[(first + r) * X4 + i];
-      sum += dot(four, four);
+    if !COUNTED {
+      for (var i = share.x; i < numbers.fours; i += share.y) { // bounded
+        let four = x[(first + r) * X4 + i];
+        sum += dot(four, four);
+      }
     }
     keep_sum(r, lane, sum);
   }
